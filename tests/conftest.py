@@ -1,0 +1,80 @@
+"""The leak check: a test that leaves a task, a socket or a thread behind fails, and the message names it.
+
+Tasks are looked at while the test's loop still lives, for its end would cancel them in silence; sockets and threads
+after it, when the loop's own are gone too. What a fixture of a wider scope opened is there before and may stay.
+"""
+
+import asyncio
+import gc
+import os
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+GRACE_S = 1.0
+"""For a thread or a task that was told to end and is about to. Only a test that leaks waits so long."""
+
+LOOK_AGAIN_S = 0.01
+
+OPEN_FILES = Path("/proc/self/fd")
+"""Linux; elsewhere sockets go unchecked."""
+
+
+def described(descriptor: int) -> str:
+    with socket.socket(fileno=os.dup(descriptor)) as twin:
+        return f"socket {descriptor} ({twin.family.name}, {twin.getsockname()!r})"
+
+
+def open_sockets() -> dict[object, str]:
+    """By their names in the kernel: a descriptor's number is used again."""
+    found: dict[object, str] = {}
+    for file in OPEN_FILES.iterdir() if OPEN_FILES.is_dir() else ():
+        try:
+            target = os.readlink(file)
+            if target.startswith("socket:"):
+                found[target] = described(int(file.name))
+        except OSError:  # closed since the folder was listed, as is the descriptor that listed it
+            continue
+    return found
+
+
+def sockets_and_threads() -> dict[object, str]:
+    return open_sockets() | {thread: f"thread {thread.name}" for thread in threading.enumerate()}
+
+
+def left_since(before: dict[object, str]) -> list[str]:
+    return sorted(name for thing, name in sockets_and_threads().items() if thing not in before)
+
+
+@pytest.fixture(autouse=True)
+def no_socket_or_thread_left() -> Iterator[None]:
+    before = sockets_and_threads()
+    yield
+    give_up = time.monotonic() + GRACE_S
+    while left := left_since(before):
+        if time.monotonic() > give_up:
+            pytest.fail("left behind: " + ", ".join(left), pytrace=False)
+        gc.collect()
+        time.sleep(LOOK_AGAIN_S)
+
+
+@pytest.fixture(autouse=True)
+def no_task_left(no_socket_or_thread_left: None, request: pytest.FixtureRequest) -> None:
+    # Only an asynchronous test has a loop, and only an asynchronous fixture can look into it.
+    if request.node.get_closest_marker("asyncio"):
+        request.getfixturevalue("no_task_left_in_the_loop")
+
+
+@pytest.fixture
+async def no_task_left_in_the_loop() -> AsyncIterator[None]:
+    yield
+    give_up = time.monotonic() + GRACE_S
+    while left := asyncio.all_tasks() - {asyncio.current_task()}:
+        if time.monotonic() > give_up:
+            names = sorted(f"{task.get_name()} ({task.get_coro()!r})" for task in left)
+            pytest.fail("left behind: task " + ", ".join(names), pytrace=False)
+        await asyncio.sleep(LOOK_AGAIN_S)
