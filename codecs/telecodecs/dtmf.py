@@ -1,0 +1,62 @@
+"""Keypad digits as sound: DTMF.
+
+Source: ITU-T Q.23 (frequencies), Q.24 (a receiver accepts 40 ms on, 40 ms off). Each key is two tones at once:
+
+             1209 Hz  1336 Hz  1477 Hz  1633 Hz
+    697 Hz      1        2        3        A
+    770 Hz      4        5        6        B
+    852 Hz      7        8        9        C
+    941 Hz      *        0        #        D
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telecodecs.format import Samples
+
+_Reals = NDArray[np.float64]
+
+_ROWS_HZ = (697, 770, 852, 941)
+_COLUMNS_HZ = (1209, 1336, 1477, 1633)
+_KEYPAD = ("123A", "456B", "789C", "*0#D")
+
+TONES_HZ = {
+    key: (row_hz, column_hz)
+    for row_hz, keys in zip(_ROWS_HZ, _KEYPAD, strict=True)
+    for column_hz, key in zip(_COLUMNS_HZ, keys, strict=True)
+}
+"""Low and high tone of each key."""
+
+_RAMP_MS = 2  # each tone swells and fades so long: without it every key clicks over the whole band
+
+
+def tones(
+    digits: str,
+    rate_hz: int = 8000,
+    on_ms: int = 100,
+    off_ms: int = 50,
+    level_dbfs: float = -13.0,
+) -> Samples:
+    """Each digit for `on_ms`, then `off_ms` of silence; `level_dbfs` is that of each of its two tones.
+
+    Digits are 0-9, *, # and A-D, lower case too. Raises ValueError on any other character.
+    """
+    on = np.arange(rate_hz * on_ms // 1000)
+    off = np.zeros(rate_hz * off_ms // 1000)
+    envelope = 32_767 * 10 ** (level_dbfs / 20) * _envelope(len(on), rate_hz * _RAMP_MS // 1000)
+    pieces = [np.zeros(0)]
+    for digit in digits.upper():
+        if digit not in TONES_HZ:
+            raise ValueError(f"{digit!r} is not on the keypad; 0-9, *, # and A-D are")
+        low_hz, high_hz = TONES_HZ[digit]
+        cycle = 2 * np.pi * on / rate_hz
+        pieces += [envelope * (np.sin(cycle * low_hz) + np.sin(cycle * high_hz)), off]
+    sound: _Reals = np.clip(np.rint(np.concatenate(pieces)), -32_768, 32_767)
+    return sound.astype(np.int16)
+
+
+def _envelope(length: int, ramp: int) -> _Reals:
+    """A raised cosine up, one, and down again."""
+    ramp = min(ramp, length // 2)
+    rising = (1 - np.cos(np.pi * (np.arange(ramp) + 0.5) / max(ramp, 1))) / 2
+    return np.concatenate([rising, np.ones(length - 2 * ramp), rising[::-1]])

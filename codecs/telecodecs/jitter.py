@@ -1,0 +1,131 @@
+"""Puts frames in the order of the sender's timestamps and fills the holes with silence.
+
+Time is the sender's: milliseconds stamped on each frame's first sample. No clock, no conversion, no playout
+delay: frames in order leave at once, and only a hole makes what follows it wait.
+Position is counted by the audio given, so stamps may wander by up to half a frame without a seam.
+"""
+
+from bisect import insort
+from collections import deque
+
+from telecodecs.format import AudioFormat
+
+# Stamps are in ms and lengths in bytes; in ticks of a thousandth of a byte both are whole at any rate.
+_TICKS = 1000  # per byte
+
+_REMEMBERED = 64  # stamps, to tell a repeated frame from a late one: more than a second of 20 ms frames
+_RESTARTED_MS = 1000  # of late frames in a row: the sender has set its clock back
+
+
+class Reorder:
+    """One stream's frames, from any order into the right one.
+
+    `window_ms`: how much audio may wait behind a hole before the hole is filled; 0 where order is certain.
+    `max_gap_ms`: at most so much silence for one hole; over a wider one the position jumps.
+    The first frame sets the position: what was stamped before it is late.
+    """
+
+    def __init__(self, format: AudioFormat, window_ms: int, max_gap_ms: int = 1000) -> None:
+        if window_ms < 0 or max_gap_ms < 0:
+            raise ValueError(f"window_ms {window_ms}, max_gap_ms {max_gap_ms}: zero or more is right")
+        self.late = 0
+        """Frames dropped because their time had been given already."""
+        self.repeated = 0
+        """Frames dropped because a frame with the same stamp was given or is held."""
+        self.holes = 0
+        """Holes given up on."""
+        self._silence = format.silence
+        self._ticks_per_ms = format.rate_hz * format.sample_bytes
+        self._window = window_ms * self._ticks_per_ms
+        self._max_gap = max_gap_ms * self._ticks_per_ms
+        self._due = 0  # position of the next sample to give, in ticks of the sender's clock
+        self._given: deque[int] = deque(maxlen=_REMEMBERED)  # stamps; empty only before the first frame
+        self._held: list[tuple[int, bytes]] = []  # stamp and audio behind a hole, by stamp
+        self._filled_bytes = 0
+        self._late_run = 0  # ticks of late audio since the position last moved
+        self._late_run_due = 0  # that position
+
+    @property
+    def filled_ms(self) -> int:
+        """Silence given in place of what never came."""
+        return self._filled_bytes * _TICKS // self._ticks_per_ms
+
+    @property
+    def holding(self) -> bool:
+        """Whether frames wait behind a hole; `release` gives up on it."""
+        return bool(self._held)
+
+    def feed(self, at_ms: int, audio: bytes) -> list[bytes]:
+        """Take one frame; returns what is due now. A frame in order comes back as the same object."""
+        if self._given and not self._held:
+            length = len(audio) * _TICKS
+            # Half a frame ahead still fits, half a frame behind does not: it may be the last one, repeated.
+            if -length < 2 * (at_ms * self._ticks_per_ms - self._due) <= length:
+                self._due += length
+                self._given.append(at_ms)
+                return [audio]
+        return self._feed_unordered(at_ms, audio)
+
+    def release(self) -> list[bytes]:
+        """Give up on every hole: all that is held, the holes filled."""
+        return self._drain(window=0)
+
+    def _feed_unordered(self, at_ms: int, audio: bytes) -> list[bytes]:
+        if not audio:
+            return []
+        at = at_ms * self._ticks_per_ms
+        if not self._given:
+            self._due = at
+        length = len(audio) * _TICKS
+        if any(at_ms == stamp for stamp, _ in self._held):
+            self.repeated += 1
+        elif 2 * (at - self._due) > -length:
+            insort(self._held, (at_ms, audio))
+        elif at_ms in self._given:
+            self.repeated += 1
+        elif self._clock_restarted(length):
+            before = self.release()
+            self._due = at + length
+            self._given.append(at_ms)
+            return [*before, audio]
+        else:
+            self.late += 1
+        return self._drain(self._window)
+
+    def _drain(self, window: int) -> list[bytes]:
+        """What is held, up to the first hole behind which no more than `window` waits."""
+        given: list[bytes] = []
+        while self._held:
+            at_ms, audio = self._held[0]
+            at, length = at_ms * self._ticks_per_ms, len(audio) * _TICKS
+            if 2 * (at - self._due) > length:
+                if self._span() <= window:
+                    break
+                given += self._fill(at - self._due)
+                self._due = at
+            del self._held[0]
+            if 2 * (at - self._due) <= -length:  # a longer frame took its time
+                self.late += 1
+                continue
+            self._due += length
+            self._given.append(at_ms)
+            given.append(audio)
+        return given
+
+    def _fill(self, gap: int) -> list[bytes]:
+        self.holes += 1
+        samples = min(gap, self._max_gap) // (_TICKS * len(self._silence))
+        silence = self._silence * samples
+        self._filled_bytes += len(silence)
+        return [silence] if silence else []
+
+    def _span(self) -> int:
+        (first_ms, _), (last_ms, last) = self._held[0], self._held[-1]
+        return (last_ms - first_ms) * self._ticks_per_ms + len(last) * _TICKS
+
+    def _clock_restarted(self, late: int) -> bool:
+        """Whether late audio has come for so long that the sender must have begun to count anew."""
+        if self._late_run_due != self._due:
+            self._late_run_due, self._late_run = self._due, 0
+        self._late_run += late
+        return self._late_run > _RESTARTED_MS * self._ticks_per_ms
