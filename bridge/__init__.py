@@ -1,0 +1,1 @@
+"""voicebridge: carries telephone calls between carriers' media streams and voice assistants."""

@@ -1,0 +1,361 @@
+"""The heart of one call: an event and the time in, commands out. All policy is here, and nothing else is.
+
+    waiting ──start──▶ opening ──ready──▶ talking ──▶ closing ──▶ ended
+       └──start, one way──▶ listening ───────────────────────────▶ ended
+
+In which state an event means what is one table, `_READS`; an event that its state's row lacks is counted and has no
+effect: it came from outside, and outside may be wrong. No clock and no socket: call `handle` with what came, perform
+what it returns, call it with `TimePassed` at `deadline()`.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bridge.events import (
+    AppendAudio,
+    AssistantReady,
+    CallEnded,
+    CallerAudio,
+    CallerPaused,
+    CallerSpoke,
+    CallStarted,
+    CloseAssistant,
+    ClosingAsked,
+    Command,
+    DigitPressed,
+    Event,
+    HangUp,
+    Ignored,
+    LegLost,
+    LegName,
+    MarkReached,
+    MessageRefused,
+    OpenAssistant,
+    OtherPartyAudio,
+    ReplyAudio,
+    ReplyEnded,
+    TimePassed,
+    Word,
+)
+from bridge.keypad import Keypad
+from bridge.media import Downlink, Uplink
+from bridge.playout import Playout
+
+HELD_MS = 2_000
+"""The caller's audio kept while the assistant opens; the oldest is dropped and counted."""
+
+LAST_MARK_S = 5.0
+"""How much longer than its audio the last mark may take before we hang up without it."""
+
+
+class State(StrEnum):
+    """Where the call is."""
+
+    WAITING = "waiting"
+    OPENING = "opening"
+    TALKING = "talking"
+    LISTENING = "listening"
+    CLOSING = "closing"
+    ENDED = "ended"
+
+
+class Timer(StrEnum):
+    """Everything that can fall due, and what it means when it does."""
+
+    START = "the carrier never said start"
+    OPEN = "the assistant was not ready in time"
+    HOLE = "a missing frame will not come any more"
+    CLOSE = "the last mark did not come back"
+    LONGEST = "the call reached its longest duration"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a call waits, in seconds."""
+
+    start_s: float = 10.0
+    open_s: float = 10.0
+    longest_s: float = 4 * 3600.0
+
+
+class Call:
+    """One call. `expected`: the call that the stream's token was made for; any other is turned away."""
+
+    def __init__(self, now: float, limits: Limits, *, reorder_ms: int, expected: str | None = None) -> None:
+        self.state = State.WAITING
+        self._limits = limits
+        self._reorder_ms = reorder_ms
+        self._expected = expected
+        self._due = {Timer.START: now + limits.start_s}
+        self._next_due: float | None = now + limits.start_s
+        self._counts: Counter[str] = Counter()
+        self._keypad = Keypad()
+        self._held: deque[CallerAudio | DigitPressed] = deque()
+        self._speaking: str | None = None  # the item whose audio is coming in
+        self._interrupted: set[str] = set()  # items whose late audio is dropped until they end
+        self._assistant_open = False
+        self._hang_up = HangUp(1000, "")
+        self._started: CallStarted | None = None
+        self._uplink: Uplink | None = None
+        self._downlink: Downlink
+        self._playout: Playout
+
+    @property
+    def name(self) -> str:
+        """The carrier's name for the call; empty until it started."""
+        return self._started.call if self._started is not None else ""
+
+    def deadline(self) -> float | None:
+        """When `handle` wants to be called next, at the latest."""
+        return self._next_due
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        """First what is due by `now`, then what the event asks."""
+        commands = self._fall_due(now) if self._next_due is not None and now >= self._next_due else []
+        read = _READS[self.state].get(type(event))
+        if read is None:
+            self._counts["out_of_place"] += 1
+            return commands
+        answer = read(self, event, now)
+        return commands + answer if commands else answer
+
+    def counts(self) -> dict[str, int]:
+        """What went on: events by kind of trouble, and what the media chain had to mend. Zeros are left out."""
+        counts = Counter(self._counts)
+        if self._uplink is not None:
+            counts.update(self._uplink.counts())
+            counts["stray_marks"] = self._playout.stray_marks
+        return {name: count for name, count in counts.items() if count}
+
+    # Time
+
+    def _set(self, timer: Timer, due: float) -> None:
+        self._due[timer] = due
+        self._next_due = min(self._due.values())
+
+    def _cancel(self, *timers: Timer) -> None:
+        for timer in timers:
+            self._due.pop(timer, None)
+        self._next_due = min(self._due.values(), default=None)
+
+    def _fall_due(self, now: float) -> list[Command]:
+        commands: list[Command] = []
+        for timer in [timer for timer, due in self._due.items() if due <= now]:
+            if timer not in self._due:
+                continue  # an earlier one ended the call
+            self._cancel(timer)
+            match timer:
+                case Timer.HOLE:
+                    assert self._uplink is not None
+                    commands += [AppendAudio(frame) for frame in self._uplink.release()]
+                case Timer.START:
+                    commands += self._end(HangUp(1008, timer))
+                case Timer.OPEN:
+                    commands += self._end(HangUp(1011, timer))
+                case Timer.CLOSE:
+                    commands += self._end(self._hang_up)
+                case Timer.LONGEST:
+                    commands += self._close(HangUp(1000, timer), now)
+        return commands
+
+    # The call's beginning
+
+    def _start(self, event: CallStarted, now: float) -> list[Command]:
+        self._cancel(Timer.START)
+        if self._expected is not None and event.call != self._expected:
+            return self._end(HangUp(1008, "the token was made for another call"))
+        self._started = event
+        self._set(Timer.LONGEST, now + self._limits.longest_s)
+        if event.one_way:
+            self.state = State.LISTENING
+            return []
+        self._playout = Playout(event.line)
+        self._set(Timer.OPEN, now + self._limits.open_s)
+        self.state = State.OPENING
+        self._assistant_open = True
+        return [OpenAssistant(event.call, event.line, event.parameters)]
+
+    def _hold(self, event: CallerAudio | DigitPressed, _now: float) -> list[Command]:
+        """Keep what the caller says and types until the assistant is ready for it."""
+        assert self._started is not None
+        self._held.append(event)
+        sound = [held for held in self._held if isinstance(held, CallerAudio)]
+        if sum(len(held.audio) for held in sound) > self._started.line.bytes_in(HELD_MS):
+            self._held.remove(sound[0])
+            self._counts["dropped_while_opening"] += 1
+        return []
+
+    def _ready(self, event: AssistantReady, now: float) -> list[Command]:
+        self._cancel(Timer.OPEN)
+        assert self._started is not None
+        line = self._started.line
+        try:
+            self._uplink = Uplink(line, event.hears, self._reorder_ms)
+            self._downlink = Downlink(event.speaks, line)
+        except ValueError as error:
+            return self._end(HangUp(1011, f"the assistant's audio cannot be converted: {error}"))
+        self.state = State.TALKING
+        held, self._held = self._held, deque()
+        return [command for kept in held for command in self.handle(kept, now)]
+
+    # The caller
+
+    def _caller_audio(self, event: CallerAudio, now: float) -> list[Command]:
+        uplink = self._uplink
+        assert uplink is not None
+        frames = uplink.feed(event.audio, event.at_ms)
+        if uplink.holding:
+            if Timer.HOLE not in self._due:
+                self._set(Timer.HOLE, now + self._reorder_ms / 1000)
+        elif Timer.HOLE in self._due:
+            self._cancel(Timer.HOLE)
+        return [AppendAudio(frame) for frame in frames]
+
+    def _digit(self, event: DigitPressed, _now: float) -> list[Command]:
+        self._counts["digits"] += 1
+        return self._keypad.press(event.digit)
+
+    def _barge_in(self, _event: CallerSpoke, now: float) -> list[Command]:
+        commands = self._playout.interrupt(now)
+        if commands:
+            self._counts["barge_ins"] += 1
+            self._downlink.discard()
+            if self._speaking is not None:
+                self._interrupted.add(self._speaking)
+                self._speaking = None
+        return commands
+
+    # The assistant's voice
+
+    def _reply_audio(self, event: ReplyAudio, now: float) -> list[Command]:
+        item = event.item
+        if item == self._speaking:
+            return self._playout.play(item, self._downlink.feed(event.audio), now)
+        if item in self._interrupted:
+            self._counts["late_replies"] += 1
+            return []
+        commands = self._finish_item(now)
+        self._speaking = item
+        return commands + self._playout.play(item, self._downlink.feed(event.audio), now)
+
+    def _reply_ended(self, event: ReplyEnded, now: float) -> list[Command]:
+        self._interrupted.discard(event.item)
+        return self._finish_item(now) if event.item == self._speaking else []
+
+    def _finish_item(self, now: float) -> list[Command]:
+        item, self._speaking = self._speaking, None
+        if item is None:
+            return []
+        return self._playout.play(item, self._downlink.finish(), now) + self._playout.end_item(item)
+
+    def _mark_reached(self, event: MarkReached, now: float) -> list[Command]:
+        return self._playout.mark_reached(event.name, now)
+
+    # The call's end
+
+    def _leg_lost(self, event: LegLost, now: float) -> list[Command]:
+        if event.leg is LegName.CARRIER:
+            return self._end(None)
+        self._assistant_open = False
+        return self._close(HangUp(1011, "the assistant was lost"), now)
+
+    def _carrier_lost(self, event: LegLost, _now: float) -> list[Command]:
+        return self._end(None) if event.leg is LegName.CARRIER else []
+
+    def _stopped(self, _event: CallEnded, _now: float) -> list[Command]:
+        return self._end(HangUp(1000, "the call ended"))
+
+    def _closing_asked(self, event: ClosingAsked, now: float) -> list[Command]:
+        return self._close(HangUp(1001, event.why), now)
+
+    def _close(self, hang_up: HangUp, now: float) -> list[Command]:
+        """Hang up once the caller has heard what was sent."""
+        if self.state is not State.TALKING:
+            return self._end(hang_up)
+        commands = self._finish_item(now) + self._playout.mark_end()
+        if not self._playout.pending:
+            return commands + self._end(hang_up)
+        self.state = State.CLOSING
+        self._hang_up = hang_up
+        self._cancel(Timer.HOLE, Timer.LONGEST)
+        self._set(Timer.CLOSE, now + self._playout.left_s(now) + LAST_MARK_S)
+        return commands
+
+    def _closing_mark(self, event: MarkReached, now: float) -> list[Command]:
+        commands = self._playout.mark_reached(event.name, now)
+        return commands if self._playout.pending else commands + self._end(self._hang_up)
+
+    def _end(self, hang_up: HangUp | None) -> list[Command]:
+        """The end, at once; with no carrier left there is nothing to hang up."""
+        self.state = State.ENDED
+        self._cancel(*Timer)
+        commands: list[Command] = [CloseAssistant()] if self._assistant_open else []
+        return commands if hang_up is None else [*commands, hang_up]
+
+    # In any state
+
+    def _refused(self, event: MessageRefused, _now: float) -> list[Command]:
+        self._counts[f"refused_from_{event.leg}"] += 1
+        return []
+
+    def _ignored(self, _event: Ignored, _now: float) -> list[Command]:
+        self._counts["ignored"] += 1
+        return []
+
+    def _nothing(self, _event: Word, _now: float) -> list[Command]:
+        return []
+
+
+_Read = Callable[[Call, Any, float], list[Command]]
+_EVER: dict[type[Word], _Read] = {
+    TimePassed: Call._nothing,
+    Ignored: Call._ignored,
+    MessageRefused: Call._refused,
+}
+_WHILE_OPEN: dict[type[Word], _Read] = _EVER | {
+    CallEnded: Call._stopped,
+    LegLost: Call._leg_lost,
+    ClosingAsked: Call._closing_asked,
+}
+_READS: dict[State, dict[type[Word], _Read]] = {
+    State.WAITING: _WHILE_OPEN | {CallStarted: Call._start},
+    State.OPENING: _WHILE_OPEN
+    | {
+        CallerAudio: Call._hold,
+        DigitPressed: Call._hold,
+        AssistantReady: Call._ready,
+    },
+    State.TALKING: _WHILE_OPEN
+    | {
+        CallerAudio: Call._caller_audio,
+        DigitPressed: Call._digit,
+        MarkReached: Call._mark_reached,
+        ReplyAudio: Call._reply_audio,
+        ReplyEnded: Call._reply_ended,
+        CallerSpoke: Call._barge_in,
+        CallerPaused: Call._nothing,
+    },
+    State.LISTENING: _WHILE_OPEN
+    | {
+        CallerAudio: Call._nothing,
+        OtherPartyAudio: Call._nothing,
+        DigitPressed: Call._nothing,
+    },
+    State.CLOSING: _EVER
+    | {
+        MarkReached: Call._closing_mark,
+        CallEnded: Call._stopped,
+        LegLost: Call._carrier_lost,
+        CallerAudio: Call._nothing,
+        DigitPressed: Call._nothing,
+        ReplyAudio: Call._nothing,
+        ReplyEnded: Call._nothing,
+        CallerSpoke: Call._nothing,
+        CallerPaused: Call._nothing,
+        ClosingAsked: Call._nothing,
+    },
+    State.ENDED: dict.fromkeys(Word.__subclasses__(), Call._nothing),
+}

@@ -1,0 +1,23 @@
+"""The one family of exceptions; what other libraries raise is mapped to it at the edge.
+
+BridgeError
+├── ConfigurationError   local: a file, a key or a flag is wrong; the text says what would be right
+├── CallRefused          remote: a webhook or a socket did not take the call
+└── MalformedMessage     remote: a message of a known kind in a wrong shape; costs that message only
+"""
+
+
+class BridgeError(Exception):
+    """Any fault that the bridge knows how to name."""
+
+
+class ConfigurationError(BridgeError):
+    """A setting is missing, unknown or impossible."""
+
+
+class CallRefused(BridgeError):
+    """The other side did not take the call: a webhook's status, a refused upgrade, an address without a server."""
+
+
+class MalformedMessage(BridgeError):
+    """A peer sent what its own protocol does not allow. The text is safe to log: it never quotes the message."""

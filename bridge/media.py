@@ -1,0 +1,102 @@
+"""The chains between two audio formats: `Uplink` from the caller to the assistant, `Downlink` back.
+
+Bytes in, bytes out. Equal formats pass untouched, the very same object. A chain says what it is:
+`str(uplink)` is "pcmu/8000 -> l16/24000".
+"""
+
+from telecodecs.codec import decoder, encoder
+from telecodecs.format import AudioFormat
+from telecodecs.framing import Framer
+from telecodecs.jitter import Reorder
+from telecodecs.resample import Resampler
+
+FRAME_MS = 20
+
+
+class Conversion:
+    """One format into another, as a stream. Raises ValueError for a pair of formats that it cannot convert."""
+
+    def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
+        self._name = str(source) if source == target else f"{source} -> {target}"
+        self.needed = source != target
+        if self.needed:
+            self._decode = decoder(source)
+            self._resampler = Resampler(source.rate_hz, target.rate_hz)
+            self._encode = encoder(target)
+
+    def feed(self, audio: bytes) -> bytes:
+        """Whole samples in; the same stretch of time out, later by the resampler's delay."""
+        if not self.needed:
+            return audio
+        return self._encode(self._resampler.feed(self._decode(audio)))
+
+    def flush(self) -> bytes:
+        """What the resampler still holds."""
+        return self._encode(self._resampler.flush()) if self.needed else b""
+
+    def reset(self) -> None:
+        """Forget what was fed."""
+        if self.needed:
+            self._resampler.reset()
+
+    def __str__(self) -> str:
+        return self._name
+
+
+class Uplink:
+    """The caller's frames, put in order, their holes filled, in the format that the assistant hears."""
+
+    def __init__(self, line: AudioFormat, hears: AudioFormat, reorder_ms: int) -> None:
+        self._order = Reorder(line, reorder_ms)
+        self._conversion = Conversion(line, hears)
+
+    @property
+    def holding(self) -> bool:
+        """Whether frames wait for one that is missing."""
+        return self._order.holding
+
+    def feed(self, audio: bytes, at_ms: int) -> list[bytes]:
+        """One frame in; the frames that are due, out."""
+        frames = self._order.feed(at_ms, audio)
+        return [self._conversion.feed(frame) for frame in frames] if self._conversion.needed else frames
+
+    def release(self) -> list[bytes]:
+        """Give up on the missing frame: what was held, with silence in the hole."""
+        return [self._conversion.feed(frame) for frame in self._order.release()]
+
+    def counts(self) -> dict[str, int]:
+        """What was wrong with the caller's audio so far."""
+        order = self._order
+        return {
+            "late": order.late,
+            "repeated": order.repeated,
+            "holes": order.holes,
+            "filled_ms": order.filled_ms,
+        }
+
+    def __str__(self) -> str:
+        return str(self._conversion)
+
+
+class Downlink:
+    """The assistant's audio in the line's format, in whole frames; the tail of an item is padded with silence."""
+
+    def __init__(self, speaks: AudioFormat, line: AudioFormat) -> None:
+        self._conversion = Conversion(speaks, line)
+        self._framer = Framer(line.bytes_in(FRAME_MS), line.silence)
+
+    def feed(self, audio: bytes) -> bytes:
+        """A piece of an item in; the frames that are whole, out."""
+        return self._framer.feed(self._conversion.feed(audio))
+
+    def finish(self) -> bytes:
+        """The end of the item: what is left, padded to a whole frame."""
+        return self._framer.feed(self._conversion.flush()) + self._framer.finish()
+
+    def discard(self) -> None:
+        """The item was interrupted: forget what is left of it."""
+        self._conversion.reset()
+        self._framer.discard()
+
+    def __str__(self) -> str:
+        return str(self._conversion)

@@ -1,0 +1,149 @@
+"""What was sent to the caller, what of it was heard, and what a clear threw away: the ledger of one call.
+
+Lengths and positions are samples of the line's format, counted from the first one sent. Marks are the truth; between
+two of them the position runs with the clock, never past the next mark and never past what was sent. A clear begins a
+new generation: the carrier returns the older marks as if they had been played, and they prove nothing.
+No clock: `now` is passed in, in seconds.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from bridge.events import ClearPlayback, Command, ConfirmHeard, DropReply, PlayAudio, SendMark, TruncateReply
+from telecodecs.format import AudioFormat
+
+MESSAGE_MS = 200
+"""The most audio in one message: what is under way to the carrier cannot be cleared."""
+
+MARK_EVERY_MS = 200
+"""How much audio goes out before the next mark follows it."""
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """The audio of one item: samples `start` to `end`, `complete` when no more will come."""
+
+    item: str
+    start: int
+    end: int
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    name: str
+    position: int
+
+
+class Playout:
+    """The ledger. `play`, `end_item` and `interrupt` return what to command; `heard` is what the caller has heard."""
+
+    def __init__(self, line: AudioFormat) -> None:
+        self._rate_hz = line.rate_hz
+        self._sample_bytes = line.sample_bytes
+        self._message_bytes = line.bytes_in(MESSAGE_MS)
+        self._mark_samples = line.rate_hz * MARK_EVERY_MS // 1000
+        self._sent = 0
+        self._anchor = 0  # a position known to be heard ...
+        self._anchored_at = 0.0  # ... and when it was
+        self._stretches: deque[_Stretch] = deque()
+        self._marks: deque[_Mark] = deque()
+        self._marked = 0
+        self._generation = 0
+        self._marks_sent = 0
+        self._cleared_marks: set[str] = set()
+        self.stray_marks = 0
+        """Marks that came back though nobody sent them."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether the carrier still owes us a mark."""
+        return bool(self._marks)
+
+    def heard(self, now: float) -> int:
+        """How many of the samples sent were heard, or thrown away, by `now`."""
+        position = self._anchor + int((now - self._anchored_at) * self._rate_hz)
+        limit = self._marks[0].position if self._marks else self._sent
+        return min(position, limit)
+
+    def left_s(self, now: float) -> float:
+        """Seconds of audio that the carrier has still to play."""
+        return (self._sent - self.heard(now)) / self._rate_hz
+
+    def play(self, item: str, audio: bytes, now: float) -> list[Command]:
+        """Account `audio` (whole frames, any length) as the next of `item`, and send it with its marks."""
+        stretches = self._stretches
+        if not stretches or stretches[-1].item != item:
+            stretches.append(_Stretch(item, self._sent, self._sent))
+        if self.heard(now) >= self._sent:  # the carrier's buffer has run empty: this plays from now on
+            self._anchor, self._anchored_at = self._sent, now
+        if 0 < len(audio) <= self._message_bytes:
+            return self._send(audio)
+        commands: list[Command] = []
+        for start in range(0, len(audio), self._message_bytes):
+            commands += self._send(audio[start : start + self._message_bytes])
+        return commands
+
+    def _send(self, audio: bytes) -> list[Command]:
+        self._sent += len(audio) // self._sample_bytes
+        self._stretches[-1].end = self._sent
+        if self._sent - self._marked < self._mark_samples:
+            return [PlayAudio(audio)]
+        return [PlayAudio(audio), self._mark()]
+
+    def end_item(self, item: str) -> list[Command]:
+        """No more audio of `item`: its end gets a mark, unless one stands there."""
+        if not self._stretches or self._stretches[-1].item != item:
+            return []
+        self._stretches[-1].complete = True
+        return self.mark_end() or self._confirm()
+
+    def mark_end(self) -> list[Command]:
+        """A mark behind all that was sent, unless one stands there."""
+        return [self._mark()] if self._marked < self._sent else []
+
+    def _mark(self) -> SendMark:
+        self._marks_sent += 1
+        self._marked = self._sent
+        mark = _Mark(f"{self._generation}.{self._marks_sent}", self._sent)
+        self._marks.append(mark)
+        return SendMark(mark.name)
+
+    def mark_reached(self, name: str, now: float) -> list[Command]:
+        """The carrier returned a mark: what lies before it was heard, and items that end there are confirmed."""
+        if name in self._cleared_marks:
+            self._cleared_marks.remove(name)
+            return []
+        if all(mark.name != name for mark in self._marks):
+            self.stray_marks += 1
+            return []
+        while (mark := self._marks.popleft()).name != name:
+            pass  # one that got lost lies before one that came back
+        self._anchor, self._anchored_at = mark.position, now
+        return self._confirm()
+
+    def _confirm(self) -> list[Command]:
+        heard: list[Command] = []
+        while self._stretches and self._stretches[0].complete and self._stretches[0].end <= self._anchor:
+            heard.append(ConfirmHeard(self._stretches.popleft().item))
+        return heard
+
+    def interrupt(self, now: float) -> list[Command]:
+        """Stop the carrier at once, then say of each item what of it was heard. Nothing, if all was heard."""
+        heard = self.heard(now)
+        if all(stretch.complete and stretch.end <= heard for stretch in self._stretches):
+            return []
+        commands: list[Command] = [ClearPlayback(self._sent - heard)]
+        commands += [self._tell(stretch, heard) for stretch in self._stretches]
+        self._cleared_marks = {mark.name for mark in self._marks}
+        self._marks.clear()
+        self._stretches.clear()
+        self._generation += 1
+        self._anchor, self._anchored_at, self._marked = self._sent, now, self._sent
+        return commands
+
+    def _tell(self, stretch: _Stretch, heard: int) -> Command:
+        if stretch.complete and stretch.end <= heard:
+            return ConfirmHeard(stretch.item)
+        heard_ms = (heard - stretch.start) * 1000 // self._rate_hz
+        return TruncateReply(stretch.item, heard_ms) if heard_ms > 0 else DropReply(stretch.item)
