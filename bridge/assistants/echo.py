@@ -1,0 +1,28 @@
+"""The line check: every frame goes straight back."""
+
+from bridge.contracts import Message
+from bridge.events import (
+    AppendAudio,
+    AssistantCommand,
+    AssistantEvent,
+    AssistantReady,
+    OpenAssistant,
+    ReplyAudio,
+)
+
+
+class Echo:
+    """An assistant in this process; its whole life is one reply."""
+
+    def encode(self, command: AssistantCommand) -> list[AssistantEvent]:
+        """What is heard is said."""
+        if type(command) is AppendAudio:
+            return [ReplyAudio("echo", command.audio)]
+        if isinstance(command, OpenAssistant):
+            return [AssistantReady(hears=command.line, speaks=command.line)]
+        return []
+
+    def decode(self, message: Message) -> tuple[AssistantEvent, ...]:
+        """Its messages are its events."""
+        assert not isinstance(message, (str, bytes))
+        return (message,)

@@ -1,0 +1,107 @@
+"""The assistant for a line without one: greets with a chime, hears you out, says it back, plays your keys as tones.
+
+It is interrupted when spoken over: its own voice detection says so, as a remote assistant's would.
+"""
+
+import numpy as np
+
+from bridge.contracts import Message
+from bridge.events import (
+    AppendAudio,
+    AssistantCommand,
+    AssistantEvent,
+    AssistantReady,
+    CallerPaused,
+    CallerSpoke,
+    OpenAssistant,
+    ReplyAudio,
+    ReplyEnded,
+    TypeDigit,
+)
+from telecodecs.codec import decoder, encoder
+from telecodecs.dtmf import tones
+from telecodecs.format import AudioFormat, Samples
+from telecodecs.speech import SpeechDetector, SpeechStarted
+
+LEAD_MS = 200
+"""Said back from this much before the speech was found to start, and after it ended: soft sounds count too."""
+
+LONGEST_S = 60
+"""An utterance is said back at this length, ended or not."""
+
+CHIME = ((659.3, 250), (523.3, 550))
+"""The greeting: Hz and ms of each note, a falling third."""
+
+
+def chime(rate_hz: int) -> Samples:
+    """Two notes that die away, int16, shape (samples,)."""
+    notes = []
+    for frequency_hz, length_ms in CHIME:
+        seconds = np.arange(rate_hz * length_ms // 1000) / rate_hz
+        fade = np.minimum(1, seconds / 0.005) * np.exp(-seconds * 6)
+        notes.append(8000 * fade * np.sin(2 * np.pi * frequency_hz * seconds))
+    return np.concatenate(notes).astype(np.int16)
+
+
+class Parrot:
+    """An assistant in this process, in the line's own format."""
+
+    def __init__(self) -> None:
+        self._replies = 0
+
+    def encode(self, command: AssistantCommand) -> list[AssistantEvent]:
+        """What it says to what it is told."""
+        match command:
+            case AppendAudio(audio):
+                return self._hear(audio)
+            case OpenAssistant(line=line):
+                self._open(line)
+                return [
+                    AssistantReady(hears=line, speaks=line),
+                    *self._say("chime", self._pcm(chime(line.rate_hz))),
+                ]
+            case TypeDigit(digit):
+                return self._say("tones", self._pcm(tones(digit, rate_hz=self._line.rate_hz)))
+            case _:
+                return []
+
+    def decode(self, message: Message) -> tuple[AssistantEvent, ...]:
+        """Its messages are its events."""
+        assert not isinstance(message, (str, bytes))
+        return (message,)
+
+    def _open(self, line: AudioFormat) -> None:
+        self._line = line
+        self._samples = decoder(line)
+        self._pcm = encoder(line)
+        self._speech = SpeechDetector(rate_hz=line.rate_hz)
+        self._memory = bytearray()  # the caller's last `LONGEST_S`
+        self._forgotten = 0  # bytes that were heard before those
+        self._utterance_start = 0  # bytes
+
+    def _hear(self, audio: bytes) -> list[AssistantEvent]:
+        self._memory += audio
+        excess = len(self._memory) - self._line.bytes_in(LONGEST_S * 1000)
+        if excess > 0:
+            del self._memory[:excess]
+            self._forgotten += excess
+        said: list[AssistantEvent] = []
+        for change in self._speech.feed(self._samples(audio)):
+            at = change.at_sample * self._line.sample_bytes
+            if isinstance(change, SpeechStarted):
+                self._utterance_start = at
+                said.append(CallerSpoke())
+            else:
+                said += [CallerPaused(), *self._say("reply", self._recall(self._utterance_start, at))]
+        return said
+
+    def _recall(self, start: int, end: int) -> bytes:
+        lead = self._line.bytes_in(LEAD_MS)
+        return bytes(
+            self._memory[max(0, start - lead - self._forgotten) : max(0, end + lead - self._forgotten)]
+        )
+
+    def _say(self, kind: str, audio: bytes) -> list[AssistantEvent]:
+        self._replies += 1
+        item = f"{kind}-{self._replies}"
+        return [ReplyAudio(item, audio), ReplyEnded(item)]

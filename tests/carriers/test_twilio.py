@@ -1,0 +1,179 @@
+"""The dialect of Twilio Media Streams: text to event and command to text, from tables."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.carriers.twilio import TwilioStream
+from bridge.contracts import WireMessage
+from bridge.errors import MalformedMessage
+from bridge.events import (
+    CallEnded,
+    CallerAudio,
+    CallStarted,
+    CarrierCommand,
+    CarrierEvent,
+    ClearPlayback,
+    DigitPressed,
+    Ignored,
+    MarkReached,
+    OtherPartyAudio,
+    PlayAudio,
+    SendMark,
+)
+from telecodecs.format import PCMU_8K
+
+START = """{"event":"start","sequenceNumber":"1","streamSid":"MZ1","start":{"accountSid":"AC1","streamSid":"MZ1",
+ "callSid":"CA1","tracks":["inbound"],"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000,"channels":1},
+ "customParameters":{"plan":"gold"}}}"""
+
+STARTS = [
+    (START, CallStarted("CA1", "MZ1", PCMU_8K, ("inbound",), {"plan": "gold"}, one_way=False)),
+    (
+        START.replace('["inbound"]', '["inbound","outbound"]'),
+        CallStarted("CA1", "MZ1", PCMU_8K, ("inbound", "outbound"), {"plan": "gold"}, one_way=True),
+    ),
+    (
+        START.replace('"sampleRate":8000,"channels":1', '"sampleRate":"8000","channels":"1"'),
+        CallStarted("CA1", "MZ1", PCMU_8K, ("inbound",), {"plan": "gold"}),
+    ),
+]
+READS: list[tuple[str, CarrierEvent]] = [
+    ('{"event":"connected","protocol":"Call","version":"1.0.0"}', Ignored("connected")),
+    (
+        '{"event":"media","sequenceNumber":"3","streamSid":"MZ1",'
+        '"media":{"track":"inbound","chunk":"1","timestamp":"20","payload":"//8="}}',
+        CallerAudio(b"\xff\xff", at_ms=20),
+    ),
+    (
+        '{"event":"media","streamSid":"MZ1","media":{"track":"inbound","timestamp":40,"payload":""}}',
+        CallerAudio(b"", at_ms=40),
+    ),
+    (
+        '{"event":"media","streamSid":"MZ1","media":{"track":"outbound","timestamp":"20","payload":"fw=="}}',
+        OtherPartyAudio(b"\x7f", at_ms=20),
+    ),
+    (
+        '{"event":"dtmf","streamSid":"MZ1","dtmf":{"track":"inbound_track","digit":"#"}}',
+        DigitPressed("#"),
+    ),
+    ('{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"a"}}', DigitPressed("A")),
+    ('{"event":"mark","sequenceNumber":"6","streamSid":"MZ1","mark":{"name":"0.7"}}', MarkReached("0.7")),
+    ('{"event":"stop","streamSid":"MZ1","stop":{"accountSid":"AC1","callSid":"CA1"}}', CallEnded()),
+    ('{"event":"novelty","streamSid":"MZ1","novelty":[1,2]}', Ignored("novelty")),
+    (
+        '{"streamSid":"MZ1","media":{"payload":"//8=","timestamp":"20"},"event":"media"}',
+        CallerAudio(b"\xff\xff", 20),
+    ),
+]
+REFUSES: list[tuple[WireMessage, str]] = [
+    ("", "not a JSON object"),
+    ("[]", "not a JSON object"),
+    ("{}", "not a JSON object"),
+    ('{"event":7}', "not a JSON object"),
+    ("[" * 20_000, "not a JSON object"),
+    ('{"event":"media"', "not a JSON object"),
+    (b'{"event":"connected"}', "binary"),
+    ('{"event":"media","streamSid":"MZ1"}', "media: .*`media`"),
+    ('{"event":"media","streamSid":"MZ1","media":{"timestamp":"0"}}', "media: .*`payload`"),
+    ('{"event":"media","streamSid":"MZ1","media":{"payload":"%%%","timestamp":"0"}}', "media: .*base64"),
+    (
+        '{"event":"media","streamSid":"MZ1","media":{"payload":"//8=","timestamp":"soon"}}',
+        "media: .*timestamp",
+    ),
+    ('{"event":"media","streamSid":"MZ1","media":{"payload":7,"timestamp":"0"}}', "media: .*payload"),
+    (
+        '{"event":"media","streamSid":"MZ2","media":{"payload":"","timestamp":"0"}}',
+        "media: of another stream",
+    ),
+    ('{"event":"mark","streamSid":"MZ2","mark":{"name":"x"}}', "mark: of another stream"),
+    ('{"event":"mark","streamSid":"MZ1","mark":{}}', "mark: .*`name`"),
+    ('{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"11"}}', "dtmf: the digit"),
+    ('{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":5}}', "dtmf: .*digit"),
+    (START, "start: the stream has started already"),
+]
+REFUSED_STARTS = [
+    (START.replace("audio/x-mulaw", "audio/x-alaw"), "mediaFormat"),
+    (START.replace("8000", "16000"), "mediaFormat"),
+    (START.replace('"callSid":"CA1"', '"callSid":""'), "empty"),
+    (START.replace('"plan":"gold"', '"plan":7'), "customParameters"),
+    ('{"event":"start"}', "`start`"),
+]
+WRITES: list[tuple[CarrierCommand, dict[str, object]]] = [
+    (PlayAudio(b"\xff\xff"), {"event": "media", "streamSid": "MZ1", "media": {"payload": "//8="}}),
+    (SendMark("0.1"), {"event": "mark", "streamSid": "MZ1", "mark": {"name": "0.1"}}),
+    (ClearPlayback(800), {"event": "clear", "streamSid": "MZ1"}),
+]
+
+
+def started() -> TwilioStream:
+    stream = TwilioStream()
+    stream.decode(START)
+    return stream
+
+
+@pytest.mark.parametrize(("message", "event"), STARTS)
+def test_reads_a_start(message: str, event: CarrierEvent) -> None:
+    assert TwilioStream().decode(message) == event
+
+
+@pytest.mark.parametrize(("message", "event"), READS)
+def test_reads(message: str, event: CarrierEvent) -> None:
+    assert started().decode(message) == event
+
+
+@pytest.mark.parametrize(("message", "why"), REFUSES)
+def test_refuses(message: WireMessage, why: str) -> None:
+    with pytest.raises(MalformedMessage, match=why):
+        started().decode(message)
+
+
+@pytest.mark.parametrize(("message", "why"), REFUSED_STARTS)
+def test_refuses_a_start(message: str, why: str) -> None:
+    with pytest.raises(MalformedMessage, match=why):
+        TwilioStream().decode(message)
+
+
+@pytest.mark.parametrize("message", [message for message, event in READS if not isinstance(event, Ignored)])
+def test_nothing_useful_comes_before_start(message: str) -> None:
+    with pytest.raises(MalformedMessage, match="before start"):
+        TwilioStream().decode(message)
+
+
+@pytest.mark.parametrize(("command", "message"), WRITES)
+def test_writes(command: CarrierCommand, message: dict[str, object]) -> None:
+    assert json.loads(started().encode(command)) == message
+
+
+def test_an_inbound_track_alone_is_one_way_only_if_the_path_said_so() -> None:
+    event = TwilioStream(one_way=True).decode(START)
+    assert isinstance(event, CallStarted)
+    assert event.one_way
+
+
+def test_a_name_with_quotes_stays_one_json_string() -> None:
+    stream = TwilioStream()
+    stream.decode(START.replace("MZ1", 'M\\"Z'))
+    assert json.loads(stream.encode(PlayAudio(b"")))["streamSid"] == 'M"Z'
+
+
+@given(st.one_of(st.text(), st.binary()))
+def test_rubbish_is_refused_or_ignored_and_nothing_else(message: WireMessage) -> None:
+    try:
+        event = started().decode(message)
+    except MalformedMessage:
+        return
+    assert isinstance(event, Ignored)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+def test_a_known_kind_with_any_body_is_read_or_refused(body: object) -> None:
+    for kind in ("media", "mark", "dtmf", "stop", "start"):
+        message = json.dumps({"event": kind, "streamSid": "MZ1", kind: body})
+        if kind == "stop":
+            assert started().decode(message) == CallEnded()
+        else:
+            with pytest.raises(MalformedMessage):
+                started().decode(message)
