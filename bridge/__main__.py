@@ -1,0 +1,5 @@
+"""`python -m bridge` is `voicebridge`."""
+
+from bridge.cli import main
+
+main()

@@ -1,0 +1,132 @@
+"""The command line. Each command imports what it needs when it runs: `voicebridge --help` answers at once."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Never, TypeVar
+
+import typer
+
+from bridge.errors import BridgeError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from bridge.config import Settings
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Carries telephone calls between carriers' media streams and voice assistants.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="Check or show the settings.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="The settings' file.", show_default="voicebridge.toml, if there")
+]  # fmt: skip
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def main() -> None:
+    """The command `voicebridge`. Exit codes: 0 done, 1 failed, 2 wrongly asked or wrongly configured."""
+    try:
+        app(standalone_mode=True)
+    except ConfigurationError as error:
+        _fail(str(error), code=2)
+    except BridgeError as error:
+        _fail(str(error), code=1)
+
+
+def _fail(why: str, *, code: int) -> Never:
+    print(f"voicebridge: {why}", file=sys.stderr)  # noqa: T201  # rich would cost the start-up of each error
+    raise SystemExit(code)
+
+
+def _settings(file: Path | None, **flags: Any) -> "Settings":
+    from bridge.config import load
+
+    return load(flags, file=file)
+
+
+def _run(work: "Coroutine[Any, Any, T]") -> T:
+    """On uvloop where there is one."""
+    import asyncio
+
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+@app.command()
+def serve(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to bind; 0 for any.", show_default="8080")] = None,
+    ssl_certfile: Annotated[Path | None, typer.Option(help="TLS certificate chain, PEM.")] = None,
+    ssl_keyfile: Annotated[Path | None, typer.Option(help="TLS private key, PEM.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Serve webhooks and media sockets until SIGTERM, then let the calls end."""
+    from bridge.log import configure
+    from bridge.server import serve
+
+    settings = _settings(
+        config, host=host, port=port, ssl_certfile=ssl_certfile, ssl_keyfile=ssl_keyfile, log_level=log_level
+    )
+    configure(settings.log_level)
+    _run(serve(settings))
+
+
+@app.command()
+def call(
+    url: Annotated[str, typer.Argument(help="A voice webhook (http, https) or a media socket (ws, wss).")],
+    audio: Annotated[Path, typer.Option(help="What the caller says: a WAV file.")],
+    digits: Annotated[str, typer.Option(help='Keys and when: "1@2.5s,2@2.8s".')] = "",
+    out: Annotated[Path | None, typer.Option(help="A folder for caller-heard.wav and trace.jsonl.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place a call with the pretend phone, as Twilio would; TWILIO_AUTH_TOKEN signs it."""
+    from bridge.config import twilio_auth_token
+    from bridge.phone.call import place_call
+    from bridge.phone.plan import CallPlan, read_digits
+    from bridge.phone.summary import keep, show
+    from bridge.phone.wav import read_wav
+
+    plan = CallPlan(read_wav(audio), read_digits(digits), keeps_trace=out is not None)
+    report = _run(place_call(url, plan, auth_token=twilio_auth_token()))
+    show(report, keep(report, out) if out else [], as_json=as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder for the call's files.")] = Path("voicebridge-demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Serve and call on this machine alone: no account, no key, no phone. Writes both voices and a picture."""
+    from bridge.demo import carry
+    from bridge.log import configure
+    from bridge.phone.summary import show
+
+    configure("warning")
+    report, files = _run(carry(out))
+    show(report, files, as_json=as_json)
+
+
+@config_app.command("check")
+def config_check(config: ConfigFile = None) -> None:
+    """Check that `serve` would start with these settings."""
+    settings = _settings(config)
+    settings.check_doors()
+    typer.echo(f"The settings are good. Calls go to the assistant {settings.assistant!r}.")
+
+
+@config_app.command("show")
+def config_show(config: ConfigFile = None) -> None:
+    """Print the settings in force as JSON, secrets hidden."""
+    typer.echo(_settings(config).model_dump_json(indent=2))

@@ -1,0 +1,68 @@
+"""One port for HTTP and media: reads a request's first line and hands the connection to whoever serves its path.
+
+A connection is a plain asyncio protocol until then; the bytes read so far are replayed to the one that takes over.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+FIRST_LINE_TIMEOUT_S = 5.0
+FIRST_LINE_BYTES = 8_192
+
+
+class FrontDoor(asyncio.Protocol):
+    """One connection. `media` serves paths under `media_paths`, `http` the rest."""
+
+    def __init__(
+        self,
+        media_paths: tuple[bytes, ...],
+        media: Callable[[], asyncio.BufferedProtocol],
+        http: Callable[[], asyncio.Protocol],
+    ) -> None:
+        self._media_paths = media_paths
+        self._media = media
+        self._http = http
+        self._read = b""
+        self._transport: asyncio.Transport
+        self._timeout: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: somebody is at the door."""
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "set_protocol")
+        self._transport = transport  # type: ignore[assignment]  # uvloop's are not asyncio.Transport
+        self._timeout = asyncio.get_running_loop().call_later(FIRST_LINE_TIMEOUT_S, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: some of the request."""
+        self._read += data
+        line, end, _ = self._read.partition(b"\r\n")
+        if not end:
+            if len(self._read) > FIRST_LINE_BYTES:
+                self._transport.abort()
+            return
+        self._timeout.cancel()
+        words = line.split(b" ")
+        path = words[1] if len(words) > 1 else b""
+        if path.startswith(self._media_paths):
+            self._hand_to_media()
+        else:
+            http = self._http()
+            self._transport.set_protocol(http)
+            http.connection_made(self._transport)
+            http.data_received(self._read)
+
+    def _hand_to_media(self) -> None:
+        media = self._media()
+        self._transport.set_protocol(media)
+        media.connection_made(self._transport)
+        rest = memoryview(self._read)
+        while rest and not self._transport.is_closing():
+            space = memoryview(media.get_buffer(len(rest)))
+            taken = min(len(space), len(rest))
+            space[:taken] = rest[:taken]
+            media.buffer_updated(taken)
+            rest = rest[taken:]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: gone before the first line was whole."""
+        self._timeout.cancel()

@@ -1,0 +1,129 @@
+"""What happened in a call, one line each: every event and every command, with its time, as JSON.
+
+    {"at":1.204,"way":"<","what":"MarkReached","name":"0.6"}
+
+"at" counts seconds from the first line; "<" came in, ">" went out. Audio is not written; its frames, fifty a second
+and kind, are told as runs of at most a second: {"at":…,"until":…,"what":"CallerAudio","frames":50,"bytes":8000}.
+Telephone numbers are masked. What is written reaches the file within a second.
+"""
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, get_args
+
+from msgspec import json
+
+from bridge.events import (
+    AppendAudio,
+    CallerAudio,
+    CallStarted,
+    Command,
+    OtherPartyAudio,
+    PlayAudio,
+    ReplyAudio,
+    Word,
+)
+
+FLUSH_S = 1.0
+
+_AUDIO = frozenset({CallerAudio, OtherPartyAudio, ReplyAudio, AppendAudio, PlayAudio})
+_COMMANDS = frozenset(get_args(Command))
+_NUMBER = re.compile(rb'\+\d{5,13}(\d\d)|(?<=")\d{5,13}(\d\d)(?=")')
+
+
+def file_stem(call: str, started: datetime) -> str:
+    """The name of a call's files, sorted by time; the carrier's name for the call, fit for a file."""
+    return f"{started:%Y%m%dT%H%M%S}-{re.sub('[^A-Za-z0-9_-]', '_', call)[:64]}"
+
+
+def mask(line: bytes) -> bytes:
+    """Telephone numbers in a line of JSON, all but their last two digits."""
+    return _NUMBER.sub(lambda number: b"***" + (number[1] or number[2]), line)
+
+
+class _Run:
+    """Frames of one kind, of one reply's item where they have one."""
+
+    __slots__ = ("bytes", "first", "frames", "item", "kind", "last")
+
+    def __init__(self, word: Word, first: float) -> None:
+        self.kind = type(word)
+        self.item: str | None = getattr(word, "item", None)
+        self.frames = 0
+        self.bytes = 0
+        self.first = self.last = first
+
+
+class Journal:
+    """A witness that writes. The file is made when the call has a name; what came before is kept until then."""
+
+    def __init__(self, directory: Path, started: datetime) -> None:
+        self._directory = directory
+        self._started = started
+        self._file: BinaryIO | None = None
+        self._lines: list[bytes] = []
+        self._runs: dict[object, _Run] = {}
+        self._begun: float | None = None
+        self._flushed = 0.0
+
+    def saw(self, word: Word, now: float) -> None:
+        """One line, or one more frame of a run. Raises OSError when the file cannot be written."""
+        if self._begun is None:
+            self._begun = self._flushed = now
+        kind = type(word)
+        if kind in _AUDIO:
+            key = word.item if kind is ReplyAudio else kind  # type: ignore[attr-defined]
+            run = self._runs.get(key)
+            if run is None:
+                run = self._runs[key] = _Run(word, now)
+            run.frames += 1
+            run.bytes += len(word.audio)  # type: ignore[attr-defined]
+            run.last = now
+        else:
+            way = b">" if kind in _COMMANDS else b"<"
+            self._lines.append(
+                b'{"at":%.3f,"way":"%s",%s' % (now - self._begun, way, mask(json.encode(word))[1:])
+            )
+            if kind is CallStarted and self._file is None:
+                self._open(word.call)  # type: ignore[attr-defined]
+        if now - self._flushed >= FLUSH_S:
+            self._flush(now)
+
+    def _open(self, call: str) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        path = self._directory / f"{file_stem(call, self._started)}.jsonl"
+        self._file = path.open("ab", buffering=0)
+
+    def _flush(self, now: float) -> None:
+        self._flushed = now
+        self._tell_runs()
+        if self._file is not None:
+            lines, self._lines = self._lines, []
+            self._file.write(b"".join(line + b"\n" for line in lines))
+
+    def _tell_runs(self) -> None:
+        self._lines += [self._told(run) for run in self._runs.values()]
+        self._runs.clear()
+
+    def _told(self, run: _Run) -> bytes:
+        assert self._begun is not None
+        way = b">" if run.kind in _COMMANDS else b"<"
+        told: dict[str, object] = {"what": run.kind.__name__, "frames": run.frames, "bytes": run.bytes}
+        if run.item is not None:
+            told["item"] = run.item
+        times = (run.first - self._begun, run.last - self._begun)
+        return b'{"at":%.3f,"until":%.3f,"way":"%s",%s' % (*times, way, json.encode(told)[1:])
+
+    def close(self, now: float, counts: dict[str, int]) -> None:
+        """The last line: when the call began by the calendar, and what was counted."""
+        self._tell_runs()
+        last = {
+            "what": "Ended",
+            "started": self._started.isoformat(timespec="milliseconds"),
+            "counts": counts,
+        }
+        self._lines.append(b'{"at":%.3f,"way":"=",%s' % (now - (self._begun or now), json.encode(last)[1:]))
+        self._flush(now)
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,241 @@
+"""The waist: a `SocketLeg` is one WebSocket to one peer, dialled or accepted; nothing above knows picows.
+
+Callbacks are synchronous and on the event loop: `receive` gets each whole message, `lost` is called once, with the
+close code and reason (1006 where the peer gave none). picows parses frames; what it leaves open is checked here:
+UTF-8, reserved bits, fragments (RFC 6455, 5.2, 5.4, 8.1).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+import picows
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # the compiled class has no stub
+
+from bridge.contracts import Lost, Message, WireMessage
+from bridge.errors import CallRefused
+
+MAX_MESSAGE_BYTES = 65_536
+"""A carrier's message holds 20 ms of audio; far above that is no carrier."""
+
+READ_BUFFER_BYTES = 4_096
+"""At first; it grows with what comes. A hundred calls should not hold megabytes for frames of 300 bytes."""
+
+CLOSE_REASON_BYTES = 123
+"""What a close frame holds beside its code (RFC 6455, 5.5)."""
+
+CLOSE_TIMEOUT_S = 5.0
+"""A peer that does not answer our close frame is cut off after this."""
+
+STALL_TIMEOUT_S = 10.0
+"""A peer that reads nothing for this long, with its socket full, is as good as gone."""
+
+UPGRADE_TIMEOUT_S = 5.0
+"""From the connection to a whole upgrade request."""
+
+PICOWS_LOG = logging.getLogger("picows")
+PICOWS_LOG.setLevel(logging.ERROR)  # a line for each connection would be ours to write
+
+
+class SocketLeg(picows.WSListener):
+    """One WebSocket. Messages longer than `max_message_bytes` close it with 1009."""
+
+    def __init__(
+        self,
+        receive: Callable[[WireMessage], None],
+        lost: Lost,
+        *,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+    ) -> None:
+        self._receive = receive
+        self._lost = lost
+        self._max_message_bytes = max_message_bytes
+        self._fragments: list[bytes] = []
+        self._fragmented_type = picows.WSMsgType.TEXT
+        self._fault: tuple[int, str] | None = None
+        self._transport: picows.WSTransport | None = None
+        self._cut_off: asyncio.TimerHandle | None = None
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait in this process for the peer to read."""
+        return self._transport.underlying_transport.get_write_buffer_size() if self._transport else 0
+
+    def send(self, message: Message) -> None:
+        """Write one message; after a close it is dropped. Never waits."""
+        assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
+        if self._transport is not None:
+            kind = picows.WSMsgType.TEXT if isinstance(message, str) else picows.WSMsgType.BINARY
+            self._transport.send(kind, message)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the closing handshake; `lost` follows when it is done, or after `CLOSE_TIMEOUT_S`."""
+        transport = self._transport
+        if transport is None or transport.is_close_frame_sent or transport.is_disconnected:
+            return
+        transport.send_close(picows.WSCloseCode(code), _cut(reason))
+        self._cut_off_in(CLOSE_TIMEOUT_S)
+
+    def abort(self) -> None:
+        """Drop the connection with nothing said."""
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+
+    def on_ws_connected(self, transport: picows.WSTransport) -> None:
+        """picows: the upgrade is done."""
+        self._transport = transport
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        """picows: one frame, valid only during this call."""
+        kind = frame.msg_type
+        if transport.is_close_frame_sent and kind is not picows.WSMsgType.CLOSE:
+            return
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self._refuse(1002, "reserved bits are set and no extension was agreed")
+        elif kind is picows.WSMsgType.TEXT and frame.fin and not self._fragments:
+            try:
+                text = frame.get_payload_as_utf8_text()
+            except UnicodeDecodeError:
+                self._refuse(1007, "text that is not UTF-8")
+            else:
+                self._receive(text)
+        elif kind is picows.WSMsgType.CLOSE:
+            self._answer_close(transport, frame)
+        elif kind is not picows.WSMsgType.PONG:  # pings are answered by picows
+            self._assemble(kind, frame)
+
+    def _assemble(self, kind: picows.WSMsgType, frame: picows.WSFrame) -> None:
+        if (kind is picows.WSMsgType.CONTINUATION) is not bool(self._fragments):
+            self._refuse(1002, "fragments out of order")
+            return
+        if kind is not picows.WSMsgType.CONTINUATION:
+            self._fragmented_type = kind
+        self._fragments.append(frame.get_payload_as_bytes())
+        if sum(map(len, self._fragments)) > self._max_message_bytes:
+            self._refuse(1009, "the message is too long")
+        elif frame.fin:
+            whole = b"".join(self._fragments)
+            self._fragments.clear()
+            if self._fragmented_type is picows.WSMsgType.BINARY:
+                self._receive(whole)
+                return
+            try:
+                text = whole.decode()
+            except UnicodeDecodeError:
+                self._refuse(1007, "text that is not UTF-8")
+            else:
+                self._receive(text)
+
+    def _refuse(self, code: int, reason: str) -> None:
+        """Fail the connection because the peer broke the protocol (RFC 6455, 7.1.7)."""
+        assert self._transport is not None
+        self._fault = (code, reason)
+        self._transport.send_close(picows.WSCloseCode(code), reason)
+        self._transport.disconnect()
+
+    def _answer_close(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        if not transport.is_close_frame_sent:
+            transport.send_close(frame.get_close_code())
+        transport.disconnect()
+
+    def pause_writing(self) -> None:
+        """picows: the peer reads too slowly and its socket is full."""
+        self._cut_off_in(STALL_TIMEOUT_S)
+
+    def resume_writing(self) -> None:
+        """picows: the peer reads again."""
+        if self._transport is not None and not self._transport.is_close_frame_sent:
+            self._keep()
+
+    def _cut_off_in(self, seconds: float) -> None:
+        self._keep()
+        self._cut_off = asyncio.get_running_loop().call_later(seconds, self.abort)
+
+    def _keep(self) -> None:
+        if self._cut_off is not None:
+            self._cut_off.cancel()
+            self._cut_off = None
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        """picows: the connection is gone."""
+        self._keep()
+        handshake = transport.close_handshake
+        received = handshake.recv if handshake else None
+        if self._fault is not None:
+            self._lost(*self._fault)
+        elif received is not None and received.code.value:
+            self._lost(received.code.value, received.reason)
+        elif handshake is not None and handshake.sent is not None:
+            self._lost(handshake.sent.code.value, handshake.sent.reason)
+        else:
+            self._lost(1006, "the connection broke")
+
+
+def _cut(reason: str) -> str:
+    return reason.encode()[:CLOSE_REASON_BYTES].decode(errors="ignore")
+
+
+async def dial(
+    url: str,
+    receive: Callable[[WireMessage], None],
+    lost: Lost,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = 5.0,
+    max_message_bytes: int = 1_048_576,
+) -> SocketLeg:
+    """Open a WebSocket to `url` (ws or wss). Raises `CallRefused` with the reason in words."""
+    leg = SocketLeg(receive, lost, max_message_bytes=max_message_bytes)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await picows.ws_connect(
+                lambda: leg,
+                url,
+                websocket_handshake_timeout=timeout_s,
+                max_frame_size=max_message_bytes,
+                extra_headers=headers,
+                max_redirects=0,
+                read_buffer_init_size=READ_BUFFER_BYTES,
+            )
+    except TimeoutError:
+        raise CallRefused(f"no answer within {timeout_s:g} s") from None
+    except picows.WSInvalidStatusError as error:
+        status = error.response.status if error.response is not None else None
+        raise CallRefused(f"the upgrade was refused with HTTP {status}") from error
+    except (OSError, ValueError, picows.WSError) as error:  # ValueError: an address that is none
+        raise CallRefused(f"no WebSocket there: {error}") from error
+    return leg
+
+
+def accept(answer: Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus]) -> asyncio.BufferedProtocol:
+    """The server's side of one connection. `answer` gets the path and headers of the upgrade, before it is granted.
+
+    What it returns is the leg that the connection becomes, or the status that refuses it.
+    """
+
+    def choose(request: picows.WSUpgradeRequest) -> picows.WSListener | picows.WSUpgradeResponseWithListener:
+        leg = answer(request.path.decode("latin-1"), request.headers)
+        if isinstance(leg, SocketLeg):
+            return leg
+        refusal = picows.WSUpgradeResponse.create_error_response(leg, leg.phrase.encode())
+        return picows.WSUpgradeResponseWithListener(refusal, None)
+
+    protocol: asyncio.BufferedProtocol = WSProtocol(
+        None,  # host and path are a client's
+        None,
+        False,
+        choose,
+        PICOWS_LOG,
+        True,  # an exception in a callback closes the leg
+        UPGRADE_TIMEOUT_S,
+        False,  # pings: the carrier sends fifty messages a second
+        10,
+        10,
+        picows.WSAutoPingStrategy.PING_WHEN_IDLE,
+        True,  # pongs
+        MAX_MESSAGE_BYTES,
+        None,
+        READ_BUFFER_BYTES,
+    )
+    return protocol

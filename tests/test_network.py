@@ -1,0 +1,214 @@
+"""The waist against a strict peer: what comes through, what closes the leg, and with which code."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
+
+from bridge import network
+from bridge.contracts import WireMessage
+from bridge.errors import CallRefused
+from bridge.network import SocketLeg, accept, dial
+
+Lost = asyncio.Future[tuple[int, str]]
+
+
+def loses(lost: Lost) -> Callable[[int, str], None]:
+    return lambda code, reason: lost.set_result((code, reason))
+
+
+@asynccontextmanager
+async def accepting(received: list[WireMessage], lost: Lost) -> AsyncIterator[tuple[str, list[SocketLeg]]]:
+    """A server with one leg that keeps what it receives and sends it back."""
+    legs: list[SocketLeg] = []
+
+    def answer(path: str, _headers: object) -> SocketLeg | HTTPStatus:
+        if path != "/here":
+            return HTTPStatus.NOT_FOUND
+
+        def receive(message: WireMessage) -> None:
+            received.append(message)
+            legs[-1].send(message)
+
+        legs.append(SocketLeg(receive, loses(lost)))
+        return legs[-1]
+
+    server = await asyncio.get_running_loop().create_server(lambda: accept(answer), "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/here", legs
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_text_binary_and_fragments_come_through_whole() -> None:
+    received: list[WireMessage] = []
+    async with accepting(received, asyncio.Future()) as (url, _), connect(url) as peer:
+        await peer.send("grüße")
+        await peer.send(b"\x00\xff")
+        await peer.send(["in ", "three ", "pieces"])
+        await peer.send([b"\x01", b"\x02"])
+        await peer.send("")
+        echoed = [await peer.recv() for _ in range(5)]
+    assert received == echoed == ["grüße", b"\x00\xff", "in three pieces", b"\x01\x02", ""]
+
+
+async def test_a_ping_is_answered() -> None:
+    async with accepting([], asyncio.Future()) as (url, _), connect(url) as peer:
+        await (await peer.ping())
+
+
+async def send_raw(peer: ClientConnection, *frames: Frame) -> None:
+    for frame in frames:
+        peer.transport.write(frame.serialize(mask=True))
+
+
+class Reserved(Frame):
+    """A frame that the peer's library would not send."""
+
+    def check(self) -> None:
+        pass
+
+
+BREACHES = [
+    ("text that is not UTF-8", [Frame(Opcode.TEXT, b"\xff\xfe")], 1007),
+    (
+        "fragments that are not UTF-8",
+        [Frame(Opcode.TEXT, b"\xff", fin=False), Frame(Opcode.CONT, b"\xfe")],
+        1007,
+    ),
+    ("reserved bits", [Reserved(Opcode.TEXT, b"x", rsv1=True)], 1002),
+    ("a fragment of nothing", [Frame(Opcode.CONT, b"x")], 1002),
+    ("a message within a message", [Frame(Opcode.TEXT, b"x", fin=False), Frame(Opcode.TEXT, b"y")], 1002),
+    ("a frame too long", [Frame(Opcode.TEXT, b"x" * (network.MAX_MESSAGE_BYTES + 1))], 1009),
+    (
+        "fragments too long together",
+        [Frame(Opcode.TEXT, b"x" * 40_000, fin=False), Frame(Opcode.CONT, b"x" * 40_000, fin=False)],
+        1009,
+    ),
+]
+
+
+@pytest.mark.parametrize(("frames", "code"), [row[1:] for row in BREACHES], ids=[row[0] for row in BREACHES])
+async def test_a_breach_of_the_protocol_closes_with_its_code(frames: list[Frame], code: int) -> None:
+    lost: Lost = asyncio.Future()
+    received: list[WireMessage] = []
+    async with accepting(received, lost) as (url, _), connect(url) as peer:
+        await send_raw(peer, *frames, Frame(Opcode.TEXT, b"after the breach"))
+        with pytest.raises(ConnectionClosed):
+            await peer.recv()
+        assert peer.close_code == code
+        assert (await lost)[0] == code
+    assert received == []
+
+
+async def test_whoever_closes_both_learn_the_code_once() -> None:
+    lost: Lost = asyncio.Future()
+    async with accepting([], lost) as (url, _), connect(url) as peer:
+        await peer.close(4001, "that is all")
+        assert await lost == (4001, "that is all")
+    lost = asyncio.Future()
+    async with accepting([], lost) as (url, legs), connect(url) as peer:
+        legs[0].close(1011, "ü" * 100)
+        legs[0].close(1000, "again")
+        with pytest.raises(ConnectionClosed):
+            await peer.recv()
+        assert (peer.close_code, peer.close_reason) == (1011, "ü" * 61)
+        assert (await lost)[0] == 1011
+
+
+async def test_a_connection_that_breaks_is_1006() -> None:
+    lost: Lost = asyncio.Future()
+    async with accepting([], lost) as (url, legs):
+        peer = await connect(url)
+        peer.transport.abort()
+        assert (await lost)[0] == 1006
+        legs[0].send("into the void")
+        legs[0].close()
+
+
+async def test_a_peer_that_does_not_answer_the_close_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "CLOSE_TIMEOUT_S", 0.05)
+    lost: Lost = asyncio.Future()
+    async with accepting([], lost) as (url, legs):
+        reader, writer = await raw_upgrade(url)
+        legs[0].close(1000, "bye")
+        assert await lost == (1000, "bye")
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_peer_that_stops_reading_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "STALL_TIMEOUT_S", 0.05)
+    lost: Lost = asyncio.Future()
+    async with accepting([], lost) as (url, legs):
+        _, writer = await raw_upgrade(url)
+        while legs[0].backlog < 1_000_000:
+            legs[0].send("x" * 60_000)
+        assert (await lost)[0] == 1006
+        writer.transport.abort()
+
+
+async def raw_upgrade(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A WebSocket client that upgrades and then does nothing."""
+    port = int(url.rpartition(":")[2].partition("/")[0])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+    writer.write(
+        b"GET /here HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    while not (await reader.read(1)).endswith(b"\n"):
+        pass
+    await asyncio.sleep(0)
+    return reader, writer
+
+
+async def test_a_path_that_is_not_served_is_refused() -> None:
+    async with accepting([], asyncio.Future()) as (url, _):
+        with pytest.raises(InvalidStatus, match="404"):
+            await connect(url + "/else")
+
+
+# Dialling
+
+
+async def test_dials_with_headers_and_carries_messages() -> None:
+    seen: list[str] = []
+    got: asyncio.Future[WireMessage] = asyncio.Future()
+    lost: Lost = asyncio.Future()
+
+    async def echo(peer: ServerConnection) -> None:
+        assert peer.request is not None
+        seen.append(peer.request.headers["X-Key"])
+        await peer.send(await peer.recv())
+        await peer.close(1001, "enough")
+
+    async with serve(echo, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        leg = await dial(f"ws://127.0.0.1:{port}/", got.set_result, loses(lost), headers={"X-Key": "k"})
+        leg.send("hello")
+        assert await got == "hello"
+        assert await lost == (1001, "enough")
+    assert seen == ["k"]
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://127.0.0.1:1/", "ws://127.0.0.1:99999/", "ws://[x/", "http://127.0.0.1/"]
+)
+async def test_no_server_and_no_address_are_refusals_in_words(url: str) -> None:
+    with pytest.raises(CallRefused, match="no WebSocket there"):
+        await dial(url, lambda _: None, lambda _code, _reason: None)
+
+
+async def test_a_server_that_never_answers_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        with pytest.raises(CallRefused, match=r"within 0\.05 s"):
+            await dial(f"ws://127.0.0.1:{mute.getsockname()[1]}/", print, print, timeout_s=0.05)
