@@ -1,0 +1,90 @@
+"""A call's report for people on a terminal, or as JSON for programs; and the files that a call leaves."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bridge.phone.latency import Latency
+from bridge.phone.report import CallReport
+from bridge.phone.trace import write_trace
+from bridge.phone.wav import write_wav
+
+
+def keep(report: CallReport, folder: Path) -> list[Path]:
+    """Write what the caller heard and every message; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    heard, trace = folder / "caller-heard.wav", folder / "trace.jsonl"
+    write_wav(heard, report.heard)
+    write_trace(trace, report.trace)
+    return [heard, trace]
+
+
+def show(report: CallReport, files: Sequence[Path], *, as_json: bool) -> None:
+    """Print to standard output."""
+    if as_json:
+        json.dump(_facts(report) | {"files": [str(file) for file in files]}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        Console(highlight=False).print(_table(report, files))
+
+
+def _facts(report: CallReport) -> dict[str, object]:
+    echo, turns = Latency.of(report.echo_ms()), Latency.of(report.turns_ms())
+    return {
+        "call": report.call_sid,
+        "stream": report.stream_sid,
+        "ending": str(report.ending),
+        "close_code": report.close_code,
+        "length_ms": report.length_ms,
+        "frames_sent": len(report.sent_at),
+        "messages_received": len(report.received),
+        "marks_played": sum(not mark.cleared for mark in report.marks),
+        "marks_cleared": sum(mark.cleared for mark in report.marks),
+        "clears": [asdict(clear) for clear in report.clears],
+        "digits": report.digits,
+        "warnings": [asdict(warned) for warned in report.warnings],
+        "phone_late_ms": round(report.latest_ms, 2),
+        "echo_latency": asdict(echo) if echo else None,
+        "turn_latency": asdict(turns) if turns and not echo else None,
+    }
+
+
+def _table(report: CallReport, files: Sequence[Path]) -> Table:
+    table = Table(
+        title=f"Call {report.call_sid[:10]}…: {report.ending}",
+        title_justify="left",
+        show_header=False,
+        box=None,
+    )
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row(
+        "length", f"{report.length_ms / 1000:.1f} s, {len(report.sent_at)} frames of the caller's voice"
+    )
+    cleared = sum(mark.cleared for mark in report.marks)
+    table.add_row(
+        "marks", f"{len(report.marks) - cleared} played to the end, {cleared} given back by a clear"
+    )
+    for clear in report.clears:
+        table.add_row(
+            "barge-in",
+            f"at {clear.at_ms / 1000:.2f} s; {clear.dropped_ms / 1000:.2f} s of the reply never heard",
+        )
+    if report.digits:
+        table.add_row("keys", " ".join(report.digits))
+    if echo := Latency.of(report.echo_ms()):
+        table.add_row("echo", f"each frame back after {echo.p50_ms:.2f} ms (p99 {echo.p99_ms:.2f} ms)")
+    elif turns := report.turns_ms():
+        table.add_row(
+            "replies", "after " + ", ".join(f"{turn / 1000:.2f} s" for turn in turns) + " of silence"
+        )
+    for warned in report.warnings:
+        table.add_row("warning", f"{warned.code}: {warned.why}")
+    for file in files:
+        table.add_row("wrote", str(file))
+    return table
