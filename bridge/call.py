@@ -85,7 +85,7 @@ class Call:
     """One call. `expected`: the call that the stream's token was made for; any other is turned away."""
 
     def __init__(self, now: float, limits: Limits, *, reorder_ms: int, expected: str | None = None) -> None:
-        self.state = State.WAITING
+        self._move(State.WAITING)
         self._limits = limits
         self._reorder_ms = reorder_ms
         self._expected = expected
@@ -96,6 +96,7 @@ class Call:
         self._held: deque[CallerAudio | DigitPressed] = deque()
         self._speaking: str | None = None  # the item whose audio is coming in
         self._interrupted: set[str] = set()  # items whose late audio is dropped until they end
+        self._awaits_frame = False
         self._assistant_open = False
         self._hang_up = HangUp(1000, "")
         self._started: CallStarted | None = None
@@ -109,13 +110,13 @@ class Call:
         return self._started.call if self._started is not None else ""
 
     def deadline(self) -> float | None:
-        """When `handle` wants to be called next, at the latest."""
+        """When `handle` wants to be called next, at the latest; None once the call has ended."""
         return self._next_due
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """First what is due by `now`, then what the event asks."""
         commands = self._fall_due(now) if self._next_due is not None and now >= self._next_due else []
-        read = _READS[self.state].get(type(event))
+        read = self._reads.get(type(event))
         if read is None:
             self._counts["out_of_place"] += 1
             return commands
@@ -129,6 +130,10 @@ class Call:
             counts.update(self._uplink.counts())
             counts["stray_marks"] = self._playout.stray_marks
         return {name: count for name, count in counts.items() if count}
+
+    def _move(self, state: State) -> None:
+        self.state = state
+        self._reads = _READS[state]
 
     # Time
 
@@ -150,7 +155,8 @@ class Call:
             match timer:
                 case Timer.HOLE:
                     assert self._uplink is not None
-                    commands += [AppendAudio(frame) for frame in self._uplink.release()]
+                    self._awaits_frame = False
+                    commands += map(AppendAudio, self._uplink.release())
                 case Timer.START:
                     commands += self._end(HangUp(1008, timer))
                 case Timer.OPEN:
@@ -170,11 +176,11 @@ class Call:
         self._started = event
         self._set(Timer.LONGEST, now + self._limits.longest_s)
         if event.one_way:
-            self.state = State.LISTENING
+            self._move(State.LISTENING)
             return []
         self._playout = Playout(event.line)
         self._set(Timer.OPEN, now + self._limits.open_s)
-        self.state = State.OPENING
+        self._move(State.OPENING)
         self._assistant_open = True
         return [OpenAssistant(event.call, event.line, event.parameters)]
 
@@ -197,7 +203,7 @@ class Call:
             self._downlink = Downlink(event.speaks, line)
         except ValueError as error:
             return self._end(HangUp(1011, f"the assistant's audio cannot be converted: {error}"))
-        self.state = State.TALKING
+        self._move(State.TALKING)
         held, self._held = self._held, deque()
         return [command for kept in held for command in self.handle(kept, now)]
 
@@ -207,12 +213,17 @@ class Call:
         uplink = self._uplink
         assert uplink is not None
         frames = uplink.feed(event.audio, event.at_ms)
-        if uplink.holding:
-            if Timer.HOLE not in self._due:
-                self._set(Timer.HOLE, now + self._reorder_ms / 1000)
-        elif Timer.HOLE in self._due:
+        if len(frames) != 1 or self._awaits_frame:  # a frame in order comes back alone
+            self._await_frame(uplink.holding, now)
+        return list(map(AppendAudio, frames))
+
+    def _await_frame(self, awaits: bool, now: float) -> None:
+        """Give a missing frame its time, from when it was first missed."""
+        if awaits and not self._awaits_frame:
+            self._set(Timer.HOLE, now + self._reorder_ms / 1000)
+        elif not awaits:
             self._cancel(Timer.HOLE)
-        return [AppendAudio(frame) for frame in frames]
+        self._awaits_frame = awaits
 
     def _digit(self, event: DigitPressed, _now: float) -> list[Command]:
         self._counts["digits"] += 1
@@ -278,7 +289,7 @@ class Call:
         commands = self._finish_item(now) + self._playout.mark_end()
         if not self._playout.pending:
             return commands + self._end(hang_up)
-        self.state = State.CLOSING
+        self._move(State.CLOSING)
         self._hang_up = hang_up
         self._cancel(Timer.HOLE, Timer.LONGEST)
         self._set(Timer.CLOSE, now + self._playout.left_s(now) + LAST_MARK_S)
@@ -290,7 +301,7 @@ class Call:
 
     def _end(self, hang_up: HangUp | None) -> list[Command]:
         """The end, at once; with no carrier left there is nothing to hang up."""
-        self.state = State.ENDED
+        self._move(State.ENDED)
         self._cancel(*Timer)
         commands: list[Command] = [CloseAssistant()] if self._assistant_open else []
         return commands if hang_up is None else [*commands, hang_up]

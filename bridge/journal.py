@@ -10,10 +10,11 @@ Telephone numbers are masked. What is written reaches the file within a second.
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, get_args
+from typing import get_args
 
 from msgspec import json
 
+from bridge.call_file import CallFile
 from bridge.events import (
     AppendAudio,
     CallerAudio,
@@ -30,11 +31,6 @@ FLUSH_S = 1.0
 _AUDIO = frozenset({CallerAudio, OtherPartyAudio, ReplyAudio, AppendAudio, PlayAudio})
 _COMMANDS = frozenset(get_args(Command))
 _NUMBER = re.compile(rb'\+\d{5,13}(\d\d)|(?<=")\d{5,13}(\d\d)(?=")')
-
-
-def file_stem(call: str, started: datetime) -> str:
-    """The name of a call's files, sorted by time; the carrier's name for the call, fit for a file."""
-    return f"{started:%Y%m%dT%H%M%S}-{re.sub('[^A-Za-z0-9_-]', '_', call)[:64]}"
 
 
 def mask(line: bytes) -> bytes:
@@ -61,14 +57,14 @@ class Journal:
     def __init__(self, directory: Path, started: datetime) -> None:
         self._directory = directory
         self._started = started
-        self._file: BinaryIO | None = None
+        self._file: CallFile | None = None
         self._lines: list[bytes] = []
         self._runs: dict[object, _Run] = {}
         self._begun: float | None = None
         self._flushed = 0.0
 
     def saw(self, word: Word, now: float) -> None:
-        """One line, or one more frame of a run. Raises OSError when the file cannot be written."""
+        """One line, or one more frame of a run."""
         if self._begun is None:
             self._begun = self._flushed = now
         kind = type(word)
@@ -86,21 +82,16 @@ class Journal:
                 b'{"at":%.3f,"way":"%s",%s' % (now - self._begun, way, mask(json.encode(word))[1:])
             )
             if kind is CallStarted and self._file is None:
-                self._open(word.call)  # type: ignore[attr-defined]
+                self._file = CallFile(self._directory, word.call, self._started, ".jsonl")  # type: ignore[attr-defined]
         if now - self._flushed >= FLUSH_S:
             self._flush(now)
-
-    def _open(self, call: str) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
-        path = self._directory / f"{file_stem(call, self._started)}.jsonl"
-        self._file = path.open("ab", buffering=0)
 
     def _flush(self, now: float) -> None:
         self._flushed = now
         self._tell_runs()
         if self._file is not None:
             lines, self._lines = self._lines, []
-            self._file.write(b"".join(line + b"\n" for line in lines))
+            self._file.append(b"".join(line + b"\n" for line in lines))
 
     def _tell_runs(self) -> None:
         self._lines += [self._told(run) for run in self._runs.values()]

@@ -19,6 +19,7 @@ class Conversion:
     def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
         self._name = str(source) if source == target else f"{source} -> {target}"
         self.needed = source != target
+        """Whether there is anything to do; a chain of equal formats is passed by."""
         if self.needed:
             self._decode = decoder(source)
             self._resampler = Resampler(source.rate_hz, target.rate_hz)
@@ -57,12 +58,14 @@ class Uplink:
 
     def feed(self, audio: bytes, at_ms: int) -> list[bytes]:
         """One frame in; the frames that are due, out."""
-        frames = self._order.feed(at_ms, audio)
-        return [self._conversion.feed(frame) for frame in frames] if self._conversion.needed else frames
+        return self._convert(self._order.feed(at_ms, audio))
 
     def release(self) -> list[bytes]:
         """Give up on the missing frame: what was held, with silence in the hole."""
-        return [self._conversion.feed(frame) for frame in self._order.release()]
+        return self._convert(self._order.release())
+
+    def _convert(self, frames: list[bytes]) -> list[bytes]:
+        return [self._conversion.feed(frame) for frame in frames] if self._conversion.needed else frames
 
     def counts(self) -> dict[str, int]:
         """What was wrong with the caller's audio so far."""

@@ -7,9 +7,11 @@ UTF-8, reserved bits, fragments (RFC 6455, 5.2, 5.4, 8.1).
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
+import aiofastnet
 import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # the compiled class has no stub
 
@@ -38,6 +40,10 @@ PICOWS_LOG = logging.getLogger("picows")
 PICOWS_LOG.setLevel(logging.ERROR)  # a line for each connection would be ours to write
 
 
+TEXT, BINARY = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY
+CONTINUATION, CLOSE, PONG = picows.WSMsgType.CONTINUATION, picows.WSMsgType.CLOSE, picows.WSMsgType.PONG
+
+
 class SocketLeg(picows.WSListener):
     """One WebSocket. Messages longer than `max_message_bytes` close it with 1009."""
 
@@ -52,7 +58,8 @@ class SocketLeg(picows.WSListener):
         self._lost = lost
         self._max_message_bytes = max_message_bytes
         self._fragments: list[bytes] = []
-        self._fragmented_type = picows.WSMsgType.TEXT
+        self._fragments_weigh = 0
+        self._fragmented_type = TEXT
         self._fault: tuple[int, str] | None = None
         self._transport: picows.WSTransport | None = None
         self._cut_off: asyncio.TimerHandle | None = None
@@ -64,10 +71,9 @@ class SocketLeg(picows.WSListener):
 
     def send(self, message: Message) -> None:
         """Write one message; after a close it is dropped. Never waits."""
-        assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
         if self._transport is not None:
-            kind = picows.WSMsgType.TEXT if isinstance(message, str) else picows.WSMsgType.BINARY
-            self._transport.send(kind, message)
+            assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
+            self._transport.send(TEXT if isinstance(message, str) else BINARY, message)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begin the closing handshake; `lost` follows when it is done, or after `CLOSE_TIMEOUT_S`."""
@@ -89,35 +95,37 @@ class SocketLeg(picows.WSListener):
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """picows: one frame, valid only during this call."""
         kind = frame.msg_type
-        if transport.is_close_frame_sent and kind is not picows.WSMsgType.CLOSE:
+        if transport.is_close_frame_sent and kind is not CLOSE:
             return
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._refuse(1002, "reserved bits are set and no extension was agreed")
-        elif kind is picows.WSMsgType.TEXT and frame.fin and not self._fragments:
+        elif kind is TEXT and frame.fin and not self._fragments:
             try:
                 text = frame.get_payload_as_utf8_text()
             except UnicodeDecodeError:
                 self._refuse(1007, "text that is not UTF-8")
             else:
                 self._receive(text)
-        elif kind is picows.WSMsgType.CLOSE:
+        elif kind is CLOSE:
             self._answer_close(transport, frame)
-        elif kind is not picows.WSMsgType.PONG:  # pings are answered by picows
+        elif kind is not PONG:  # pings are answered by picows
             self._assemble(kind, frame)
 
     def _assemble(self, kind: picows.WSMsgType, frame: picows.WSFrame) -> None:
-        if (kind is picows.WSMsgType.CONTINUATION) is not bool(self._fragments):
+        if (kind is CONTINUATION) is not bool(self._fragments):
             self._refuse(1002, "fragments out of order")
             return
-        if kind is not picows.WSMsgType.CONTINUATION:
+        if kind is not CONTINUATION:
             self._fragmented_type = kind
         self._fragments.append(frame.get_payload_as_bytes())
-        if sum(map(len, self._fragments)) > self._max_message_bytes:
+        self._fragments_weigh += max(1, frame.payload_size)  # empty ones are not for free
+        if self._fragments_weigh > self._max_message_bytes:
             self._refuse(1009, "the message is too long")
         elif frame.fin:
             whole = b"".join(self._fragments)
             self._fragments.clear()
-            if self._fragmented_type is picows.WSMsgType.BINARY:
+            self._fragments_weigh = 0
+            if self._fragmented_type is BINARY:
                 self._receive(whole)
                 return
             try:
@@ -239,3 +247,10 @@ def accept(answer: Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus]) -
         READ_BUFFER_BYTES,
     )
     return protocol
+
+
+async def listen(
+    protocol: Callable[[], asyncio.BaseProtocol], host: str, port: int, tls: ssl.SSLContext | None
+) -> asyncio.Server:
+    """Open a port. On aiofastnet's transports, picows's own, a frame costs a third less than on the loop's."""
+    return await aiofastnet.create_server(asyncio.get_running_loop(), protocol, host, port, ssl=tls)

@@ -8,6 +8,7 @@ No clock: `now` is passed in, in seconds.
 
 from collections import deque
 from dataclasses import dataclass
+from math import ceil
 
 from bridge.events import ClearPlayback, Command, ConfirmHeard, DropReply, PlayAudio, SendMark, TruncateReply
 from telecodecs.format import AudioFormat
@@ -17,6 +18,9 @@ MESSAGE_MS = 200
 
 MARK_EVERY_MS = 200
 """How much audio goes out before the next mark follows it."""
+
+CLOCK_SLACK = 0.001
+"""Samples by which a float time may miss the sample that it means."""
 
 
 @dataclass(slots=True)
@@ -44,8 +48,8 @@ class Playout:
         self._message_bytes = line.bytes_in(MESSAGE_MS)
         self._mark_samples = line.rate_hz * MARK_EVERY_MS // 1000
         self._sent = 0
-        self._anchor = 0  # a position known to be heard ...
-        self._anchored_at = 0.0  # ... and when it was
+        self._proved = 0  # the position of the last mark that came back
+        self._dry_at = 0.0  # when the carrier will have played all that was sent
         self._stretches: deque[_Stretch] = deque()
         self._marks: deque[_Mark] = deque()
         self._marked = 0
@@ -62,9 +66,9 @@ class Playout:
 
     def heard(self, now: float) -> int:
         """How many of the samples sent were heard, or thrown away, by `now`."""
-        position = self._anchor + int((now - self._anchored_at) * self._rate_hz)
         limit = self._marks[0].position if self._marks else self._sent
-        return min(position, limit)
+        unplayed = ceil((self._dry_at - now) * self._rate_hz - CLOCK_SLACK)
+        return max(self._proved, min(limit, self._sent - unplayed))
 
     def left_s(self, now: float) -> float:
         """Seconds of audio that the carrier has still to play."""
@@ -75,8 +79,7 @@ class Playout:
         stretches = self._stretches
         if not stretches or stretches[-1].item != item:
             stretches.append(_Stretch(item, self._sent, self._sent))
-        if self.heard(now) >= self._sent:  # the carrier's buffer has run empty: this plays from now on
-            self._anchor, self._anchored_at = self._sent, now
+        self._dry_at = max(self._dry_at, now)  # if it has run dry, this plays from now on
         if 0 < len(audio) <= self._message_bytes:
             return self._send(audio)
         commands: list[Command] = []
@@ -85,7 +88,9 @@ class Playout:
         return commands
 
     def _send(self, audio: bytes) -> list[Command]:
-        self._sent += len(audio) // self._sample_bytes
+        samples = len(audio) // self._sample_bytes
+        self._sent += samples
+        self._dry_at += samples / self._rate_hz
         self._stretches[-1].end = self._sent
         if self._sent - self._marked < self._mark_samples:
             return [PlayAudio(audio)]
@@ -119,12 +124,13 @@ class Playout:
             return []
         while (mark := self._marks.popleft()).name != name:
             pass  # one that got lost lies before one that came back
-        self._anchor, self._anchored_at = mark.position, now
+        self._proved = mark.position
+        self._dry_at = now + (self._sent - mark.position) / self._rate_hz
         return self._confirm()
 
     def _confirm(self) -> list[Command]:
         heard: list[Command] = []
-        while self._stretches and self._stretches[0].complete and self._stretches[0].end <= self._anchor:
+        while self._stretches and self._stretches[0].complete and self._stretches[0].end <= self._proved:
             heard.append(ConfirmHeard(self._stretches.popleft().item))
         return heard
 
@@ -139,7 +145,8 @@ class Playout:
         self._marks.clear()
         self._stretches.clear()
         self._generation += 1
-        self._anchor, self._anchored_at, self._marked = self._sent, now, self._sent
+        self._proved = self._marked = self._sent
+        self._dry_at = now
         return commands
 
     def _tell(self, stretch: _Stretch, heard: int) -> Command:

@@ -9,12 +9,11 @@ Written as it happens: the file is a valid WAV at any moment and lacks at most i
 import struct
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
+from bridge.call_file import CallFile
 from bridge.events import CallerAudio, CallStarted, ClearPlayback, OtherPartyAudio, PlayAudio, Word
-from bridge.journal import file_stem
 from telecodecs.codec import decoder
 from telecodecs.format import AudioFormat
 
@@ -36,10 +35,10 @@ class Recording:
     def __init__(self, directory: Path, started: datetime) -> None:
         self._directory = directory
         self._started = started
-        self._file: BinaryIO | None = None
+        self._file: CallFile | None = None
 
     def saw(self, word: Word, now: float) -> None:
-        """Take what is sound. Raises OSError when the file cannot be written."""
+        """Take what is sound."""
         match word:
             case CallerAudio(audio, at_ms):
                 self._place(LEFT, audio, at_ms)
@@ -62,10 +61,8 @@ class Recording:
         self._origin_ms: int | None = None
         self._written = 0  # bytes of each track
         self._played = 0  # likewise: the right track's clock
-        self._directory.mkdir(parents=True, exist_ok=True)
-        path = self._directory / f"{file_stem(call, self._started)}.wav"
-        self._file = path.open("wb", buffering=0)
-        self._file.write(_header(line.rate_hz, data_bytes=0))
+        self._file = CallFile(self._directory, call, self._started, ".wav")
+        self._file.append(_header(line.rate_hz, data_bytes=0))
 
     def _place(self, track: int, audio: bytes, at_ms: int) -> None:
         if self._file is None:
@@ -112,11 +109,9 @@ class Recording:
             stereo[:, side] = self._decode(bytes(track[:length]))
             del track[:length]
         self._written += length
-        self._file.write(stereo.tobytes())
-        end = self._file.tell()
-        self._file.seek(0)
-        self._file.write(_header(self._line.rate_hz, data_bytes=end - len(_header(0, 0))))
-        self._file.seek(end)
+        self._file.append(stereo.tobytes())
+        stereo_bytes = self._line.samples_in(self._written) * stereo.itemsize * 2
+        self._file.amend(0, _header(self._line.rate_hz, stereo_bytes))
 
     def close(self, now: float, counts: dict[str, int]) -> None:
         """Write what is left."""

@@ -63,11 +63,11 @@ class Server:
         assert runner.server is not None
         http, media_paths = runner.server, (TALK.encode(), LISTEN.encode())
         try:
-            listener = await asyncio.get_running_loop().create_server(
+            listener = await network.listen(
                 lambda: FrontDoor(media_paths, lambda: network.accept(self._admit), http),
                 self._settings.host,
                 self._settings.port,
-                ssl=self._tls(),
+                self._tls(),
             )
             self.port = listener.sockets[0].getsockname()[1]
             try:

@@ -12,10 +12,11 @@ from math import inf
 
 import structlog
 
-from bridge.call import Call, State
+from bridge.call import Call
 from bridge.contracts import Assistant, Carrier, Connect, Leg, Message, Receive, WireMessage, Witness
 from bridge.errors import MalformedMessage
 from bridge.events import (
+    AppendAudio,
     AssistantCommand,
     ClearPlayback,
     CloseAssistant,
@@ -29,7 +30,6 @@ from bridge.events import (
     PlayAudio,
     SendMark,
     TimePassed,
-    Word,
 )
 
 clock = time.monotonic
@@ -66,7 +66,7 @@ class Session:
         self._carrier = carrier
         self._call = call
         self._connect = connect
-        self._witnesses = list(witnesses)
+        self._witnesses = tuple(witnesses)
         self._ended = ended
         self._over = False
         self._carrier_leg: Leg
@@ -80,7 +80,8 @@ class Session:
     def attach(self, carrier_leg: Leg) -> None:
         """The leg on which `carrier_said` and `carrier_lost` are called; the clock runs from here."""
         self._carrier_leg = carrier_leg
-        self._arm()
+        if (due := self._call.deadline()) is not None:
+            self._wake_at(due)
 
     def carrier_said(self, message: WireMessage) -> None:
         """One message from the carrier."""
@@ -107,28 +108,31 @@ class Session:
 
     def handle(self, event: Event) -> None:
         """Feed the heart one event and perform what it commands, then what that brought about."""
-        waiting = self._round
-        waiting.append(event)
+        self._round.append(event)
         if self._in_round or self._over:
             return
         self._in_round = True
         try:
-            while waiting:
-                self._feed(waiting.popleft())
+            self._carry_round()
         finally:
             self._in_round = False
-            waiting.clear()
-        if self._call.state is State.ENDED:
+            self._round.clear()
+        due = self._call.deadline()
+        if due is None:
             self._finish()
-        else:
-            self._arm()
+        elif due < self._wakes_at:
+            self._wake_at(due)
 
-    def _feed(self, event: Event) -> None:
-        now = clock()
-        self._show(event, now)
-        for command in self._call.handle(event, now):
-            self._show(command, now)
-            self._perform(command)
+    def _carry_round(self) -> None:
+        waiting, heart, witnesses, perform = self._round, self._call.handle, self._witnesses, self._perform
+        while waiting:
+            event, now = waiting.popleft(), clock()
+            for witness in witnesses:
+                witness.saw(event, now)
+            for command in heart(event, now):
+                for witness in witnesses:
+                    witness.saw(command, now)
+                perform(command)
 
     def _perform(self, command: Command) -> None:
         match command:
@@ -136,31 +140,24 @@ class Session:
                 self._carrier_leg.send(self._carrier.encode(command))
             case HangUp(code, why):
                 self._carrier_leg.close(code, why)
+            case AppendAudio():
+                self._tell_assistant(command)
+            case OpenAssistant():
+                connected = self._connect(command, self._assistant_said, self._assistant_lost)
+                self._assistant, self._assistant_leg = connected
+                self._tell_assistant(command)
+            case CloseAssistant():
+                self._tell_assistant(command)
+                self._assistant_leg.close()
             case _:
                 self._tell_assistant(command)
 
     def _tell_assistant(self, command: AssistantCommand) -> None:
-        if isinstance(command, OpenAssistant):
-            connected = self._connect(command, self._assistant_said, self._assistant_lost)
-            self._assistant, self._assistant_leg = connected
         for message in self._assistant.encode(command):
             self._assistant_leg.send(message)
-        if isinstance(command, CloseAssistant):
-            self._assistant_leg.close()
 
-    def _show(self, word: Word, now: float) -> None:
-        try:
-            for witness in self._witnesses:
-                witness.saw(word, now)
-        except OSError as error:
-            log.error("a witness cannot write and is sent away; the call goes on", error=str(error))
-            self._witnesses.remove(witness)
-
-    def _arm(self) -> None:
+    def _wake_at(self, due: float) -> None:
         """One timer follows the deadline. It is moved only when the deadline comes nearer: early is harmless."""
-        due = self._call.deadline()
-        if due is None or due >= self._wakes_at:
-            return
         if self._timer is not None:
             self._timer.cancel()
         self._wakes_at = due
@@ -168,11 +165,7 @@ class Session:
 
     def _wake(self) -> None:
         self._timer, self._wakes_at = None, inf
-        due = self._call.deadline()
-        if due is not None and due <= clock():
-            self.handle(TimePassed())
-        else:
-            self._arm()
+        self.handle(TimePassed())
 
     def _finish(self) -> None:
         self._over = True
@@ -181,9 +174,6 @@ class Session:
         counts = self._call.counts()
         now = clock()
         for witness in self._witnesses:
-            try:
-                witness.close(now, counts)
-            except OSError as error:
-                log.error("a witness could not finish", error=str(error))
+            witness.close(now, counts)
         log.info("= call over", call=self._call.name, **counts)
         self._ended(self)

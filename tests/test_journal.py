@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.call_file import stem
 from bridge.events import (
     AppendAudio,
     CallerAudio,
@@ -19,7 +20,7 @@ from bridge.events import (
     ReplyAudio,
     Word,
 )
-from bridge.journal import Journal, file_stem, mask
+from bridge.journal import Journal, mask
 from telecodecs.format import PCMU_8K
 
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
@@ -130,5 +131,5 @@ def test_numbers_are_masked_and_nothing_else(line: bytes, masked: bytes | None) 
 
 
 def test_a_calls_name_cannot_lead_out_of_the_folder() -> None:
-    assert file_stem("../../etc/passwd", STARTED) == "20261121T083000-______etc_passwd"
-    assert len(file_stem("x" * 500, STARTED)) < 100
+    assert stem("../../etc/passwd", STARTED) == "20261121T083000-______etc_passwd"
+    assert len(stem("x" * 500, STARTED)) < 100

@@ -93,6 +93,14 @@ BREACHES = [
         [Frame(Opcode.TEXT, b"x" * 40_000, fin=False), Frame(Opcode.CONT, b"x" * 40_000, fin=False)],
         1009,
     ),
+    (
+        "fragments without end and without content",
+        [
+            Frame(Opcode.TEXT, b"", fin=False),
+            *[Frame(Opcode.CONT, b"", fin=False)] * network.MAX_MESSAGE_BYTES,
+        ],
+        1009,
+    ),
 ]
 
 

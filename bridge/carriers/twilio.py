@@ -107,7 +107,7 @@ class TwilioStream:
 
     def __init__(self, *, one_way: bool = False) -> None:
         self._one_way = one_way
-        self._stream_sid = ""  # known from `start` on
+        self._stream_sid: str | None = None  # known from `start` on
         self._media_head = ""
 
     def decode(self, message: WireMessage) -> CarrierEvent:
@@ -123,14 +123,14 @@ class TwilioStream:
         except (DecodeError, RecursionError) as error:
             return self._decode_unread(message, error)
         if type(wire) is _Media:
-            if wire.stream_sid != self._stream_sid or not self._stream_sid:
+            if wire.stream_sid != self._stream_sid:
                 raise self._foreign("media")
             media = wire.media
             heard = OtherPartyAudio if media.track == "outbound" else CallerAudio
             return heard(media.payload, media.timestamp)
         if isinstance(wire, _Start):
             return self._decode_start(wire.start)
-        if wire.stream_sid != self._stream_sid or not self._stream_sid:
+        if wire.stream_sid != self._stream_sid:
             raise self._foreign(type(wire).__name__.strip("_").lower())
         match wire:
             case _Mark(mark=mark):
@@ -179,8 +179,8 @@ class TwilioStream:
     def encode(self, command: CarrierCommand) -> str:
         """Write one message. Valid only after `CallStarted` was read."""
         match command:
-            case PlayAudio(audio):
-                return f'{self._media_head}{b2a_base64(audio, newline=False).decode()}"}}}}'
+            case PlayAudio():
+                return f'{self._media_head}{b2a_base64(command.audio, newline=False).decode()}"}}}}'
             case SendMark(name):
                 body: dict[str, object] = {
                     "event": "mark",
