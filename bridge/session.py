@@ -124,9 +124,10 @@ class Session:
             self._wake_at(due)
 
     def _carry_round(self) -> None:
+        now = clock()
         waiting, heart, witnesses, perform = self._round, self._call.handle, self._witnesses, self._perform
         while waiting:
-            event, now = waiting.popleft(), clock()
+            event = waiting.popleft()
             for witness in witnesses:
                 witness.saw(event, now)
             for command in heart(event, now):

@@ -1,0 +1,13 @@
+"""Imported first, this moves the running script into the checkout's .venv, installed where that is still to do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = ROOT / ".venv/bin/python"
+
+if Path(sys.prefix) != ROOT / ".venv":
+    subprocess.run([ROOT / "scripts/install"], check=True)
+    os.execv(PYTHON, [str(PYTHON), *sys.argv])
