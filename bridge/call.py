@@ -43,6 +43,7 @@ from bridge.events import (
 from bridge.keypad import Keypad
 from bridge.media import Downlink, Uplink
 from bridge.playout import Playout
+from bridge.timers import Timer, Timers
 
 HELD_MS = 2_000
 """The caller's audio kept while the assistant opens; the oldest is dropped and counted."""
@@ -62,16 +63,6 @@ class State(StrEnum):
     ENDED = "ended"
 
 
-class Timer(StrEnum):
-    """Everything that can fall due, and what it means when it does."""
-
-    START = "the carrier never said start"
-    OPEN = "the assistant was not ready in time"
-    HOLE = "a missing frame will not come any more"
-    CLOSE = "the last mark did not come back"
-    LONGEST = "the call reached its longest duration"
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long a call waits, in seconds."""
@@ -89,8 +80,8 @@ class Call:
         self._limits = limits
         self._reorder_ms = reorder_ms
         self._expected = expected
-        self._due = {Timer.START: now + limits.start_s}
-        self._next_due: float | None = now + limits.start_s
+        self._timers = Timers()
+        self._timers.set(Timer.START, now + limits.start_s)
         self._counts: Counter[str] = Counter()
         self._keypad = Keypad()
         self._held: deque[CallerAudio | DigitPressed] = deque()
@@ -111,11 +102,12 @@ class Call:
 
     def deadline(self) -> float | None:
         """When `handle` wants to be called next, at the latest; None once the call has ended."""
-        return self._next_due
+        return self._timers.next_due
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """First what is due by `now`, then what the event asks."""
-        commands = self._fall_due(now) if self._next_due is not None and now >= self._next_due else []
+        due = self._timers.next_due
+        commands = self._fall_due(now) if due is not None and now >= due else []
         read = self._reads.get(type(event))
         if read is None:
             self._counts["out_of_place"] += 1
@@ -135,23 +127,9 @@ class Call:
         self.state = state
         self._reads = _READS[state]
 
-    # Time
-
-    def _set(self, timer: Timer, due: float) -> None:
-        self._due[timer] = due
-        self._next_due = min(self._due.values())
-
-    def _cancel(self, *timers: Timer) -> None:
-        for timer in timers:
-            self._due.pop(timer, None)
-        self._next_due = min(self._due.values(), default=None)
-
     def _fall_due(self, now: float) -> list[Command]:
         commands: list[Command] = []
-        for timer in [timer for timer, due in self._due.items() if due <= now]:
-            if timer not in self._due:
-                continue  # an earlier one ended the call
-            self._cancel(timer)
+        while (timer := self._timers.fallen_due(now)) is not None:
             match timer:
                 case Timer.HOLE:
                     assert self._uplink is not None
@@ -170,16 +148,16 @@ class Call:
     # The call's beginning
 
     def _start(self, event: CallStarted, now: float) -> list[Command]:
-        self._cancel(Timer.START)
+        self._timers.stop(Timer.START)
         if self._expected is not None and event.call != self._expected:
             return self._end(HangUp(1008, "the token was made for another call"))
         self._started = event
-        self._set(Timer.LONGEST, now + self._limits.longest_s)
+        self._timers.set(Timer.LONGEST, now + self._limits.longest_s)
         if event.one_way:
             self._move(State.LISTENING)
             return []
         self._playout = Playout(event.line)
-        self._set(Timer.OPEN, now + self._limits.open_s)
+        self._timers.set(Timer.OPEN, now + self._limits.open_s)
         self._move(State.OPENING)
         self._assistant_open = True
         return [OpenAssistant(event.call, event.line, event.parameters)]
@@ -195,7 +173,7 @@ class Call:
         return []
 
     def _ready(self, event: AssistantReady, now: float) -> list[Command]:
-        self._cancel(Timer.OPEN)
+        self._timers.stop(Timer.OPEN)
         assert self._started is not None
         line = self._started.line
         try:
@@ -220,9 +198,9 @@ class Call:
     def _await_frame(self, awaits: bool, now: float) -> None:
         """Give a missing frame its time, from when it was first missed."""
         if awaits and not self._awaits_frame:
-            self._set(Timer.HOLE, now + self._reorder_ms / 1000)
+            self._timers.set(Timer.HOLE, now + self._reorder_ms / 1000)
         elif not awaits:
-            self._cancel(Timer.HOLE)
+            self._timers.stop(Timer.HOLE)
         self._awaits_frame = awaits
 
     def _digit(self, event: DigitPressed, _now: float) -> list[Command]:
@@ -291,8 +269,8 @@ class Call:
             return commands + self._end(hang_up)
         self._move(State.CLOSING)
         self._hang_up = hang_up
-        self._cancel(Timer.HOLE, Timer.LONGEST)
-        self._set(Timer.CLOSE, now + self._playout.left_s(now) + LAST_MARK_S)
+        self._timers.stop(Timer.HOLE, Timer.LONGEST)
+        self._timers.set(Timer.CLOSE, now + self._playout.left_s(now) + LAST_MARK_S)
         return commands
 
     def _closing_mark(self, event: MarkReached, now: float) -> list[Command]:
@@ -302,7 +280,7 @@ class Call:
     def _end(self, hang_up: HangUp | None) -> list[Command]:
         """The end, at once; with no carrier left there is nothing to hang up."""
         self._move(State.ENDED)
-        self._cancel(*Timer)
+        self._timers.stop(*Timer)
         commands: list[Command] = [CloseAssistant()] if self._assistant_open else []
         return commands if hang_up is None else [*commands, hang_up]
 
@@ -332,7 +310,7 @@ _WHILE_OPEN: dict[type[Word], _Read] = _EVER | {
     ClosingAsked: Call._closing_asked,
 }
 _READS: dict[State, dict[type[Word], _Read]] = {
-    State.WAITING: _WHILE_OPEN | {CallStarted: Call._start},
+    State.WAITING: _WHILE_OPEN | {CallStarted: Call._start, Ignored: Call._nothing},  # a carrier's greeting
     State.OPENING: _WHILE_OPEN
     | {
         CallerAudio: Call._hold,

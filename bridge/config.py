@@ -160,19 +160,19 @@ class Settings(Section):
 
     def check_doors(self) -> None:
         """Raises `ConfigurationError` where `serve` would let strangers in, or could let nobody in."""
-        if self.twilio.auth_token is None:
-            if not self.security.allow_unauthenticated:
-                raise ConfigurationError(
-                    "twilio.auth_token is missing, and without it nobody can prove to be Twilio: "
-                    "set TWILIO_AUTH_TOKEN, or to try things on this machine alone, "
-                    "[security] allow_unauthenticated = true"
-                )
-            if self.host not in LOOPBACK:
-                raise ConfigurationError(
-                    f"host = {self.host!r} with security.allow_unauthenticated: "
-                    f"should be one of {', '.join(LOOPBACK)}; anybody could talk to the assistant at your cost"
-                )
-        elif self.public_url is None and self.host not in LOOPBACK:
+        on_loopback = self.host in LOOPBACK
+        if self.security.allow_unauthenticated and not on_loopback:
+            raise ConfigurationError(
+                f"host = {self.host!r} with security.allow_unauthenticated: "
+                f"should be one of {', '.join(LOOPBACK)}; anybody could talk to the assistant at your cost"
+            )
+        if self.twilio.auth_token is None and not self.security.allow_unauthenticated:
+            raise ConfigurationError(
+                "twilio.auth_token is missing, and without it nobody can prove to be Twilio: "
+                "set TWILIO_AUTH_TOKEN, or to try things on this machine alone, "
+                "[security] allow_unauthenticated = true"
+            )
+        if self.public_url is None and not on_loopback:
             raise ConfigurationError(
                 "public_url is missing: Twilio's signatures are checked against the address that Twilio was told, "
                 "such as https://voice.example.com"

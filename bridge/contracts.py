@@ -20,7 +20,9 @@ Lost = Callable[[int, str], None]
 
 
 class Carrier(Protocol):
-    """The dialect of one carrier's stream; one object serves one stream."""
+    """The dialect of one carrier's stream; one object serves one stream. `one_way`: it is listened to only."""
+
+    def __init__(self, *, one_way: bool = False) -> None: ...
 
     reorder_ms: ClassVar[int]
     """How long a hole in the caller's audio may wait for its frame; 0 where the carrier keeps the order."""

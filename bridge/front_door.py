@@ -5,6 +5,7 @@ A connection is a plain asyncio protocol until then; the bytes read so far are r
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 FIRST_LINE_TIMEOUT_S = 5.0
 FIRST_LINE_BYTES = 8_192
@@ -28,8 +29,7 @@ class FrontDoor(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: somebody is at the door."""
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "set_protocol")
-        self._transport = transport  # type: ignore[assignment]  # uvloop's are not asyncio.Transport
+        self._transport = cast(asyncio.Transport, transport)
         self._timeout = asyncio.get_running_loop().call_later(FIRST_LINE_TIMEOUT_S, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:

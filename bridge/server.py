@@ -19,10 +19,10 @@ from aiohttp import web
 from bridge import network
 from bridge.assistants import ASSISTANTS
 from bridge.call import Call, Limits
-from bridge.carriers.twilio import TwilioStream
+from bridge.carriers import CARRIERS
 from bridge.carriers.twilio_webhook import TRACKS, answer, is_signed
 from bridge.config import Settings
-from bridge.contracts import Assistant, Leg, Lost, Receive, Witness
+from bridge.contracts import Assistant, Carrier, Leg, Lost, Receive, Witness
 from bridge.errors import ConfigurationError
 from bridge.events import ClosingAsked, OpenAssistant
 from bridge.front_door import FrontDoor
@@ -31,7 +31,8 @@ from bridge.recording import Recording
 from bridge.session import MemoryLeg, Session, clock
 from bridge.tokens import Tokens
 
-TALK, LISTEN = "/twilio/media", "/twilio/listen"
+STREAMS = ("media", "listen")
+"""The last word of a media socket's path before its token: spoken into, or only listened to."""
 
 log = structlog.get_logger()
 
@@ -61,7 +62,8 @@ class Server:
         runner = web.AppRunner(self._routes(), access_log=None)
         await runner.setup()
         assert runner.server is not None
-        http, media_paths = runner.server, (TALK.encode(), LISTEN.encode())
+        http = runner.server
+        media_paths = tuple(f"/{carrier}/{stream}".encode() for carrier in CARRIERS for stream in STREAMS)
         try:
             listener = await network.listen(
                 lambda: FrontDoor(media_paths, lambda: network.accept(self._admit), http),
@@ -110,7 +112,9 @@ class Server:
         """A media socket asks to come in: its token says for which call."""
         if self._draining:
             return HTTPStatus.SERVICE_UNAVAILABLE
-        stream, _, token = path.removeprefix("/").partition("/")[2].partition("/")
+        name, stream, token, *more = [*path.removeprefix("/").split("/"), "", ""]
+        if name not in CARRIERS or stream not in STREAMS or any(more):
+            return HTTPStatus.NOT_FOUND
         if not token and self._settings.security.allow_unauthenticated:
             expected = None
         else:
@@ -118,11 +122,9 @@ class Server:
             if expected is None:
                 log.warning("media socket turned away", reason="its token is unknown, spent or too old")
                 return HTTPStatus.FORBIDDEN
-        if stream not in ("media", "listen"):
-            return HTTPStatus.NOT_FOUND
-        return self._open_session(TwilioStream(one_way=stream == "listen"), expected)
+        return self._open_session(CARRIERS[name](one_way=stream == "listen"), expected)
 
-    def _open_session(self, carrier: TwilioStream, expected: str | None) -> network.SocketLeg:
+    def _open_session(self, carrier: Carrier, expected: str | None) -> network.SocketLeg:
         limits = self._settings.limits
         call = Call(
             clock(),
@@ -185,13 +187,17 @@ class Server:
         listen = request.query.get("listen")
         if listen is not None and listen not in TRACKS:
             raise web.HTTPBadRequest(text=f"listen = {listen!r}: should be one of {', '.join(TRACKS)}")
+        if listen and self._settings.twilio.then is None:
+            raise web.HTTPBadRequest(
+                text="twilio.then is not set: a call that is only listened to would end here"
+            )
         if self._draining:
             raise web.HTTPServiceUnavailable(text="the server is closing")
         token = self._tokens.mint(call, clock())
         told = urlsplit(self._told_url)
         media = told._replace(scheme="wss" if told.scheme == "https" else "ws").geturl()
         twiml = answer(
-            f"{media}{LISTEN if listen else TALK}/{token}",
+            f"{media}/twilio/{'listen' if listen else 'media'}/{token}",
             parameters=self._settings.twilio.parameters,
             status_callback=f"{self._told_url}/twilio/status",
             listen=listen,

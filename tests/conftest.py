@@ -1,4 +1,6 @@
-"""The leak check: a test that leaves a task, a socket or a thread behind fails, and the message names it.
+"""On which loops the shell is tested, and the leak check.
+
+A test that leaves a task, a socket or a thread behind fails, and the message names it.
 
 Tasks are looked at while the test's loop still lives, for its end would cancel them in silence; sockets and threads
 after it, when the loop's own are gone too. What a fixture of a wider scope opened is there before and may stay.
@@ -10,10 +12,24 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
+
+ON_BOTH_LOOPS = {"test_server", "test_network", "test_front_door", "test_session"}
+"""What touches sockets and timers runs on the loop that serves, too."""
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.stem in ON_BOTH_LOOPS:
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
+
 
 GRACE_S = 1.0
 """For a thread or a task that was told to end and is about to. Only a test that leaks waits so long."""

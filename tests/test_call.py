@@ -87,7 +87,7 @@ def test_a_whole_call() -> None:
     )
     assert call.state is State.ENDED
     assert call.deadline() is None
-    assert call.counts() == {"ignored": 1, "digits": 1}
+    assert call.counts() == {"digits": 1}
 
 
 def test_barge_in() -> None:

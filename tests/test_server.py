@@ -175,11 +175,18 @@ async def test_a_webhook_that_is_no_call_and_a_track_that_is_none_are_refused() 
         status, why = await order(running.port, "CA1", "/twilio/voice?listen=everything")
         assert status == 400
         assert "both_tracks" in why
+        status, why = await order(running.port, "CA1", "/twilio/voice?listen=both_tracks")
+        assert status == 400
+        assert "twilio.then is not set" in why
 
 
 REFUSED_SETTINGS = [
     ({}, "TWILIO_AUTH_TOKEN"),
     ({"host": "0.0.0.0", "security": {"allow_unauthenticated": True}}, "host"),
+    (
+        {"host": "0.0.0.0", "security": {"allow_unauthenticated": True}, "twilio": {"auth_token": "x"}},
+        "host",
+    ),
     ({"host": "0.0.0.0", "twilio": {"auth_token": "x"}}, "public_url"),
 ]
 
@@ -195,7 +202,8 @@ async def test_does_not_start_with_an_open_door(settings: dict[str, Any], named:
 
 async def test_a_stream_that_only_listens_is_recorded_and_never_spoken_into(tmp_path: Path) -> None:
     folders = {"journal": {"directory": tmp_path}, "recording": {"directory": tmp_path}}
-    async with server(CLOSED, **folders).running() as running:
+    twilio = {"auth_token": AUTH_TOKEN, "then": "https://example.com/dial.xml"}
+    async with server(CLOSED, twilio=twilio, **folders).running() as running:
         report = await place_call(
             f"http://127.0.0.1:{running.port}/twilio/voice?listen=both_tracks",
             CallPlan(noise(0.4), other_party=noise(0.6), hang_up_at_ms=600),

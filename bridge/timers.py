@@ -1,0 +1,41 @@
+"""Everything in a call that can fall due, by name, in one place. No clock: times are seconds, passed in."""
+
+from enum import StrEnum
+
+
+class Timer(StrEnum):
+    """What can fall due, and what it means when it does."""
+
+    START = "the carrier never said start"
+    OPEN = "the assistant was not ready in time"
+    HOLE = "a missing frame will not come any more"
+    CLOSE = "the last mark did not come back"
+    LONGEST = "the call reached its longest duration"
+
+
+class Timers:
+    """The timers that run."""
+
+    def __init__(self) -> None:
+        self.next_due: float | None = None
+        """When the first of them falls due; None when none runs."""
+        self._due: dict[Timer, float] = {}
+
+    def set(self, timer: Timer, due: float) -> None:
+        """Start it, or move it."""
+        self._due[timer] = due
+        self.next_due = min(self._due.values())
+
+    def stop(self, *timers: Timer) -> None:
+        """Those that do not run stay as they are."""
+        for timer in timers:
+            self._due.pop(timer, None)
+        self.next_due = min(self._due.values(), default=None)
+
+    def fallen_due(self, now: float) -> Timer | None:
+        """The first that is due by `now`, which stops it; None when no more is."""
+        if self.next_due is None or now < self.next_due:
+            return None
+        timer = min(self._due, key=self._due.__getitem__)
+        self.stop(timer)
+        return timer
