@@ -30,8 +30,8 @@ class Room(NamedTuple):
 
 F0 = "telecodecs telecodecs.*"
 F1 = "bridge.events bridge.contracts bridge.errors"
-PARTS = "bridge.media bridge.playout bridge.keypad"
-F4 = "bridge.session bridge.journal bridge.recording bridge.call_file"
+PARTS = "bridge.media bridge.playout bridge.keypad bridge.timers"
+F4 = "bridge.session bridge.journal bridge.recording bridge.call_file bridge.story"
 DIALECTS = "bridge.carriers.* bridge.assistants.*"
 REGISTRIES = "bridge.carriers bridge.assistants"
 F5 = (

@@ -1,0 +1,160 @@
+"""The story of a call: what a journal tells, and which lines are none."""
+
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import ConfigurationError
+from bridge.story import Cut, Happening, Mark, Reply, read_journal, story
+
+CALL = """\
+{"at":0.000,"way":"<","what":"CallStarted","call":"CA1","stream":"MZ1","line":{"encoding":"pcmu","rate_hz":8000}}
+{"at":0.125,"way":">","what":"SendMark","name":"0.1"}
+{"at":0.375,"way":"<","what":"MarkReached","name":"0.1"}
+{"at":0.375,"way":">","what":"ConfirmHeard","item":"chime-1"}
+{"at":0.000,"until":0.000,"way":"<","what":"ReplyAudio","frames":1,"bytes":2000,"item":"chime-1"}
+{"at":0.250,"until":1.230,"way":"<","what":"CallerAudio","frames":50,"bytes":8000}
+{"at":1.000,"way":"<","what":"CallerSpoke"}
+{"at":2.000,"way":"<","what":"CallerPaused"}
+{"at":2.000,"way":">","what":"SendMark","name":"0.2"}
+{"at":2.000,"way":">","what":"SendMark","name":"0.3"}
+{"at":2.000,"way":">","what":"SendMark","name":"0.4"}
+{"at":2.250,"way":"<","what":"MarkReached","name":"0.2"}
+{"at":2.375,"way":"<","what":"CallerSpoke"}
+{"at":2.375,"way":">","what":"ClearPlayback","unheard_samples":2400}
+{"at":2.375,"way":">","what":"TruncateReply","item":"reply-2","heard_ms":300}
+{"at":2.500,"way":"<","what":"MarkReached","name":"0.3"}
+{"at":2.000,"until":2.125,"way":"<","what":"ReplyAudio","frames":2,"bytes":4800,"item":"reply-2"}
+{"at":3.250,"way":"<","what":"DigitPressed","digit":"4"}
+{"at":4.000,"way":">","what":"ClearPlayback","unheard_samples":0}
+{"at":4.250,"way":"<","what":"CallEnded"}
+{"at":4.250,"way":">","what":"HangUp","code":1000,"why":"the call ended"}
+{"at":4.250,"way":"=","what":"Ended","started":"2026-01-01T00:00:00+00:00","counts":{}}
+{"at":3.250,"until":4.250,"way":"<","what":"CallerAudio","frames":50,"bytes":8000}
+"""
+
+
+def journal(folder: Path, text: str) -> Path:
+    path = folder / "journal.jsonl"
+    path.write_text(text)
+    return path
+
+
+def test_lines_come_by_time(tmp_path: Path) -> None:
+    happenings = read_journal(journal(tmp_path, CALL))
+    assert len(happenings) == CALL.count("\n")
+    assert [one.at_s for one in happenings] == sorted(one.at_s for one in happenings)
+    first = happenings[0]
+    assert (first.at_s, first.way, first.what, first.fields["call"]) == (0.0, "<", "CallStarted", "CA1")
+
+
+@pytest.mark.parametrize(
+    "tail", ["", '{"at":5', '{"at":5,"way":"<"', '{"at":5,"way":"<","what":"MarkReached","na']
+)
+def test_a_last_line_that_was_not_finished_is_left_out(tmp_path: Path, tail: str) -> None:
+    assert read_journal(journal(tmp_path, CALL + tail)) == read_journal(journal(tmp_path, CALL))
+
+
+def test_a_last_line_that_only_lacks_its_newline_counts(tmp_path: Path) -> None:
+    assert read_journal(journal(tmp_path, CALL.rstrip())) == read_journal(journal(tmp_path, CALL))
+
+
+BROKEN = [
+    ("no JSON\n", "malformed"),
+    ("\n", "truncated"),
+    ("[]\n", "array"),
+    ('{"at":"soon","way":"<","what":"CallerSpoke"}\n', "at"),
+    ('{"at":0,"way":"?","what":"CallerSpoke"}\n', "way"),
+    ('{"at":0,"way":">","what":"ClearPlayback"}\n', "unheard_samples"),
+    ('{"at":0,"way":"<","what":"MarkReached","name":7}\n', "name"),
+    ('{"at":0,"until":null,"way":"<","what":"CallerAudio","frames":50,"bytes":8000}\n', "until"),
+    ('{"at":0,"until":1,"way":"<","what":"ReplyAudio","frames":1,"bytes":160,"item":[]}\n', "item"),
+    ('{"at":0,"until":"soon","way":"<","what":"CallerAudio","frames":50,"bytes":8000}\n', "until"),
+]
+
+
+@pytest.mark.parametrize(("line", "why"), BROKEN)
+def test_a_broken_line_is_named(tmp_path: Path, line: str, why: str) -> None:
+    path = journal(tmp_path, CALL + line + CALL)
+    with pytest.raises(ConfigurationError, match=f"journal.jsonl, line {CALL.count(chr(10)) + 1}: .*{why}"):
+        read_journal(path)
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b'{"at":0,"way":"<","what":"\xff\xfe"}\n')
+    with pytest.raises(ConfigurationError, match="line 1"):
+        read_journal(path)
+
+
+def test_a_missing_journal_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        read_journal(tmp_path / "nowhere.jsonl")
+
+
+def test_a_story_counts_from_the_first_sound(tmp_path: Path) -> None:
+    told = story(read_journal(journal(tmp_path, CALL)))
+    assert told.call == "CA1"
+    assert told.ended_s == 4.0
+    assert told.notes == [(-0.25, "call starts"), (4.0, "hang-up: the call ended")]
+    assert told.turns == [(0.75, 1.75), (2.125, 4.0)]
+    assert told.digits == [(3.0, "4")]
+    assert not told.other_party
+
+
+def test_a_barge_in_is_a_clear_that_the_caller_caused(tmp_path: Path) -> None:
+    told = story(read_journal(journal(tmp_path, CALL)))
+    barge_in = Cut(2.125, 0.3, barge_in=True)
+    assert told.cuts == [barge_in, Cut(3.75, 0, barge_in=False)]
+    assert told.barge_ins == [barge_in]
+
+
+def test_a_reply_is_heard_from_when_it_came_or_the_one_before_it_was_over(tmp_path: Path) -> None:
+    told = story(read_journal(journal(tmp_path, CALL)))
+    assert told.replies == [Reply("chime-1", -0.25, 0.125), Reply("reply-2", 1.75, 2.125, 300)]
+    both_at_once = [
+        Happening(0.0, "<", "ReplyAudio", {"item": "tones-1"}),
+        Happening(0.1, "<", "ReplyAudio", {"item": "tones-2"}),
+        Happening(0.3, ">", "ConfirmHeard", {"item": "tones-1"}),
+        Happening(0.5, ">", "ConfirmHeard", {"item": "tones-2"}),
+    ]
+    assert story(both_at_once).replies == [Reply("tones-1", 0.0, 0.3), Reply("tones-2", 0.3, 0.5)]
+
+
+def test_unheard_samples_are_told_as_seconds_of_the_line(tmp_path: Path) -> None:
+    wideband = CALL.replace('"rate_hz":8000', '"rate_hz":16000')
+    assert story(read_journal(journal(tmp_path, wideband))).cuts[0] == Cut(2.125, 0.15, barge_in=True)
+
+
+def test_a_mark_that_returns_after_a_clear_proves_nothing(tmp_path: Path) -> None:
+    told = story(read_journal(journal(tmp_path, CALL)))
+    assert told.marks == [
+        Mark(-0.125, 0.125, heard=True),
+        Mark(1.75, 2.0, heard=True),
+        Mark(1.75, 2.25, heard=False),
+        Mark(1.75, None, heard=False),
+    ]
+
+
+def test_a_stream_of_both_tracks_has_another_party() -> None:
+    told = story(
+        [Happening(1.0, "<", "OtherPartyAudio", {"frames": 1}), Happening(3.0, "<", "CallEnded", {})]
+    )
+    assert told.other_party
+    assert told.ended_s == 2.0
+
+
+def test_nothing_happened() -> None:
+    told = story([])
+    assert (told.ended_s, told.cuts, told.summary()) == (
+        0.0,
+        [],
+        "Turns of the caller: 0. Keys: 0. Replies heard: 0. Barge-ins: 0.",
+    )
+
+
+def test_the_summary_counts(tmp_path: Path) -> None:
+    told = story(read_journal(journal(tmp_path, CALL)))
+    assert told.summary() == (
+        "Turns of the caller: 2. Keys: 1. Replies heard: 2. Barge-ins: 1; 0.3 s thrown away unheard."
+    )
