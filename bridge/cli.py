@@ -118,6 +118,19 @@ def demo(
     show(report, files, as_json=as_json)
 
 
+@app.command()
+def timeline(
+    recording: Annotated[Path, typer.Argument(help="The server's recording of a call, a WAV file.")],
+    journal: Annotated[Path, typer.Argument(help="Its journal, a file of JSON lines.")],
+    out: Annotated[Path, typer.Option(help="The picture, a PNG file.")] = Path("timeline.png"),
+) -> None:
+    """Draw a recorded call: both voices, and what happened, on one time axis."""
+    from bridge.timeline import draw
+
+    draw(recording, journal, out)
+    typer.echo(out)
+
+
 @config_app.command("check")
 def config_check(config: ConfigFile = None) -> None:
     """Check that `serve` would start with these settings."""

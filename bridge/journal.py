@@ -28,6 +28,9 @@ from bridge.events import (
 
 FLUSH_S = 1.0
 
+MOST_LINES = 2_000
+"""Between two flushes: a minute of reply and its marks are 700; a peer that floods us is counted, not written down."""
+
 _AUDIO = frozenset({CallerAudio, OtherPartyAudio, ReplyAudio, AppendAudio, PlayAudio})
 _COMMANDS = frozenset(get_args(Command))
 _NUMBER = re.compile(rb'\+\d{5,13}(\d\d)|(?<=")\d{5,13}(\d\d)(?=")')
@@ -62,6 +65,7 @@ class Journal:
         self._runs: dict[object, _Run] = {}
         self._begun: float | None = None
         self._flushed = 0.0
+        self._left_out = 0
 
     def saw(self, word: Word, now: float) -> None:
         """One line, or one more frame of a run."""
@@ -69,52 +73,55 @@ class Journal:
             self._begun = self._flushed = now
         kind = type(word)
         if kind in _AUDIO:
-            key = word.item if kind is ReplyAudio else kind  # type: ignore[attr-defined]
+            key = (kind, word.item) if kind is ReplyAudio else kind  # type: ignore[attr-defined]
             run = self._runs.get(key)
             if run is None:
                 run = self._runs[key] = _Run(word, now)
             run.frames += 1
             run.bytes += len(word.audio)  # type: ignore[attr-defined]
             run.last = now
-        else:
+        elif len(self._lines) < MOST_LINES or kind is CallStarted:
             way = b">" if kind in _COMMANDS else b"<"
-            self._lines.append(
-                b'{"at":%.3f,"way":"%s",%s' % (now - self._begun, way, mask(json.encode(word))[1:])
-            )
+            self._write(mask(json.encode(word)), way, now)
             if kind is CallStarted and self._file is None:
                 self._file = CallFile(self._directory, word.call, self._started, ".jsonl")  # type: ignore[attr-defined]
+        else:
+            self._left_out += 1
         if now - self._flushed >= FLUSH_S:
             self._flush(now)
 
+    def _write(self, told: bytes, way: bytes, at: float, until: float | None = None) -> None:
+        """One line: an object of JSON with its times in front."""
+        assert self._begun is not None
+        times = b'"at":%.3f' % (at - self._begun)
+        if until is not None:
+            times += b',"until":%.3f' % (until - self._begun)
+        self._lines.append(b'{%s,"way":"%s",%s\n' % (times, way, told[1:]))
+
     def _flush(self, now: float) -> None:
         self._flushed = now
-        self._tell_runs()
+        self._tell_runs(now)
         if self._file is not None:
-            lines, self._lines = self._lines, []
-            self._file.append(b"".join(line + b"\n" for line in lines))
+            self._file.append(b"".join(self._lines))
+            self._lines.clear()
 
-    def _tell_runs(self) -> None:
-        self._lines += [self._told(run) for run in self._runs.values()]
+    def _tell_runs(self, now: float) -> None:
+        for run in self._runs.values():
+            told: dict[str, object] = {"what": run.kind.__name__, "frames": run.frames, "bytes": run.bytes}
+            if run.item is not None:
+                told["item"] = run.item
+            self._write(json.encode(told), b">" if run.kind in _COMMANDS else b"<", run.first, run.last)
         self._runs.clear()
-
-    def _told(self, run: _Run) -> bytes:
-        assert self._begun is not None
-        way = b">" if run.kind in _COMMANDS else b"<"
-        told: dict[str, object] = {"what": run.kind.__name__, "frames": run.frames, "bytes": run.bytes}
-        if run.item is not None:
-            told["item"] = run.item
-        times = (run.first - self._begun, run.last - self._begun)
-        return b'{"at":%.3f,"until":%.3f,"way":"%s",%s' % (*times, way, json.encode(told)[1:])
+        if self._left_out:
+            self._write(json.encode({"what": "LeftOut", "lines": self._left_out}), b"=", now)
+            self._left_out = 0
 
     def close(self, now: float, counts: dict[str, int]) -> None:
         """The last line: when the call began by the calendar, and what was counted."""
-        self._tell_runs()
-        last = {
-            "what": "Ended",
-            "started": self._started.isoformat(timespec="milliseconds"),
-            "counts": counts,
-        }
-        self._lines.append(b'{"at":%.3f,"way":"=",%s' % (now - (self._begun or now), json.encode(last)[1:]))
+        if self._file is None:
+            return
+        self._tell_runs(now)
+        started = self._started.isoformat(timespec="milliseconds")
+        self._write(json.encode({"what": "Ended", "started": started, "counts": counts}), b"=", now)
         self._flush(now)
-        if self._file is not None:
-            self._file.close()
+        self._file.close()

@@ -20,7 +20,7 @@ from bridge.events import (
     ReplyAudio,
     Word,
 )
-from bridge.journal import Journal, mask
+from bridge.journal import MOST_LINES, Journal, mask
 from telecodecs.format import PCMU_8K
 
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
@@ -106,6 +106,20 @@ def test_a_call_without_a_name_leaves_no_file(tmp_path: Path) -> None:
     journal.saw(MarkReached("early"), 0.0)
     journal.close(20.0, {})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_flood_is_counted_and_not_written_down(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, STARTED)
+    for _ in range(MOST_LINES + 100):
+        journal.saw(MarkReached("flood"), 0.0)
+    journal.saw(START, 0.5)
+    journal.saw(MarkReached("flood"), 0.5)
+    journal.saw(MarkReached("last drop"), 1.0)
+    journal.saw(DigitPressed("4"), 1.1)
+    journal.close(1.2, {})
+    told = [line["what"] for line in lines(tmp_path)]
+    assert told[MOST_LINES:] == ["CallStarted", "LeftOut", "DigitPressed", "Ended"]
+    assert lines(tmp_path)[MOST_LINES + 1]["lines"] == 102
 
 
 def test_a_killed_process_loses_a_second_at_most(tmp_path: Path) -> None:
