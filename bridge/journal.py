@@ -31,7 +31,7 @@ FLUSH_S = 1.0
 MOST_LINES = 2_000
 """Between two flushes: a minute of reply and its marks are 700; a peer that floods us is counted, not written down."""
 
-_AUDIO = frozenset({CallerAudio, OtherPartyAudio, ReplyAudio, AppendAudio, PlayAudio})
+_Audio = CallerAudio | OtherPartyAudio | ReplyAudio | AppendAudio | PlayAudio
 _COMMANDS = frozenset(get_args(Command))
 _NUMBER = re.compile(rb'\+\d{5,13}(\d\d)|(?<=")\d{5,13}(\d\d)(?=")')
 
@@ -42,15 +42,15 @@ def mask(line: bytes) -> bytes:
 
 
 class _Run:
-    """Frames of one kind, of one reply's item where they have one."""
+    """Frames of one kind, and of one item where they have one."""
 
     __slots__ = ("bytes", "first", "frames", "item", "kind", "last")
 
-    def __init__(self, word: Word, first: float) -> None:
+    def __init__(self, word: _Audio, first: float) -> None:
         self.kind = type(word)
-        self.item: str | None = getattr(word, "item", None)
-        self.frames = 0
-        self.bytes = 0
+        self.item = word.item if isinstance(word, ReplyAudio) else None
+        self.frames = 1
+        self.bytes = len(word.audio)
         self.first = self.last = first
 
 
@@ -62,33 +62,41 @@ class Journal:
         self._started = started
         self._file: CallFile | None = None
         self._lines: list[bytes] = []
-        self._runs: dict[object, _Run] = {}
+        self._runs: dict[type[Word], _Run] = {}
         self._begun: float | None = None
-        self._flushed = 0.0
+        self._flush_at = 0.0
         self._left_out = 0
 
     def saw(self, word: Word, now: float) -> None:
         """One line, or one more frame of a run."""
-        if self._begun is None:
-            self._begun = self._flushed = now
         kind = type(word)
-        if kind in _AUDIO:
-            key = (kind, word.item) if kind is ReplyAudio else kind  # type: ignore[attr-defined]
-            run = self._runs.get(key)
-            if run is None:
-                run = self._runs[key] = _Run(word, now)
+        run = self._runs.get(kind)
+        if run is not None and (run.item is None or run.item == word.item):  # type: ignore[attr-defined]
             run.frames += 1
             run.bytes += len(word.audio)  # type: ignore[attr-defined]
             run.last = now
-        elif len(self._lines) < MOST_LINES or kind is CallStarted:
-            way = b">" if kind in _COMMANDS else b"<"
-            self._write(mask(json.encode(word)), way, now)
-            if kind is CallStarted and self._file is None:
-                self._file = CallFile(self._directory, word.call, self._started, ".jsonl")  # type: ignore[attr-defined]
+        elif isinstance(word, _Audio):
+            self._begin(now)
+            if run is not None:
+                self._tell_run(run)
+            self._runs[kind] = _Run(word, now)
         else:
-            self._left_out += 1
-        if now - self._flushed >= FLUSH_S:
+            self._begin(now)
+            self._tell(word, kind, now)
+        if now >= self._flush_at:
             self._flush(now)
+
+    def _begin(self, now: float) -> None:
+        if self._begun is None:
+            self._begun, self._flush_at = now, now + FLUSH_S
+
+    def _tell(self, word: Word, kind: type[Word], now: float) -> None:
+        if len(self._lines) >= MOST_LINES and kind is not CallStarted:
+            self._left_out += 1
+            return
+        self._write(mask(json.encode(word)), b">" if kind in _COMMANDS else b"<", now)
+        if isinstance(word, CallStarted) and self._file is None:
+            self._file = CallFile(self._directory, word.call, self._started, ".jsonl")
 
     def _write(self, told: bytes, way: bytes, at: float, until: float | None = None) -> None:
         """One line: an object of JSON with its times in front."""
@@ -99,7 +107,7 @@ class Journal:
         self._lines.append(b'{%s,"way":"%s",%s\n' % (times, way, told[1:]))
 
     def _flush(self, now: float) -> None:
-        self._flushed = now
+        self._flush_at = now + FLUSH_S
         self._tell_runs(now)
         if self._file is not None:
             self._file.append(b"".join(self._lines))
@@ -107,14 +115,17 @@ class Journal:
 
     def _tell_runs(self, now: float) -> None:
         for run in self._runs.values():
-            told: dict[str, object] = {"what": run.kind.__name__, "frames": run.frames, "bytes": run.bytes}
-            if run.item is not None:
-                told["item"] = run.item
-            self._write(json.encode(told), b">" if run.kind in _COMMANDS else b"<", run.first, run.last)
+            self._tell_run(run)
         self._runs.clear()
         if self._left_out:
             self._write(json.encode({"what": "LeftOut", "lines": self._left_out}), b"=", now)
             self._left_out = 0
+
+    def _tell_run(self, run: _Run) -> None:
+        told: dict[str, object] = {"what": run.kind.__name__, "frames": run.frames, "bytes": run.bytes}
+        if run.item is not None:
+            told["item"] = run.item
+        self._write(json.encode(told), b">" if run.kind in _COMMANDS else b"<", run.first, run.last)
 
     def close(self, now: float, counts: dict[str, int]) -> None:
         """The last line: when the call began by the calendar, and what was counted."""

@@ -84,9 +84,9 @@ def test_audio_is_told_in_runs_of_a_second_and_its_sound_never(tmp_path: Path) -
     assert lines(tmp_path)[1:-1] == [
         {"at": 0.0, "until": 1.0, "way": "<", "what": "CallerAudio", "frames": 51, "bytes": 8160},
         {"at": 0.0, "until": 0.98, "way": ">", "what": "AppendAudio", "frames": 50, "bytes": 8000},
+        {"at": 1.5, "until": 1.5, "way": "<", "what": "ReplyAudio", "frames": 1, "bytes": 100, "item": "a"},
         {"at": 1.0, "until": 1.48, "way": ">", "what": "AppendAudio", "frames": 25, "bytes": 4000},
         {"at": 1.02, "until": 1.48, "way": "<", "what": "CallerAudio", "frames": 24, "bytes": 3840},
-        {"at": 1.5, "until": 1.5, "way": "<", "what": "ReplyAudio", "frames": 1, "bytes": 100, "item": "a"},
         {"at": 1.6, "until": 1.6, "way": "<", "what": "ReplyAudio", "frames": 1, "bytes": 60, "item": "b"},
         {"at": 1.6, "until": 1.6, "way": ">", "what": "PlayAudio", "frames": 1, "bytes": 160},
     ]
