@@ -1,6 +1,7 @@
 """A file of one call: its name, and what happens when it cannot be written: a line in the log, and the call goes on."""
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -29,36 +30,49 @@ class CallFile:
 
     def append(self, content: bytes) -> None:
         """Write behind what is there."""
-        self._write(content)
+        if self._file is not None:
+            try:
+                _write_all(self._file, content)
+            except OSError as error:
+                self._give_up(error)
 
     def amend(self, at: int, content: bytes) -> None:
         """Write over what stands at byte `at`; the next append goes to the end."""
-        self._write(content, at)
-
-    def _write(self, content: bytes, at: int | None = None) -> None:
-        if self._file is None:
-            return
-        try:
-            if at is None:
-                self._file.write(content)
-            else:
+        if self._file is not None:
+            try:
                 end = self._file.tell()
                 self._file.seek(at)
-                self._file.write(content)
+                _write_all(self._file, content)
                 self._file.seek(end)
-        except OSError as error:
-            self._give_up(error)
+            except OSError as error:
+                self._give_up(error)
+
+    def close(self) -> None:
+        """Doing it twice does no harm."""
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:
+                self._tell(error)
 
     def _give_up(self, error: OSError) -> None:
+        self._tell(error)
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
+
+    def _tell(self, error: OSError) -> None:
         log.error(
             "a call's file cannot be written; the call goes on without it",
             file=str(self._path),
             error=str(error),
         )
-        self.close()
 
-    def close(self) -> None:
-        """Doing it twice does no harm."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+
+def _write_all(file: BinaryIO, content: bytes) -> None:
+    """A file without a buffer may take only a part, and then the next attempt says why."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]

@@ -95,10 +95,12 @@ def call(
     from bridge.config import twilio_auth_token
     from bridge.phone.call import place_call
     from bridge.phone.plan import CallPlan, read_digits
-    from bridge.phone.summary import keep, show
+    from bridge.phone.summary import keep, make_folder, show
     from bridge.phone.wav import read_wav
 
     plan = CallPlan(read_wav(audio), read_digits(digits), keeps_trace=out is not None)
+    if out is not None:
+        make_folder(out)
     report = _run(place_call(url, plan, auth_token=twilio_auth_token()))
     show(report, keep(report, out) if out else [], as_json=as_json)
 
@@ -111,9 +113,10 @@ def demo(
     """Serve and call on this machine alone: no account, no key, no phone. Writes both voices and a picture."""
     from bridge.demo import carry
     from bridge.log import configure
-    from bridge.phone.summary import show
+    from bridge.phone.summary import make_folder, show
 
     configure("warning")
+    make_folder(out)
     report, files = _run(carry(out))
     show(report, files, as_json=as_json)
 
@@ -136,6 +139,8 @@ def config_check(config: ConfigFile = None) -> None:
     """Check that `serve` would start with these settings."""
     settings = _settings(config)
     settings.check_doors()
+    settings.check_folders()
+    settings.tls()
     typer.echo(f"The settings are good. Calls go to the assistant {settings.assistant!r}.")
 
 

@@ -7,9 +7,11 @@ and with what would be right.
 
 import difflib
 import os
+import ssl
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -178,6 +180,30 @@ class Settings(Section):
                 "such as https://voice.example.com"
             )
 
+    def tls(self) -> ssl.SSLContext | None:
+        """The server's side of TLS; None where a proxy does it. Raises `ConfigurationError`."""
+        if self.ssl_certfile is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
+        except OSError as error:
+            raise ConfigurationError(
+                f"ssl_certfile = {str(self.ssl_certfile)!r}, ssl_keyfile = {str(self.ssl_keyfile)!r}: {error}"
+            ) from None
+        return context
+
+    def check_folders(self) -> None:
+        """Make the folders of journals and recordings. Raises `ConfigurationError` where they cannot be written."""
+        for key, folder in (("journal", self.journal.directory), ("recording", self.recording.directory)):
+            if folder is not None:
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    with TemporaryFile(dir=folder):
+                        pass
+                except OSError as error:
+                    raise ConfigurationError(f"{key}.directory = {str(folder)!r}: {error.strerror}") from None
+
 
 Key = tuple[str, ...]
 Layer = dict[Key, tuple[Any, str]]
@@ -192,7 +218,7 @@ def load(
 ) -> Settings:
     """The settings of this process. `file`: must exist if it is named. Raises `ConfigurationError`."""
     environment = os.environ if environment is None else environment
-    dotenv = {name: value for name, value in dotenv_values(DOTENV).items() if value is not None}
+    dotenv = _dotenv()
     found = _from_file(file or FILE, required=file is not None)
     found |= _from_environment(dotenv, str(DOTENV))
     found |= _from_environment(environment, "environment")
@@ -281,4 +307,11 @@ def _nearest(path: Key) -> str:
 
 def twilio_auth_token() -> str:
     """The token that signs as Twilio, for the pretend phone; empty if the environment has none."""
-    return os.environ.get("TWILIO_AUTH_TOKEN") or dotenv_values(DOTENV).get("TWILIO_AUTH_TOKEN") or ""
+    return os.environ.get("TWILIO_AUTH_TOKEN") or _dotenv().get("TWILIO_AUTH_TOKEN", "")
+
+
+def _dotenv() -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(DOTENV).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{DOTENV}: {error}") from None

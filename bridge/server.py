@@ -6,7 +6,6 @@ Routes: POST /twilio/voice (?listen=both_tracks), POST /twilio/status, GET /heal
 
 import asyncio
 import signal
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -23,7 +22,6 @@ from bridge.carriers import CARRIERS
 from bridge.carriers.twilio_webhook import TRACKS, answer, is_signed
 from bridge.config import Settings
 from bridge.contracts import Assistant, Carrier, Leg, Lost, Receive, Witness
-from bridge.errors import ConfigurationError
 from bridge.events import ClosingAsked, OpenAssistant
 from bridge.front_door import FrontDoor
 from bridge.journal import Journal
@@ -42,6 +40,8 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         settings.check_doors()
+        settings.check_folders()
+        self._tls = settings.tls()
         self._settings = settings
         self._tokens = Tokens()
         self._sessions: dict[Session, network.SocketLeg] = {}
@@ -69,7 +69,7 @@ class Server:
                 lambda: FrontDoor(media_paths, lambda: network.accept(self._admit), http),
                 self._settings.host,
                 self._settings.port,
-                self._tls(),
+                self._tls,
             )
             self.port = listener.sockets[0].getsockname()[1]
             try:
@@ -94,17 +94,6 @@ class Server:
                 await self.idle()
         for leg in list(self._sessions.values()):
             leg.abort()
-
-    def _tls(self) -> ssl.SSLContext | None:
-        certificate, key = self._settings.ssl_certfile, self._settings.ssl_keyfile
-        if certificate is None:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            context.load_cert_chain(certificate, key)
-        except OSError as error:
-            raise ConfigurationError(f"ssl_certfile = {certificate}, ssl_keyfile = {key}: {error}") from None
-        return context
 
     # Media
 

@@ -108,8 +108,10 @@ class Session:
 
     def handle(self, event: Event) -> None:
         """Feed the heart one event and perform what it commands, then what that brought about."""
+        if self._over:
+            return
         self._round.append(event)
-        if self._in_round or self._over:
+        if self._in_round:
             return
         self._in_round = True
         try:
@@ -117,11 +119,11 @@ class Session:
         finally:
             self._in_round = False
             self._round.clear()
-        due = self._call.deadline()
-        if due is None:
-            self._finish()
-        elif due < self._wakes_at:
-            self._wake_at(due)
+            due = self._call.deadline()
+            if due is None:
+                self._finish()
+            elif due < self._wakes_at:
+                self._wake_at(due)
 
     def _carry_round(self) -> None:
         now = clock()
@@ -173,8 +175,8 @@ class Session:
         if self._timer is not None:
             self._timer.cancel()
         counts = self._call.counts()
+        log.info("= call over", call=self._call.name, **counts)
+        self._ended(self)
         now = clock()
         for witness in self._witnesses:
             witness.close(now, counts)
-        log.info("= call over", call=self._call.name, **counts)
-        self._ended(self)

@@ -20,8 +20,8 @@ from bridge.events import (
 )
 from telecodecs.codec import decoder, encoder
 from telecodecs.dtmf import tones
-from telecodecs.format import AudioFormat, Samples
-from telecodecs.speech import SpeechDetector, SpeechStarted
+from telecodecs.format import L16_16K, AudioFormat, Samples
+from telecodecs.speech import RATES_HZ, SpeechDetector, SpeechStarted
 
 LEAD_MS = 200
 """Said back from this much before the speech was found to start, and after it ended: soft sounds count too."""
@@ -44,7 +44,7 @@ def chime(rate_hz: int) -> Samples:
 
 
 class Parrot:
-    """An assistant in this process, in the line's own format."""
+    """An assistant in this process, in the line's own format where its voice detection can hear that."""
 
     def __init__(self) -> None:
         self._replies = 0
@@ -55,10 +55,10 @@ class Parrot:
             case AppendAudio(audio):
                 return self._hear(audio)
             case OpenAssistant(line=line):
-                self._open(line)
+                self._open(line if line.rate_hz in RATES_HZ else L16_16K)
                 return [
-                    AssistantReady(hears=line, speaks=line),
-                    *self._say("chime", self._pcm(chime(line.rate_hz))),
+                    AssistantReady(hears=self._line, speaks=self._line),
+                    *self._say("chime", self._pcm(chime(self._line.rate_hz))),
                 ]
             case TypeDigit(digit):
                 return self._say("tones", self._pcm(tones(digit, rate_hz=self._line.rate_hz)))
@@ -75,16 +75,15 @@ class Parrot:
         self._samples = decoder(line)
         self._pcm = encoder(line)
         self._speech = SpeechDetector(rate_hz=line.rate_hz)
-        self._memory = bytearray()  # the caller's last `LONGEST_S`
-        self._forgotten = 0  # bytes that were heard before those
-        self._utterance_start = 0  # bytes
+        self._longest = line.bytes_in(LONGEST_S * 1000)
+        self._memory = bytearray()  # the caller's last `LONGEST_S`, up to `_heard`
+        self._heard = 0  # bytes; so are the positions below
+        self._utterance_start = 0
 
     def _hear(self, audio: bytes) -> list[AssistantEvent]:
         self._memory += audio
-        excess = len(self._memory) - self._line.bytes_in(LONGEST_S * 1000)
-        if excess > 0:
-            del self._memory[:excess]
-            self._forgotten += excess
+        del self._memory[: -self._longest]
+        self._heard += len(audio)
         said: list[AssistantEvent] = []
         for change in self._speech.feed(self._samples(audio)):
             at = change.at_sample * self._line.sample_bytes
@@ -92,14 +91,17 @@ class Parrot:
                 self._utterance_start = at
                 said.append(CallerSpoke())
             else:
-                said += [CallerPaused(), *self._say("reply", self._recall(self._utterance_start, at))]
+                said += [CallerPaused(), *self._repeat(at)]
+        if self._speech.speaking and self._heard - self._utterance_start >= self._longest:
+            said += self._repeat(self._heard)
+            self._utterance_start = self._heard
         return said
 
-    def _recall(self, start: int, end: int) -> bytes:
+    def _repeat(self, end: int) -> list[AssistantEvent]:
         lead = self._line.bytes_in(LEAD_MS)
-        return bytes(
-            self._memory[max(0, start - lead - self._forgotten) : max(0, end + lead - self._forgotten)]
-        )
+        forgotten = self._heard - len(self._memory)
+        start = max(0, self._utterance_start - lead - forgotten)
+        return self._say("reply", bytes(self._memory[start : max(0, end + lead - forgotten)]))
 
     def _say(self, kind: str, audio: bytes) -> list[AssistantEvent]:
         self._replies += 1

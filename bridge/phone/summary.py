@@ -9,15 +9,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bridge.errors import ConfigurationError
 from bridge.phone.latency import Latency
 from bridge.phone.report import CallReport
 from bridge.phone.trace import write_trace
 from bridge.phone.wav import write_wav
 
 
+def make_folder(folder: Path) -> None:
+    """Before the call, so that its report is not lost. Raises `ConfigurationError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"--out {folder}: {error.strerror}") from error
+
+
 def keep(report: CallReport, folder: Path) -> list[Path]:
     """Write what the caller heard and every message; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
     heard, trace = folder / "caller-heard.wav", folder / "trace.jsonl"
     write_wav(heard, report.heard)
     write_trace(trace, report.trace)

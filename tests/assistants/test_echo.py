@@ -1,0 +1,53 @@
+"""The line check: what is said comes back, and nothing else does."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.assistants.echo import Echo
+from bridge.events import (
+    AppendAudio,
+    AssistantCommand,
+    AssistantEvent,
+    AssistantReady,
+    CloseAssistant,
+    ConfirmHeard,
+    DropReply,
+    OpenAssistant,
+    ReplyAudio,
+    TruncateReply,
+    TypeDigit,
+)
+from telecodecs.format import PCMU_8K
+
+FRAME = bytes(range(160))
+
+CALL: list[tuple[AssistantCommand, list[AssistantEvent]]] = [
+    (OpenAssistant("CA1", PCMU_8K), [AssistantReady(PCMU_8K, PCMU_8K)]),
+    (AppendAudio(FRAME), [ReplyAudio("echo", FRAME)]),
+    (TypeDigit("4"), []),
+    (TruncateReply("echo", heard_ms=20), []),
+    (DropReply("echo"), []),
+    (ConfirmHeard("echo"), []),
+    (AppendAudio(FRAME[::-1]), [ReplyAudio("echo", FRAME[::-1])]),
+    (CloseAssistant(), []),
+]
+
+
+def test_a_whole_call() -> None:
+    echo = Echo()
+    for command, events in CALL:
+        assert echo.encode(command) == events
+
+
+@given(st.lists(st.binary(min_size=1)))
+def test_whatever_the_pieces_the_same_bytes_come_back(pieces: list[bytes]) -> None:
+    echo = Echo()
+    said = [event for piece in pieces for event in echo.encode(AppendAudio(piece))]
+    assert said == [ReplyAudio("echo", piece) for piece in pieces]
+
+
+@pytest.mark.parametrize("message", ["text", b"bytes"])
+def test_no_wire_leads_to_it(message: str | bytes) -> None:
+    with pytest.raises(AssertionError):
+        Echo().decode(message)

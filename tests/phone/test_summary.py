@@ -1,0 +1,148 @@
+"""What is told of a call, to people and to programs, and the files it leaves."""
+
+import json
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge.phone.carrier import Warned
+from bridge.phone.earpiece import Cleared, MarkReturned
+from bridge.phone.handset import Ending
+from bridge.phone.report import CallReport
+from bridge.phone.summary import keep, show
+from bridge.phone.trace import TraceLine
+from bridge.phone.wav import read_wav
+from telecodecs.format import PCMU_8K
+
+FRAME = 160
+SILENT, LOUD = b"\xff" * FRAME, bytes([0x10, 0x90]) * (FRAME // 2)
+SENT_AT = tuple(n * 0.02 for n in range(50))
+
+CALL = CallReport(
+    call_sid="CA0123456789abcdef",
+    stream_sid="MZ1",
+    ending=Ending.QUIET,
+    close_code=1000,
+    close_reason="",
+    line=PCMU_8K,
+    said=LOUD * 10 + SILENT * 40,  # a turn that ends after 200 ms
+    heard=SILENT * 25 + LOUD * 24 + SILENT,
+    sent_at=(*SENT_AT[:-1], SENT_AT[-1] + 0.00123),
+    received=((0.5, LOUD * 5), (0.6, LOUD * 4)),
+    marks=(
+        MarkReturned("0.1", 500.0, cleared=False),
+        MarkReturned("0.2", 600.0, cleared=False),
+        MarkReturned("0.3", 700.0, cleared=True),
+    ),
+    clears=(Cleared(at_ms=700.0, dropped_ms=1250.0),),
+    digits="42",
+    warnings=(Warned(31951, "streamSid is not that of this stream"),),
+    trace=(
+        TraceLine(0.0, ">", '{"event":"connected"}'),
+        TraceLine(1.6, "<", '{"event":"clear"}'),
+        TraceLine(2.0, "<", "no JSON"),
+    ),
+)
+SAID = LOUD + SILENT * 49  # so short that what comes back comes after it: an echo all the same
+ECHOED = replace(
+    CALL,
+    said=SAID,
+    heard=SAID,
+    received=tuple((at + 0.002, SAID[n * FRAME : (n + 1) * FRAME]) for n, at in enumerate(SENT_AT) if n < 49),
+)
+QUIET = replace(CALL, received=(), marks=(), clears=(), digits="", warnings=(), trace=())
+
+
+def told(report: CallReport, capsys: pytest.CaptureFixture[str], *files: Path) -> str:
+    """The report for people, without the table's padding."""
+    show(report, files, as_json=False)
+    return "\n".join(" ".join(line.split()) for line in capsys.readouterr().out.splitlines())
+
+
+def test_to_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    assert told(CALL, capsys, Path("out/caller-heard.wav"), Path("out/trace.jsonl")).splitlines() == [
+        "Call CA01234567…: all was said, and the line fell quiet",
+        "length 1.0 s, 50 frames of the caller's voice",
+        "marks 2 played to the end, 1 given back by a clear",
+        "barge-in at 0.70 s; 1.25 s of the reply never heard",
+        "keys 4 2",
+        "replies after 0.32 s of silence",
+        "warning 31951: streamSid is not that of this stream",
+        "wrote out/caller-heard.wav",
+        "wrote out/trace.jsonl",
+    ]
+
+
+def test_to_people_of_an_echo(capsys: pytest.CaptureFixture[str]) -> None:
+    out = told(ECHOED, capsys)
+    assert "echo each frame back after 2.00 ms (p99 2.00 ms)" in out
+    assert "replies" not in out
+
+
+def test_of_a_call_in_which_nothing_happened_little_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    words = {line.partition(" ")[0] for line in told(QUIET, capsys).splitlines()}
+    assert {"length", "marks"} <= words
+    assert not words & {"barge-in", "keys", "echo", "replies", "warning", "wrote"}
+
+
+FACTS = {
+    "call": "CA0123456789abcdef",
+    "stream": "MZ1",
+    "ending": "all was said, and the line fell quiet",
+    "close_code": 1000,
+    "length_ms": 1000.0,
+    "frames_sent": 50,
+    "messages_received": 2,
+    "marks_played": 2,
+    "marks_cleared": 1,
+    "clears": [{"at_ms": 700.0, "dropped_ms": 1250.0}],
+    "digits": "42",
+    "warnings": [{"code": 31951, "why": "streamSid is not that of this stream"}],
+    "phone_late_ms": 1.23,
+    "echo_latency": None,
+    "files": ["out/trace.jsonl"],
+}
+
+
+def test_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    show(CALL, [Path("out/trace.jsonl")], as_json=True)
+    facts = json.loads(capsys.readouterr().out)
+    turns = facts.pop("turn_latency")
+    assert facts == FACTS
+    assert turns["count"] == 1
+    assert turns["p50_ms"] == turns["max_ms"] == pytest.approx(320)
+
+
+def test_to_programs_of_an_echo(capsys: pytest.CaptureFixture[str]) -> None:
+    show(ECHOED, [], as_json=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["echo_latency"]["count"] == 49
+    assert facts["echo_latency"]["p99_ms"] == pytest.approx(2)
+    assert facts["turn_latency"] is None
+    assert facts["files"] == []
+
+
+def test_to_programs_of_a_call_in_which_nothing_happened(capsys: pytest.CaptureFixture[str]) -> None:
+    show(QUIET, [], as_json=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["echo_latency"] is facts["turn_latency"] is None
+    assert facts["clears"] == facts["warnings"] == []
+
+
+def test_keeps_what_was_heard_and_every_message(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "down"
+    heard, trace = keep(CALL, folder)
+    assert [heard, trace] == [folder / "caller-heard.wav", folder / "trace.jsonl"]
+    assert read_wav(heard) == CALL.heard
+    with wave.open(str(heard)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (8000, 1, 8000)
+    assert [json.loads(line) for line in trace.read_text().splitlines()] == [
+        {"at_ms": 0, "to": "bridge", "message": {"event": "connected"}},
+        {"at_ms": 2, "to": "carrier", "message": {"event": "clear"}},
+        {"at_ms": 2, "to": "carrier", "message": "no JSON"},
+    ]
+    assert keep(QUIET, folder) == [heard, trace], "and again, over what is there"
+    assert trace.read_text() == ""
