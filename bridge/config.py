@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -39,22 +39,25 @@ BUILT_IN = ("parrot", "echo")
 """Assistants that need no settings are there by the name of their kind."""
 
 VENDOR_NAMES = {
-    "TWILIO_ACCOUNT_SID": ("twilio", "account_sid"),
     "TWILIO_AUTH_TOKEN": ("twilio", "auth_token"),
 }
 """The vendors' own names in the environment, and the settings that they are."""
 
 
-def _is_web_url(url: str) -> str:
+def _is_web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("should be a web address such as https://voice.example.com")
+    if parts.port == 0:  # to ask for it is to check it
+        raise ValueError("should have a port between 1 and 65535")
+    return url
+
+
+def _is_own_address(url: str) -> str:
+    parts = urlsplit(_is_web_address(url))
     if parts.query or parts.fragment:
         raise ValueError("should have no query and no fragment")
     return url.rstrip("/")
-
-
-WebUrl = Annotated[str, AfterValidator(_is_web_url)]
 
 
 class Section(BaseModel):
@@ -79,9 +82,8 @@ class AssistantSettings(Section):
 class TwilioSettings(Section):
     """[twilio]"""
 
-    account_sid: str | None = None
-    auth_token: SecretStr | None = None
-    then: WebUrl | None = Field(
+    auth_token: SecretStr | None = Field(None, min_length=1)
+    then: Annotated[str, AfterValidator(_is_web_address)] | None = Field(
         None, description="the TwiML that a call goes on with when its stream has ended"
     )
     parameters: dict[str, str] = Field({}, description="custom parameters of every stream")
@@ -110,6 +112,7 @@ class LimitSettings(Section):
 
     start_s: float = Field(10.0, gt=0, description="from the socket to the carrier's start")
     open_s: float = Field(10.0, gt=0, description="from the start to the assistant's readiness")
+    silent_s: float = Field(60.0, gt=0, description="how long the carrier may send nothing at all")
     longest_call_s: float = Field(4 * 3600.0, gt=0)
     drain_s: float = Field(30.0, ge=0, description="how long calls may go on after SIGTERM")
 
@@ -121,8 +124,10 @@ class Settings(Section):
     port: int = Field(8080, ge=0, le=65535)
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
-    log_level: str = "info"
-    public_url: WebUrl | None = Field(None, description="what the carriers were told")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    public_url: Annotated[str, AfterValidator(_is_own_address)] | None = Field(
+        None, description="what the carriers were told"
+    )
     assistant: str = Field("parrot", description="the default, by name")
     assistants: dict[str, AssistantSettings] = {}
     twilio: TwilioSettings = TwilioSettings()
@@ -130,13 +135,6 @@ class Settings(Section):
     journal: JournalSettings = JournalSettings()
     recording: RecordingSettings = RecordingSettings()
     limits: LimitSettings = LimitSettings()
-
-    @field_validator("log_level")
-    @classmethod
-    def _is_level(cls, level: str) -> str:
-        if level not in ("debug", "info", "warning", "error"):
-            raise ValueError("should be one of debug, info, warning, error")
-        return level
 
     @model_validator(mode="after")
     def _is_whole(self) -> "Settings":
@@ -251,7 +249,7 @@ def _from_environment(environment: Mapping[str, str], place: str) -> Layer:
         path: Key | None = VENDOR_NAMES.get(name)
         if path is None and name.startswith(PREFIX):
             path = tuple(name.removeprefix(PREFIX).lower().split("__"))
-        if path is not None:
+        if path is not None and value:  # an empty variable is one that is not set
             found[path] = (value, f"{place}: {name}")
     return found
 

@@ -1,14 +1,15 @@
-"""One port for HTTP and media: reads a request's first line and hands the connection to whoever serves its path.
+"""One port for HTTP and media: reads a request's head and hands the connection to whoever serves its path.
 
 A connection is a plain asyncio protocol until then; the bytes read so far are replayed to the one that takes over.
+It carries one request: a proxy that keeps connections would else ask HTTP for a media path.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import cast
 
-FIRST_LINE_TIMEOUT_S = 5.0
-FIRST_LINE_BYTES = 8_192
+HEAD_TIMEOUT_S = 5.0
+HEAD_BYTES = 16_384
 
 
 class FrontDoor(asyncio.Protocol):
@@ -30,18 +31,17 @@ class FrontDoor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: somebody is at the door."""
         self._transport = cast(asyncio.Transport, transport)
-        self._timeout = asyncio.get_running_loop().call_later(FIRST_LINE_TIMEOUT_S, self._transport.abort)
+        self._timeout = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """asyncio: some of the request."""
         self._read += data
-        line, end, _ = self._read.partition(b"\r\n")
-        if not end:
-            if len(self._read) > FIRST_LINE_BYTES:
+        if b"\r\n\r\n" not in self._read:
+            if len(self._read) > HEAD_BYTES:
                 self._transport.abort()
             return
         self._timeout.cancel()
-        words = line.split(b" ")
+        words = self._read.partition(b"\r\n")[0].split(b" ")
         path = words[1] if len(words) > 1 else b""
         if path.startswith(self._media_paths):
             self._hand_to_media()
@@ -64,5 +64,5 @@ class FrontDoor(asyncio.Protocol):
             rest = rest[taken:]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: gone before the first line was whole."""
+        """asyncio: gone before the head was whole."""
         self._timeout.cancel()

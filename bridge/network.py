@@ -31,7 +31,13 @@ CLOSE_TIMEOUT_S = 5.0
 """A peer that does not answer our close frame is cut off after this."""
 
 STALL_TIMEOUT_S = 10.0
-"""A peer that reads nothing for this long, with its socket full, is as good as gone."""
+"""A peer that reads nothing for this long, with its socket full, is as good as gone ..."""
+
+MOST_UNREAD_BYTES = 4_194_304
+"""... and so is one that lets this much wait: six minutes of a reply."""
+
+SENDABLE_CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+"""RFC 6455, 7.4; the others are only spoken of."""
 
 UPGRADE_TIMEOUT_S = 5.0
 """From the connection to a whole upgrade request."""
@@ -74,6 +80,8 @@ class SocketLeg(picows.WSListener):
         if self._transport is not None:
             assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
             self._transport.send(TEXT if isinstance(message, str) else BINARY, message)
+            if self._cut_off is not None and self.backlog > MOST_UNREAD_BYTES:
+                self.abort()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begin the closing handshake; `lost` follows when it is done, or after `CLOSE_TIMEOUT_S`."""
@@ -144,7 +152,8 @@ class SocketLeg(picows.WSListener):
 
     def _answer_close(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         if not transport.is_close_frame_sent:
-            transport.send_close(frame.get_close_code())
+            code = frame.get_close_code()
+            transport.send_close(code if code.value in SENDABLE_CLOSE_CODES else picows.WSCloseCode.OK)
         transport.disconnect()
 
     def pause_writing(self) -> None:
@@ -257,6 +266,13 @@ async def listen(
     On aiofastnet's transports, picows's own, a frame costs a third less than on the loop's.
     """
     try:
-        return await aiofastnet.create_server(asyncio.get_running_loop(), protocol, host, port, ssl=tls)
+        return await aiofastnet.create_server(
+            asyncio.get_running_loop(),
+            protocol,
+            host,
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=UPGRADE_TIMEOUT_S if tls else None,
+        )
     except OSError as error:
         raise ConfigurationError(f"host = {host!r}, port = {port}: {error.strerror or error}") from error

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 from aiohttp import web
@@ -28,6 +28,9 @@ from bridge.journal import Journal
 from bridge.recording import Recording
 from bridge.session import MemoryLeg, Session, clock
 from bridge.tokens import Tokens
+
+BODY_TIMEOUT_S = 5.0
+MOST_FIELDS = 200
 
 STREAMS = ("media", "listen")
 """The last word of a media socket's path before its token: spoken into, or only listened to."""
@@ -59,7 +62,7 @@ class Server:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Server"]:
         """The port is open inside; at the end calls that go on are closed after their last words."""
-        runner = web.AppRunner(self._routes(), access_log=None)
+        runner = web.AppRunner(self._routes(), access_log=None, shutdown_timeout=1.0, lingering_time=0.5)
         await runner.setup()
         assert runner.server is not None
         http = runner.server
@@ -75,8 +78,8 @@ class Server:
             try:
                 yield self
             finally:
+                await self.drain()  # with the port still open: whoever comes is told that we are closing
                 listener.close()
-                await self.drain()
         finally:
             await runner.cleanup()
 
@@ -87,8 +90,8 @@ class Server:
     async def drain(self) -> None:
         """Take no new calls; close those under way once the caller has heard what was said."""
         self._draining = True
-        for session in list(self._sessions):
-            session.handle(ClosingAsked("the server is closing"))
+        for session in self._sessions:  # each in a callback of its own, whatever becomes of the others
+            asyncio.get_running_loop().call_soon(session.handle, ClosingAsked("the server is closing"))
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.limits.drain_s):
                 await self.idle()
@@ -97,10 +100,12 @@ class Server:
 
     # Media
 
-    def _admit(self, path: str, _headers: Mapping[str, str]) -> network.SocketLeg | HTTPStatus:
+    def _admit(self, path: str, headers: Mapping[str, str]) -> network.SocketLeg | HTTPStatus:
         """A media socket asks to come in: its token says for which call."""
         if self._draining:
             return HTTPStatus.SERVICE_UNAVAILABLE
+        if headers.get("Upgrade", "").lower() != "websocket":
+            return HTTPStatus.UPGRADE_REQUIRED  # before the token is spent
         name, stream, token, *more = [*path.removeprefix("/").split("/"), "", ""]
         if name not in CARRIERS or stream not in STREAMS or any(more):
             return HTTPStatus.NOT_FOUND
@@ -117,7 +122,7 @@ class Server:
         limits = self._settings.limits
         call = Call(
             clock(),
-            Limits(limits.start_s, limits.open_s, limits.longest_call_s),
+            Limits(limits.start_s, limits.open_s, limits.silent_s, limits.longest_call_s),
             reorder_ms=carrier.reorder_ms,
             expected=expected,
         )
@@ -149,6 +154,7 @@ class Server:
 
     def _routes(self) -> web.Application:
         app = web.Application(client_max_size=65_536)
+        app.on_response_prepare.append(_one_request_a_connection)
         app.add_routes(
             [
                 web.post("/twilio/voice", self._voice),
@@ -208,7 +214,18 @@ class Server:
 
     async def _signed_form(self, request: web.Request) -> dict[str, str]:
         """The request's form. Raises 403 unless Twilio signed it."""
-        pairs = [(name, value) for name, value in (await request.post()).items() if isinstance(value, str)]
+        if request.content_type != "application/x-www-form-urlencoded":
+            raise web.HTTPUnsupportedMediaType(text="a webhook is a form, application/x-www-form-urlencoded")
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await request.read()
+            pairs = parse_qsl(
+                body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS
+            )
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        except ValueError:
+            raise web.HTTPBadRequest(text=f"the form has more than {MOST_FIELDS} fields") from None
         auth_token = self._settings.twilio.auth_token
         if auth_token is not None:
             url = self._told_url + request.raw_path
@@ -223,6 +240,12 @@ class Server:
     @property
     def _told_url(self) -> str:
         return self._settings.told_url(self.port)
+
+
+async def _one_request_a_connection(_request: web.Request, response: web.StreamResponse) -> None:
+    """The front door looks at the first request of a connection only."""
+    response.headers["Connection"] = "close"
+    response.force_close()
 
 
 async def serve(settings: Settings) -> None:

@@ -67,10 +67,13 @@ WRONG = [
     ("limits = 3", "voicebridge.toml: limits = 3: Input should be a valid dictionary"),
     (
         "log_level = 'loud'",
-        "voicebridge.toml: log_level = 'loud': should be one of debug, info, warning, error",
+        "voicebridge.toml: log_level = 'loud': Input should be 'debug', 'info', 'warning' or 'error'",
     ),
     ("public_url = 'voice.example.com'", "public_url = 'voice.example.com': should be a web address such as"),
     ("public_url = 'https://x/?a=1'", "should have no query"),
+    ("public_url = 'https://x:99999'", "voicebridge.toml: public_url = 'https://x:99999': Port out of range"),
+    ("[twilio]\nthen = 'dial.xml'", "voicebridge.toml: twilio.then = 'dial.xml': should be a web address"),
+    ("[twilio]\nauth_token = ''", "voicebridge.toml: twilio.auth_token: "),
     ("ssl_certfile = 'a.pem'", "ssl_certfile and ssl_keyfile: should be given together"),
     ("[twilio]\nauth_token = 7", "voicebridge.toml: twilio.auth_token: Input should be a valid string"),
     ("port = ", "voicebridge.toml: "),
@@ -112,6 +115,17 @@ def test_every_fault_is_told_at_once() -> None:
 def test_a_named_file_must_be_there() -> None:
     with pytest.raises(ConfigurationError, match=r"none\.toml: there is no such file"):
         load(file=Path("none.toml"), environment={})
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    settings = load(environment={"TWILIO_AUTH_TOKEN": "", "VOICEBRIDGE_PORT": ""})
+    assert settings.twilio.auth_token is None
+    assert settings.port == 8080
+
+
+def test_the_twiml_that_goes_on_may_have_a_query_and_keeps_its_slash() -> None:
+    Path("voicebridge.toml").write_text("[twilio]\nthen = 'https://x/dial/?a=1'\n")
+    assert load(environment={}).twilio.then == "https://x/dial/?a=1"
 
 
 def test_a_secret_shows_nowhere() -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge import front_door
+from bridge import server as server_module
 from bridge.config import Settings
 from bridge.server import Server
 
@@ -57,10 +58,10 @@ async def test_headers_longer_than_the_media_sockets_first_buffer() -> None:
         assert (await reader.readline()).startswith(b"HTTP/1.1 101")
 
 
-async def test_a_media_path_without_an_upgrade_is_a_bad_request() -> None:
+async def test_a_media_path_without_an_upgrade_is_told_so() -> None:
     async with knocking() as (reader, writer):
         writer.write(b"GET /twilio/media HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 426")
 
 
 @pytest.mark.parametrize("rubbish", [b"\r\n", b"hello\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n"])
@@ -75,17 +76,37 @@ async def test_rubbish_gets_an_http_error(rubbish: bytes) -> None:
         )
 
 
-async def test_a_first_line_without_end_is_hung_up_on() -> None:
+async def test_a_head_without_end_is_hung_up_on() -> None:
     async with knocking() as (reader, writer):
-        writer.write(b"GET /" + b"x" * front_door.FIRST_LINE_BYTES)
+        writer.write(b"GET /" + b"x" * front_door.HEAD_BYTES)
         assert await reader.read() == b""
 
 
-async def test_a_visitor_who_says_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front_door, "FIRST_LINE_TIMEOUT_S", 0.05)
+@pytest.mark.parametrize("said", [b"", b"GET /health", b"GET /healthz HTTP/1.1\r\nHo"])
+async def test_a_visitor_who_does_not_go_on_is_hung_up_on(
+    said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front_door, "HEAD_TIMEOUT_S", 0.05)
     async with knocking() as (reader, writer):
-        writer.write(b"GET /health")
+        writer.write(said)
         assert await reader.read() == b""
+
+
+async def test_a_form_that_is_never_whole_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "BODY_TIMEOUT_S", 0.05)
+    async with knocking() as (reader, writer):
+        writer.write(
+            b"POST /twilio/voice HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n\r\nCallSid="
+        )
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+
+
+async def test_a_connection_carries_one_request_or_a_proxy_would_ask_http_for_media() -> None:
+    async with knocking() as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await reader.read()
+        assert b"connection: close" in answer.lower()
 
 
 async def test_a_visitor_who_leaves_at_once_leaves_nothing() -> None:

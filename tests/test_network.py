@@ -154,6 +154,37 @@ async def test_a_peer_that_does_not_answer_the_close_is_cut_off(monkeypatch: pyt
         await writer.wait_closed()
 
 
+@pytest.mark.parametrize(
+    ("sent", "answered"),
+    [
+        (b"", 1000),
+        (b"\x03\xe8", 1000),
+        (b"\x0f\xa1bye", 4001),
+        (b"\x03\xf3", 1011),
+        (b"\x13\x88", 1000),  # 5000
+    ],
+)
+async def test_a_close_is_answered_with_a_code_that_may_be_sent(sent: bytes, answered: int) -> None:
+    async with accepting([], asyncio.Future()) as (url, _):
+        reader, writer = await raw_upgrade(url)
+        writer.write(Frame(Opcode.CLOSE, sent).serialize(mask=True))
+        head, length, *code = await reader.readexactly(4)
+        assert (head, length, int.from_bytes(bytes(code))) == (0x88, 2, answered)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_peer_that_lets_too_much_wait_is_cut_off_at_once() -> None:
+    lost: Lost = asyncio.Future()
+    async with accepting([], lost) as (url, legs):
+        _, writer = await raw_upgrade(url)
+        for _ in range(2 * network.MOST_UNREAD_BYTES // 60_000):
+            legs[0].send("x" * 60_000)
+        assert (await lost)[0] == 1006
+        assert legs[0].backlog == 0
+        writer.transport.abort()
+
+
 async def test_a_peer_that_stops_reading_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "STALL_TIMEOUT_S", 0.05)
     lost: Lost = asyncio.Future()
@@ -173,9 +204,9 @@ async def raw_upgrade(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWri
         b"GET /here HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
-    while not (await reader.read(1)).endswith(b"\n"):
-        pass
-    await asyncio.sleep(0)
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += await reader.readexactly(1)
     return reader, writer
 
 

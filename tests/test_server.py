@@ -180,6 +180,45 @@ async def test_a_webhook_that_is_no_call_and_a_track_that_is_none_are_refused() 
         assert "twilio.then is not set" in why
 
 
+ODD_REQUESTS: list[tuple[str, dict[str, str], bytes, int]] = [
+    ("a signature that is no text", {"X-Twilio-Signature": "\udcff"}, b"CallSid=CA1", 403),
+    ("a body that is no text", {}, b"CallSid=\xff", 403),
+    (
+        "an unknown charset",
+        {"Content-Type": "application/x-www-form-urlencoded; charset=foo"},
+        b"CallSid=CA1",
+        403,
+    ),
+    ("multipart", {"Content-Type": "multipart/form-data; boundary=x"}, b"--x--", 415),
+    ("JSON", {"Content-Type": "application/json"}, b"{}", 415),
+    ("too many fields", {}, b"&".join(b"a=1" for _ in range(300)), 400),
+    ("a body too long", {}, b"a=" + b"x" * 70_000, 413),
+]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"), [row[1:] for row in ODD_REQUESTS], ids=[row[0] for row in ODD_REQUESTS]
+)
+async def test_an_odd_request_is_refused_and_no_fault_of_ours(
+    headers: dict[str, str], body: bytes, status: int
+) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with server(CLOSED).running() as running, aiohttp.ClientSession() as http:
+        url = f"http://127.0.0.1:{running.port}/twilio/voice"
+        async with http.post(url, data=body, headers=form | headers) as answer:
+            assert answer.status == status
+
+
+async def test_a_request_that_is_no_upgrade_does_not_spend_the_token() -> None:
+    async with server(CLOSED).running() as running:
+        url = await media_url(running.port, "CA1")
+        async with aiohttp.ClientSession() as http, http.get(url.replace("ws:", "http:")) as answer:
+            assert answer.status == 426
+        assert running.calls == 0
+        async with connect(url):
+            assert running.calls == 1
+
+
 REFUSED_SETTINGS = [
     ({}, "TWILIO_AUTH_TOKEN"),
     ({"host": "0.0.0.0", "security": {"allow_unauthenticated": True}}, "host"),

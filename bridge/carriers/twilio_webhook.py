@@ -18,14 +18,17 @@ def signature(auth_token: str, url: str, form: Iterable[tuple[str, str]] = ()) -
     Values of a repeated parameter are sorted and counted once, as Twilio's own library does.
     """
     signed = url + "".join(name + value for name, value in sorted(set(form)))
-    return b64encode(hmac.new(auth_token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
+    mac = hmac.new(auth_token.encode(), signed.encode("utf-8", "surrogateescape"), hashlib.sha1)
+    return b64encode(mac.digest()).decode()
 
 
 def is_signed(auth_token: str, url: str, form: Iterable[tuple[str, str]], given: str) -> bool:
     """Whether `given` is the signature of this request; Twilio may have dropped, or added, the port of `url`."""
     pairs = list(form)
     return any(
-        hmac.compare_digest(signature(auth_token, candidate, pairs).encode(), given.encode())
+        hmac.compare_digest(
+            signature(auth_token, candidate, pairs).encode(), given.encode("utf-8", "surrogateescape")
+        )
         for candidate in _as_twilio_may_write(url)
     )
 
