@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 from bridge.events import (
     AppendAudio,
@@ -44,9 +44,10 @@ from bridge.keypad import Keypad
 from bridge.media import Downlink, Uplink
 from bridge.playout import Playout
 from bridge.timers import Timer, Timers
+from telecodecs.format import AudioFormat
 
-HELD_MS = 2_000
-"""The caller's audio kept while the assistant opens; the oldest is dropped and counted."""
+HELD_DIGITS = 32
+"""Keys kept while the assistant opens; the oldest go."""
 
 LAST_MARK_S = 5.0
 """How much longer than its audio the last mark may take before we hang up without it."""
@@ -69,6 +70,7 @@ class Limits:
 
     start_s: float = 10.0
     open_s: float = 10.0
+    silent_s: float = 60.0
     longest_s: float = 4 * 3600.0
 
 
@@ -76,7 +78,8 @@ class Call:
     """One call. `expected`: the call that the stream's token was made for; any other is turned away."""
 
     def __init__(self, now: float, limits: Limits, *, reorder_ms: int, expected: str | None = None) -> None:
-        self._move(State.WAITING)
+        self.state = State.WAITING
+        self._reads = _READS[State.WAITING]
         self._limits = limits
         self._reorder_ms = reorder_ms
         self._expected = expected
@@ -84,21 +87,19 @@ class Call:
         self._timers.set(Timer.START, now + limits.start_s)
         self._counts: Counter[str] = Counter()
         self._keypad = Keypad()
-        self._held: deque[CallerAudio | DigitPressed] = deque()
+        self._held_digits: deque[DigitPressed] = deque(maxlen=HELD_DIGITS)
+        self._carrier_heard_at = now
         self._speaking: str | None = None  # the item whose audio is coming in
         self._interrupted: set[str] = set()  # items whose late audio is dropped until they end
         self._awaits_frame = False
         self._assistant_open = False
         self._hang_up = HangUp(1000, "")
-        self._started: CallStarted | None = None
-        self._uplink: Uplink | None = None
-        self._downlink: Downlink
-        self._playout: Playout
-
-    @property
-    def name(self) -> str:
+        self.name = ""
         """The carrier's name for the call; empty until it started."""
-        return self._started.call if self._started is not None else ""
+        self._line: AudioFormat  # these three are known from the start on ...
+        self._uplink: Uplink | None = None
+        self._playout: Playout
+        self._downlink: Downlink  # ... and this one when the assistant is ready
 
     def deadline(self) -> float | None:
         """When `handle` wants to be called next, at the latest; None once the call has ended."""
@@ -124,6 +125,7 @@ class Call:
         return {name: count for name, count in counts.items() if count}
 
     def _move(self, state: State) -> None:
+        assert state in _MOVES[self.state], f"a call that is {self.state} does not become {state}"
         self.state = state
         self._reads = _READS[state]
 
@@ -139,6 +141,10 @@ class Call:
                     commands += self._end(HangUp(1008, timer))
                 case Timer.OPEN:
                     commands += self._end(HangUp(1011, timer))
+                case Timer.SILENT if now < self._carrier_heard_at + self._limits.silent_s:
+                    self._timers.set(Timer.SILENT, self._carrier_heard_at + self._limits.silent_s)
+                case Timer.SILENT:
+                    commands += self._end(HangUp(1001, timer))
                 case Timer.CLOSE:
                     commands += self._end(self._hang_up)
                 case Timer.LONGEST:
@@ -151,53 +157,54 @@ class Call:
         self._timers.stop(Timer.START)
         if self._expected is not None and event.call != self._expected:
             return self._end(HangUp(1008, "the token was made for another call"))
-        self._started = event
+        self.name = event.call
         self._timers.set(Timer.LONGEST, now + self._limits.longest_s)
+        self._timers.set(Timer.SILENT, now + self._limits.silent_s)
+        self._carrier_heard_at = now
         if event.one_way:
             self._move(State.LISTENING)
             return []
+        self._line = event.line
+        self._uplink = Uplink(event.line, self._reorder_ms)
         self._playout = Playout(event.line)
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
         self._move(State.OPENING)
         self._assistant_open = True
         return [OpenAssistant(event.call, event.line, event.parameters)]
 
-    def _hold(self, event: CallerAudio | DigitPressed, _now: float) -> list[Command]:
-        """Keep what the caller says and types until the assistant is ready for it."""
-        assert self._started is not None
-        self._held.append(event)
-        sound = [held for held in self._held if isinstance(held, CallerAudio)]
-        if sum(len(held.audio) for held in sound) > self._started.line.bytes_in(HELD_MS):
-            self._held.remove(sound[0])
-            self._counts["dropped_while_opening"] += 1
+    def _hold_digit(self, event: DigitPressed, _now: float) -> list[Command]:
+        self._held_digits.append(event)
         return []
 
     def _ready(self, event: AssistantReady, now: float) -> list[Command]:
         self._timers.stop(Timer.OPEN)
-        assert self._started is not None
-        line = self._started.line
+        uplink = self._uplink
+        assert uplink is not None
         try:
-            self._uplink = Uplink(line, event.hears, self._reorder_ms)
-            self._downlink = Downlink(event.speaks, line)
+            frames = uplink.open(event.hears)
+            self._downlink = Downlink(event.speaks, self._line)
         except ValueError as error:
             return self._end(HangUp(1011, f"the assistant's audio cannot be converted: {error}"))
         self._move(State.TALKING)
-        held, self._held = self._held, deque()
-        return [command for kept in held for command in self.handle(kept, now)]
+        commands: list[Command] = list(map(AppendAudio, frames))
+        while self._held_digits:
+            commands += self._digit(self._held_digits.popleft(), now)
+        return commands
 
     # The caller
 
     def _caller_audio(self, event: CallerAudio, now: float) -> list[Command]:
+        self._carrier_heard_at = now
         uplink = self._uplink
         assert uplink is not None
         frames = uplink.feed(event.audio, event.at_ms)
         if len(frames) != 1 or self._awaits_frame:  # a frame in order comes back alone
-            self._await_frame(uplink.holding, now)
+            self._await_frame(uplink.holding, bool(frames), now)
         return list(map(AppendAudio, frames))
 
-    def _await_frame(self, awaits: bool, now: float) -> None:
-        """Give a missing frame its time, from when it was first missed."""
-        if awaits and not self._awaits_frame:
+    def _await_frame(self, awaits: bool, moved_on: bool, now: float) -> None:
+        """Give a missing frame its time, from when it was first missed. `moved_on`: and it is another one."""
+        if awaits and (moved_on or not self._awaits_frame):
             self._timers.set(Timer.HOLE, now + self._reorder_ms / 1000)
         elif not awaits:
             self._timers.stop(Timer.HOLE)
@@ -297,6 +304,20 @@ class Call:
     def _nothing(self, _event: Word, _now: float) -> list[Command]:
         return []
 
+    def _heard(self, _event: Word, now: float) -> list[Command]:
+        self._carrier_heard_at = now
+        return []
+
+
+_MOVES: dict[State, frozenset[State]] = {
+    State.WAITING: frozenset({State.OPENING, State.LISTENING, State.ENDED}),
+    State.OPENING: frozenset({State.TALKING, State.ENDED}),
+    State.LISTENING: frozenset({State.ENDED}),
+    State.TALKING: frozenset({State.CLOSING, State.ENDED}),
+    State.CLOSING: frozenset({State.ENDED}),
+    State.ENDED: frozenset(),
+}
+
 
 _Read = Callable[[Call, Any, float], list[Command]]
 _EVER: dict[type[Word], _Read] = {
@@ -313,8 +334,8 @@ _READS: dict[State, dict[type[Word], _Read]] = {
     State.WAITING: _WHILE_OPEN | {CallStarted: Call._start, Ignored: Call._nothing},  # a carrier's greeting
     State.OPENING: _WHILE_OPEN
     | {
-        CallerAudio: Call._hold,
-        DigitPressed: Call._hold,
+        CallerAudio: Call._caller_audio,
+        DigitPressed: Call._hold_digit,
         AssistantReady: Call._ready,
     },
     State.TALKING: _WHILE_OPEN
@@ -329,8 +350,8 @@ _READS: dict[State, dict[type[Word], _Read]] = {
     },
     State.LISTENING: _WHILE_OPEN
     | {
-        CallerAudio: Call._nothing,
-        OtherPartyAudio: Call._nothing,
+        CallerAudio: Call._heard,
+        OtherPartyAudio: Call._heard,
         DigitPressed: Call._nothing,
     },
     State.CLOSING: _EVER
@@ -346,5 +367,5 @@ _READS: dict[State, dict[type[Word], _Read]] = {
         CallerPaused: Call._nothing,
         ClosingAsked: Call._nothing,
     },
-    State.ENDED: dict.fromkeys(Word.__subclasses__(), Call._nothing),
+    State.ENDED: dict.fromkeys(get_args(Event), Call._nothing),
 }

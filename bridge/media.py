@@ -4,6 +4,8 @@ Bytes in, bytes out. Equal formats pass untouched, the very same object. A chain
 `str(uplink)` is "pcmu/8000 -> l16/24000".
 """
 
+from collections import deque
+
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import AudioFormat
 from telecodecs.framing import Framer
@@ -11,6 +13,9 @@ from telecodecs.jitter import Reorder
 from telecodecs.resample import Resampler
 
 FRAME_MS = 20
+
+HELD_MS = 2_000
+"""The caller's audio kept while the assistant opens."""
 
 
 class Conversion:
@@ -45,11 +50,25 @@ class Conversion:
 
 
 class Uplink:
-    """The caller's frames, put in order, their holes filled, in the format that the assistant hears."""
+    """The caller's frames, put in order, their holes filled, in the format that the assistant hears.
 
-    def __init__(self, line: AudioFormat, hears: AudioFormat, reorder_ms: int) -> None:
+    Until `open` names that format they are held, `HELD_MS` of them; then the oldest are dropped and counted.
+    """
+
+    def __init__(self, line: AudioFormat, reorder_ms: int) -> None:
+        self._line = line
         self._order = Reorder(line, reorder_ms)
-        self._conversion = Conversion(line, hears)
+        self._conversion: Conversion | None = None
+        self._held: deque[bytes] = deque()
+        self._held_bytes = 0
+        self._dropped = 0
+
+    def open(self, hears: AudioFormat) -> list[bytes]:
+        """What was held, and from now on what comes. Raises ValueError as `Conversion` does."""
+        self._conversion = Conversion(self._line, hears)
+        held = list(self._held)
+        self._held.clear()
+        return self._convert(held)
 
     @property
     def holding(self) -> bool:
@@ -65,7 +84,19 @@ class Uplink:
         return self._convert(self._order.release())
 
     def _convert(self, frames: list[bytes]) -> list[bytes]:
-        return [self._conversion.feed(frame) for frame in frames] if self._conversion.needed else frames
+        conversion = self._conversion
+        if conversion is None:
+            return self._hold(frames)
+        return [conversion.feed(frame) for frame in frames] if conversion.needed else frames
+
+    def _hold(self, frames: list[bytes]) -> list[bytes]:
+        for frame in frames:
+            self._held.append(frame)
+            self._held_bytes += len(frame)
+        while self._held_bytes > self._line.bytes_in(HELD_MS):
+            self._held_bytes -= len(self._held.popleft())
+            self._dropped += 1
+        return []
 
     def counts(self) -> dict[str, int]:
         """What was wrong with the caller's audio so far."""
@@ -75,10 +106,11 @@ class Uplink:
             "repeated": order.repeated,
             "holes": order.holes,
             "filled_ms": order.filled_ms,
+            "dropped_while_opening": self._dropped,
         }
 
     def __str__(self) -> str:
-        return str(self._conversion)
+        return str(self._conversion or self._line)
 
 
 class Downlink:

@@ -19,6 +19,9 @@ MESSAGE_MS = 200
 MARK_EVERY_MS = 200
 """How much audio goes out before the next mark follows it."""
 
+MOST_MARKS = 1_000
+"""Marks waited for; minutes of audio. Of a carrier that returns none the oldest are forgotten."""
+
 CLOCK_SLACK = 0.001
 """Samples by which a float time may miss the sample that it means."""
 
@@ -33,12 +36,6 @@ class _Stretch:
     complete: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    name: str
-    position: int
-
-
 class Playout:
     """The ledger. `play`, `end_item` and `interrupt` return what to command; `heard` is what the caller has heard."""
 
@@ -51,11 +48,10 @@ class Playout:
         self._proved = 0  # the position of the last mark that came back
         self._dry_at = 0.0  # when the carrier will have played all that was sent
         self._stretches: deque[_Stretch] = deque()
-        self._marks: deque[_Mark] = deque()
+        self._marks: dict[str, int] = {}  # name and position of those that the carrier owes us, in order
         self._marked = 0
         self._generation = 0
         self._marks_sent = 0
-        self._cleared_marks: set[str] = set()
         self.stray_marks = 0
         """Marks that came back though nobody sent them."""
 
@@ -66,7 +62,7 @@ class Playout:
 
     def heard(self, now: float) -> int:
         """How many of the samples sent were heard, or thrown away, by `now`."""
-        limit = self._marks[0].position if self._marks else self._sent
+        limit = next(iter(self._marks.values())) if self._marks else self._sent
         unplayed = ceil((self._dry_at - now) * self._rate_hz - CLOCK_SLACK)
         return max(self._proved, min(limit, self._sent - unplayed))
 
@@ -80,8 +76,6 @@ class Playout:
         if not stretches or stretches[-1].item != item:
             stretches.append(_Stretch(item, self._sent, self._sent))
         self._dry_at = max(self._dry_at, now)  # if it has run dry, this plays from now on
-        if 0 < len(audio) <= self._message_bytes:
-            return self._send(audio)
         commands: list[Command] = []
         for start in range(0, len(audio), self._message_bytes):
             commands += self._send(audio[start : start + self._message_bytes])
@@ -110,23 +104,29 @@ class Playout:
     def _mark(self) -> SendMark:
         self._marks_sent += 1
         self._marked = self._sent
-        mark = _Mark(f"{self._generation}.{self._marks_sent}", self._sent)
-        self._marks.append(mark)
-        return SendMark(mark.name)
+        name = f"{self._generation}.{self._marks_sent}"
+        self._marks[name] = self._sent
+        if len(self._marks) > MOST_MARKS:
+            del self._marks[next(iter(self._marks))]
+        return SendMark(name)
 
     def mark_reached(self, name: str, now: float) -> list[Command]:
         """The carrier returned a mark: what lies before it was heard, and items that end there are confirmed."""
-        if name in self._cleared_marks:
-            self._cleared_marks.remove(name)
+        position = self._marks.get(name)
+        if position is None:
+            self.stray_marks += not self._is_cleared(name)
             return []
-        if all(mark.name != name for mark in self._marks):
-            self.stray_marks += 1
-            return []
-        while (mark := self._marks.popleft()).name != name:
-            pass  # one that got lost lies before one that came back
-        self._proved = mark.position
-        self._dry_at = now + (self._sent - mark.position) / self._rate_hz
+        for earlier in list(self._marks):  # one that got lost lies before one that came back
+            del self._marks[earlier]
+            if earlier == name:
+                break
+        self._proved = position
+        self._dry_at = now + (self._sent - position) / self._rate_hz
         return self._confirm()
+
+    def _is_cleared(self, name: str) -> bool:
+        generation = name.partition(".")[0]
+        return generation.isdecimal() and int(generation) < self._generation
 
     def _confirm(self) -> list[Command]:
         heard: list[Command] = []
@@ -141,7 +141,6 @@ class Playout:
             return []
         commands: list[Command] = [ClearPlayback(self._sent - heard)]
         commands += [self._tell(stretch, heard) for stretch in self._stretches]
-        self._cleared_marks = {mark.name for mark in self._marks}
         self._marks.clear()
         self._stretches.clear()
         self._generation += 1

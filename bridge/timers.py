@@ -9,6 +9,7 @@ class Timer(StrEnum):
     START = "the carrier never said start"
     OPEN = "the assistant was not ready in time"
     HOLE = "a missing frame will not come any more"
+    SILENT = "the carrier sends nothing any more"
     CLOSE = "the last mark did not come back"
     LONGEST = "the call reached its longest duration"
 

@@ -49,12 +49,14 @@ SILENCE = b"\xff"
 Row = tuple[float, Event, Sequence[Command]]
 
 
-def waiting(expected: str | None = None) -> Call:
-    return Call(0.0, Limits(start_s=10, open_s=5, longest_s=600), reorder_ms=40, expected=expected)
+def waiting(expected: str | None = None, *, silent_s: float = 60.0) -> Call:
+    return Call(
+        0.0, Limits(start_s=10, open_s=5, silent_s=silent_s, longest_s=600), reorder_ms=40, expected=expected
+    )
 
 
-def talking() -> Call:
-    call = waiting()
+def talking(*, silent_s: float = 60.0) -> Call:
+    call = waiting(silent_s=silent_s)
     call.handle(START, 0.0)
     call.handle(READY, 0.0)
     return call
@@ -231,9 +233,20 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
     ),
     ("a socket that dies", talking(), [(1.0, LegLost(LegName.CARRIER, 1006), [CloseAssistant()])]),
     (
-        "the longest call",
+        "a carrier that falls silent",
         talking(),
-        [(600.0, TimePassed(), [CloseAssistant(), HangUp(1000, "the call reached its longest duration")])],
+        [
+            (50.0, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
+            (60.0, TimePassed(), []),
+            (110.0, TimePassed(), [CloseAssistant(), HangUp(1001, "the carrier sends nothing any more")]),
+        ],
+    ),
+    (
+        "the longest call",
+        talking(silent_s=1000),
+        [
+            (600.0, TimePassed(), [CloseAssistant(), HangUp(1000, "the call reached its longest duration")]),
+        ],
     ),
     (
         "last words, then the end",

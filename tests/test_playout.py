@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.events import ClearPlayback, Command, ConfirmHeard, DropReply, PlayAudio, SendMark, TruncateReply
-from bridge.playout import Playout
+from bridge.playout import MOST_MARKS, Playout
 from telecodecs.format import PCMU_8K
 
 SECOND = bytes(range(200)) * 40
@@ -134,9 +134,29 @@ def test_marks_of_an_older_generation_prove_nothing() -> None:
         assert playout.mark_reached(mark, 0.25) == []
     assert playout.heard(0.3) - 8000 == pytest.approx(800, abs=1)
     assert playout.stray_marks == 0
-    playout.mark_reached(old[0], 0.3)
-    playout.mark_reached("nobody's", 0.3)
-    assert playout.stray_marks == 2
+    for stray in ("nobody's", "9.1", "", "1.1.1"):
+        playout.mark_reached(stray, 0.3)
+    assert playout.stray_marks == 4
+
+
+def test_marks_of_two_clears_are_no_strays() -> None:
+    playout = Playout(PCMU_8K)
+    cleared: list[str] = []
+    for n in range(2):
+        cleared += names(playout.play(str(n), SECOND, float(n)))
+        playout.interrupt(n + 0.1)
+    for mark in cleared:
+        assert playout.mark_reached(mark, 2.0) == []
+    assert playout.stray_marks == 0
+
+
+def test_of_a_carrier_that_returns_no_marks_the_oldest_are_forgotten() -> None:
+    playout = Playout(PCMU_8K)
+    marks = [mark for n in range(2 * MOST_MARKS // 5) for mark in names(playout.play("a", SECOND, float(n)))]
+    assert playout.mark_reached(marks[0], 1000.0) == []
+    assert playout.stray_marks == 1
+    assert playout.mark_reached(marks[-MOST_MARKS], 1000.0) == []
+    assert playout.stray_marks == 1
 
 
 @given(
