@@ -16,7 +16,6 @@ from bridge.call import Call
 from bridge.contracts import Assistant, Carrier, Connect, Leg, Message, Receive, WireMessage, Witness
 from bridge.errors import MalformedMessage
 from bridge.events import (
-    AppendAudio,
     AssistantCommand,
     ClearPlayback,
     CloseAssistant,
@@ -100,6 +99,9 @@ class Session:
             events: Sequence[Event] = self._assistant.decode(message)
         except MalformedMessage as error:
             events = (MessageRefused(LegName.ASSISTANT, str(error)),)
+        except Exception:  # noqa: BLE001  # as in `_tell_assistant`
+            self._assistant_failed()
+            return
         for event in events:
             self.handle(event)
 
@@ -143,21 +145,24 @@ class Session:
                 self._carrier_leg.send(self._carrier.encode(command))
             case HangUp(code, why):
                 self._carrier_leg.close(code, why)
-            case AppendAudio():
-                self._tell_assistant(command)
-            case OpenAssistant():
-                connected = self._connect(command, self._assistant_said, self._assistant_lost)
-                self._assistant, self._assistant_leg = connected
-                self._tell_assistant(command)
-            case CloseAssistant():
-                self._tell_assistant(command)
-                self._assistant_leg.close()
             case _:
                 self._tell_assistant(command)
 
     def _tell_assistant(self, command: AssistantCommand) -> None:
-        for message in self._assistant.encode(command):
-            self._assistant_leg.send(message)
+        try:
+            if isinstance(command, OpenAssistant):
+                connected = self._connect(command, self._assistant_said, self._assistant_lost)
+                self._assistant, self._assistant_leg = connected
+            for message in self._assistant.encode(command):
+                self._assistant_leg.send(message)
+            if isinstance(command, CloseAssistant):
+                self._assistant_leg.close()
+        except Exception:  # noqa: BLE001  # whatever is wrong in an assistant costs the assistant, not the caller
+            self._assistant_failed()
+
+    def _assistant_failed(self) -> None:
+        log.exception("= the assistant failed", call=self._call.name)
+        self._assistant_lost(1011, "a fault in the assistant")
 
     def _wake_at(self, due: float) -> None:
         """One timer follows the deadline. It is moved only when the deadline comes nearer: early is harmless."""

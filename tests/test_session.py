@@ -29,6 +29,7 @@ from bridge.events import (
     HangUp,
     LegLost,
     LegName,
+    MarkReached,
     MessageRefused,
     OpenAssistant,
     PlayAudio,
@@ -53,6 +54,7 @@ FROM_CARRIER: dict[WireMessage, CarrierEvent] = {
     "audio 20": CallerAudio(FRAME, 20),
     "audio 40": CallerAudio(FRAME, 40),
     "digit": DigitPressed("4"),
+    "mark": MarkReached("0.1"),
     "stop": CallEnded(),
 }
 FROM_ASSISTANT: dict[Message, Sequence[AssistantEvent]] = {
@@ -336,20 +338,24 @@ async def test_a_lost_assistant_hangs_up(clock: Clock) -> None:
     assert call.is_over()
 
 
-async def test_a_bug_in_an_assistant_costs_its_round_only(clock: Clock) -> None:
+async def test_a_bug_in_an_assistant_costs_the_assistant_and_its_last_words_are_heard(clock: Clock) -> None:
     call = talking(clock, FakeAssistant(breaks_at=TypeDigit))
-    with pytest.raises(ZeroDivisionError):
-        call.carrier_says("digit")
-    assert call.carrier_says("audio") == ["assistant: AppendAudio 160"]
-    assert call.assistant_says("reply") == ["carrier: PlayAudio 1600", "carrier: SendMark 0.1"]
-    call.carrier_says("stop")
+    call.assistant_says("reply")
+    call.carrier_says("digit")
+    assert not call.is_over()
+    call.carrier_says("mark")
     assert call.is_over()
 
 
 async def test_a_bug_in_the_last_round_does_not_keep_the_call(clock: Clock) -> None:
     call = talking(clock, FakeAssistant(breaks_at=CloseAssistant))
-    with pytest.raises(ZeroDivisionError):
-        call.session.carrier_lost(1006, "")
+    call.session.carrier_lost(1006, "")
+    assert call.is_over()
+
+
+async def test_an_assistant_that_cannot_be_opened_ends_the_call(clock: Clock) -> None:
+    call = Scene(clock, FakeAssistant(breaks_at=OpenAssistant))
+    call.carrier_says("start")
     assert call.is_over()
 
 

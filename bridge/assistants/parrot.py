@@ -26,8 +26,11 @@ from telecodecs.speech import RATES_HZ, SpeechDetector, SpeechStarted
 LEAD_MS = 200
 """Said back from this much before the speech was found to start, and after it ended: soft sounds count too."""
 
-LONGEST_S = 60
+LONGEST_S = 15
 """An utterance is said back at this length, ended or not."""
+
+REMEMBERED_MS = 1_000
+"""While nobody speaks: more than it takes to find out that somebody does."""
 
 CHIME = ((659.3, 250), (523.3, 550))
 """The greeting: Hz and ms of each note, a falling third."""
@@ -76,13 +79,13 @@ class Parrot:
         self._pcm = encoder(line)
         self._speech = SpeechDetector(rate_hz=line.rate_hz)
         self._longest = line.bytes_in(LONGEST_S * 1000)
-        self._memory = bytearray()  # the caller's last `LONGEST_S`, up to `_heard`
+        self._remembered = line.bytes_in(REMEMBERED_MS)
+        self._memory = bytearray()  # the caller's last words, up to `_heard`
         self._heard = 0  # bytes; so are the positions below
         self._utterance_start = 0
 
     def _hear(self, audio: bytes) -> list[AssistantEvent]:
         self._memory += audio
-        del self._memory[: -self._longest]
         self._heard += len(audio)
         said: list[AssistantEvent] = []
         for change in self._speech.feed(self._samples(audio)):
@@ -95,6 +98,7 @@ class Parrot:
         if self._speech.speaking and self._heard - self._utterance_start >= self._longest:
             said += self._repeat(self._heard)
             self._utterance_start = self._heard
+        del self._memory[: -(self._longest if self._speech.speaking else self._remembered)]
         return said
 
     def _repeat(self, end: int) -> list[AssistantEvent]:
