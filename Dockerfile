@@ -13,7 +13,7 @@ RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home voicebridge
 COPY --from=build /opt/voicebridge /opt/voicebridge
-ENV PATH=/opt/voicebridge/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/voicebridge/bin:$PATH PYTHONUNBUFFERED=1 VOICEBRIDGE_HOST=0.0.0.0
 WORKDIR /srv/voicebridge
 USER 10001
 EXPOSE 8080
@@ -21,4 +21,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
 ENTRYPOINT ["voicebridge"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8080"]
+CMD ["serve"]

@@ -15,8 +15,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import uvloop
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # how fast a machine is, is no property of the code
+hypothesis.settings.load_profile("untimed")
 
 ON_BOTH_LOOPS = {"test_server", "test_network", "test_front_door", "test_session"}
 """What touches sockets and timers runs on the loop that serves, too."""

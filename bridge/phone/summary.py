@@ -38,7 +38,9 @@ def show(report: CallReport, files: Sequence[Path], *, as_json: bool) -> None:
         json.dump(_facts(report) | {"files": [str(file) for file in files]}, sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
-        Console(highlight=False).print(_table(report, files))
+        console = Console(highlight=False)
+        console.print(f"[bold]Call {report.call_sid[:10]}…: {report.ending}")
+        console.print(_table(report, files))
 
 
 def _facts(report: CallReport) -> dict[str, object]:
@@ -63,12 +65,7 @@ def _facts(report: CallReport) -> dict[str, object]:
 
 
 def _table(report: CallReport, files: Sequence[Path]) -> Table:
-    table = Table(
-        title=f"Call {report.call_sid[:10]}…: {report.ending}",
-        title_justify="left",
-        show_header=False,
-        box=None,
-    )
+    table = Table(show_header=False, box=None)
     table.add_column(style="bold")
     table.add_column()
     table.add_row(

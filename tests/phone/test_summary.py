@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bridge.errors import ConfigurationError
 from bridge.phone.carrier import Warned
 from bridge.phone.earpiece import Cleared, MarkReturned
 from bridge.phone.handset import Ending
 from bridge.phone.report import CallReport
-from bridge.phone.summary import keep, show
+from bridge.phone.summary import keep, make_folder, show
 from bridge.phone.trace import TraceLine
 from bridge.phone.wav import read_wav
 from telecodecs.format import PCMU_8K
@@ -134,6 +135,7 @@ def test_to_programs_of_a_call_in_which_nothing_happened(capsys: pytest.CaptureF
 
 def test_keeps_what_was_heard_and_every_message(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "down"
+    make_folder(folder)
     heard, trace = keep(CALL, folder)
     assert [heard, trace] == [folder / "caller-heard.wav", folder / "trace.jsonl"]
     assert read_wav(heard) == CALL.heard
@@ -146,3 +148,9 @@ def test_keeps_what_was_heard_and_every_message(tmp_path: Path) -> None:
     ]
     assert keep(QUIET, folder) == [heard, trace], "and again, over what is there"
     assert trace.read_text() == ""
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_call(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"--out .*file: "):
+        make_folder(tmp_path / "file")
