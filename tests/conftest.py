@@ -19,7 +19,9 @@ import hypothesis
 import pytest
 import uvloop
 
-hypothesis.settings.register_profile("untimed", deadline=None)  # how fast a machine is, is no property of the code
+hypothesis.settings.register_profile(
+    "untimed", deadline=None
+)  # how fast a machine is, is no property of the code
 hypothesis.settings.load_profile("untimed")
 
 ON_BOTH_LOOPS = {"test_server", "test_network", "test_front_door", "test_session"}

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.call_file import CallFile
+from bridge.call_file import MOST_NAMESAKES, CallFile, accepted
+from bridge.events import CallEnded, CallerAudio, CallStarted, HangUp, OpenAssistant, Word
+from telecodecs.format import PCMU_8K
 
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 NAME = "20261121T083000-CA1.wav"
@@ -72,12 +74,65 @@ def test_what_is_appended_stands_behind_and_what_is_amended_leaves_the_end(tmp_p
     assert written.read_bytes() == b"headONE two three four"
 
 
-def test_a_file_of_that_name_is_written_anew(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_bytes(b"much longer than what comes now")
+def test_a_file_of_that_name_is_left_alone(tmp_path: Path) -> None:
+    """A listened-to stream and then a spoken one: the same call, and it may be the same second."""
+    for said in (b"one", b"two", b"three"):
+        file = call_file(tmp_path)
+        file.append(said)
+        file.close()
+    told = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert told == {
+        "20261121T083000-CA1.wav": b"one",
+        "20261121T083000-CA1-2.wav": b"two",
+        "20261121T083000-CA1-3.wav": b"three",
+    }
+
+
+def test_names_run_out(tmp_path: Path) -> None:
+    for _ in range(MOST_NAMESAKES):
+        call_file(tmp_path).close()
+    with capture_logs() as logs:
+        use(call_file(tmp_path))
+    assert "File exists" in only_line(logs)["error"]
+    assert len(list(tmp_path.iterdir())) == MOST_NAMESAKES
+
+
+def test_what_is_amended_may_reach_past_the_end(tmp_path: Path) -> None:
     file = call_file(tmp_path)
-    file.append(b"new")
+    file.append(b"head")
+    file.amend(2, b"long tail")
+    file.append(b".")
     file.close()
-    assert (tmp_path / NAME).read_bytes() == b"new"
+    assert (tmp_path / NAME).read_bytes() == b"helong tail."
+
+
+def test_giving_up_is_said_once_and_what_was_written_stays(tmp_path: Path) -> None:
+    file = call_file(tmp_path)
+    file.append(b"one")
+    with capture_logs() as logs:
+        file.give_up("it is full")
+        file.give_up("it is full")
+        use(file)
+    assert only_line(logs)["error"] == "it is full"
+    assert (tmp_path / NAME).read_bytes() == b"one"
+
+
+TALKED = CallStarted("CA1", "MZ1", PCMU_8K)
+LISTENED = CallStarted("CA1", "MZ1", PCMU_8K, one_way=True)
+TURNED_AWAY = HangUp(1008, "the token was made for another call")
+ACCEPTED: list[tuple[CallStarted | None, Word, bool]] = [
+    (None, CallEnded(), False),
+    (TALKED, TURNED_AWAY, False),
+    (TALKED, CallerAudio(b"", 0), False),
+    (TALKED, OpenAssistant("CA1", PCMU_8K), True),
+    (LISTENED, TURNED_AWAY, False),
+    (LISTENED, CallerAudio(b"", 0), True),
+]
+
+
+@pytest.mark.parametrize(("started", "word", "due"), ACCEPTED)
+def test_a_file_is_due_when_the_call_is_accepted(started: CallStarted | None, word: Word, due: bool) -> None:
+    assert accepted(started, word) is due
 
 
 def test_closed_is_closed(tmp_path: Path) -> None:
@@ -102,9 +157,10 @@ def test_a_file_where_the_directory_should_be(tmp_path: Path) -> None:
 
 def test_a_directory_where_the_file_should_be(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
-    with capture_logs() as logs:
-        use(call_file(tmp_path))
-    assert "Is a directory" in only_line(logs)["error"]
+    file = call_file(tmp_path)
+    file.append(b"beside it")
+    file.close()
+    assert (tmp_path / "20261121T083000-CA1-2.wav").read_bytes() == b"beside it"
 
 
 @pytest.mark.parametrize("refuses", ["mkdir", "open"])
@@ -126,6 +182,18 @@ def test_a_disk_that_fills_up(tmp_path: Path, room: int, monkeypatch: pytest.Mon
         use(call_file(tmp_path))
     assert "No space left on device" in only_line(logs)["error"]
     assert disk.closed
+
+
+def test_a_disk_that_fills_up_where_it_is_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_on(Disk(room=6), monkeypatch)
+    file = call_file(tmp_path)
+    file.append(b"sound")
+    with capture_logs() as logs:
+        file.amend(3, b"tail")
+        use(file)
+    assert "No space left on device" in only_line(logs)["error"]
 
 
 @pytest.mark.parametrize("room", [0, 100], ids=["full", "roomy"])

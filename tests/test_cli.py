@@ -175,7 +175,7 @@ REFUSALS = {
     "a wrong value": Refusal(
         "config check --config voicebridge.toml",
         2,
-        ("voicebridge.toml", "log_level = 'loud'", "debug, info, warning, error"),
+        ("voicebridge.toml", "log_level = 'loud'", "'debug', 'info', 'warning' or 'error'"),
         "log_level = 'loud'\n",
     ),
     "no TOML": Refusal("config check", 2, ("voicebridge.toml", "line 1"), "port = \n"),

@@ -13,19 +13,34 @@ from bridge.events import (
     CallStarted,
     ClearPlayback,
     DigitPressed,
+    HangUp,
+    Ignored,
     LegLost,
     LegName,
     MarkReached,
+    MessageRefused,
+    OpenAssistant,
     PlayAudio,
     ReplyAudio,
+    TruncateReply,
     Word,
 )
-from bridge.journal import MOST_LINES, Journal, mask
+from bridge.journal import MOST_BYTES, Journal, mask
 from telecodecs.format import PCMU_8K
 
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 START = CallStarted("CA1", "MZ1", PCMU_8K, parameters={"from": "+15550199", "id": "15550100", "plan": "gold"})
+OPEN = OpenAssistant("CA1", PCMU_8K)
+TURNED_AWAY = HangUp(1008, "the token was made for another call")
 LINE = {"encoding": "pcmu", "rate_hz": 8000, "channels": 1}
+
+
+def begun(directory: Path) -> Journal:
+    """Of a call that was accepted at 0.0."""
+    journal = Journal(directory, STARTED)
+    journal.saw(START, 0.0)
+    journal.saw(OPEN, 0.0)
+    return journal
 
 
 def lines(directory: Path) -> list[dict[str, object]]:
@@ -37,6 +52,7 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
     journal = Journal(tmp_path, STARTED)
     told: list[tuple[float, Word]] = [
         (100.0, START),
+        (100.0, OPEN),
         (100.25, DigitPressed("4")),
         (100.5, ClearPlayback(800)),
         (101.5, MarkReached("0.1")),
@@ -57,6 +73,7 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
             "one_way": False,
             "parameters": {"from": "***99", "id": "***00", "plan": "gold"},
         },
+        {"at": 0.0, "way": ">", "what": "OpenAssistant", "call": "CA1", "line": LINE, "parameters": {}},
         {"at": 0.25, "way": "<", "what": "DigitPressed", "digit": "4"},
         {"at": 0.5, "way": ">", "what": "ClearPlayback", "unheard_samples": 800},
         {"at": 1.5, "way": "<", "what": "MarkReached", "name": "0.1"},
@@ -72,8 +89,7 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
 
 
 def test_audio_is_told_in_runs_of_a_second_and_its_sound_never(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, STARTED)
-    journal.saw(START, 0.0)
+    journal = begun(tmp_path)
     for n in range(75):
         journal.saw(CallerAudio(b"\x55" * 160, n * 20), n * 0.02)
         journal.saw(AppendAudio(b"\x55" * 160), n * 0.02)
@@ -81,7 +97,7 @@ def test_audio_is_told_in_runs_of_a_second_and_its_sound_never(tmp_path: Path) -
     journal.saw(ReplyAudio("b", b"\x55" * 60), 1.6)
     journal.saw(PlayAudio(b"\x55" * 160), 1.6)
     journal.close(1.7, {})
-    assert lines(tmp_path)[1:-1] == [
+    assert lines(tmp_path)[2:-1] == [
         {"at": 0.0, "until": 1.0, "way": "<", "what": "CallerAudio", "frames": 51, "bytes": 8160},
         {"at": 0.0, "until": 0.98, "way": ">", "what": "AppendAudio", "frames": 50, "bytes": 8000},
         {"at": 1.5, "until": 1.5, "way": "<", "what": "ReplyAudio", "frames": 1, "bytes": 100, "item": "a"},
@@ -92,13 +108,31 @@ def test_audio_is_told_in_runs_of_a_second_and_its_sound_never(tmp_path: Path) -
     ]
 
 
-def test_what_came_before_the_start_is_there_too(tmp_path: Path) -> None:
+def test_what_came_before_the_acceptance_is_there_too(tmp_path: Path) -> None:
     journal = Journal(tmp_path, STARTED)
-    journal.saw(MarkReached("early"), 0.0)
-    assert not list(tmp_path.iterdir())
+    journal.saw(Ignored("connected"), 0.0)
     journal.saw(START, 2.0)
+    assert not list(tmp_path.iterdir())
+    journal.saw(OPEN, 2.0)
     journal.close(2.0, {})
-    assert [line["what"] for line in lines(tmp_path)] == ["MarkReached", "CallStarted", "Ended"]
+    assert [line["what"] for line in lines(tmp_path)] == ["Ignored", "CallStarted", "OpenAssistant", "Ended"]
+
+
+@pytest.mark.parametrize("one_way", [False, True])
+def test_a_call_that_is_turned_away_leaves_no_file(tmp_path: Path, one_way: bool) -> None:
+    journal = Journal(tmp_path, STARTED)
+    journal.saw(CallStarted("CA1", "MZ1", PCMU_8K, one_way=one_way), 0.0)
+    journal.saw(TURNED_AWAY, 0.0)
+    journal.close(0.0, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_call_that_is_listened_to_is_accepted_when_it_goes_on(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, STARTED)
+    journal.saw(CallStarted("CA1", "MZ1", PCMU_8K, one_way=True), 0.0)
+    journal.saw(CallerAudio(b"\x55" * 160, 0), 0.1)
+    journal.close(0.2, {})
+    assert [line["what"] for line in lines(tmp_path)] == ["CallStarted", "CallerAudio", "Ended"]
 
 
 def test_a_call_without_a_name_leaves_no_file(tmp_path: Path) -> None:
@@ -108,40 +142,95 @@ def test_a_call_without_a_name_leaves_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_flood_is_counted_and_not_written_down(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, STARTED)
-    for _ in range(MOST_LINES + 100):
-        journal.saw(MarkReached("flood"), 0.0)
-    journal.saw(START, 0.5)
-    journal.saw(MarkReached("flood"), 0.5)
-    journal.saw(MarkReached("last drop"), 1.0)
-    journal.saw(DigitPressed("4"), 1.1)
-    journal.close(1.2, {})
-    told = [line["what"] for line in lines(tmp_path)]
-    assert told[MOST_LINES:] == ["CallStarted", "LeftOut", "DigitPressed", "Ended"]
-    assert lines(tmp_path)[MOST_LINES + 1]["lines"] == 102
-
-
-def test_a_killed_process_loses_a_second_at_most(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, STARTED)
-    journal.saw(START, 0.0)
-    for n in range(30):
-        journal.saw(MarkReached(str(n)), n * 0.1)
-    assert len(lines(tmp_path)) > 20  # and `close` was never called
-    journal.close(3.0, {})
-
-
-MASKED = [
-    (b'{"x":"+15550199"}', b'{"x":"***99"}'),
-    (b'{"x":"15550199"}', b'{"x":"***99"}'),
-    (b'{"x":"sip:+442079460000@example.com"}', b'{"x":"sip:***00@example.com"}'),
-    (b'{"bytes":15550199,"name":"0.12","call":"CA1234567890ABCDE"}', None),
+FLOODS: list[list[Word]] = [
+    [MarkReached("flood")],
+    [Ignored("x" * 200_000)],
+    [ReplyAudio("a", b"\x55"), ReplyAudio("b", b"\x55")],  # a run each
 ]
 
 
-@pytest.mark.parametrize(("line", "masked"), MASKED)
-def test_numbers_are_masked_and_nothing_else(line: bytes, masked: bytes | None) -> None:
-    assert mask(line) == (masked or line)
+@pytest.mark.parametrize("flood", FLOODS, ids=["marks", "long ones", "items"])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_flood_is_counted_and_not_written_down(tmp_path: Path, flood: list[Word], before: bool) -> None:
+    journal = Journal(tmp_path, STARTED) if before else begun(tmp_path)
+    for _ in range(10 * MOST_BYTES // len(repr(flood))):
+        for word in flood * 10:
+            journal.saw(word, 0.0)
+    if before:
+        journal.saw(START, 0.5)
+        journal.saw(OPEN, 0.5)
+    for word in (TruncateReply("a", 20), TURNED_AWAY, LegLost(LegName.CARRIER, 1006), MarkReached("x" * 99)):
+        journal.saw(word, 0.6)
+    journal.saw(DigitPressed("4"), 1.7)  # in the next second there is room again
+    journal.saw(MarkReached("dry"), 1.8)
+    journal.close(1.9, {})
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_size < MOST_BYTES + 2_000
+    told = [line["what"] for line in lines(tmp_path)]
+    rare = ["CallStarted", "OpenAssistant", "TruncateReply", "HangUp", "LegLost"]
+    assert [what for what in told if what in rare] == rare
+    assert "LeftOut" in told
+    assert told[-2:] == ["MarkReached", "Ended"]
+
+
+def test_a_word_is_in_the_file_at_once(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    for n in range(30):
+        journal.saw(MarkReached(str(n)), n * 0.1)
+        assert lines(tmp_path)[-1]["name"] == str(n)  # a killed process loses none
+    journal.close(4.0, {})
+
+
+MASKED = [
+    ("+15550199", "***99"),
+    ("15550199", "***99"),
+    ("+1 (555) 010-0199", "***99"),
+    ("+1-555-010-0199", "***99"),
+    ("1.555.010.0199", "***99"),
+    ("0711/5550199", "***99"),
+    ("sip:15550100@example.com", "sip:***00@example.com"),
+    ("sip:+442079460000@example.com", "sip:***00@example.com"),
+    ("tel:15550100", "tel:***00"),
+    ("%2B15550100199", "***99"),
+    ("%2b15550100199", "***99"),
+    ("call 15550100199 now", "call ***99 now"),
+    ("from=5550100199", "from=***99"),
+    ("+155501001991234567", "***67"),
+    ("1555010019912345", "***45"),
+    ("15550100199, 15550100188", "***99, ***88"),
+    ("12.345", "12.345"),
+    ("code 1006 after 120 s", "code 1006 after 120 s"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "masked"), MASKED)
+def test_numbers_are_masked_and_nothing_else(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+SID = "CA" + "1234567890" * 3 + "ab"
+NUMBER = "+1 (555) 010-0199"
+TELLING: list[tuple[Word, dict[str, object]]] = [
+    (CallStarted(SID, "MZ15550100199", PCMU_8K, parameters={NUMBER: NUMBER}), {"call": SID, "stream": "MZ15550100199", "parameters": {"***99": "***99"}}),
+    (OpenAssistant(SID, PCMU_8K, {"from": NUMBER}), {"call": SID, "parameters": {"from": "***99"}}),
+    (LegLost(LegName.CARRIER, 1006, NUMBER), {"reason": "***99"}),
+    (MessageRefused(LegName.CARRIER, NUMBER), {"why": "***99"}),
+    (Ignored(NUMBER), {"kind": "***99"}),
+    (HangUp(1000, NUMBER), {"why": "***99"}),
+    (MarkReached("1234.5678901"), {"name": "1234.5678901"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "told"), TELLING, ids=[type(word).__name__ for word, _ in TELLING])
+def test_what_may_hold_a_number_is_told_without_it(
+    tmp_path: Path, word: Word, told: dict[str, object]
+) -> None:
+    journal = begun(tmp_path)
+    journal.saw(word, 0.1)
+    journal.close(0.2, {})
+    line = lines(tmp_path)[-2]
+    assert {field: line[field] for field in told} == told
 
 
 def test_a_calls_name_cannot_lead_out_of_the_folder() -> None:

@@ -347,15 +347,10 @@ async def test_a_bug_in_an_assistant_costs_the_assistant_and_its_last_words_are_
     assert call.is_over()
 
 
-async def test_a_bug_in_the_last_round_does_not_keep_the_call(clock: Clock) -> None:
-    call = talking(clock, FakeAssistant(breaks_at=CloseAssistant))
-    call.session.carrier_lost(1006, "")
-    assert call.is_over()
-
-
-async def test_an_assistant_that_cannot_be_opened_ends_the_call(clock: Clock) -> None:
-    call = Scene(clock, FakeAssistant(breaks_at=OpenAssistant))
-    call.carrier_says("start")
+@pytest.mark.parametrize("at", [OpenAssistant, CloseAssistant])
+async def test_a_bug_at_either_end_does_not_keep_the_call(at: type[Word], clock: Clock) -> None:
+    call = Scene(clock, FakeAssistant(breaks_at=at))
+    call.carrier_says("start", "stop")
     assert call.is_over()
 
 
