@@ -359,7 +359,7 @@ _READS: dict[State, dict[type[Word], _Read]] = {
         MarkReached: Call._closing_mark,
         CallEnded: Call._stopped,
         LegLost: Call._carrier_lost,
-        CallerAudio: Call._nothing,
+        CallerAudio: Call._heard,
         DigitPressed: Call._nothing,
         ReplyAudio: Call._nothing,
         ReplyEnded: Call._nothing,

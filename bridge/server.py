@@ -5,6 +5,7 @@ Routes: POST /twilio/voice (?listen=both_tracks), POST /twilio/status, GET /heal
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -255,6 +256,8 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Server(settings).running() as server:
+        gc.collect()
+        gc.freeze()  # what is loaded now stays; the collector need not look at it again
         log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
         await stop.wait()
         log.info("= draining", calls=server.calls)

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
+from typing import Any
 
 import structlog
 
@@ -17,9 +18,9 @@ from bridge.contracts import Assistant, Carrier, Connect, Leg, Message, Receive,
 from bridge.errors import MalformedMessage
 from bridge.events import (
     AssistantCommand,
+    CarrierCommand,
     ClearPlayback,
     CloseAssistant,
-    Command,
     Event,
     HangUp,
     LegLost,
@@ -29,6 +30,7 @@ from bridge.events import (
     PlayAudio,
     SendMark,
     TimePassed,
+    Word,
 )
 
 clock = time.monotonic
@@ -75,6 +77,14 @@ class Session:
         self._in_round = False
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
+        self._performs: dict[type[Word], Callable[[Any], None]] = {  # all others go to the assistant
+            PlayAudio: self._tell_carrier,
+            SendMark: self._tell_carrier,
+            ClearPlayback: self._tell_carrier,
+            HangUp: self._hang_up,
+            OpenAssistant: self._open_assistant,
+            CloseAssistant: self._close_assistant,
+        }
 
     def attach(self, carrier_leg: Leg) -> None:
         """The leg on which `carrier_said` and `carrier_lost` are called; the clock runs from here."""
@@ -99,7 +109,7 @@ class Session:
             events: Sequence[Event] = self._assistant.decode(message)
         except MalformedMessage as error:
             events = (MessageRefused(LegName.ASSISTANT, str(error)),)
-        except Exception:  # noqa: BLE001  # as in `_tell_assistant`
+        except Exception:  # noqa: BLE001  # as below
             self._assistant_failed()
             return
         for event in events:
@@ -129,7 +139,8 @@ class Session:
 
     def _carry_round(self) -> None:
         now = clock()
-        waiting, heart, witnesses, perform = self._round, self._call.handle, self._witnesses, self._perform
+        waiting, heart, witnesses = self._round, self._call.handle, self._witnesses
+        performs, otherwise = self._performs, self._tell_assistant
         while waiting:
             event = waiting.popleft()
             for witness in witnesses:
@@ -137,27 +148,32 @@ class Session:
             for command in heart(event, now):
                 for witness in witnesses:
                     witness.saw(command, now)
-                perform(command)
+                performs.get(type(command), otherwise)(command)
 
-    def _perform(self, command: Command) -> None:
-        match command:
-            case PlayAudio() | SendMark() | ClearPlayback():
-                self._carrier_leg.send(self._carrier.encode(command))
-            case HangUp(code, why):
-                self._carrier_leg.close(code, why)
-            case _:
-                self._tell_assistant(command)
+    def _tell_carrier(self, command: CarrierCommand) -> None:
+        self._carrier_leg.send(self._carrier.encode(command))
+
+    def _hang_up(self, command: HangUp) -> None:
+        self._carrier_leg.close(command.code, command.why)
+
+    def _open_assistant(self, command: OpenAssistant) -> None:
+        try:
+            connected = self._connect(command, self._assistant_said, self._assistant_lost)
+        except Exception:  # noqa: BLE001  # whatever is wrong in an assistant costs the assistant, not the caller
+            self._assistant_failed()
+        else:
+            self._assistant, self._assistant_leg = connected
+            self._tell_assistant(command)
+
+    def _close_assistant(self, command: CloseAssistant) -> None:
+        self._tell_assistant(command)
+        self._assistant_leg.close()
 
     def _tell_assistant(self, command: AssistantCommand) -> None:
         try:
-            if isinstance(command, OpenAssistant):
-                connected = self._connect(command, self._assistant_said, self._assistant_lost)
-                self._assistant, self._assistant_leg = connected
             for message in self._assistant.encode(command):
                 self._assistant_leg.send(message)
-            if isinstance(command, CloseAssistant):
-                self._assistant_leg.close()
-        except Exception:  # noqa: BLE001  # whatever is wrong in an assistant costs the assistant, not the caller
+        except Exception:  # noqa: BLE001  # as above
             self._assistant_failed()
 
     def _assistant_failed(self) -> None:
