@@ -4,8 +4,8 @@
 
 "at" counts seconds from the first line; "<" came in, ">" went out. Audio is not written; its frames, fifty a second
 and kind, are told as runs of at most a second: {"at":…,"until":…,"what":"CallerAudio","frames":50,"bytes":8000}.
-Telephone numbers are masked. A line is in the file as soon as it is told; a run is told with the next word after its
-second, or at the call's end.
+Telephone numbers are masked. A line is in the file as soon as it is told; marks, ten a second, and runs wait for the
+next word after their second, or for the call's end.
 """
 
 import re
@@ -28,11 +28,13 @@ from bridge.events import (
     HangUp,
     Ignored,
     LegLost,
+    MarkReached,
     MessageRefused,
     OpenAssistant,
     OtherPartyAudio,
     PlayAudio,
     ReplyAudio,
+    SendMark,
     Word,
 )
 
@@ -42,6 +44,7 @@ MOST_BYTES = 65_536
 """Of what came in, in a second: a minute's marks, cleared at once, take 20 000; a flood is counted, not written down."""
 
 _Audio = CallerAudio | OtherPartyAudio | ReplyAudio | AppendAudio | PlayAudio
+_Frequent = _Audio | SendMark | MarkReached
 _COMMANDS = frozenset(get_args(Command))
 _NEVER_LEFT_OUT = frozenset(
     {CallStarted, AssistantReady, CallEnded, LegLost, ClosingAsked, CallerAudio, OtherPartyAudio}
@@ -127,7 +130,8 @@ class Journal:
                 self._tell_run(run)
             item = word.item if isinstance(word, ReplyAudio) else None
             self._runs[type(word)] = _Run(type(word), item, now, now, len(word.audio))
-        self._write()
+        if not isinstance(word, _Frequent):
+            self._write()
 
     def _await_acceptance(self, word: Word) -> None:
         if self._call is not None and accepted(self._call, word):
