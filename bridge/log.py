@@ -9,12 +9,14 @@ import structlog
 def configure(level: str) -> None:
     """`level`: debug, info, warning or error."""
     people = sys.stderr.isatty()
+    renderers: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer()]
+    if not people:
+        renderers = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if people else "iso", utc=not people),
-            structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -66,7 +66,6 @@ class SocketLeg(picows.WSListener):
         self._fragments: list[bytes] = []
         self._fragments_weigh = 0
         self._fragmented_type = TEXT
-        self._fault: tuple[int, str] | None = None
         self._transport: picows.WSTransport | None = None
         self._cut_off: asyncio.TimerHandle | None = None
 
@@ -146,7 +145,6 @@ class SocketLeg(picows.WSListener):
     def _refuse(self, code: int, reason: str) -> None:
         """Fail the connection because the peer broke the protocol (RFC 6455, 7.1.7)."""
         assert self._transport is not None
-        self._fault = (code, reason)
         self._transport.send_close(picows.WSCloseCode(code), reason)
         self._transport.disconnect()
 
@@ -179,9 +177,7 @@ class SocketLeg(picows.WSListener):
         self._keep()
         handshake = transport.close_handshake
         received = handshake.recv if handshake else None
-        if self._fault is not None:
-            self._lost(*self._fault)
-        elif received is not None and received.code.value:
+        if received is not None and received.code.value:
             self._lost(received.code.value, received.reason)
         elif handshake is not None and handshake.sent is not None:
             self._lost(handshake.sent.code.value, handshake.sent.reason)

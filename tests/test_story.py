@@ -7,31 +7,7 @@ import pytest
 from bridge.errors import ConfigurationError
 from bridge.story import Cut, Happening, Mark, Reply, read_journal, story
 
-CALL = """\
-{"at":0.000,"way":"<","what":"CallStarted","call":"CA1","stream":"MZ1","line":{"encoding":"pcmu","rate_hz":8000}}
-{"at":0.125,"way":">","what":"SendMark","name":"0.1"}
-{"at":0.375,"way":"<","what":"MarkReached","name":"0.1"}
-{"at":0.375,"way":">","what":"ConfirmHeard","item":"chime-1"}
-{"at":0.000,"until":0.000,"way":"<","what":"ReplyAudio","frames":1,"bytes":2000,"item":"chime-1"}
-{"at":0.250,"until":1.230,"way":"<","what":"CallerAudio","frames":50,"bytes":8000}
-{"at":1.000,"way":"<","what":"CallerSpoke"}
-{"at":2.000,"way":"<","what":"CallerPaused"}
-{"at":2.000,"way":">","what":"SendMark","name":"0.2"}
-{"at":2.000,"way":">","what":"SendMark","name":"0.3"}
-{"at":2.000,"way":">","what":"SendMark","name":"0.4"}
-{"at":2.250,"way":"<","what":"MarkReached","name":"0.2"}
-{"at":2.375,"way":"<","what":"CallerSpoke"}
-{"at":2.375,"way":">","what":"ClearPlayback","unheard_samples":2400}
-{"at":2.375,"way":">","what":"TruncateReply","item":"reply-2","heard_ms":300}
-{"at":2.500,"way":"<","what":"MarkReached","name":"0.3"}
-{"at":2.000,"until":2.125,"way":"<","what":"ReplyAudio","frames":2,"bytes":4800,"item":"reply-2"}
-{"at":3.250,"way":"<","what":"DigitPressed","digit":"4"}
-{"at":4.000,"way":">","what":"ClearPlayback","unheard_samples":0}
-{"at":4.250,"way":"<","what":"CallEnded"}
-{"at":4.250,"way":">","what":"HangUp","code":1000,"why":"the call ended"}
-{"at":4.250,"way":"=","what":"Ended","started":"2026-01-01T00:00:00+00:00","counts":{}}
-{"at":3.250,"until":4.250,"way":"<","what":"CallerAudio","frames":50,"bytes":8000}
-"""
+CALL = Path(__file__).with_name("call-journal.jsonl").read_text()
 
 
 def journal(folder: Path, text: str) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bridge.phone.carrier import Warned
 from bridge.phone.earpiece import Cleared, MarkReturned
 from bridge.phone.handset import FRAME_MS, Ending
-from bridge.phone.latency import Arrival, Latency, echo_ms, turns_ms
+from bridge.phone.latency import Arrival, echo_ms, turns_ms
 from bridge.phone.trace import TraceLine
 from telecodecs.format import AudioFormat
 
@@ -50,7 +50,3 @@ class CallReport:
     def turns_ms(self) -> list[float]:
         """See `bridge.phone.latency`."""
         return turns_ms(self.line, self.said, self.sent_at, self.received)
-
-    def latency(self) -> Latency | None:
-        """Of the echo if it was one, else of the turns."""
-        return Latency.of(self.echo_ms() or self.turns_ms())

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosedError
 from bridge.errors import CallRefused
 from bridge.phone.call import place_call
 from bridge.phone.handset import Ending
+from bridge.phone.latency import Latency
 from bridge.phone.plan import CallPlan, Digit
 from bridge.phone.trace import write_trace
 
@@ -57,7 +58,7 @@ async def test_a_call_to_an_echo() -> None:
     assert report.warnings == ()
     assert [mark.name for mark in report.marks][:2] == ["10", "20"]
     assert not any(mark.cleared for mark in report.marks)
-    latency = report.latency()
+    latency = Latency.of(report.echo_ms())
     assert latency is not None
     assert latency.count == len(report.echo_ms()) >= 25
     assert latency.p50_ms < 100
