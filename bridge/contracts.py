@@ -1,9 +1,17 @@
 """What a carrier, an assistant, a leg and a witness must offer; whoever keeps a contract can take its place."""
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 
-from bridge.events import AssistantCommand, AssistantEvent, CarrierCommand, CarrierEvent, OpenAssistant, Word
+from bridge.events import (
+    AssistantCommand,
+    AssistantEvent,
+    CarrierCommand,
+    CarrierEvent,
+    OpenAssistant,
+    RunTool,
+    Word,
+)
 
 WireMessage = str | bytes
 """One WebSocket message: text as str, binary as bytes."""
@@ -16,7 +24,10 @@ Receive = Callable[[Message], None]
 """What a leg calls with each message."""
 
 Lost = Callable[[int, str], None]
-"""What a leg calls once, when it is gone: WebSocket close code, reason."""
+"""What a leg calls once, when it is gone: WebSocket close code, reason.
+
+1006 where no code was given; 1008 also where the peer refused the upgrade for a reason that will stay.
+"""
 
 
 class Carrier(Protocol):
@@ -39,20 +50,46 @@ class Carrier(Protocol):
         ...
 
 
-class Assistant(Protocol):
-    """The dialect of one assistant in one conversation; `OpenAssistant` is the first command it gets."""
+class Answer(NamedTuple):
+    """A message that a dialect sends of its own accord; the heart need not know."""
 
-    def encode(self, command: AssistantCommand) -> Sequence[Message]:
+    message: WireMessage
+
+
+Utterance = AssistantEvent | Answer
+"""What becomes of a message from the assistant: something for the heart, or something to send back."""
+
+
+class Assistant(Protocol):
+    """The dialect of one assistant in one conversation; `OpenAssistant` is the first command it gets.
+
+    `now` is seconds on the session's clock.
+    """
+
+    def encode(self, command: AssistantCommand, now: float) -> Sequence[Message]:
         """The messages, none or more, that carry this command."""
         ...
 
-    def decode(self, message: Message) -> Sequence[AssistantEvent]:
+    def decode(self, message: Message, now: float) -> Sequence[Utterance]:
         """Read one message. Raises `MalformedMessage` as a carrier does."""
+        ...
+
+    def deadline(self) -> float | None:
+        """When `due` wants to be called, at the latest; asked after each command and each message."""
+        ...
+
+    def due(self, now: float) -> Sequence[Utterance]:
+        """What has fallen due by `now`."""
         ...
 
 
 class Leg(Protocol):
     """A way to one peer that keeps messages in order. What arrives is handed to whoever opened the leg."""
+
+    @property
+    def stalled(self) -> bool:
+        """The peer reads too slowly: what can be spared should not be sent."""
+        ...
 
     def send(self, message: Message) -> None:
         """Send now, or queue; never waits."""
@@ -63,8 +100,61 @@ class Leg(Protocol):
         ...
 
 
-Connect = Callable[[OpenAssistant, Receive, Lost], tuple[Assistant, Leg]]
-"""Opens the way to the assistant of a call: its dialect and its leg."""
+class ToolSchema(NamedTuple):
+    """A tool as an assistant is told of it. `parameters`: a JSON schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+class Tools(Protocol):
+    """What one assistant may have done in one call."""
+
+    def run(self, command: RunTool, answered: Callable[[str], None]) -> None:
+        """Begin, beside the call. `answered` is called once, later, with the output, unless `close` comes first."""
+        ...
+
+    def close(self) -> None:
+        """Stop what still runs; nothing is answered any more."""
+        ...
+
+
+class Connection(NamedTuple):
+    """An assistant in a call: its dialect, the way to it, and what it may have done."""
+
+    assistant: Assistant
+    leg: Leg
+    tools: Tools
+
+
+Connect = Callable[[OpenAssistant, Receive, Lost], Connection]
+"""Opens the way to the assistant of a call."""
+
+
+class Turn(NamedTuple):
+    """How long the caller waited for a reply, in ms from the end of the utterance; None: it did not come so far."""
+
+    replied_ms: int | None
+    """The first sound from the assistant."""
+    sent_ms: int | None
+    """The first sound to the carrier."""
+    heard_ms: int | None
+    """The mark behind it returned."""
+
+
+class Account(NamedTuple):
+    """A call, added up."""
+
+    counts: Mapping[str, int]
+    """Events by kind of trouble, turns, barge-ins; zeros are left out."""
+    tokens: Mapping[str, int]
+    """What the assistants bill, by kind."""
+    caller_s: float
+    """Audio that the assistants were sent."""
+    assistant_s: float
+    """Audio that they sent, heard or not."""
+    turns: Sequence[Turn]
 
 
 class Witness(Protocol):
@@ -74,6 +164,6 @@ class Witness(Protocol):
         """`now`: seconds on the session's clock."""
         ...
 
-    def close(self, now: float, counts: dict[str, int]) -> None:
-        """The call is over; `counts` is what the heart counted."""
+    def close(self, now: float, account: Account) -> None:
+        """The call is over."""
         ...

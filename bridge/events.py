@@ -12,10 +12,37 @@ from telecodecs.format import AudioFormat
 
 
 class LegName(StrEnum):
-    """The two ends of a call, as the bridge sees them."""
+    """The ends of a call, as the bridge sees them."""
 
     CARRIER = "carrier"
     ASSISTANT = "assistant"
+    SUCCESSOR = "successor"
+    """An assistant that is being opened while another one has the call."""
+
+
+class Opening(StrEnum):
+    """Why an assistant is opened."""
+
+    FIRST = "first"
+    """The call begins."""
+    RENEWED = "renewed"
+    """The one before expires; the caller should notice nothing."""
+    RECOVERED = "recovered"
+    """The one before was lost in the middle of the call, and the caller noticed."""
+
+
+class Speaker(StrEnum):
+    """Whose words they are."""
+
+    CALLER = "caller"
+    ASSISTANT = "assistant"
+
+
+class Said(Struct, frozen=True):
+    """What one side said in one turn: of the assistant's words those that the caller heard."""
+
+    who: Speaker
+    text: str
 
 
 class Word(Struct, frozen=True, tag=True, tag_field="what"):
@@ -70,10 +97,15 @@ class CallEnded(Word, frozen=True, gc=False):
 
 
 class AssistantReady(Word, frozen=True):
-    """The assistant confirmed the formats that it hears and speaks."""
+    """The assistant confirmed the formats that it hears and speaks.
+
+    `lasts_s`: then it expires. `keys_interrupt`: an entry from the keypad is an utterance, and stops what is played.
+    """
 
     hears: AudioFormat
     speaks: AudioFormat
+    lasts_s: float | None = None
+    keys_interrupt: bool = False
 
 
 class ReplyAudio(Word, frozen=True, gc=False):
@@ -89,12 +121,63 @@ class ReplyEnded(Word, frozen=True, gc=False):
     item: str
 
 
+class ReplySaid(Word, frozen=True, gc=False):
+    """The next words of an item, as text; they run ahead of its sound."""
+
+    item: str
+    text: str
+
+
 class CallerSpoke(Word, frozen=True, gc=False):
-    """The caller began to speak; what is being played should stop."""
+    """The caller began to speak. `interrupts`: what is being played should stop."""
+
+    interrupts: bool = True
 
 
 class CallerPaused(Word, frozen=True, gc=False):
-    """The caller's utterance ended."""
+    """The caller's utterance ended. `item`: its name, where the assistant names utterances."""
+
+    item: str = ""
+
+
+class CallerSaid(Word, frozen=True, gc=False):
+    """What an utterance was understood as. It comes when it comes, maybe after the reply."""
+
+    item: str
+    text: str
+
+
+class ToolCalled(Word, frozen=True, gc=False):
+    """The assistant wants something done. `call`: its name for this wish; `arguments`: JSON as the assistant wrote it."""
+
+    call: str
+    tool: str
+    arguments: str
+
+
+class NoteTaken(Word, frozen=True, gc=False):
+    """The assistant wants a line in the journal."""
+
+    text: str
+
+
+class TokensUsed(Word, frozen=True):
+    """What a reply, or a transcription, is billed for: tokens by kind, "input_audio" and the like."""
+
+    tokens: dict[str, int]
+
+
+class AssistantComplained(Word, frozen=True, gc=False):
+    """The assistant did not like what it was told; the conversation goes on."""
+
+    why: str
+
+
+class AssistantFailed(Word, frozen=True, gc=False):
+    """The assistant is of no use any more, though its leg stands. `final`: a second try would end the same."""
+
+    why: str
+    final: bool = False
 
 
 # Events: from either leg, or from the shell
@@ -122,9 +205,20 @@ class Ignored(Word, frozen=True, gc=False):
 
 
 class ClosingAsked(Word, frozen=True, gc=False):
-    """The server wants the call to end once the caller has heard what was said."""
+    """The server, or the assistant, wants the call to end once the caller has heard what was said.
+
+    `code`: the WebSocket close code to hang up with.
+    """
 
     why: str
+    code: int = 1001
+
+
+class ToolAnswered(Word, frozen=True, gc=False):
+    """A tool came to its end, good or bad. `output`: JSON or text, for the assistant."""
+
+    call: str
+    output: str
 
 
 class TimePassed(Word, frozen=True, gc=False):
@@ -163,11 +257,18 @@ class HangUp(Word, frozen=True, gc=False):
 
 
 class OpenAssistant(Word, frozen=True):
-    """Begin the conversation of this call, in audio as near to `line` as the assistant can."""
+    """Begin, or go on with, the conversation of this call, in audio as near to `line` as the assistant can.
+
+    `assistant`: its name in the settings. `history`: what was said so far. While one is open the new one is its
+    successor: it takes its place when it is ready.
+    """
 
     call: str
     line: AudioFormat
     parameters: dict[str, str] = {}
+    assistant: str = ""
+    opening: Opening = Opening.FIRST
+    history: tuple[Said, ...] = ()
 
 
 class AppendAudio(Word, frozen=True, gc=False):
@@ -180,6 +281,12 @@ class TypeDigit(Word, frozen=True, gc=False):
     """The caller pressed a key."""
 
     digit: str
+
+
+class EnterDigits(Word, frozen=True, gc=False):
+    """The caller typed an entry and finished it; its keys were told one by one before."""
+
+    digits: str
 
 
 class TruncateReply(Word, frozen=True, gc=False):
@@ -201,19 +308,60 @@ class ConfirmHeard(Word, frozen=True, gc=False):
     item: str
 
 
+class AnswerTool(Word, frozen=True, gc=False):
+    """What came of a tool that the assistant called."""
+
+    call: str
+    output: str
+
+
 class CloseAssistant(Word, frozen=True, gc=False):
     """The conversation is over."""
+
+
+# Commands: to the shell
+
+
+class RunTool(Word, frozen=True, gc=False):
+    """Do what the assistant wants done, beside the call; `ToolAnswered` tells the end."""
+
+    call: str
+    tool: str
+    arguments: str
 
 
 CarrierEvent = (
     CallStarted | CallerAudio | OtherPartyAudio | DigitPressed | MarkReached | CallEnded | Ignored
 )  # fmt: skip
-AssistantEvent = AssistantReady | ReplyAudio | ReplyEnded | CallerSpoke | CallerPaused | Ignored
-ShellEvent = LegLost | MessageRefused | ClosingAsked | TimePassed
+AssistantEvent = (
+    AssistantReady
+    | ReplyAudio
+    | ReplyEnded
+    | ReplySaid
+    | CallerSpoke
+    | CallerPaused
+    | CallerSaid
+    | ToolCalled
+    | NoteTaken
+    | TokensUsed
+    | AssistantComplained
+    | AssistantFailed
+    | ClosingAsked
+    | Ignored
+)
+ShellEvent = LegLost | MessageRefused | ClosingAsked | ToolAnswered | TimePassed
 Event = CarrierEvent | AssistantEvent | ShellEvent
 
 CarrierCommand = PlayAudio | SendMark | ClearPlayback
 AssistantCommand = (
-    OpenAssistant | AppendAudio | TypeDigit | TruncateReply | DropReply | ConfirmHeard | CloseAssistant
-)  # fmt: skip
-Command = CarrierCommand | HangUp | AssistantCommand
+    OpenAssistant
+    | AppendAudio
+    | TypeDigit
+    | EnterDigits
+    | TruncateReply
+    | DropReply
+    | ConfirmHeard
+    | AnswerTool
+    | CloseAssistant
+)
+Command = CarrierCommand | HangUp | AssistantCommand | RunTool

@@ -1,0 +1,117 @@
+"""What the settings' file may say of an assistant, whatever its kind: [assistants.NAME] and the tools in it.
+
+A kind of assistant with settings of its own derives from `AssistantSettings`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from bridge.contracts import ToolSchema
+from bridge.faults import with_nearest
+
+
+class Section(BaseModel):
+    """A table of the file; keys that it does not know are refused.
+
+    Where a setting may be one of several such tables they need a discriminator, or their faults are told mixed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _told_with_the_nearest(cls, table: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(table)
+        except ValidationError as error:
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            raise with_nearest(error, known) from None
+
+
+class Address(NamedTuple):
+    """Where a remote assistant is, ws or wss, and the headers of the upgrade."""
+
+    url: str
+    headers: dict[str, str]
+
+
+BUILT_IN_TOOLS = ("hang_up", "note")
+"""Tools that need no settings: the assistant's dialect does them itself."""
+
+
+class ToolSettings(Section):
+    """[assistants.NAME.tools.TOOL]: a function by its import path, or an address. Built-in tools have an empty table."""
+
+    function: str | None = Field(None, pattern=r"^[\w.]+:\w+$", description="package.module:function")
+    url: str | None = Field(None, pattern=r"^https?://[^/]")
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    headers: dict[str, SecretStr] = {}
+    description: str | None = Field(
+        None, description="what it does, for the assistant; a function has its docstring"
+    )
+    parameters: dict[str, Any] | None = Field(
+        None, description="a JSON schema; a function has its type hints"
+    )
+    timeout_s: float = Field(10.0, gt=0, le=300)
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> "ToolSettings":
+        if self.function is not None and self.url is not None:
+            raise ValueError("should have a function or a url, not both")
+        return self
+
+
+class PlayFallback(Section):
+    """fallback = { play = "sorry.wav" }"""
+
+    play: Path = Field(description="a WAV file, mono, 16 bits")
+
+    @field_validator("play")
+    @classmethod
+    def _is_readable(cls, file: Path) -> Path:
+        try:
+            with file.open("rb"):
+                return file
+        except OSError as error:
+            raise ValueError(f"{error.strerror}; should be a WAV file") from None
+
+
+class AssistantSettings(Section):
+    """[assistants.NAME]"""
+
+    kind: str
+    fallback: str | PlayFallback | None = Field(
+        None,
+        description="who takes the call if this one is lost for good: an assistant by name, or a WAV file",
+    )
+    preconnect: bool = Field(False, description="dial at the webhook, while the phone rings")
+    tools: dict[str, ToolSettings] = {}
+
+    @field_validator("tools")
+    @classmethod
+    def _can_be_done(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
+        for name, tool in tools.items():
+            if tool.function is None and tool.url is None and name not in BUILT_IN_TOOLS:
+                raise ValueError(
+                    f"{name} should have a function or a url; only {', '.join(BUILT_IN_TOOLS)} need none"
+                )
+        return tools
+
+    def address(self) -> Address | None:
+        """Where it is; None if it lives in this process."""
+        return None
+
+    def check(self, tools: Sequence[ToolSchema]) -> None:
+        """What a look at the single keys does not show. Raises `ConfigurationError`."""

@@ -1,0 +1,167 @@
+"""Tools behind an address, http or https.
+
+POST, PUT and PATCH carry the arguments as a JSON body; GET and DELETE as the query, texts as they are, all else as
+JSON. The header X-Voicebridge-Call names the call. The body of the answer is the output; a status of 300 and above is
+an error. Redirects are followed within the origin: the headers are secrets, and another origin is another party.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from bridge.assistant_settings import ToolSettings
+from bridge.contracts import ToolSchema
+from bridge.errors import ConfigurationError
+from bridge.tools.tool import LONGEST_OUTPUT, CallFacts, ToolRefused
+
+CALL_HEADER = "X-Voicebridge-Call"
+
+IN_BODY = ("POST", "PUT", "PATCH")
+
+MOST_BODY_BYTES = 4 * LONGEST_OUTPUT
+"""Enough for the longest output in any UTF-8. The rest is not read."""
+
+MOST_ERROR_CHARACTERS = 500
+"""Of the body of an error that the assistant is told."""
+
+MOST_REDIRECTS = 5
+
+NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+class LeftOrigin(Exception):
+    """A redirect led to another origin."""
+
+
+def client_session() -> aiohttp.ClientSession:
+    """For all tools of an assistant. It keeps no cookies: they would carry one caller's session to another's call."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_stay_in_origin)
+    return aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the tool has its own
+        trace_configs=[trace],
+    )
+
+
+async def _stay_in_origin(
+    _session: aiohttp.ClientSession, _context: SimpleNamespace, redirect: aiohttp.TraceRequestRedirectParams
+) -> None:
+    try:
+        target = redirect.url.join(URL(redirect.response.headers.get("Location", "")))
+        stays = target.origin() == redirect.url.origin()
+    except ValueError:  # no address, or one of another kind
+        stays = False
+    if not stays:
+        redirect.response.close()
+        raise LeftOrigin
+
+
+class HttpTool:
+    """One address. Raises `ConfigurationError` where its settings do not tell an assistant how to use it."""
+
+    def __init__(
+        self, name: str, settings: ToolSettings, session: Callable[[], aiohttp.ClientSession]
+    ) -> None:
+        assert settings.url is not None
+        if not settings.description:
+            raise ConfigurationError(
+                "description is missing; it should tell the assistant what the tool does"
+            )
+        self._parameters = _checked(NO_PARAMETERS if settings.parameters is None else settings.parameters)
+        self._headers = {key: value.get_secret_value() for key, value in settings.headers.items()}
+        if any(not value.isprintable() for value in (*self._headers, *self._headers.values())):
+            raise ConfigurationError("headers: should be of printable characters, without line breaks")
+        self._url = URL(settings.url)
+        self._method = settings.method
+        self._session = session
+        self.schema = ToolSchema(name, settings.description, self._parameters)
+        self.timeout_s = settings.timeout_s
+
+    async def run(self, arguments: str, facts: CallFacts) -> object:
+        """As the contract says."""
+        given = self._read(arguments)
+        in_body = self._method in IN_BODY
+        try:
+            async with self._session().request(
+                self._method,
+                self._url if in_body else self._with_query(given),
+                json=given if in_body else None,
+                headers=self._headers | {CALL_HEADER: facts.call},
+                max_redirects=MOST_REDIRECTS,
+            ) as response:
+                return await _answer(response)
+        except LeftOrigin:
+            raise ToolRefused("the tool's server sends us elsewhere, and we do not go", "redirect") from None
+        except aiohttp.ClientConnectorError as error:
+            raise ToolRefused("the tool's server cannot be reached", type(error).__name__) from error
+        except (aiohttp.ClientError, OSError) as error:
+            why = "the tool's server gave no answer; it may be done in part"
+            raise ToolRefused(why, type(error).__name__) from error
+
+    def _read(self, arguments: str) -> dict[str, Any]:
+        try:
+            given = msgspec.json.decode(arguments.strip() or "{}")
+        except msgspec.DecodeError as error:
+            raise ToolRefused(f"the arguments are no JSON: {error}", "arguments") from None
+        if not isinstance(given, dict):
+            raise ToolRefused("the arguments should be a JSON object", "arguments")
+        known = self._parameters["properties"]
+        faults = [f"{name} is missing" for name in self._parameters.get("required", ()) if name not in given]
+        if self._parameters.get("additionalProperties", False) is False:
+            faults += [
+                f"{name}: there is no such parameter; known: {', '.join(known) or 'none'}"
+                for name in given
+                if name not in known
+            ]
+        if faults:
+            raise ToolRefused("the arguments do not fit: " + "; ".join(faults), "arguments")
+        return given
+
+    def _with_query(self, given: dict[str, Any]) -> URL:
+        """What the settings' address says already, no assistant can change."""
+        return self._url.extend_query(
+            {
+                name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                for name, value in given.items()
+                if value is not None and name not in self._url.query
+            }
+        )
+
+
+def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    whole: dict[str, Any] = {"properties": {}, **parameters}
+    if whole.get("type") != "object":
+        raise ConfigurationError(f'parameters: has type = {whole.get("type")!r}; should be type = "object"')
+    properties, required = whole["properties"], whole.get("required", [])
+    if not isinstance(properties, dict) or not all(isinstance(one, dict) for one in properties.values()):
+        raise ConfigurationError(
+            'parameters.properties: should be a table of JSON schemas, such as day = { type = "string" }'
+        )
+    if not isinstance(required, list) or not set(map(str, required)) <= properties.keys():
+        raise ConfigurationError("parameters.required: should be a list of names in parameters.properties")
+    return whole
+
+
+async def _answer(response: aiohttp.ClientResponse) -> object:
+    text = await _text(response)
+    if response.status >= 300:
+        raise ToolRefused(
+            f"HTTP {response.status} {text[:MOST_ERROR_CHARACTERS]}".rstrip(), f"HTTP {response.status}"
+        )
+    return text or {"status": response.status}
+
+
+async def _text(response: aiohttp.ClientResponse) -> str:
+    body = bytearray()
+    while len(body) <= MOST_BODY_BYTES and (chunk := await response.content.readany()):
+        body += chunk
+    try:
+        return body.decode(response.charset or "utf-8", errors="replace")
+    except LookupError:  # a charset that nobody knows
+        return body.decode(errors="replace")

@@ -1,0 +1,113 @@
+"""What one assistant has done for it in one call: each tool in a task of its own, none waits for another.
+
+Whatever happens, an output comes within the tool's time, until the call is over: errors are outputs too, in words
+that an assistant can act on. The log names the tool and the kind of fault, never what was asked or answered.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import msgspec
+import structlog
+from pydantic_core import to_json
+
+from bridge.events import RunTool
+from bridge.tools.tool import LONGEST_OUTPUT, CallFacts, Tool, ToolRefused
+
+LONGEST_NAME = 64
+
+log = structlog.get_logger()
+
+Answered = Callable[[str], None]
+
+
+class NoSuchTool:
+    """What runs where the assistant made up a name."""
+
+    timeout_s = 1.0
+
+    def __init__(self, known: Mapping[str, Tool]) -> None:
+        self._known = ", ".join(known) or "none"
+
+    async def run(self, arguments: str, facts: CallFacts) -> object:
+        """Refuses."""
+        raise ToolRefused(f"there is no such tool; known: {self._known}", "unknown tool")
+
+
+class RunningTools:
+    """The tools of one call. `alive` holds every task to its end, also those that a `close` cancelled."""
+
+    def __init__(self, tools: Mapping[str, Tool], facts: CallFacts, alive: set[asyncio.Task[str]]) -> None:
+        self._tools = tools
+        self._facts = facts
+        self._alive = alive
+        self._waiting: dict[asyncio.Task[str], asyncio.TimerHandle] = {}
+        self._closed = False
+
+    def run(self, command: RunTool, answered: Answered) -> None:
+        """Begin. `answered` is called once, later, with the output, unless `close` comes first."""
+        if self._closed:
+            return
+        loop = asyncio.get_running_loop()
+        tool = self._tools.get(command.tool) or NoSuchTool(self._tools)
+        task = loop.create_task(self._output(tool, command), name=f"tool {command.tool[:LONGEST_NAME]}")
+        self._alive.add(task)
+        self._waiting[task] = loop.call_later(
+            tool.timeout_s, self._expire, task, command, answered, tool.timeout_s
+        )
+        task.add_done_callback(self._alive.discard)
+        task.add_done_callback(partial(self._done, command, answered))
+
+    def close(self) -> None:
+        """Stop what still runs; nothing is answered any more."""
+        self._closed = True
+        waiting, self._waiting = self._waiting, {}
+        for task, timer in waiting.items():
+            timer.cancel()
+            task.cancel()
+
+    async def _output(self, tool: Tool, command: RunTool) -> str:
+        try:
+            return _text(await tool.run(command.arguments, self._facts))
+        except ToolRefused as refused:
+            return self._refusal(command, str(refused), refused.kind)
+        except (Exception, SystemExit) as error:  # whatever is wrong in a tool costs the tool, not the server
+            log.exception("= a tool failed", call=self._facts.call, tool=command.tool)
+            return _error(f"{command.tool} failed ({type(error).__name__}); it may be done in part")
+
+    def _done(self, command: RunTool, answered: Answered, task: asyncio.Task[str]) -> None:
+        timer = self._waiting.pop(task, None)
+        if timer is None:  # answered before, or closed
+            return
+        timer.cancel()
+        if task.cancelled():  # by the tool itself
+            answered(self._refusal(command, f"{command.tool} was cancelled", "CancelledError"))
+        else:
+            answered(task.result())
+
+    def _expire(
+        self, task: asyncio.Task[str], command: RunTool, answered: Answered, timeout_s: float
+    ) -> None:
+        """Answer now: how long the tool takes to notice that it was cancelled is not the caller's time."""
+        del self._waiting[task]
+        task.cancel()
+        why = f"{command.tool} did not come to an end within {timeout_s:g} s; it may be done in part"
+        answered(self._refusal(command, why, "timeout"))
+
+    def _refusal(self, command: RunTool, why: str, kind: str) -> str:
+        log.warning(
+            "= a tool was of no use", call=self._facts.call, tool=command.tool[:LONGEST_NAME], error=kind
+        )
+        return _error(why)
+
+
+def _text(result: object) -> str:
+    text = result if isinstance(result, str) else to_json(result, inf_nan_mode="null").decode()
+    if len(text) <= LONGEST_OUTPUT:
+        return text
+    return f"{text[:LONGEST_OUTPUT]}… (cut off after {LONGEST_OUTPUT} characters)"
+
+
+def _error(why: str) -> str:
+    return msgspec.json.encode({"error": why}).decode()
