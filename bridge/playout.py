@@ -3,12 +3,16 @@
 Lengths and positions are samples of the line's format, counted from the first one sent. Marks are the truth; between
 two of them the position runs with the clock, never past the next mark and never past what was sent. A clear begins a
 new generation: the carrier returns the older marks as if they had been played, and they prove nothing.
+
+A clear travels as long as the audio before it did, so it finds the carrier as far as it would be now on a line without
+delay. That is the time in which positions are reckoned here. A mark tells of it a whole round trip later; how long
+that is, is learnt from marks behind audio that found the carrier's buffer empty.
 No clock: `now` is passed in, in seconds.
 """
 
 from collections import deque
 from dataclasses import dataclass
-from math import ceil
+from statistics import median_low
 
 from bridge.events import ClearPlayback, Command, ConfirmHeard, DropReply, PlayAudio, SendMark, TruncateReply
 from telecodecs.format import AudioFormat
@@ -21,6 +25,12 @@ MARK_EVERY_MS = 200
 
 MOST_MARKS = 1_000
 """Marks waited for; minutes of audio. Of a carrier that returns none the oldest are forgotten."""
+
+TRIPS = 5
+"""Round trips remembered; their median holds, so a mark that comes late once changes nothing."""
+
+LONGEST_TRIP_S = 1.0
+"""A mark that takes longer was held up by the carrier, not by the line."""
 
 CLOCK_SLACK = 0.001
 """Samples by which a float time may miss the sample that it means."""
@@ -37,7 +47,7 @@ class _Stretch:
 
 
 class Playout:
-    """The ledger. `play`, `end_item` and `interrupt` return what to command; `heard` is what the caller has heard."""
+    """The ledger. `play`, `end_item` and `interrupt` return what to command; `heard` is what the marks say."""
 
     def __init__(self, line: AudioFormat) -> None:
         self._rate_hz = line.rate_hz
@@ -46,12 +56,16 @@ class Playout:
         self._mark_samples = line.rate_hz * MARK_EVERY_MS // 1000
         self._sent = 0
         self._proved = 0  # the position of the last mark that came back
-        self._dry_at = 0.0  # when the carrier will have played all that was sent
+        self._run_start = 0  # what was sent from here on is played without a pause ...
+        self._run_began_at = 0.0  # ... since then, on a line without delay
         self._stretches: deque[_Stretch] = deque()
         self._marks: dict[str, int] = {}  # name and position of those that the carrier owes us, in order
         self._marked = 0
         self._generation = 0
         self._marks_sent = 0
+        self._round_trip_s = 0.0
+        self._trips: deque[float] = deque(maxlen=TRIPS)
+        self._probe = ("", 0.0)  # a mark, and when it would come back on a line without delay
         self.stray_marks = 0
         """Marks that came back though nobody sent them."""
 
@@ -60,31 +74,45 @@ class Playout:
         """Whether the carrier still owes us a mark."""
         return bool(self._marks)
 
+    @property
+    def round_trip_ms(self) -> int | None:
+        """To the carrier and back; None as long as no mark has told it."""
+        return round(self._round_trip_s * 1000) if self._trips else None
+
     def heard(self, now: float) -> int:
-        """How many of the samples sent were heard, or thrown away, by `now`."""
-        limit = next(iter(self._marks.values())) if self._marks else self._sent
-        unplayed = ceil((self._dry_at - now) * self._rate_hz - CLOCK_SLACK)
-        return max(self._proved, min(limit, self._sent - unplayed))
+        """How many of the samples sent were heard, or thrown away, by what marks can have told by `now`."""
+        return max(self._proved, min(self._next_mark, self._position(now - self._round_trip_s)))
 
     def left_s(self, now: float) -> float:
-        """Seconds of audio that the carrier has still to play."""
+        """Seconds until a mark behind all that was sent would be back."""
         return (self._sent - self.heard(now)) / self._rate_hz
+
+    @property
+    def _next_mark(self) -> int:
+        return next(iter(self._marks.values())) if self._marks else self._sent
+
+    def _position(self, now: float) -> int:
+        played = int(max(now - self._run_began_at, 0.0) * self._rate_hz + CLOCK_SLACK)
+        return min(self._sent, self._run_start + played)
+
+    def _dry_at(self) -> float:
+        """When all that was sent will have been played."""
+        return self._run_began_at + (self._sent - self._run_start) / self._rate_hz
 
     def play(self, item: str, audio: bytes, now: float) -> list[Command]:
         """Account `audio` (whole frames, any length) as the next of `item`, and send it with its marks."""
         stretches = self._stretches
         if not stretches or stretches[-1].item != item:
             stretches.append(_Stretch(item, self._sent, self._sent))
-        self._dry_at = max(self._dry_at, now)  # if it has run dry, this plays from now on
+        if self._dry_at() < now:
+            self._run_start, self._run_began_at = self._sent, now
         commands: list[Command] = []
         for start in range(0, len(audio), self._message_bytes):
             commands += self._send(audio[start : start + self._message_bytes])
         return commands
 
     def _send(self, audio: bytes) -> list[Command]:
-        samples = len(audio) // self._sample_bytes
-        self._sent += samples
-        self._dry_at += samples / self._rate_hz
+        self._sent += len(audio) // self._sample_bytes
         self._stretches[-1].end = self._sent
         if self._sent - self._marked < self._mark_samples:
             return [PlayAudio(audio)]
@@ -103,9 +131,10 @@ class Playout:
 
     def _mark(self) -> SendMark:
         self._marks_sent += 1
-        self._marked = self._sent
         name = f"{self._generation}.{self._marks_sent}"
-        self._marks[name] = self._sent
+        if self._marked <= self._run_start and not self._marks:
+            self._probe = (name, self._dry_at())
+        self._marks[name] = self._marked = self._sent
         if len(self._marks) > MOST_MARKS:
             del self._marks[next(iter(self._marks))]
         return SendMark(name)
@@ -120,8 +149,14 @@ class Playout:
             del self._marks[earlier]
             if earlier == name:
                 break
+        probe, due_at = self._probe
+        if name == probe:
+            self._trips.append(min(max(now - due_at, 0.0), LONGEST_TRIP_S))
+            self._round_trip_s = median_low(self._trips)
         self._proved = position
-        self._dry_at = now + (self._sent - position) / self._rate_hz
+        run_began_at = now - self._round_trip_s - (position - self._run_start) / self._rate_hz
+        if position > self._run_start or run_began_at > self._run_began_at:
+            self._run_began_at = run_began_at  # none begins before what was sent earlier has been played
         return self._confirm()
 
     def _is_cleared(self, name: str) -> bool:
@@ -135,8 +170,8 @@ class Playout:
         return heard
 
     def interrupt(self, now: float) -> list[Command]:
-        """Stop the carrier at once, then say of each item what of it was heard. Nothing, if all was heard."""
-        heard = self.heard(now)
+        """Stop the carrier at once, then say of each item what is heard of it by then. Nothing, if all will be."""
+        heard = self._heard_by_a_clear(now)
         if all(stretch.complete and stretch.end <= heard for stretch in self._stretches):
             return []
         commands: list[Command] = [ClearPlayback(self._sent - heard)]
@@ -144,9 +179,15 @@ class Playout:
         self._marks.clear()
         self._stretches.clear()
         self._generation += 1
-        self._proved = self._marked = self._sent
-        self._dry_at = now
+        self._proved = self._marked = self._run_start = self._sent
+        self._run_began_at = now
         return commands
+
+    def _heard_by_a_clear(self, now: float) -> int:
+        """Where a clear that goes out now finds the carrier: no further than a round trip past a mark still owed."""
+        trip_s = self._round_trip_s if self._trips else LONGEST_TRIP_S
+        limit = self._next_mark + round(trip_s * self._rate_hz)
+        return max(self._proved, min(limit, self._position(now)))
 
     def _tell(self, stretch: _Stretch, heard: int) -> Command:
         if stretch.complete and stretch.end <= heard:

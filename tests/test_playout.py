@@ -1,5 +1,7 @@
 """The ledger: what the caller has heard, told as transcripts of (when, what, what we say)."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,8 +94,8 @@ def test_barge_in_cuts_what_plays_and_drops_what_waits() -> None:
     marks = names(playout.play("a", SECOND, 0.0) + playout.end_item("a"))
     playout.play("b", SECOND, 0.1)
     playout.play("c", ms(40), 0.1)
-    playout.mark_reached(marks[0], 0.21)
-    assert playout.interrupt(0.31) == [
+    playout.mark_reached(marks[0], 0.2)
+    assert playout.interrupt(0.3) == [
         ClearPlayback(unheard_samples=2 * 8000 + 320 - 2400),
         TruncateReply("a", heard_ms=300),
         DropReply("b"),
@@ -159,6 +161,126 @@ def test_of_a_carrier_that_returns_no_marks_the_oldest_are_forgotten() -> None:
     assert playout.stray_marks == 1
 
 
+LATENESSES = [  # by how many ms the mark behind each reply came back late; the round trip by then
+    ([], None),
+    ([150], 150),
+    ([0], 0),
+    ([-20], 0),  # a carrier that returns marks early
+    ([5_000], 1_000),  # that is no line
+    ([150, 900], 150),
+    ([900, 150], 150),
+    ([150, 152, 900, 148], 150),
+    ([50, 50, 50, 150, 150, 150], 150),  # another way was found
+]
+
+
+@pytest.mark.parametrize(("late_ms", "round_trip_ms"), LATENESSES)
+def test_the_line_is_learnt_from_the_marks(late_ms: list[int], round_trip_ms: int | None) -> None:
+    playout = Playout(PCMU_8K)
+    for n, late in enumerate(late_ms):
+        (mark,) = names(playout.play(str(n), ms(100), n * 10.0) + playout.end_item(str(n)))
+        playout.mark_reached(mark, n * 10.0 + 0.1 + late / 1000)
+    assert playout.round_trip_ms == round_trip_ms
+
+
+def test_only_marks_behind_an_empty_buffer_tell_of_the_line() -> None:
+    playout = Playout(PCMU_8K)
+    first, second, *cleared = names(playout.play("a", SECOND, 0.0))
+    playout.mark_reached(first, 0.3)
+    playout.mark_reached(second, 5.0)  # the carrier stopped to think
+    playout.interrupt(5.0)
+    for mark in cleared:
+        playout.mark_reached(mark, 5.1)
+    assert playout.round_trip_ms == 100
+
+
+def test_a_pause_before_the_mark_is_not_the_line() -> None:
+    playout = Playout(PCMU_8K)
+    playout.play("a", ms(100), 0.0)
+    (mark,) = names(playout.play("a", ms(100), 5.0))
+    playout.mark_reached(mark, 5.15)
+    assert playout.round_trip_ms == 50
+
+
+def over_a_line(round_trip_s: float) -> Playout:
+    playout = Playout(PCMU_8K)
+    for mark in names(playout.play("hello", ms(200), 0.0) + playout.end_item("hello")):
+        playout.mark_reached(mark, 0.2 + round_trip_s)
+    return playout
+
+
+SLOW_LINE = [  # a second sent at 10.0, marks 300 ms under way; returned as (when, which); interrupted at; ms heard
+    ([], 10.0, 0),
+    ([], 10.4, 400),  # before the first mark can be back
+    ([], 10.45, 450),
+    ([], 10.9, 500),  # it is overdue: the carrier may be stuck, though no nearer than this
+    ([(10.5, 0)], 10.5, 500),
+    ([(10.5, 0), (10.7, 1)], 10.75, 750),
+    ([(10.6, 0)], 10.75, 650),  # the carrier began late
+    ([(10.5, 0), (10.9, 2)], 10.95, 950),
+    ([(10.5, 0), (10.7, 1), (10.9, 2)], 11.5, 1000),  # never past what was sent
+]
+
+
+@pytest.mark.parametrize(("returned", "interrupted", "heard_ms"), SLOW_LINE)
+def test_a_clear_finds_more_heard_than_the_marks_say(
+    returned: list[tuple[float, int]], interrupted: float, heard_ms: int
+) -> None:
+    playout = over_a_line(0.3)
+    marks = names(playout.play("a", SECOND, 10.0))
+    for when, which in returned:
+        playout.mark_reached(marks[which], when)
+    cleared, told = playout.interrupt(interrupted)
+    assert cleared == ClearPlayback(8 * (1000 - heard_ms))
+    assert told == (TruncateReply("a", heard_ms) if heard_ms else DropReply("a"))
+
+
+def test_what_the_marks_say_runs_a_round_trip_behind() -> None:
+    playout = over_a_line(0.3)
+    (first, *_) = names(playout.play("a", SECOND, 10.0))
+    assert playout.heard(10.4) - 1600 == pytest.approx(800, abs=1)
+    playout.mark_reached(first, 10.5)
+    assert playout.heard(10.6) - 1600 == pytest.approx(2400, abs=1)
+    assert playout.left_s(10.6) == pytest.approx(0.7, abs=0.001)
+
+
+def test_a_reply_that_ends_before_the_clear_can_arrive_is_left_to_end() -> None:
+    playout = over_a_line(0.3)
+    marks = names(playout.play("a", SECOND, 10.0) + playout.end_item("a"))
+    playout.mark_reached(marks[0], 10.5)
+    playout.mark_reached(marks[3], 11.1)
+    assert playout.interrupt(11.1) == []
+    assert playout.mark_reached(marks[4], 11.3) == [ConfirmHeard("a")]
+
+
+def test_of_two_replies_the_one_that_ends_before_the_clear_arrives_was_heard() -> None:
+    playout = over_a_line(0.3)
+    (mark,) = names(playout.play("a", ms(200), 10.0) + playout.end_item("a"))
+    playout.play("b", ms(200), 10.1)
+    assert playout.interrupt(10.25) == [ClearPlayback(1200), ConfirmHeard("a"), TruncateReply("b", 50)]
+    assert playout.mark_reached(mark, 10.5) == []
+
+
+def test_the_next_reply_waits_for_the_one_whose_marks_are_late() -> None:
+    playout = Playout(PCMU_8K)
+    (mark,) = names(playout.play("a", ms(200), 0.0) + playout.end_item("a"))
+    playout.mark_reached(mark, 0.2)
+    (mark,) = names(playout.play("b", ms(200), 1.0) + playout.end_item("b"))
+    playout.play("c", ms(200), 1.3)
+    playout.mark_reached(mark, 1.5)  # so "c" did not begin before
+    assert playout.interrupt(1.6)[1] == TruncateReply("c", 100)
+
+
+NO_MARKS = [(0.9, 900), (1.2, 1200), (3.0, 1200)]  # interrupted at, ms heard of five seconds
+
+
+@pytest.mark.parametrize(("interrupted", "heard_ms"), NO_MARKS)
+def test_until_a_mark_is_back_the_line_may_be_long(interrupted: float, heard_ms: int) -> None:
+    playout = Playout(PCMU_8K)
+    playout.play("a", SECOND * 5, 0.0)
+    assert playout.interrupt(interrupted)[1] == TruncateReply("a", heard_ms)
+
+
 @given(
     st.lists(
         st.tuples(
@@ -174,12 +296,14 @@ def test_the_heard_position_never_runs_back_nor_past_what_was_sent(
 ) -> None:
     playout, now, item, sent, before = Playout(PCMU_8K), 0.0, 0, 0, 0
     marks: list[str] = []
+    of_item: Counter[str] = Counter()
     for wait, step, length in steps:
         now += wait
         match step:
             case "play":
                 marks += names(playout.play(str(item), ms(20 * length), now))
                 sent += 160 * length
+                of_item[str(item)] += 20 * length
             case "end":
                 marks += names(playout.end_item(str(item)))
                 item += 1
@@ -189,6 +313,11 @@ def test_the_heard_position_never_runs_back_nor_past_what_was_sent(
                 commands = playout.interrupt(now)
                 cut = [command for command in commands if isinstance(command, TruncateReply)]
                 assert len(cut) <= 1
+                assert all(0 < told.heard_ms <= of_item[told.item] for told in cut)
+                thrown_away = [
+                    command.unheard_samples for command in commands if isinstance(command, ClearPlayback)
+                ]
+                assert all(0 <= samples <= sent - before for samples in thrown_away)
                 item += 1
         heard = playout.heard(now)
         assert before <= heard <= sent

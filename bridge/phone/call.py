@@ -1,7 +1,8 @@
 """The shell of the pretend phone: one call in real time, from the webhook to the closed socket.
 
 A socket feeds the handset, one timer follows its deadline, and what the handset returns is written at once: no task
-and no queue for a frame. Nothing here decides anything.
+and no queue for a frame. Over a slow network, where one is asked for, `line_delay` stands between them and the socket.
+Nothing here decides anything.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import time
 from bridge.contracts import WireMessage
 from bridge.network import SocketLeg, dial
 from bridge.phone.handset import Ending, Handset
+from bridge.phone.line_delay import SHORTEST_WAIT_S, Delay, SlowLeg
 from bridge.phone.plan import CallPlan
 from bridge.phone.report import CallReport
 from bridge.phone.trace import Direction, TraceLine
@@ -18,9 +20,6 @@ from bridge.phone.webhook import StreamOrder, order_stream, signed_headers
 
 CALLER = "+15550199"
 CALLED = "+15550100"
-
-SHORTEST_WAIT_S = 0.001
-"""uvloop counts in whole milliseconds; asked for less it would spin."""
 
 CONGESTED_BYTES = 65_536
 """Unsent above this, audio is discarded: some four seconds of it. What Twilio allows is not published."""
@@ -35,12 +34,16 @@ async def place_call(
     call_sid: str = "",
     account_sid: str = "",
     auth_token: str = "",
+    delay_ms: float = 0.0,
+    jitter_ms: float = 0.0,
 ) -> CallReport:
     """Call `url` and carry the call to its end.
 
     http or https: a voice webhook, whose answer names the stream. ws or wss: the media socket itself. With
-    `auth_token` both are signed. Raises `CallRefused` if no stream comes about.
+    `auth_token` both are signed. `delay_ms`, `jitter_ms`: the stream's network, each way. Raises `CallRefused` if no
+    stream comes about, `ConfigurationError` for a delay that cannot be.
     """
+    delay = Delay(delay_ms, jitter_ms)
     call_sid = call_sid or new_sid("CA")
     account_sid = account_sid or new_sid("AC")
     if url.startswith(("http:", "https:")):
@@ -62,7 +65,7 @@ async def place_call(
         one_way=order.one_way,
     )
     handset = Handset(plan, carrier)
-    line = _Line(handset, keeps_trace=plan.keeps_trace)
+    line = _Line(handset, delay, keeps_trace=plan.keeps_trace)
     close_code, close_reason = await line.carry(order.url, signed_headers(order.url, {}, auth_token))
     assert handset.ending is not None, "a line is let go when its call is over"
     return CallReport(
@@ -87,21 +90,22 @@ async def place_call(
 class _Line:
     """Joins one handset, one socket and one timer."""
 
-    def __init__(self, handset: Handset, *, keeps_trace: bool) -> None:
+    def __init__(self, handset: Handset, delay: Delay, *, keeps_trace: bool) -> None:
         self.began = 0.0
         self.trace: list[TraceLine] = []
         self._handset = handset
+        self._delay = delay
         self._keeps_trace = keeps_trace
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[tuple[int, str]] = self._loop.create_future()
         self._early: list[WireMessage] = []  # came with the upgrade, before the stream began
-        self._leg: SocketLeg | None = None
+        self._leg: SocketLeg | SlowLeg | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = 0.0
 
     async def carry(self, url: str, headers: dict[str, str]) -> tuple[int, str]:
         """From dialling to the close; returns its code and reason."""
-        leg = await dial(url, self._receive, self._lost, headers=headers)
+        leg = await self._dial(url, headers)
         try:
             self._begin(leg)
             return await self._closed
@@ -109,7 +113,14 @@ class _Line:
             self._disarm()
             leg.abort()
 
-    def _begin(self, leg: SocketLeg) -> None:
+    async def _dial(self, url: str, headers: dict[str, str]) -> SocketLeg | SlowLeg:
+        if not self._delay:
+            return await dial(url, self._receive, self._lost, headers=headers)
+        slow = SlowLeg(self._receive, self._lost, self._delay)
+        await slow.dial(url, headers)
+        return slow
+
+    def _begin(self, leg: SocketLeg | SlowLeg) -> None:
         self._leg = leg
         self.began = _now()
         self._send(self._handset.begin(self.began), self.began)

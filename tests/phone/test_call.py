@@ -14,7 +14,7 @@ from twilio.request_validator import RequestValidator
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError
 
-from bridge.errors import CallRefused
+from bridge.errors import CallRefused, ConfigurationError
 from bridge.phone.call import place_call
 from bridge.phone.handset import Ending
 from bridge.phone.latency import Latency
@@ -118,6 +118,76 @@ async def test_frames_keep_their_time_and_marks_theirs() -> None:
     early = [at - index * 0.02 for index, at in enumerate(report.sent_at)]
     assert min(early) > -0.001, "no frame goes out before its time"
     assert report.latest_ms >= 0
+
+
+async def test_over_a_slow_network_all_comes_later_and_in_order() -> None:
+    plan = CallPlan(NOISE[:3200], hang_up_at_ms=650)
+    async with server(echo) as url:
+        report = await place_call(url, plan, delay_ms=60, jitter_ms=15)
+    assert (report.ending, report.close_code) == (Ending.HUNG_UP, 1000)
+    echoed = report.echo_ms()
+    assert min(echoed) >= 90
+    assert sorted(echoed)[len(echoed) // 2] < 250
+    assert NOISE[:3200] in b"".join(audio for _, audio in report.received)
+    assert [mark.name for mark in report.marks][:2] == ["10", "20"]
+    assert report.warnings == ()
+
+
+async def test_over_a_slow_network_the_close_travels_behind_what_was_sent() -> None:
+    seen: list[tuple[float, str]] = []
+
+    async def listen(socket: ServerConnection) -> None:
+        seen.extend([(clock(), json.loads(text)["event"]) async for text in socket])
+
+    clock = asyncio.get_running_loop().time
+    async with server(listen) as url:
+        began = clock()
+        report = await place_call(url, CallPlan(NOISE, hang_up_at_ms=30), delay_ms=80)
+        came_back = clock()
+    assert (report.ending, report.close_code) == (Ending.HUNG_UP, 1000)
+    assert [event for _, event in seen] == ["connected", "start", "media", "media", "stop"]
+    assert seen[-1][0] - began >= 0.109
+    assert came_back - began >= 0.189, "the server's close travels too"
+
+
+async def test_over_a_slow_network_the_phone_learns_late_that_the_server_left() -> None:
+    left: list[float] = []
+
+    async def leave(socket: ServerConnection) -> None:
+        await socket.recv()
+        left.append(clock())
+        await socket.close(4000, "had enough")
+
+    clock = asyncio.get_running_loop().time
+    async with server(leave) as url:
+        report = await place_call(url, CallPlan(NOISE, longest_s=5), delay_ms=100)
+        assert clock() - left[0] >= 0.099
+    assert (report.ending, report.close_code, report.close_reason) == (Ending.SERVER_LEFT, 4000, "had enough")
+
+
+async def test_a_phone_that_dies_takes_with_it_what_is_under_way() -> None:
+    seen: list[str] = []
+    lost = asyncio.Event()
+
+    async def listen(socket: ServerConnection) -> None:
+        with suppress(ConnectionClosedError):
+            while True:
+                seen.append(json.loads(await socket.recv())["event"])
+        lost.set()
+
+    async with server(listen) as url:
+        report = await place_call(url, CallPlan(NOISE, die_at_ms=400), delay_ms=300)
+        await asyncio.wait_for(lost.wait(), 5)
+    assert (report.ending, report.close_code) == (Ending.DIED, 1006)
+    assert seen[:2] == ["connected", "start"]
+    assert set(seen[2:]) == {"media"}
+    assert len(seen) < 2 + len(report.sent_at)
+
+
+@pytest.mark.parametrize("network", [{"delay_ms": -1}, {"jitter_ms": -1}, {"delay_ms": 1e9}])
+async def test_a_network_that_cannot_be_is_refused_before_the_call(network: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError, match="ms cannot be"):
+        await place_call("ws://127.0.0.1:1/", CallPlan(), **network)  # type: ignore[arg-type]
 
 
 async def test_the_server_leaves_first() -> None:
