@@ -1,6 +1,7 @@
 """The heart of one call: an event and the time in, commands out. All policy is here, and nothing else is.
 
     waiting ──start──▶ opening ──ready──▶ talking ──▶ closing ──▶ ended
+       │                  └─────◀──lost─────┘
        └──start, one way──▶ listening ───────────────────────────▶ ended
 
 In which state an event means what is one table, `_READS`; an event that its state's row lacks is counted and has no
@@ -8,18 +9,22 @@ effect: it came from outside, and outside may be wrong. No clock and no socket: 
 what it returns, call it with `TimePassed` at `deadline()`.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, get_args
 
+from bridge.caller import Caller
+from bridge.conversation import Conversation
 from bridge.events import (
-    AppendAudio,
+    AssistantComplained,
+    AssistantEvent,
+    AssistantFailed,
     AssistantReady,
     CallEnded,
     CallerAudio,
     CallerPaused,
+    CallerSaid,
     CallerSpoke,
     CallStarted,
     CloseAssistant,
@@ -33,24 +38,31 @@ from bridge.events import (
     LegName,
     MarkReached,
     MessageRefused,
-    OpenAssistant,
+    NoteTaken,
     OtherPartyAudio,
     ReplyAudio,
     ReplyEnded,
+    ReplySaid,
     TimePassed,
+    TokensUsed,
+    ToolAnswered,
+    ToolCalled,
     Word,
 )
-from bridge.keypad import Keypad
-from bridge.media import Downlink, Uplink
-from bridge.playout import Playout
-from bridge.timers import Timer, Timers
-from telecodecs.format import AudioFormat
+from bridge.succession import Plan, Succession
+from bridge.timers import Limits, Timer, Timers
 
-HELD_DIGITS = 32
-"""Keys kept while the assistant opens; the oldest go."""
+FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 1009, 3000, 3003, 4000})
+"""Close codes that would come again on a second try: the peer dislikes what we are or say (RFC 6455, 7.4)."""
 
 LAST_MARK_S = 5.0
 """How much longer than its audio the last mark may take before we hang up without it."""
+
+LOOK_AGAIN_S = 1.0
+"""From one look for a quiet moment to the next."""
+
+TRY_AGAIN_S = 30.0
+"""From a successor that was not to be had to the next attempt."""
 
 
 class State(StrEnum):
@@ -64,42 +76,35 @@ class State(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a call waits, in seconds."""
-
-    start_s: float = 10.0
-    open_s: float = 10.0
-    silent_s: float = 60.0
-    longest_s: float = 4 * 3600.0
-
-
 class Call:
     """One call. `expected`: the call that the stream's token was made for; any other is turned away."""
 
-    def __init__(self, now: float, limits: Limits, *, reorder_ms: int, expected: str | None = None) -> None:
+    def __init__(
+        self,
+        now: float,
+        limits: Limits,
+        *,
+        reorder_ms: int,
+        expected: str | None = None,
+        plan: Plan = Plan(),  # noqa: B008  # frozen
+    ) -> None:
         self.state = State.WAITING
         self._reads = _READS[State.WAITING]
         self._limits = limits
         self._reorder_ms = reorder_ms
         self._expected = expected
+        self._plan = plan
         self._timers = Timers()
         self._timers.set(Timer.START, now + limits.start_s)
         self._counts: Counter[str] = Counter()
-        self._keypad = Keypad()
-        self._held_digits: deque[DigitPressed] = deque(maxlen=HELD_DIGITS)
         self._carrier_heard_at = now
-        self._speaking: str | None = None  # the item whose audio is coming in
-        self._interrupted: set[str] = set()  # items whose late audio is dropped until they end
-        self._awaits_frame = False
         self._assistant_open = False
         self._hang_up = HangUp(1000, "")
         self.name = ""
         """The carrier's name for the call; empty until it started."""
-        self._line: AudioFormat  # these three are known from the start on ...
-        self._uplink: Uplink | None = None
-        self._playout: Playout
-        self._downlink: Downlink  # ... and this one when the assistant is ready
+        self._caller: Caller | None = None  # these three are there once the line can be spoken into
+        self._conversation: Conversation
+        self._succession: Succession
 
     def deadline(self) -> float | None:
         """When `handle` wants to be called next, at the latest; None once the call has ended."""
@@ -119,9 +124,9 @@ class Call:
     def counts(self) -> dict[str, int]:
         """What went on: events by kind of trouble, and what the media chain had to mend. Zeros are left out."""
         counts = Counter(self._counts)
-        if self._uplink is not None:
-            counts.update(self._uplink.counts())
-            counts["stray_marks"] = self._playout.stray_marks
+        if self._caller is not None:
+            counts.update(self._caller.counts())
+            counts.update(self._conversation.counts())
         return {name: count for name, count in counts.items() if count}
 
     def _move(self, state: State) -> None:
@@ -134,13 +139,19 @@ class Call:
         while (timer := self._timers.fallen_due(now)) is not None:
             match timer:
                 case Timer.HOLE:
-                    assert self._uplink is not None
-                    self._awaits_frame = False
-                    commands += map(AppendAudio, self._uplink.release())
+                    assert self._caller is not None
+                    commands += self._caller.give_up_frame()
+                case Timer.KEYPAD:
+                    assert self._caller is not None
+                    commands += self._conversation.entered(self._caller.end_entry(), now)
                 case Timer.START:
                     commands += self._end(HangUp(1008, timer))
+                case Timer.OPEN if self.state is State.TALKING:
+                    self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
                 case Timer.OPEN:
-                    commands += self._end(HangUp(1011, timer))
+                    commands += self._lose_assistant(timer, now)
+                case Timer.RENEW:
+                    commands += self._renew(now)
                 case Timer.SILENT if now < self._carrier_heard_at + self._limits.silent_s:
                     self._timers.set(Timer.SILENT, self._carrier_heard_at + self._limits.silent_s)
                 case Timer.SILENT:
@@ -164,99 +175,98 @@ class Call:
         if event.one_way:
             self._move(State.LISTENING)
             return []
-        self._line = event.line
-        self._uplink = Uplink(event.line, self._reorder_ms)
-        self._playout = Playout(event.line)
+        self._caller = Caller(event.line, self._reorder_ms, self._timers)
+        self._conversation = Conversation(event.line)
+        self._succession = Succession(self._plan, self._conversation.transcript.said)
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
         self._move(State.OPENING)
         self._assistant_open = True
-        return [OpenAssistant(event.call, event.line, event.parameters)]
+        return [self._succession.first(event)]
 
-    def _hold_digit(self, event: DigitPressed, _now: float) -> list[Command]:
-        self._held_digits.append(event)
-        return []
+    # The assistant comes and goes
 
     def _ready(self, event: AssistantReady, now: float) -> list[Command]:
         self._timers.stop(Timer.OPEN)
-        uplink = self._uplink
-        assert uplink is not None
+        assert self._caller is not None
         try:
-            frames = uplink.open(event.hears)
-            self._downlink = Downlink(event.speaks, self._line)
+            commands = self._conversation.begin(event, now)
+            waited = self._caller.listened_to(event.hears, now)
         except ValueError as error:
-            return self._end(HangUp(1011, f"the assistant's audio cannot be converted: {error}"))
-        self._move(State.TALKING)
-        commands: list[Command] = list(map(AppendAudio, frames))
-        while self._held_digits:
-            commands += self._digit(self._held_digits.popleft(), now)
-        return commands
+            return self._lose_assistant(f"its audio cannot be converted: {error}", now, final=True)
+        if (renew_at := self._succession.ready(event, now)) is not None:
+            self._timers.set(Timer.RENEW, renew_at)
+        if self.state is State.OPENING:
+            self._move(State.TALKING)
+        return commands + self._conversation.entered(waited, now)
+
+    def _failed(self, event: AssistantFailed, now: float) -> list[Command]:
+        return self._lose_assistant(event.why, now, final=event.final)
+
+    def _leg_lost(self, event: LegLost, now: float) -> list[Command]:
+        match event.leg:
+            case LegName.CARRIER:
+                return self._end(None)
+            case LegName.SUCCESSOR:
+                self._timers.stop(Timer.OPEN)
+                self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
+                return []
+            case LegName.ASSISTANT:
+                self._assistant_open = False
+                final = event.code in FINAL_CLOSES
+                return self._lose_assistant(event.reason or f"code {event.code}", now, final=final)
+
+    def _lose_assistant(self, why: str, now: float, *, final: bool = False) -> list[Command]:
+        """What it said is heard, and the next one takes over; if there is none, the call closes."""
+        self._counts["assistants_lost"] += 1
+        self._timers.stop(Timer.OPEN, Timer.RENEW)
+        commands = self._conversation.break_off(now)
+        if self._assistant_open:
+            commands.append(CloseAssistant())
+            self._assistant_open = False
+        successor = self._succession.lost(now, final=final)
+        if successor is None:
+            return commands + self._give_up(why, now)
+        assert self._caller is not None
+        if self.state is State.TALKING:
+            self._caller.unheard()
+            self._move(State.OPENING)
+        self._assistant_open = True
+        self._timers.set(Timer.OPEN, now + self._limits.open_s)
+        return [*commands, successor]
+
+    def _give_up(self, why: str, now: float) -> list[Command]:
+        commands: list[Command] = []
+        if self._plan.sentence:
+            voice = self._conversation.voice
+            commands = voice.open(self._plan.spoken, now) + voice.play("sentence", self._plan.sentence, now)
+        return commands + self._close(HangUp(1011, f"the assistant was lost: {why}"), now)
+
+    def _renew(self, now: float) -> list[Command]:
+        """Have a successor ready before the assistant expires, when nobody speaks or waits."""
+        if not self._conversation.quiet(now):
+            self._timers.set(Timer.RENEW, now + LOOK_AGAIN_S)
+            return []
+        self._counts["renewals"] += 1
+        self._timers.set(Timer.OPEN, now + self._limits.open_s)
+        return [self._succession.renewed()]
 
     # The caller
 
     def _caller_audio(self, event: CallerAudio, now: float) -> list[Command]:
         self._carrier_heard_at = now
-        uplink = self._uplink
-        assert uplink is not None
-        frames = uplink.feed(event.audio, event.at_ms)
-        if len(frames) != 1 or self._awaits_frame:  # a frame in order comes back alone
-            self._await_frame(uplink.holding, bool(frames), now)
-        return list(map(AppendAudio, frames))
+        assert self._caller is not None
+        return self._caller.audio(event, now)
 
-    def _await_frame(self, awaits: bool, moved_on: bool, now: float) -> None:
-        """Give a missing frame its time, from when it was first missed. `moved_on`: and it is another one."""
-        if awaits and (moved_on or not self._awaits_frame):
-            self._timers.set(Timer.HOLE, now + self._reorder_ms / 1000)
-        elif not awaits:
-            self._timers.stop(Timer.HOLE)
-        self._awaits_frame = awaits
+    def _hold_digit(self, event: DigitPressed, _now: float) -> list[Command]:
+        assert self._caller is not None
+        self._caller.hold_digit(event)
+        return []
 
-    def _digit(self, event: DigitPressed, _now: float) -> list[Command]:
-        self._counts["digits"] += 1
-        return self._keypad.press(event.digit)
-
-    def _barge_in(self, _event: CallerSpoke, now: float) -> list[Command]:
-        commands = self._playout.interrupt(now)
-        if commands:
-            self._counts["barge_ins"] += 1
-            self._downlink.discard()
-            if self._speaking is not None:
-                self._interrupted.add(self._speaking)
-                self._speaking = None
-        return commands
-
-    # The assistant's voice
-
-    def _reply_audio(self, event: ReplyAudio, now: float) -> list[Command]:
-        item = event.item
-        if item == self._speaking:
-            return self._playout.play(item, self._downlink.feed(event.audio), now)
-        if item in self._interrupted:
-            self._counts["late_replies"] += 1
-            return []
-        commands = self._finish_item(now)
-        self._speaking = item
-        return commands + self._playout.play(item, self._downlink.feed(event.audio), now)
-
-    def _reply_ended(self, event: ReplyEnded, now: float) -> list[Command]:
-        self._interrupted.discard(event.item)
-        return self._finish_item(now) if event.item == self._speaking else []
-
-    def _finish_item(self, now: float) -> list[Command]:
-        item, self._speaking = self._speaking, None
-        if item is None:
-            return []
-        return self._playout.play(item, self._downlink.finish(), now) + self._playout.end_item(item)
-
-    def _mark_reached(self, event: MarkReached, now: float) -> list[Command]:
-        return self._playout.mark_reached(event.name, now)
+    def _digit(self, event: DigitPressed, now: float) -> list[Command]:
+        assert self._caller is not None
+        return self._conversation.entered(self._caller.press(event.digit, now), now)
 
     # The call's end
-
-    def _leg_lost(self, event: LegLost, now: float) -> list[Command]:
-        if event.leg is LegName.CARRIER:
-            return self._end(None)
-        self._assistant_open = False
-        return self._close(HangUp(1011, "the assistant was lost"), now)
 
     def _carrier_lost(self, event: LegLost, _now: float) -> list[Command]:
         return self._end(None) if event.leg is LegName.CARRIER else []
@@ -265,24 +275,25 @@ class Call:
         return self._end(HangUp(1000, "the call ended"))
 
     def _closing_asked(self, event: ClosingAsked, now: float) -> list[Command]:
-        return self._close(HangUp(1001, event.why), now)
+        return self._close(HangUp(event.code, event.why), now)
 
     def _close(self, hang_up: HangUp, now: float) -> list[Command]:
         """Hang up once the caller has heard what was sent."""
-        if self.state is not State.TALKING:
+        if self._caller is None:
             return self._end(hang_up)
-        commands = self._finish_item(now) + self._playout.mark_end()
-        if not self._playout.pending:
+        commands = self._conversation.break_off(now)
+        voice = self._conversation.voice
+        if not voice.pending:
             return commands + self._end(hang_up)
         self._move(State.CLOSING)
         self._hang_up = hang_up
-        self._timers.stop(Timer.HOLE, Timer.LONGEST)
-        self._timers.set(Timer.CLOSE, now + self._playout.left_s(now) + LAST_MARK_S)
+        self._timers.stop(Timer.OPEN, Timer.RENEW, Timer.KEYPAD, Timer.HOLE, Timer.LONGEST)
+        self._timers.set(Timer.CLOSE, now + voice.left_s(now) + LAST_MARK_S)
         return commands
 
     def _closing_mark(self, event: MarkReached, now: float) -> list[Command]:
-        commands = self._playout.mark_reached(event.name, now)
-        return commands if self._playout.pending else commands + self._end(self._hang_up)
+        commands = self._conversation.mark_reached(event, now)
+        return commands if self._conversation.voice.pending else commands + self._end(self._hang_up)
 
     def _end(self, hang_up: HangUp | None) -> list[Command]:
         """The end, at once; with no carrier left there is nothing to hang up."""
@@ -311,15 +322,24 @@ class Call:
 
 _MOVES: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.OPENING, State.LISTENING, State.ENDED}),
-    State.OPENING: frozenset({State.TALKING, State.ENDED}),
+    State.OPENING: frozenset({State.TALKING, State.CLOSING, State.ENDED}),
     State.LISTENING: frozenset({State.ENDED}),
-    State.TALKING: frozenset({State.CLOSING, State.ENDED}),
+    State.TALKING: frozenset({State.OPENING, State.CLOSING, State.ENDED}),
     State.CLOSING: frozenset({State.ENDED}),
     State.ENDED: frozenset(),
 }
 
 
 _Read = Callable[[Call, Any, float], list[Command]]
+
+
+def _conversing(read: Callable[[Conversation, Any, float], list[Command]]) -> _Read:
+    return lambda call, event, now: read(call._conversation, event, now)
+
+
+_NOTHING: dict[type[Word], _Read] = dict.fromkeys(
+    (*get_args(AssistantEvent), CallerAudio, DigitPressed, ToolAnswered), Call._nothing
+)
 _EVER: dict[type[Word], _Read] = {
     TimePassed: Call._nothing,
     Ignored: Call._ignored,
@@ -330,42 +350,44 @@ _WHILE_OPEN: dict[type[Word], _Read] = _EVER | {
     LegLost: Call._leg_lost,
     ClosingAsked: Call._closing_asked,
 }
+_WITH_ASSISTANT: dict[type[Word], _Read] = _WHILE_OPEN | {
+    CallerAudio: Call._caller_audio,
+    DigitPressed: Call._hold_digit,
+    MarkReached: _conversing(Conversation.mark_reached),
+    AssistantReady: Call._ready,
+    AssistantFailed: Call._failed,
+    AssistantComplained: _conversing(Conversation.complained),
+    ToolAnswered: _conversing(Conversation.tool_answered),
+}
+_TALK: dict[type[Word], _Read] = {
+    DigitPressed: Call._digit,
+    ReplyAudio: _conversing(Conversation.reply_audio),
+    ReplyEnded: _conversing(Conversation.reply_ended),
+    ReplySaid: _conversing(Conversation.reply_said),
+    CallerSpoke: _conversing(Conversation.spoke),
+    CallerPaused: _conversing(Conversation.paused),
+    CallerSaid: _conversing(Conversation.caller_said),
+    ToolCalled: _conversing(Conversation.tool_called),
+    NoteTaken: Call._nothing,
+    TokensUsed: Call._nothing,
+}
 _READS: dict[State, dict[type[Word], _Read]] = {
     State.WAITING: _WHILE_OPEN | {CallStarted: Call._start, Ignored: Call._nothing},  # a carrier's greeting
-    State.OPENING: _WHILE_OPEN
-    | {
-        CallerAudio: Call._caller_audio,
-        DigitPressed: Call._hold_digit,
-        AssistantReady: Call._ready,
-    },
-    State.TALKING: _WHILE_OPEN
-    | {
-        CallerAudio: Call._caller_audio,
-        DigitPressed: Call._digit,
-        MarkReached: Call._mark_reached,
-        ReplyAudio: Call._reply_audio,
-        ReplyEnded: Call._reply_ended,
-        CallerSpoke: Call._barge_in,
-        CallerPaused: Call._nothing,
-    },
+    State.OPENING: _WITH_ASSISTANT,
+    State.TALKING: _WITH_ASSISTANT | _TALK,
     State.LISTENING: _WHILE_OPEN
     | {
         CallerAudio: Call._heard,
         OtherPartyAudio: Call._heard,
         DigitPressed: Call._nothing,
     },
-    State.CLOSING: _EVER
+    State.CLOSING: _NOTHING
+    | _EVER
     | {
         MarkReached: Call._closing_mark,
         CallEnded: Call._stopped,
         LegLost: Call._carrier_lost,
         CallerAudio: Call._heard,
-        DigitPressed: Call._nothing,
-        ReplyAudio: Call._nothing,
-        ReplyEnded: Call._nothing,
-        CallerSpoke: Call._nothing,
-        CallerPaused: Call._nothing,
-        ClosingAsked: Call._nothing,
     },
     State.ENDED: dict.fromkeys(get_args(Event), Call._nothing),
 }

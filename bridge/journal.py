@@ -4,78 +4,72 @@
 
 "at" counts seconds from the first line; "<" came in, ">" went out. Audio is not written; its frames, fifty a second
 and kind, are told as runs of at most a second: {"at":…,"until":…,"what":"CallerAudio","frames":50,"bytes":8000}.
+What an assistant says comes word by word; it is one line for each item, told when the item is over. What a tool is
+given and gives back stands with the event; the command beside it, and the opening of an assistant, are abridged.
 Telephone numbers are masked. A line is in the file as soon as it is told; marks, ten a second, and runs wait for the
 next word after their second, or for the call's end.
 """
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from msgspec import json, structs
+from msgspec import json
 
 from bridge.call_file import CallFile, accepted
+from bridge.contracts import Account
 from bridge.events import (
     AppendAudio,
+    AssistantFailed,
     AssistantReady,
     CallEnded,
     CallerAudio,
     CallStarted,
     ClosingAsked,
     Command,
-    HangUp,
-    Ignored,
+    ConfirmHeard,
+    DropReply,
     LegLost,
     MarkReached,
-    MessageRefused,
-    OpenAssistant,
     OtherPartyAudio,
     PlayAudio,
     ReplyAudio,
+    ReplyEnded,
+    ReplySaid,
     SendMark,
+    TruncateReply,
     Word,
 )
+from bridge.journal_line import encode
 
 RUN_S = 1.0
 
 MOST_BYTES = 65_536
 """Of what came in, in a second: a minute's marks, cleared at once, take 20 000; a flood is counted, not written down."""
 
+MOST_LETTERS = 4_000
+"""Of what an item says, in one line; then another begins."""
+
+MOST_SPEAKING = 16
+"""Items whose words are gathered at the same time; one more, and the oldest is told."""
+
 _Audio = CallerAudio | OtherPartyAudio | ReplyAudio | AppendAudio | PlayAudio
 _Frequent = _Audio | SendMark | MarkReached
+_ItemOver = ReplyEnded | TruncateReply | DropReply | ConfirmHeard
 _COMMANDS = frozenset(get_args(Command))
 _NEVER_LEFT_OUT = frozenset(
-    {CallStarted, AssistantReady, CallEnded, LegLost, ClosingAsked, CallerAudio, OtherPartyAudio}
+    {
+        CallStarted,
+        AssistantReady,
+        AssistantFailed,
+        CallEnded,
+        LegLost,
+        ClosingAsked,
+        CallerAudio,
+        OtherPartyAudio,
+    }
 )
-
-_NUMBER = re.compile(r"(?:\+|%2[Bb])?\d(?:[\s()./-]{0,3}\d){4,}[\s()./-]{0,3}(\d)[\s()./-]{0,3}(\d)")
-_MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
-    CallStarted: ("parameters",),
-    OpenAssistant: ("parameters",),
-    LegLost: ("reason",),
-    MessageRefused: ("why",),
-    Ignored: ("kind",),
-    HangUp: ("why",),
-    ClosingAsked: ("why",),
-}
-
-
-def mask(text: str) -> str:
-    """Telephone numbers, however they are written, without all but their last two digits. Seven digits make one."""
-    return _NUMBER.sub(r"***\1\2", text)
-
-
-def _masked(word: Word) -> Word:
-    masked: dict[str, object] = {}
-    for field in _MAY_HOLD_NUMBERS.get(type(word), ()):
-        text = getattr(word, field)
-        if isinstance(text, str):
-            masked[field] = mask(text)
-        else:
-            masked[field] = {mask(key): mask(value) for key, value in text.items()}
-    return structs.replace(word, **masked) if masked else word
 
 
 @dataclass(slots=True)
@@ -90,6 +84,16 @@ class _Run:
     frames: int = 1
 
 
+@dataclass(slots=True)
+class _Speech:
+    """What an item said so far, in pieces."""
+
+    first: float
+    last: float
+    pieces: list[str] = field(default_factory=list)
+    letters: int = 0
+
+
 class Journal:
     """A witness that writes. The file is made when the call is accepted; what came before is kept until then."""
 
@@ -100,6 +104,7 @@ class Journal:
         self._file: CallFile | None = None
         self._lines: list[bytes] = []
         self._runs: dict[type[Word], _Run] = {}
+        self._speeches: dict[str, _Speech] = {}
         self._begun: float | None = None
         self._flush_at = 0.0
         self._room = MOST_BYTES
@@ -123,13 +128,18 @@ class Journal:
             self._begun, self._flush_at = now, now + RUN_S
         if self._file is None:
             self._await_acceptance(word)
-        if not isinstance(word, _Audio):
-            self._add(json.encode(_masked(word)), type(word), now)
-        else:
+        if isinstance(word, _Audio):
             if run is not None:
                 self._tell_run(run)
             item = word.item if isinstance(word, ReplyAudio) else None
             self._runs[type(word)] = _Run(type(word), item, now, now, len(word.audio))
+            return
+        if isinstance(word, ReplySaid):
+            self._listen(word, now)
+            return
+        if isinstance(word, _ItemOver):
+            self._tell_speech(word.item)
+        self._add(encode(word), type(word), now)
         if not isinstance(word, _Frequent):
             self._write()
 
@@ -160,6 +170,23 @@ class Journal:
             told["item"] = run.item
         self._add(json.encode(told), run.kind, run.first, run.last)
 
+    def _listen(self, word: ReplySaid, now: float) -> None:
+        speech = self._speeches.get(word.item)
+        if speech is None:
+            if len(self._speeches) == MOST_SPEAKING:
+                self._tell_speech(next(iter(self._speeches)))
+            speech = self._speeches[word.item] = _Speech(now, now)
+        speech.pieces.append(word.text)
+        speech.letters += len(word.text) or 1  # pieces take room as well
+        speech.last = now
+        if speech.letters > MOST_LETTERS:
+            self._tell_speech(word.item)
+
+    def _tell_speech(self, item: str) -> None:
+        if (speech := self._speeches.pop(item, None)) is not None:
+            said = ReplySaid(item, "".join(speech.pieces))
+            self._add(encode(said), ReplySaid, speech.first, speech.last)
+
     def _flush(self, now: float) -> None:
         self._flush_at = now + RUN_S
         for run in self._runs.values():
@@ -177,12 +204,24 @@ class Journal:
             self._file.append(b"".join(self._lines))
             self._lines.clear()
 
-    def close(self, now: float, counts: dict[str, int]) -> None:
-        """The last line: when the call began by the calendar, and what was counted."""
+    def close(self, now: float, account: Account) -> None:
+        """The last line: when the call began by the calendar, what it came to, and how long each turn's wait was."""
         if self._file is None:
             return
+        for item in list(self._speeches):
+            self._tell_speech(item)
         self._flush(now)
-        started = self._started.isoformat(timespec="milliseconds")
-        self._add(json.encode({"what": "Ended", "started": started, "counts": counts}), None, now)
+        ended = {
+            "what": "Ended",
+            "started": self._started.isoformat(timespec="milliseconds"),
+            "counts": account.counts,
+            "tokens": account.tokens,
+            "caller_s": round(account.caller_s, 3),
+            "assistant_s": round(account.assistant_s, 3),
+            "turns": [
+                {name: ms for name, ms in turn._asdict().items() if ms is not None} for turn in account.turns
+            ],
+        }
+        self._add(json.encode(ended), None, now)
         self._write()
         self._file.close()

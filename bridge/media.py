@@ -52,7 +52,7 @@ class Conversion:
 class Uplink:
     """The caller's frames, put in order, their holes filled, in the format that the assistant hears.
 
-    Until `open` names that format they are held, `HELD_MS` of them; then the oldest are dropped and counted.
+    Until `open` first names that format they are held, `HELD_MS` of them; then the oldest are dropped and counted.
     """
 
     def __init__(self, line: AudioFormat, reorder_ms: int) -> None:
@@ -61,6 +61,7 @@ class Uplink:
         self._conversion: Conversion | None = None
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
+        self._most_held = line.bytes_in(HELD_MS)
         self._dropped = 0
 
     def open(self, hears: AudioFormat) -> list[bytes]:
@@ -68,7 +69,13 @@ class Uplink:
         self._conversion = Conversion(self._line, hears)
         held = list(self._held)
         self._held.clear()
+        self._held_bytes = 0
         return self._convert(held)
+
+    def close(self) -> None:
+        """Nobody hears, until `open` again: what comes is old by then, and dropped."""
+        self._conversion = None
+        self._most_held = 0
 
     @property
     def holding(self) -> bool:
@@ -93,7 +100,7 @@ class Uplink:
         for frame in frames:
             self._held.append(frame)
             self._held_bytes += len(frame)
-        while self._held_bytes > self._line.bytes_in(HELD_MS):
+        while self._held_bytes > self._most_held:
             self._held_bytes -= len(self._held.popleft())
             self._dropped += 1
         return []

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from bridge.call_file import CallFile, accepted
+from bridge.contracts import Account
 from bridge.events import CallerAudio, CallStarted, ClearPlayback, OtherPartyAudio, PlayAudio, Word
 from telecodecs.codec import decoder
 
@@ -219,7 +220,7 @@ class Recording:
             for track in self._tracks:
                 del track.audio[:too_old]
 
-    def close(self, now: float, counts: dict[str, int]) -> None:
+    def close(self, now: float, account: Account) -> None:
         """Write what is left."""
         if self._file is not None:
             self._write()

@@ -1,4 +1,4 @@
-"""What a call's journal tells, as plain data: who spoke when, what was heard, what was cut off.
+"""What a call's journal tells, as plain data: who said what and when, what was heard, what was cut off.
 
 A journal counts its seconds from its first line, a recording from the first frame of sound; a `Story` counts as the
 recording does, so that both can be laid side by side. Nothing is drawn here.
@@ -7,17 +7,24 @@ recording does, so that both can be laid side by side. Nothing is drawn here.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median_low
 from typing import Any, Literal, NamedTuple
 
 from msgspec import MsgspecError, Struct, json
 
 from bridge.errors import ConfigurationError
-from bridge.events import Word
+from bridge.events import Opening
+from bridge.journal_line import LINES
 
 Way = Literal["<", ">", "="]
 
-_WORDS: dict[str, type[Word]] = {word.__name__: word for word in Word.__subclasses__()}
-_NOTES = {"CallStarted": "call starts", "LegLost": "{leg} lost, code {code}", "HangUp": "hang-up: {why}"}
+_NOTES = {
+    "CallStarted": "call starts",
+    "NoteTaken": "note: {text}",
+    "AssistantFailed": "assistant failed: {why}",
+    "LegLost": "{leg} lost, code {code}",
+    "HangUp": "hang-up: {why}",
+}
 _NOT_STARTED: dict[str, Any] = {"call": "", "line": {"rate_hz": 8000}}
 
 
@@ -31,6 +38,22 @@ class Happening:
     fields: dict[str, Any]
 
 
+class Words(NamedTuple):
+    """What the caller said, from when it was begun, or typed."""
+
+    at_s: float
+    text: str
+    typed: bool = False
+
+
+class Wait(NamedTuple):
+    """From the end of an utterance to the first sound of its reply. `heard`: by the caller, as a mark proved."""
+
+    began_s: float
+    ended_s: float
+    heard: bool
+
+
 class Reply(NamedTuple):
     """An item of the assistant's, and when the caller had heard it. `heard_ms`: not all of it, but so much."""
 
@@ -38,6 +61,15 @@ class Reply(NamedTuple):
     began_s: float
     heard_s: float
     heard_ms: int | None = None
+    text: str = ""
+
+
+class ToolRun(NamedTuple):
+    """What the assistant had done. `answered_s`: when it learnt what came of it, if it did."""
+
+    tool: str
+    began_s: float
+    answered_s: float | None
 
 
 class Mark(NamedTuple):
@@ -64,7 +96,10 @@ class Story(NamedTuple):
     other_party: bool
     notes: list[tuple[float, str]]
     turns: list[tuple[float, float]]
+    said: list[Words]
     digits: list[tuple[float, str]]
+    waits: list[Wait]
+    tools: list[ToolRun]
     replies: list[Reply]
     marks: list[Mark]
     cuts: list[Cut]
@@ -77,9 +112,14 @@ class Story(NamedTuple):
         """In a line."""
         unheard_s = sum(cut.unheard_s for cut in self.cuts)
         thrown_away = f"; {unheard_s:.1f} s thrown away unheard" if self.cuts else ""
+        tools = f" Tools: {len(self.tools)}." if self.tools else ""
+        waited_s = [wait.ended_s - wait.began_s for wait in self.waits if wait.heard]
+        waits = (
+            f" Waits: median {median_low(waited_s):.1f} s, longest {max(waited_s):.1f} s." if waited_s else ""
+        )
         return (
             f"Turns of the caller: {len(self.turns)}. Keys: {len(self.digits)}. "
-            f"Replies heard: {len(self.replies)}. Barge-ins: {len(self.barge_ins)}{thrown_away}."
+            f"Replies heard: {len(self.replies)}. Barge-ins: {len(self.barge_ins)}{thrown_away}.{tools}{waits}"
         )
 
 
@@ -91,6 +131,15 @@ class _Line(Struct):
     what: str
     until: float = 0.0
     item: str = ""
+
+
+class _Ended(Struct):
+    """What is read of the last line: of each turn the fields of `contracts.Turn`. Older journals lack it."""
+
+    turns: list[dict[str, int]] = []
+
+
+_LINES: dict[str, type[Struct]] = LINES | {"Ended": _Ended}
 
 
 def read_journal(path: Path) -> list[Happening]:
@@ -112,8 +161,8 @@ def read_journal(path: Path) -> list[Happening]:
 
 def _read_line(text: bytes) -> Happening:
     line, fields = json.decode(text, type=_Line), json.decode(text, type=dict[str, Any])
-    if line.what in _WORDS and "frames" not in fields:
-        json.decode(text, type=_WORDS[line.what])  # refuses a word that lacks one of its fields
+    if line.what in _LINES and "frames" not in fields:
+        json.decode(text, type=_LINES[line.what])  # refuses a word that lacks one of its fields
     return Happening(line.at, line.way, line.what, fields)
 
 
@@ -134,11 +183,14 @@ def story(happenings: Sequence[Happening]) -> Story:
         call=started["call"],
         ended_s=ended_s,
         other_party=bool(each("OtherPartyAudio")),
-        notes=[(one.at_s, _NOTES[one.what].format(**one.fields)) for one in happenings if one.what in _NOTES],
+        notes=list(_notes(happenings)),
         turns=[
             (at_s, min((end_s for end_s in paused_s if end_s > at_s), default=ended_s)) for at_s in spoke_s
         ],
+        said=sorted(_said(happenings)),
         digits=[(at_s, pressed["digit"]) for at_s, pressed in each("DigitPressed")],
+        waits=list(_waits(happenings)),
+        tools=sorted(_tools(happenings), key=lambda run: run.began_s),
         replies=list(_replies(happenings)),
         marks=list(_marks(happenings)),
         cuts=[
@@ -148,8 +200,75 @@ def story(happenings: Sequence[Happening]) -> Story:
     )
 
 
+def _notes(happenings: Sequence[Happening]) -> Iterator[tuple[float, str]]:
+    assistant: str | None = None  # who has the call
+    for one in happenings:
+        if one.what in _NOTES:
+            yield one.at_s, _NOTES[one.what].format(**one.fields)
+        elif one.what == "OpenAssistant":
+            opening, name = one.fields.get("opening", Opening.FIRST), one.fields.get("assistant", "")
+            if name != assistant and assistant is not None:
+                yield one.at_s, f"fallback to {name}"
+            elif name == assistant:
+                yield one.at_s, "renewing" if opening == Opening.RENEWED else "reconnecting"
+            assistant = name
+
+
+def _said(happenings: Sequence[Happening]) -> Iterator[Words]:
+    """An utterance's words come after it: by its name they are put where it began."""
+    spoke_s: float | None = None
+    began_s: dict[str, float] = {}
+    for one in happenings:
+        match one.what:
+            case "CallerSpoke":
+                spoke_s = one.at_s
+            case "CallerPaused" if item := one.fields.get("item"):
+                began_s[item] = one.at_s if spoke_s is None else spoke_s
+            case "CallerSaid":
+                yield Words(began_s.get(one.fields["item"], one.at_s), one.fields["text"].strip())
+            case "EnterDigits":
+                yield Words(one.at_s, one.fields["digits"], typed=True)
+
+
+def _waits(happenings: Sequence[Happening]) -> Iterator[Wait]:
+    """How long each turn's was is in the last line; when it began is where the turn stands."""
+    began_s: list[float] = []
+    waited: list[dict[str, int]] = []
+    keys_ask = False
+    for one in happenings:
+        match one.what:
+            case "AssistantReady":
+                keys_ask = one.fields.get("keys_interrupt", False)
+            case "CallerPaused":
+                began_s.append(one.at_s)
+            case "EnterDigits" if keys_ask:
+                began_s.append(one.at_s)
+            case "Ended":
+                waited = one.fields.get("turns", [])
+    if len(began_s) != len(waited):  # a process was killed, or lines were left out
+        return
+    for at_s, turn in zip(began_s, waited, strict=True):
+        if (ms := turn.get("heard_ms", turn.get("replied_ms"))) is not None:
+            yield Wait(at_s, at_s + ms / 1000, "heard_ms" in turn)
+
+
+def _tools(happenings: Sequence[Happening]) -> Iterator[ToolRun]:
+    running: dict[str, ToolRun] = {}
+    for one in happenings:
+        match one.what:
+            case "RunTool":
+                running[one.fields["call"]] = ToolRun(one.fields["tool"], one.at_s, None)
+            case "AnswerTool" if run := running.pop(one.fields["call"], None):
+                yield run._replace(answered_s=one.at_s)
+    yield from running.values()
+
+
 def _replies(happenings: Sequence[Happening]) -> Iterator[Reply]:
     came_s: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    for one in happenings:
+        if one.what == "ReplySaid":
+            texts[one.fields["item"]] = texts.get(one.fields["item"], "") + one.fields["text"]
     before_s = float("-inf")  # when the caller had heard the reply before: they are played in turn
     for one in happenings:
         match one.what:
@@ -158,7 +277,8 @@ def _replies(happenings: Sequence[Happening]) -> Iterator[Reply]:
             case "ConfirmHeard" | "TruncateReply":
                 item = one.fields["item"]
                 began_s = max(before_s, came_s.get(item, one.at_s))
-                yield Reply(item, began_s, one.at_s, one.fields.get("heard_ms"))
+                text = texts.get(item, "").strip()
+                yield Reply(item, began_s, one.at_s, one.fields.get("heard_ms"), text)
                 before_s = one.at_s
 
 

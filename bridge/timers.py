@@ -1,13 +1,26 @@
 """Everything in a call that can fall due, by name, in one place. No clock: times are seconds, passed in."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a call waits, in seconds."""
+
+    start_s: float = 10.0
+    open_s: float = 5.0
+    silent_s: float = 60.0
+    longest_s: float = 4 * 3600.0
 
 
 class Timer(StrEnum):
     """What can fall due, and what it means when it does."""
 
     START = "the carrier never said start"
-    OPEN = "the assistant was not ready in time"
+    OPEN = "it was not ready in time"
+    RENEW = "the assistant expires soon"
+    KEYPAD = "the caller has typed all of the entry"
     HOLE = "a missing frame will not come any more"
     SILENT = "the carrier sends nothing any more"
     CLOSE = "the last mark did not come back"

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from bridge.call import Call, Limits, State
+from bridge.call import Call, State
 from bridge.events import (
     AppendAudio,
+    AssistantFailed,
     AssistantReady,
     CallEnded,
     CallerAudio,
@@ -37,6 +38,7 @@ from bridge.events import (
     TruncateReply,
     TypeDigit,
 )
+from bridge.timers import Limits
 from telecodecs.format import L16_24K, PCMU_8K, AudioFormat
 
 START = CallStarted("CA1", "MZ1", PCMU_8K)
@@ -100,8 +102,8 @@ def test_barge_in() -> None:
         call,
         [
             (1.0, ReplyAudio("item_1", second), [word for mark in sent for word in (PlayAudio(FIFTH), mark)]),
-            (1.21, MarkReached("0.1"), []),
-            (1.31, CallerSpoke(), [ClearPlayback(8000 - 2400), TruncateReply("item_1", heard_ms=300)]),
+            (1.20, MarkReached("0.1"), []),
+            (1.30, CallerSpoke(), [ClearPlayback(8000 - 2400), TruncateReply("item_1", heard_ms=300)]),
             (1.32, MarkReached("0.2"), []),  # the clear sends them back; they prove nothing
             (1.32, MarkReached("0.3"), []),
             (1.33, ReplyAudio("item_1", FRAME), []),  # was under way
@@ -228,7 +230,12 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
         waiting(expected="CA1"),
         [
             (0.0, START, [OPEN]),
-            (5.0, TimePassed(), [CloseAssistant(), HangUp(1011, "the assistant was not ready in time")]),
+            (5.0, TimePassed(), [CloseAssistant(), OPEN]),
+            (
+                10.0,
+                TimePassed(),
+                [CloseAssistant(), HangUp(1011, "the assistant was lost: it was not ready in time")],
+            ),
         ],
     ),
     ("a socket that dies", talking(), [(1.0, LegLost(LegName.CARRIER, 1006), [CloseAssistant()])]),
@@ -269,12 +276,16 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
         ],
     ),
     (
-        "the assistant is lost in mid-sentence",
+        "the assistant is lost for good in mid-sentence",
         talking(),
         [
             (1.0, ReplyAudio("so", FRAME), [PlayAudio(FRAME)]),
-            (1.0, LegLost(LegName.ASSISTANT, 1006), [SendMark("0.1")]),
-            (1.1, MarkReached("0.1"), [ConfirmHeard("so"), HangUp(1011, "the assistant was lost")]),
+            (1.0, AssistantFailed("no more money", final=True), [SendMark("0.1"), CloseAssistant()]),
+            (
+                1.1,
+                MarkReached("0.1"),
+                [ConfirmHeard("so"), HangUp(1011, "the assistant was lost: no more money")],
+            ),
         ],
     ),
     (
@@ -303,7 +314,7 @@ OUT_OF_PLACE: list[tuple[str, Call, Event]] = [
     ("media before start", waiting(), CallerAudio(FRAME, 0)),
     ("a mark before start", waiting(), MarkReached("0.1")),
     ("a second start", talking(), START),
-    ("ready twice", talking(), READY),
+    ("a reply before the assistant is ready", waiting(), ReplyAudio("a", FRAME)),
     ("the other track of a call with an assistant", talking(), OtherPartyAudio(FRAME, 0)),
 ]
 

@@ -30,7 +30,7 @@ from bridge.phone.wav import read_wav, write_wav
 
 COMMAND = [sys.executable, "-m", "bridge"]
 ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if not name.startswith(("VOICEBRIDGE_", "TWILIO_"))
+    name: value for name, value in os.environ.items() if not name.startswith(("VOICEBRIDGE_", "TWILIO_", "OPENAI_"))
 } | {"COLUMNS": "120"}
 OPEN = {"VOICEBRIDGE_SECURITY__ALLOW_UNAUTHENTICATED": "true", "VOICEBRIDGE_ASSISTANT": "echo"}
 LONG_ENOUGH_S = 20.0
@@ -189,7 +189,7 @@ REFUSALS = {
     ),
     "nobody at the socket": Refusal("call ws://DEAD/twilio/media --audio said.wav", 1, ("no WebSocket",)),
     "nobody at the webhook": Refusal("call http://DEAD/twilio/voice --audio said.wav", 1, ("no webhook",)),
-    "no address": Refusal("call nonsense --audio said.wav", 1, ("nonsense",)),
+    "no address": Refusal("call nonsense --audio said.wav", 1, ("ws://HOST:PORT/PATH",)),
     "wrong keys": Refusal(
         "call ws://DEAD/ --audio said.wav --digits 1@1s,5,6@2s", 2, ("--digits: '5'", "5@2.5s is")
     ),

@@ -4,8 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from bridge.config import Settings, load
+from bridge.assistants.openai_realtime.session import Transcription
+from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.cli import app
+from bridge.config import BUILT_IN, Settings, load
 from bridge.errors import ConfigurationError
 
 
@@ -31,7 +35,7 @@ def test_flag_before_environment_before_dotenv_before_file_before_default(elsewh
     settings = load({"port": 4, "host": None}, environment={"VOICEBRIDGE_LIMITS__START_S": "3"})
     assert settings.port == 4
     assert settings.limits.start_s == 3
-    assert settings.limits.open_s == 10
+    assert settings.limits.open_s == 5
     assert settings.log_level == "error"
     assert settings.twilio.auth_token is not None
     assert settings.twilio.auth_token.get_secret_value() == "from-dotenv"
@@ -46,6 +50,8 @@ def test_the_design_s_example() -> None:
     assert settings.told_url(1) == "https://voice.example.com"
 
 
+REALTIME = "[assistants.a]\nkind = 'openai-realtime'\n"
+
 WRONG = [
     ("prot = 1", "voicebridge.toml: there is no setting prot; did you mean port?"),
     ("[limits]\nstart = 1", "voicebridge.toml: there is no setting limits.start; did you mean start_s?"),
@@ -55,16 +61,63 @@ WRONG = [
     ),
     (
         "[assistants.a]\nkind = 'echo'\nmodle = 'x'",
-        "voicebridge.toml: there is no setting assistants.a.modle; known here: kind",
+        "voicebridge.toml: there is no setting assistants.a.modle; known here: kind, fallback, preconnect, tools",
     ),
     (
         "[assistants.a]\nkind = 'eco'",
-        "voicebridge.toml: assistants.a.kind = 'eco': should be one of echo, parrot",
+        "voicebridge.toml: assistants.a.kind = 'eco': should be one of echo, parrot, openai-realtime",
     ),
+    (
+        "[assistants.a]\nmodel = 'x'",
+        "voicebridge.toml: assistants.a.kind is missing: should be one of echo, parrot, openai-realtime",
+    ),
+    ("[assistants.a]\nkind = ['echo']", "voicebridge.toml: assistants.a.kind: should be one of echo"),
+    ("[assistants]\na = 5", "voicebridge.toml: assistants.a = 5: should be a table"),
+    (f"{REALTIME}modle = 'x'", "there is no setting assistants.a.modle; did you mean model?"),
+    (
+        f"{REALTIME}[assistants.a.turn_detection]\ntreshold = 0.5",
+        "voicebridge.toml: there is no setting assistants.a.turn_detection.treshold; did you mean threshold?",
+    ),
+    (
+        f"{REALTIME}turn_detection.threshold = 'high'",
+        "voicebridge.toml: assistants.a.turn_detection.threshold = 'high': Input should be a valid number",
+    ),
+    (f"{REALTIME}prompt = {{ version = '2' }}", "voicebridge.toml: assistants.a.prompt.id is missing"),
+    (
+        f"{REALTIME}greeting = {{}}",
+        "voicebridge.toml: assistants.a.greeting: should have say or instructions",
+    ),
+    (
+        f"{REALTIME}[assistants.a.tools.look]\nurl = 'https://x/'\nheader = {{}}",
+        "there is no setting assistants.a.tools.look.header; did you mean headers?",
+    ),
+    (
+        f"{REALTIME}[assistants.a.tools.look]",
+        "voicebridge.toml: assistants.a.tools: look should have a function or a url; only hang_up, note",
+    ),
+    (f"{REALTIME}instructions_file = 'x.md'", "assistants.a.instructions_file = 'x.md': No such file"),
+    (f"{REALTIME}instructions = 7\n", "assistants.a.instructions = 7: Input should be a valid string"),
+    (
+        f"{REALTIME}fallback = 'nobody'",
+        "assistants.a.fallback = 'nobody': should be one of parrot, echo, openai-realtime, a",
+    ),
+    (
+        f"{REALTIME}fallback = {{ play = 'x.wav' }}",
+        "assistants.a.fallback.play = 'x.wav': No such file or directory",
+    ),
+    (f"{REALTIME}fallback = {{ say = 'x' }}", "assistants.a.fallback.play is missing"),
+    (f"{REALTIME}fallback = 'a'", "assistants.a.fallback: a -> a is a circle; should end with"),
+    (
+        f"{REALTIME}fallback = 'b'\n[assistants.b]\nkind = 'echo'\nfallback = 'a'",
+        "assistants.a.fallback: a -> b -> a is a circle",
+    ),
+    ("[openai]\nkey = 'x'", "voicebridge.toml: there is no setting openai.key; did you mean api_key?"),
+    ("[openai]\nbase_url = 'x'", "voicebridge.toml: openai.base_url = 'x': should be an address such as"),
+    ("[zzz]", "voicebridge.toml: there is no setting zzz; known here: host, port"),
     ("assistant = 'nobody'", "assistant = 'nobody': should be one of parrot, echo"),
     ("port = 'high'", "voicebridge.toml: port = 'high': Input should be a valid integer"),
     ("port = 70000", "voicebridge.toml: port = 70000: Input should be less than or equal to 65535"),
-    ("limits = 3", "voicebridge.toml: limits = 3: Input should be a valid dictionary"),
+    ("limits = 3", "voicebridge.toml: limits = 3: should be a table"),
     (
         "log_level = 'loud'",
         "voicebridge.toml: log_level = 'loud': Input should be 'debug', 'info', 'warning' or 'error'",
@@ -95,6 +148,14 @@ WRONG_ELSEWHERE = [
     ),
     ({"VOICEBRIDGE_PORT": "x"}, "environment: VOICEBRIDGE_PORT: port = 'x': Input should be a valid integer"),
     ({"VOICEBRIDGE_PORT__X": "1"}, "port"),
+    (
+        {"OPENAI_BASE_URL": "x"},
+        "environment: OPENAI_BASE_URL: openai.base_url = 'x': should be an address such as",
+    ),
+    (
+        {"OPENAI_API_KEY": "hush\n"},
+        "environment: OPENAI_API_KEY: openai.api_key: should be one line of ASCII",
+    ),
 ]
 
 
@@ -118,7 +179,7 @@ def test_a_named_file_must_be_there() -> None:
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:
-    settings = load(environment={"TWILIO_AUTH_TOKEN": "", "VOICEBRIDGE_PORT": ""})
+    settings = load(environment={"TWILIO_AUTH_TOKEN": "", "VOICEBRIDGE_PORT": "", "OPENAI_API_KEY": ""})
     assert settings.twilio.auth_token is None
     assert settings.port == 8080
 
@@ -131,6 +192,171 @@ def test_the_twiml_that_goes_on_may_have_a_query_and_keeps_its_slash() -> None:
 def test_a_secret_shows_nowhere() -> None:
     settings = load(environment={"TWILIO_AUTH_TOKEN": "very-secret"})
     assert "very-secret" not in settings.model_dump_json() + repr(settings)
+
+
+SECRETS = f"""
+{REALTIME}
+api_key = "hush-1"
+headers = {{ X-Route = "hush-2" }}
+query = {{ api-key = "hush-3" }}
+[assistants.a.tools.look]
+url = "https://x/"
+headers = {{ Authorization = "hush-4" }}
+[[assistants.a.session.tools]]
+type = "mcp"
+authorization = "hush-5"
+[openai]
+api_key = "hush-6"
+"""
+
+
+def test_config_show_hides_every_secret(elsewhere: Path) -> None:
+    (elsewhere / "voicebridge.toml").write_text(SECRETS)
+    shown = CliRunner().invoke(app, ["config", "show"], env={"OPENAI_API_KEY": "hush-7"})
+    assert shown.exit_code == 0
+    assert '"type": "mcp"' in shown.output
+    assert "hush" not in shown.output
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRETS + "basse_url = 1",
+        SECRETS.replace('"hush-1"', "['hush-1']"),
+        SECRETS.replace('"hush-2"', "['hush-2']"),
+        SECRETS.replace('"hush-2"', '" hush-2"'),
+        SECRETS.replace('"hush-6"', '"hush-6 "'),
+        SECRETS.replace("openai-realtime", "openai"),
+        SECRETS.replace('url = "https://x/"', 'url = "https://x/"\nfunction = "a:b"'),
+    ],
+)
+def test_no_refusal_tells_a_secret(text: str) -> None:
+    Path("voicebridge.toml").write_text(text)
+    with pytest.raises(ConfigurationError) as refusal:
+        load(environment={})
+    assert "hush" not in str(refusal.value)
+
+
+# The assistants
+
+
+def test_a_long_value_is_told_by_its_beginning() -> None:
+    Path("voicebridge.toml").write_text(f"log_level = '{'x' * 1000}'")
+    with pytest.raises(ConfigurationError) as refusal:
+        load(environment={})
+    assert len(str(refusal.value)) < 250
+
+
+def test_a_key_is_enough_for_openai() -> None:
+    settings = load(environment={"OPENAI_API_KEY": "sk-1", "VOICEBRIDGE_ASSISTANT": "openai-realtime"})
+    settings.check_assistants()
+    realtime = settings.settings_of("openai-realtime")
+    assert isinstance(realtime, RealtimeSettings)
+    assert realtime.address() == (
+        "wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1",
+        {"Authorization": "Bearer sk-1"},
+    )
+
+
+def test_the_vendor_s_names_are_the_defaults_of_every_realtime_assistant() -> None:
+    Path("voicebridge.toml").write_text(f"{REALTIME}project = 'mine'\n[openai]\norganization = 'file'\n")
+    realtime = load(
+        environment={
+            "OPENAI_API_KEY": "sk-1",
+            "OPENAI_BASE_URL": "https://eu.example/v1",
+            "OPENAI_ORG_ID": "org",
+            "OPENAI_PROJECT_ID": "proj",
+        }
+    ).settings_of("a")
+    assert isinstance(realtime, RealtimeSettings)
+    url, headers = realtime.address()
+    assert url == "wss://eu.example/v1/realtime?model=gpt-realtime-2.1"
+    assert headers == {
+        "Authorization": "Bearer sk-1",
+        "OpenAI-Organization": "org",
+        "OpenAI-Project": "mine",
+    }
+
+
+UNANSWERABLE = [
+    (
+        "assistant = 'openai-realtime'",
+        "assistants.openai-realtime: api_key is missing: set OPENAI_API_KEY",
+    ),
+    (
+        "[assistants.a]\nkind = 'echo'\nfallback = 'openai-realtime'",
+        "assistants.openai-realtime: api_key is missing: set OPENAI_API_KEY",
+    ),
+    (REALTIME, "assistants.a: api_key is missing: set OPENAI_API_KEY"),
+    (f"{REALTIME}base_url = 'https://x'", "assistants.a: api_key is missing: https://x may want one"),
+    (
+        f"{REALTIME}base_url = 'ws://127.0.0.1:1'\ntool_choice = 'any'\nsession.output_modalities = 'x'",
+        "\nassistants.a: tool_choice = 'any': Input should be 'none', 'auto' or 'required'",
+    ),
+    (
+        f"{REALTIME}base_url = 'ws://127.0.0.1:1'\ntool_choice = 'any'\nsession.output_modalities = 'x'",
+        "assistants.a: output_modalities = 'x': Input should be a valid list",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), UNANSWERABLE)
+def test_an_assistant_that_could_not_answer_is_found_before_the_first_call(text: str, message: str) -> None:
+    Path("voicebridge.toml").write_text(text)
+    with pytest.raises(ConfigurationError) as refusal:
+        load(environment={}).check_assistants()
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", ["echo", "parrot"])
+def test_assistants_of_this_house_want_nothing(kind: str) -> None:
+    settings = load(environment={"VOICEBRIDGE_ASSISTANT": kind})
+    settings.check_assistants()
+    assert settings.settings_of(kind).kind == kind
+    assert settings.settings_of(kind).address() is None
+
+
+def test_a_kind_that_can_do_without_a_table_is_an_assistant_by_its_name() -> None:
+    settings = Settings()
+    assert {name: settings.settings_of(name).kind for name in BUILT_IN} == {name: name for name in BUILT_IN}
+
+
+def test_an_empty_table_is_a_table() -> None:
+    Path("voicebridge.toml").write_text(f"{REALTIME}[assistants.a.tools.hang_up]\n[assistants.a.tools.note]")
+    environment = {"VOICEBRIDGE_ASSISTANTS__A__TOOLS__NOTE__TIMEOUT_S": "3"}
+    tools = load(environment=environment).settings_of("a").tools
+    assert {name: tool.timeout_s for name, tool in tools.items()} == {"hang_up": 10, "note": 3}
+
+
+def test_the_environment_reaches_into_tables() -> None:
+    Path("voicebridge.toml").write_text(f"{REALTIME}[assistants.a.transcription]\nlanguage = 'en'")
+    name = "VOICEBRIDGE_ASSISTANTS__A__"
+    realtime = load(environment={name + "TURN_DETECTION__SILENCE_DURATION_MS": "350"}).settings_of("a")
+    assert isinstance(realtime, RealtimeSettings)
+    assert realtime.turn_detection.type == "server_vad"
+    assert realtime.turn_detection.silence_duration_ms == 350
+    assert realtime.transcription == Transcription(language="en")
+    silent = load(environment={name + "TRANSCRIPTION": "false"}).settings_of("a")
+    assert isinstance(silent, RealtimeSettings)
+    assert silent.transcription is None
+
+
+def test_who_takes_the_call_and_what_is_said_at_the_end(elsewhere: Path) -> None:
+    sorry = elsewhere / "sorry.wav"
+    sorry.write_bytes(b"RIFF")
+    Path("voicebridge.toml").write_text(
+        f"{REALTIME}fallback = 'b'\n[assistants.b]\nkind = 'openai-realtime'\nfallback = 'c'\n"
+        f"[assistants.c]\nkind = 'echo'\nfallback = {{ play = '{sorry}' }}\n"
+        "[assistants.d]\nkind = 'echo'\nfallback = 'parrot'"
+    )
+    settings = load(environment={})
+    assert settings.rescue_chain("a") == ("a", "b", "c")
+    assert settings.rescue_sentence("a") == sorry
+    assert settings.rescue_chain("c") == ("c",)
+    assert settings.rescue_sentence("c") == sorry
+    assert settings.rescue_chain("d") == ("d", "parrot")
+    assert settings.rescue_sentence("d") is None
+    assert settings.rescue_chain("parrot") == ("parrot",)
 
 
 def test_the_environment_is_the_processes_own_if_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.assistant_settings import AssistantSettings
 from bridge.assistants import ASSISTANTS
 from bridge.carriers import CARRIERS
-from bridge.contracts import Carrier, Message, WireMessage
+from bridge.contracts import Assistant, Carrier, Message, WireMessage
 from bridge.errors import MalformedMessage
 from bridge.events import (
+    AnswerTool,
     AppendAudio,
     AssistantCommand,
     AssistantEvent,
@@ -31,6 +33,7 @@ from bridge.events import (
     ConfirmHeard,
     DigitPressed,
     DropReply,
+    EnterDigits,
     Ignored,
     MarkReached,
     OpenAssistant,
@@ -75,7 +78,8 @@ PEERS = {
 }
 
 each_carrier = pytest.mark.parametrize("name", CARRIERS)
-each_assistant = pytest.mark.parametrize("name", ASSISTANTS)
+IN_THIS_PROCESS = ("echo", "parrot")
+each_assistant = pytest.mark.parametrize("name", IN_THIS_PROCESS)
 each_line = pytest.mark.parametrize("line", [PCMU_8K, PCMA_8K, L16_16K], ids=str)
 
 
@@ -239,11 +243,17 @@ def commands(line: AudioFormat) -> dict[object, st.SearchStrategy[AssistantComma
         OpenAssistant: st.just(OpenAssistant("CA1", line)),
         AppendAudio: st.sampled_from([AppendAudio(audio) for audio in spoken(line)]),
         TypeDigit: st.sampled_from(KEYS).map(TypeDigit),
+        EnterDigits: st.text(KEYS, min_size=1, max_size=32).map(EnterDigits),
         TruncateReply: st.builds(TruncateReply, items, st.integers(0, 60_000)),
         DropReply: items.map(DropReply),
         ConfirmHeard: items.map(ConfirmHeard),
+        AnswerTool: st.builds(AnswerTool, items, st.text()),
         CloseAssistant: st.just(CloseAssistant()),
     }
+
+
+def made(kind: str) -> Assistant:
+    return ASSISTANTS[kind].dialect(AssistantSettings(kind=kind), ())
 
 
 def keeps_its_items_apart(events: Sequence[Message]) -> None:
@@ -268,9 +278,9 @@ def test_every_command_to_an_assistant_is_tried() -> None:
 @each_line
 @each_assistant
 def test_an_assistant_is_ready_before_it_says_anything(name: str, line: AudioFormat) -> None:
-    assistant = ASSISTANTS[name]()
-    messages = assistant.encode(OpenAssistant("CA1", line, PARAMETERS))
-    first, *more = [event for message in messages for event in assistant.decode(message)]
+    assistant = made(name)
+    messages = assistant.encode(OpenAssistant("CA1", line, PARAMETERS), 0.0)
+    first, *more = [event for message in messages for event in assistant.decode(message, 0.0)]
     assert first == AssistantReady(hears=line, speaks=line)
     assert not any(isinstance(event, AssistantReady) for event in more)
 
@@ -279,13 +289,13 @@ def test_an_assistant_is_ready_before_it_says_anything(name: str, line: AudioFor
 @each_assistant
 @given(data=st.data())
 def test_an_assistant_takes_what_comes(name: str, line: AudioFormat, data: st.DataObject) -> None:
-    assistant = ASSISTANTS[name]()
-    said = list(assistant.encode(OpenAssistant("CA1", line)))
+    assistant = made(name)
+    said = list(assistant.encode(OpenAssistant("CA1", line), 0.0))
     for command in data.draw(st.lists(st.one_of(*commands(line).values()), max_size=12)):
-        said += assistant.encode(command)
+        said += assistant.encode(command, 0.0)
     for event in said:
         assert isinstance(event, AssistantEvent)
-        assert tuple(assistant.decode(event)) == (event,)
+        assert tuple(assistant.decode(event, 0.0)) == (event,)
         if isinstance(event, ReplyAudio):
             assert len(event.audio) % line.sample_bytes == 0
     keeps_its_items_apart(said)

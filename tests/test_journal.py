@@ -1,4 +1,4 @@
-"""The journal: a line for each event and command, runs for audio, no numbers, nothing lost."""
+"""The journal: a line for each event and command, runs for audio, an item's words together, nothing lost."""
 
 import json
 from datetime import UTC, datetime
@@ -7,27 +7,43 @@ from pathlib import Path
 import pytest
 
 from bridge.call_file import stem
+from bridge.contracts import Account, Turn
 from bridge.events import (
     AppendAudio,
+    AssistantComplained,
+    AssistantFailed,
+    AssistantReady,
     CallerAudio,
+    CallerSaid,
     CallStarted,
     ClearPlayback,
+    ConfirmHeard,
     DigitPressed,
+    DropReply,
     HangUp,
     Ignored,
     LegLost,
     LegName,
     MarkReached,
-    MessageRefused,
     OpenAssistant,
     PlayAudio,
     ReplyAudio,
+    ReplyEnded,
+    ReplySaid,
     TruncateReply,
     Word,
 )
-from bridge.journal import MOST_BYTES, Journal, mask
+from bridge.journal import MOST_BYTES, MOST_LETTERS, MOST_SPEAKING, Journal
 from telecodecs.format import PCMU_8K
 
+NOTHING = Account({}, {}, 0.0, 0.0, [])
+ACCOUNT = Account(
+    {"digits": 1},
+    {"input_audio": 120},
+    12.3456,
+    4.0,
+    [Turn(400, 410, 650), Turn(500, None, None), Turn(None, None, None)],
+)
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 START = CallStarted("CA1", "MZ1", PCMU_8K, parameters={"from": "+15550199", "id": "15550100", "plan": "gold"})
 OPEN = OpenAssistant("CA1", PCMU_8K)
@@ -60,7 +76,7 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
     ]
     for now, word in told:
         journal.saw(word, now)
-    journal.close(102.5, {"digits": 1})
+    journal.close(102.5, ACCOUNT)
     assert lines(tmp_path) == [
         {
             "at": 0.0,
@@ -73,7 +89,17 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
             "one_way": False,
             "parameters": {"from": "***99", "id": "***00", "plan": "gold"},
         },
-        {"at": 0.0, "way": ">", "what": "OpenAssistant", "call": "CA1", "line": LINE, "parameters": {}},
+        {
+            "at": 0.0,
+            "way": ">",
+            "what": "OpenAssistant",
+            "call": "CA1",
+            "line": LINE,
+            "parameters": {},
+            "assistant": "",
+            "opening": "first",
+            "history": 0,
+        },
         {"at": 0.25, "way": "<", "what": "DigitPressed", "digit": "4"},
         {"at": 0.5, "way": ">", "what": "ClearPlayback", "unheard_samples": 800},
         {"at": 1.5, "way": "<", "what": "MarkReached", "name": "0.1"},
@@ -84,6 +110,10 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
             "what": "Ended",
             "started": "2026-11-21T08:30:00.000+00:00",
             "counts": {"digits": 1},
+            "tokens": {"input_audio": 120},
+            "caller_s": 12.346,
+            "assistant_s": 4.0,
+            "turns": [{"replied_ms": 400, "sent_ms": 410, "heard_ms": 650}, {"replied_ms": 500}, {}],
         },
     ]
 
@@ -96,7 +126,7 @@ def test_audio_is_told_in_runs_of_a_second_and_its_sound_never(tmp_path: Path) -
     journal.saw(ReplyAudio("a", b"\x55" * 100), 1.5)
     journal.saw(ReplyAudio("b", b"\x55" * 60), 1.6)
     journal.saw(PlayAudio(b"\x55" * 160), 1.6)
-    journal.close(1.7, {})
+    journal.close(1.7, NOTHING)
     assert lines(tmp_path)[2:-1] == [
         {"at": 0.0, "until": 1.0, "way": "<", "what": "CallerAudio", "frames": 51, "bytes": 8160},
         {"at": 0.0, "until": 0.98, "way": ">", "what": "AppendAudio", "frames": 50, "bytes": 8000},
@@ -114,7 +144,7 @@ def test_what_came_before_the_acceptance_is_there_too(tmp_path: Path) -> None:
     journal.saw(START, 2.0)
     assert not list(tmp_path.iterdir())
     journal.saw(OPEN, 2.0)
-    journal.close(2.0, {})
+    journal.close(2.0, NOTHING)
     assert [line["what"] for line in lines(tmp_path)] == ["Ignored", "CallStarted", "OpenAssistant", "Ended"]
 
 
@@ -123,7 +153,7 @@ def test_a_call_that_is_turned_away_leaves_no_file(tmp_path: Path, one_way: bool
     journal = Journal(tmp_path, STARTED)
     journal.saw(CallStarted("CA1", "MZ1", PCMU_8K, one_way=one_way), 0.0)
     journal.saw(TURNED_AWAY, 0.0)
-    journal.close(0.0, {})
+    journal.close(0.0, NOTHING)
     assert not list(tmp_path.iterdir())
 
 
@@ -131,14 +161,14 @@ def test_a_call_that_is_listened_to_is_accepted_when_it_goes_on(tmp_path: Path) 
     journal = Journal(tmp_path, STARTED)
     journal.saw(CallStarted("CA1", "MZ1", PCMU_8K, one_way=True), 0.0)
     journal.saw(CallerAudio(b"\x55" * 160, 0), 0.1)
-    journal.close(0.2, {})
+    journal.close(0.2, NOTHING)
     assert [line["what"] for line in lines(tmp_path)] == ["CallStarted", "CallerAudio", "Ended"]
 
 
 def test_a_call_without_a_name_leaves_no_file(tmp_path: Path) -> None:
     journal = Journal(tmp_path, STARTED)
     journal.saw(MarkReached("early"), 0.0)
-    journal.close(20.0, {})
+    journal.close(20.0, NOTHING)
     assert not list(tmp_path.iterdir())
 
 
@@ -146,10 +176,15 @@ FLOODS: list[list[Word]] = [
     [MarkReached("flood")],
     [Ignored("x" * 200_000)],
     [ReplyAudio("a", b"\x55"), ReplyAudio("b", b"\x55")],  # a run each
+    [ReplySaid("a", "x" * 500)],
+    [ReplySaid("a", "x"), ReplyEnded("a")],
+    [CallerSaid("u", "x" * 500), AssistantComplained("x" * 500)],
 ]
 
 
-@pytest.mark.parametrize("flood", FLOODS, ids=["marks", "long ones", "items"])
+@pytest.mark.parametrize(
+    "flood", FLOODS, ids=["marks", "long ones", "items", "speeches", "words", "complaints"]
+)
 @pytest.mark.parametrize("before", [True, False])
 def test_a_flood_is_counted_and_not_written_down(tmp_path: Path, flood: list[Word], before: bool) -> None:
     journal = Journal(tmp_path, STARTED) if before else begun(tmp_path)
@@ -159,15 +194,18 @@ def test_a_flood_is_counted_and_not_written_down(tmp_path: Path, flood: list[Wor
     if before:
         journal.saw(START, 0.5)
         journal.saw(OPEN, 0.5)
-    for word in (TruncateReply("a", 20), TURNED_AWAY, LegLost(LegName.CARRIER, 1006), MarkReached("x" * 99)):
+    ready, failed = AssistantReady(PCMU_8K, PCMU_8K), AssistantFailed("no such model", final=True)
+    for word in (ready, failed, TruncateReply("a", 20), TURNED_AWAY, LegLost(LegName.CARRIER, 1006)):
         journal.saw(word, 0.6)
+    journal.saw(MarkReached("x" * 99), 0.6)
     journal.saw(DigitPressed("4"), 1.7)  # in the next second there is room again
     journal.saw(MarkReached("dry"), 1.8)
-    journal.close(1.9, {})
+    journal.close(1.9, NOTHING)
     (file,) = tmp_path.iterdir()
     assert file.stat().st_size < MOST_BYTES + 2_000
     told = [line["what"] for line in lines(tmp_path)]
-    rare = ["CallStarted", "OpenAssistant", "TruncateReply", "HangUp", "LegLost"]
+    rare = ["CallStarted", "OpenAssistant"]
+    rare += ["AssistantReady", "AssistantFailed", "TruncateReply", "HangUp", "LegLost"]
     assert [what for what in told if what in rare] == rare
     assert "LeftOut" in told
     assert told[-2:] == ["MarkReached", "Ended"]
@@ -178,7 +216,7 @@ def test_a_word_is_in_the_file_at_once(tmp_path: Path) -> None:
     for n in range(30):
         journal.saw(DigitPressed("4"), n * 0.1)
         assert lines(tmp_path)[-1]["what"] == "DigitPressed"  # a killed process loses none
-    journal.close(4.0, {})
+    journal.close(4.0, NOTHING)
 
 
 def test_a_killed_process_loses_a_second_of_marks_at_most(tmp_path: Path) -> None:
@@ -187,59 +225,50 @@ def test_a_killed_process_loses_a_second_of_marks_at_most(tmp_path: Path) -> Non
         journal.saw(MarkReached(str(n)), n * 0.1)
         told = [line["name"] for line in lines(tmp_path) if line["what"] == "MarkReached"]
         assert len(told) > n - 11
-    journal.close(4.0, {})
+    journal.close(4.0, NOTHING)
 
 
-MASKED = [
-    ("+15550199", "***99"),
-    ("15550199", "***99"),
-    ("+1 (555) 010-0199", "***99"),
-    ("+1-555-010-0199", "***99"),
-    ("1.555.010.0199", "***99"),
-    ("0711/5550199", "***99"),
-    ("sip:15550100@example.com", "sip:***00@example.com"),
-    ("sip:+442079460000@example.com", "sip:***00@example.com"),
-    ("tel:15550100", "tel:***00"),
-    ("%2B15550100199", "***99"),
-    ("%2b15550100199", "***99"),
-    ("call 15550100199 now", "call ***99 now"),
-    ("from=5550100199", "from=***99"),
-    ("+155501001991234567", "***67"),
-    ("1555010019912345", "***45"),
-    ("15550100199, 15550100188", "***99, ***88"),
-    ("12.345", "12.345"),
-    ("code 1006 after 120 s", "code 1006 after 120 s"),
-    ("", ""),
+PIECES: list[tuple[float, Word]] = [
+    (1.0, ReplySaid("a", "Good ")),
+    (1.1, ReplySaid("b", "Bye.")),
+    (1.2, ReplySaid("a", "morning.")),
 ]
+ENDS = [ReplyEnded("a"), TruncateReply("a", 200), DropReply("a"), ConfirmHeard("a")]
 
 
-@pytest.mark.parametrize(("text", "masked"), MASKED)
-def test_numbers_are_masked_and_nothing_else(text: str, masked: str) -> None:
-    assert mask(text) == masked
-
-
-SID = "CA" + "1234567890" * 3 + "ab"
-NUMBER = "+1 (555) 010-0199"
-TELLING: list[tuple[Word, dict[str, object]]] = [
-    (CallStarted(SID, "MZ15550100199", PCMU_8K, parameters={NUMBER: NUMBER}), {"call": SID, "stream": "MZ15550100199", "parameters": {"***99": "***99"}}),
-    (OpenAssistant(SID, PCMU_8K, {"from": NUMBER}), {"call": SID, "parameters": {"from": "***99"}}),
-    (LegLost(LegName.CARRIER, 1006, NUMBER), {"reason": "***99"}),
-    (MessageRefused(LegName.CARRIER, NUMBER), {"why": "***99"}),
-    (Ignored(NUMBER), {"kind": "***99"}),
-    (HangUp(1000, NUMBER), {"why": "***99"}),
-    (MarkReached("1234.5678901"), {"name": "1234.5678901"}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("word", "told"), TELLING, ids=[type(word).__name__ for word, _ in TELLING])
-def test_what_may_hold_a_number_is_told_without_it(
-    tmp_path: Path, word: Word, told: dict[str, object]
-) -> None:
+@pytest.mark.parametrize("end", ENDS, ids=[type(word).__name__ for word in ENDS])
+def test_the_words_of_an_item_are_one_line_when_it_is_over(tmp_path: Path, end: Word) -> None:
     journal = begun(tmp_path)
-    journal.saw(word, 0.1)
-    journal.close(0.2, {})
-    line = lines(tmp_path)[-2]
-    assert {field: line[field] for field in told} == told
+    for now, word in PIECES:
+        journal.saw(word, now)
+    journal.saw(end, 2.0)
+    assert lines(tmp_path)[2:3] == [
+        {"at": 1.0, "until": 1.2, "way": "<", "what": "ReplySaid", "item": "a", "text": "Good morning."}
+    ]
+    assert [line["what"] for line in lines(tmp_path)[3:]] == [type(end).__name__]
+    journal.close(3.0, NOTHING)
+    assert lines(tmp_path)[4:-1] == [
+        {"at": 1.1, "until": 1.1, "way": "<", "what": "ReplySaid", "item": "b", "text": "Bye."}
+    ]
+
+
+def test_a_long_speech_is_told_in_lines(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    for n in range(3 * MOST_LETTERS):
+        journal.saw(ReplySaid("a", "x"), n / 1000)
+    journal.close(20.0, NOTHING)
+    told = [line["text"] for line in lines(tmp_path) if line["what"] == "ReplySaid"]
+    assert "".join(map(str, told)) == "x" * 3 * MOST_LETTERS
+    assert [len(str(text)) for text in told] == [MOST_LETTERS + 1, MOST_LETTERS + 1, MOST_LETTERS - 2]
+
+
+def test_of_many_speakers_the_oldest_is_told_first(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    for n in range(MOST_SPEAKING + 2):
+        journal.saw(ReplySaid(str(n), "…"), 1.0)
+    journal.saw(DigitPressed("4"), 1.1)
+    assert [line["item"] for line in lines(tmp_path) if line["what"] == "ReplySaid"] == ["0", "1"]
+    journal.close(2.0, NOTHING)
 
 
 def test_a_calls_name_cannot_lead_out_of_the_folder() -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bridge.assistant_settings import AssistantSettings
 from bridge.assistants import ASSISTANTS
-from bridge.call import Call, Limits, State
+from bridge.call import Call, State
 from bridge.carriers.twilio import TwilioStream
-from bridge.contracts import Assistant
+from bridge.contracts import Answer, Assistant, Utterance
 from bridge.events import (
     CallStarted,
     ClearPlayback,
@@ -20,6 +21,7 @@ from bridge.events import (
     SendMark,
     TruncateReply,
 )
+from bridge.timers import Limits
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CALLS = [("call-parrot", "parrot"), ("call-echo", "echo"), ("call-listened-to", "parrot")]
@@ -34,6 +36,10 @@ def recorded(name: str) -> tuple[list[tuple[float, str]], list[object]]:
     return to_bridge, [line["message"] for line in lines if line["to"] == "carrier"]
 
 
+def made(kind: str) -> Assistant:
+    return ASSISTANTS[kind].dialect(AssistantSettings(kind=kind), ())
+
+
 class Replay:
     """A session without sockets and without a clock."""
 
@@ -44,8 +50,9 @@ class Replay:
         self.said: list[object] = []
         self.commands: list[Command] = []
 
-    def feed(self, events: Sequence[Event], now: float) -> None:
+    def feed(self, events: Sequence[Event | Utterance], now: float) -> None:
         for event in events:
+            assert not isinstance(event, Answer)
             for command in self.call.handle(event, now):
                 self.commands.append(command)
                 match command:
@@ -54,14 +61,14 @@ class Replay:
                     case HangUp():
                         pass
                     case _:
-                        for message in self.assistant.encode(command):
-                            self.feed(self.assistant.decode(message), now)
+                        for message in self.assistant.encode(command, now):
+                            self.feed(self.assistant.decode(message, now), now)
 
 
 @pytest.mark.parametrize(("name", "kind"), CALLS)
 def test_the_bridge_says_again_what_it_said(name: str, kind: str) -> None:
     to_bridge, to_carrier = recorded(name)
-    replay = Replay(ASSISTANTS[kind]())
+    replay = Replay(made(kind))
     for at_s, message in to_bridge:
         replay.feed([replay.dialect.decode(message)], at_s)
     assert replay.said == to_carrier
@@ -71,7 +78,7 @@ def test_the_bridge_says_again_what_it_said(name: str, kind: str) -> None:
 
 def test_the_interrupted_reply_is_truncated_where_the_clear_came() -> None:
     to_bridge, _ = recorded("call-parrot")
-    replay = Replay(ASSISTANTS["parrot"]())
+    replay = Replay(made("parrot"))
     for at_s, message in to_bridge:
         replay.feed([replay.dialect.decode(message)], at_s)
     (cut,) = [command for command in replay.commands if isinstance(command, TruncateReply)]

@@ -1,11 +1,47 @@
 """The story of a call: what a journal tells, and which lines are none."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bridge.account import Accounting
 from bridge.errors import ConfigurationError
-from bridge.story import Cut, Happening, Mark, Reply, read_journal, story
+from bridge.events import (
+    AnswerTool,
+    AssistantFailed,
+    AssistantReady,
+    CallerAudio,
+    CallerPaused,
+    CallerSaid,
+    CallerSpoke,
+    CallStarted,
+    ConfirmHeard,
+    EnterDigits,
+    HangUp,
+    LegLost,
+    LegName,
+    MarkReached,
+    NoteTaken,
+    OpenAssistant,
+    Opening,
+    PlayAudio,
+    ReplyAudio,
+    ReplyEnded,
+    ReplySaid,
+    RunTool,
+    Said,
+    SendMark,
+    Speaker,
+    TokensUsed,
+    ToolAnswered,
+    ToolCalled,
+    TruncateReply,
+    Word,
+)
+from bridge.journal import Journal
+from bridge.story import Cut, Happening, Mark, Reply, Story, ToolRun, Wait, Words, read_journal, story
+from telecodecs.format import PCMU_8K
 
 CALL = Path(__file__).with_name("call-journal.jsonl").read_text()
 
@@ -43,6 +79,12 @@ BROKEN = [
     ('{"at":0,"way":"?","what":"CallerSpoke"}\n', "way"),
     ('{"at":0,"way":">","what":"ClearPlayback"}\n', "unheard_samples"),
     ('{"at":0,"way":"<","what":"MarkReached","name":7}\n', "name"),
+    ('{"at":0,"way":">","what":"RunTool","call":"c1"}\n', "tool"),
+    (
+        '{"at":0,"way":">","what":"OpenAssistant","call":"CA1","line":{"encoding":"pcmu","rate_hz":8000},"history":[]}\n',
+        "history",
+    ),
+    ('{"at":0,"way":"=","what":"Ended","turns":[{"heard_ms":"soon"}]}\n', "turns"),
     ('{"at":0,"until":null,"way":"<","what":"CallerAudio","frames":50,"bytes":8000}\n', "until"),
     ('{"at":0,"until":1,"way":"<","what":"ReplyAudio","frames":1,"bytes":160,"item":[]}\n', "item"),
     ('{"at":0,"until":"soon","way":"<","what":"CallerAudio","frames":50,"bytes":8000}\n', "until"),
@@ -118,6 +160,120 @@ def test_a_stream_of_both_tracks_has_another_party() -> None:
     )
     assert told.other_party
     assert told.ended_s == 2.0
+
+
+READY = AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=True)
+SOUND = b"\x55" * 1600
+HISTORY = (Said(Speaker.CALLER, "Hello"),)
+CONVERSATION: list[tuple[float, Word]] = [
+    (0.0, CallStarted("CA1", "MZ1", PCMU_8K, parameters={"from": "+15550100199"})),
+    (0.0, OpenAssistant("CA1", PCMU_8K, {}, "first")),
+    (0.0, CallerAudio(b"\x55" * 160, 0)),
+    (0.25, READY),
+    (1.0, CallerSpoke()),
+    (2.0, CallerPaused("u1")),
+    (2.125, ToolCalled("c1", "book", '{"day":"Monday"}')),
+    (2.125, RunTool("c1", "book", '{"day":"Monday"}')),
+    (2.25, ToolCalled("c2", "hangs", "{}")),
+    (2.25, RunTool("c2", "hangs", "{}")),
+    (2.5, CallerSaid("u1", " A table, please. ")),
+    (2.75, ToolAnswered("c1", "done")),
+    (2.75, AnswerTool("c1", "done")),
+    (3.0, ReplySaid("a", "It is ")),
+    (3.0, ReplyAudio("a", SOUND)),
+    (3.0, PlayAudio(SOUND)),
+    (3.0, SendMark("0.1")),
+    (3.0, ReplySaid("a", "booked.")),
+    (3.0, ReplyEnded("a")),
+    (3.0, TokensUsed({"input_audio": 7})),
+    (3.25, MarkReached("0.1")),
+    (3.25, ConfirmHeard("a")),
+    (4.0, EnterDigits("42")),
+    (4.5, ReplyAudio("b", SOUND)),
+    (4.5, ReplySaid("b", "Thank you.")),
+    (4.75, TruncateReply("b", 100)),
+    (5.0, NoteTaken("table 42")),
+    (6.0, LegLost(LegName.ASSISTANT, 1006)),
+    (6.0, OpenAssistant("CA1", PCMU_8K, {}, "first", Opening.RECOVERED, HISTORY)),
+    (7.0, READY),
+    (8.0, OpenAssistant("CA1", PCMU_8K, {}, "first", Opening.RENEWED, HISTORY)),
+    (9.0, AssistantFailed("quota", final=True)),
+    (9.0, OpenAssistant("CA1", PCMU_8K, {}, "backup", Opening.RECOVERED, HISTORY)),
+    (10.0, CallerSaid("u9", "from nowhere")),
+    (11.0, HangUp(1000, "the call ended")),
+]
+
+
+@pytest.fixture
+def conversation(tmp_path: Path) -> Story:
+    """As the journal tells it."""
+    journal, accounting = Journal(tmp_path, datetime(2026, 11, 21, tzinfo=UTC)), Accounting()
+    for now, word in CONVERSATION:
+        journal.saw(word, 100 + now)
+        accounting.saw(word, 100 + now)
+    journal.close(111.0, accounting.account({}))
+    (path,) = tmp_path.iterdir()
+    return story(read_journal(path))
+
+
+def test_words_stand_where_they_were_spoken(conversation: Story) -> None:
+    assert conversation.said == [
+        Words(1.0, "A table, please."),
+        Words(4.0, "42", typed=True),
+        Words(10.0, "from nowhere"),
+    ]
+    assert conversation.replies == [
+        Reply("a", 3.0, 3.25, None, "It is booked."),
+        Reply("b", 4.5, 4.75, 100, "Thank you."),
+    ]
+
+
+def test_a_wait_is_from_the_pause_until_the_reply_is_heard(conversation: Story) -> None:
+    assert conversation.waits == [Wait(2.0, 3.25, heard=True), Wait(4.0, 4.5, heard=False)]
+
+
+def test_an_entry_is_no_turn_where_the_assistant_does_not_take_it_for_one() -> None:
+    happenings = [
+        Happening(0.0, "<", "AssistantReady", {"keys_interrupt": False}),
+        Happening(1.0, "<", "CallerPaused", {}),
+        Happening(1.5, ">", "EnterDigits", {"digits": "4"}),
+        Happening(9.0, "=", "Ended", {"turns": [{"replied_ms": 500, "heard_ms": 1000}]}),
+    ]
+    assert story(happenings).waits == [Wait(1.0, 2.0, heard=True)]
+
+
+def test_a_journal_that_lacks_turns_tells_no_waits() -> None:
+    happenings = [
+        Happening(1.0, "<", "CallerPaused", {}),
+        Happening(2.0, "<", "CallerPaused", {}),
+        Happening(9.0, "=", "Ended", {"turns": [{"heard_ms": 1000}]}),
+    ]
+    assert story(happenings).waits == []
+    assert story(happenings[:2]).waits == []
+
+
+def test_a_tool_runs_until_the_assistant_knows(conversation: Story) -> None:
+    assert conversation.tools == [ToolRun("book", 2.125, 2.75), ToolRun("hangs", 2.25, None)]
+
+
+def test_who_has_the_call_is_noted(conversation: Story) -> None:
+    assert conversation.notes == [
+        (0.0, "call starts"),
+        (5.0, "note: table 42"),
+        (6.0, "assistant lost, code 1006"),
+        (6.0, "reconnecting"),
+        (8.0, "renewing"),
+        (9.0, "assistant failed: quota"),
+        (9.0, "fallback to backup"),
+        (11.0, "hang-up: the call ended"),
+    ]
+
+
+def test_the_summary_of_a_conversation(conversation: Story) -> None:
+    assert conversation.summary() == (
+        "Turns of the caller: 1. Keys: 0. Replies heard: 2. Barge-ins: 0. Tools: 2. "
+        "Waits: median 1.2 s, longest 1.2 s."
+    )
 
 
 def test_nothing_happened() -> None:

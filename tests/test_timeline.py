@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ConfigurationError
-from bridge.timeline import Label, draw, group_keys, stagger
+from bridge.timeline import Label, draw, group_keys, shortened, stagger
 
 CALL = Path(__file__).with_name("call-journal.jsonl").read_text()
 
@@ -37,6 +37,7 @@ LABELS = [  # when labels begin; what is written: text, row, left edge. A letter
         [("at length", 0, 1.0), ("at length", 0, 8.4), ("at length", 1, 8.6), ("short", 0, 9.4)],
     ),
     ([1.0, 1.1, 1.2], [("at length", 0, 1.0), ("at length", 1, 1.1)]),  # no room
+    ([1.0, 1.1, 1.6], [("short", 0, 1.0), ("at length", 1, 1.1), ("at length", 0, 1.6)]),  # room is made
     ([-0.2], [("at length", 0, 0.0)]),  # moved into the picture
     ([9.9], [("at length", 0, 9.1)]),
 ]
@@ -49,6 +50,20 @@ def test_labels_do_not_lie_upon_each_other(
     labels = [Label(at_s, ("at length", "short")) for at_s in wanted]
     placed = stagger(labels, lambda text: len(text) * 0.1, rows=2, within_s=(0.0, 10.0))
     assert [(text, row, round(left_s, 6)) for _, text, row, left_s in placed] == written
+
+
+SHORTENED = [
+    ("Hello.", ["Hello."]),
+    ("Hello, who is there?", ["Hello, who is there?", "Hello, who…"]),
+    ("x" * 30, ["x" * 30, "x" * 23 + "…", "x" * 11 + "…"]),
+    ("x" * 99, ["x" * 59 + "…", "x" * 39 + "…", "x" * 23 + "…", "x" * 11 + "…"]),
+    ("", [""]),
+]
+
+
+@pytest.mark.parametrize(("text", "texts"), SHORTENED)
+def test_a_text_gets_as_short_as_it_has_to(text: str, texts: list[str]) -> None:
+    assert list(shortened(text)) == texts
 
 
 def test_keys_pressed_fast_share_a_cap() -> None:
@@ -66,8 +81,23 @@ def size_of(picture: Path) -> tuple[int, int]:
 
 
 NO_SPEECH = '{"at":0,"until":4,"way":"<","what":"CallerAudio","frames":200,"bytes":32000}\n'
+TALK = (
+    CALL.replace("CallerPaused", 'CallerPaused","item":"u1').replace(
+        '"counts":{}', '"counts":{},"turns":[{"replied_ms":100,"heard_ms":250}]'
+    )
+    + """\
+{"at":2.0,"way":"<","what":"CallerSaid","item":"u1","text":"What is $5, or 100 % of it? And $6?"}
+{"at":2.0,"until":2.1,"way":"<","what":"ReplySaid","item":"reply-2","text":"It is $5, or 100 % of it."}
+{"at":2.0,"way":">","what":"RunTool","call":"c1","tool":"cash_$desk$"}
+{"at":2.1,"way":">","what":"RunTool","call":"c2","tool":"hangs"}
+{"at":2.2,"way":">","what":"AnswerTool","call":"c1"}
+{"at":3.0,"way":">","what":"EnterDigits","digits":"4"}
+{"at":3.0,"way":"<","what":"AssistantFailed","why":"it is of no use, and this is a long story","final":false}
+"""
+)
 PICTURES = [  # the journal, frames of the recording, how wide the picture gets
     (CALL, 34_000, 1680),
+    (TALK, 34_000, 1680),
     (CALL, 0, 1680),  # killed before the first half second was written
     (NO_SPEECH, 34_000, 1680),
     ("", 0, 1680),
@@ -80,7 +110,7 @@ PICTURES = [  # the journal, frames of the recording, how wide the picture gets
 def test_a_picture_is_made(tmp_path: Path, text: str, frames: int, width: int) -> None:
     picture = tmp_path / "timeline.png"
     draw(recording(tmp_path, frames=frames), journal(tmp_path, text), picture, title="Costs $5, or $6")
-    assert size_of(picture) == (width, 720)
+    assert size_of(picture) == (width, 840)
 
 
 def test_a_recording_of_one_voice_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""What stands in a journal's line: a word of the vocabulary as JSON, abridged where it repeats another, and masked.
+
+Masked are telephone numbers, wherever somebody's text may hold one: all but their last two digits are stars.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct, json, structs
+
+from bridge.events import (
+    AnswerTool,
+    AssistantComplained,
+    AssistantFailed,
+    CallerSaid,
+    CallStarted,
+    ClosingAsked,
+    EnterDigits,
+    HangUp,
+    Ignored,
+    LegLost,
+    MessageRefused,
+    NoteTaken,
+    OpenAssistant,
+    Opening,
+    ReplySaid,
+    RunTool,
+    ToolAnswered,
+    ToolCalled,
+    Word,
+)
+from telecodecs.format import AudioFormat
+
+
+class _Opened(Struct, tag="OpenAssistant", tag_field="what"):
+    """`history`: only how much there is of it; it was told when it was spoken."""
+
+    call: str
+    line: AudioFormat
+    parameters: dict[str, str] = {}
+    assistant: str = ""
+    opening: Opening = Opening.FIRST
+    history: int = 0
+
+
+class _ToolRun(Struct, tag="RunTool", tag_field="what"):
+    call: str
+    tool: str
+
+
+class _ToolOver(Struct, tag="AnswerTool", tag_field="what"):
+    call: str
+
+
+_ABRIDGED: dict[type[Word], Callable[[Any], Struct]] = {
+    OpenAssistant: lambda word: _Opened(
+        word.call, word.line, word.parameters, word.assistant, word.opening, len(word.history)
+    ),
+    RunTool: lambda word: _ToolRun(word.call, word.tool),
+    AnswerTool: lambda word: _ToolOver(word.call),
+}
+
+LINES: dict[str, type[Struct]] = {word.__name__: word for word in Word.__subclasses__()} | {
+    "OpenAssistant": _Opened,
+    "RunTool": _ToolRun,
+    "AnswerTool": _ToolOver,
+}
+"""What the line of a word holds, besides its times: of most words everything. Runs of audio are told otherwise."""
+
+_NUMBER = re.compile(r"(?:\+|%2[Bb])?\d(?:[\s()./-]{0,3}\d){4,}[\s()./-]{0,3}(\d)[\s()./-]{0,3}(\d)")
+_MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
+    CallStarted: ("parameters",),
+    OpenAssistant: ("parameters",),
+    LegLost: ("reason",),
+    MessageRefused: ("why",),
+    Ignored: ("kind",),
+    HangUp: ("why",),
+    ClosingAsked: ("why",),
+    AssistantComplained: ("why",),
+    AssistantFailed: ("why",),
+    ReplySaid: ("text",),
+    CallerSaid: ("text",),
+    NoteTaken: ("text",),
+    EnterDigits: ("digits",),
+    ToolCalled: ("arguments",),
+    ToolAnswered: ("output",),
+}
+
+
+def encode(word: Word) -> bytes:
+    """The line of a word that is not audio, without its times."""
+    abridge = _ABRIDGED.get(type(word))
+    return json.encode(_masked(word) if abridge is None else abridge(_masked(word)))
+
+
+def mask(text: str) -> str:
+    """Telephone numbers, however they are written, without all but their last two digits. Seven digits make one."""
+    return _NUMBER.sub(r"***\1\2", text)
+
+
+def _masked(word: Word) -> Word:
+    masked: dict[str, object] = {}
+    for name in _MAY_HOLD_NUMBERS.get(type(word), ()):
+        text = getattr(word, name)
+        if isinstance(text, str):
+            masked[name] = mask(text)
+        else:
+            masked[name] = {mask(key): mask(value) for key, value in text.items()}
+    return structs.replace(word, **masked) if masked else word

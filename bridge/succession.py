@@ -1,0 +1,74 @@
+"""Who has the call: the assistant that the settings name, the same one again if it is lost, then those behind it.
+
+An assistant that was lost gets one more chance, unless it is clear that it would end the same; one that has served
+for a while since has earned another. No clock: `now` is seconds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bridge.events import AssistantReady, CallStarted, OpenAssistant, Opening, Said
+from telecodecs.format import L16_8K, AudioFormat
+
+SERVED_S = 30.0
+"""After so long an assistant that is lost gets another chance."""
+
+RENEW_BEFORE_S = 120.0
+"""How long before an assistant expires its successor is looked for, from the first quiet moment on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who answers. `assistants`: names, the next takes over when the one before is lost for good.
+
+    `sentence`: what the caller hears when nobody is left, `spoken` its format; silence if empty.
+    """
+
+    assistants: tuple[str, ...] = ("",)
+    sentence: bytes = b""
+    spoken: AudioFormat = L16_8K
+
+
+class Succession:
+    """One call's assistants, one after the other. `said` tells what was said so far."""
+
+    def __init__(self, plan: Plan, said: Callable[[], tuple[Said, ...]]) -> None:
+        self._names = list(plan.assistants)
+        self._said = said
+        self._tried_again = False
+        self._ready_at: float | None = None
+        self._call: CallStarted  # from `first` on
+
+    def first(self, call: CallStarted) -> OpenAssistant:
+        """The call begins."""
+        self._call = call
+        return self._open(Opening.FIRST)
+
+    def ready(self, event: AssistantReady, now: float) -> float | None:
+        """The assistant has the call. Returns when its successor should be looked for; None if it does not expire."""
+        self._ready_at = now
+        if event.lasts_s is None:
+            return None
+        return now + max(event.lasts_s - RENEW_BEFORE_S, event.lasts_s / 2)
+
+    def renewed(self) -> OpenAssistant:
+        """The same assistant once more, while it still has the call."""
+        return self._open(Opening.RENEWED)
+
+    def lost(self, now: float, *, final: bool) -> OpenAssistant | None:
+        """The assistant is gone; None if nobody is left. `final`: the same one again would not help."""
+        if self._ready_at is not None and now - self._ready_at >= SERVED_S:
+            self._tried_again = False
+        if final or self._tried_again:
+            del self._names[0]
+            self._tried_again = False
+        else:
+            self._tried_again = True
+        if not self._names:
+            return None
+        return self._open(Opening.FIRST if self._ready_at is None else Opening.RECOVERED)
+
+    def _open(self, opening: Opening) -> OpenAssistant:
+        call = self._call
+        history = () if opening is Opening.FIRST else self._said()
+        return OpenAssistant(call.call, call.line, call.parameters, self._names[0], opening, history)
