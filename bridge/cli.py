@@ -89,6 +89,8 @@ def call(
     audio: Annotated[Path, typer.Option(help="What the caller says: a WAV file.")],
     digits: Annotated[str, typer.Option(help='Keys and when: "1@2.5s,2@2.8s".')] = "",
     out: Annotated[Path | None, typer.Option(help="A folder for caller-heard.wav and trace.jsonl.")] = None,
+    delay: Annotated[int, typer.Option(help="What the network takes each way, ms.")] = 0,
+    jitter: Annotated[int, typer.Option(help="By how much that varies, ms.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Place a call with the pretend phone, as Twilio would; TWILIO_AUTH_TOKEN signs it."""
@@ -101,8 +103,22 @@ def call(
     plan = CallPlan(read_wav(audio), read_digits(digits), keeps_trace=out is not None)
     if out is not None:
         make_folder(out)
-    report = _run(place_call(url, plan, auth_token=twilio_auth_token()))
+    report = _run(place_call(url, plan, auth_token=twilio_auth_token(), delay_ms=delay, jitter_ms=jitter))
     show(report, keep(report, out) if out else [], as_json=as_json)
+
+
+@app.command("fake-openai")
+def fake_openai(
+    script: Annotated[Path | None, typer.Option(help="What it says, when, with which faults: TOML.")] = None,
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind; 0 for any.")] = 8090,
+) -> None:
+    """Play the OpenAI Realtime API on this machine: for tests, and to try an assistant without a key."""
+    from bridge.fake_openai.server import serve
+    from bridge.log import configure
+
+    configure("info")
+    _run(serve(script, host, port))
 
 
 @app.command()
@@ -137,10 +153,13 @@ def timeline(
 @config_app.command("check")
 def config_check(config: ConfigFile = None) -> None:
     """Check that `serve` would start with these settings."""
+    from bridge.switchboard import Switchboard
+
     settings = _settings(config)
     settings.check_doors()
     settings.check_folders()
     settings.tls()
+    Switchboard(settings)
     typer.echo(f"The settings are good. Calls go to the assistant {settings.assistant!r}.")
 
 

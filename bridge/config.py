@@ -5,11 +5,9 @@ A flag goes before the environment (VOICEBRIDGE_…, with __ between levels, and
 and with what would be right.
 """
 
-import difflib
 import os
 import ssl
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
@@ -18,30 +16,29 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
+    BeforeValidator,
     Field,
     SecretStr,
+    SerializeAsAny,
     ValidationError,
-    field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from bridge.assistant_settings import AssistantSettings, PlayFallback, Section
 from bridge.assistants import ASSISTANTS
+from bridge.assistants.openai_realtime.account import OpenAIAccount
+from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.config_layers import explain, from_file, from_flags, from_variables, nested
+from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
 
 FILE = Path("voicebridge.toml")
 DOTENV = Path(".env")
-PREFIX = "VOICEBRIDGE_"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-BUILT_IN = ("parrot", "echo")
-"""Assistants that need no settings are there by the name of their kind."""
-
-VENDOR_NAMES = {
-    "TWILIO_AUTH_TOKEN": ("twilio", "auth_token"),
-}
-"""The vendors' own names in the environment, and the settings that they are."""
+BUILT_IN = ("parrot", "echo", "openai-realtime")
+"""Assistants that can do without a table are there by the name of their kind."""
 
 
 def _is_web_address(url: str) -> str:
@@ -60,23 +57,22 @@ def _is_own_address(url: str) -> str:
     return url.rstrip("/")
 
 
-class Section(BaseModel):
-    """A table of the file; keys that it does not know are refused."""
+def _of_its_kind(table: Any) -> Any:
+    """The settings of an assistant, by what its kind can have set."""
+    if not isinstance(table, Mapping):
+        return table
+    kind = table.get("kind")
+    if isinstance(kind, str) and kind in ASSISTANTS:
+        return ASSISTANTS[kind].settings.model_validate(table)
+    fault = PydanticCustomError(
+        "wrong_kind" if "kind" in table else "missing", f"should be one of {', '.join(ASSISTANTS)}"
+    )
+    raise ValidationError.from_exception_data(
+        "assistant", [InitErrorDetails(type=fault, loc=("kind",), input=kind)]
+    )
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-
-class AssistantSettings(Section):
-    """[assistants.NAME]"""
-
-    kind: str
-
-    @field_validator("kind")
-    @classmethod
-    def _is_known(cls, kind: str) -> str:
-        if kind not in ASSISTANTS:
-            raise ValueError(f"should be one of {', '.join(ASSISTANTS)}")
-        return kind
+AnyAssistant = Annotated[SerializeAsAny[AssistantSettings], BeforeValidator(_of_its_kind)]
 
 
 class TwilioSettings(Section):
@@ -111,7 +107,7 @@ class LimitSettings(Section):
     """[limits], in seconds"""
 
     start_s: float = Field(10.0, gt=0, description="from the socket to the carrier's start")
-    open_s: float = Field(10.0, gt=0, description="from the start to the assistant's readiness")
+    open_s: float = Field(5.0, gt=0, description="from the start to the assistant's readiness")
     silent_s: float = Field(60.0, gt=0, description="how long the carrier may send nothing at all")
     longest_call_s: float = Field(4 * 3600.0, gt=0)
     drain_s: float = Field(30.0, ge=0, description="how long calls may go on after SIGTERM")
@@ -129,7 +125,8 @@ class Settings(Section):
         None, description="what the carriers were told"
     )
     assistant: str = Field("parrot", description="the default, by name")
-    assistants: dict[str, AssistantSettings] = {}
+    assistants: dict[str, AnyAssistant] = Field({})
+    openai: OpenAIAccount = OpenAIAccount()
     twilio: TwilioSettings = TwilioSettings()
     security: SecuritySettings = SecuritySettings()
     journal: JournalSettings = JournalSettings()
@@ -138,19 +135,67 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _is_whole(self) -> "Settings":
-        if self.assistant not in self.assistant_kinds:
-            raise ValueError(
-                f"assistant = {self.assistant!r}: should be one of {', '.join(self.assistant_kinds)}"
-            )
+        for key, name in self._names_used():
+            if name not in self.assistant_kinds:
+                raise ValueError(f"{key} = {name!r}: should be one of {', '.join(self.assistant_kinds)}")
+        for name in self.assistants:
+            *chain, last = self._chain(name)
+            if last in chain:
+                raise ValueError(
+                    f"assistants.{name}.fallback: {' -> '.join([*chain, last])} is a circle; "
+                    'should end with an assistant that has none, or with { play = "….wav" }'
+                )
         if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
             raise ValueError("ssl_certfile and ssl_keyfile: should be given together, or neither")
         return self
 
+    def _names_used(self) -> Iterator[tuple[str, str]]:
+        yield "assistant", self.assistant
+        for name, settings in self.assistants.items():
+            if isinstance(settings.fallback, str):
+                yield f"assistants.{name}.fallback", settings.fallback
+
     @property
     def assistant_kinds(self) -> dict[str, str]:
-        """The kind of each assistant by its name; every kind is an assistant of that name by default."""
+        """The kind of each assistant by its name; every built-in kind is an assistant of that name by default."""
         named = {name: assistant.kind for name, assistant in self.assistants.items()}
         return {kind: kind for kind in BUILT_IN} | named
+
+    def settings_of(self, name: str) -> AssistantSettings:
+        """What is set of an assistant, with what its vendor's section says for all."""
+        settings = self.assistants.get(name)
+        if settings is None:
+            settings = ASSISTANTS[name].settings(kind=name)
+        return settings.with_account(self.openai) if isinstance(settings, RealtimeSettings) else settings
+
+    def rescue_chain(self, name: str) -> tuple[str, ...]:
+        """An assistant, who takes its call if it is lost, who takes that one's, and so on."""
+        return tuple(self._chain(name))
+
+    def rescue_sentence(self, name: str) -> Path | None:
+        """What the caller hears when the last of the chain is lost."""
+        fallback = self.settings_of(self.rescue_chain(name)[-1]).fallback
+        return fallback.play if isinstance(fallback, PlayFallback) else None
+
+    def _chain(self, name: str) -> list[str]:
+        """Ends where it comes to a name for the second time."""
+        chain = [name]
+        while chain[-1] in self.assistants and chain[-1] not in chain[:-1]:
+            fallback = self.assistants[chain[-1]].fallback
+            if not isinstance(fallback, str):
+                break
+            chain.append(fallback)
+        return chain
+
+    def check_assistants(self, tools: Mapping[str, Sequence[ToolSchema]] | None = None) -> None:
+        """Raises `ConfigurationError` where an assistant could not answer. `tools`: what is known of them, by name."""
+        for name in dict.fromkeys([*(name for _, name in self._names_used()), *self.assistants]):
+            try:
+                self.settings_of(name).check((tools or {}).get(name, ()))
+            except ConfigurationError as error:
+                raise ConfigurationError(
+                    "\n".join(f"assistants.{name}: {line}" for line in str(error).splitlines())
+                ) from None
 
     def told_url(self, port: int) -> str:
         """`public_url`, or on loopback the server's own address, at the port that it opened."""
@@ -203,11 +248,6 @@ class Settings(Section):
                     raise ConfigurationError(f"{key}.directory = {str(folder)!r}: {error.strerror}") from None
 
 
-Key = tuple[str, ...]
-Layer = dict[Key, tuple[Any, str]]
-"""Values by their path in the settings, each with the place that it came from."""
-
-
 def load(
     flags: Mapping[str, Any] | None = None,
     *,
@@ -217,90 +257,14 @@ def load(
     """The settings of this process. `file`: must exist if it is named. Raises `ConfigurationError`."""
     environment = os.environ if environment is None else environment
     dotenv = _dotenv()
-    found = _from_file(file or FILE, required=file is not None)
-    found |= _from_environment(dotenv, str(DOTENV))
-    found |= _from_environment(environment, "environment")
-    found |= {
-        (name,): (value, f"--{name.replace('_', '-')}")
-        for name, value in (flags or {}).items()
-        if value is not None
-    }
+    found = from_file(file or FILE, required=file is not None)
+    found |= from_variables(dotenv, str(DOTENV))
+    found |= from_variables(environment, "environment")
+    found |= from_flags(flags or {})
     try:
-        return Settings.model_validate(_nested(found))
+        return Settings.model_validate(nested(found))
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_explain(error, found))) from None
-
-
-def _from_file(file: Path, *, required: bool) -> Layer:
-    try:
-        text = file.read_text()
-        return {path: (value, str(file)) for path, value in _flat(tomllib.loads(text))}
-    except FileNotFoundError:
-        if required:
-            raise ConfigurationError(f"{file}: there is no such file") from None
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{file}: {error}") from None
-
-
-def _from_environment(environment: Mapping[str, str], place: str) -> Layer:
-    found: Layer = {}
-    for name, value in environment.items():
-        path: Key | None = VENDOR_NAMES.get(name)
-        if path is None and name.startswith(PREFIX):
-            path = tuple(name.removeprefix(PREFIX).lower().split("__"))
-        if path is not None and value:  # an empty variable is one that is not set
-            found[path] = (value, f"{place}: {name}")
-    return found
-
-
-def _flat(table: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _flat(value, (*above, key))
-        else:
-            yield (*above, key), value
-
-
-def _nested(found: Layer) -> dict[str, Any]:
-    root: dict[str, Any] = {}
-    for path, (value, place) in found.items():
-        table = root
-        for key in path[:-1]:
-            table = table.setdefault(key, {})
-            if not isinstance(table, dict):
-                raise ConfigurationError(f"{place}: {key} is a single value and has no {path[-1]}")
-        table[path[-1]] = value
-    return root
-
-
-def _explain(error: ValidationError, found: Layer) -> Iterator[str]:
-    for fault in error.errors():
-        path = tuple(str(key) for key in fault["loc"])
-        place = next((place for at, (_, place) in found.items() if at[: len(path)] == path), "settings")
-        key = ".".join(path)
-        if fault["type"] == "extra_forbidden":
-            yield f"{place}: there is no setting {key}{_nearest(path)}"
-            continue
-        what = fault["msg"].removeprefix("Value error, ")
-        if not path:
-            yield f"{place}: {what}"
-        elif any(word in path[-1] for word in ("token", "key", "secret")):
-            yield f"{place}: {key}: {what}"
-        else:
-            yield f"{place}: {key} = {fault['input']!r}: {what}"
-
-
-def _nearest(path: Key) -> str:
-    section: Any = Settings
-    for key in path[:-1]:
-        if section is Settings and key == "assistants":
-            section = AssistantSettings
-        elif section is not AssistantSettings:
-            section = section.model_fields[key].annotation
-    known = list(section.model_fields)
-    near = difflib.get_close_matches(path[-1], known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
+        raise ConfigurationError("\n".join(explain(error, found))) from None
 
 
 def twilio_auth_token() -> str:

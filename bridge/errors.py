@@ -16,7 +16,14 @@ class ConfigurationError(BridgeError):
 
 
 class CallRefused(BridgeError):
-    """The other side did not take the call: a webhook's status, a refused upgrade, an address without a server."""
+    """The other side did not take the call: a webhook's status, a refused upgrade, an address without a server.
+
+    `status`: of HTTP, where an upgrade was refused with one.
+    """
+
+    def __init__(self, why: str, *, status: int | None = None) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class MalformedMessage(BridgeError):

@@ -9,7 +9,8 @@ import structlog
 def configure(level: str) -> None:
     """`level`: debug, info, warning or error."""
     people = sys.stderr.isatty()
-    renderers: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer()]
+    plain = structlog.dev.RichTracebackFormatter(show_locals=False)  # they may be what the caller said
+    renderers: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
     if not people:
         renderers = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(

@@ -10,10 +10,12 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Any, NamedTuple
 
 import aiofastnet
 import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # the compiled class has no stub
+from picows.url import parse_url
 
 from bridge.contracts import Lost, Message, WireMessage
 from bridge.errors import CallRefused, ConfigurationError
@@ -29,6 +31,9 @@ CLOSE_REASON_BYTES = 123
 
 CLOSE_TIMEOUT_S = 5.0
 """A peer that does not answer our close frame is cut off after this."""
+
+PARTING_S = 0.5
+"""After the last close frame: a peer that does not read what is left keeps us no longer."""
 
 STALL_TIMEOUT_S = 10.0
 """A peer that reads nothing for this long, with its socket full, is as good as gone ..."""
@@ -50,6 +55,16 @@ TEXT, BINARY = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY
 CONTINUATION, CLOSE, PONG = picows.WSMsgType.CONTINUATION, picows.WSMsgType.CLOSE, picows.WSMsgType.PONG
 
 
+class Pings(NamedTuple):
+    """Is the peer still there? After `idle_s` without a word it is asked, and has `answer_s` to say anything at all.
+
+    `answer_s` is at most `idle_s`.
+    """
+
+    idle_s: float
+    answer_s: float
+
+
 class SocketLeg(picows.WSListener):
     """One WebSocket. Messages longer than `max_message_bytes` close it with 1009."""
 
@@ -57,17 +72,26 @@ class SocketLeg(picows.WSListener):
         self,
         receive: Callable[[WireMessage], None],
         lost: Lost,
+        connected: Callable[["SocketLeg"], None] | None = None,
         *,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         self._receive = receive
         self._lost = lost
+        self._connected = connected
         self._max_message_bytes = max_message_bytes
         self._fragments: list[bytes] = []
         self._fragments_weigh = 0
         self._fragmented_type = TEXT
         self._transport: picows.WSTransport | None = None
         self._cut_off: asyncio.TimerHandle | None = None
+        self._stalled = False
+        self._pinged = False
+
+    @property
+    def stalled(self) -> bool:
+        """The peer reads too slowly, its socket is full."""
+        return self._stalled
 
     @property
     def backlog(self) -> int:
@@ -85,10 +109,13 @@ class SocketLeg(picows.WSListener):
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begin the closing handshake; `lost` follows when it is done, or after `CLOSE_TIMEOUT_S`."""
         transport = self._transport
-        if transport is None or transport.is_close_frame_sent or transport.is_disconnected:
+        if transport is None or transport.is_disconnected:
             return
-        transport.send_close(picows.WSCloseCode(code), _cut(reason))
-        self._cut_off_in(CLOSE_TIMEOUT_S)
+        if not transport.is_close_frame_sent:
+            transport.send_close(picows.WSCloseCode(code), _cut(reason))
+            self._cut_off_in(CLOSE_TIMEOUT_S)
+        elif self._cut_off is None:  # picows parts, once the peer has read what is left
+            self._cut_off_in(PARTING_S)
 
     def abort(self) -> None:
         """Drop the connection with nothing said."""
@@ -98,6 +125,8 @@ class SocketLeg(picows.WSListener):
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         """picows: the upgrade is done."""
         self._transport = transport
+        if self._connected is not None:
+            self._connected(self)
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """picows: one frame, valid only during this call."""
@@ -146,20 +175,41 @@ class SocketLeg(picows.WSListener):
         """Fail the connection because the peer broke the protocol (RFC 6455, 7.1.7)."""
         assert self._transport is not None
         self._transport.send_close(picows.WSCloseCode(code), reason)
-        self._transport.disconnect()
+        self._part(self._transport)
 
     def _answer_close(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         if not transport.is_close_frame_sent:
             code = frame.get_close_code()
             transport.send_close(code if code.value in SENDABLE_CLOSE_CODES else picows.WSCloseCode.OK)
+        self._part(transport)
+
+    def _part(self, transport: picows.WSTransport) -> None:
+        self._cut_off_in(PARTING_S)
         transport.disconnect()
+
+    def send_user_specific_ping(self, transport: picows.WSTransport) -> None:
+        """picows: the peer was silent for long."""
+        self._pinged = True
+        transport.send_ping()
+
+    def is_user_specific_pong(self, frame: picows.WSFrame) -> bool:
+        """picows: the first frame after a ping. A pong may queue behind much audio; any word is an answer."""
+        self._pinged = False
+        if frame.msg_type is PONG:
+            return True
+        if self._transport is not None:
+            self._transport.notify_user_specific_pong_received()
+        return False
 
     def pause_writing(self) -> None:
         """picows: the peer reads too slowly and its socket is full."""
-        self._cut_off_in(STALL_TIMEOUT_S)
+        self._stalled = True
+        if self._cut_off is None:
+            self._cut_off_in(STALL_TIMEOUT_S)
 
     def resume_writing(self) -> None:
         """picows: the peer reads again."""
+        self._stalled = False
         if self._transport is not None and not self._transport.is_close_frame_sent:
             self._keep()
 
@@ -179,6 +229,8 @@ class SocketLeg(picows.WSListener):
         received = handshake.recv if handshake else None
         if received is not None and received.code.value:
             self._lost(received.code.value, received.reason)
+        elif self._pinged:
+            self._lost(1006, "no answer to a ping")
         elif handshake is not None and handshake.sent is not None:
             self._lost(handshake.sent.code.value, handshake.sent.reason)
         else:
@@ -195,30 +247,74 @@ async def dial(
     lost: Lost,
     *,
     headers: Mapping[str, str] | None = None,
+    connected: Callable[["SocketLeg"], None] | None = None,
     timeout_s: float = 5.0,
     max_message_bytes: int = 1_048_576,
+    pings: Pings | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> SocketLeg:
-    """Open a WebSocket to `url` (ws or wss). Raises `CallRefused` with the reason in words."""
-    leg = SocketLeg(receive, lost, max_message_bytes=max_message_bytes)
+    """Open a WebSocket to `url` (ws or wss). Raises `CallRefused` with the reason in words, none of them secret.
+
+    `connected` is called with the leg at the end of the upgrade, before the first message.
+    The certificate is verified by `tls`, or by the system's authorities. Redirects are not followed: the headers hold
+    a key, which is for this server only.
+    """
+    leg = SocketLeg(receive, lost, connected, max_message_bytes=max_message_bytes)
     try:
         async with asyncio.timeout(timeout_s):
-            await picows.ws_connect(
-                lambda: leg,
-                url,
-                websocket_handshake_timeout=timeout_s,
-                max_frame_size=max_message_bytes,
-                extra_headers=headers,
-                max_redirects=0,
-                read_buffer_init_size=READ_BUFFER_BYTES,
-            )
+            answered = await _upgrade(url, leg, headers or {}, max_message_bytes, pings, tls)
     except TimeoutError:
         raise CallRefused(f"no answer within {timeout_s:g} s") from None
-    except picows.WSInvalidStatusError as error:
-        status = error.response.status if error.response is not None else None
-        raise CallRefused(f"the upgrade was refused with HTTP {status}") from error
-    except (OSError, ValueError, picows.WSError) as error:  # ValueError: an address that is none
+    except picows.WSHandshakeError as error:
+        status = _status(error)
+        if status is None or status == HTTPStatus.SWITCHING_PROTOCOLS:
+            raise CallRefused("no WebSocket there: what answered does not speak it") from error
+        raise CallRefused(f"the upgrade was refused with HTTP {status}", status=status) from error
+    except OSError as error:
         raise CallRefused(f"no WebSocket there: {error}") from error
+    except (ValueError, picows.WSError):  # their texts quote the address
+        raise CallRefused("no WebSocket there: an address is ws://HOST:PORT/PATH, or wss://") from None
+    if not answered:
+        raise CallRefused("no WebSocket there: the connection was closed")
     return leg
+
+
+async def _upgrade(
+    url: str,
+    leg: SocketLeg,
+    headers: Mapping[str, str],
+    max_message_bytes: int,
+    pings: Pings | None,
+    tls: ssl.SSLContext | None,
+) -> bool:
+    """As `picows.ws_connect` does, but what is given up is closed at once. False: the peer closed without an answer."""
+    if not all(text.isprintable() for header in headers.items() for text in header):
+        raise CallRefused("a header of the upgrade has a line break in it, or the like")
+    to = parse_url(url)
+    if to.is_secure:
+        tls = tls or ssl.create_default_context()
+    host = to.netloc.rpartition("@")[2]
+    protocol = _protocol(lambda: leg, max_message_bytes, pings, host, to.resource_name, headers)
+    try:
+        await aiofastnet.create_connection(
+            asyncio.get_running_loop(), lambda: protocol, to.host, to.port, ssl=tls if to.is_secure else None
+        )
+        await protocol.wait_until_handshake_complete()
+    except BaseException:  # cancelled too
+        if protocol.transport is not None:
+            protocol.transport.disconnect(graceful=False)
+        raise
+    return protocol.listener is not None
+
+
+def _status(error: picows.WSHandshakeError) -> int | None:
+    """What the peer answered the upgrade with, also where it is no status that Python knows (Cloudflare's 52x)."""
+    if error.response is not None:
+        return int(error.response.status)
+    match (error.raw_header or b"").split(maxsplit=2):
+        case [version, digits, *_] if version.startswith(b"HTTP/") and digits.isdigit() and len(digits) == 3:
+            return int(digits)
+    return None
 
 
 def accept(answer: Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus]) -> asyncio.BufferedProtocol:
@@ -234,24 +330,34 @@ def accept(answer: Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus]) -
         refusal = picows.WSUpgradeResponse.create_error_response(leg, leg.phrase.encode())
         return picows.WSUpgradeResponseWithListener(refusal, None)
 
-    protocol: asyncio.BufferedProtocol = WSProtocol(
-        None,  # host and path are a client's
-        None,
-        False,
-        choose,
+    protocol: asyncio.BufferedProtocol = _protocol(choose, MAX_MESSAGE_BYTES)  # it speaks too often for pings
+    return protocol
+
+
+def _protocol(
+    listener: Callable[..., Any],
+    max_message_bytes: int,
+    pings: Pings | None = None,
+    host: str | None = None,  # with what follows it is a client's
+    path: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    return WSProtocol(
+        host,
+        path,
+        host is not None,
+        listener,
         PICOWS_LOG,
         True,  # an exception in a callback closes the leg
-        UPGRADE_TIMEOUT_S,
-        False,  # pings: the carrier sends fifty messages a second
-        10,
-        10,
+        UPGRADE_TIMEOUT_S if host is None else None,  # who dials has a time limit for all of it
+        pings is not None,
+        *(pings or (1.0, 1.0)),
         picows.WSAutoPingStrategy.PING_WHEN_IDLE,
         True,  # pongs
-        MAX_MESSAGE_BYTES,
-        None,
+        max_message_bytes,
+        headers,
         READ_BUFFER_BYTES,
     )
-    return protocol
 
 
 async def listen(

@@ -17,17 +17,19 @@ import structlog
 from aiohttp import web
 
 from bridge import network
-from bridge.assistants import ASSISTANTS
-from bridge.call import Call, Limits
+from bridge.call import Call
 from bridge.carriers import CARRIERS
 from bridge.carriers.twilio_webhook import TRACKS, answer, is_signed
 from bridge.config import Settings
-from bridge.contracts import Assistant, Carrier, Leg, Lost, Receive, Witness
-from bridge.events import ClosingAsked, OpenAssistant
+from bridge.contracts import Carrier, Witness
+from bridge.events import ClosingAsked
 from bridge.front_door import FrontDoor
 from bridge.journal import Journal
+from bridge.readiness import Readiness
 from bridge.recording import Recording
-from bridge.session import MemoryLeg, Session, clock
+from bridge.session import Session, clock
+from bridge.switchboard import Switchboard
+from bridge.timers import Limits
 from bridge.tokens import Tokens
 
 BODY_TIMEOUT_S = 5.0
@@ -47,6 +49,8 @@ class Server:
         settings.check_folders()
         self._tls = settings.tls()
         self._settings = settings
+        self._switchboard = Switchboard(settings)
+        self._readiness = Readiness()
         self._tokens = Tokens()
         self._sessions: dict[Session, network.SocketLeg] = {}
         self._idle = asyncio.Event()
@@ -82,6 +86,7 @@ class Server:
                 await self.drain()  # with the port still open: whoever comes is told that we are closing
                 listener.close()
         finally:
+            await self._switchboard.aclose()
             await runner.cleanup()
 
     async def idle(self) -> None:
@@ -126,8 +131,9 @@ class Server:
             Limits(limits.start_s, limits.open_s, limits.silent_s, limits.longest_call_s),
             reorder_ms=carrier.reorder_ms,
             expected=expected,
+            plan=self._switchboard.plan,
         )
-        session = Session(carrier, call, self._connect, self._witnesses(), self._call_over)
+        session = Session(carrier, call, self._switchboard.connect, self._witnesses(), self._call_over)
         self._idle.clear()
         leg = self._sessions[session] = network.SocketLeg(session.carrier_said, session.carrier_lost)
         session.attach(leg)
@@ -135,16 +141,12 @@ class Server:
 
     def _witnesses(self) -> list[Witness]:
         started = datetime.now(UTC)
-        witnesses: list[Witness] = []
+        witnesses: list[Witness] = [self._readiness.witness()]
         if (directory := self._settings.journal.directory) is not None:
             witnesses.append(Journal(directory, started))
         if (directory := self._settings.recording.directory) is not None:
             witnesses.append(Recording(directory, started))
         return witnesses
-
-    def _connect(self, _command: OpenAssistant, receive: Receive, _lost: Lost) -> tuple[Assistant, Leg]:
-        kind = self._settings.assistant_kinds[self._settings.assistant]
-        return ASSISTANTS[kind](), MemoryLeg(receive)
 
     def _call_over(self, session: Session) -> None:
         self._sessions.pop(session, None)
@@ -172,7 +174,12 @@ class Server:
     async def _readyz(self, _request: web.Request) -> web.Response:
         if self._draining:
             return web.json_response({"status": "draining", "calls": self.calls}, status=503)
-        return web.json_response({"status": "ready", "calls": self.calls})
+        answer: dict[str, object] = {"status": "ready", "calls": self.calls}
+        if (
+            faults := self._readiness.faults
+        ):  # still ready: a call is how it is found out that they are mended
+            answer |= {"status": "degraded", "assistants": faults}
+        return web.json_response(answer)
 
     async def _voice(self, request: web.Request) -> web.Response:
         """Twilio asks what to do with a call: connect it to a media socket that only this call may open."""
@@ -190,6 +197,8 @@ class Server:
         if self._draining:
             raise web.HTTPServiceUnavailable(text="the server is closing")
         token = self._tokens.mint(call, clock())
+        if not listen:
+            self._switchboard.expect(call)
         told = urlsplit(self._told_url)
         media = told._replace(scheme="wss" if told.scheme == "https" else "ws").geturl()
         twiml = answer(

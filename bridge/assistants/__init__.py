@@ -1,12 +1,26 @@
 """The assistants by kind; a new one is one file and one line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+from bridge.assistant_settings import AssistantSettings
 from bridge.assistants.echo import Echo
+from bridge.assistants.openai_realtime.dialect import RealtimeDialect
+from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.assistants.parrot import Parrot
-from bridge.contracts import Assistant
+from bridge.contracts import Assistant, ToolSchema
 
-ASSISTANTS: dict[str, Callable[[], Assistant]] = {
-    "echo": Echo,
-    "parrot": Parrot,
+
+class Kind(NamedTuple):
+    """A kind of assistant: what can be set, and what makes its dialect for one conversation."""
+
+    settings: type[AssistantSettings]
+    dialect: Callable[[Any, Sequence[ToolSchema]], Assistant]
+    """From an object of `settings` and what is known of its tools."""
+
+
+ASSISTANTS: dict[str, Kind] = {
+    "echo": Kind(AssistantSettings, lambda _settings, _tools: Echo()),
+    "parrot": Kind(AssistantSettings, lambda _settings, _tools: Parrot()),
+    "openai-realtime": Kind(RealtimeSettings, RealtimeDialect),
 }

@@ -14,7 +14,7 @@ from bridge.events import (
 class Echo:
     """An assistant in this process; its whole life is one reply."""
 
-    def encode(self, command: AssistantCommand) -> list[AssistantEvent]:
+    def encode(self, command: AssistantCommand, now: float) -> list[AssistantEvent]:
         """What is heard is said."""
         if type(command) is AppendAudio:
             return [ReplyAudio("echo", command.audio)]
@@ -22,7 +22,14 @@ class Echo:
             return [AssistantReady(hears=command.line, speaks=command.line)]
         return []
 
-    def decode(self, message: Message) -> tuple[AssistantEvent, ...]:
+    def decode(self, message: Message, now: float) -> tuple[AssistantEvent, ...]:
         """Its messages are its events."""
         assert not isinstance(message, (str, bytes))
         return (message,)
+
+    def deadline(self) -> None:
+        """It waits for nothing."""
+
+    def due(self, now: float) -> tuple[()]:
+        """Nothing falls due."""
+        return ()

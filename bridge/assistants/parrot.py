@@ -52,7 +52,7 @@ class Parrot:
     def __init__(self) -> None:
         self._replies = 0
 
-    def encode(self, command: AssistantCommand) -> list[AssistantEvent]:
+    def encode(self, command: AssistantCommand, now: float) -> list[AssistantEvent]:
         """What it says to what it is told."""
         match command:
             case AppendAudio(audio):
@@ -68,10 +68,17 @@ class Parrot:
             case _:
                 return []
 
-    def decode(self, message: Message) -> tuple[AssistantEvent, ...]:
+    def decode(self, message: Message, now: float) -> tuple[AssistantEvent, ...]:
         """Its messages are its events."""
         assert not isinstance(message, (str, bytes))
         return (message,)
+
+    def deadline(self) -> None:
+        """It waits for nothing."""
+
+    def due(self, now: float) -> tuple[()]:
+        """Nothing falls due."""
+        return ()
 
     def _open(self, line: AudioFormat) -> None:
         self._line = line

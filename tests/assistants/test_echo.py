@@ -37,17 +37,17 @@ CALL: list[tuple[AssistantCommand, list[AssistantEvent]]] = [
 def test_a_whole_call() -> None:
     echo = Echo()
     for command, events in CALL:
-        assert echo.encode(command) == events
+        assert echo.encode(command, 0.0) == events
 
 
 @given(st.lists(st.binary(min_size=1)))
 def test_whatever_the_pieces_the_same_bytes_come_back(pieces: list[bytes]) -> None:
     echo = Echo()
-    said = [event for piece in pieces for event in echo.encode(AppendAudio(piece))]
+    said = [event for piece in pieces for event in echo.encode(AppendAudio(piece), 0.0)]
     assert said == [ReplyAudio("echo", piece) for piece in pieces]
 
 
 @pytest.mark.parametrize("message", ["text", b"bytes"])
 def test_no_wire_leads_to_it(message: str | bytes) -> None:
     with pytest.raises(AssertionError):
-        Echo().decode(message)
+        Echo().decode(message, 0.0)

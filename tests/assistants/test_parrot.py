@@ -46,7 +46,7 @@ SILENCE_MS = 700
 
 def opened(line: AudioFormat = PCMU_8K) -> Parrot:
     parrot = Parrot()
-    parrot.encode(OpenAssistant("CA1", line))
+    parrot.encode(OpenAssistant("CA1", line), 0.0)
     return parrot
 
 
@@ -60,7 +60,7 @@ def listen(parrot: Parrot, pieces: Iterable[bytes]) -> list[tuple[float, Assista
     heard = 0
     for piece in pieces:
         heard += len(piece)
-        said += [(heard / 8, event) for event in parrot.encode(AppendAudio(piece))]
+        said += [(heard / 8, event) for event in parrot.encode(AppendAudio(piece), 0.0)]
     return said
 
 
@@ -79,7 +79,7 @@ def strength(sound: NDArray[np.int16], frequency_hz: float, rate_hz: int) -> flo
 
 
 def test_greets_with_a_falling_third() -> None:
-    ready, chime, ended = Parrot().encode(OpenAssistant("CA1", PCMU_8K))
+    ready, chime, ended = Parrot().encode(OpenAssistant("CA1", PCMU_8K), 0.0)
     assert ready == AssistantReady(PCMU_8K, PCMU_8K)
     assert isinstance(chime, ReplyAudio)
     assert ended == ReplyEnded(chime.item)
@@ -118,7 +118,7 @@ def test_hears_each_sentence_out_and_says_it_back(name: str) -> None:
 
 def test_each_reply_is_an_item_of_its_own() -> None:
     parrot = Parrot()
-    told = parrot.encode(OpenAssistant("CA1", PCMU_8K)) + parrot.encode(TypeDigit("1"))
+    told = parrot.encode(OpenAssistant("CA1", PCMU_8K), 0.0) + parrot.encode(TypeDigit("1"), 0.0)
     told += events(listen(parrot, frames(read_wav(FIXTURES / "pause.wav"))))
     items = [event.item for event in told if isinstance(event, ReplyEnded)]
     assert len(items) == len(set(items)) == 4
@@ -140,7 +140,7 @@ ALL_HZ = (697, 770, 852, 941, 1209, 1336, 1477, 1633)
 @pytest.mark.parametrize("line", [PCMU_8K, L16_16K], ids=str)
 @pytest.mark.parametrize("key", KEYPAD_HZ)
 def test_a_key_becomes_its_two_tones(key: str, line: AudioFormat) -> None:
-    reply, ended = opened(line).encode(TypeDigit(key))
+    reply, ended = opened(line).encode(TypeDigit(key), 0.0)
     assert isinstance(reply, ReplyAudio)
     assert ended == ReplyEnded(reply.item)
     assert line.duration_ms(len(reply.audio)) == 150
@@ -214,4 +214,4 @@ def test_any_cut_says_the_same(cuts: Sequence[int]) -> None:
 @pytest.mark.parametrize("message", ["text", b"bytes"])
 def test_no_wire_leads_to_it(message: str | bytes) -> None:
     with pytest.raises(AssertionError):
-        Parrot().decode(message)
+        Parrot().decode(message, 0.0)

@@ -1,0 +1,93 @@
+"""Where a Realtime server is, and by what right it is asked: [openai], and the upgrade's address and headers.
+
+As the `openai` package builds them, so that what works with the package works here.
+"""
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlencode, urlsplit
+
+from pydantic import AfterValidator, SecretStr
+
+from bridge.assistant_settings import Address, Section
+
+OPENAI = "https://api.openai.com/v1"
+SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: a token
+
+
+def _is_server(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        raise ValueError(f"should be an address such as {OPENAI}, by http(s) or ws(s)")
+    if parts.query or parts.fragment:
+        raise ValueError("should have no query and no fragment; query = { … } is beside it")
+    if parts.username is not None:
+        raise ValueError("should have no user and no password; headers = { … } may have them")
+    if parts.port == 0:  # to ask for it is to check it
+        raise ValueError("should have a port between 1 and 65535")
+    return url.rstrip("/")
+
+
+def _is_header(value: str) -> str:
+    if not value or not value.isascii() or not value.isprintable() or value != value.strip():
+        raise ValueError("should be one line of ASCII with no blanks around it")
+    return value
+
+
+def _is_secret_header(value: SecretStr) -> SecretStr:
+    _is_header(value.get_secret_value())
+    return value
+
+
+def _are_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name in headers:
+        if not HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no header's name; should be letters, digits and dashes")
+    return headers
+
+
+ServerUrl = Annotated[str, AfterValidator(_is_server)]
+HeaderText = Annotated[str, AfterValidator(_is_header)]
+SecretText = Annotated[SecretStr, AfterValidator(_is_secret_header)]
+Headers = Annotated[dict[str, SecretText], AfterValidator(_are_headers)]
+
+
+class OpenAIAccount(Section):
+    """[openai]: what holds for every assistant of kind "openai-realtime" that does not say otherwise."""
+
+    api_key: SecretText | None = None
+    base_url: ServerUrl = OPENAI
+    organization: HeaderText | None = None
+    project: HeaderText | None = None
+
+
+def upgrade(
+    base_url: str, query: Mapping[str, str], account: Mapping[str, str], headers: Mapping[str, SecretStr]
+) -> Address:
+    """The upgrade's address and headers; of two headers of one name that in `headers` is sent."""
+    url = urlsplit(base_url)
+    replaced = {name.lower() for name in headers}
+    return Address(
+        url._replace(
+            scheme=SCHEMES[url.scheme], path=f"{url.path}/realtime", query=urlencode(query)
+        ).geturl(),
+        {name: value for name, value in account.items() if name.lower() not in replaced}
+        | {name: value.get_secret_value() for name, value in headers.items()},
+    )
+
+
+def has_credentials(headers: Mapping[str, SecretStr]) -> bool:
+    """Whether a header is a key already."""
+    return any(name.lower() in ("authorization", "api-key") for name in headers)
+
+
+def on_loopback(url: str) -> bool:
+    """Whether the server is on this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,299 @@
+"""The conversation in one session: whose turn it is, which responses to ask for, which to cut, when to leave.
+
+The server answers the caller by itself where its turn detection does; everything else that wants a response goes
+through the gate. What comes of an event is what the heart should know and what the server should be told (`Answer`),
+in order; `advance` is called after each. No clock: `now` is seconds.
+"""
+
+from collections.abc import Callable, Iterable
+from math import inf
+
+from bridge.assistants.openai_realtime import usage, wire
+from bridge.assistants.openai_realtime.calls import Called, Calls, note_in, nothing_in
+from bridge.assistants.openai_realtime.complaints import Meaning, active_response, meaning, name, told
+from bridge.assistants.openai_realtime.gate import Purpose, Request, ResponseGate
+from bridge.assistants.openai_realtime.leaving import Leaving, Step
+from bridge.assistants.openai_realtime.patience import Patience
+from bridge.assistants.openai_realtime.replies import Replies
+from bridge.assistants.openai_realtime.sayings import Sayings
+from bridge.assistants.openai_realtime.server_events import AudioDelta, ErrorBody, Item, ResponseBody
+from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.contracts import Answer, Utterance
+from bridge.events import (
+    AssistantComplained,
+    AssistantFailed,
+    CallerPaused,
+    CallerSpoke,
+    ClosingAsked,
+    Ignored,
+    NoteTaken,
+    ReplyAudio,
+    Said,
+    Speaker,
+    TokensUsed,
+)
+
+
+class Conversation:
+    """One session's. `new_id`: the next name for an item or an event of ours."""
+
+    def __init__(self, settings: RealtimeSettings, sayings: Sayings, new_id: Callable[[], str]) -> None:
+        self._settings = settings
+        self._sayings = sayings
+        self._new_id = new_id
+        vad = settings.turn_detection
+        self._server_hears = vad.type != "none"
+        self._server_answers = vad.type != "none" and vad.create_response
+        self._server_interrupts = vad.type != "none" and vad.interrupt_response
+        self.gate = ResponseGate(new_id)
+        self.replies = Replies(new_id)
+        self._calls = Calls(settings.filler.after_s)
+        self._patience = Patience(settings.reply_s)
+        self._speaking = False  # the caller
+        self._leaving = Leaving()
+        self.over = False
+        """It failed or was left; nothing more is asked for."""
+
+    # The caller
+
+    def caller_spoke(self, *, interrupts: bool, server_cancels: bool) -> list[Utterance]:
+        """The caller began to speak. `server_cancels`: it stops the response in the conversation by itself."""
+        self._speaking = True
+        self._patience.stop()
+        self.gate.hold(inf)
+        if not interrupts:
+            return [CallerSpoke(interrupts=False)]
+        return [*self._interrupt(server_cancels=server_cancels), CallerSpoke()]
+
+    def server_heard_speech(self) -> list[Utterance]:
+        """As the server's own turn detection has it."""
+        return self.caller_spoke(interrupts=self._server_interrupts, server_cancels=True)
+
+    def server_heard_pause(self, item_id: str, now: float) -> list[Utterance]:
+        """The turn is over; its response should follow, but is not waited for without end."""
+        self._speaking = False
+        self.gate.hold(now + self._settings.reply_s)
+        return [CallerPaused(item_id)]
+
+    def committed(self, now: float) -> None:
+        """The turn is in the conversation."""
+        if self._server_answers:
+            self._patience.start(now)
+        elif self._server_hears:
+            self.want_reply()
+
+    def caller_paused(self) -> list[Utterance]:
+        """As our own turn detection has it: the turn is made an item, and answered."""
+        self._speaking = False
+        self.want_reply()
+        return [CallerPaused(), Answer(wire.commit())]
+
+    def item_added(self, item_id: str) -> None:
+        """An item is in the conversation."""
+        if item_id.startswith(wire.OURS):
+            self.gate.acknowledge(item_id)
+
+    def want_reply(self) -> None:
+        """Ask for the reply that the server does not make by itself."""
+        self.gate.release()
+        self.gate.ask(Request())
+
+    def _interrupt(self, *, server_cancels: bool) -> list[Utterance]:
+        """Whatever is being said is cut, whatever was about to be said is not."""
+        made = self.gate.open
+        active = (made.keys() | self.replies.coming_in) - self.replies.dropped
+        if server_cancels:
+            active = {name for name in active if name in made and made[name].is_aside}
+        self.replies.drop(made.keys() | self.replies.unheard)
+        self.gate.interrupt()
+        self._patience.stop()
+        self._leaving.call_off()
+        return [self._cancel(response_id) for response_id in sorted(active)]
+
+    def _cancel(self, response_id: str) -> Answer:
+        return Answer(wire.cancel_response(response_id, self._new_id()))
+
+    # Commands
+
+    def heard(self, item_id: str, heard_ms: int | None) -> list[Utterance]:
+        """What the caller heard of an item; None: all. Less than all means that the playback was cleared."""
+        cleared = heard_ms is not None and self.replies.is_current(item_id)
+        cancels = self._interrupt(server_cancels=False) if cleared else []
+        return [*cancels, *map(Answer, self.replies.settle(item_id, heard_ms))]
+
+    def enter_digits(self, digits: str) -> list[Utterance]:
+        """The caller typed an entry."""
+        dtmf = self._settings.dtmf
+        item_id = self._new_id()
+        said = Said(Speaker.CALLER, dtmf.text.format(digits=digits))
+        cancels: list[Utterance] = []
+        if dtmf.respond == "create":
+            cancels = self._interrupt(server_cancels=False)
+            self.gate.ask(Request(items=frozenset({item_id})))
+        return [*cancels, Answer(wire.create_said(said, item_id))]
+
+    def answer_call(self, call_id: str, output: str) -> list[Utterance]:
+        """What came of a function that somebody else ran."""
+        return [self._put_out(call_id, output)] if self._calls.answered(call_id) else []
+
+    def _put_out(self, call_id: str, output: str, *, follow_up: bool = True) -> Answer:
+        item_id = self._new_id()
+        if follow_up:
+            self._calls.put_out(item_id)
+        return Answer(wire.create_output(call_id, output, item_id))
+
+    # Replies
+
+    def audio(self, event: AudioDelta) -> list[ReplyAudio]:
+        """A piece of the voice. The hot path."""
+        said = self.replies.audio(event)
+        if said:
+            self._patience.stop()
+        return said
+
+    def function_call(self, response_id: str, item: Item, now: float, *, complete: bool) -> list[Utterance]:
+        """What an event tells of a function call. `complete`: its arguments are all there."""
+        call = self._calls.heard(response_id, item, complete=complete)
+        if call is None or response_id in self.replies.dropped:
+            return []
+        self._patience.stop()
+        if call.name == "hang_up":
+            return self._hang_up(call)
+        if call.name == "note":
+            return self._note(call)
+        return [self._calls.begin(call, now)]
+
+    def _note(self, call: Called) -> list[Utterance]:
+        text = note_in(call.arguments)
+        if text is None:
+            return [self._put_out(call.call_id, 'error: the arguments should be {"text": "..."}')]
+        return [NoteTaken(text), self._put_out(call.call_id, "noted")]
+
+    def _hang_up(self, call: Called) -> list[Utterance]:
+        if not nothing_in(call.arguments):
+            return [self._put_out(call.call_id, "error: the arguments should be {}")]
+        self._leaving.call(call.response_id)
+        return [self._put_out(call.call_id, "the call ends now", follow_up=False)]
+
+    # Responses
+
+    def response_created(self, response: ResponseBody) -> list[Utterance]:
+        """A response is being made, by us or by the server."""
+        wanted = self.gate.created(response.id, _our_event(response))
+        self._patience.response_created()
+        if self.gate.open[response.id].is_aside:
+            self.replies.set_aside(response.id)
+        if wanted:
+            return []
+        self.replies.drop([response.id])
+        return [self._cancel(response.id)]
+
+    def response_done(self, response: ResponseBody, now: float) -> list[Utterance]:
+        """It came to its end, whether we knew of it or not."""
+        request = self.gate.done(response.id, _our_event(response)) or Request()
+        came = self._last_of(response, now)
+        self._calls.response_done(response.id)
+        if response.id in self.replies.dropped:
+            return came
+        self._patience.stop()
+        return came + self._step(request, response, now)
+
+    def _step(self, request: Request, response: ResponseBody, now: float) -> list[Utterance]:
+        """What the end of a response leads to."""
+        failed, details = response.status == "failed", response.status_details
+        is_farewell = request.purpose is Purpose.FAREWELL and not failed
+        spoke = self._leaving.intended and self.replies.spoke(response.id)
+        step = self._leaving.response_done(response.id, spoke=spoke, is_farewell=is_farewell)
+        if step is Step.LEAVE:
+            return self._leave()
+        if step is Step.SAY_GOODBYE:
+            self.gate.ask(self._sayings.farewell(self._settings.goodbye))
+        elif failed:
+            return self._failed(request, details.error if details else None, now)
+        if response.status == "incomplete":
+            why = (details.reason if details else None) or "no reason given"
+            return [AssistantComplained(f"a reply is incomplete: {why}")]
+        return []
+
+    def _last_of(self, response: ResponseBody, now: float) -> list[Utterance]:
+        """What a response brings at its end: calls not told before, ends of items, its price."""
+        came: list[Utterance] = []
+        for item in response.output or ():
+            if item.type == "function_call":
+                came += self.function_call(response.id, item, now, complete=True)
+        came += self.replies.end_response(response.id)
+        if tokens := usage.of_response(response.usage):
+            came.append(TokensUsed(tokens))
+        return came
+
+    def _failed(self, request: Request, error: ErrorBody | None, now: float) -> list[Utterance]:
+        why = f"a response failed: {told(error)}"
+        if error is not None and meaning(error) is Meaning.FATAL:
+            return self.fail(why, final=True)
+        return [AssistantComplained(why)] if self.gate.retry(request, now) else self.fail(why)
+
+    # The end
+
+    def _leave(self) -> list[Utterance]:
+        self.over = True
+        return [ClosingAsked("the assistant hung up", code=1000)]
+
+    def fail(self, why: str, *, final: bool = False) -> list[Utterance]:
+        """It is of no use any more, which is told once; one that was about to leave just leaves."""
+        if self.over:
+            return []
+        if self._leaving.intended:
+            return self._leave()
+        self.over = True
+        return [AssistantFailed(why, final)]
+
+    def error(self, error: ErrorBody, now: float) -> list[Utterance]:
+        """The server did not like something."""
+        came: list[Utterance] = [Ignored(f"error: {name(error)}")]
+        match meaning(error):
+            case Meaning.FATAL:
+                return self.fail(told(error), final=True)
+            case Meaning.EXPIRED:
+                return self.fail(told(error))
+            case Meaning.REFUSED:
+                self.gate.refused(error.event_id, active_response(error), now)
+            case Meaning.TOO_LATE:
+                came += map(Answer, self.replies.cut_again(error))
+            case Meaning.COMPLAINT:
+                request = self.gate.rejected(error.event_id)
+                return self._failed(request, error, now) if request else [AssistantComplained(told(error))]
+        return came
+
+    # Time
+
+    def deadlines(self) -> Iterable[float | None]:
+        """When `advance` wants to be called, at the latest."""
+        return () if self.over else (self.gate.deadline(), self._patience.deadline(), self._calls.deadline())
+
+    def advance(self, now: float) -> list[Utterance]:
+        """Ask for the response that is due by now, if one is."""
+        if self.over:
+            return []
+        if not self._leaving.intended and (outputs := self._calls.take_outputs()):
+            self.gate.ask(Request(items=outputs))
+        if self._calls.wants_filler(now, quiet=self._is_quiet()):
+            self.gate.ask(self._sayings.filler(self._settings.filler.say))
+        if self._patience.is_over(now):
+            if not self._patience.asks_again(now):
+                return self.fail(f"no reply within {self._settings.reply_s:g} s")
+            if self.gate.in_flight is None:
+                self.want_reply()
+        sent = self.gate.advance(now)
+        if self.gate.gave_up:
+            return self.fail("it makes no response, though asked twice")
+        if sent and self.gate.in_flight is not None and not self.gate.in_flight.is_aside:
+            self._patience.start(now)
+        return [*sent]
+
+    def _is_quiet(self) -> bool:
+        return self.gate.is_free and not self._speaking and not self.replies.unheard_ms
+
+
+def _our_event(response: ResponseBody) -> str | None:
+    event_id = (response.metadata or {}).get("client_event_id")
+    return event_id if isinstance(event_id, str) else None

@@ -1,0 +1,255 @@
+"""The dialect of OpenAI Realtime in one session: how it is opened, what is read and written, when it listens.
+
+Wire: OpenAI, "Realtime API" over a WebSocket, GA; the names of the beta are understood. Audio is base64 in both
+directions and passes untouched. The server hears nothing before it confirmed the formats, nor, unless the greeting
+may be interrupted, before the caller has heard the greeting: the phone's echo of it would be a turn.
+No socket, no clock: `now` is seconds on the session's clock.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from bridge.assistants.openai_realtime import wire
+from bridge.assistants.openai_realtime.complaints import told
+from bridge.assistants.openai_realtime.conversation import Conversation
+from bridge.assistants.openai_realtime.dispatch import READS
+from bridge.assistants.openai_realtime.ears import Ears
+from bridge.assistants.openai_realtime.formats import Formats, asked, confirmed
+from bridge.assistants.openai_realtime.gate import Purpose
+from bridge.assistants.openai_realtime.sayings import Sayings
+from bridge.assistants.openai_realtime.server_events import (
+    AudioDelta,
+    Error,
+    ServerEvent,
+    SessionBody,
+    SessionCreated,
+    SessionUpdated,
+)
+from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.contracts import Answer, Message, ToolSchema, Utterance
+from bridge.errors import MalformedMessage
+from bridge.events import (
+    AnswerTool,
+    AppendAudio,
+    AssistantCommand,
+    AssistantEvent,
+    AssistantReady,
+    CloseAssistant,
+    ConfirmHeard,
+    DropReply,
+    EnterDigits,
+    Ignored,
+    OpenAssistant,
+    Opening,
+    TruncateReply,
+    TypeDigit,
+)
+from telecodecs.format import PCMU_8K
+from telecodecs.speech import SpeechStarted as TurnBegan
+
+SESSION_S = 3_600.0
+"""How long a session lasts that tells when it expires, in the server's time, but not when it began."""
+
+GREETING_SLACK_S = 5.0
+"""How much longer than its sound the greeting may take to be heard; then the server listens all the same."""
+
+SILENCE_SURPLUS_MS = 100
+"""How much longer appended silence is than what ends a turn."""
+
+
+class RealtimeDialect:
+    """One session's."""
+
+    def __init__(self, settings: RealtimeSettings, tools: Sequence[ToolSchema] = ()) -> None:
+        self._settings = settings
+        self._tools = tools
+        numbers = count(1)
+        self._new_id: Callable[[], str] = lambda: f"{wire.OURS}{next(numbers)}"
+        self._sayings = Sayings(settings.instructions)
+        self._talk = Conversation(settings, self._sayings, self._new_id)
+        self._opening = OpenAssistant("", PCMU_8K)
+        self._asked = Formats(PCMU_8K, PCMU_8K)
+        self._formats: Formats | None = None
+        self._lasts_s: float | None = None
+        self._deaf = True  # what the caller says is not passed on
+        self._guarded = False  # the server does not listen for turns until the greeting was heard
+        self._guarded_until: float | None = None
+        self._ears: Ears | None = None
+        self._noticed: list[AssistantEvent] = []  # while a command was carried out: `due` tells them
+        self._noticed_at = 0.0
+
+    def encode(self, command: AssistantCommand, now: float) -> list[Message]:
+        """The messages, none or more, that carry this command."""
+        if type(command) is not AppendAudio:
+            return self._carried(self._carry(command), now)
+        if self._deaf:
+            return []
+        message = wire.append(command.audio)
+        if self._ears is None:
+            return [message]
+        noticed = self._overhear(command.audio)
+        return [message, *self._carried(noticed, now)] if noticed else [message]
+
+    def decode(self, message: Message, now: float) -> Sequence[Utterance]:
+        """Read one message. Raises `MalformedMessage` if it is no event, or a kind that we know in a wrong shape."""
+        if not isinstance(message, str):
+            raise MalformedMessage("a binary message")
+        event = wire.read(message)
+        if isinstance(event, AudioDelta):
+            said = self._talk.audio(event)
+            return [*self._take_noticed(), *said] if self._noticed else said
+        noticed = self._take_noticed()
+        return [*noticed, *self._read(event, now), *self._advance(now)]
+
+    def deadline(self) -> float | None:
+        """When `due` wants to be called, at the latest; asked after each command and each message."""
+        if self._noticed:
+            return self._noticed_at
+        if self._talk.over:
+            return None
+        due = (*self._talk.deadlines(), self._guarded_until)
+        return min([at for at in due if at is not None], default=None)
+
+    def due(self, now: float) -> Sequence[Utterance]:
+        """What has fallen due by `now`."""
+        return [*self._take_noticed(), *self._advance(now)]
+
+    def _carried(self, told: Sequence[Utterance], now: float) -> list[Message]:
+        """What is for the server; what is for the heart waits for `due`."""
+        told = [*told, *self._advance(now)]
+        self._noticed += [event for event in told if not isinstance(event, Answer)]
+        self._noticed_at = now
+        return [answer.message for answer in told if isinstance(answer, Answer)]
+
+    def _take_noticed(self) -> list[AssistantEvent]:
+        noticed, self._noticed = self._noticed, []
+        return noticed
+
+    # Commands
+
+    def _carry(self, command: AssistantCommand) -> list[Utterance]:
+        match command:
+            case OpenAssistant():
+                return [self._open(command)]
+            case ConfirmHeard(item):
+                return self._talk.heard(item, None)
+            case TruncateReply(item, heard_ms):
+                return self._talk.heard(item, heard_ms)
+            case DropReply(item):
+                return self._talk.heard(item, 0)
+            case EnterDigits(digits):
+                return self._talk.enter_digits(digits) + self._silence()
+            case AnswerTool(call, output):
+                return self._talk.answer_call(call, output)
+            case CloseAssistant():
+                self._talk.over = True
+                return []
+            case AppendAudio() | TypeDigit():
+                return []
+
+    def _open(self, command: OpenAssistant) -> Answer:
+        """Set the session at once: some servers do not say that they created one."""
+        greeting = self._settings.greeting
+        is_guarded = command.opening is Opening.FIRST and greeting is not None and not greeting.interruptible
+        session = self._settings.session(command.line, self._tools, listening=not is_guarded)
+        self._opening = command
+        self._asked = asked(session, command.line)
+        self._guarded = is_guarded
+        return Answer(wire.session_update(session, self._new_id()))
+
+    def _silence(self) -> list[Utterance]:
+        """Enough of it to end a turn, where an entry from the keypad is to be told so."""
+        if self._settings.dtmf.respond != "silence" or self._deaf or self._formats is None:
+            return []
+        vad = self._settings.turn_detection
+        silence_ms = 500 if vad.type == "semantic_vad" else vad.silence_duration_ms
+        frames = -(-(silence_ms + SILENCE_SURPLUS_MS) // 20)
+        hears = self._formats.hears
+        audio = hears.silence * (hears.bytes_in(20) // hears.sample_bytes) * frames
+        return [Answer(wire.append(audio)), *self._overhear(audio)]
+
+    def _overhear(self, audio: bytes) -> list[Utterance]:
+        """What our own turn detection makes of the caller's audio."""
+        told: list[Utterance] = []
+        for change in self._ears.feed(audio) if self._ears is not None else ():
+            if isinstance(change, TurnBegan):
+                told += self._talk.caller_spoke(interrupts=True, server_cancels=False)
+            else:
+                told += self._talk.caller_paused()
+        return told
+
+    # The session
+
+    def _read(self, event: ServerEvent | wire.Unread, now: float) -> list[Utterance]:
+        match event:
+            case SessionCreated(session):
+                self._learn_expiry(session)
+                return []
+            case SessionUpdated(session):
+                return self._updated(session)
+            case Error(error) if self._formats is None:
+                return self._talk.fail(told(error), final=True)
+            case wire.Unread(kind):
+                return [] if kind in wire.UNNEEDED else [Ignored(kind)]
+            case _:
+                return READS[type(event)](self._talk, event, now)
+
+    def _learn_expiry(self, session: SessionBody) -> None:
+        if not isinstance(session.expires_at, (int, float)):
+            return
+        self._lasts_s = SESSION_S
+        if isinstance(session.created_at, (int, float)) and session.created_at < session.expires_at:
+            self._lasts_s = float(session.expires_at - session.created_at)
+
+    def _updated(self, session: SessionBody) -> list[Utterance]:
+        """The server says how it took our settings; only now it is known what it hears and speaks."""
+        self._learn_expiry(session)
+        try:
+            formats = confirmed(session, self._formats or self._asked)
+        except ValueError as error:
+            return self._talk.fail(f"it uses a format that the bridge cannot: {error}", final=True)
+        is_first = self._formats is None
+        if formats == self._formats:
+            return []
+        self._formats = formats
+        self._talk.replies.open(formats.speaks)
+        vad = self._settings.turn_detection
+        if vad.type == "none":
+            self._ears = Ears(formats.hears, vad.silence_duration_ms)
+        ready = AssistantReady(*formats, self._lasts_s)
+        return [*self._begin(), ready] if is_first else [ready]
+
+    def _begin(self) -> list[Answer]:
+        """What was said before, as items; then the first words, if there are any to say."""
+        command, settings, gate = self._opening, self._settings, self._talk.gate
+        self._deaf = self._guarded
+        if command.opening is Opening.FIRST and settings.greeting is not None:
+            gate.ask(self._sayings.greeting(settings.greeting))
+        if command.opening is Opening.RECOVERED:
+            gate.ask(self._sayings.recovery(settings.reconnect_say))
+        return [Answer(wire.create_said(said, self._new_id())) for said in command.history if said.text]
+
+    # Time
+
+    def _advance(self, now: float) -> list[Utterance]:
+        if self._talk.over or self._formats is None:
+            return []
+        lifted = self._lift_guard() if self._guarded and self._greeting_is_over(now) else []
+        return [*lifted, *self._talk.advance(now)]
+
+    def _greeting_is_over(self, now: float) -> bool:
+        """Whether all of the greeting was heard, or cut, or failed; or should have been heard by now."""
+        if self._talk.gate.concerns(Purpose.GREETING):
+            return False
+        left_ms = self._talk.replies.unheard_ms
+        if left_ms and self._guarded_until is None:
+            self._guarded_until = now + left_ms / 1000 + GREETING_SLACK_S
+        return not left_ms or (self._guarded_until is not None and now >= self._guarded_until)
+
+    def _lift_guard(self) -> list[Answer]:
+        self._guarded = self._deaf = False
+        self._guarded_until = None
+        if self._ears is not None:  # turns are our own affair
+            return []
+        update = self._settings.listening_update(self._opening.line)
+        return [Answer(wire.session_update(update, self._new_id()))]

@@ -1,0 +1,65 @@
+"""The formats of a session's audio: what the server confirmed, as `AudioFormat`s.
+
+Wire: `session.audio.input.format` and `.output.format`; in the beta, and on servers that still speak it,
+`input_audio_format` and `output_audio_format`. Rates in Hertz.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bridge.assistants.openai_realtime.server_events import AudioSide, SessionBody, WireFormat
+from telecodecs.format import AudioFormat, Encoding
+from telecodecs.resample import RATES_HZ
+
+_ENCODINGS = {
+    "audio/pcmu": Encoding.PCMU,
+    "audio/pcma": Encoding.PCMA,
+    "audio/pcm": Encoding.L16,
+    "g711_ulaw": Encoding.PCMU,
+    "g711_alaw": Encoding.PCMA,
+    "pcm16": Encoding.L16,
+}
+_RATE_HZ = {Encoding.PCMU: 8_000, Encoding.PCMA: 8_000, Encoding.L16: 24_000}
+"""Where the server names none."""
+
+
+class Formats(NamedTuple):
+    """What the assistant hears and speaks."""
+
+    hears: AudioFormat
+    speaks: AudioFormat
+
+
+def asked(session: dict[str, Any], line: AudioFormat) -> Formats:
+    """What a session of ours asks for."""
+    return confirmed(msgspec.convert(session, SessionBody), Formats(line, line))
+
+
+def confirmed(session: SessionBody, asked: Formats) -> Formats:
+    """What the server made of it; what it does not tell is what was asked.
+
+    Raises ValueError, with the format's name, where the bridge cannot speak or hear it.
+    """
+    audio = session.audio
+    hears = _side(audio.input if audio else None, session.input_audio_format)
+    speaks = _side(audio.output if audio else None, session.output_audio_format)
+    return Formats(
+        asked.hears if hears is None else _format(hears),
+        asked.speaks if speaks is None else _format(speaks),
+    )
+
+
+def _side(side: AudioSide | None, beta: WireFormat | str | None) -> WireFormat | None:
+    found = (side.format if side else None) or beta
+    return WireFormat(found) if isinstance(found, str) else found
+
+
+def _format(wire: WireFormat) -> AudioFormat:
+    encoding = _ENCODINGS.get(wire.type)
+    if encoding is None:
+        raise ValueError(wire.type)
+    rate_hz = wire.rate or _RATE_HZ[encoding]
+    if rate_hz not in RATES_HZ:
+        raise ValueError(f"{wire.type} at {rate_hz} Hz")
+    return AudioFormat(encoding, rate_hz)

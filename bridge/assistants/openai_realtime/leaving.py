@@ -1,0 +1,43 @@
+"""How the assistant hangs up: not before it has said goodbye, and not if the caller still has something to say.
+
+staying ──hang_up called──▶ called ──its response is done, silent──▶ parting ──farewell is done──▶ leave
+                               └──its response is done, spoken──▶ leave
+"""
+
+from enum import Enum, auto
+
+
+class Step(Enum):
+    """What the end of a response leads to."""
+
+    STAY = auto()
+    SAY_GOODBYE = auto()
+    LEAVE = auto()
+
+
+class Leaving:
+    """One session's."""
+
+    def __init__(self) -> None:
+        self._called_in: str | None = None  # the response that hung up
+        self._parting = False
+
+    @property
+    def intended(self) -> bool:
+        """Whether the assistant wants to go."""
+        return self._called_in is not None or self._parting
+
+    def call(self, response_id: str) -> None:
+        """The assistant hung up, in this response."""
+        self._called_in = response_id
+
+    def call_off(self) -> None:
+        """The caller has something to say."""
+        self._called_in, self._parting = None, False
+
+    def response_done(self, response_id: str, *, spoke: bool, is_farewell: bool) -> Step:
+        """`spoke`: it had sound, which we take for the goodbye."""
+        if response_id == self._called_in:
+            self._called_in, self._parting = None, True
+            return Step.LEAVE if spoke else Step.SAY_GOODBYE
+        return Step.LEAVE if self._parting and is_farewell else Step.STAY

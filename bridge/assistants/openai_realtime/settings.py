@@ -1,0 +1,269 @@
+"""What can be set of an assistant of kind "openai-realtime": [assistants.NAME], and [openai] for all of them.
+
+Wire: OpenAI Realtime GA over a WebSocket; address and headers are those of the `openai` package, and Azure's GA
+endpoint and other servers of the same protocol are a `base_url` and a header away.
+Units: seconds in `_s`, milliseconds in `_ms`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from bridge.assistant_settings import Address, AssistantSettings, Section
+from bridge.assistants.openai_realtime.account import (
+    OPENAI,
+    Headers,
+    HeaderText,
+    OpenAIAccount,
+    SecretText,
+    ServerUrl,
+    has_credentials,
+    on_loopback,
+    upgrade,
+)
+from bridge.assistants.openai_realtime.session import (
+    CustomVoice,
+    Prompt,
+    Reasoning,
+    ServerVad,
+    Transcription,
+    TurnDetection,
+    audio_format,
+    check_types,
+    function_tools,
+    merged,
+    off,
+    without_none,
+    word_as,
+)
+from bridge.contracts import ToolSchema
+from bridge.errors import ConfigurationError
+from bridge.faults import masked
+from telecodecs.format import PCMU_8K, AudioFormat
+
+
+def _has_digits(text: str) -> str:
+    try:
+        fields = {field for _, field, _, _ in Formatter().parse(text)} - {None}
+    except ValueError:
+        fields = set()
+    if fields != {"digits"}:
+        raise ValueError("should say where the digits go, {digits}, and have no other braces")
+    return text
+
+
+Masked = PlainSerializer(masked, when_used="json")
+Table = dict[str, Any]
+
+
+class Greeting(Section):
+    """What the assistant opens the call with: words, or instructions to find words."""
+
+    say: str | None = Field(None, min_length=1, description="the words, as they are")
+    instructions: str | None = Field(None, min_length=1)
+    interruptible: bool = Field(False, description="the caller is heard from the first moment")
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> "Greeting":
+        if (self.say is None) == (self.instructions is None):
+            raise ValueError("should have say or instructions, one of the two")
+        return self
+
+
+class Filler(Section):
+    """What the caller hears while a tool takes its time. `false` turns it off."""
+
+    say: str = Field("One moment, please.", min_length=1)
+    after_s: Annotated[float | None, BeforeValidator(off)] = Field(2.0, gt=0)
+
+
+def _filler(value: Any) -> Any:
+    return {"after_s": None} if off(value) is None else word_as("say")(value)
+
+
+class Dtmf(Section):
+    """What becomes of an entry from the keypad: an item and a response, appended silence, or nothing."""
+
+    respond: Literal["create", "silence", "none"] = "create"
+    text: Annotated[str, AfterValidator(_has_digits)] = "The caller typed on the keypad: {digits}"
+
+
+class RealtimeSettings(AssistantSettings):
+    """[assistants.NAME] with kind = "openai-realtime". What is None is not sent: the server's default holds."""
+
+    kind: Literal["openai-realtime"] = "openai-realtime"
+
+    # Where it is
+    base_url: ServerUrl = OPENAI
+    api_key: SecretText | None = None
+    organization: HeaderText | None = None
+    project: HeaderText | None = None
+    headers: Headers = Field({})
+    query: Annotated[dict[str, str], Masked] = Field({}, repr=False)
+    model: str = Field("gpt-realtime-2.1", min_length=1, description="Azure: the deployment")
+
+    # Its session
+    voice: str | CustomVoice | None = "marin"
+    speed: float | None = Field(None, ge=0.25, le=1.5)
+    instructions_file: Path | None = None
+    instructions: str = Field("", validate_default=True)
+    turn_detection: TurnDetection = ServerVad()
+    noise_reduction: Literal["near_field", "far_field"] | None = None
+    transcription: Annotated[Transcription | None, BeforeValidator(off)] = Field(
+        Transcription(), description="false: none, but then the caller's words are lost with a connection"
+    )
+    max_output_tokens: Annotated[int, Field(ge=1)] | Literal["inf"] | None = None
+    truncation: Literal["auto", "disabled"] | Table | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning: Annotated[Reasoning | None, BeforeValidator(word_as("effort"))] = None
+    tool_choice: str | Table | None = None
+    prompt: Prompt | None = None
+    tracing: Literal["auto"] | Table | None = None
+    extra: Annotated[Table, Masked] = Field(
+        {}, alias="session", repr=False, description="any other field of the session, sent as it is"
+    )
+
+    # What the bridge has it say, and when
+    greeting: Annotated[Greeting | None, BeforeValidator(word_as("say"))] = None
+    filler: Annotated[Filler, BeforeValidator(_filler)] = Filler()
+    reconnect_say: str = Field("Sorry, could you repeat that?", description="after a connection was lost")
+    goodbye: str = Field(
+        "Say goodbye in one short sentence.", min_length=1, description="instructions, when it hangs up"
+    )
+    dtmf: Dtmf = Dtmf()
+    reply_s: float = Field(10.0, gt=0, description="how long the first sound of a reply may take")
+
+    @field_validator("instructions_file")
+    @classmethod
+    def _is_readable(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            _text_of(file)
+        return file
+
+    @field_validator("instructions")
+    @classmethod
+    def _or_the_file_s(cls, text: str, settings: ValidationInfo) -> str:
+        file = settings.data.get("instructions_file")
+        if text and file is not None:
+            raise ValueError("should be given here or as instructions_file, not both")
+        return text if file is None else _text_of(file)
+
+    def address(self) -> Address:
+        """Where the session is opened, and with which headers."""
+        account = without_none(
+            {
+                "Authorization": f"Bearer {self.api_key.get_secret_value()}" if self.api_key else None,
+                "OpenAI-Organization": self.organization,
+                "OpenAI-Project": self.project,
+            }
+        )
+        return upgrade(self.base_url, {"model": self.model} | self.query, account, self.headers)
+
+    def session(
+        self, line: AudioFormat, tools: Sequence[ToolSchema], *, listening: bool = True
+    ) -> dict[str, Any]:
+        """The session of a new connection. `listening`: turns are detected from the start."""
+        hears = {
+            "format": audio_format(line),
+            "noise_reduction": {"type": self.noise_reduction} if self.noise_reduction else None,
+            "transcription": _fields(self.transcription),
+        }
+        speaks = {
+            "format": audio_format(line),
+            "voice": self.voice if isinstance(self.voice, str) else _fields(self.voice),
+            "speed": self.speed,
+        }
+        fields = {
+            "type": "realtime",
+            "output_modalities": ["audio"],
+            "instructions": self.instructions or None,
+            "audio": {
+                "input": without_none(hears) | {"turn_detection": self._turn_detection()},
+                "output": without_none(speaks),
+            },
+            "tools": function_tools(tools) or None,
+            "tool_choice": self.tool_choice,
+            "parallel_tool_calls": self.parallel_tool_calls,
+            "reasoning": _fields(self.reasoning),
+            "max_output_tokens": self.max_output_tokens,
+            "truncation": self.truncation,
+            "prompt": _fields(self.prompt),
+            "tracing": self.tracing,
+        }
+        session = merged(without_none(fields), self.extra)
+        if not listening:
+            session = merged(session, {"audio": {"input": {"turn_detection": None}}})
+        return session
+
+    def listening_update(self, line: AudioFormat) -> dict[str, Any]:
+        """The part of the session that has the server detect turns again.
+
+        Both formats are sent again: servers have been seen to forget them.
+        """
+        session = self.session(line, ())
+        hears, speaks = session["audio"]["input"], session["audio"]["output"]
+        return {
+            "type": session["type"],
+            "audio": {
+                "input": {"format": hears["format"], "turn_detection": hears["turn_detection"]},
+                "output": {"format": speaks["format"]},
+            },
+        }
+
+    def _turn_detection(self) -> dict[str, Any] | None:
+        return None if self.turn_detection.type == "none" else _fields(self.turn_detection)
+
+    def with_account(self, account: OpenAIAccount) -> "RealtimeSettings":
+        """These settings, and the account's where they say nothing. Its key goes to its own server only."""
+        if "base_url" in self.model_fields_set and self.base_url != account.base_url:
+            return self
+        has_own_key = self.api_key is not None or has_credentials(self.headers)
+        return self.model_copy(
+            update={
+                "base_url": account.base_url,
+                "api_key": self.api_key if has_own_key else account.api_key,
+                "organization": self.organization or account.organization,
+                "project": self.project or account.project,
+            }
+        )
+
+    def check(self, tools: Sequence[ToolSchema]) -> None:
+        """Raises `ConfigurationError` where a call would fail for want of a key, or for a field of the session."""
+        keyless = self.api_key is None and not has_credentials(self.headers)
+        if keyless and self.base_url == OPENAI:
+            raise ConfigurationError("api_key is missing: set OPENAI_API_KEY")
+        if keyless and not self.headers and not on_loopback(self.base_url):
+            raise ConfigurationError(
+                f"api_key is missing: {self.base_url} may want one, or headers; "
+                "OPENAI_API_KEY goes there only if OPENAI_BASE_URL does"
+            )
+        check_session(self, tools)
+
+
+def check_session(settings: RealtimeSettings, tools: Sequence[ToolSchema]) -> None:
+    """Compare the session with the types of the `openai` package. Raises `ConfigurationError`."""
+    check_types(settings.session(PCMU_8K, tools))
+
+
+def _fields(table: Section | None) -> dict[str, Any] | None:
+    return None if table is None else table.model_dump(exclude_none=True)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{error.strerror}; should be a text file") from None
+    except UnicodeDecodeError:
+        raise ValueError("should be a text file in UTF-8") from None

@@ -1,0 +1,96 @@
+"""The settings in layers: what the file and the environment say, one put over the other, and what is wrong with it.
+
+A layer is a flat table: the path of a setting, its value, and the place that it came from.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bridge.errors import ConfigurationError
+from bridge.faults import Key, faults_in, told
+
+PREFIX = "VOICEBRIDGE_"
+
+VENDOR_NAMES = {
+    "TWILIO_AUTH_TOKEN": ("twilio", "auth_token"),
+    "OPENAI_API_KEY": ("openai", "api_key"),
+    "OPENAI_BASE_URL": ("openai", "base_url"),
+    "OPENAI_ORG_ID": ("openai", "organization"),
+    "OPENAI_PROJECT_ID": ("openai", "project"),
+}
+"""The vendors' own names in the environment, and the settings that they are."""
+
+Layer = dict[Key, tuple[Any, str]]
+"""Values by their path in the settings, each with the place that it came from."""
+
+
+def from_file(file: Path, *, required: bool) -> Layer:
+    """What a TOML file says. Raises `ConfigurationError`."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        return {path: (value, str(file)) for path, value in _flat(tomllib.loads(text))}
+    except FileNotFoundError:
+        if required:
+            raise ConfigurationError(f"{file}: there is no such file") from None
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{file}: {error}") from None
+
+
+def from_variables(variables: Mapping[str, str], place: str) -> Layer:
+    """What variables of an environment say."""
+    found: Layer = {}
+    for name, value in variables.items():
+        path: Key | None = VENDOR_NAMES.get(name)
+        if path is None and name.startswith(PREFIX):
+            path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        if path is not None and value:  # an empty variable is one that is not set
+            found[path] = (value, f"{place}: {name}")
+    return found
+
+
+def from_flags(flags: Mapping[str, Any]) -> Layer:
+    """What the command line says; None is a flag that was not given."""
+    return {
+        (name,): (value, f"--{name.replace('_', '-')}") for name, value in flags.items() if value is not None
+    }
+
+
+def _flat(table: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def nested(found: Layer) -> dict[str, Any]:
+    """The tables again. Raises `ConfigurationError` where one place has a table and another a single value."""
+    root: dict[str, Any] = {}
+    for path, (value, place) in found.items():
+        table = root
+        for key in path[:-1]:
+            table = table.setdefault(key, {})
+            if not isinstance(table, dict):
+                raise ConfigurationError(f"{place}: {key} is a single value and has no {path[-1]}")
+        table[path[-1]] = dict(value) if isinstance(value, dict) else value
+    return root
+
+
+def explain(error: ValidationError, found: Layer) -> Iterator[str]:
+    """A line for each fault: place, key, what was wrong, what would be right."""
+    for fault in faults_in(error, nested(found)):
+        yield f"{_place(fault.key, found)}: {told(fault)}"
+
+
+def _place(key: Key, found: Layer) -> str:
+    """Where the key was set; where it was not, its table; where that was not, the table above."""
+    for depth in range(len(key), -1, -1):
+        for path, (_, place) in found.items():
+            if path[:depth] == key[:depth]:
+                return place
+    return "settings"

@@ -1,0 +1,61 @@
+"""Connects calls with assistants: by name to a dialect, a leg and the tools that the settings give it."""
+
+from collections.abc import Sequence
+
+from bridge.assistants import ASSISTANTS
+from bridge.config import Settings
+from bridge.contracts import Connection, Leg, Lost, Receive, ToolSchema
+from bridge.dialling import Dialler
+from bridge.events import OpenAssistant
+from bridge.phone.wav import read_wav
+from bridge.preconnect import Preconnections
+from bridge.seat import MemoryLeg
+from bridge.succession import Plan
+from bridge.tools import Toolbox
+from telecodecs.format import PCMU_8K
+
+
+class Switchboard:
+    """One for a server. Raises `ConfigurationError` if an assistant, or a tool of one, could not work."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        names = dict.fromkeys([*settings.rescue_chain(settings.assistant), *settings.assistants])
+        self._toolboxes = {name: Toolbox(name, settings.settings_of(name).tools) for name in names}
+        settings.check_assistants({name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
+        sentence = settings.rescue_sentence(settings.assistant)
+        self.plan = Plan(
+            settings.rescue_chain(settings.assistant), read_wav(sentence) if sentence else b"", PCMU_8K
+        )
+        """Who answers a call."""
+        self._dialler = Dialler()
+        self._preconnections = Preconnections(self._dialler.dial)
+
+    def expect(self, call: str) -> None:
+        """A call will come: dial its assistant now, if the settings want that."""
+        name = self.plan.assistants[0]
+        settings = self._settings.settings_of(name)
+        if settings.preconnect and (address := settings.address()) is not None:
+            self._preconnections.open(call, name, address)
+
+    def connect(self, command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
+        """See `contracts.Connect`."""
+        name = command.assistant
+        settings, toolbox = self._settings.settings_of(name), self._toolboxes[name]
+        schemas: Sequence[ToolSchema] = toolbox.schemas
+        assistant = ASSISTANTS[settings.kind].dialect(settings, schemas)
+        address = settings.address()
+        leg: Leg
+        if address is None:
+            leg = MemoryLeg(receive)
+        else:
+            claimed = self._preconnections.claim(command.call, name, receive, lost)
+            leg = claimed or self._dialler.dial(address, receive, lost)
+        return Connection(assistant, leg, toolbox.open(call=command.call, parameters=command.parameters))
+
+    async def aclose(self) -> None:
+        """Drop what is connected, and stop what runs."""
+        self._preconnections.close()
+        await self._dialler.aclose()
+        for toolbox in self._toolboxes.values():
+            await toolbox.aclose()
