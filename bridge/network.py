@@ -228,7 +228,7 @@ class SocketLeg(picows.WSListener):
         handshake = transport.close_handshake
         received = handshake.recv if handshake else None
         if received is not None and received.code.value:
-            self._lost(received.code.value, received.reason)
+            self._lost(received.code.value, received.reason or "")
         elif self._pinged:
             self._lost(1006, "no answer to a ping")
         elif handshake is not None and handshake.sent is not None:

@@ -2,15 +2,18 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import pytest
+import trustme
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
 
 from bridge import network
 from bridge.contracts import WireMessage
@@ -18,6 +21,8 @@ from bridge.errors import CallRefused
 from bridge.network import SocketLeg, accept, dial
 
 Lost = asyncio.Future[tuple[int, str]]
+
+PATIENCE_S = 5.0
 
 
 def loses(lost: Lost) -> Callable[[int, str], None]:
@@ -196,6 +201,58 @@ async def test_a_peer_that_stops_reading_is_cut_off(monkeypatch: pytest.MonkeyPa
         writer.transport.abort()
 
 
+async def test_a_stalled_reader_shows_until_it_reads_again() -> None:
+    lost: Lost = asyncio.Future()
+    async with accepting([], lost) as (url, legs):
+        reader, writer = await raw_upgrade(url)
+        assert not legs[0].stalled
+        while not legs[0].stalled:
+            legs[0].send("x" * 60_000)
+        async with asyncio.timeout(PATIENCE_S):
+            while legs[0].stalled:
+                await reader.read(1_000_000)
+        legs[0].abort()
+        assert await lost == (1006, "the connection broke")
+        writer.transport.abort()
+
+
+async def test_a_peer_that_closes_and_reads_nothing_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "PARTING_S", 0.05)
+    lost: Lost = asyncio.Future()
+    async with accepting([], lost) as (url, legs):
+        _, writer = await raw_upgrade(url)
+        while not legs[0].stalled:
+            legs[0].send("x" * 60_000)
+        writer.write(Frame(Opcode.CLOSE, b"\x03\xf3").serialize(mask=True))
+        async with asyncio.timeout(PATIENCE_S):
+            assert await lost == (1011, "")
+        writer.transport.abort()
+
+
+async def test_a_peer_that_breaks_the_protocol_and_reads_nothing_can_be_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """picows sends the close frame then, and waits for the peer to read what is before it."""
+    monkeypatch.setattr(network, "PARTING_S", 0.05)
+    lost: Lost = asyncio.Future()
+    async with accepting([], lost) as (url, legs):
+        _, writer = await raw_upgrade(url)
+        unread = -1
+        while legs[0].backlog != unread:  # until the kernel takes no more
+            while legs[0].backlog == 0:
+                legs[0].send("x" * 30_000)
+            unread = legs[0].backlog
+            await asyncio.sleep(0.01)
+        assert not legs[0].stalled
+        writer.write(b"\x83\x80....")  # no such frame
+        while legs[0].backlog == unread:  # noqa: ASYNC110  # what picows does on its own, nothing tells
+            await asyncio.sleep(0.001)
+        legs[0].close()
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await lost)[0] == 1002
+        writer.transport.abort()
+
+
 async def raw_upgrade(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A WebSocket client that upgrades and then does nothing."""
     port = int(url.rpartition(":")[2].partition("/")[0])
@@ -239,12 +296,58 @@ async def test_dials_with_headers_and_carries_messages() -> None:
     assert seen == ["k"]
 
 
-@pytest.mark.parametrize(
-    "url", ["ws://127.0.0.1:1/", "ws://127.0.0.1:99999/", "ws://[x/", "http://127.0.0.1/"]
-)
-async def test_no_server_and_no_address_are_refusals_in_words(url: str) -> None:
-    with pytest.raises(CallRefused, match="no WebSocket there"):
-        await dial(url, lambda _: None, lambda _code, _reason: None)
+NO_PEER = [  # address, headers
+    ("ws://127.0.0.1:1/?key=sesame", {}),
+    ("ws://127.0.0.1:99999/?key=sesame", {}),
+    ("ws://[x/?key=sesame", {}),
+    ("http://127.0.0.1/?key=sesame", {}),
+    ("sesame", {}),
+    ("ws://127.0.0.1:1/", {"Authorization": "Bearer sesame\r\nX-More: sesame"}),
+    ("ws://127.0.0.1:1/", {"X-sesame\n": ""}),
+]
+
+
+@pytest.mark.parametrize(("url", "headers"), NO_PEER)
+async def test_no_server_and_no_address_are_refusals_in_words_and_none_of_them_secret(
+    url: str, headers: dict[str, str]
+) -> None:
+    with pytest.raises(CallRefused, match=r"no WebSocket there|a header of the upgrade") as refused:
+        await dial(url, lambda _: None, lambda _code, _reason: None, headers=headers)
+    assert refused.value.status is None
+    assert "sesame" not in str(refused.value)
+
+
+async def test_a_refused_upgrade_tells_its_status() -> None:
+    def refuse(peer: ServerConnection, _request: Request) -> Response:
+        return peer.respond(HTTPStatus.UNAUTHORIZED, "who are you?")
+
+    async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=refuse) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        with pytest.raises(CallRefused, match="the upgrade was refused with HTTP 401") as refused:
+            await dial(f"ws://127.0.0.1:{port}/", lambda _: None, lambda _code, _reason: None)
+    assert refused.value.status == 401
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_a_certificate_is_verified(trusted: bool) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    certified = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(certified)
+    trusting = ssl.create_default_context()
+    (authority if trusted else other).configure_trust(trusting)
+    got: asyncio.Future[WireMessage] = asyncio.Future()
+    lost: Lost = asyncio.Future()
+
+    async with serve(lambda peer: peer.send("hello"), "127.0.0.1", 0, ssl=certified) as server:
+        url = f"wss://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+        if trusted:
+            await dial(url, got.set_result, loses(lost), tls=trusting)
+            assert await got == "hello"
+            assert (await lost)[0] == 1000
+        else:
+            for doubting in (trusting, None):  # None: the system's authorities
+                with pytest.raises(CallRefused, match=r"(?i)certificate"):
+                    await dial(url, got.set_result, loses(lost), tls=doubting)
 
 
 async def test_a_server_that_never_answers_is_given_up() -> None:

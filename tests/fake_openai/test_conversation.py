@@ -309,6 +309,15 @@ def test_one_response_at_a_time_but_any_number_beside_it(peer: "Dial") -> None:
     assert len(items & set(call.fake.items.names)) == 1, "what is said beside is no part of the conversation"
 
 
+def test_what_is_said_beside_the_conversation_the_caller_does_not_stop(peer: "Dial") -> None:
+    call = peer("[[replies]]\non_instructions = ''\nseconds = 5")
+    call.send("response.create", response={"conversation": "none"})
+    call.wait(0.5)
+    assert not call.say_sentence().all("response.done")
+    done = call.wait(5.0).all("response.done")
+    assert [event["response"]["status"] for event in done] == ["completed", "completed"]
+
+
 def test_cancelling(peer: "Dial") -> None:
     call = peer("leftovers = 0\n[[replies]]\nseconds = 20")
     error = call.send("response.cancel", event_id="c1").one("error")["error"]

@@ -108,7 +108,7 @@ class Conversation:
         self.gate.interrupt()
         self._patience.stop()
         self._leaving.call_off()
-        return [self._cancel(response_id) for response_id in sorted(active)]
+        return [self._cancel(response_id) for response_id in sorted(active) if response_id]
 
     def _cancel(self, response_id: str) -> Answer:
         return Answer(wire.cancel_response(response_id, self._new_id()))

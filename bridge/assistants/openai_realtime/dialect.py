@@ -216,7 +216,8 @@ class RealtimeDialect:
         vad = self._settings.turn_detection
         if vad.type == "none":
             self._ears = Ears(formats.hears, vad.silence_duration_ms)
-        ready = AssistantReady(*formats, self._lasts_s)
+        keys_interrupt = self._settings.dtmf.respond == "create"
+        ready = AssistantReady(*formats, self._lasts_s, keys_interrupt)
         return [*self._begin(), ready] if is_first else [ready]
 
     def _begin(self) -> list[Answer]:

@@ -123,9 +123,8 @@ def create_response(fields: Mapping[str, Any], event_id: str) -> str:
 
 
 def cancel_response(response_id: str, event_id: str) -> str:
-    """Stop this response and no other; one without a name is the one of the conversation."""
-    named = {"response_id": response_id} if response_id else {}
-    return _message("response.cancel", event_id=event_id, **named)
+    """Stop this response and no other."""
+    return _message("response.cancel", event_id=event_id, response_id=response_id)
 
 
 def _create_item(item: dict[str, Any]) -> str:

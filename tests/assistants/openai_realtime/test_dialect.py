@@ -1,6 +1,5 @@
 """The dialect, told as sessions: when, what came, what it does."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +28,13 @@ from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioF
 if TYPE_CHECKING:
     from tests.assistants.openai_realtime.conftest import Dial, Row
 
-READY = AssistantReady(PCMU_8K, PCMU_8K)
+
+
+def ready(hears: AudioFormat, speaks: AudioFormat, lasts_s: float | None = None) -> AssistantReady:
+    return AssistantReady(hears, speaks, lasts_s, keys_interrupt=True)
+
+
+READY = ready(PCMU_8K, PCMU_8K)
 
 
 def session(**fields: Any) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def test_what_the_server_confirms_counts_and_not_what_was_asked(
 ) -> None:
     line = dial()
     line.tell(OpenAssistant("CA1", PCMU_8K))
-    assert line.hear(answer) == [AssistantReady(hears, speaks)]
+    assert line.hear(answer) == [ready(hears, speaks)]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +96,7 @@ def test_a_server_that_tells_no_formats_has_those_that_were_asked(
 ) -> None:
     line = dial()
     line.tell(OpenAssistant("CA1", line_format))
-    assert line.hear(session()) == [AssistantReady(asked, asked)]
+    assert line.hear(session()) == [ready(asked, asked)]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +124,13 @@ def test_formats_that_change_later_are_told_and_those_that_stay_are_not(dial: "D
     assert line.hear(session()) == []
     assert line.hear(formats({"type": "audio/pcmu"}, {"type": "audio/pcmu"})) == []
     changed = formats({"type": "audio/pcm", "rate": 24000}, {"type": "audio/pcm", "rate": 24000})
-    assert line.hear(changed) == [AssistantReady(L16_24K, L16_24K)]
+    assert line.hear(changed) == [ready(L16_24K, L16_24K)]
+
+
+@pytest.mark.parametrize(("respond", "interrupts"), [("create", True), ("silence", False), ("none", False)])
+def test_an_entry_interrupts_where_it_is_answered(dial: "Dial", respond: str, interrupts: bool) -> None:
+    line = dial(dtmf={"respond": respond})
+    assert line.open() == [AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=interrupts)]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +146,7 @@ def test_how_long_it_lasts(dial: "Dial", body: dict[str, Any], lasts_s: float | 
     line = dial()
     line.tell(OpenAssistant("CA1", PCMU_8K))
     line.hear({"type": "session.created", "session": body})
-    assert line.hear(line.echo()) == [AssistantReady(PCMU_8K, PCMU_8K, lasts_s)]
+    assert line.hear(line.echo()) == [ready(PCMU_8K, PCMU_8K, lasts_s)]
 
 
 @pytest.mark.parametrize(
@@ -335,8 +346,7 @@ def test_a_transcript_of_rows_can_fail(dial: "Dial") -> None:
         line.play(rows)
 
 
-def test_messages_are_json_in_one_line(dial: "Dial") -> None:
+def test_what_was_typed_into_the_settings_stays_one_json_string(dial: "Dial") -> None:
     line = dial(greeting='Say "hi"\nand mean it')
     line.open()
-    assert json.loads(json.dumps(line.sent)) == line.sent
     assert line.sent[-1]["response"]["instructions"].endswith('nothing else: "Say "hi"\nand mean it"')
