@@ -138,12 +138,8 @@ class Call:
         commands: list[Command] = []
         while (timer := self._timers.fallen_due(now)) is not None:
             match timer:
-                case Timer.HOLE:
-                    assert self._caller is not None
-                    commands += self._caller.give_up_frame()
-                case Timer.KEYPAD:
-                    assert self._caller is not None
-                    commands += self._conversation.entered(self._caller.end_entry(), now)
+                case Timer.HOLE | Timer.KEYPAD | Timer.ROOM:
+                    commands += self._media_due(timer, now)
                 case Timer.START:
                     commands += self._end(HangUp(1008, timer))
                 case Timer.OPEN if self.state is State.TALKING:
@@ -162,6 +158,15 @@ class Call:
                     commands += self._close(HangUp(1000, timer), now)
         return commands
 
+    def _media_due(self, timer: Timer, now: float) -> list[Command]:
+        caller, conversation = self._caller, self._conversation
+        assert caller is not None
+        if timer is Timer.HOLE:
+            return caller.give_up_frame()
+        if timer is Timer.KEYPAD:
+            return conversation.entered(caller.end_entry(), now)
+        return conversation.voice.top_up(now)
+
     # The call's beginning
 
     def _start(self, event: CallStarted, now: float) -> list[Command]:
@@ -176,7 +181,7 @@ class Call:
             self._move(State.LISTENING)
             return []
         self._caller = Caller(event.line, self._reorder_ms, self._timers)
-        self._conversation = Conversation(event.line)
+        self._conversation = Conversation(event.line, self._timers)
         self._succession = Succession(self._plan, self._conversation.transcript.said)
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
         self._move(State.OPENING)
@@ -257,10 +262,9 @@ class Call:
         assert self._caller is not None
         return self._caller.audio(event, now)
 
-    def _hold_digit(self, event: DigitPressed, _now: float) -> list[Command]:
+    def _hold_digit(self, event: DigitPressed, now: float) -> list[Command]:
         assert self._caller is not None
-        self._caller.hold_digit(event)
-        return []
+        return self._caller.hold_digit(event, now)
 
     def _digit(self, event: DigitPressed, now: float) -> list[Command]:
         assert self._caller is not None

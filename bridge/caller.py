@@ -59,9 +59,10 @@ class Caller:
         self._awaits_frame = False
         return list(map(AppendAudio, self._uplink.release()))
 
-    def hold_digit(self, event: DigitPressed) -> None:
+    def hold_digit(self, event: DigitPressed, _now: float) -> list[Command]:
         """A key while nobody listens."""
         self._held_digits.append(event.digit)
+        return []
 
     def press(self, digit: str, now: float) -> list[Command]:
         """A key, and the entry if that ended it."""

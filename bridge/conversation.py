@@ -25,6 +25,7 @@ from bridge.events import (
     ToolCalled,
     TruncateReply,
 )
+from bridge.timers import Timers
 from bridge.transcript import Transcript
 from bridge.voice import Voice
 from telecodecs.format import AudioFormat
@@ -36,8 +37,8 @@ OWED_S = 5.0
 class Conversation:
     """One call's, whoever the assistant is at the time."""
 
-    def __init__(self, line: AudioFormat) -> None:
-        self.voice = Voice(line)
+    def __init__(self, line: AudioFormat, timers: Timers) -> None:
+        self.voice = Voice(line, timers)
         self.transcript = Transcript()
         self._tools: set[str] = set()  # calls that are not answered
         self._owed_until = -inf  # by then a reply should have come
@@ -47,7 +48,12 @@ class Conversation:
     def counts(self) -> dict[str, int]:
         """What went on."""
         voice = self.voice
-        return {**self._counts, "stray_marks": voice.stray_marks, "late_replies": voice.late}
+        return {
+            **self._counts,
+            "stray_marks": voice.stray_marks,
+            "late_replies": voice.late,
+            "too_long_replies": voice.too_long,
+        }
 
     def quiet(self, now: float) -> bool:
         """Nobody speaks, and nobody waits for anything."""
@@ -98,9 +104,9 @@ class Conversation:
         for command in commands:
             match command:
                 case TruncateReply(item, heard_ms):
-                    self.transcript.cut(item, heard_ms / max(1.0, self.voice.sent_ms(item)))
+                    self.transcript.cut(item, heard_ms / max(1.0, self.voice.length_ms(item)))
                 case DropReply(item):
-                    self.voice.sent_ms(item)
+                    self.voice.length_ms(item)
                     self.transcript.cut(item, 0.0)
         return commands
 

@@ -57,7 +57,6 @@ class DialledLeg:
         self._waiting: list[WireMessage] = []
         self._waiting_bytes = 0
         self._socket: SocketLeg | None = None
-        self._gone = asyncio.Event()
         self._over = False
         self._telling: asyncio.Handle | None = None
         self.task = asyncio.create_task(self._carry(address, timeout_s, tls))
@@ -89,7 +88,7 @@ class DialledLeg:
             socket = await dial(
                 address.url,
                 self._receive,
-                self._socket_lost,
+                self._lose,
                 headers=address.headers,
                 connected=self._stand,
                 timeout_s=timeout_s,
@@ -101,10 +100,10 @@ class DialledLeg:
             self._lose(*loss(refusal))
             return
         try:
-            await self._gone.wait()
+            await socket.gone()
         finally:
             socket.abort()
-            await self._gone.wait()
+            await socket.gone()
 
     def _stand(self, socket: SocketLeg) -> None:
         if self._over:
@@ -123,10 +122,6 @@ class DialledLeg:
         if len(self._waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES:
             self._lose(1011, "too much was sent before the connection stood")
             self.task.cancel()
-
-    def _socket_lost(self, code: int, reason: str) -> None:
-        self._gone.set()
-        self._lose(code, reason)
 
     def _lose(self, code: int, reason: str) -> None:
         if not self._over:

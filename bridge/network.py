@@ -9,6 +9,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -121,6 +122,12 @@ class SocketLeg(picows.WSListener):
         """Drop the connection with nothing said."""
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
+
+    async def gone(self) -> None:
+        """Until `lost` was called."""
+        assert self._transport is not None, "the upgrade is done"
+        with suppress(Exception):  # a breach or a fault of which the log knows already
+            await self._transport.wait_disconnected()
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         """picows: the upgrade is done."""

@@ -87,6 +87,10 @@ class Playout:
         """Seconds until a mark behind all that was sent would be back."""
         return (self._sent - self.heard(now)) / self._rate_hz
 
+    def ahead_s(self, now: float) -> float:
+        """Seconds of audio that were sent and, on a line without delay, are still to be played."""
+        return max(0.0, self._dry_at() - now)
+
     @property
     def _next_mark(self) -> int:
         return next(iter(self._marks.values())) if self._marks else self._sent

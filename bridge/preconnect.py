@@ -76,7 +76,8 @@ class Preconnections:
         self._most = most
         self._unclaimed: dict[tuple[str, str], _Unclaimed] = {}
 
-    def __len__(self) -> int:
+    @property
+    def waiting(self) -> int:
         """How many wait."""
         return len(self._unclaimed)
 

@@ -21,6 +21,7 @@ class Timer(StrEnum):
     OPEN = "it was not ready in time"
     RENEW = "the assistant expires soon"
     KEYPAD = "the caller has typed all of the entry"
+    ROOM = "the carrier has room for more of a reply"
     HOLE = "a missing frame will not come any more"
     SILENT = "the carrier sends nothing any more"
     CLOSE = "the last mark did not come back"

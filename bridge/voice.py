@@ -1,26 +1,46 @@
 """The assistant's voice on its way to the caller: in the line's format, accounted, and dropped where interrupted.
 
-No clock: `now` is seconds.
+An assistant speaks faster than a caller hears. The carrier is sent `AHEAD_S` of it, which bridges any pause on the
+way; the rest waits here, where a clear costs nothing and a minute of speech that comes at once holds nobody up.
+No clock: `now` is seconds; what falls due is in the call's `timers`.
 """
 
-from bridge.events import Command, ConfirmHeard
-from bridge.media import Downlink
+from collections import deque
+
+from bridge.events import Command, ConfirmHeard, DropReply
+from bridge.media import FRAME_MS, Downlink
 from bridge.playout import Playout
+from bridge.timers import Timer, Timers
 from telecodecs.format import AudioFormat
+
+AHEAD_S = 5.0
+"""Sent before it is played; topped up each second."""
+
+TOP_UP_S = 1.0
+
+MOST_WAITING_S = 600.0
+"""Of speech that waits; what is beyond is dropped and counted. Nobody listens to ten minutes."""
 
 
 class Voice:
     """One call's. Before `open` nothing can be said."""
 
-    def __init__(self, line: AudioFormat) -> None:
+    def __init__(self, line: AudioFormat, timers: Timers) -> None:
         self._line = line
+        self._second = line.bytes_in(1000)
+        self._timers = timers
         self._playout = Playout(line)
         self._downlink: Downlink
         self._speaking: str | None = None  # the item whose audio is coming in
         self._interrupted: set[str] = set()  # items whose late audio is dropped until they end
-        self._sent: dict[str, int] = {}  # bytes of each item, until it is known what became of it
+        self._lengths: dict[str, int] = {}  # bytes of each item, until it is known what became of it
+        self._waiting: deque[tuple[str, bytes | None]] = deque()  # not sent yet; None: the item ends here
+        self._waiting_bytes = 0
+        self._going_out = ""  # the item that was sent last
         self.late = 0
         """Pieces of replies that came after they had been interrupted."""
+        self.too_long = 0
+        """Pieces of replies that were not to be waited for."""
 
     def open(self, speaks: AudioFormat, now: float) -> list[Command]:
         """From now on it is spoken in this format. Raises ValueError if that cannot be converted."""
@@ -50,15 +70,69 @@ class Voice:
         item, self._speaking = self._speaking, None
         if item is None:
             return []
-        return self._send(item, self._downlink.finish(), now) + self._settle(self._playout.end_item(item))
+        commands = self._send(item, self._downlink.finish(), now)
+        if self._waiting:
+            self._waiting.append((item, None))
+            return commands
+        return commands + self._settle(self._playout.end_item(item))
+
+    # Not more than the carrier should have
 
     def _send(self, item: str, audio: bytes, now: float) -> list[Command]:
-        self._sent[item] = self._sent.get(item, 0) + len(audio)
-        return self._playout.play(item, audio, now)
+        self._lengths[item] = self._lengths.get(item, 0) + len(audio)
+        if self._waiting:
+            self._wait(item, audio)
+            return []
+        if self._playout.ahead_s(now) + len(audio) / self._second <= AHEAD_S:
+            self._going_out = item
+            return self._playout.play(item, audio, now)
+        self._wait(item, audio)
+        return self.top_up(now)
+
+    def _wait(self, item: str, audio: bytes) -> None:
+        if self._waiting_bytes > MOST_WAITING_S * self._second:
+            self.too_long += 1
+            return
+        if audio:
+            self._waiting.append((item, audio))
+            self._waiting_bytes += len(audio)
+
+    def top_up(self, now: float) -> list[Command]:
+        """Send what there is room for by now."""
+        room_ms = round((AHEAD_S - self._playout.ahead_s(now)) * 1000)
+        room = self._line.bytes_in(room_ms - room_ms % FRAME_MS)
+        commands: list[Command] = []
+        while self._waiting:
+            item, audio = self._waiting[0]
+            if audio is None:
+                commands += self._settle(self._playout.end_item(item))
+            elif room <= 0:
+                self._timers.set(Timer.ROOM, now + TOP_UP_S)
+                return commands
+            else:
+                piece = audio[:room]
+                if len(piece) < len(audio):
+                    self._waiting[0] = item, audio[room:]
+                room -= len(piece)
+                self._waiting_bytes -= len(piece)
+                self._going_out = item
+                commands += self._playout.play(item, piece, now)
+                if len(piece) < len(audio):
+                    continue
+            self._waiting.popleft()
+        self._timers.stop(Timer.ROOM)
+        return commands
+
+    # What became of it
 
     def interrupt(self, now: float) -> list[Command]:
         """Stop the carrier at once, then say of each item what of it was heard. Nothing, if all was heard."""
         commands = self._settle(self._playout.interrupt(now))
+        waited = dict.fromkeys(item for item, _ in self._waiting)
+        commands += [DropReply(item) for item in waited if item != self._going_out]
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        self._timers.stop(Timer.ROOM)
         if commands:
             self._downlink.discard()
             if self._speaking is not None:
@@ -66,13 +140,13 @@ class Voice:
                 self._speaking = None
         return commands
 
-    def sent_ms(self, item: str) -> float:
-        """How much of an item went out; to be asked once, when it is known what became of it."""
-        return self._line.duration_ms(self._sent.pop(item, 0))
+    def length_ms(self, item: str) -> float:
+        """How long an item was; to be asked once, when it is known what became of it."""
+        return self._line.duration_ms(self._lengths.pop(item, 0))
 
     def mark_end(self) -> list[Command]:
-        """A mark behind all that was sent, unless one stands there."""
-        return self._playout.mark_end()
+        """A mark behind all that was sent, unless one stands there, or more is to come."""
+        return [] if self._waiting else self._playout.mark_end()
 
     def mark_reached(self, name: str, now: float) -> list[Command]:
         """The carrier returned a mark."""
@@ -81,17 +155,17 @@ class Voice:
     def _settle(self, commands: list[Command]) -> list[Command]:
         for command in commands:
             if isinstance(command, ConfirmHeard):
-                del self._sent[command.item]
+                self._lengths.pop(command.item, None)
         return commands
 
     @property
     def pending(self) -> bool:
-        """Whether something is coming in, or the carrier still owes us a mark."""
-        return self._speaking is not None or self._playout.pending
+        """Whether something is coming in, or waits, or the carrier still owes us a mark."""
+        return self._speaking is not None or bool(self._waiting) or self._playout.pending
 
     def left_s(self, now: float) -> float:
-        """Seconds of audio that the carrier has still to play."""
-        return self._playout.left_s(now)
+        """Seconds of audio that the caller has still to hear."""
+        return self._playout.left_s(now) + self._waiting_bytes / self._second
 
     @property
     def stray_marks(self) -> int:

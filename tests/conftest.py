@@ -24,7 +24,14 @@ hypothesis.settings.register_profile(
 )  # how fast a machine is, is no property of the code
 hypothesis.settings.load_profile("untimed")
 
-ON_BOTH_LOOPS = {"test_server", "test_network", "test_front_door", "test_session"}
+ON_BOTH_LOOPS = {
+    "test_server",
+    "test_network",
+    "test_front_door",
+    "test_session",
+    "test_dialling",
+    "test_preconnect",
+}
 """What touches sockets and timers runs on the loop that serves, too."""
 
 

@@ -30,7 +30,9 @@ from bridge.phone.wav import read_wav, write_wav
 
 COMMAND = [sys.executable, "-m", "bridge"]
 ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if not name.startswith(("VOICEBRIDGE_", "TWILIO_", "OPENAI_"))
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("VOICEBRIDGE_", "TWILIO_", "OPENAI_"))
 } | {"COLUMNS": "120"}
 OPEN = {"VOICEBRIDGE_SECURITY__ALLOW_UNAUTHENTICATED": "true", "VOICEBRIDGE_ASSISTANT": "echo"}
 LONG_ENOUGH_S = 20.0

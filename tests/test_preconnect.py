@@ -84,7 +84,7 @@ async def test_what_was_said_before_the_claim_comes_first_and_never_from_inside_
     line.break_off(1001, "bye")
     await soon()
     assert call.heard[4:] == [(1001, "bye")]
-    assert (line.sent, line.closed, len(preconnections)) == ([], [], 0)
+    assert (line.sent, line.closed, preconnections.waiting) == ([], [], 0)
 
 
 async def test_a_loss_right_after_the_claim_comes_behind_what_was_held() -> None:
@@ -115,7 +115,7 @@ async def test_one_that_was_lost_before_the_claim_is_forgotten() -> None:
     preconnections = Preconnections(exchange.dial)
     preconnections.open("CA1", "ada", HERE)
     exchange.lines[0].break_off(1008, "HTTP 401")
-    assert len(preconnections) == 0
+    assert preconnections.waiting == 0
     assert call.claims(preconnections) is None
     preconnections.open("CA1", "ada", HERE)
     assert call.claims(preconnections) is exchange.lines[1]
@@ -124,6 +124,8 @@ async def test_one_that_was_lost_before_the_claim_is_forgotten() -> None:
 
 
 async def test_what_nobody_claims_is_closed() -> None:
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
     exchange, call = Exchange(), Claimant()
     preconnections = Preconnections(exchange.dial, within_s=0.02)
     preconnections.open("CA1", "ada", HERE)
@@ -132,7 +134,8 @@ async def test_what_nobody_claims_is_closed() -> None:
     assert kept
     await asyncio.sleep(0.05)
     assert [line.closed for line in exchange.lines] == [[1000], []]
-    assert len(preconnections) == 0
+    assert faults == []
+    assert preconnections.waiting == 0
     assert call.claims(preconnections) is None
 
 
@@ -141,7 +144,7 @@ async def test_no_more_than_so_many_wait() -> None:
     preconnections = Preconnections(exchange.dial, most=2)
     for name in ("CA1", "CA2", "CA3"):
         preconnections.open(name, "ada", HERE)
-    assert len(preconnections) == len(exchange.lines) == 2
+    assert preconnections.waiting == len(exchange.lines) == 2
     assert call.claims(preconnections, call="CA3") is None
     assert call.claims(preconnections, call="CA1")
     preconnections.open("CA3", "ada", HERE)

@@ -18,6 +18,7 @@ from bridge.events import (
     Event,
     HangUp,
     PlayAudio,
+    RunTool,
     SendMark,
     TruncateReply,
 )
@@ -58,7 +59,7 @@ class Replay:
                 match command:
                     case PlayAudio() | SendMark() | ClearPlayback():
                         self.said.append(json.loads(self.dialect.encode(command)))
-                    case HangUp():
+                    case HangUp() | RunTool():
                         pass
                     case _:
                         for message in self.assistant.encode(command, now):

@@ -53,7 +53,7 @@ _WORDS = (
 )
 _LENGTH = re.compile(r"(\d{1,9}) ?ms is already shorter")
 _ACTIVE = re.compile(r"\bresp_\w+")
-_SECRET = re.compile(r"\b(sk|ek|sess)-[\w*.-]+|\bBearer +\S+")
+_SECRET = re.compile(r"\b(sk|ek|sess|xai)[-_][\w*.-]+|\bBearer +[\w.~+/=*-]+|\b[A-Za-z0-9]{32,}\b")
 
 LONGEST = 300
 """Characters of an error that are told."""

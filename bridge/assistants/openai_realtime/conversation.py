@@ -5,7 +5,7 @@ through the gate. What comes of an event is what the heart should know and what 
 in order; `advance` is called after each. No clock: `now` is seconds.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import inf
 
 from bridge.assistants.openai_realtime import usage, wire
@@ -32,6 +32,8 @@ from bridge.events import (
     Speaker,
     TokensUsed,
 )
+
+_NOTHING_DUE = (None, None, None)
 
 
 class Conversation:
@@ -179,7 +181,7 @@ class Conversation:
 
     def response_created(self, response: ResponseBody) -> list[Utterance]:
         """A response is being made, by us or by the server."""
-        wanted = self.gate.created(response.id, _our_event(response))
+        wanted = self.gate.created(response.id, response.client_event_id)
         self._patience.response_created()
         if self.gate.open[response.id].is_aside:
             self.replies.set_aside(response.id)
@@ -190,7 +192,7 @@ class Conversation:
 
     def response_done(self, response: ResponseBody, now: float) -> list[Utterance]:
         """It came to its end, whether we knew of it or not."""
-        request = self.gate.done(response.id, _our_event(response)) or Request()
+        request = self.gate.done(response.id, response.client_event_id) or Request()
         came = self._last_of(response, now)
         self._calls.response_done(response.id)
         if response.id in self.replies.dropped:
@@ -266,9 +268,10 @@ class Conversation:
 
     # Time
 
-    def deadlines(self) -> Iterable[float | None]:
+    def deadline(self) -> float | None:
         """When `advance` wants to be called, at the latest."""
-        return () if self.over else (self.gate.deadline(), self._patience.deadline(), self._calls.deadline())
+        due = (self.gate.deadline(), self._patience.deadline(), self._calls.deadline())
+        return None if due == _NOTHING_DUE else min(at for at in due if at is not None)
 
     def advance(self, now: float) -> list[Utterance]:
         """Ask for the response that is due by now, if one is."""
@@ -292,8 +295,3 @@ class Conversation:
 
     def _is_quiet(self) -> bool:
         return self.gate.is_free and not self._speaking and not self.replies.unheard_ms
-
-
-def _our_event(response: ResponseBody) -> str | None:
-    event_id = (response.metadata or {}).get("client_event_id")
-    return event_id if isinstance(event_id, str) else None

@@ -107,8 +107,10 @@ class RealtimeDialect:
             return self._noticed_at
         if self._talk.over:
             return None
-        due = (*self._talk.deadlines(), self._guarded_until)
-        return min([at for at in due if at is not None], default=None)
+        due, guarded_until = self._talk.deadline(), self._guarded_until
+        if due is None or guarded_until is None:
+            return guarded_until if due is None else due
+        return min(due, guarded_until)
 
     def due(self, now: float) -> Sequence[Utterance]:
         """What has fallen due by `now`."""
@@ -186,7 +188,7 @@ class RealtimeDialect:
                 self._learn_expiry(session)
                 return []
             case SessionUpdated(session):
-                return self._updated(session)
+                return [] if self._talk.over else self._updated(session)
             case Error(error) if self._formats is None:
                 return self._talk.fail(told(error), final=True)
             case wire.Unread(kind):

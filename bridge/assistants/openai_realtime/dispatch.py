@@ -1,4 +1,4 @@
-"""What each server event means to the conversation; those of the session itself are the dialect's.
+"""What each server event means to the conversation; those of the session itself, and the audio, are the dialect's.
 
 One table, by the kind's struct. Order between `response.output_item.*` and `conversation.item.*` is not relied on.
 """
@@ -11,9 +11,7 @@ from bridge.assistants.openai_realtime.complaints import told
 from bridge.assistants.openai_realtime.conversation import Conversation
 from bridge.assistants.openai_realtime.server_events import (
     ArgumentsDone,
-    AudioDelta,
     AudioDone,
-    BetaAudioDelta,
     BetaAudioDone,
     BetaItemCreated,
     BetaTranscriptDelta,
@@ -38,10 +36,6 @@ from bridge.events import AssistantComplained, CallerSaid, TokensUsed
 
 Read = Callable[[Conversation, Any, float], list[Utterance]]
 """The conversation, the event, now; what comes of it."""
-
-
-def _audio(talk: Conversation, event: AudioDelta, _now: float) -> list[Utterance]:
-    return [*talk.audio(event)]
 
 
 def _audio_done(talk: Conversation, event: AudioDone, _now: float) -> list[Utterance]:
@@ -109,8 +103,6 @@ def _error(talk: Conversation, event: Error, now: float) -> list[Utterance]:
 
 
 READS: dict[type, Read] = {
-    AudioDelta: _audio,
-    BetaAudioDelta: _audio,
     AudioDone: _audio_done,
     BetaAudioDone: _audio_done,
     TranscriptDelta: _words,

@@ -228,10 +228,11 @@ class ResponseGate:
 
     def deadline(self) -> float | None:
         """When `advance` wants to be called, at the latest."""
-        due = [] if self._sent is None else [self._sent_at + CREATED_S]
-        if self._waiting is not None and self._sent is None:
-            due += [at for at in self._obstacles() if at < inf]
-        return min(due, default=None)
+        if self._sent is not None:
+            return self._sent_at + CREATED_S
+        if self._waiting is None:
+            return None
+        return min([at for at in self._obstacles() if at < inf], default=None)
 
     def advance(self, now: float) -> list[Answer]:
         """Send what may be sent by now."""

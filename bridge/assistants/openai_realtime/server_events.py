@@ -222,6 +222,12 @@ class ResponseBody(Struct):
     usage: Any = None
     metadata: dict[str, Any] | None = None
 
+    @property
+    def client_event_id(self) -> str | None:
+        """The event that asked for it, if that was ours."""
+        event_id = (self.metadata or {}).get("client_event_id")
+        return event_id if isinstance(event_id, str) else None
+
 
 class ResponseCreated(Event, tag="response.created"):
     """A response is being made."""

@@ -1,11 +1,11 @@
 """A line to an imagined Realtime server: what it says and what it is told are written in shorthand.
 
-    it says   created R1 | created R1 ours | audio R1 A 500 | audio-done R1 A | words R1 A Good day | done R1
-              done R1 failed server_error | speech U1 | pause U1 | committed U1 | transcribed U1 Hello
-              call R1 c1 weather {"city": "Rome"} | added (the item we created last) | refused | error CODE TEXT
-    is told   update listening | append 160 | commit | item user: ... | output c1: ... | truncate A 300 | delete A
-              cancel R1 | create | create: (the end of its instructions) | create aside: ...
-    we say    sound A 500 for a ReplyAudio of so many ms; all else as it is
+it says   created R1 | created R1 ours | audio R1 A 500 | audio-done R1 A | words R1 A Good day | done R1
+          done R1 failed server_error | speech U1 | pause U1 | committed U1 | transcribed U1 Hello
+          call R1 c1 weather {"city": "Rome"} | added (the item we created last) | refused | error CODE TEXT
+is told   update listening | append 160 | commit | item user: ... | output c1: ... | truncate A 300 | delete A
+          cancel R1 | create | create: (the end of its instructions) | create aside: ...
+we say    sound A 500 for a ReplyAudio of so many ms; all else as it is
 """
 
 import base64
@@ -120,11 +120,17 @@ class RealtimeLine:
                 response, call, name, *arguments = words
                 return {
                     "type": "response.function_call_arguments.done",
-                    **{"response_id": response, "item_id": f"F-{call}", "call_id": call, "name": name},
+                    "response_id": response,
+                    "item_id": f"F-{call}",
+                    "call_id": call,
+                    "name": name,
                     "arguments": " ".join(arguments),
                 }
             case "added":
-                return {"type": "conversation.item.added", "item": self.last("conversation.item.create")["item"]}
+                return {
+                    "type": "conversation.item.added",
+                    "item": self.last("conversation.item.create")["item"],
+                }
             case "refused":
                 code = "conversation_already_has_active_response"
                 return error(code, "in progress", self.last("response.create")["event_id"])
@@ -162,7 +168,10 @@ def shown(message: dict[str, Any]) -> str:
             return "commit"
         case {"type": "session.update", "session": {"audio": {"input": {"turn_detection": vad}}}}:
             return "update listening" if vad else "update deaf"
-        case {"type": "conversation.item.create", "item": {"type": "message", "role": role, "content": [part]}}:
+        case {
+            "type": "conversation.item.create",
+            "item": {"type": "message", "role": role, "content": [part]},
+        }:
             return f"item {role}: {part['text']}"
         case {"type": "conversation.item.create", "item": {"call_id": call, "output": output}}:
             return f"output {call}: {output}"

@@ -18,6 +18,7 @@ from bridge.events import (
     CloseAssistant,
     Ignored,
     OpenAssistant,
+    ReplyAudio,
     ReplyEnded,
     ReplySaid,
     TokensUsed,
@@ -27,7 +28,6 @@ from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioF
 
 if TYPE_CHECKING:
     from tests.assistants.openai_realtime.conftest import Dial, Row
-
 
 
 def ready(hears: AudioFormat, speaks: AudioFormat, lasts_s: float | None = None) -> AssistantReady:
@@ -163,6 +163,13 @@ def test_an_error_before_the_session_stands_is_the_end(dial: "Dial", code: str, 
     assert text in failed.why
 
 
+def test_a_session_that_failed_does_not_become_ready(dial: "Dial") -> None:
+    line = dial()
+    line.tell(OpenAssistant("CA1", PCMU_8K))
+    assert len(line.hear("error invalid_value no")) == 1
+    assert line.hear(line.echo()) == []
+
+
 # The voice
 
 
@@ -182,7 +189,7 @@ def test_a_reply_of_two_items(dial: "Dial") -> None:
     )
 
 
-BETA = [
+BETA: list[tuple[dict[str, Any], list[object]]] = [
     ({"type": "response.audio.delta", "item_id": "A", "response_id": "R", "delta": "//8="}, ["sound A 0.25"]),
     ({"type": "response.audio.done", "item_id": "A", "response_id": "R"}, [ReplyEnded("A")]),
     (
@@ -255,7 +262,11 @@ def test_what_a_reply_costs(dial: "Dial") -> None:
     ("usage", "tokens"),
     [
         (
-            {"type": "tokens", "input_token_details": {"audio_tokens": 30, "text_tokens": 0}, "output_tokens": 7},
+            {
+                "type": "tokens",
+                "input_token_details": {"audio_tokens": 30, "text_tokens": 0},
+                "output_tokens": 7,
+            },
             {"transcription_input_audio": 30, "transcription_output_text": 7},
         ),
         ({"type": "duration", "seconds": 2.2}, {"transcription_seconds": 3}),
@@ -335,7 +346,7 @@ def test_audio_passes_without_a_codec(monkeypatch: pytest.MonkeyPatch) -> None:
     assert message == '{"type":"input_audio_buffer.append","audio":"/38A"}'
     delta = '{"type":"response.output_audio.delta","response_id":"R","item_id":"A","delta":"/38A"}'
     (reply,) = dialect.decode(delta, 0.0)
-    assert reply == type(reply)("A", b"\xff\x7f\x00")
+    assert reply == ReplyAudio("A", b"\xff\x7f\x00")
 
 
 def test_a_transcript_of_rows_can_fail(dial: "Dial") -> None:

@@ -287,7 +287,7 @@ def test_the_farewell_has_the_character_and_no_tools(dial: "Dial") -> None:
     assert response["tool_choice"] == "none"
 
 
-BROKEN = ["", "{", "[]", "7", '{"text": 7}', "{}", "\ud800"]
+BROKEN = ["", "{", "[]", "7", '{"text": 7}', "{}"]
 
 
 @pytest.mark.parametrize("arguments", BROKEN)
