@@ -74,7 +74,7 @@ class Accounting:
         self._replied: _Wait | None = None  # waits for it to go out
         self._sent: _Wait | None = None  # waits for the mark behind it to go out
         self._marked: dict[str, _Wait] = {}  # wait for their mark to come back
-        self._sees: dict[type[Word], Callable[[Any, float], None]] = {
+        self.sees: dict[type[Word], Callable[[Any, float], None]] = {
             AppendAudio: self._append,
             ReplyAudio: self._reply,
             PlayAudio: self._play,
@@ -90,9 +90,8 @@ class Accounting:
         }
 
     def saw(self, word: Word, now: float) -> None:
-        """Every event before the heart sees it, every command before it is performed, in order."""
-        see = self._sees.get(type(word))
-        if see is not None:
+        """A word of `sees`: events before the heart sees them, commands before they are performed, in order."""
+        if (see := self.sees.get(type(word))) is not None:
             see(word, now)
 
     def account(self, counts: Mapping[str, int]) -> Account:

@@ -1,6 +1,6 @@
 """What a carrier, an assistant, a leg and a witness must offer; whoever keeps a contract can take its place."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from bridge.events import (
@@ -158,7 +158,12 @@ class Account(NamedTuple):
 
 
 class Witness(Protocol):
-    """Sees every event before the heart does and every command before it is performed, in order."""
+    """Sees events before the heart does and commands before they are performed, in order."""
+
+    @property
+    def sees(self) -> Collection[type[Word]] | None:
+        """The kinds that it wants to see; None: all. Frames come fifty a second each way."""
+        ...
 
     def saw(self, word: Word, now: float) -> None:
         """`now`: seconds on the session's clock."""

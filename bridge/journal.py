@@ -97,6 +97,8 @@ class _Speech:
 class Journal:
     """A witness that writes. The file is made when the call is accepted; what came before is kept until then."""
 
+    sees = None
+
     def __init__(self, directory: Path, started: datetime) -> None:
         self._directory = directory
         self._started = started

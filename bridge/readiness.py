@@ -32,13 +32,17 @@ class Readiness:
 class AssistantWatch:
     """A witness of what befalls the assistants of one call."""
 
+    sees: frozenset[type[Word]] = frozenset(
+        {OpenAssistant, AssistantReady, AssistantFailed, LegLost, AssistantComplained}
+    )
+
     def __init__(self, faults: dict[str, str]) -> None:
         self._faults = faults
         self._call = ""
         self._name = ""
 
     def saw(self, word: Word, now: float) -> None:
-        """Most words say nothing of it."""
+        """Tell the log, and remember what has to be mended."""
         match word:
             case OpenAssistant(call=call, assistant=name, opening=opening):
                 self._call, self._name = call, name

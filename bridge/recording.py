@@ -20,7 +20,16 @@ import numpy as np
 
 from bridge.call_file import CallFile, accepted
 from bridge.contracts import Account
-from bridge.events import CallerAudio, CallStarted, ClearPlayback, OtherPartyAudio, PlayAudio, Word
+from bridge.events import (
+    CallerAudio,
+    CallStarted,
+    ClearPlayback,
+    HangUp,
+    OpenAssistant,
+    OtherPartyAudio,
+    PlayAudio,
+    Word,
+)
 from telecodecs.codec import decoder
 
 KEPT_MS = 2_000
@@ -60,6 +69,10 @@ class _Track:
 
 class Recording:
     """A witness that records. The file is made when the call is accepted."""
+
+    sees: frozenset[type[Word]] = frozenset(
+        {CallStarted, OpenAssistant, HangUp, CallerAudio, OtherPartyAudio, PlayAudio, ClearPlayback}
+    )
 
     def __init__(self, directory: Path, started: datetime) -> None:
         self._directory = directory

@@ -117,10 +117,11 @@ class Seat:
 
     def append(self, command: AppendAudio, now: float) -> None:
         """The caller's voice. An assistant that reads too slowly would hear it too late: it hears less instead."""
-        if self._present is None or self._present.connection.leg.stalled:
+        present = self._present
+        if present is None or present.connection.leg.stalled:
             self._not_sent += 1
         else:
-            self._tell(self._present, command, now)
+            self._tell(present, command, now)
 
     def tell(self, command: AssistantCommand, now: float) -> None:
         """Anything else."""

@@ -45,6 +45,18 @@ SOONEST_S = 0.001
 log = structlog.get_logger()
 
 
+class _Seen(dict[type[Word], tuple[Callable[[Word, float], None], ...]]):
+    """Who sees words of a kind."""
+
+    def __init__(self, watching: Sequence[Witness | Accounting]) -> None:
+        super().__init__()
+        self._watching = watching
+
+    def __missing__(self, kind: type[Word]) -> tuple[Callable[[Word, float], None], ...]:
+        self[kind] = tuple(one.saw for one in self._watching if one.sees is None or kind in one.sees)
+        return self[kind]
+
+
 class Session:
     """One carrier stream from its upgrade to its end. `ended` is called once, when the call is over."""
 
@@ -62,7 +74,7 @@ class Session:
         self._seat = Seat(connect, self.handle, clock)
         self._accounting = Accounting()
         self._witnesses = tuple(witnesses)
-        self._see = (self._accounting.saw, *(witness.saw for witness in witnesses))
+        self._seen = _Seen([self._accounting, *witnesses])
         self._ended = ended
         self._over = False
         self._carrier_leg: Leg
@@ -116,16 +128,17 @@ class Session:
 
     def _carry_round(self) -> None:
         now = clock()
-        waiting, heart, see = self._round, self._call.handle, self._see
+        waiting, heart, seen = self._round, self._call.handle, self._seen
         performs, otherwise = self._performs, self._seat.tell
         while waiting:
             event = waiting.popleft()
-            for saw in see:
+            for saw in seen[type(event)]:
                 saw(event, now)
             for command in heart(event, now):
-                for saw in see:
+                kind = type(command)
+                for saw in seen[kind]:
                     saw(command, now)
-                performs.get(type(command), otherwise)(command, now)
+                performs.get(kind, otherwise)(command, now)
 
     def _tell_carrier(self, command: CarrierCommand, _now: float) -> None:
         self._carrier_leg.send(self._carrier.encode(command))

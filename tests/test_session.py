@@ -153,6 +153,8 @@ class FakeLeg:
 class FakeWitness:
     """Remembers what it saw."""
 
+    sees = None
+
     def __init__(self) -> None:
         self.words: list[Word] = []
         self.counts: list[Mapping[str, int]] = []

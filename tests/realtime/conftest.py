@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
+from itertools import count
 from math import inf
 from pathlib import Path
 from types import ModuleType
@@ -47,20 +48,19 @@ FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 WORD = read_wav(FIXTURES / "sentence-en-us-male.wav")[5_600:11_200]
 WORD_MS = 700
 SILENCE = 0xFF
-APART_S = 0.05
-"""From the beginning of one call to the next; all at once, and their phones are late."""
+APART_S = 0.05  # from one call's beginning to the next: all at once, and their phones are late
 PATIENCE_S = 30.0
 
 QUIET_DBFS = -60.0
-SAME = 160
-"""Bytes that begin alike are the same words: 20 ms of sound."""
+SAME = 160  # bytes that begin alike are the same words: 20 ms of sound
 
 
 class Heard(NamedTuple):
-    """Where the caller heard a text, in ms, and how much of it, 0 to 1."""
+    """Where the caller heard a text, and how much of it: in ms, and as a share of the whole."""
 
     from_ms: float
     until_ms: float
+    played_ms: float
     share: float
 
 
@@ -74,7 +74,7 @@ class Call:
     connections: list[Connection]
     """Those of the assistant, in order."""
     upgrades: list[HTTPStatus]
-    gone_at: list[float | None]
+    gone_at: list[float]
     """When each connection was over, by the session's clock."""
     readyz: dict[str, Any]
     """What /readyz answered afterwards."""
@@ -93,7 +93,8 @@ class Call:
     def hears(self, text: str, *, after_ms: float = 0, before_ms: float = inf) -> Heard | None:
         """Where the fake's voice said this, or its beginning, byte for byte."""
         said = np.frombuffer(voice(text), np.uint8)
-        said = said[said != SILENCE]
+        (sounds,) = np.nonzero(said != SILENCE)
+        said = said[sounds]
         heard, at = self._sound
         found: Heard | None = None
         track, begin = heard.tobytes(), int(np.searchsorted(at, after_ms * 8))
@@ -101,7 +102,8 @@ class Call:
             length = min(len(said), len(heard) - begin)
             differs = np.nonzero(said[:length] != heard[begin : begin + length])[0]
             same = int(differs[0]) if len(differs) else length
-            here = Heard(at[begin] / 8, at[begin + same - 1] / 8, same / len(said))
+            played_ms = (sounds[same - 1] + 1) / 8
+            here = Heard(at[begin] / 8, at[begin + same - 1] / 8, played_ms, same / len(said))
             if here.from_ms < before_ms and (found is None or here.share > found.share):
                 found = here
             begin += 1
@@ -144,11 +146,6 @@ class Call:
         assert from_ms < until_ms <= self.report.length_ms, "the call was over by then"
         return dbfs(self.samples(from_ms, until_ms)) < QUIET_DBFS
 
-    @property
-    def ends_ms(self) -> float:
-        """When the call was over."""
-        return self.report.length_ms
-
     def sent(self, kind: str, connection: int = 1) -> list[dict[str, Any]]:
         """The events of one type that the assistant was sent."""
         return [received.event for received in self.connections[connection - 1].events(kind)]
@@ -156,6 +153,11 @@ class Call:
     def items(self, connection: int = 1) -> list[str]:
         """What the bridge put into the conversation: "user: ...", "assistant: ...", "output: ..."."""
         return [_told(event["item"]) for event in self.sent("conversation.item.create", connection)]
+
+    @property
+    def ends_ms(self) -> float:
+        """When the call was over."""
+        return self.report.length_ms
 
     def ms(self, at: float) -> float:
         """The session's clock as the caller's."""
@@ -173,6 +175,7 @@ class Call:
 
     @property
     def counts(self) -> dict[str, int]:
+        """How often what happened."""
         return dict(self.sum["counts"])
 
     @property
@@ -205,12 +208,11 @@ class Fake(FakeOpenAI):
 
     def _judge(self, path: str, headers: Any) -> Connection | HTTPStatus:
         answer = super()._judge(path, headers)
-        if isinstance(answer, Connection) and self._lasts_s:
-            body = answer.conversation.session.body
-            body["created_at"] = body["expires_at"] - self._lasts_s
-        if isinstance(answer, Connection) and self._fields:
+        if isinstance(answer, Connection):
             session = answer.conversation.session
             view = session.view
+            if self._lasts_s and answer.number == 1:
+                session.body["created_at"] = session.body["expires_at"] - self._lasts_s
             session.view = lambda: _merged(view(), self._fields)  # type: ignore[method-assign]
         return answer
 
@@ -254,28 +256,11 @@ def settings(row: dict[str, Any], base_url: str, folder: Path) -> Settings:
     )
 
 
-@asynccontextmanager
-async def watched(fake: FakeOpenAI) -> AsyncIterator[list[float | None]]:
-    """When each of the fake's connections was over."""
-    gone_at: list[float | None] = []
-
-    async def watch() -> None:
-        async with asyncio.TaskGroup() as group:
-            while True:
-                connection = await fake.connected(len(gone_at) + 1)
-                gone_at.append(None)
-                group.create_task(note(connection, len(gone_at) - 1))
-
-    async def note(connection: Connection, index: int) -> None:
-        await connection.over()
-        gone_at[index] = clock()
-
-    watching = asyncio.create_task(watch())
-    try:
-        yield gone_at
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+async def watch(fake: FakeOpenAI, gone_at: list[float]) -> None:
+    """Note when each of the fake's connections is over, one after the other."""
+    for number in count(1):
+        await (await fake.connected(number)).over()
+        gone_at.append(clock())
 
 
 @asynccontextmanager
@@ -301,8 +286,7 @@ async def network(url: str, ms: float) -> AsyncIterator[str]:
         far_reader, far_writer = await asyncio.open_connection(there.hostname, there.port)
         with suppress(ConnectionError):
             await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
-            await far_writer.wait_closed()
-            await writer.wait_closed()
+            await asyncio.gather(writer.wait_closed(), far_writer.wait_closed())
 
     server = await asyncio.start_server(accept, "127.0.0.1")
     try:
@@ -311,23 +295,24 @@ async def network(url: str, ms: float) -> AsyncIterator[str]:
         server.close()
 
 
-async def carry(row: dict[str, Any], folder: Path, log: list[dict[str, Any]]) -> Call:
+async def carry(row: dict[str, Any], folder: Path, log: list[Any]) -> Call:
     """One call from the webhook to the end of everything."""
     folder.mkdir()
     script = Script.model_validate({"first_audio_s": 0.1, "heard": ("Good day.",)} | row.get("script", {}))
     sid = new_sid("CA")
     async with (
         Fake(script, row).running() as fake,
-        watched(fake) as gone_at,
         network(fake.url, row.get("network_ms", 0)) as base_url,
     ):
+        gone_at: list[float] = []
+        watching = asyncio.create_task(watch(fake, gone_at))
         async with Server(settings(row, base_url, folder)).running() as server:
             url = f"http://127.0.0.1:{server.port}/twilio/voice"
             if row.get("rings"):
                 parties = {"account_sid": "AC", "caller": "+15550199", "called": "+15550100"}
                 url = (await order_stream(url, call_sid=sid, **parties)).url
                 await fake.connected()
-            report = await place_call(url, caller(row), call_sid=sid)
+            report = await place_call(url, caller(row), call_sid=sid, delay_ms=row.get("line_ms", 0))
             began = clock() - report.length_ms / 1000
             async with asyncio.timeout(5.0):
                 await server.idle()
@@ -338,7 +323,7 @@ async def carry(row: dict[str, Any], folder: Path, log: list[dict[str, Any]]) ->
             async with asyncio.timeout(1.0):
                 for connection in fake.connections:
                     await connection.over()
-        await asyncio.sleep(0)
+        watching.cancel()
     (journal,) = folder.glob("*.jsonl")
     (recording,) = folder.glob("*.wav")
     return Call(
@@ -364,7 +349,7 @@ async def carry_all(rows: list[dict[str, Any]], folder: Path) -> Calls:
         async with asyncio.timeout(PATIENCE_S):
             return await carry(row, folder / str(number), log)
 
-    with structlog.testing.capture_logs() as log:
+    with structlog.testing.capture_logs() as log:  # of all calls
         became = await asyncio.gather(*(one(*row) for row in enumerate(rows)), return_exceptions=True)
         await asyncio.sleep(0.1)
     assert not faults
@@ -383,11 +368,6 @@ async def look(seconds: float = 0.4) -> str:
     return "found"
 
 
-async def hang() -> str:
-    """Never ends."""
-    return await look(60.0)
-
-
 async def fail() -> str:
     """Does not work."""
     raise RuntimeError("out of order")
@@ -396,13 +376,13 @@ async def fail() -> str:
 @pytest.fixture(scope="session")
 def all_calls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Calls:
     """Those of the tests that were chosen."""
-    rows: dict[int, dict[str, Any]] = {}
+    rows: dict[int, Any] = {}
     for item in request.session.items:
         if item.path.parent == Path(__file__).parent and isinstance(item, pytest.Function):
             row = item.callspec.params["call"]
             rows[id(row)] = row
     clinic = ModuleType("clinic")
-    clinic.__dict__.update(book=book, look=look, fail=fail, hang=hang)
+    clinic.__dict__.update(book=book, look=look, fail=fail)
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         patch.setitem(sys.modules, "clinic", clinic)
         return runner.run(carry_all(list(rows.values()), tmp_path_factory.mktemp("calls")))

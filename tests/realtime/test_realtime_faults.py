@@ -1,4 +1,4 @@
-"""What can go wrong in a conversation that goes on: rubbish, tools of no use, failed responses, a slow network."""
+"""What can go wrong in a conversation that goes on: rubbish, failed responses, a slow network, bursts."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -36,76 +36,6 @@ def test_unknown_events_are_counted_and_passed_over(call: "Call") -> None:
 def test_a_delta_that_is_no_base64_costs_itself(call: "Call") -> None:
     call.hears_all(LONG)
     assert call.counts["refused_from_assistant"] == 1
-
-
-BROKEN = [
-    ("broken arguments", {"name": "book", "arguments": '{"day": "Fri'}, "arguments"),
-    ("raises", {"name": "fail"}, "failed"),
-    ("hangs", {"name": "hang"}, "0.4 s"),
-    ("unknown", {"name": "fly"}, "no such tool"),
-]
-TOOLS = {
-    "book": {"function": "clinic:book"},
-    "fail": {"function": "clinic:fail"},
-    "hang": {"function": "clinic:hang", "timeout_s": 0.4},
-}
-
-
-@rows(
-    **{
-        name: {
-            "says": (0.9,),
-            "assistant": {"tools": TOOLS},
-            "script": {"replies": [{"calls": [called]}, {"on_output": "", "say": "I am sorry, no."}]},
-            "plan": {"linger_s": 2.0},
-        }
-        for name, called, why in BROKEN
-    }
-)
-def test_a_tool_that_is_of_no_use_is_answered_with_an_error(call: "Call") -> None:
-    (output,) = call.items()
-    assert output.startswith('output: {"error":')
-    call.hears_all("I am sorry, no.")
-    assert len(call.sent("response.create")) == 2
-
-
-@row(
-    says=(0.9,),
-    plan={"linger_s": 2.0},
-    assistant={"tools": {"look": {"function": "clinic:look"}, "book": {"function": "clinic:book"}}},
-    script={
-        "replies": [
-            {"calls": [{"name": "look"}, {"name": "book", "arguments": '{"day": "Friday"}'}]},
-            {"on_output": "", "say": "All done."},
-        ]
-    },
-)
-def test_calls_in_parallel_are_followed_by_one_response(call: "Call") -> None:
-    assert call.items() == ["output: booked on Friday", "output: found"]
-    greeting, follow_up = call.connections[0].events("response.create")
-    assert follow_up.at >= call.connections[0].events("conversation.item.create")[1].at
-    call.hears_all("All done.")
-    assert "complaints" not in call.counts
-
-
-@row(
-    says=(0.9,),
-    plan={"linger_s": 2.5},
-    assistant={
-        "tools": {"look": {"function": "clinic:look"}},
-        "filler": {"say": "Let me see.", "after_s": 0.4},
-    },
-    script={
-        "replies": [
-            {"calls": [{"name": "look", "arguments": '{"seconds": 2.0}'}]},
-            {"on_output": "", "say": "All done."},
-        ]
-    },
-)
-def test_a_caller_who_waits_for_a_tool_is_told_so(call: "Call") -> None:
-    filler = call.hears_all("Let me see.")
-    assert 2000 < filler.from_ms < 3000
-    assert call.hears_all("All done.").from_ms > filler.until_ms
 
 
 @row(
@@ -158,14 +88,14 @@ def test_a_quota_that_is_used_up_is_final(call: "Call") -> None:
 
 RACE: dict[str, Any] = {
     "says": (2.0,),
-    "types": (("5", 2.7), ("#", 2.75)),
+    "types": (("5", 2.6), ("#", 2.68)),
     "word_ms": 300,
     "network_ms": 350,
     "plan": {"linger_s": 3.0},
     "assistant": {"greeting": None},
     "script": {"replies": [{"say": "Go on, please."}, {"on_text": "5", "say": "Five."}]},
 }
-LATER = {"says": (4.0,), "types": (("5", 4.7), ("#", 4.75))}
+LATER = {"says": (4.0,), "types": (("5", 4.6), ("#", 4.68))}
 PATIENT = {"type": "server_vad", "silence_duration_ms": 300, "interrupt_response": False}
 
 
@@ -192,7 +122,6 @@ def test_a_response_that_is_asked_for_while_one_is_active_comes_after_it(call: "
 )
 def test_a_line_that_breaks_ends_the_call(call: "Call") -> None:
     assert call.connections[0].closed == (1000, "")
-    assert call.gone_at[0] is not None
     assert call.ms(call.gone_at[0]) < 1700
 
 
@@ -217,7 +146,7 @@ def test_a_line_that_breaks_ends_the_call(call: "Call") -> None:
 )
 def test_a_caller_can_interrupt_however_the_reply_comes(call: "Call") -> None:
     (clear,) = call.report.clears
-    assert 3000 < clear.at_ms < 3000 + 250
+    assert 3000 < clear.at_ms < 3000 + 500
     (truncate,) = call.sent("conversation.item.truncate")
     assert truncate["audio_end_ms"] == pytest.approx(clear.at_ms - call.sounds_from(900 + WORD_MS), abs=60)
     assert call.is_quiet(clear.at_ms + 1, 3000 + WORD_MS)

@@ -59,7 +59,7 @@ def test_a_refusal_that_may_pass_is_tried_once_more_then_a_sentence_is_played(ca
 def test_a_refusal_that_passes_is_not_noticed(call: "Call") -> None:
     assert len(call.upgrades) == 2
     assert call.upgrades[1] == 101
-    assert call.hears_all("Hello.").from_ms < 600
+    assert call.hears_all("Hello.").from_ms < 1000
     assert call.report.ending is Ending.QUIET
 
 
@@ -110,3 +110,24 @@ def test_settings_that_are_refused_are_not_tried_again(call: "Call") -> None:
     assert call.upgrades == [101]
     assert call.hears_recording(SORRY_WAV)
     assert "temperature" in call.readyz["assistants"]["receptionist"]
+
+
+@row(
+    says=(2.0,),
+    types=(("7", 0.2), ("#", 0.3)),
+    limits={"open_s": 0.5},
+    assistant={"greeting": None},
+    script={"faults": {"silent": True, "connections": 1}, "replies": [{"on_text": "7", "say": "Seven."}]},
+)
+def test_what_was_typed_meanwhile_is_not_lost(call: "Call") -> None:
+    assert call.items(2) == ["user: The caller typed on the keypad: 7"]
+    assert call.hears_all("Seven.").from_ms < 1500
+
+
+@row(
+    types=(("7", 0.9), ("#", 1.0)),
+    script={"faults": {"item_added": False}, "replies": [{"on_text": "7", "say": "Seven."}]},
+)
+def test_a_server_that_acknowledges_no_items_answers_all_the_same(call: "Call") -> None:
+    assert call.hears_all("Seven.").from_ms < 1500
+    assert len(call.sent("response.create")) == 2

@@ -77,6 +77,8 @@ class RealtimeDialect:
         self._ears: Ears | None = None
         self._noticed: list[AssistantEvent] = []  # while a command was carried out: `due` tells them
         self._noticed_at = 0.0
+        self._due: float | None = None
+        self._due_is_old = False  # a frame changes nothing of it that could not wait
 
     def encode(self, command: AssistantCommand, now: float) -> list[Message]:
         """The messages, none or more, that carry this command."""
@@ -105,12 +107,11 @@ class RealtimeDialect:
         """When `due` wants to be called, at the latest; asked after each command and each message."""
         if self._noticed:
             return self._noticed_at
-        if self._talk.over:
-            return None
-        due, guarded_until = self._talk.deadline(), self._guarded_until
-        if due is None or guarded_until is None:
-            return guarded_until if due is None else due
-        return min(due, guarded_until)
+        if self._due_is_old:
+            due = () if self._talk.over else (self._talk.deadline(), self._guarded_until)
+            self._due = min([at for at in due if at is not None], default=None)
+            self._due_is_old = False
+        return self._due
 
     def due(self, now: float) -> Sequence[Utterance]:
         """What has fallen due by `now`."""
@@ -235,6 +236,7 @@ class RealtimeDialect:
     # Time
 
     def _advance(self, now: float) -> list[Utterance]:
+        self._due_is_old = True
         if self._talk.over or self._formats is None:
             return []
         lifted = self._lift_guard() if self._guarded and self._greeting_is_over(now) else []
