@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.assistant_settings import AssistantSettings
 from bridge.assistants import ASSISTANTS
 from bridge.carriers import CARRIERS
-from bridge.contracts import Assistant, Carrier, Message, WireMessage
+from bridge.contracts import Answer, Carrier, Message, Utterance, WireMessage
 from bridge.errors import MalformedMessage
 from bridge.events import (
     AnswerTool,
@@ -45,10 +44,13 @@ from bridge.events import (
     TruncateReply,
     TypeDigit,
 )
+from bridge.fake_openai import conversation as fake_openai
+from bridge.fake_openai.script import parse_script
+from bridge.media import Conversion
 from bridge.phone.carrier import Clear, Mark, Order, Play, PretendCarrier
 from bridge.phone.twilio import PretendTwilio
 from telecodecs.codec import encoder
-from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat
+from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 from telecodecs.resample import resample
 
 KEYS = "0123456789*#ABCD"
@@ -78,8 +80,7 @@ PEERS = {
 }
 
 each_carrier = pytest.mark.parametrize("name", CARRIERS)
-IN_THIS_PROCESS = ("echo", "parrot")
-each_assistant = pytest.mark.parametrize("name", IN_THIS_PROCESS)
+each_assistant = pytest.mark.parametrize("name", ASSISTANTS)
 each_line = pytest.mark.parametrize("line", [PCMU_8K, PCMA_8K, L16_16K], ids=str)
 
 
@@ -252,10 +253,6 @@ def commands(line: AudioFormat) -> dict[object, st.SearchStrategy[AssistantComma
     }
 
 
-def made(kind: str) -> Assistant:
-    return ASSISTANTS[kind].dialect(AssistantSettings(kind=kind), ())
-
-
 def keeps_its_items_apart(events: Sequence[Message]) -> None:
     """Audio of one item at a time; an item that has ended has ended."""
     speaking, ended = None, set()
@@ -275,13 +272,93 @@ def test_every_command_to_an_assistant_is_tried() -> None:
     assert commands(PCMU_8K).keys() == set(get_args(AssistantCommand))
 
 
+class OnTheirOwn:
+    """The other end of an assistant in this process: it has none, its messages are its events."""
+
+    def hear(self, message: Message) -> list[Message]:
+        return [message]
+
+    def wait(self) -> list[Message]:
+        return []
+
+
+class FakeServer:
+    """The other end of a remote assistant: the server as it is played for tests, in its own time."""
+
+    def __init__(self) -> None:
+        self._server = fake_openai.Conversation(parse_script("first_audio_s = 0"), unix_time=0.0)
+        self._waiting = self._server.begin(0.0)
+
+    def hear(self, message: Message) -> list[Message]:
+        assert isinstance(message, str)
+        return self._messages(self._server.hear(message, 0.0))
+
+    def wait(self) -> list[Message]:
+        return self._messages(self._server.due(30.0))
+
+    def _messages(self, acts: Sequence[object]) -> list[Message]:
+        acts, self._waiting = [*self._waiting, *acts], []
+        return [act for act in acts if isinstance(act, str)]
+
+
+OTHER_ENDS: dict[str, Callable[[], OnTheirOwn | FakeServer]] = {
+    "echo": OnTheirOwn,
+    "parrot": OnTheirOwn,
+    "openai-realtime": FakeServer,
+}
+
+
+class Talk:
+    """An assistant and its other end; `said` is what the heart would hear."""
+
+    def __init__(self, name: str) -> None:
+        kind = ASSISTANTS[name]
+        self._assistant = kind.dialect(kind.settings(kind=name), ())
+        self._peer = OTHER_ENDS[name]()
+        self.said: list[AssistantEvent] = []
+
+    def tell(self, command: AssistantCommand) -> None:
+        for message in self._assistant.encode(command, 0.0):
+            self._hear(self._peer.hear(message))
+        self._due()
+
+    def wait(self) -> None:
+        """Until the other end has said what it had to say."""
+        self._hear(self._peer.wait())
+
+    def _hear(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._take(self._assistant.decode(message, 0.0))
+            self._due()
+
+    def _due(self) -> None:
+        while (due := self._assistant.deadline()) is not None and due <= 0.0:
+            self._take(self._assistant.due(0.0))
+
+    def _take(self, utterances: Sequence[Utterance]) -> None:
+        for utterance in utterances:
+            if isinstance(utterance, Answer):
+                self._hear(self._peer.hear(utterance.message))
+            else:
+                self.said.append(utterance)
+
+
+def test_every_assistant_has_another_end() -> None:
+    assert OTHER_ENDS.keys() == ASSISTANTS.keys()
+
+
 @each_line
 @each_assistant
 def test_an_assistant_is_ready_before_it_says_anything(name: str, line: AudioFormat) -> None:
-    assistant = made(name)
-    messages = assistant.encode(OpenAssistant("CA1", line, PARAMETERS), 0.0)
-    first, *more = [event for message in messages for event in assistant.decode(message, 0.0)]
-    assert first == AssistantReady(hears=line, speaks=line)
+    talk = Talk(name)
+    talk.tell(OpenAssistant("CA1", line, PARAMETERS))
+    talk.wait()
+    first, *more = talk.said
+    assert isinstance(first, AssistantReady)
+    Conversion(line, first.hears)  # or it raises
+    Conversion(first.speaks, line)
+    if line.encoding in {Encoding.PCMU, Encoding.PCMA}:
+        assert first.hears == first.speaks == line, "G.711 goes through untouched"
     assert not any(isinstance(event, AssistantReady) for event in more)
 
 
@@ -289,13 +366,14 @@ def test_an_assistant_is_ready_before_it_says_anything(name: str, line: AudioFor
 @each_assistant
 @given(data=st.data())
 def test_an_assistant_takes_what_comes(name: str, line: AudioFormat, data: st.DataObject) -> None:
-    assistant = made(name)
-    said = list(assistant.encode(OpenAssistant("CA1", line), 0.0))
+    talk = Talk(name)
+    talk.tell(OpenAssistant("CA1", line))
     for command in data.draw(st.lists(st.one_of(*commands(line).values()), max_size=12)):
-        said += assistant.encode(command, 0.0)
-    for event in said:
+        talk.tell(command)
+    talk.wait()
+    ready = next(event for event in talk.said if isinstance(event, AssistantReady))
+    for event in talk.said:
         assert isinstance(event, AssistantEvent)
-        assert tuple(assistant.decode(event, 0.0)) == (event,)
         if isinstance(event, ReplyAudio):
-            assert len(event.audio) % line.sample_bytes == 0
-    keeps_its_items_apart(said)
+            assert len(event.audio) % ready.speaks.sample_bytes == 0
+    keeps_its_items_apart(talk.said)

@@ -44,8 +44,8 @@ from telecodecs.format import PCMU_8K, Samples
 from telecodecs.g711 import ulaw_decode
 from telecodecs.level import dbfs
 
-FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
-WORD = read_wav(FIXTURES / "sentence-en-us-male.wav")[5_600:11_200]
+ROOT = Path(__file__).parent.parent.parent
+WORD = read_wav(ROOT / "fixtures/sentence-en-us-male.wav")[5_600:11_200]
 WORD_MS = 700
 SILENCE = 0xFF
 APART_S = 0.05  # from one call's beginning to the next: all at once, and their phones are late
@@ -123,7 +123,7 @@ class Call:
 
     def hears_recording(self, file: str) -> bool:
         """All of it, byte for byte."""
-        audio = np.frombuffer(read_wav(FIXTURES.parent / file), np.uint8)
+        audio = np.frombuffer(read_wav(ROOT / file), np.uint8)
         return audio[audio != SILENCE].tobytes() in self._sound[0].tobytes()
 
     def likeness(self, text: str, *, from_ms: float) -> tuple[float, float]:
@@ -295,7 +295,9 @@ async def network(url: str, ms: float) -> AsyncIterator[str]:
         server.close()
 
 
-async def carry(row: dict[str, Any], folder: Path, log: list[Any]) -> Call:
+async def carry(
+    number: int, row: dict[str, Any], folder: Path, log: list[Any], all_are_open: asyncio.Barrier
+) -> Call:
     """One call from the webhook to the end of everything."""
     folder.mkdir()
     script = Script.model_validate({"first_audio_s": 0.1, "heard": ("Good day.",)} | row.get("script", {}))
@@ -307,18 +309,19 @@ async def carry(row: dict[str, Any], folder: Path, log: list[Any]) -> Call:
         gone_at: list[float] = []
         watching = asyncio.create_task(watch(fake, gone_at))
         async with Server(settings(row, base_url, folder)).running() as server:
+            await all_are_open.wait()  # a server checks its settings for as long as some frames last
+            await asyncio.sleep(number * APART_S)
             url = f"http://127.0.0.1:{server.port}/twilio/voice"
             if row.get("rings"):
-                parties = {"account_sid": "AC", "caller": "+15550199", "called": "+15550100"}
-                url = (await order_stream(url, call_sid=sid, **parties)).url
+                url = (await order_stream(url, call_sid=sid, account_sid="AC", caller="", called="")).url
                 await fake.connected()
             report = await place_call(url, caller(row), call_sid=sid, delay_ms=row.get("line_ms", 0))
             began = clock() - report.length_ms / 1000
             async with asyncio.timeout(5.0):
                 await server.idle()
-            async with aiohttp.ClientSession() as http:
-                async with http.get(f"http://127.0.0.1:{server.port}/readyz") as answer:
-                    readyz = await answer.json()
+            readyz_url = f"http://127.0.0.1:{server.port}/readyz"
+            async with aiohttp.ClientSession() as http, http.get(readyz_url) as answer:
+                readyz = await answer.json()
         with suppress(TimeoutError):  # who has stalled does not notice
             async with asyncio.timeout(1.0):
                 for connection in fake.connections:
@@ -344,10 +347,11 @@ async def carry_all(rows: list[dict[str, Any]], folder: Path) -> Calls:
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, fault: faults.append(fault))
 
+    all_are_open = asyncio.Barrier(len(rows))
+
     async def one(number: int, row: dict[str, Any]) -> Call:
-        await asyncio.sleep(number * APART_S)
         async with asyncio.timeout(PATIENCE_S):
-            return await carry(row, folder / str(number), log)
+            return await carry(number, row, folder / str(number), log, all_are_open)
 
     with structlog.testing.capture_logs() as log:  # of all calls
         became = await asyncio.gather(*(one(*row) for row in enumerate(rows)), return_exceptions=True)

@@ -196,7 +196,6 @@ def test_on_a_slow_line_the_assistant_still_learns_what_was_heard(call: "Call") 
     (truncate,) = call.sent("conversation.item.truncate")
     reply = call.hears(LONG)
     assert reply is not None
-    print(reply, call.report.clears, [(m.at_ms, m.name) for m in call.report.marks], call.report.latest_ms, [(round(a - 0, 3), len(b)) for a, b in call.report.received])
     assert truncate["audio_end_ms"] == pytest.approx(reply.played_ms, abs=60)
     assert call.report.clears[0].dropped_ms > 100
 
