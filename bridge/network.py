@@ -324,7 +324,11 @@ def _status(error: picows.WSHandshakeError) -> int | None:
     return None
 
 
-def accept(answer: Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus]) -> asyncio.BufferedProtocol:
+def accept(
+    answer: Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus],
+    *,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+) -> asyncio.BufferedProtocol:
     """The server's side of one connection. `answer` gets the path and headers of the upgrade, before it is granted.
 
     What it returns is the leg that the connection becomes, or the status that refuses it.
@@ -337,7 +341,7 @@ def accept(answer: Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus]) -
         refusal = picows.WSUpgradeResponse.create_error_response(leg, leg.phrase.encode())
         return picows.WSUpgradeResponseWithListener(refusal, None)
 
-    protocol: asyncio.BufferedProtocol = _protocol(choose, MAX_MESSAGE_BYTES)  # it speaks too often for pings
+    protocol: asyncio.BufferedProtocol = _protocol(choose, max_message_bytes)  # it speaks too often for pings
     return protocol
 
 

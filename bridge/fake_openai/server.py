@@ -25,6 +25,9 @@ from bridge.session import clock
 PATHS = ("/v1/realtime", "/openai/v1/realtime")
 CUT_OFF = 1006
 
+MAX_MESSAGE_BYTES = 16_777_216
+"""Above the 15 MiB that the service takes in one event."""
+
 log = structlog.get_logger()
 
 
@@ -53,7 +56,7 @@ class Connection:
         self.opened_at = 0.0
         self.closed: tuple[int, str] | None = None
         """WebSocket close code and reason, once it is over."""
-        self.leg = _ClientLeg(self._receive, self._lost, self._begin)
+        self.leg = _ClientLeg(self._receive, self._lost, self._begin, max_message_bytes=MAX_MESSAGE_BYTES)
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
         self._reading: asyncio.TimerHandle | None = None
@@ -170,7 +173,7 @@ class FakeOpenAI:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["FakeOpenAI"]:
         """The port is open inside; at the end connections that still stand are cut off."""
-        listener = await network.listen(lambda: network.accept(self._admit), self._host, self.port, None)
+        listener = await network.listen(self._accept, self._host, self.port, None)
         self.port = listener.sockets[0].getsockname()[1]
         try:
             yield self
@@ -179,6 +182,9 @@ class FakeOpenAI:
             for connection in self.connections:
                 if connection.closed is None:
                     connection.leg.abort()
+
+    def _accept(self) -> asyncio.BufferedProtocol:
+        return network.accept(self._admit, max_message_bytes=MAX_MESSAGE_BYTES)
 
     def _admit(self, path: str, headers: Mapping[str, str]) -> network.SocketLeg | HTTPStatus:
         answer = self._judge(path, headers)

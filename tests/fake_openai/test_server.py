@@ -178,6 +178,13 @@ async def test_tools_with_the_real_client() -> None:
         assert done.response.output[0].content[0].transcript == "Done."
 
 
+async def test_it_reads_instructions_of_any_length() -> None:
+    long = "Be brief. " * 50_000
+    async with FakeOpenAI().running() as fake, dialled(fake) as client:
+        await client.connection.session.update(session={"type": "realtime", "instructions": long})
+        assert (await client.until("session.updated")).session.instructions == long
+
+
 async def test_an_upgrade_is_refused_and_the_next_one_is_not() -> None:
     statuses = [401, 403, 404, 429]
     faults = "\n".join(f"[[faults]]\nconnections = [{n}]\nrefuse = {s}" for n, s in enumerate(statuses, 1))

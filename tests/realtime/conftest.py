@@ -46,7 +46,6 @@ from telecodecs.level import dbfs
 
 ROOT = Path(__file__).parent.parent.parent
 WORD = read_wav(ROOT / "fixtures/sentence-en-us-male.wav")[5_600:11_200]
-WORD_MS = 700
 SILENCE = 0xFF
 APART_S = 0.05  # from one call's beginning to the next: all at once, and their phones are late
 PATIENCE_S = 30.0
@@ -156,7 +155,6 @@ class Call:
 
     @property
     def ends_ms(self) -> float:
-        """When the call was over."""
         return self.report.length_ms
 
     def ms(self, at: float) -> float:
@@ -175,7 +173,6 @@ class Call:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often what happened."""
         return dict(self.sum["counts"])
 
     @property
@@ -203,17 +200,16 @@ class Fake(FakeOpenAI):
 
     def __init__(self, script: Script, row: dict[str, Any]) -> None:
         super().__init__(script)
-        self._fields = row.get("session", {})
-        self._lasts_s = row.get("lasts_s")
+        self._row = row
 
     def _judge(self, path: str, headers: Any) -> Connection | HTTPStatus:
         answer = super()._judge(path, headers)
         if isinstance(answer, Connection):
             session = answer.conversation.session
             view = session.view
-            if self._lasts_s and answer.number == 1:
-                session.body["created_at"] = session.body["expires_at"] - self._lasts_s
-            session.view = lambda: _merged(view(), self._fields)  # type: ignore[method-assign]
+            if "lasts_s" in self._row and answer.number == 1:
+                session.body["created_at"] = session.body["expires_at"] - self._row["lasts_s"]
+            session.view = lambda: _merged(view(), self._row.get("session", {}))  # type: ignore[method-assign]
         return answer
 
 
@@ -229,7 +225,7 @@ def caller(row: dict[str, Any]) -> CallPlan:
     audio = bytearray()
     for at_s in row.get("says", ()):
         begin = round(at_s * 8000)
-        audio += bytes([SILENCE]) * (begin - len(audio)) + WORD[: row.get("word_ms", WORD_MS) * 8]
+        audio += bytes([SILENCE]) * (begin - len(audio)) + WORD[: row.get("word_ms", 700) * 8]
     digits = tuple(Digit(key, round(at_s * 1000)) for key, at_s in row.get("types", ()))
     return CallPlan(bytes(audio), digits, **{"linger_s": 1.2, "longest_s": 16.0} | row.get("plan", {}))
 
@@ -327,8 +323,7 @@ async def carry(
                 for connection in fake.connections:
                     await connection.over()
         watching.cancel()
-    (journal,) = folder.glob("*.jsonl")
-    (recording,) = folder.glob("*.wav")
+    (journal,), (recording,) = folder.glob("*.jsonl"), folder.glob("*.wav")
     return Call(
         report=report,
         began=began,
@@ -372,9 +367,9 @@ async def look(seconds: float = 0.4) -> str:
     return "found"
 
 
-async def fail() -> str:
+async def fail() -> None:
     """Does not work."""
-    raise RuntimeError("out of order")
+    raise RuntimeError
 
 
 @pytest.fixture(scope="session")

@@ -88,14 +88,14 @@ def test_a_quota_that_is_used_up_is_final(call: "Call") -> None:
 
 RACE: dict[str, Any] = {
     "says": (2.0,),
-    "types": (("5", 2.6), ("#", 2.68)),
+    "types": (("5", 2.6), ("#", 2.75)),
     "word_ms": 300,
-    "network_ms": 350,
+    "network_ms": 450,
     "plan": {"linger_s": 3.0},
     "assistant": {"greeting": None},
-    "script": {"replies": [{"say": "Go on, please."}, {"on_text": "5", "say": "Five."}]},
+    "script": {"replies": [{"say": "Go on, please.", "speed": 1.0}, {"on_text": "5", "say": "Five."}]},
 }
-LATER = {"says": (4.0,), "types": (("5", 4.6), ("#", 4.68))}
+LATER = {"says": (4.0,), "types": (("5", 4.6), ("#", 4.75))}
 PATIENT = {"type": "server_vad", "silence_duration_ms": 300, "interrupt_response": False}
 
 
