@@ -111,6 +111,8 @@ class Accounting:
         self._caller.bytes += len(word.audio)
 
     def _change(self, word: AssistantReady, _now: float) -> None:
+        if word.is_successor:
+            return
         self._caller.change(word.hears)
         self._assistant.change(word.speaks)
         self._keys_ask = word.keys_interrupt

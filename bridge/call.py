@@ -1,9 +1,5 @@
 """The heart of one call: an event and the time in, commands out. All policy is here, and nothing else is.
 
-    waiting ──start──▶ opening ──ready──▶ talking ──▶ closing ──▶ ended
-       │                  └─────◀──lost─────┘
-       └──start, one way──▶ listening ───────────────────────────▶ ended
-
 In which state an event means what is one table, `_READS`; an event that its state's row lacks is counted and has no
 effect: it came from outside, and outside may be wrong. No clock and no socket: call `handle` with what came, perform
 what it returns, call it with `TimePassed` at `deadline()`.
@@ -11,7 +7,6 @@ what it returns, call it with `TimePassed` at `deadline()`.
 
 from collections import Counter
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Any, get_args
 
 from bridge.caller import Caller
@@ -20,6 +15,7 @@ from bridge.events import (
     AssistantComplained,
     AssistantEvent,
     AssistantFailed,
+    AssistantLeaving,
     AssistantReady,
     CallEnded,
     CallerAudio,
@@ -43,17 +39,16 @@ from bridge.events import (
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
+    SeatSuccessor,
     TimePassed,
     TokensUsed,
     ToolAnswered,
     ToolCalled,
     Word,
 )
-from bridge.succession import Plan, Succession
+from bridge.states import MOVES, State
+from bridge.succession import FINAL_CLOSES, Plan, Succession
 from bridge.timers import Limits, Timer, Timers
-
-FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 1009, 3000, 3003, 4000})
-"""Close codes that would come again on a second try: the peer dislikes what we are or say (RFC 6455, 7.4)."""
 
 LAST_MARK_S = 5.0
 """How much longer than its audio the last mark may take before we hang up without it."""
@@ -63,17 +58,6 @@ LOOK_AGAIN_S = 1.0
 
 TRY_AGAIN_S = 30.0
 """From a successor that was not to be had to the next attempt."""
-
-
-class State(StrEnum):
-    """Where the call is."""
-
-    WAITING = "waiting"
-    OPENING = "opening"
-    TALKING = "talking"
-    LISTENING = "listening"
-    CLOSING = "closing"
-    ENDED = "ended"
 
 
 class Call:
@@ -130,7 +114,7 @@ class Call:
         return {name: count for name, count in counts.items() if count}
 
     def _move(self, state: State) -> None:
-        assert state in _MOVES[self.state], f"a call that is {self.state} does not become {state}"
+        assert state in MOVES[self.state], f"a call that is {self.state} does not become {state}"
         self.state = state
         self._reads = _READS[state]
 
@@ -193,8 +177,9 @@ class Call:
     def _ready(self, event: AssistantReady, now: float) -> list[Command]:
         self._timers.stop(Timer.OPEN)
         assert self._caller is not None
+        commands: list[Command] = [SeatSuccessor()] if event.is_successor else []
         try:
-            commands = self._conversation.begin(event, now)
+            commands += self._conversation.begin(event, now)
             waited = self._caller.listened_to(event.hears, now)
         except ValueError as error:
             return self._lose_assistant(f"its audio cannot be converted: {error}", now, final=True)
@@ -203,6 +188,14 @@ class Call:
         if self.state is State.OPENING:
             self._move(State.TALKING)
         return commands + self._conversation.entered(waited, now)
+
+    def _ready_again(self, event: AssistantReady, now: float) -> list[Command]:
+        """With other formats; or it is a successor, and has the call if nothing was said since it was opened."""
+        if event.is_successor and not (self._conversation.quiet(now) and self._succession.is_up_to_date):
+            self._timers.stop(Timer.OPEN)
+            self._timers.set(Timer.RENEW, now + LOOK_AGAIN_S)
+            return []
+        return self._ready(event, now)
 
     def _failed(self, event: AssistantFailed, now: float) -> list[Command]:
         return self._lose_assistant(event.why, now, final=event.final)
@@ -228,6 +221,8 @@ class Call:
         if self._assistant_open:
             commands.append(CloseAssistant())
             self._assistant_open = False
+        if self._conversation.leaving:
+            return commands + self._close(HangUp(1000, "the assistant hung up"), now)
         successor = self._succession.lost(now, final=final)
         if successor is None:
             return commands + self._give_up(why, now)
@@ -324,16 +319,6 @@ class Call:
         return []
 
 
-_MOVES: dict[State, frozenset[State]] = {
-    State.WAITING: frozenset({State.OPENING, State.LISTENING, State.ENDED}),
-    State.OPENING: frozenset({State.TALKING, State.CLOSING, State.ENDED}),
-    State.LISTENING: frozenset({State.ENDED}),
-    State.TALKING: frozenset({State.OPENING, State.CLOSING, State.ENDED}),
-    State.CLOSING: frozenset({State.ENDED}),
-    State.ENDED: frozenset(),
-}
-
-
 _Read = Callable[[Call, Any, float], list[Command]]
 
 
@@ -364,6 +349,8 @@ _WITH_ASSISTANT: dict[type[Word], _Read] = _WHILE_OPEN | {
     ToolAnswered: _conversing(Conversation.tool_answered),
 }
 _TALK: dict[type[Word], _Read] = {
+    AssistantReady: Call._ready_again,
+    AssistantLeaving: _conversing(Conversation.leaves),
     DigitPressed: Call._digit,
     ReplyAudio: _conversing(Conversation.reply_audio),
     ReplyEnded: _conversing(Conversation.reply_ended),

@@ -9,6 +9,7 @@ from math import inf
 from bridge.events import (
     AnswerTool,
     AssistantComplained,
+    AssistantLeaving,
     AssistantReady,
     CallerPaused,
     CallerSaid,
@@ -41,7 +42,10 @@ class Conversation:
         self.voice = Voice(line, timers)
         self.transcript = Transcript()
         self._tools: set[str] = set()  # calls that are not answered
+        self._speaking = False  # the caller
         self._owed_until = -inf  # by then a reply should have come
+        self.leaving = False
+        """The assistant is about to hang up."""
         self._keys_interrupt = False
         self._counts: Counter[str] = Counter()
 
@@ -57,7 +61,7 @@ class Conversation:
 
     def quiet(self, now: float) -> bool:
         """Nobody speaks, and nobody waits for anything."""
-        return not (self.voice.pending or self._tools or now < self._owed_until)
+        return not (self._speaking or self.voice.pending or self._tools or now < self._owed_until)
 
     def begin(self, ready: AssistantReady, now: float) -> list[Command]:
         """An assistant joins. Raises ValueError if its voice cannot be converted."""
@@ -67,19 +71,21 @@ class Conversation:
     def break_off(self, now: float) -> list[Command]:
         """The assistant is gone, or will be: what it said is all there is."""
         self._tools.clear()
-        self._owed_until = -inf
+        self._speaking, self._owed_until = False, -inf
+        if (item := self.voice.speaking) is not None:
+            self.transcript.break_off(item, self.voice.length_ms(item))
         return self.voice.finish(now) + self.voice.mark_end()
 
     # The caller
 
     def spoke(self, event: CallerSpoke, now: float) -> list[Command]:
         """The caller began to speak."""
-        self._owed_until = inf
+        self._speaking = True
         return self._interrupt(now) if event.interrupts else []
 
     def paused(self, event: CallerPaused, now: float) -> list[Command]:
         """The caller waits for a reply."""
-        self._owed_until = now + OWED_S
+        self._speaking, self._owed_until = False, now + OWED_S
         self.transcript.caller_paused(event.item)
         return []
 
@@ -114,6 +120,7 @@ class Conversation:
 
     def reply_audio(self, event: ReplyAudio, now: float) -> list[Command]:
         """Its voice."""
+        self._owed_until = -inf
         return self.voice.play(event.item, event.audio, now)
 
     def reply_ended(self, event: ReplyEnded, now: float) -> list[Command]:
@@ -141,6 +148,11 @@ class Conversation:
             return []
         self._tools.remove(event.call)
         return [AnswerTool(event.call, event.output)]
+
+    def leaves(self, event: AssistantLeaving, _now: float) -> list[Command]:
+        """It says goodbye, or was kept from it."""
+        self.leaving = event.intended
+        return []
 
     def complained(self, _event: AssistantComplained, _now: float) -> list[Command]:
         """It did not like what it was told."""

@@ -100,12 +100,14 @@ class AssistantReady(Word, frozen=True):
     """The assistant confirmed the formats that it hears and speaks.
 
     `lasts_s`: then it expires. `keys_interrupt`: an entry from the keypad is an utterance, and stops what is played.
+    `is_successor`: another one has the call as yet; `SeatSuccessor` gives it to this one.
     """
 
     hears: AudioFormat
     speaks: AudioFormat
     lasts_s: float | None = None
     keys_interrupt: bool = False
+    is_successor: bool = False
 
 
 class ReplyAudio(Word, frozen=True, gc=False):
@@ -159,6 +161,12 @@ class NoteTaken(Word, frozen=True, gc=False):
     """The assistant wants a line in the journal."""
 
     text: str
+
+
+class AssistantLeaving(Word, frozen=True, gc=False):
+    """The assistant is about to hang up, after its goodbye; or, not `intended`, has been kept from it."""
+
+    intended: bool = True
 
 
 class TokensUsed(Word, frozen=True):
@@ -259,8 +267,8 @@ class HangUp(Word, frozen=True, gc=False):
 class OpenAssistant(Word, frozen=True):
     """Begin, or go on with, the conversation of this call, in audio as near to `line` as the assistant can.
 
-    `assistant`: its name in the settings. `history`: what was said so far. While one is open the new one is its
-    successor: it takes its place when it is ready.
+    `assistant`: its name in the settings. `history`: what was said so far. While one is open the new one is only its
+    successor, in place of any other.
     """
 
     call: str
@@ -315,6 +323,10 @@ class AnswerTool(Word, frozen=True, gc=False):
     output: str
 
 
+class SeatSuccessor(Word, frozen=True, gc=False):
+    """The successor has the call from now on; the one before is closed."""
+
+
 class CloseAssistant(Word, frozen=True, gc=False):
     """The conversation is over."""
 
@@ -343,6 +355,7 @@ AssistantEvent = (
     | CallerSaid
     | ToolCalled
     | NoteTaken
+    | AssistantLeaving
     | TokensUsed
     | AssistantComplained
     | AssistantFailed
@@ -364,4 +377,4 @@ AssistantCommand = (
     | AnswerTool
     | CloseAssistant
 )
-Command = CarrierCommand | HangUp | AssistantCommand | RunTool
+Command = CarrierCommand | HangUp | AssistantCommand | SeatSuccessor | RunTool

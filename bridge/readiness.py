@@ -2,7 +2,6 @@
 
 import structlog
 
-from bridge.call import FINAL_CLOSES
 from bridge.contracts import Account
 from bridge.events import (
     AssistantComplained,
@@ -14,6 +13,7 @@ from bridge.events import (
     Opening,
     Word,
 )
+from bridge.succession import FINAL_CLOSES
 
 log = structlog.get_logger()
 

@@ -1,13 +1,14 @@
 """The assistant's seat in a call: who has it, and who is about to take it over.
 
-An assistant that is opened while another one has the seat is its successor: it is heard once it is ready, and the one
-before is closed then. What an assistant in here breaks costs it the seat, not the caller the call.
+An assistant that is opened while another one has the seat is its successor: nothing of it is heard but that it is
+ready, until the heart seats it. What an assistant in here breaks costs it the seat, not the caller the call.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
+from msgspec import structs
 
 from bridge.contracts import Answer, Connect, Connection, Message, Receive, ToolSchema, Utterance
 from bridge.errors import MalformedMessage
@@ -23,6 +24,7 @@ from bridge.events import (
     MessageRefused,
     OpenAssistant,
     RunTool,
+    SeatSuccessor,
     ToolAnswered,
 )
 
@@ -115,6 +117,13 @@ class Seat:
             if sitter is not None:
                 sitter.dismiss()
 
+    def seat_successor(self, _command: SeatSuccessor, _now: float) -> None:
+        """It was ready, and now is the moment."""
+        if self._successor is not None:
+            if self._present is not None:
+                self._present.dismiss()
+            self._present, self._successor = self._successor, None
+
     def append(self, command: AppendAudio, now: float) -> None:
         """The caller's voice. An assistant that reads too slowly would hear it too late: it hears less instead."""
         present = self._present
@@ -171,10 +180,7 @@ class Seat:
     def _hear_successor(self, successor: _Sitter, utterance: Event) -> None:
         match utterance:
             case AssistantReady():
-                if self._present is not None:
-                    self._present.dismiss()
-                self._present, self._successor = successor, None
-                self._take(utterance)
+                self._take(structs.replace(utterance, is_successor=True))
             case AssistantFailed(why=why):
                 self._successor = None
                 successor.dismiss()

@@ -30,6 +30,7 @@ from bridge.events import (
     OpenAssistant,
     PlayAudio,
     RunTool,
+    SeatSuccessor,
     SendMark,
     TimePassed,
     Word,
@@ -89,6 +90,7 @@ class Session:
             HangUp: self._hang_up,
             AppendAudio: self._seat.append,
             OpenAssistant: self._seat.open,
+            SeatSuccessor: self._seat.seat_successor,
             CloseAssistant: self._seat.close,
             RunTool: self._seat.run_tool,
         }

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from bridge.events import AssistantReady, CallStarted, OpenAssistant, Opening, Said
 from telecodecs.format import L16_8K, AudioFormat
 
+FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 1009, 3000, 3003, 4000})
+"""Close codes that would come again on a second try: the peer dislikes what we are or say (RFC 6455, 7.4)."""
+
 SERVED_S = 30.0
 """After so long an assistant that is lost gets another chance."""
 
@@ -37,6 +40,7 @@ class Succession:
         self._said = said
         self._tried_again = False
         self._ready_at: float | None = None
+        self._told: tuple[Said, ...] = ()  # to the one that was opened last
         self._call: CallStarted  # from `first` on
 
     def first(self, call: CallStarted) -> OpenAssistant:
@@ -55,6 +59,11 @@ class Succession:
         """The same assistant once more, while it still has the call."""
         return self._open(Opening.RENEWED)
 
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether nothing was said since the last one was opened."""
+        return self._told == self._said()
+
     def lost(self, now: float, *, final: bool) -> OpenAssistant | None:
         """The assistant is gone; None if nobody is left. `final`: the same one again would not help."""
         if self._ready_at is not None and now - self._ready_at >= SERVED_S:
@@ -70,5 +79,5 @@ class Succession:
 
     def _open(self, opening: Opening) -> OpenAssistant:
         call = self._call
-        history = () if opening is Opening.FIRST else self._said()
-        return OpenAssistant(call.call, call.line, call.parameters, self._names[0], opening, history)
+        self._told = () if opening is Opening.FIRST else self._said()
+        return OpenAssistant(call.call, call.line, call.parameters, self._names[0], opening, self._told)

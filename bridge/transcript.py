@@ -11,6 +11,9 @@ from bridge.events import Said, Speaker
 MOST_LETTERS = 20_000
 """Told of a call, the latest: an hour of talk."""
 
+LETTER_MS = 65
+"""What a letter takes to say, at the quick end of talk."""
+
 CUT = " …"
 """Behind a reply that was not heard to its end."""
 
@@ -58,6 +61,12 @@ class Transcript:
         if share < 1:
             heard, _, _ = turn.text[: round(len(turn.text) * share)].rpartition(" ")
             turn.text = heard + CUT if heard else ""
+
+    def break_off(self, item: str, sounded_ms: float) -> None:
+        """The reply broke off after so much sound; its words had run ahead."""
+        turn = self._turns.get(item)
+        if turn is not None and turn.text:
+            self.cut(item, min(1.0, sounded_ms / (len(turn.text) * LETTER_MS)))
 
     def said(self) -> tuple[Said, ...]:
         """What is worth telling to whoever takes over, the latest `MOST_LETTERS` of it."""

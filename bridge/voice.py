@@ -31,7 +31,8 @@ class Voice:
         self._timers = timers
         self._playout = Playout(line)
         self._downlink: Downlink
-        self._speaking: str | None = None  # the item whose audio is coming in
+        self.speaking: str | None = None
+        """The item whose audio is coming in."""
         self._interrupted: set[str] = set()  # items whose late audio is dropped until they end
         self._lengths: dict[str, int] = {}  # bytes of each item, until it is known what became of it
         self._waiting: deque[tuple[str, bytes | None]] = deque()  # not sent yet; None: the item ends here
@@ -51,23 +52,23 @@ class Voice:
 
     def play(self, item: str, audio: bytes, now: float) -> list[Command]:
         """The next piece of an item; a new one ends the one before."""
-        if item == self._speaking:
+        if item == self.speaking:
             return self._send(item, self._downlink.feed(audio), now)
         if item in self._interrupted:
             self.late += 1
             return []
         commands = self.finish(now)
-        self._speaking = item
+        self.speaking = item
         return commands + self._send(item, self._downlink.feed(audio), now)
 
     def end(self, item: str, now: float) -> list[Command]:
         """No more of this item will come."""
         self._interrupted.discard(item)
-        return self.finish(now) if item == self._speaking else []
+        return self.finish(now) if item == self.speaking else []
 
     def finish(self, now: float) -> list[Command]:
         """What was begun is all there is of it."""
-        item, self._speaking = self._speaking, None
+        item, self.speaking = self.speaking, None
         if item is None:
             return []
         commands = self._send(item, self._downlink.finish(), now)
@@ -135,13 +136,13 @@ class Voice:
         self._timers.stop(Timer.ROOM)
         if commands:
             self._downlink.discard()
-            if self._speaking is not None:
-                self._interrupted.add(self._speaking)
-                self._speaking = None
+            if self.speaking is not None:
+                self._interrupted.add(self.speaking)
+                self.speaking = None
         return commands
 
     def length_ms(self, item: str) -> float:
-        """How long an item was; to be asked once, when it is known what became of it."""
+        """How much came of an item; to be asked once, when it is known that no more counts."""
         return self._line.duration_ms(self._lengths.pop(item, 0))
 
     def mark_end(self) -> list[Command]:
@@ -161,7 +162,7 @@ class Voice:
     @property
     def pending(self) -> bool:
         """Whether something is coming in, or waits, or the carrier still owes us a mark."""
-        return self._speaking is not None or bool(self._waiting) or self._playout.pending
+        return self.speaking is not None or bool(self._waiting) or self._playout.pending
 
     def left_s(self, now: float) -> float:
         """Seconds of audio that the caller has still to hear."""

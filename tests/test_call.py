@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bridge.call import Call, State
+from bridge.call import Call
 from bridge.events import (
     AppendAudio,
     AssistantFailed,
@@ -38,6 +38,7 @@ from bridge.events import (
     TruncateReply,
     TypeDigit,
 )
+from bridge.states import State
 from bridge.timers import Limits
 from telecodecs.format import L16_24K, PCMU_8K, AudioFormat
 

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.assistant_settings import AssistantSettings
 from bridge.assistants import ASSISTANTS
-from bridge.call import Call, State
+from bridge.call import Call
 from bridge.carriers.twilio import TwilioStream
 from bridge.contracts import Answer, Assistant, Utterance
 from bridge.events import (
@@ -19,9 +19,11 @@ from bridge.events import (
     HangUp,
     PlayAudio,
     RunTool,
+    SeatSuccessor,
     SendMark,
     TruncateReply,
 )
+from bridge.states import State
 from bridge.timers import Limits
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -59,7 +61,7 @@ class Replay:
                 match command:
                     case PlayAudio() | SendMark() | ClearPlayback():
                         self.said.append(json.loads(self.dialect.encode(command)))
-                    case HangUp() | RunTool():
+                    case HangUp() | RunTool() | SeatSuccessor():
                         pass
                     case _:
                         for message in self.assistant.encode(command, now):

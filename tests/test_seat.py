@@ -21,6 +21,7 @@ from bridge.events import (
     Opening,
     ReplyEnded,
     RunTool,
+    SeatSuccessor,
     ToolAnswered,
     TypeDigit,
 )
@@ -136,20 +137,29 @@ def test_a_malformed_message_costs_itself() -> None:
     assert scene.told() == ["ann: TypeDigit"]
 
 
-def test_a_successor_takes_the_seat_when_it_is_ready() -> None:
+def test_a_successor_takes_the_seat_when_the_heart_says_so() -> None:
     scene, ann, bob = succeeded()
     scene.seat.tell(TypeDigit("1"), 0.0)
     bob.receive("spoke")  # nobody hears that yet, but its answers are its own
     assert scene.heard == []
     assert scene.told() == ["ann: TypeDigit", "bob: cancel"]
     bob.receive("ready")
-    assert scene.heard == [READY]
+    assert scene.heard == [AssistantReady(PCMU_8K, PCMU_8K, is_successor=True)]
+    assert scene.told() == []
+    scene.seat.seat_successor(SeatSuccessor(), 0.0)
     assert scene.told() == ["ann: closed"]
     ann.receive("spoke")
     ann.lost(1000, "")
-    assert scene.heard == [READY]
     scene.seat.tell(TypeDigit("2"), 0.0)
     assert scene.told() == ["bob: TypeDigit"]
+    assert len(scene.heard) == 1
+
+
+def test_nobody_can_take_the_seat_who_is_not_there() -> None:
+    scene, _ = seated()
+    scene.seat.seat_successor(SeatSuccessor(), 0.0)
+    scene.seat.tell(TypeDigit("1"), 0.0)
+    assert scene.told() == ["ann: TypeDigit"]
 
 
 @pytest.mark.parametrize("how", ["lost", "failed", "a bug"])

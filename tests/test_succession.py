@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from bridge.call import Call, State
+from bridge.call import Call
 from bridge.events import (
     AppendAudio,
     AssistantFailed,
+    AssistantLeaving,
     AssistantReady,
     CallerAudio,
     CallerPaused,
@@ -30,6 +31,7 @@ from bridge.events import (
     ReplyEnded,
     ReplySaid,
     Said,
+    SeatSuccessor,
     SendMark,
     Speaker,
     TimePassed,
@@ -37,6 +39,7 @@ from bridge.events import (
     ToolCalled,
     TypeDigit,
 )
+from bridge.states import State
 from bridge.succession import RENEW_BEFORE_S, SERVED_S, Plan
 from bridge.timers import Limits
 from telecodecs.format import L16_8K, PCMU_8K
@@ -44,6 +47,7 @@ from telecodecs.format import L16_8K, PCMU_8K
 START = CallStarted("CA1", "MZ1", PCMU_8K)
 READY = AssistantReady(PCMU_8K, PCMU_8K)
 FRAME = bytes(range(160))
+SUCCESSOR = AssistantReady(PCMU_8K, PCMU_8K, 3600, is_successor=True)
 LOST = LegLost(LegName.ASSISTANT, 1006, "the connection broke")
 
 Row = tuple[float, Event, Sequence[Command]]
@@ -95,7 +99,7 @@ def test_what_it_had_said_is_heard_while_the_next_one_comes() -> None:
             (0.1, READY, []),
             (1.0, ReplySaid("so", "So"), []),
             (1.0, ReplyAudio("so", FRAME), [PlayAudio(FRAME)]),
-            (1.01, LOST, [SendMark("0.1"), opened("a", Opening.RECOVERED, Said(Speaker.ASSISTANT, "So"))]),
+            (1.01, LOST, [SendMark("0.1"), opened("a", Opening.RECOVERED)]),  # too little for a word
             (1.1, MarkReached("0.1"), [ConfirmHeard("so")]),
             (1.2, READY, []),
             (1.3, ReplyAudio("sorry", FRAME), [PlayAudio(FRAME)]),
@@ -195,16 +199,65 @@ def test_an_assistant_that_expires_is_renewed_in_a_quiet_moment() -> None:
             (at + 1, TimePassed(), []),  # a reply is on its way
             (at + 1.5, ReplyAudio("r", FRAME), [PlayAudio(FRAME)]),
             (at + 1.5, ReplyEnded("r"), [SendMark("0.1")]),
-            (at + 5.8, TimePassed(), []),
-            (at + 5.9, MarkReached("0.1"), [ConfirmHeard("r")]),
-            (at + 7, TimePassed(), [opened("a", Opening.RENEWED)]),
-            (at + 7.1, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),  # to the one before, as yet
-            (at + 7.2, AssistantReady(PCMU_8K, PCMU_8K, 3600), []),
-            (at + 7.3, CallerAudio(FRAME, 20), [AppendAudio(FRAME)]),
+            (at + 2, TimePassed(), []),
+            (at + 2.5, MarkReached("0.1"), [ConfirmHeard("r")]),
+            (at + 3, TimePassed(), [opened("a", Opening.RENEWED)]),
+            (at + 3.1, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),  # to the one before, as yet
+            (at + 3.2, SUCCESSOR, [SeatSuccessor()]),
+            (at + 3.3, CallerAudio(FRAME, 20), [AppendAudio(FRAME)]),
         ],
     )
     assert renewing.state is State.TALKING
     assert renewing.counts() == {"renewals": 1}
+
+
+def test_a_successor_that_comes_when_somebody_speaks_is_not_seated() -> None:
+    at = 3600 - RENEW_BEFORE_S
+    follow(
+        lasting(3600),
+        [
+            (at, TimePassed(), [opened("a", Opening.RENEWED)]),
+            (at + 0.1, CallerSpoke(), []),
+            (at + 0.2, SUCCESSOR, []),
+            (at + 1.2, TimePassed(), []),
+            (at + 2, CallerPaused("u"), []),
+            (at + 2.1, ReplySaid("r", "Yes."), []),
+            (at + 2.1, ReplyAudio("r", FRAME), [PlayAudio(FRAME)]),
+            (at + 2.1, ReplyEnded("r"), [SendMark("0.1")]),
+            (at + 2.15, MarkReached("0.1"), [ConfirmHeard("r")]),
+            (at + 2.2, TimePassed(), [opened("a", Opening.RENEWED, Said(Speaker.ASSISTANT, "Yes."))]),
+        ],
+    )
+
+
+def test_a_successor_that_missed_something_is_not_seated() -> None:
+    at = 3600 - RENEW_BEFORE_S
+    follow(
+        lasting(3600),
+        [
+            (at, TimePassed(), [opened("a", Opening.RENEWED)]),
+            (at + 0.1, CallerSaid("u", "Thanks."), []),  # understood late
+            (at + 0.2, SUCCESSOR, []),
+            (at + 1.2, TimePassed(), [opened("a", Opening.RENEWED, Said(Speaker.CALLER, "Thanks."))]),
+            (at + 1.4, SUCCESSOR, [SeatSuccessor()]),
+        ],
+    )
+
+
+def test_one_that_is_lost_while_it_says_goodbye_has_hung_up() -> None:
+    follow(
+        call("a", "b"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (1.0, AssistantLeaving(), []),
+            (1.1, AssistantLeaving(intended=False), []),
+            (1.2, AssistantLeaving(), []),
+            (1.3, ReplyAudio("bye", FRAME), [PlayAudio(FRAME)]),
+            (1.31, LOST, [SendMark("0.1")]),
+            (1.4, MarkReached("0.1"), [ConfirmHeard("bye"), HangUp(1000, "the assistant hung up")]),
+        ],
+    )
 
 
 FAILURES = [LegLost(LegName.SUCCESSOR, 1006), TimePassed()]

@@ -22,6 +22,7 @@ from bridge.contracts import Answer, Utterance
 from bridge.events import (
     AssistantComplained,
     AssistantFailed,
+    AssistantLeaving,
     CallerPaused,
     CallerSpoke,
     ClosingAsked,
@@ -109,8 +110,8 @@ class Conversation:
         self.replies.drop(made.keys() | self.replies.unheard)
         self.gate.interrupt()
         self._patience.stop()
-        self._leaving.call_off()
-        return [self._cancel(response_id) for response_id in sorted(active) if response_id]
+        stays: list[Utterance] = [AssistantLeaving(intended=False)] if self._leaving.call_off() else []
+        return [*stays, *(self._cancel(response_id) for response_id in sorted(active) if response_id)]
 
     def _cancel(self, response_id: str) -> Answer:
         return Answer(wire.cancel_response(response_id, self._new_id()))
@@ -146,19 +147,26 @@ class Conversation:
 
     # Replies
 
-    def audio(self, event: AudioDelta) -> list[ReplyAudio]:
+    def audio(self, event: AudioDelta, now: float) -> list[ReplyAudio]:
         """A piece of the voice. The hot path."""
         said = self.replies.audio(event)
         if said:
-            self._patience.stop()
+            self._came(event.response_id, now)
         return said
+
+    def _came(self, response_id: str, now: float) -> None:
+        """A sign of a reply; while its response is open, more should come."""
+        if response_id in self.gate.open:
+            self._patience.go_on(now)
+        else:
+            self._patience.stop()
 
     def function_call(self, response_id: str, item: Item, now: float, *, complete: bool) -> list[Utterance]:
         """What an event tells of a function call. `complete`: its arguments are all there."""
         call = self._calls.heard(response_id, item, complete=complete)
         if call is None or response_id in self.replies.dropped:
             return []
-        self._patience.stop()
+        self._came(response_id, now)
         if call.name == "hang_up":
             return self._hang_up(call)
         if call.name == "note":
@@ -175,14 +183,14 @@ class Conversation:
         if not nothing_in(call.arguments):
             return [self._put_out(call.call_id, "error: the arguments should be {}")]
         self._leaving.call(call.response_id)
-        return [self._put_out(call.call_id, "the call ends now", follow_up=False)]
+        return [AssistantLeaving(), self._put_out(call.call_id, "the call ends now", follow_up=False)]
 
     # Responses
 
-    def response_created(self, response: ResponseBody) -> list[Utterance]:
+    def response_created(self, response: ResponseBody, now: float) -> list[Utterance]:
         """A response is being made, by us or by the server."""
         wanted = self.gate.created(response.id, response.client_event_id)
-        self._patience.response_created()
+        self._patience.go_on(now)
         if self.gate.open[response.id].is_aside:
             self.replies.set_aside(response.id)
         if wanted:
@@ -235,6 +243,12 @@ class Conversation:
         return [AssistantComplained(why)] if self.gate.retry(request, now) else self.fail(why)
 
     # The end
+
+    def close(self) -> list[Utterance]:
+        """Nobody listens any more: what is being made is not wanted."""
+        self.over = True
+        unwanted = self.gate.open.keys() - self.replies.dropped
+        return [self._cancel(response_id) for response_id in sorted(unwanted)]
 
     def _leave(self) -> list[Utterance]:
         self.over = True

@@ -98,7 +98,7 @@ class RealtimeDialect:
             raise MalformedMessage("a binary message")
         event = wire.read(message)
         if isinstance(event, AudioDelta):
-            said = self._talk.audio(event)
+            said = self._talk.audio(event, now)
             return [*self._take_noticed(), *said] if self._noticed else said
         noticed = self._take_noticed()
         return [*noticed, *self._read(event, now), *self._advance(now)]
@@ -145,8 +145,7 @@ class RealtimeDialect:
             case AnswerTool(call, output):
                 return self._talk.answer_call(call, output)
             case CloseAssistant():
-                self._talk.over = True
-                return []
+                return self._talk.close()
             case AppendAudio() | TypeDigit():
                 return []
 

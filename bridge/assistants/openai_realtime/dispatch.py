@@ -90,8 +90,8 @@ def _arguments(talk: Conversation, event: ArgumentsDone, now: float) -> list[Utt
     return talk.function_call(event.response_id, item, now, complete=True)
 
 
-def _response_created(talk: Conversation, event: ResponseCreated, _now: float) -> list[Utterance]:
-    return talk.response_created(event.response)
+def _response_created(talk: Conversation, event: ResponseCreated, now: float) -> list[Utterance]:
+    return talk.response_created(event.response, now)
 
 
 def _response_done(talk: Conversation, event: ResponseDone, now: float) -> list[Utterance]:

@@ -9,7 +9,7 @@ refuses. No clock: `now` is seconds. What is asked goes out at the next `advance
 event and at `deadline()`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from enum import StrEnum
 from math import inf
 from typing import Any
@@ -82,7 +82,8 @@ class ResponseGate:
         self._last = Request()  # the request that went by `_event_id`
         self._event_id = ""
         self._open: dict[str, Request] = {}
-        self._presumed: str | None = None  # the open response that we believe to be ours
+        self._presumed: str | None = None  # the open response that we believe to be ours ...
+        self._presumed_knew: frozenset[str] = frozenset()  # ... and which items of ours it can be about
         self._echoes = False  # the server was seen to send our metadata back
         self._acknowledged: set[str] = set()
         self.gave_up = False
@@ -168,7 +169,7 @@ class ResponseGate:
             self._sent = self._presumed = None
             return not needless
         if self._sent is not None and not self._echoes and not needless:
-            self._presumed = response_id
+            self._presumed, self._presumed_knew = response_id, frozenset(self._acknowledged)
             self._open[response_id], self._sent = self._sent, None
             return True
         if self._sent is not None and not self._echoes and self._held_until == inf:
@@ -181,15 +182,10 @@ class ResponseGate:
 
     def _cover(self) -> None:
         """The server answers by itself; that serves our plain requests too, if it knows what they are about."""
-        if self._covered(self._waiting):
+        if _covered(self._waiting, self._acknowledged):
             self._waiting = self._not_before = None
-        if self._covered(self._sent):
+        if _covered(self._sent, self._acknowledged):
             self._needless = True
-
-    def _covered(self, request: Request | None) -> bool:
-        return (
-            request is not None and request.purpose is Purpose.REPLY and request.items <= self._acknowledged
-        )
 
     def done(self, response_id: str, client_event_id: str | None) -> Request | None:
         """A response came to its end; None if it was not known to be open."""
@@ -207,7 +203,7 @@ class ResponseGate:
             return
         if self._presumed is not None:
             self._open[self._presumed] = Request()
-            self._needless = self._covered(self._last)
+            self._needless = _covered(self._last, self._presumed_knew)
             self._presumed = None
         self._sent = None
         if not self._needless and not self._last.is_aside:
@@ -284,3 +280,8 @@ def _coalesced(older: Request | None, newer: Request | None) -> Request | None:
     if older.purpose is newer.purpose is Purpose.REPLY:
         return replace(newer, items=older.items | newer.items)
     return newer
+
+
+def _covered(request: Request | None, known: Set[str]) -> bool:
+    """Whether a response that was made when these items were in the conversation does for a request."""
+    return request is not None and request.purpose is Purpose.REPLY and request.items <= known

@@ -31,9 +31,11 @@ class Leaving:
         """The assistant hung up, in this response."""
         self._called_in = response_id
 
-    def call_off(self) -> None:
-        """The caller has something to say."""
+    def call_off(self) -> bool:
+        """The caller has something to say. Whether there was anything to call off."""
+        was_intended = self.intended
         self._called_in, self._parting = None, False
+        return was_intended
 
     def response_done(self, response_id: str, *, spoke: bool, is_farewell: bool) -> Step:
         """`spoke`: it had sound, which we take for the goodbye."""

@@ -1,8 +1,11 @@
-"""How long the caller is left without a reply before something is done about it. No clock: `now` is seconds."""
+"""How long the caller is left without a reply, or in the middle of one, before something is done about it.
+
+No clock: `now` is seconds.
+"""
 
 
 class Patience:
-    """One session's. It runs from the end of the caller's turn, or from our request, to the first sign of a reply."""
+    """One session's. It runs from the end of the caller's turn, or from our request, to the end of the response."""
 
     def __init__(self, reply_s: float) -> None:
         self._reply_s = reply_s
@@ -16,12 +19,13 @@ class Patience:
             self._due_at = now + self._reply_s
             self._begun = self._asked = False
 
-    def response_created(self) -> None:
-        """A response is being made, though nothing came of it so far."""
+    def go_on(self, now: float) -> None:
+        """A response is being made, and more of it should come."""
+        self._due_at = now + self._reply_s
         self._begun = True
 
     def stop(self) -> None:
-        """There is a sound, a call, an end; or the caller speaks again."""
+        """The response is done, or not wanted; or the caller speaks again."""
         self._due_at = None
 
     def deadline(self) -> float | None:

@@ -8,6 +8,7 @@ from bridge.events import (
     AnswerTool,
     AssistantComplained,
     AssistantFailed,
+    AssistantLeaving,
     CallerPaused,
     CallerSpoke,
     ClosingAsked,
@@ -28,6 +29,7 @@ FILLER = 'create aside: Say exactly this and nothing else: "One moment, please."
 GOODBYE = "create: Say goodbye in one short sentence."
 LEFT = ClosingAsked("the assistant hung up", code=1000)
 GONE = "output c1: the call ends now"
+LEAVES, STAYS = AssistantLeaving(), AssistantLeaving(intended=False)
 
 CALLED_IN_R1: "list[Row]" = [
     (1.0, "created R1", []),
@@ -172,19 +174,19 @@ SCENES: "dict[str, list[Row]]" = {
     "with the goodbye in the same response": [
         (1.0, "created R1", []),
         (1.1, "audio R1 A 500", ["sound A 500"]),
-        (1.2, "call R1 c1 hang_up {}", [GONE]),
+        (1.2, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [ReplyEnded("A"), LEFT]),
         (99.0, None, []),
     ],
     "with the goodbye behind the call": [
         (1.0, "created R1", []),
-        (1.1, "call R1 c1 hang_up {}", [GONE]),
+        (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.2, "audio R1 A 500", ["sound A 500"]),
         (1.3, "done R1", [ReplyEnded("A"), LEFT]),
     ],
     "without a goodbye: it is asked for": [
         (1.0, "created R1", []),
-        (1.1, "call R1 c1 hang_up", [GONE]),
+        (1.1, "call R1 c1 hang_up", [LEAVES, GONE]),
         (1.3, "done R1", [GOODBYE]),
         (1.4, "created R2 ours", []),
         (1.5, "audio R2 A 500", ["sound A 500"]),
@@ -192,11 +194,11 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a caller who interrupts the farewell stays": [
         (1.0, "created R1", []),
-        (1.1, "call R1 c1 hang_up {}", [GONE]),
+        (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [GOODBYE]),
         (1.4, "created R2 ours", []),
         (1.5, "audio R2 A 500", ["sound A 500"]),
-        (1.6, "speech U1", [CallerSpoke()]),
+        (1.6, "speech U1", [STAYS, CallerSpoke()]),
         (1.6, TruncateReply("A", 50), ["truncate A 50"]),
         (1.7, "done R2 cancelled turn_detected", [ReplyEnded("A")]),
         (2.0, "pause U1", [CallerPaused("U1")]),
@@ -206,9 +208,9 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a caller who interrupts before the farewell stays": [
         (1.0, "created R1", []),
-        (1.1, "call R1 c1 hang_up {}", [GONE]),
+        (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [GOODBYE]),
-        (1.4, "speech U1", [CallerSpoke()]),
+        (1.4, "speech U1", [STAYS, CallerSpoke()]),
         (1.5, "created R2 ours", ["cancel R2"]),
         (1.6, "done R2 cancelled client_cancelled", []),
         (9.0, None, []),
@@ -216,27 +218,27 @@ SCENES: "dict[str, list[Row]]" = {
     "a caller who interrupts the response that hung up stays": [
         (1.0, "created R1", []),
         (1.1, "audio R1 A 500", ["sound A 500"]),
-        (1.2, "call R1 c1 hang_up {}", [GONE]),
-        (1.3, "speech U1", [CallerSpoke()]),
+        (1.2, "call R1 c1 hang_up {}", [LEAVES, GONE]),
+        (1.3, "speech U1", [STAYS, CallerSpoke()]),
         (1.4, "done R1 cancelled turn_detected", [ReplyEnded("A")]),
     ],
     "a caller who types stays": [
         (1.0, "created R1", []),
-        (1.1, "call R1 c1 hang_up {}", [GONE]),
-        (1.2, EnterDigits("0"), ["cancel R1", "item user: The caller typed on the keypad: 0"]),
+        (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
+        (1.2, EnterDigits("0"), ["cancel R1", "item user: The caller typed on the keypad: 0", STAYS]),
         (1.3, "done R1 cancelled client_cancelled", ["create"]),
     ],
     "calls beside it are answered, but not followed up": [
         (1.0, "created R1", []),
         (1.1, 'call R1 c2 note {"text": "x"}', [NoteTaken("x"), "output c2: noted"]),
-        (1.1, "call R1 c1 hang_up {}", [GONE]),
+        (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [GOODBYE]),
         (1.4, "created R2 ours", []),
         (1.6, "done R2 ours", [LEFT]),
     ],
     "a farewell that fails twice is left out": [
         (1.0, "created R1", []),
-        (1.1, "call R1 c1 hang_up {}", [GONE]),
+        (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [GOODBYE]),
         (1.4, "created R2 ours", []),
         (1.5, "done R2 failed server_error", [AssistantComplained("a response failed: server_error")]),
@@ -246,7 +248,7 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a farewell without an answer is left out": [
         (1.0, "created R1", []),
-        (1.1, "call R1 c1 hang_up {}", [GONE]),
+        (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [GOODBYE]),
         (6.3, None, [GOODBYE]),
         (11.3, None, [LEFT]),
@@ -281,7 +283,7 @@ def test_without_a_filler_it_is_quiet(dial: "Dial") -> None:
 def test_the_farewell_has_the_character_and_no_tools(dial: "Dial") -> None:
     line = dial(goodbye="Say adieu.")
     line.open()
-    line.play([(1.1, "call R1 c1 hang_up {}", [GONE]), (1.3, "done R1", ["create: Say adieu."])])
+    line.play([(1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]), (1.3, "done R1", ["create: Say adieu."])])
     response = line.last("response.create")["response"]
     assert response["instructions"] == "Be kind.\n\nSay adieu."
     assert response["tool_choice"] == "none"

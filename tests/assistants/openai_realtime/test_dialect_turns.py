@@ -129,6 +129,7 @@ SCENES: "dict[str, list[Row]]" = {
         (12.0, None, ["create"]),
         (12.5, "created R1 ours", []),
         (12.6, "audio R1 A 20", ["sound A 20"]),
+        (12.7, "done R1 ours", [ReplyEnded("A")]),
         (99.0, None, []),
     ],
     "a turn that is never answered": [
@@ -142,8 +143,16 @@ SCENES: "dict[str, list[Row]]" = {
     "a response of which nothing comes": [
         *SPOKE,
         (2.1, "created R1", []),
-        (11.9, None, []),
-        (12.0, None, [NO_REPLY]),
+        (12.0, None, []),
+        (12.1, None, [NO_REPLY]),
+    ],
+    "a reply that stops in its middle": [
+        *SPOKE,
+        (2.1, "created R1", []),
+        (3.0, "audio R1 A 20", ["sound A 20"]),
+        (6.0, "audio R1 A 20", ["sound A 20"]),
+        (15.9, None, []),
+        (16.0, None, [NO_REPLY]),
     ],
     "a caller who speaks again waits for nothing": [
         *SPOKE,
