@@ -11,7 +11,7 @@ from bridge.events import Said, Speaker
 MOST_LETTERS = 20_000
 """Told of a call, the latest: an hour of talk."""
 
-LETTER_MS = 65
+LETTER_MS = 60
 """What a letter takes to say, at the quick end of talk."""
 
 CUT = " …"
@@ -59,7 +59,8 @@ class Transcript:
             return
         turn.over = True
         if share < 1:
-            heard, _, _ = turn.text[: round(len(turn.text) * share)].rpartition(" ")
+            end = round(len(turn.text) * share)
+            heard, _, _ = turn.text[: end + 1].rpartition(" ")  # whole words
             turn.text = heard + CUT if heard else ""
 
     def break_off(self, item: str, sounded_ms: float) -> None:

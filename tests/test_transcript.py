@@ -1,7 +1,7 @@
 """What was said, as whoever takes over is told it."""
 
 from bridge.events import Said, Speaker
-from bridge.transcript import CUT, MOST_LETTERS, Transcript
+from bridge.transcript import CUT, LETTER_MS, MOST_LETTERS, Transcript
 
 CALLER, ASSISTANT = Speaker.CALLER, Speaker.ASSISTANT
 
@@ -27,6 +27,17 @@ def test_a_cut_reply_keeps_the_words_that_were_heard() -> None:
     transcript.reply_said("a", " five")  # was under way
     transcript.cut("a", 0.1)  # once is enough
     assert transcript.said() == (Said(ASSISTANT, "one two" + CUT),)
+
+
+def test_of_a_reply_that_broke_off_the_words_that_ran_ahead_are_not_told() -> None:
+    transcript = Transcript()
+    transcript.break_off("nobody's", 500)
+    transcript.reply_said("a", "Certainly, on which day?")
+    transcript.break_off("a", 10 * LETTER_MS)
+    assert transcript.said() == (Said(ASSISTANT, "Certainly," + CUT),)
+    transcript.reply_said("b", "Yes.")
+    transcript.break_off("b", 5000)
+    assert transcript.said()[-1] == Said(ASSISTANT, "Yes.")
 
 
 def test_a_reply_that_was_not_heard_is_not_told() -> None:

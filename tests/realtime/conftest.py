@@ -278,17 +278,30 @@ async def network(url: str, ms: float) -> AsyncIterator[str]:
             data = await reader.read(65_536)
             loop.call_later(ms / 1000, deliver, writer, data)
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    ways: set[asyncio.Task[None]] = set()
+
+    async def carry_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(there.hostname, there.port)
-        with suppress(ConnectionError):
+        try:
             await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
-            await asyncio.gather(writer.wait_closed(), far_writer.wait_closed())
+            await asyncio.sleep(ms / 1000)  # what is under way arrives
+        except ConnectionError:
+            pass
+        finally:
+            writer.transport.abort()
+            far_writer.transport.abort()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ways.add(asyncio.ensure_future(carry_on(reader, writer)))
 
     server = await asyncio.start_server(accept, "127.0.0.1")
     try:
         yield there._replace(netloc=f"127.0.0.1:{server.sockets[0].getsockname()[1]}").geturl()
     finally:
         server.close()
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
 
 
 async def carry(

@@ -224,7 +224,7 @@ def test_a_session_that_expires_is_renewed_unheard(call: "Call") -> None:
             "script": {
                 "heard": ("One.",),
                 "replies": [{"say": LONG, "speed": 1.0}],
-                "faults": [{"expires_s": 6, "connections": 1}, {"stall_s": 1.5, "connections": [2]}],
+                "faults": [{"expires_s": 14, "connections": 1}, {"stall_s": 1.5, "connections": [2]}],
             },
         }
         for name, says in (("in the caller's words", 4.0), ("in the reply", 3.2))
@@ -232,4 +232,6 @@ def test_a_session_that_expires_is_renewed_unheard(call: "Call") -> None:
 )
 def test_a_successor_that_is_late_does_not_cut_the_turn(call: "Call") -> None:
     call.hears_all(LONG)
-    assert call.items(2) == ["assistant: Hello.", "user: One.", f"assistant: {LONG}"]
+    assert call.items(2) == ["assistant: Hello."]
+    assert call.upgrades == [101, 101, 101], "it was not seated: it had missed the turn"
+    assert call.items(3) == ["assistant: Hello.", "user: One.", f"assistant: {LONG}"]

@@ -78,7 +78,8 @@ class ResponseGate:
         self._sent: Request | None = None
         self._sent_at = 0.0
         self._repeated = False
-        self._needless = False  # the one in flight: it is not wanted any more, or was answered by another
+        self._needless = False  # the one in flight: it is not wanted any more ...
+        self._is_covered = False  # ... since another response knows what it is about
         self._last = Request()  # the request that went by `_event_id`
         self._event_id = ""
         self._open: dict[str, Request] = {}
@@ -185,7 +186,7 @@ class ResponseGate:
         if _covered(self._waiting, self._acknowledged):
             self._waiting = self._not_before = None
         if _covered(self._sent, self._acknowledged):
-            self._needless = True
+            self._needless = self._is_covered = True
 
     def done(self, response_id: str, client_event_id: str | None) -> Request | None:
         """A response came to its end; None if it was not known to be open."""
@@ -203,10 +204,13 @@ class ResponseGate:
             return
         if self._presumed is not None:
             self._open[self._presumed] = Request()
-            self._needless = _covered(self._last, self._presumed_knew)
+            self._needless = self._is_covered = _covered(self._last, self._presumed_knew)
             self._presumed = None
+            if self._held_until != inf:
+                self._held_until = None  # so that one was the answer to the caller's turn
         self._sent = None
-        if not self._needless and not self._last.is_aside:
+        is_reply = self._last.purpose is Purpose.REPLY
+        if not self._is_covered and not self._last.is_aside and (is_reply or not self._needless):
             self._waiting = _coalesced(self._last, self._waiting)
         if not self._open:
             self._blocked_until = now + BLOCKED_S
@@ -253,7 +257,8 @@ class ResponseGate:
         return [at for at in (self._not_before, self._held_until, self._blocked_until) if at is not None]
 
     def _send(self, now: float) -> list[Answer]:
-        self._sent, self._sent_at, self._needless = self._last, now, False
+        self._sent, self._sent_at = self._last, now
+        self._needless = self._is_covered = False
         return [Answer(create_response(self._last.fields, self._event_id))]
 
     def _unanswered(self, now: float) -> list[Answer]:
