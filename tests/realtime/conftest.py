@@ -6,7 +6,6 @@ clock, in seconds.
 """
 
 import asyncio
-import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -16,7 +15,6 @@ from http import HTTPStatus
 from itertools import count
 from math import inf
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -369,22 +367,6 @@ async def carry_all(rows: list[dict[str, Any]], folder: Path) -> Calls:
     return {id(row): call for row, call in zip(rows, became, strict=True)}
 
 
-async def book(day: str) -> str:
-    """Book an appointment."""
-    return f"booked on {day}"
-
-
-async def look(seconds: float = 0.4) -> str:
-    """Look something up."""
-    await asyncio.sleep(seconds)
-    return "found"
-
-
-async def fail() -> None:
-    """Does not work."""
-    raise RuntimeError
-
-
 @pytest.fixture(scope="session")
 def all_calls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Calls:
     """Those of the tests that were chosen."""
@@ -393,10 +375,8 @@ def all_calls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         if item.path.parent == Path(__file__).parent and isinstance(item, pytest.Function):
             row = item.callspec.params["call"]
             rows[id(row)] = row
-    clinic = ModuleType("clinic")
-    clinic.__dict__.update(book=book, look=look, fail=fail)
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        patch.setitem(sys.modules, "clinic", clinic)
+        patch.syspath_prepend(Path(__file__).parent)  # clinic.py: the user's own module
         return runner.run(carry_all(list(rows.values()), tmp_path_factory.mktemp("calls")))
 
 
