@@ -86,13 +86,9 @@ class SocketLeg(picows.WSListener):
         self._fragmented_type = TEXT
         self._transport: picows.WSTransport | None = None
         self._cut_off: asyncio.TimerHandle | None = None
-        self._stalled = False
-        self._pinged = False
-
-    @property
-    def stalled(self) -> bool:
+        self.stalled = False
         """The peer reads too slowly, its socket is full."""
-        return self._stalled
+        self._pinged = False
 
     @property
     def backlog(self) -> int:
@@ -210,13 +206,13 @@ class SocketLeg(picows.WSListener):
 
     def pause_writing(self) -> None:
         """picows: the peer reads too slowly and its socket is full."""
-        self._stalled = True
+        self.stalled = True
         if self._cut_off is None:
             self._cut_off_in(STALL_TIMEOUT_S)
 
     def resume_writing(self) -> None:
         """picows: the peer reads again."""
-        self._stalled = False
+        self.stalled = False
         if self._transport is not None and not self._transport.is_close_frame_sent:
             self._keep()
 

@@ -10,7 +10,17 @@ from functools import partial
 import structlog
 from msgspec import structs
 
-from bridge.contracts import Answer, Connect, Connection, Message, Receive, ToolSchema, Utterance
+from bridge.contracts import (
+    Answer,
+    Assistant,
+    Connect,
+    Leg,
+    Message,
+    Receive,
+    Tools,
+    ToolSchema,
+    Utterance,
+)
 from bridge.errors import MalformedMessage
 from bridge.events import (
     AppendAudio,
@@ -60,11 +70,13 @@ class _Sitter:
     """One assistant, from its opening to its end."""
 
     def __init__(self) -> None:
-        self.connection: Connection
+        self.assistant: Assistant
+        self.leg: Leg
+        self.tools: Tools
 
     def dismiss(self) -> None:
-        self.connection.tools.close()
-        self.connection.leg.close()
+        self.tools.close()
+        self.leg.close()
 
 
 class Seat:
@@ -93,7 +105,7 @@ class Seat:
             self._successor = None
         sitter = _Sitter()
         try:
-            sitter.connection = self._connect(
+            sitter.assistant, sitter.leg, sitter.tools = self._connect(
                 command, partial(self._said, sitter), partial(self._lost, sitter)
             )
         except Exception:  # noqa: BLE001  # whatever is wrong in an assistant costs the assistant, not the caller
@@ -127,7 +139,7 @@ class Seat:
     def append(self, command: AppendAudio, now: float) -> None:
         """The caller's voice. An assistant that reads too slowly would hear it too late: it hears less instead."""
         present = self._present
-        if present is None or present.connection.leg.stalled:
+        if present is None or present.leg.stalled:
             self._not_sent += 1
         else:
             self._tell(present, command, now)
@@ -140,15 +152,15 @@ class Seat:
     def run_tool(self, command: RunTool, _now: float) -> None:
         """Beside the call."""
         if self._present is not None:
-            self._present.connection.tools.run(command, partial(self._answered, command.call))
+            self._present.tools.run(command, partial(self._answered, command.call))
 
     def _answered(self, call: str, output: str) -> None:
         self._take(ToolAnswered(call, output))
 
     def _tell(self, sitter: _Sitter, command: AssistantCommand, now: float) -> None:
-        assistant, leg, _ = sitter.connection
+        leg = sitter.leg
         try:
-            for message in assistant.encode(command, now):
+            for message in sitter.assistant.encode(command, now):
                 leg.send(message)
         except Exception:  # noqa: BLE001  # as above
             self._fail(sitter)
@@ -160,7 +172,7 @@ class Seat:
             return  # it was closed
         utterances: Sequence[Utterance | MessageRefused]
         try:
-            utterances = sitter.connection.assistant.decode(message, self._clock())
+            utterances = sitter.assistant.decode(message, self._clock())
         except MalformedMessage as error:
             utterances = (MessageRefused(LegName.ASSISTANT, str(error)),)
         except Exception:  # noqa: BLE001  # as above
@@ -171,7 +183,7 @@ class Seat:
     def _hear(self, sitter: _Sitter, utterances: Sequence[Utterance | MessageRefused]) -> None:
         for utterance in utterances:
             if isinstance(utterance, Answer):
-                sitter.connection.leg.send(utterance.message)
+                sitter.leg.send(utterance.message)
             elif sitter is self._present:
                 self._take(utterance)
             elif sitter is self._successor:
@@ -195,13 +207,13 @@ class Seat:
             leg = LegName.SUCCESSOR
         else:
             return  # it was closed
-        sitter.connection.tools.close()
+        sitter.tools.close()
         self._take(LegLost(leg, code, reason))
 
     def _fail(self, sitter: _Sitter) -> None:
         """An exception in its dialect: its leg goes with it."""
         self._report()
-        sitter.connection.leg.close()
+        sitter.leg.close()
         self._lost(sitter, 1011, "a fault in the assistant")
 
     def _report(self) -> None:
@@ -211,11 +223,11 @@ class Seat:
 
     def deadline(self) -> float | None:
         """When `fall_due` wants to be called next; asked after each word."""
-        due = self._present.connection.assistant.deadline() if self._present is not None else None
         if self._successor is None:
-            return due
-        successors = self._successor.connection.assistant.deadline()
-        return successors if due is None else due if successors is None else min(due, successors)
+            return None if self._present is None else self._present.assistant.deadline()
+        sitters = (self._present, self._successor)
+        due = [sitter.assistant.deadline() for sitter in sitters if sitter is not None]
+        return min([at for at in due if at is not None], default=None)
 
     def fall_due(self) -> None:
         """What is due by now."""
@@ -223,7 +235,7 @@ class Seat:
         for sitter in (self._present, self._successor):
             if sitter is None:
                 continue
-            assistant = sitter.connection.assistant
+            assistant = sitter.assistant
             try:
                 due = assistant.deadline()
                 utterances = assistant.due(now) if due is not None and due <= now else ()

@@ -115,25 +115,22 @@ class Session:
 
     def handle(self, event: Event) -> None:
         """Feed the heart one event and perform what it commands, then what that brought about."""
-        if self._over:
-            return
-        self._round.append(event)
         if self._in_round:
-            return
-        self._in_round = True
-        try:
-            self._carry_round()
-        finally:
-            self._in_round = False
-            self._round.clear()
-            self._follow_deadline()
+            self._round.append(event)
+        elif not self._over:
+            self._in_round = True
+            try:
+                self._carry_round(event)
+            finally:
+                self._in_round = False
+                self._round.clear()
+                self._follow_deadline()
 
-    def _carry_round(self) -> None:
+    def _carry_round(self, event: Event) -> None:
         now = clock()
         waiting, heart, seen = self._round, self._call.handle, self._seen
         performs, otherwise = self._performs, self._seat.tell
-        while waiting:
-            event = waiting.popleft()
+        while True:
             for saw in seen[type(event)]:
                 saw(event, now)
             for command in heart(event, now):
@@ -141,6 +138,9 @@ class Session:
                 for saw in seen[kind]:
                     saw(command, now)
                 performs.get(kind, otherwise)(command, now)
+            if not waiting:
+                return
+            event = waiting.popleft()
 
     def _tell_carrier(self, command: CarrierCommand, _now: float) -> None:
         self._carrier_leg.send(self._carrier.encode(command))
