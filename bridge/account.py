@@ -2,7 +2,8 @@
 
 A turn is an utterance of the caller's, spoken to its pause or typed to its end, and the wait that follows. It ends
 when the mark behind the reply's first sound returns, when a clear throws that sound away, or when the caller goes on
-before any came. Tools that run in between are part of the wait. No clock: `now` is seconds.
+before any came. Tools that run in between are part of the wait; what is said meanwhile, one moment please, is a reply
+to the caller's ear, and to this account. No clock: `now` is seconds.
 """
 
 from collections import Counter

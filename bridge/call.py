@@ -129,7 +129,7 @@ class Call:
                 case Timer.OPEN if self.state is State.TALKING:
                     self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
                 case Timer.OPEN:
-                    commands += self._lose_assistant(timer, now)
+                    commands += self._lose_assistant(now, final=False, why=timer)
                 case Timer.RENEW:
                     commands += self._renew(now)
                 case Timer.SILENT if now < self._carrier_heard_at + self._limits.silent_s:
@@ -147,6 +147,9 @@ class Call:
         assert caller is not None
         if timer is Timer.HOLE:
             return caller.give_up_frame()
+        if timer is Timer.KEYPAD and self.state is State.OPENING:
+            self._timers.set(Timer.KEYPAD, now + LOOK_AGAIN_S)  # nobody there to be told
+            return []
         if timer is Timer.KEYPAD:
             return conversation.entered(caller.end_entry(), now)
         return conversation.voice.top_up(now)
@@ -177,12 +180,11 @@ class Call:
     def _ready(self, event: AssistantReady, now: float) -> list[Command]:
         self._timers.stop(Timer.OPEN)
         assert self._caller is not None
-        commands: list[Command] = [SeatSuccessor()] if event.is_successor else []
         try:
-            commands += self._conversation.begin(event, now)
             waited = self._caller.listened_to(event.hears, now)
+            commands = self._conversation.begin(event, now)
         except ValueError as error:
-            return self._lose_assistant(f"its audio cannot be converted: {error}", now, final=True)
+            return self._lose_assistant(now, final=True, why=f"its audio cannot be converted: {error}")
         if (renew_at := self._succession.ready(event, now)) is not None:
             self._timers.set(Timer.RENEW, renew_at)
         if self.state is State.OPENING:
@@ -191,14 +193,16 @@ class Call:
 
     def _ready_again(self, event: AssistantReady, now: float) -> list[Command]:
         """With other formats; or it is a successor, and has the call if nothing was said since it was opened."""
-        if event.is_successor and not (self._conversation.quiet(now) and self._succession.is_up_to_date):
+        if event.is_successor:
             self._timers.stop(Timer.OPEN)
+            if self._conversation.quiet(now) and self._succession.is_up_to_date:
+                return [SeatSuccessor(), *self._ready(event, now)]
             self._timers.set(Timer.RENEW, now + LOOK_AGAIN_S)
             return []
         return self._ready(event, now)
 
     def _failed(self, event: AssistantFailed, now: float) -> list[Command]:
-        return self._lose_assistant(event.why, now, final=event.final)
+        return self._lose_assistant(now, final=event.final)
 
     def _leg_lost(self, event: LegLost, now: float) -> list[Command]:
         match event.leg:
@@ -210,22 +214,21 @@ class Call:
                 return []
             case LegName.ASSISTANT:
                 self._assistant_open = False
-                final = event.code in FINAL_CLOSES
-                return self._lose_assistant(event.reason or f"code {event.code}", now, final=final)
+                return self._lose_assistant(now, final=event.code in FINAL_CLOSES)
 
-    def _lose_assistant(self, why: str, now: float, *, final: bool = False) -> list[Command]:
+    def _lose_assistant(self, now: float, *, final: bool, why: str = "") -> list[Command]:
         """What it said is heard, and the next one takes over; if there is none, the call closes."""
         self._counts["assistants_lost"] += 1
         self._timers.stop(Timer.OPEN, Timer.RENEW)
         commands = self._conversation.break_off(now)
         if self._assistant_open:
-            commands.append(CloseAssistant())
+            commands.append(CloseAssistant(why))
             self._assistant_open = False
         if self._conversation.leaving:
             return commands + self._close(HangUp(1000, "the assistant hung up"), now)
         successor = self._succession.lost(now, final=final)
         if successor is None:
-            return commands + self._give_up(why, now)
+            return commands + self._give_up(now)
         assert self._caller is not None
         if self.state is State.TALKING:
             self._caller.unheard()
@@ -234,12 +237,12 @@ class Call:
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
         return [*commands, successor]
 
-    def _give_up(self, why: str, now: float) -> list[Command]:
+    def _give_up(self, now: float) -> list[Command]:
         commands: list[Command] = []
         if self._plan.sentence:
             voice = self._conversation.voice
             commands = voice.open(self._plan.spoken, now) + voice.play("sentence", self._plan.sentence, now)
-        return commands + self._close(HangUp(1011, f"the assistant was lost: {why}"), now)
+        return commands + self._close(HangUp(1011, "the assistant was lost"), now)
 
     def _renew(self, now: float) -> list[Command]:
         """Have a successor ready before the assistant expires, when nobody speaks or waits."""

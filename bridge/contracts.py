@@ -151,7 +151,7 @@ class Account(NamedTuple):
     tokens: Mapping[str, int]
     """What the assistants bill, by kind."""
     caller_s: float
-    """Audio that the assistants were sent."""
+    """The caller's audio while an assistant was there to hear it."""
     assistant_s: float
     """Audio that they sent, heard or not."""
     turns: Sequence[Turn]

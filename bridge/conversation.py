@@ -57,23 +57,26 @@ class Conversation:
             "stray_marks": voice.stray_marks,
             "late_replies": voice.late,
             "too_long_replies": voice.too_long,
+            "round_trip_ms": voice.round_trip_ms or 0,
         }
 
     def quiet(self, now: float) -> bool:
         """Nobody speaks, and nobody waits for anything."""
-        return not (self._speaking or self.voice.pending or self._tools or now < self._owed_until)
+        busy = self._speaking or self.voice.pending or self._tools or self.leaving
+        return not busy and now >= self._owed_until
 
     def begin(self, ready: AssistantReady, now: float) -> list[Command]:
         """An assistant joins. Raises ValueError if its voice cannot be converted."""
         self._keys_interrupt = ready.keys_interrupt
+        self.leaving = False
         return self.voice.open(ready.speaks, now)
 
     def break_off(self, now: float) -> list[Command]:
         """The assistant is gone, or will be: what it said is all there is."""
         self._tools.clear()
         self._speaking, self._owed_until = False, -inf
-        if (item := self.voice.speaking) is not None:
-            self.transcript.break_off(item, self.voice.length_ms(item))
+        item = self.voice.speaking
+        self.transcript.break_off(item, 0.0 if item is None else self.voice.length_ms(item))
         return self.voice.finish(now) + self.voice.mark_end()
 
     # The caller
@@ -120,7 +123,9 @@ class Conversation:
 
     def reply_audio(self, event: ReplyAudio, now: float) -> list[Command]:
         """Its voice."""
-        self._owed_until = -inf
+        if event.item != self.voice.speaking:
+            self._owed_until = -inf
+            self.transcript.reply_sounds(event.item)
         return self.voice.play(event.item, event.audio, now)
 
     def reply_ended(self, event: ReplyEnded, now: float) -> list[Command]:
@@ -141,12 +146,13 @@ class Conversation:
         self._tools.add(event.call)
         return [RunTool(event.call, event.tool, event.arguments)]
 
-    def tool_answered(self, event: ToolAnswered, _now: float) -> list[Command]:
+    def tool_answered(self, event: ToolAnswered, now: float) -> list[Command]:
         """It was done, or not."""
         if event.call not in self._tools:  # asked for by an assistant that was lost since
             self._counts["late_tool_answers"] += 1
             return []
         self._tools.remove(event.call)
+        self._owed_until = now + OWED_S
         return [AnswerTool(event.call, event.output)]
 
     def leaves(self, event: AssistantLeaving, _now: float) -> list[Command]:

@@ -328,7 +328,9 @@ class SeatSuccessor(Word, frozen=True, gc=False):
 
 
 class CloseAssistant(Word, frozen=True, gc=False):
-    """The conversation is over."""
+    """The conversation is over. `why`: because the assistant will not do, and nothing else has told that."""
+
+    why: str = ""
 
 
 # Commands: to the shell

@@ -7,6 +7,7 @@ from bridge.events import (
     AssistantComplained,
     AssistantFailed,
     AssistantReady,
+    CloseAssistant,
     LegLost,
     LegName,
     OpenAssistant,
@@ -33,7 +34,7 @@ class AssistantWatch:
     """A witness of what befalls the assistants of one call."""
 
     sees: frozenset[type[Word]] = frozenset(
-        {OpenAssistant, AssistantReady, AssistantFailed, LegLost, AssistantComplained}
+        {OpenAssistant, AssistantReady, AssistantFailed, LegLost, CloseAssistant, AssistantComplained}
     )
 
     def __init__(self, faults: dict[str, str]) -> None:
@@ -55,6 +56,8 @@ class AssistantWatch:
                 self._lost(why, final=final)
             case LegLost(leg=leg, code=code, reason=reason) if leg is not LegName.CARRIER:
                 self._lost(reason or f"code {code}", final=code in FINAL_CLOSES)
+            case CloseAssistant(why=why) if why:
+                self._lost(why, final=False)
             case AssistantComplained(why=why):
                 log.warning("< assistant complained", call=self._call, assistant=self._name, why=why)
 

@@ -18,7 +18,6 @@ from bridge.contracts import (
     Message,
     Receive,
     Tools,
-    ToolSchema,
     Utterance,
 )
 from bridge.errors import MalformedMessage
@@ -53,19 +52,6 @@ class MemoryLeg:
         """Nothing to close."""
 
 
-class NoTools:
-    """For an assistant that may have nothing done."""
-
-    schemas: tuple[ToolSchema, ...] = ()
-
-    def run(self, command: RunTool, answered: Callable[[str], None]) -> None:
-        """It called a tool that it was never told of."""
-        log.warning("an assistant called a tool that it does not have", tool=command.tool)
-
-    def close(self) -> None:
-        """Nothing runs."""
-
-
 class _Sitter:
     """One assistant, from its opening to its end."""
 
@@ -80,9 +66,16 @@ class _Sitter:
 
 
 class Seat:
-    """One call's. `take` gets what the assistant says; `clock` is the session's."""
+    """One call's. `take` gets what the assistant says; `moved` is called when `deadline` may be another."""
 
-    def __init__(self, connect: Connect, take: Callable[[Event], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        take: Callable[[Event], None],
+        moved: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._moved = moved
         self._connect = connect
         self._take = take
         self._clock = clock
@@ -179,6 +172,7 @@ class Seat:
             self._fail(sitter)
             return
         self._hear(sitter, utterances)
+        self._moved()
 
     def _hear(self, sitter: _Sitter, utterances: Sequence[Utterance | MessageRefused]) -> None:
         for utterance in utterances:
@@ -202,6 +196,9 @@ class Seat:
         if sitter is self._present:
             self._present = None
             leg = LegName.ASSISTANT
+            if self._successor is not None:
+                self._successor.dismiss()
+                self._successor = None
         elif sitter is self._successor:
             self._successor = None
             leg = LegName.SUCCESSOR

@@ -72,7 +72,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
         self._call = call
-        self._seat = Seat(connect, self.handle, clock)
+        self._seat = Seat(connect, self.handle, self._follow_deadline, clock)
         self._accounting = Accounting()
         self._witnesses = tuple(witnesses)
         self._seen = _Seen([self._accounting, *witnesses])
@@ -150,6 +150,8 @@ class Session:
 
     def _follow_deadline(self) -> None:
         """One timer follows the deadlines. It is moved only when one comes nearer: early is harmless."""
+        if self._in_round or self._over:
+            return
         due = self._call.deadline()
         if due is None:
             self._finish()

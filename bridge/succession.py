@@ -39,7 +39,8 @@ class Succession:
         self._names = list(plan.assistants)
         self._said = said
         self._tried_again = False
-        self._ready_at: float | None = None
+        self._ready_at: float | None = None  # since when the present one has served
+        self._was_ready = False  # any of them
         self._told: tuple[Said, ...] = ()  # to the one that was opened last
         self._call: CallStarted  # from `first` on
 
@@ -50,7 +51,7 @@ class Succession:
 
     def ready(self, event: AssistantReady, now: float) -> float | None:
         """The assistant has the call. Returns when its successor should be looked for; None if it does not expire."""
-        self._ready_at = now
+        self._ready_at, self._was_ready = now, True
         if event.lasts_s is None:
             return None
         return now + max(event.lasts_s - RENEW_BEFORE_S, event.lasts_s / 2)
@@ -68,6 +69,7 @@ class Succession:
         """The assistant is gone; None if nobody is left. `final`: the same one again would not help."""
         if self._ready_at is not None and now - self._ready_at >= SERVED_S:
             self._tried_again = False
+        self._ready_at = None
         if final or self._tried_again:
             del self._names[0]
             self._tried_again = False
@@ -75,7 +77,7 @@ class Succession:
             self._tried_again = True
         if not self._names:
             return None
-        return self._open(Opening.FIRST if self._ready_at is None else Opening.RECOVERED)
+        return self._open(Opening.RECOVERED if self._was_ready else Opening.FIRST)
 
     def _open(self, opening: Opening) -> OpenAssistant:
         call = self._call

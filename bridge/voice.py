@@ -48,6 +48,7 @@ class Voice:
         downlink = Downlink(speaks, self._line)
         commands = self.finish(now)
         self._downlink = downlink
+        self._interrupted.clear()  # the next assistant may give the same names
         return commands
 
     def play(self, item: str, audio: bytes, now: float) -> list[Command]:
@@ -167,6 +168,11 @@ class Voice:
     def left_s(self, now: float) -> float:
         """Seconds of audio that the caller has still to hear."""
         return self._playout.left_s(now) + self._waiting_bytes / self._second
+
+    @property
+    def round_trip_ms(self) -> int | None:
+        """To the carrier and back; None as long as no mark has told it."""
+        return self._playout.round_trip_ms
 
     @property
     def stray_marks(self) -> int:

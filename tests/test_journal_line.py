@@ -16,6 +16,7 @@ from bridge.events import (
     CallerPaused,
     CallerSaid,
     CallStarted,
+    CloseAssistant,
     ClosingAsked,
     EnterDigits,
     HangUp,
@@ -82,8 +83,8 @@ TELLING: list[tuple[Word, dict[str, object]]] = [
     (ReplySaid("item_15550100199", f"Call {NUMBER}."), {"item": "item_15550100199", "text": "Call ***99."}),
     (CallerSaid("u", NUMBER), {"text": "***99"}),
     (NoteTaken(NUMBER), {"text": "***99"}),
-    (EnterDigits("15550100199"), {"digits": "***99"}),
-    (EnterDigits("4711"), {"digits": "4711"}),
+    (CloseAssistant(NUMBER), {"why": "***99"}),
+    (EnterDigits("15550100199"), {"digits": "15550100199"}),  # as its keys were pressed
     (ToolCalled("call_15550100199", "book", '{"phone":"+15550100199"}'), {"call": "call_15550100199", "arguments": '{"phone":"***99"}'}),
     (ToolAnswered("c1", '{"phone":15550100199}'), {"output": '{"phone":***99}'}),
     (MarkReached("1234.5678901"), {"name": "1234.5678901"}),
@@ -101,7 +102,7 @@ PLAIN: list[Word] = [
     AssistantReady(PCMU_8K, PCMU_8K, lasts_s=3600.0),
     TokensUsed({"input_audio": 15550100}),
 ]
-NAMES = {"call", "stream", "item", "name", "digit", "tool", "assistant"}
+NAMES = {"call", "stream", "item", "name", "digit", "tool", "assistant", "digits"}
 """Texts that are given by a machine, for itself."""
 
 

@@ -76,7 +76,7 @@ def test_the_bridge_says_again_what_it_said(name: str, kind: str) -> None:
         replay.feed([replay.dialect.decode(message)], at_s)
     assert replay.said == to_carrier
     assert replay.call.state is State.ENDED
-    assert set(replay.call.counts()) <= {"ignored", "digits", "barge_ins"}
+    assert set(replay.call.counts()) <= {"ignored", "digits", "barge_ins", "round_trip_ms"}
 
 
 def test_the_interrupted_reply_is_truncated_where_the_clear_came() -> None:

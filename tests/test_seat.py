@@ -25,7 +25,7 @@ from bridge.events import (
     ToolAnswered,
     TypeDigit,
 )
-from bridge.seat import MemoryLeg, NoTools, Seat
+from bridge.seat import MemoryLeg, Seat
 from telecodecs.format import PCMU_8K
 
 READY = AssistantReady(PCMU_8K, PCMU_8K)
@@ -85,7 +85,7 @@ class Scene:
         self.story: list[str] = []
         self.heard: list[Event] = []
         self.sitters: list[Sitter] = []
-        self.seat = Seat(self._connect, self.heard.append, lambda: self.now)
+        self.seat = Seat(self._connect, self.heard.append, lambda: None, lambda: self.now)
 
     def _connect(self, command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
         if command.assistant == "nobody":
@@ -189,8 +189,9 @@ def test_after_a_loss_the_next_one_has_the_seat_at_once() -> None:
     scene, ann, _ = succeeded()
     ann.lost(1006, "gone")
     assert scene.heard == [LegLost(LegName.ASSISTANT, 1006, "gone")]
+    assert scene.told() == ["bob: closed", "ann: closed"]
     scene.open("cid")
-    assert scene.told() == ["ann: closed", "bob: closed", "cid: OpenAssistant"]
+    assert scene.told() == ["cid: OpenAssistant"]
     scene.seat.tell(TypeDigit("1"), 0.0)
     assert scene.told() == ["cid: TypeDigit"]
 
@@ -262,8 +263,3 @@ def test_in_this_process_what_is_sent_is_what_is_said() -> None:
     leg.close()
     assert said == [READY]
     assert not leg.stalled
-
-
-def test_an_assistant_without_tools_gets_no_answer() -> None:
-    NoTools().run(RunTool("c1", "slots", "{}"), pytest.fail)
-    NoTools().close()

@@ -35,12 +35,13 @@ from bridge.events import (
     PlayAudio,
     ReplyAudio,
     ReplyEnded,
+    RunTool,
     SendMark,
     TimePassed,
     TypeDigit,
     Word,
 )
-from bridge.seat import MemoryLeg, NoTools
+from bridge.seat import MemoryLeg
 from bridge.session import Session
 from bridge.timers import Limits
 from telecodecs.format import PCMU_8K
@@ -129,6 +130,16 @@ class Mirror:
 
     def due(self, now: float) -> Sequence[Utterance]:
         return ()
+
+
+class NoTools:
+    """Nothing can be done."""
+
+    def run(self, command: RunTool, answered: Callable[[str], None]) -> None:
+        pytest.fail("nobody asks for a tool here")
+
+    def close(self) -> None:
+        """Nothing runs."""
 
 
 class FakeLeg:

@@ -19,6 +19,7 @@ from bridge.events import (
     Command,
     ConfirmHeard,
     DigitPressed,
+    EnterDigits,
     Event,
     HangUp,
     LegLost,
@@ -41,7 +42,7 @@ from bridge.events import (
 )
 from bridge.states import State
 from bridge.succession import RENEW_BEFORE_S, SERVED_S, Plan
-from bridge.timers import Limits
+from bridge.timers import Limits, Timer
 from telecodecs.format import L16_8K, PCMU_8K
 
 START = CallStarted("CA1", "MZ1", PCMU_8K)
@@ -51,6 +52,8 @@ SUCCESSOR = AssistantReady(PCMU_8K, PCMU_8K, 3600, is_successor=True)
 LOST = LegLost(LegName.ASSISTANT, 1006, "the connection broke")
 
 Row = tuple[float, Event, Sequence[Command]]
+ANY: list[Command] = []
+"""Whatever is done then, is looked at elsewhere."""
 
 
 def opened(name: str, opening: Opening = Opening.FIRST, *history: Said) -> OpenAssistant:
@@ -64,7 +67,8 @@ def call(*names: str, sentence: bytes = b"") -> Call:
 
 def follow(call: Call, transcript: Sequence[Row]) -> None:
     for when, event, commands in transcript:
-        assert call.handle(event, when) == list(commands), f"at {when}: {event}"
+        came = call.handle(event, when)
+        assert commands is ANY or came == list(commands), f"at {when}: {event}"
 
 
 def test_a_lost_assistant_comes_back_and_is_told_what_was_said() -> None:
@@ -118,7 +122,7 @@ def test_lost_again_the_next_takes_over_and_then_nobody() -> None:
             (1.2, LOST, [opened("b", Opening.RECOVERED)]),
             (1.3, READY, []),
             (2.0, LOST, [opened("b", Opening.RECOVERED)]),
-            (7.0, TimePassed(), [CloseAssistant(), HangUp(1011, "the assistant was lost: it was not ready in time")]),
+            (7.0, TimePassed(), [CloseAssistant(Timer.OPEN), HangUp(1011, "the assistant was lost")]),
         ],
     )  # fmt: skip
 
@@ -137,6 +141,71 @@ def test_one_that_has_served_gets_another_chance() -> None:
             (served + 1, LOST, [opened("b", Opening.RECOVERED)]),
         ],
     )
+
+
+def test_a_chance_that_was_earned_is_one_chance() -> None:
+    served = SERVED_S + 10
+    follow(
+        call("a", "b"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (served, LOST, [opened("a", Opening.RECOVERED)]),
+            (served + 0.1, LOST, [opened("b", Opening.RECOVERED)]),
+            (served + 0.2, LOST, [opened("b", Opening.RECOVERED)]),
+            (served + 0.3, LOST, [HangUp(1011, "the assistant was lost")]),
+        ],
+    )
+
+
+def test_the_next_assistant_may_give_the_same_names() -> None:
+    follow(
+        call("a"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (1.0, ReplySaid("item_1", "Good morning to you."), []),
+            (1.0, ReplyAudio("item_1", FRAME * 20), ANY),
+            (1.1, CallerSpoke(), ANY),
+            (1.2, LOST, ANY),
+            (1.3, READY, []),
+            (2.0, ReplySaid("item_1", "Sorry?"), []),
+            (2.0, ReplyAudio("item_1", FRAME), [PlayAudio(FRAME)]),
+        ],
+    )
+
+
+def test_an_entry_waits_for_somebody_to_be_told() -> None:
+    follow(
+        call("a"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (1.0, DigitPressed("1"), [TypeDigit("1")]),
+            (1.5, LOST, [opened("a", Opening.RECOVERED)]),
+            (2.0, TimePassed(), []),
+            (2.2, DigitPressed("2"), []),
+            (2.4, READY, [TypeDigit("2")]),
+            (3.4, TimePassed(), [EnterDigits("12")]),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [
+        [AssistantLeaving()],
+        [ToolCalled("c1", "look", "{}"), ToolAnswered("c1", "found")],
+        [CallerSpoke(), CallerPaused("u")],
+    ],
+    ids=["it says goodbye", "what a tool found is not told yet", "the caller waits"],
+)
+def test_not_a_quiet_moment(busy: list[Event]) -> None:
+    at = 3600 - RENEW_BEFORE_S
+    renewing = lasting(3600)
+    for event in busy:
+        renewing.handle(event, at - 0.5)
+    assert renewing.handle(TimePassed(), at) == []
 
 
 @pytest.mark.parametrize(
@@ -162,7 +231,7 @@ def test_a_recorded_sentence_when_nobody_is_left_and_then_the_end() -> None:
             (
                 0.2,
                 MarkReached("0.1"),
-                [ConfirmHeard("sentence"), HangUp(1011, "the assistant was lost: HTTP 401")],
+                [ConfirmHeard("sentence"), HangUp(1011, "the assistant was lost")],
             ),
         ],
     )

@@ -31,12 +31,14 @@ def test_a_cut_reply_keeps_the_words_that_were_heard() -> None:
 
 def test_of_a_reply_that_broke_off_the_words_that_ran_ahead_are_not_told() -> None:
     transcript = Transcript()
-    transcript.break_off("nobody's", 500)
+    transcript.reply_sounds("a")
     transcript.reply_said("a", "Certainly, on which day?")
+    transcript.reply_said("b", "It never sounded.")
     transcript.break_off("a", 10 * LETTER_MS)
     assert transcript.said() == (Said(ASSISTANT, "Certainly," + CUT),)
-    transcript.reply_said("b", "Yes.")
-    transcript.break_off("b", 5000)
+    transcript.reply_said("a", "Yes.")  # another assistant's
+    transcript.reply_sounds("a")
+    transcript.break_off(None, 0)
     assert transcript.said()[-1] == Said(ASSISTANT, "Yes.")
 
 

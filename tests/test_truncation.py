@@ -1,6 +1,6 @@
 """Interrupted at any moment, over a line of any delay, the ledger knows what the caller's ear had played.
 
-Both ends of a stream in virtual time: the ledger behind the real dialect, the pretend carrier before a real earpiece,
+Both ends of a stream in virtual time: voice and ledger behind the real dialect, the pretend carrier before a real earpiece,
 a slow network between them. Each item is one byte, over and over, so what the ear played of it can be counted.
 """
 
@@ -28,7 +28,8 @@ from bridge.phone.carrier import Clear, Mark, Play
 from bridge.phone.earpiece import Earpiece
 from bridge.phone.line_delay import Delay, LineDelay
 from bridge.phone.twilio import PretendTwilio
-from bridge.playout import Playout
+from bridge.timers import Timer, Timers
+from bridge.voice import Voice
 from telecodecs.format import PCMU_8K
 
 CALLS, REPLIES = 6, 45
@@ -82,7 +83,7 @@ def speak(chance: random.Random, first_item: int) -> Reply:
     reply = Reply()
     at = played_at = 0.0
     for item in range(first_item, first_item + chance.choice([1, 1, 2, 3])):
-        left_ms = chance.randrange(300, 2_500, 20)
+        left_ms = chance.randrange(300, chance.choice([2_500, 2_500, 2_500, 12_000]), 20)
         played_at = max(played_at, at) + left_ms / 1000
         while left_ms > 0:
             piece_ms = min(left_ms, chance.choice([20, 100, 200, 250, 400, 600]))
@@ -99,7 +100,9 @@ class Stream:
 
     def __init__(self, there: Delay, back: Delay, seed: int) -> None:
         self.now = 1_000_000.25  # a machine that is up for days: the coarsest float the clock gives
-        self.playout = Playout(PCMU_8K)
+        self._timers = Timers()
+        self.voice = Voice(PCMU_8K, self._timers)
+        self.voice.open(PCMU_8K, self.now)
         self.ear = Earpiece(PCMU_8K, self.now)
         self.confirmed: set[str] = set()
         self._carrier = PretendTwilio(call_sid="CA", account_sid="AC")
@@ -132,7 +135,9 @@ class Stream:
             for message in self._to_bridge.arrived(due):
                 event = self._dialect.decode(message)
                 assert isinstance(event, MarkReached)
-                self.perform(self.playout.mark_reached(event.name, due))
+                self.perform(self.voice.mark_reached(event.name, due))
+            if self._timers.fallen_due(due) is Timer.ROOM:
+                self.perform(self.voice.top_up(due))
         self.now = at
 
     def _return(self, names: list[str]) -> None:
@@ -140,7 +145,8 @@ class Stream:
             self._to_bridge.put(self._carrier.mark(name), self.now)
 
     def _deadline(self) -> float:
-        deadlines = (self.ear.deadline(), self._to_phone.deadline(), self._to_bridge.deadline())
+        ways = (self._to_phone.deadline(), self._to_bridge.deadline())
+        deadlines = (self.ear.deadline(), self._timers.next_due, *ways)
         return min(inf if deadline is None else deadline for deadline in deadlines)
 
 
@@ -158,12 +164,12 @@ def carry(there: Delay, back: Delay, seed: int) -> list[list[Cut]]:
             if began + at >= stops_at:
                 break
             stream.pass_until(began + at)
-            stream.perform(stream.playout.play(str(item), audio, stream.now))
+            stream.perform(stream.voice.play(str(item), audio, stream.now))
             received[item] += len(audio)
             if is_last:
-                stream.perform(stream.playout.end_item(str(item)))
+                stream.perform(stream.voice.end(str(item), stream.now))
         stream.pass_until(stops_at)
-        commands = stream.playout.interrupt(stream.now)
+        commands = stream.voice.interrupt(stream.now)
         stream.perform(commands)
         if commands:
             told.append((moment, heard_ms(commands, received)))

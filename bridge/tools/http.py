@@ -53,7 +53,8 @@ async def _stay_in_origin(
     _session: aiohttp.ClientSession, _context: SimpleNamespace, redirect: aiohttp.TraceRequestRedirectParams
 ) -> None:
     try:
-        target = redirect.url.join(URL(redirect.response.headers.get("Location", "")))
+        headers = redirect.response.headers  # in the order of those that aiohttp follows
+        target = redirect.url.join(URL(headers.get("Location") or headers.get("URI") or ""))
         stays = target.origin() == redirect.url.origin()
     except ValueError:  # no address, or one of another kind
         stays = False

@@ -103,11 +103,16 @@ class RunningTools:
 
 
 def _text(result: object) -> str:
-    text = result if isinstance(result, str) else to_json(result, inf_nan_mode="null").decode()
+    text = _sound(result) if isinstance(result, str) else to_json(result, inf_nan_mode="null").decode()
     if len(text) <= LONGEST_OUTPUT:
         return text
     return f"{text[:LONGEST_OUTPUT]}… (cut off after {LONGEST_OUTPUT} characters)"
 
 
 def _error(why: str) -> str:
-    return msgspec.json.encode({"error": why}).decode()
+    return msgspec.json.encode({"error": _sound(why)}).decode()
+
+
+def _sound(text: str) -> str:
+    """Half characters, as in some files' names, go through no wire."""
+    return text.encode("utf-8", "replace").decode()

@@ -70,6 +70,7 @@ class Clinic:
         self.got: list[Request] = []
         self.asked, self.let_go = asyncio.Event(), asyncio.Event()
         self.elsewhere = ""
+        self.names_it_in = "Location"
         app = web.Application()
         app.router.add_route("*", "/{what}", self._answer)
         self.server = TestServer(app)
@@ -92,7 +93,7 @@ class Clinic:
                     web.Response(text="come in") if allowed else web.Response(status=401, text="who are you?")
                 )
             case "far":
-                return web.Response(status=307, headers={"Location": self.elsewhere})
+                return web.Response(status=307, headers={self.names_it_in: self.elsewhere})
             case "slow":
                 self.asked.set()
                 await self.let_go.wait()
@@ -213,6 +214,11 @@ ODD_REDIRECTS = [
 async def test_odd_redirects_are_errors(clinic: Clinic, location: str, error: str) -> None:
     clinic.elsewhere = location
     assert error_in(await ask(clinic.url("/far"))) == error
+
+
+async def test_no_secret_goes_where_an_old_header_points(clinic: Clinic) -> None:
+    clinic.names_it_in, clinic.elsewhere = "URI", "http://127.0.0.1:1/"
+    assert "elsewhere" in error_in(await ask(clinic.url("/far")))
 
 
 async def test_no_call_gets_the_cookies_of_another(clinic: Clinic) -> None:

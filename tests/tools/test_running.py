@@ -44,6 +44,7 @@ class Slot:
 OUTPUTS: list[tuple[object, str]] = [
     ("ten o'clock, grüß Gott", "ten o'clock, grüß Gott"),
     ("", ""),
+    ("caf\udce9.txt", "caf?.txt"),  # a file's name with half a character
     (None, "null"),
     (True, "true"),
     (["10:00", "ü"], '["10:00","ü"]'),
