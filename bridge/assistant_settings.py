@@ -5,21 +5,25 @@ A kind of assistant with settings of its own derives from `AssistantSettings`.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, LiteralString, NamedTuple, Self
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PlainSerializer,
     SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bridge.contracts import ToolSchema
-from bridge.faults import with_nearest
+from bridge.faults import Key, with_nearest, without_credentials
 
 
 class Section(BaseModel):
@@ -47,6 +51,42 @@ class Address(NamedTuple):
     headers: dict[str, str]
 
 
+def address_parts(url: str) -> SplitResult:
+    """The parts of an address. Raises ValueError where its port is none; Python's own would quote a password there."""
+    parts = urlsplit(url)
+    try:
+        is_port = parts.port != 0
+    except ValueError:
+        is_port = False
+    if not is_port:
+        raise ValueError("should have a port between 1 and 65535")
+    return parts
+
+
+def without_user(parts: SplitResult) -> None:
+    """Raises ValueError where an address has a user or a password."""
+    if parts.username is not None:
+        raise ValueError("should have no user and no password; headers = { … } may have them")
+
+
+def refusal(path: Key, message: str, value: Any, type_: LiteralString = "refused") -> ValidationError:
+    """To raise where a key further down is wrong. `type_`: as pydantic names faults."""
+    fault = PydanticCustomError(type_, message)
+    return ValidationError.from_exception_data(
+        "settings", [InitErrorDetails(type=fault, loc=path, input=value)]
+    )
+
+
+def _is_tool_s(url: str) -> str:
+    without_user(address_parts(url))
+    return url
+
+
+ShownAddress = PlainSerializer(without_credentials, when_used="json")
+"""Of an address that may have a key in it."""
+
+ToolAddress = Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_is_tool_s), ShownAddress]
+
 BUILT_IN_TOOLS = ("hang_up", "note")
 """Tools that need no settings: the assistant's dialect does them itself."""
 
@@ -55,7 +95,7 @@ class ToolSettings(Section):
     """[assistants.NAME.tools.TOOL]: a function by its import path, or an address. Built-in tools have an empty table."""
 
     function: str | None = Field(None, pattern=r"^[\w.]+:\w+$", description="package.module:function")
-    url: str | None = Field(None, pattern=r"^https?://[^/]")
+    url: ToolAddress | None = Field(None, repr=False)
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     headers: dict[str, SecretStr] = {}
     description: str | None = Field(
@@ -108,6 +148,16 @@ class AssistantSettings(Section):
                     f"{name} should have a function or a url; only {', '.join(BUILT_IN_TOOLS)} need none"
                 )
         return tools
+
+    @model_validator(mode="after")
+    def _has_what_this_takes(self) -> Self:
+        if self.address() is None:
+            for key, missing in (("preconnect", "is nobody to dial"), ("tools", "is nobody to use them")):
+                if value := getattr(self, key):
+                    raise refusal(
+                        (key,), f"should be left out; with kind {self.kind!r} there {missing}", value
+                    )
+        return self
 
     def address(self) -> Address | None:
         """Where it is; None if it lives in this process."""

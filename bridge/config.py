@@ -23,9 +23,15 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from bridge.assistant_settings import AssistantSettings, PlayFallback, Section
+from bridge.assistant_settings import (
+    AssistantSettings,
+    PlayFallback,
+    Section,
+    ShownAddress,
+    address_parts,
+    refusal,
+)
 from bridge.assistants import ASSISTANTS
 from bridge.assistants.openai_realtime.account import OpenAIAccount
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
@@ -45,8 +51,7 @@ def _is_web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("should be a web address such as https://voice.example.com")
-    if parts.port == 0:  # to ask for it is to check it
-        raise ValueError("should have a port between 1 and 65535")
+    address_parts(url)
     return url
 
 
@@ -64,12 +69,8 @@ def _of_its_kind(table: Any) -> Any:
     kind = table.get("kind")
     if isinstance(kind, str) and kind in ASSISTANTS:
         return ASSISTANTS[kind].settings.model_validate(table)
-    fault = PydanticCustomError(
-        "wrong_kind" if "kind" in table else "missing", f"should be one of {', '.join(ASSISTANTS)}"
-    )
-    raise ValidationError.from_exception_data(
-        "assistant", [InitErrorDetails(type=fault, loc=("kind",), input=kind)]
-    )
+    fault = "wrong_kind" if "kind" in table else "missing"
+    raise refusal(("kind",), f"should be one of {', '.join(ASSISTANTS)}", kind, fault)
 
 
 AnyAssistant = Annotated[SerializeAsAny[AssistantSettings], BeforeValidator(_of_its_kind)]
@@ -79,8 +80,8 @@ class TwilioSettings(Section):
     """[twilio]"""
 
     auth_token: SecretStr | None = Field(None, min_length=1)
-    then: Annotated[str, AfterValidator(_is_web_address)] | None = Field(
-        None, description="the TwiML that a call goes on with when its stream has ended"
+    then: Annotated[str, AfterValidator(_is_web_address), ShownAddress] | None = Field(
+        None, repr=False, description="the TwiML that a call goes on with when its stream has ended"
     )
     parameters: dict[str, str] = Field({}, description="custom parameters of every stream")
 
@@ -121,8 +122,8 @@ class Settings(Section):
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    public_url: Annotated[str, AfterValidator(_is_own_address)] | None = Field(
-        None, description="what the carriers were told"
+    public_url: Annotated[str, AfterValidator(_is_own_address), ShownAddress] | None = Field(
+        None, repr=False, description="what the carriers were told"
     )
     assistant: str = Field("parrot", description="the default, by name")
     assistants: dict[str, AnyAssistant] = Field({})

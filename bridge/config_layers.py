@@ -73,12 +73,19 @@ def nested(found: Layer) -> dict[str, Any]:
     root: dict[str, Any] = {}
     for path, (value, place) in found.items():
         table = root
-        for key in path[:-1]:
+        for depth, key in enumerate(path[:-1], start=1):
             table = table.setdefault(key, {})
             if not isinstance(table, dict):
-                raise ConfigurationError(f"{place}: {key} is a single value and has no {path[-1]}")
+                raise ConfigurationError(_needs_table(path, place, path[:depth], found[path[:depth]][1]))
         table[path[-1]] = dict(value) if isinstance(value, dict) else value
     return root
+
+
+def _needs_table(path: Key, place: str, above: Key, place_above: str) -> str:
+    return (
+        f"{place}: {'.'.join(path)} has no table to go into: {'.'.join(above)} is a single value in {place_above}; "
+        "should be written as a table there"
+    )
 
 
 def explain(error: ValidationError, found: Layer) -> Iterator[str]:

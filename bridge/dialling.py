@@ -11,6 +11,7 @@ from collections.abc import Callable
 from bridge.assistant_settings import Address
 from bridge.contracts import Lost, Message, Receive, WireMessage
 from bridge.errors import CallRefused
+from bridge.faults import without_keys
 from bridge.network import Pings, SocketLeg, dial
 
 DIAL_TIMEOUT_S = 5.0
@@ -126,7 +127,8 @@ class DialledLeg:
     def _lose(self, code: int, reason: str) -> None:
         if not self._over:
             self._end()
-            self._telling = asyncio.get_running_loop().call_soon(self._lost, code, reason)
+            told = without_keys(reason)  # a server may quote the key that it refuses
+            self._telling = asyncio.get_running_loop().call_soon(self._lost, code, told)
 
     def _end(self) -> None:
         self._over = True

@@ -5,6 +5,7 @@ might have been. Here a fault has the keys that a person wrote, and the type tha
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,14 @@ NO_TABLE = ("dict_type", "model_type", "model_attributes_type")
 """Types of fault that pydantic tells in Python's words."""
 
 HIDDEN = "**********"
+_KEY = re.compile(r"\b(sk|ek|sess|xai)[-_][\w*.-]+|\bBearer +[\w.~+/=*-]+|\b[A-Za-z0-9]{32,}\b")
+_USER = re.compile(
+    r"(?<=//)[^/?#]*@"
+    r"|(?<=//)[^/?#]*:(?!\d*([/?#]|$)).*@"  # a password with a slash in it
+    r"|^(?!\s*[\w+.-]+://)[^\s/?#@]+:.*@",  # the scheme was forgotten
+    re.DOTALL,
+)
+_QUERY = re.compile(r"^([^?#]*://[^?#]*[?#]|[^\s?#]+[?#](?=\S*=)).+", re.DOTALL)
 SECRET_WORDS = ("secret", "password", "authorization", "headers", "api_key", "apikey")
 SECRET_ENDS = ("token", "key")
 """`auth_token` and `api-key`, but neither `token_limits` nor `ssl_keyfile`."""
@@ -122,9 +131,9 @@ def told(fault: Fault) -> str:
 def shown(key: Key, value: Any) -> str:
     """`key = value` for a person, or the key alone where the value is long, a table, or nobody's business."""
     name = ".".join(key)
-    if isinstance(value, (Mapping, list, tuple)) or any(is_secret(word) for word in key):
+    if isinstance(value, (Mapping, list, tuple)) or any(is_secret(word) or word == "query" for word in key):
         return name
-    text = repr(value)
+    text = repr(without_credentials(value) if isinstance(value, str) else value)
     return f"{name} = {text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + '…'}"
 
 
@@ -136,6 +145,22 @@ def is_secret(name: str) -> bool:
 
 def masked(value: Any) -> Any:
     """The same table with its secrets hidden, however deep they lie."""
-    if isinstance(value, Mapping):
-        return {name: HIDDEN if is_secret(name) else masked(inner) for name, inner in value.items()}
-    return [masked(inner) for inner in value] if isinstance(value, list) else value
+    match value:
+        case Mapping():
+            return {name: HIDDEN if is_secret(name) else masked(inner) for name, inner in value.items()}
+        case list():
+            return [masked(inner) for inner in value]
+        case str():
+            return without_credentials(value)
+        case _:
+            return value
+
+
+def without_credentials(text: str) -> str:
+    """An address without user, password, query and fragment, also one that is badly written; else the same text."""
+    return _QUERY.sub(r"\1***", _USER.sub("***@", text))
+
+
+def without_keys(text: str) -> str:
+    """What a peer said, with everything that looks like a key masked."""
+    return _KEY.sub("***", text)

@@ -1,12 +1,10 @@
-"""The settings: what goes before what, and what is said of a wrong one."""
+"""The settings: what they are, and what is said of a wrong one."""
 
-import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from bridge.assistants.openai_realtime.session import Transcription
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.cli import app
 from bridge.config import BUILT_IN, Settings, load
@@ -23,22 +21,6 @@ def test_nothing_configured_is_the_parrot_on_loopback() -> None:
     settings = load(environment={})
     assert settings == Settings()
     assert (settings.host, settings.port, settings.assistant) == ("127.0.0.1", 8080, "parrot")
-
-
-def test_flag_before_environment_before_dotenv_before_file_before_default(elsewhere: Path) -> None:
-    (elsewhere / "voicebridge.toml").write_text(
-        "port = 1\nlog_level = 'error'\nassistant = 'echo'\n[limits]\nstart_s = 1\n"
-    )
-    (elsewhere / ".env").write_text(
-        "VOICEBRIDGE_PORT=2\nVOICEBRIDGE_LIMITS__START_S=2\nTWILIO_AUTH_TOKEN=from-dotenv\n"
-    )
-    settings = load({"port": 4, "host": None}, environment={"VOICEBRIDGE_LIMITS__START_S": "3"})
-    assert settings.port == 4
-    assert settings.limits.start_s == 3
-    assert settings.limits.open_s == 5
-    assert settings.log_level == "error"
-    assert settings.twilio.auth_token is not None
-    assert settings.twilio.auth_token.get_secret_value() == "from-dotenv"
 
 
 def test_the_design_s_example() -> None:
@@ -124,7 +106,26 @@ WRONG = [
     ),
     ("public_url = 'voice.example.com'", "public_url = 'voice.example.com': should be a web address such as"),
     ("public_url = 'https://x/?a=1'", "should have no query"),
-    ("public_url = 'https://x:99999'", "voicebridge.toml: public_url = 'https://x:99999': Port out of range"),
+    (
+        "public_url = 'https://x:99999'",
+        "voicebridge.toml: public_url = 'https://x:99999': should have a port between 1 and 65535",
+    ),
+    (
+        "[assistants.a]\nkind = 'echo'\npreconnect = true",
+        "voicebridge.toml: assistants.a.preconnect = True: should be left out; with kind 'echo' there is nobody to dial",
+    ),
+    (
+        "[assistants.a]\nkind = 'parrot'\n[assistants.a.tools.note]",
+        "voicebridge.toml: assistants.a.tools: should be left out; with kind 'parrot' there is nobody to use them",
+    ),
+    (
+        f"{REALTIME}session.output_modalities = ['text']",
+        "voicebridge.toml: assistants.a.session.output_modalities: should be left out, the bridge sets it",
+    ),
+    (
+        f"{REALTIME}session.audio.output.voice = 'cedar'",
+        "assistants.a.session.audio.output.voice = 'cedar': should be set by voice, beside session",
+    ),
     ("[twilio]\nthen = 'dial.xml'", "voicebridge.toml: twilio.then = 'dial.xml': should be a web address"),
     ("[twilio]\nauth_token = ''", "voicebridge.toml: twilio.auth_token: "),
     ("ssl_certfile = 'a.pem'", "ssl_certfile and ssl_keyfile: should be given together"),
@@ -141,47 +142,11 @@ def test_a_wrong_setting_is_named_with_its_place_and_what_would_be_right(text: s
     assert message in str(refusal.value)
 
 
-WRONG_ELSEWHERE = [
-    (
-        {"VOICEBRIDGE_PROT": "1"},
-        "environment: VOICEBRIDGE_PROT: there is no setting prot; did you mean port?",
-    ),
-    ({"VOICEBRIDGE_PORT": "x"}, "environment: VOICEBRIDGE_PORT: port = 'x': Input should be a valid integer"),
-    ({"VOICEBRIDGE_PORT__X": "1"}, "port"),
-    (
-        {"OPENAI_BASE_URL": "x"},
-        "environment: OPENAI_BASE_URL: openai.base_url = 'x': should be an address such as",
-    ),
-    (
-        {"OPENAI_API_KEY": "hush\n"},
-        "environment: OPENAI_API_KEY: openai.api_key: should be one line of ASCII",
-    ),
-]
-
-
-@pytest.mark.parametrize(("environment", "message"), WRONG_ELSEWHERE)
-def test_a_wrong_variable_is_named(environment: dict[str, str], message: str) -> None:
-    with pytest.raises(ConfigurationError) as refusal:
-        load(environment=environment)
-    assert message in str(refusal.value)
-
-
 def test_every_fault_is_told_at_once() -> None:
     Path("voicebridge.toml").write_text("prot = 1\nlog_level = 'loud'\n")
     with pytest.raises(ConfigurationError) as refusal:
         load(environment={})
     assert len(str(refusal.value).splitlines()) == 2
-
-
-def test_a_named_file_must_be_there() -> None:
-    with pytest.raises(ConfigurationError, match=r"none\.toml: there is no such file"):
-        load(file=Path("none.toml"), environment={})
-
-
-def test_an_empty_variable_is_one_that_is_not_set() -> None:
-    settings = load(environment={"TWILIO_AUTH_TOKEN": "", "VOICEBRIDGE_PORT": "", "OPENAI_API_KEY": ""})
-    assert settings.twilio.auth_token is None
-    assert settings.port == 8080
 
 
 def test_the_twiml_that_goes_on_may_have_a_query_and_keeps_its_slash() -> None:
@@ -198,13 +163,16 @@ SECRETS = f"""
 {REALTIME}
 api_key = "hush-1"
 headers = {{ X-Route = "hush-2" }}
-query = {{ api-key = "hush-3" }}
+query = {{ sig = "hush-3" }}
 [assistants.a.tools.look]
-url = "https://x/"
+url = "https://x/?code=hush-8"
 headers = {{ Authorization = "hush-4" }}
 [[assistants.a.session.tools]]
 type = "mcp"
 authorization = "hush-5"
+server_url = "https://u:hush-9@x/"
+[twilio]
+then = "https://u:hush-10@x/?sig=hush-11"
 [openai]
 api_key = "hush-6"
 """
@@ -214,7 +182,8 @@ def test_config_show_hides_every_secret(elsewhere: Path) -> None:
     (elsewhere / "voicebridge.toml").write_text(SECRETS)
     shown = CliRunner().invoke(app, ["config", "show"], env={"OPENAI_API_KEY": "hush-7"})
     assert shown.exit_code == 0
-    assert '"type": "mcp"' in shown.output
+    for seen in ('"type": "mcp"', '"sig": "**********"', '"https://x/?***"', '"https://***@x/?***"'):
+        assert seen in shown.output
     assert "hush" not in shown.output
 
 
@@ -227,7 +196,15 @@ def test_config_show_hides_every_secret(elsewhere: Path) -> None:
         SECRETS.replace('"hush-2"', '" hush-2"'),
         SECRETS.replace('"hush-6"', '"hush-6 "'),
         SECRETS.replace("openai-realtime", "openai"),
-        SECRETS.replace('url = "https://x/"', 'url = "https://x/"\nfunction = "a:b"'),
+        SECRETS.replace('url = "https://x/', 'function = "a:b"\nurl = "https://x/'),
+        SECRETS.replace('url = "https://x/', 'url = "ftp://x/'),
+        SECRETS.replace('url = "https://x/', 'url = "https://u:hush@x/'),
+        f"{REALTIME}base_url = 'https://u:hush@h/v1'",
+        f"{REALTIME}base_url = 'https://u:hush/@h/v1'",
+        f"{REALTIME}base_url = 'https://h/v1?api-key=hush'",
+        "public_url = 'https://h/?api-key=hush'",
+        "public_url = 'h/?api-key=hush'",
+        "twilio.then = 'https://u:hush/@h'",
     ],
 )
 def test_no_refusal_tells_a_secret(text: str) -> None:
@@ -290,12 +267,12 @@ UNANSWERABLE = [
     (REALTIME, "assistants.a: api_key is missing: set OPENAI_API_KEY"),
     (f"{REALTIME}base_url = 'https://x'", "assistants.a: api_key is missing: https://x may want one"),
     (
-        f"{REALTIME}base_url = 'ws://127.0.0.1:1'\ntool_choice = 'any'\nsession.output_modalities = 'x'",
+        f"{REALTIME}base_url = 'ws://127.0.0.1:1'\ntool_choice = 'any'\nsession.include = 'x'",
         "\nassistants.a: tool_choice = 'any': Input should be 'none', 'auto' or 'required'",
     ),
     (
-        f"{REALTIME}base_url = 'ws://127.0.0.1:1'\ntool_choice = 'any'\nsession.output_modalities = 'x'",
-        "assistants.a: output_modalities = 'x': Input should be a valid list",
+        f"{REALTIME}base_url = 'ws://127.0.0.1:1'\ntool_choice = 'any'\nsession.include = 'x'",
+        "assistants.a: include = 'x': Input should be a valid list",
     ),
 ]
 
@@ -321,26 +298,6 @@ def test_a_kind_that_can_do_without_a_table_is_an_assistant_by_its_name() -> Non
     assert {name: settings.settings_of(name).kind for name in BUILT_IN} == {name: name for name in BUILT_IN}
 
 
-def test_an_empty_table_is_a_table() -> None:
-    Path("voicebridge.toml").write_text(f"{REALTIME}[assistants.a.tools.hang_up]\n[assistants.a.tools.note]")
-    environment = {"VOICEBRIDGE_ASSISTANTS__A__TOOLS__NOTE__TIMEOUT_S": "3"}
-    tools = load(environment=environment).settings_of("a").tools
-    assert {name: tool.timeout_s for name, tool in tools.items()} == {"hang_up": 10, "note": 3}
-
-
-def test_the_environment_reaches_into_tables() -> None:
-    Path("voicebridge.toml").write_text(f"{REALTIME}[assistants.a.transcription]\nlanguage = 'en'")
-    name = "VOICEBRIDGE_ASSISTANTS__A__"
-    realtime = load(environment={name + "TURN_DETECTION__SILENCE_DURATION_MS": "350"}).settings_of("a")
-    assert isinstance(realtime, RealtimeSettings)
-    assert realtime.turn_detection.type == "server_vad"
-    assert realtime.turn_detection.silence_duration_ms == 350
-    assert realtime.transcription == Transcription(language="en")
-    silent = load(environment={name + "TRANSCRIPTION": "false"}).settings_of("a")
-    assert isinstance(silent, RealtimeSettings)
-    assert silent.transcription is None
-
-
 def test_who_takes_the_call_and_what_is_said_at_the_end(elsewhere: Path) -> None:
     sorry = elsewhere / "sorry.wav"
     sorry.write_bytes(b"RIFF")
@@ -357,10 +314,3 @@ def test_who_takes_the_call_and_what_is_said_at_the_end(elsewhere: Path) -> None
     assert settings.rescue_chain("d") == ("d", "parrot")
     assert settings.rescue_sentence("d") is None
     assert settings.rescue_chain("parrot") == ("parrot",)
-
-
-def test_the_environment_is_the_processes_own_if_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("VOICEBRIDGE_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("VOICEBRIDGE_PORT", "1234")
-    assert load().port == 1234

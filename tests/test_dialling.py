@@ -183,11 +183,8 @@ ANSWERS = [  # to the upgrade; what the call is told
     ("HTTP/1.1 403 Forbidden", 1008, REFUSED + "403: the key may not use this, or not from here"),
     ("HTTP/1.1 404 Not Found", 1008, REFUSED + "404: no such address, or no such model"),
     ("HTTP/1.1 400 Bad Request", 1008, REFUSED + "400"),
-    (
-        "HTTP/1.1 307 Elsewhere\r\nLocation: /",
-        1008,
-        REFUSED + "307",
-    ),  # the key is for the address it was given for
+    # the key is for the address it was given for
+    ("HTTP/1.1 307 Elsewhere\r\nLocation: /", 1008, REFUSED + "307"),
     ("HTTP/1.1 200 OK", 1008, REFUSED + "200"),
     ("HTTP/1.1 429 Slowly", 1013, REFUSED + "429: too many requests, or the quota is used up"),
     ("HTTP/1.1 503 Service Unavailable", 1013, REFUSED + "503"),
@@ -239,14 +236,17 @@ async def test_a_server_that_never_answers_is_given_up(dialler: Dialler) -> None
 # Ends
 
 
-async def test_the_assistant_closes(dialler: Dialler) -> None:
+@pytest.mark.parametrize(
+    ("said", "told"), [("expired", "expired"), ("wrong key: sk-sesame", "wrong key: ***")]
+)
+async def test_the_assistant_closes(dialler: Dialler, said: str, told: str) -> None:
     async def assistant(peer: ServerConnection) -> None:
-        await peer.close(1001, "expired")
+        await peer.close(1001, said)
 
     call = Call()
     async with strict(assistant) as address:
         leg = dials(dialler, call, address)
-        assert await call.loses() == (1001, "expired")
+        assert await call.loses() == (1001, told)
         assert leg.over
         leg.send("into the void")
         leg.close()

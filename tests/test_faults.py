@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from bridge.assistant_settings import Section
-from bridge.faults import HIDDEN, faults_in, masked, shown, told
+from bridge.faults import HIDDEN, faults_in, masked, shown, told, without_credentials, without_keys
 
 
 class Fixed(Section):
@@ -94,6 +94,9 @@ SHOWN = [
     (("ssl_keyfile",), "x", "ssl_keyfile = 'x'"),
     (("max_output_tokens",), "x", "max_output_tokens = 'x'"),
     (("a",), "x" * 100, f"a = '{'x' * 79}…"),
+    (("query", "sig"), 5, "query.sig"),
+    (("url",), "https://u:hush@h/v1?api-key=hush", "url = 'https://***@h/v1?***'"),
+    (("url",), "https://h/" + "x" * 80 + "?hush", f"url = 'https://h/{'x' * 69}…"),
 ]
 
 
@@ -102,6 +105,54 @@ def test_what_is_shown_of_a_value(key: tuple[str, ...], value: object, text: str
     assert shown(key, value) == text
 
 
+ADDRESSES = [
+    ("https://h:8080/v1", "https://h:8080/v1"),
+    ("https://h/@me", "https://h/@me"),
+    ("https://hush@h/v1", "https://***@h/v1"),
+    ("wss://u:hush@h", "wss://***@h"),
+    ("https://u:hush@ush@h", "https://***@h"),
+    ("https://u:hu/sh@h/v1", "https://***@h/v1"),
+    ("https://u:hu?sh@h/v1", "https://***@h/v1"),
+    ("https://h?hush", "https://h?***"),
+    ("https://h/v1#token=hush", "https://h/v1#***"),
+    ("https://h/v1?a=hush&b=c@hush", "https://h/v1?***"),
+    # badly written
+    ("u:hush@h/v1", "***@h/v1"),
+    ("//u:hush@h/v1", "//***@h/v1"),
+    ("https:/u:hush@h/v1", "***@h/v1"),
+    ("h/v1?api-key=hush", "h/v1?***"),
+    # no addresses
+    ("On which day? a=b", "On which day? a=b"),
+    ("To me: ada@example.com", "To me: ada@example.com"),
+    ("sorry.wav", "sorry.wav"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), ADDRESSES)
+def test_an_address_is_told_without_what_opens_it(text: str, told: str) -> None:
+    assert without_credentials(text) == told
+
+
+QUOTED = [
+    ("Incorrect API key provided: sk-proj-ab_C1****wxyz.", "Incorrect API key provided: ***"),
+    ("ek_68a, sess-9.x and xai-1 are over", "***, *** and *** are over"),
+    ("Authorization: Bearer eyJh.bGci/O+i= was sent", "Authorization: *** was sent"),
+    (f"the key {'a1' * 16} is disabled", "the key *** is disabled"),
+    (
+        "task-force and risk_level: keepalive ping timeout",
+        "task-force and risk_level: keepalive ping timeout",
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "told"), QUOTED)
+def test_a_key_that_a_peer_quotes_is_not_told_on(said: str, told: str) -> None:
+    assert without_keys(said) == told
+
+
 def test_masked_however_deep() -> None:
     table = {"a": [{"authorization": "x", "b": 1}], "api-key": {"c": 2}, "token_limits": 3}
     assert masked(table) == {"a": [{"authorization": HIDDEN, "b": 1}], "api-key": HIDDEN, "token_limits": 3}
+    assert masked({"a": [{"server_url": "https://u:p@h/?a=1"}]}) == {
+        "a": [{"server_url": "https://***@h/?***"}]
+    }

@@ -131,7 +131,7 @@ def test_the_journal_tells_the_call_and_what_it_cost(call: "Call") -> None:
     assert len(told.barge_ins) == 1
     assert [run.tool for run in told.tools] == ["book"]
     assert [note["text"] for note in call.wrote("NoteTaken")] == ["Friendly."]
-    assert call.counts == {"turns": 4, "replies": 5, "tools": 1, "digits": 3, "barge_ins": 1}
+    assert call.counts.items() >= {"turns": 4, "replies": 5, "tools": 1, "digits": 3, "barge_ins": 1}.items()
     assert call.sum["tokens"].keys() >= {"input_text", "output_audio", "transcription_input_audio"}
     for turn in call.sum["turns"]:
         assert 50 <= turn["replied_ms"] <= turn["sent_ms"] <= turn["heard_ms"] < 1500
@@ -257,7 +257,7 @@ def test_a_server_that_confirms_another_format_is_heard_as_well(call: "Call") ->
 @row(session={"audio": {"output": {"format": {"type": "audio/opus"}}}})
 def test_a_server_that_confirms_a_format_that_cannot_be_is_refused(call: "Call") -> None:
     assert call.report.close_code == 1011
-    assert "audio/opus" in call.report.close_reason
+    assert call.report.close_reason == "the assistant was lost", "the carrier need not know more"
     assert call.upgrades == [101]
     assert call.is_quiet(0, call.ends_ms)
     assert "audio/opus" in call.readyz["assistants"]["receptionist"]

@@ -7,14 +7,15 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
-from bridge.assistant_settings import Address, Section
+from bridge.assistant_settings import Address, Section, address_parts, without_user
 
 OPENAI = "https://api.openai.com/v1"
 SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+PORTS = {"ws": 80, "wss": 443}
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: a token
 
 
@@ -24,10 +25,7 @@ def _is_server(url: str) -> str:
         raise ValueError(f"should be an address such as {OPENAI}, by http(s) or ws(s)")
     if parts.query or parts.fragment:
         raise ValueError("should have no query and no fragment; query = { … } is beside it")
-    if parts.username is not None:
-        raise ValueError("should have no user and no password; headers = { … } may have them")
-    if parts.port == 0:  # to ask for it is to check it
-        raise ValueError("should have a port between 1 and 65535")
+    without_user(address_parts(url))
     return url.rstrip("/")
 
 
@@ -77,6 +75,16 @@ def upgrade(
         {name: value for name, value in account.items() if name.lower() not in replaced}
         | {name: value.get_secret_value() for name, value in headers.items()},
     )
+
+
+def is_same_server(one: str, other: str) -> bool:
+    """Whether two addresses, however they are written, are one: http(s) is ws(s), and a host has no case."""
+    return _server(urlsplit(one)) == _server(urlsplit(other))
+
+
+def _server(url: SplitResult) -> tuple[str, str | None, int, str]:
+    scheme = SCHEMES[url.scheme]
+    return scheme, url.hostname, url.port or PORTS[scheme], url.path.rstrip("/")
 
 
 def has_credentials(headers: Mapping[str, SecretStr]) -> bool:

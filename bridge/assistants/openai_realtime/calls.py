@@ -59,14 +59,19 @@ class Calls:
         if not known.call_id or not known.name or known.arguments is None or known.call_id in self._seen:
             return None
         self._seen.add(known.call_id)
-        self._making.add(response_id)
         return Called(response_id, known.call_id, known.name, known.arguments)
 
-    def response_done(self, response_id: str) -> None:
-        """It will make no more calls."""
+    def join(self, call: Called) -> None:
+        """It is one of the batch: its response may make more."""
+        self._making.add(call.response_id)
+
+    def response_done(self, response_id: str) -> bool:
+        """It will make no more calls; whether it made any."""
+        made = not self._making.isdisjoint({response_id, ""})
         self._making -= {response_id, ""}  # some servers do not say whose call it is
         if not self._making and not self._open:
             self._heard.clear()
+        return made
 
     # From us
 
@@ -78,6 +83,11 @@ class Calls:
         if self._filler_s is not None and self._filler_at is None and not self._filled:
             self._filler_at = now + self._filler_s
         return ToolCalled(call.call_id, call.name, call.arguments)
+
+    @property
+    def any_open(self) -> bool:
+        """Whether somebody is still to answer a call."""
+        return bool(self._open)
 
     def answered(self, call_id: str) -> bool:
         """A call came to its end; False if it is not open."""

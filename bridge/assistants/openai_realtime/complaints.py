@@ -8,6 +8,7 @@ import re
 from enum import Enum, auto
 
 from bridge.assistants.openai_realtime.server_events import ErrorBody
+from bridge.faults import without_keys
 
 
 class Meaning(Enum):
@@ -53,7 +54,20 @@ _WORDS = (
 )
 _LENGTH = re.compile(r"(\d{1,9}) ?ms is already shorter")
 _ACTIVE = re.compile(r"\bresp_\w+")
-_SECRET = re.compile(r"\b(sk|ek|sess|xai)[-_][\w*.-]+|\bBearer +[\w.~+/=*-]+|\b[A-Za-z0-9]{32,}\b")
+
+_PASSING = frozenset(
+    {
+        *(
+            "server_error",
+            "internal_error",
+            "internal_server_error",
+            "service_unavailable",
+            "overloaded_error",
+        ),
+        *("rate_limit_exceeded", "rate_limit_error", "rate_limit_reached", "too_many_requests", "timeout"),
+    }
+)
+_FAULTS = ("invalid_", "missing_", "unknown_", "unsupported_", "authentication_error", "permission_")
 
 LONGEST = 300
 """Characters of an error that are told."""
@@ -61,7 +75,7 @@ LONGEST = 300
 
 def meaning(error: ErrorBody) -> Meaning:
     """What to make of it."""
-    names = (str(error.code), str(error.type))
+    names = _names(error)
     if _FATAL & {*names}:
         return Meaning.FATAL
     message = (error.message or "").lower()
@@ -71,20 +85,32 @@ def meaning(error: ErrorBody) -> Meaning:
     return next((_MEANINGS[name] for name in names if name in _MEANINGS), Meaning.COMPLAINT)
 
 
+def would_stay(error: ErrorBody) -> bool:
+    """Whether a session that is set like this one would meet it again: the settings, or the account, are at fault."""
+    names = _names(error)
+    if _PASSING & {*names} or meaning(error) is Meaning.EXPIRED:
+        return False
+    return meaning(error) is Meaning.FATAL or any(name.startswith(_FAULTS) for name in names)
+
+
+def _names(error: ErrorBody) -> tuple[str, str]:
+    return error.code or "", error.type or ""
+
+
 def told(error: ErrorBody | None) -> str:
     """Code, message and field, with everything that looks like a key masked."""
     if error is None:
         return "no reason given"
-    name = str(error.code or error.type or "error")
+    name = error.code or error.type or "error"
     text = f"{name}: {error.message}" if error.message else name
     if error.param:
         text += f" ({error.param})"
-    return _SECRET.sub("***", text)[:LONGEST]
+    return without_keys(text)[:LONGEST]
 
 
 def name(error: ErrorBody) -> str:
     """The shortest way to say which error it is."""
-    return _SECRET.sub("***", str(error.code or error.type or "unknown"))[:LONGEST]
+    return without_keys(error.code or error.type or "unknown")[:LONGEST]
 
 
 def length_ms(error: ErrorBody) -> int | None:

@@ -34,7 +34,10 @@ from bridge.events import (
     TokensUsed,
 )
 
-_NOTHING_DUE = (None, None, None)
+LONGEST_TURN_S = 60.0
+"""So long may a turn of the caller's, whose end the server did not tell, keep everything else waiting."""
+
+_NOTHING_DUE = (None, None, None, None)
 
 
 class Conversation:
@@ -53,6 +56,9 @@ class Conversation:
         self._calls = Calls(settings.filler.after_s)
         self._patience = Patience(settings.reply_s)
         self._speaking = False  # the caller
+        self._speaking_until: float | None = None  # at the latest
+        self._spoken_into: set[str] = set()  # responses from before the caller's turn: no answer to it
+        self._cancels: dict[str, str] = {}  # our event's id, the response that it cancels
         self._leaving = Leaving()
         self.over = False
         """It failed or was left; nothing more is asked for."""
@@ -64,18 +70,25 @@ class Conversation:
         self._speaking = True
         self._patience.stop()
         self.gate.hold(inf)
-        if not interrupts:
-            return [CallerSpoke(interrupts=False)]
-        return [*self._interrupt(server_cancels=server_cancels), CallerSpoke()]
+        cancels = self._interrupt(server_cancels=server_cancels) if interrupts else []
+        self._spoken_into = self.gate.open.keys() - self.replies.dropped
+        return [*cancels, CallerSpoke(interrupts)]
 
-    def server_heard_speech(self) -> list[Utterance]:
+    @property
+    def caller_speaks(self) -> bool:
+        """As far as turn detection has it."""
+        return self._speaking
+
+    def server_heard_speech(self, now: float) -> list[Utterance]:
         """As the server's own turn detection has it."""
+        self._speaking_until = now + LONGEST_TURN_S
         return self.caller_spoke(interrupts=self._server_interrupts, server_cancels=True)
 
     def server_heard_pause(self, item_id: str, now: float) -> list[Utterance]:
         """The turn is over; its response should follow, but is not waited for without end."""
-        self._speaking = False
+        self._stopped_speaking()
         self.gate.hold(now + self._settings.reply_s)
+        self._patience.start(now)
         return [CallerPaused(item_id)]
 
     def committed(self, now: float) -> None:
@@ -87,9 +100,12 @@ class Conversation:
 
     def caller_paused(self) -> list[Utterance]:
         """As our own turn detection has it: the turn is made an item, and answered."""
-        self._speaking = False
+        self._stopped_speaking()
         self.want_reply()
         return [CallerPaused(), Answer(wire.commit())]
+
+    def _stopped_speaking(self) -> None:
+        self._speaking, self._speaking_until = False, None
 
     def item_added(self, item_id: str) -> None:
         """An item is in the conversation."""
@@ -114,7 +130,9 @@ class Conversation:
         return [*stays, *(self._cancel(response_id) for response_id in sorted(active) if response_id)]
 
     def _cancel(self, response_id: str) -> Answer:
-        return Answer(wire.cancel_response(response_id, self._new_id()))
+        event_id = self._new_id()
+        self._cancels[event_id] = response_id
+        return Answer(wire.cancel_response(response_id, event_id))
 
     # Commands
 
@@ -164,8 +182,11 @@ class Conversation:
     def function_call(self, response_id: str, item: Item, now: float, *, complete: bool) -> list[Utterance]:
         """What an event tells of a function call. `complete`: its arguments are all there."""
         call = self._calls.heard(response_id, item, complete=complete)
-        if call is None or response_id in self.replies.dropped:
+        if call is None:
             return []
+        if response_id in self.replies.dropped:
+            return [self._put_out(call.call_id, "error: interrupted", follow_up=False)]
+        self._calls.join(call)
         self._came(response_id, now)
         if call.name == "hang_up":
             return self._hang_up(call)
@@ -193,6 +214,10 @@ class Conversation:
         self._patience.go_on(now)
         if self.gate.open[response.id].is_aside:
             self.replies.set_aside(response.id)
+        elif self._speaking:
+            self._spoken_into.add(response.id)
+        else:
+            self._spoken_into.clear()
         if wanted:
             return []
         self.replies.drop([response.id])
@@ -200,35 +225,49 @@ class Conversation:
 
     def response_done(self, response: ResponseBody, now: float) -> list[Utterance]:
         """It came to its end, whether we knew of it or not."""
-        request = self.gate.done(response.id, response.client_event_id) or Request()
+        request = self.gate.done(response.id, response.client_event_id)
         came = self._last_of(response, now)
-        self._calls.response_done(response.id)
+        called = self._calls.response_done(response.id)
         if response.id in self.replies.dropped:
             return came
         self._patience.stop()
-        return came + self._step(request, response, now)
+        if response.id in self._spoken_into and not self._speaking:
+            self._patience.start(now)
+        is_ours_to_judge = request is not None and not request.is_aside
+        is_silent = is_ours_to_judge and not called and not self._spoke(response.id)
+        return came + self._step(request or Request(), response, now, is_silent=is_silent)
 
-    def _step(self, request: Request, response: ResponseBody, now: float) -> list[Utterance]:
+    def _spoke(self, response_id: str) -> bool:
+        return any(map(self.replies.spoke, (response_id, "")))  # some servers do not say whose voice it is
+
+    def _never_done(self, response_id: str) -> list[Utterance]:
+        """A response that was cut is over, though its end was not told."""
+        self.gate.done(response_id, None)
+        self._calls.response_done(response_id)
+        return [*self.replies.end_response(response_id)]
+
+    def _step(
+        self, request: Request, response: ResponseBody, now: float, *, is_silent: bool
+    ) -> list[Utterance]:
         """What the end of a response leads to."""
-        failed, details = response.status == "failed", response.status_details
+        failed = response.status == "failed"
         is_farewell = request.purpose is Purpose.FAREWELL and not failed
-        spoke = self._leaving.intended and self.replies.spoke(response.id)
+        spoke = self._leaving.intended and self._spoke(response.id)
         step = self._leaving.response_done(response.id, spoke=spoke, is_farewell=is_farewell)
-        if step is Step.LEAVE:
-            return self._leave()
         if step is Step.SAY_GOODBYE:
             self.gate.ask(self._sayings.farewell(self._settings.goodbye))
-        elif failed:
-            return self._failed(request, details.error if details else None, now)
-        if response.status == "incomplete":
-            why = (details.reason if details else None) or "no reason given"
-            return [AssistantComplained(f"a reply is incomplete: {why}")]
-        return []
+        elif step is Step.STAY and failed:
+            return self._failed(request, response.error, now)
+        why = f"a reply is incomplete: {response.reason or 'no reason given'}"
+        is_cut = response.status == "incomplete"
+        if is_silent and step is Step.STAY and response.status != "cancelled" and not self._speaking:
+            return self._once_more(request, why if is_cut else "a reply without a sound", now)
+        return [AssistantComplained(why)] if is_cut else []
 
     def _last_of(self, response: ResponseBody, now: float) -> list[Utterance]:
         """What a response brings at its end: calls not told before, ends of items, its price."""
         came: list[Utterance] = []
-        for item in response.output or ():
+        for item in response.items:
             if item.type == "function_call":
                 came += self.function_call(response.id, item, now, complete=True)
         came += self.replies.end_response(response.id)
@@ -240,6 +279,9 @@ class Conversation:
         why = f"a response failed: {told(error)}"
         if error is not None and meaning(error) is Meaning.FATAL:
             return self.fail(why, final=True)
+        return self._once_more(request, why, now)
+
+    def _once_more(self, request: Request, why: str, now: float) -> list[Utterance]:
         return [AssistantComplained(why)] if self.gate.retry(request, now) else self.fail(why)
 
     # The end
@@ -271,6 +313,8 @@ class Conversation:
                 return self.fail(told(error), final=True)
             case Meaning.EXPIRED:
                 return self.fail(told(error))
+            case Meaning.HARMLESS if error.event_id in self._cancels:
+                came += self._never_done(self._cancels.pop(error.event_id))
             case Meaning.REFUSED:
                 self.gate.refused(error.event_id, active_response(error), now)
             case Meaning.TOO_LATE:
@@ -284,15 +328,29 @@ class Conversation:
 
     def deadline(self) -> float | None:
         """When `advance` wants to be called, at the latest."""
-        due = (self.gate.deadline(), self._patience.deadline(), self._calls.deadline())
+        due = (
+            self.gate.deadline(),
+            self._patience.deadline(),
+            self._calls.deadline(),
+            self._speaking_until,
+        )
         return None if due == _NOTHING_DUE else min(at for at in due if at is not None)
 
     def advance(self, now: float) -> list[Utterance]:
-        """Ask for the response that is due by now, if one is."""
+        """Ask for the response that is due by now, if one is; nothing is waited for without end."""
         if self.over:
             return []
+        ended = [event for cut in self.gate.overdue(now) for event in self._never_done(cut)]
+        if self._speaking_until is not None and now >= self._speaking_until:
+            self._stopped_speaking()
+            self.gate.release()
+        return [*ended, *self._go_on(now)]
+
+    def _go_on(self, now: float) -> list[Utterance]:
         if not self._leaving.intended and (outputs := self._calls.take_outputs()):
             self.gate.ask(Request(items=outputs))
+        if self._leaving.is_ready and not self._calls.any_open:
+            return self._leave()
         if self._calls.wants_filler(now, quiet=self._is_quiet()):
             self.gate.ask(self._sayings.filler(self._settings.filler.say))
         if self._patience.is_over(now):
@@ -308,4 +366,5 @@ class Conversation:
         return [*sent]
 
     def _is_quiet(self) -> bool:
-        return self.gate.is_free and not self._speaking and not self.replies.unheard_ms
+        is_between = self.gate.is_free and not self._speaking and not self._leaving.intended
+        return is_between and not self.replies.unheard_ms

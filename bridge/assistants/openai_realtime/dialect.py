@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from bridge.assistants.openai_realtime import wire
-from bridge.assistants.openai_realtime.complaints import told
+from bridge.assistants.openai_realtime.complaints import told, would_stay
 from bridge.assistants.openai_realtime.conversation import Conversation
 from bridge.assistants.openai_realtime.dispatch import READS
 from bridge.assistants.openai_realtime.ears import Ears
@@ -74,6 +74,7 @@ class RealtimeDialect:
         self._deaf = True  # what the caller says is not passed on
         self._guarded = False  # the server does not listen for turns until the greeting was heard
         self._guarded_until: float | None = None
+        self._lifting = ""  # our event that has it listen
         self._ears: Ears | None = None
         self._noticed: list[AssistantEvent] = []  # while a command was carried out: `due` tells them
         self._noticed_at = 0.0
@@ -163,6 +164,8 @@ class RealtimeDialect:
         """Enough of it to end a turn, where an entry from the keypad is to be told so."""
         if self._settings.dtmf.respond != "silence" or self._deaf or self._formats is None:
             return []
+        if self._talk.caller_speaks:  # it would cut the turn in two; the caller's own pause ends it
+            return []
         vad = self._settings.turn_detection
         silence_ms = 500 if vad.type == "semantic_vad" else vad.silence_duration_ms
         frames = -(-(silence_ms + SILENCE_SURPLUS_MS) // 20)
@@ -189,8 +192,10 @@ class RealtimeDialect:
                 return []
             case SessionUpdated(session):
                 return [] if self._talk.over else self._updated(session)
-            case Error(error) if self._formats is None:
-                return self._talk.fail(told(error), final=True)
+            case Error() if self._formats is None:
+                return self._talk.fail(told(event.body), final=would_stay(event.body))
+            case Error() if self._lifting and event.body.event_id == self._lifting:
+                return self._talk.fail(f"it does not listen: {told(event.body)}")
             case wire.Unread(kind):
                 return [] if kind in wire.UNNEEDED else [Ignored(kind)]
             case _:
@@ -199,9 +204,10 @@ class RealtimeDialect:
     def _learn_expiry(self, session: SessionBody) -> None:
         if not isinstance(session.expires_at, (int, float)):
             return
-        self._lasts_s = SESSION_S
         if isinstance(session.created_at, (int, float)) and session.created_at < session.expires_at:
             self._lasts_s = float(session.expires_at - session.created_at)
+        elif self._lasts_s is None:
+            self._lasts_s = SESSION_S
 
     def _updated(self, session: SessionBody) -> list[Utterance]:
         """The server says how it took our settings; only now it is known what it hears and speaks."""
@@ -228,7 +234,7 @@ class RealtimeDialect:
         self._deaf = self._guarded
         if command.opening is Opening.FIRST and settings.greeting is not None:
             gate.ask(self._sayings.greeting(settings.greeting))
-        if command.opening is Opening.RECOVERED:
+        if command.opening is Opening.RECOVERED and settings.reconnect_say is not None:
             gate.ask(self._sayings.recovery(settings.reconnect_say))
         return [Answer(wire.create_said(said, self._new_id())) for said in command.history if said.text]
 
@@ -238,8 +244,9 @@ class RealtimeDialect:
         self._due_is_old = True
         if self._talk.over or self._formats is None:
             return []
-        lifted = self._lift_guard() if self._guarded and self._greeting_is_over(now) else []
-        return [*lifted, *self._talk.advance(now)]
+        told = self._talk.advance(now)
+        lifts = self._guarded and not self._talk.over and self._greeting_is_over(now)
+        return [*told, *self._lift_guard()] if lifts else told
 
     def _greeting_is_over(self, now: float) -> bool:
         """Whether all of the greeting was heard, or cut, or failed; or should have been heard by now."""
@@ -256,4 +263,5 @@ class RealtimeDialect:
         if self._ears is not None:  # turns are our own affair
             return []
         update = self._settings.listening_update(self._opening.line)
-        return [Answer(wire.session_update(update, self._new_id()))]
+        self._lifting = self._new_id()
+        return [Answer(wire.session_update(update, self._lifting))]

@@ -50,8 +50,8 @@ def _all_words(talk: Conversation, event: TranscriptDone, _now: float) -> list[U
     return [*talk.replies.all_words(event)]
 
 
-def _speech_started(talk: Conversation, _event: SpeechStarted, _now: float) -> list[Utterance]:
-    return talk.server_heard_speech()
+def _speech_started(talk: Conversation, _event: SpeechStarted, now: float) -> list[Utterance]:
+    return talk.server_heard_speech(now)
 
 
 def _speech_stopped(talk: Conversation, event: SpeechStopped, now: float) -> list[Utterance]:
@@ -70,7 +70,7 @@ def _transcribed(_talk: Conversation, event: Transcribed, _now: float) -> list[U
 
 
 def _not_transcribed(_talk: Conversation, event: NotTranscribed, _now: float) -> list[Utterance]:
-    return [AssistantComplained(f"the caller was not written down: {told(event.error)}")]
+    return [AssistantComplained(f"the caller was not written down: {told(event.body)}")]
 
 
 def _item_added(talk: Conversation, event: ItemAdded, _now: float) -> list[Utterance]:
@@ -82,7 +82,8 @@ def _output_item(talk: Conversation, event: OutputItemAdded, now: float) -> list
     item = event.item
     if item.type != "function_call":
         return []
-    return talk.function_call(event.response_id, item, now, complete=isinstance(event, OutputItemDone))
+    complete = isinstance(event, OutputItemDone) and bool(item.arguments)  # the empty text may be a stub
+    return talk.function_call(event.response_id, item, now, complete=complete)
 
 
 def _arguments(talk: Conversation, event: ArgumentsDone, now: float) -> list[Utterance]:
@@ -99,7 +100,7 @@ def _response_done(talk: Conversation, event: ResponseDone, now: float) -> list[
 
 
 def _error(talk: Conversation, event: Error, now: float) -> list[Utterance]:
-    return talk.error(event.error, now)
+    return talk.error(event.body, now)
 
 
 READS: dict[type, Read] = {

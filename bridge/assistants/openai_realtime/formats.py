@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bridge.assistants.openai_realtime.server_events import AudioSide, SessionBody, WireFormat
+from bridge.assistants.openai_realtime.server_events import SessionBody, WireFormat
 from telecodecs.format import AudioFormat, Encoding
 from telecodecs.resample import RATES_HZ
 
@@ -41,18 +41,11 @@ def confirmed(session: SessionBody, asked: Formats) -> Formats:
 
     Raises ValueError, with the format's name, where the bridge cannot speak or hear it.
     """
-    audio = session.audio
-    hears = _side(audio.input if audio else None, session.input_audio_format)
-    speaks = _side(audio.output if audio else None, session.output_audio_format)
+    hears, speaks = session.hears, session.speaks
     return Formats(
         asked.hears if hears is None else _format(hears),
         asked.speaks if speaks is None else _format(speaks),
     )
-
-
-def _side(side: AudioSide | None, beta: WireFormat | str | None) -> WireFormat | None:
-    found = (side.format if side else None) or beta
-    return WireFormat(found) if isinstance(found, str) else found
 
 
 def _format(wire: WireFormat) -> AudioFormat:

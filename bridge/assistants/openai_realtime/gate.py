@@ -24,7 +24,7 @@ CREATED_S = 5.0
 """From our request to `response.created`; then it is made once more, and then we give up."""
 
 BLOCKED_S = 5.0
-"""How long we believe the server that a response is active which we never saw."""
+"""How long we believe that a response is active which we never saw, or whose end we do not see once it was cut."""
 
 RETRY_S = 0.5
 """The pause before a failed response is asked for again."""
@@ -83,6 +83,7 @@ class ResponseGate:
         self._last = Request()  # the request that went by `_event_id`
         self._event_id = ""
         self._open: dict[str, Request] = {}
+        self._cut: dict[str, float | None] = {}  # open responses that should end; by when, once that is known
         self._presumed: str | None = None  # the open response that we believe to be ours ...
         self._presumed_knew: frozenset[str] = frozenset()  # ... and which items of ours it can be about
         self._echoes = False  # the server was seen to send our metadata back
@@ -139,6 +140,7 @@ class ResponseGate:
     def interrupt(self) -> None:
         """The caller comes first: what is in flight is unwanted, and of what waits only a reply is still to the point."""
         self._needless = self._sent is not None
+        self._cut = {response_id: self._cut.get(response_id) for response_id in self._open}
         if self._waiting is not None and self._waiting.purpose is not Purpose.REPLY:
             self._waiting = None
 
@@ -168,18 +170,23 @@ class ResponseGate:
             if self._presumed is not None and self._presumed in self._open:
                 self._open[self._presumed] = Request()
             self._sent = self._presumed = None
-            return not needless
+            return self._is_wanted(response_id, needless=needless)
         if self._sent is not None and not self._echoes and not needless:
             self._presumed, self._presumed_knew = response_id, frozenset(self._acknowledged)
             self._open[response_id], self._sent = self._sent, None
             return True
-        if self._sent is not None and not self._echoes and self._held_until == inf:
-            self._open[response_id], self._sent = self._sent, None  # of its own it waits for the turn's end
-            return False
+        if self._sent is not None and not self._echoes and self._held_until in (None, inf):
+            self._open[response_id], self._sent = self._sent, None  # of its own it waits for a turn's end
+            return self._is_wanted(response_id, needless=True)
         self._open[response_id] = Request()
         self._held_until = None
         self._cover()
         return True
+
+    def _is_wanted(self, response_id: str, *, needless: bool) -> bool:
+        if needless:
+            self._cut[response_id] = None
+        return not needless
 
     def _cover(self) -> None:
         """The server answers by itself; that serves our plain requests too, if it knows what they are about."""
@@ -191,6 +198,7 @@ class ResponseGate:
     def done(self, response_id: str, client_event_id: str | None) -> Request | None:
         """A response came to its end; None if it was not known to be open."""
         request = self._open.pop(response_id, None)
+        self._cut.pop(response_id, None)
         if request is None and client_event_id is not None and client_event_id == self._event_id:
             request, self._sent = self._sent, None
         if self._presumed == response_id:
@@ -199,8 +207,14 @@ class ResponseGate:
         return request
 
     def refused(self, event_id: str | None, response_id: str | None, now: float) -> None:
-        """Our request was lost, for a response is active: it waits again, unless that response will do."""
-        if event_id not in (None, self._event_id) or (self._sent is None and self._presumed is None):
+        """A request was lost, for a response is active: it waits again, unless that response will do."""
+        if self._sent is None and self._presumed is None:
+            if event_id is None and self._open:  # the server's own, for the caller's turn
+                if self._held_until != inf:
+                    self.release()
+                self.ask(Request())
+            return
+        if event_id not in (None, self._event_id):
             return
         if self._presumed is not None:
             self._open[self._presumed] = Request()
@@ -228,11 +242,18 @@ class ResponseGate:
 
     def deadline(self) -> float | None:
         """When `advance` wants to be called, at the latest."""
+        due = [at for at in self._cut.values() if at is not None]
         if self._sent is not None:
-            return self._sent_at + CREATED_S
-        if self._waiting is None:
-            return None
-        return min([at for at in self._obstacles() if at < inf], default=None)
+            due.append(self._sent_at + CREATED_S)
+        elif self._waiting is not None:
+            due += [at for at in self._obstacles() if at < inf]
+        return min(due, default=None)
+
+    def overdue(self, now: float) -> list[str]:
+        """Responses that were cut, and whose end should have come by now: take it that they are `done`."""
+        for response_id, due in self._cut.items():
+            self._cut[response_id] = now + BLOCKED_S if due is None else due
+        return [response_id for response_id, due in self._cut.items() if due is not None and now >= due]
 
     def advance(self, now: float) -> list[Answer]:
         """Send what may be sent by now."""

@@ -21,6 +21,8 @@ class Leaving:
     def __init__(self) -> None:
         self._called_in: str | None = None  # the response that hung up
         self._parting = False
+        self.is_ready = False
+        """Goodbye was said."""
 
     @property
     def intended(self) -> bool:
@@ -34,12 +36,16 @@ class Leaving:
     def call_off(self) -> bool:
         """The caller has something to say. Whether there was anything to call off."""
         was_intended = self.intended
-        self._called_in, self._parting = None, False
+        self._called_in, self._parting, self.is_ready = None, False, False
         return was_intended
 
     def response_done(self, response_id: str, *, spoke: bool, is_farewell: bool) -> Step:
         """`spoke`: it had sound, which we take for the goodbye."""
         if response_id == self._called_in:
             self._called_in, self._parting = None, True
+            self.is_ready = spoke
             return Step.LEAVE if spoke else Step.SAY_GOODBYE
-        return Step.LEAVE if self._parting and is_farewell else Step.STAY
+        if self._parting and is_farewell:
+            self.is_ready = True
+            return Step.LEAVE
+        return Step.STAY

@@ -73,6 +73,7 @@ class Replies:
         if not item.received:
             self._unheard.add(event.item_id)
         item.received += len(audio)
+        item.ended = False  # it may have more than one part
         return [ReplyAudio(event.item_id, audio)]
 
     def words(self, event: TranscriptDelta) -> list[ReplySaid]:

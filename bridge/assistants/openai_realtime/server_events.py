@@ -2,12 +2,14 @@
 
 Wire: OpenAI, "Realtime API, server events"; one JSON object in a text frame, `type` is its kind, audio is base64.
 Fields that we do not use are not declared, and so may be anything; those that other servers of the protocol leave
-out have defaults. Times on the wire are ms, `expires_at` is unix seconds. `wire` reads them.
+out have defaults. What is `Any` differs most from server to server: a surprise in it shall not cost the event, so it
+is picked apart by properties, and what is not as it should be is taken for left out. Times on the wire are ms, `expires_at` is unix seconds. `wire` reads them.
 """
 
+from math import isfinite
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field, json
 
 
 class Event(Struct, tag_field="type"):
@@ -24,30 +26,24 @@ class WireFormat(Struct, frozen=True):
     rate: int | None = None
 
 
-class AudioSide(Struct):
-    """`session.audio.input` or `.output`."""
-
-    format: WireFormat | str | None = None
-
-
-class SessionAudio(Struct):
-    """`session.audio`."""
-
-    input: AudioSide | None = None
-    output: AudioSide | None = None
-
-
 class SessionBody(Struct):
-    """A session as the server has it. The two formats at the top level are those of the beta.
+    """A session as the server has it. The two formats at the top level are those of the beta."""
 
-    What is `Any` here and below differs most from server to server; a surprise in it shall not cost the event.
-    """
-
-    audio: SessionAudio | None = None
-    input_audio_format: WireFormat | str | None = None
-    output_audio_format: WireFormat | str | None = None
+    audio: Any = None
+    input_audio_format: Any = None
+    output_audio_format: Any = None
     created_at: Any = None
     expires_at: Any = None
+
+    @property
+    def hears(self) -> WireFormat | None:
+        """What the caller's audio comes in."""
+        return _format(_in(_in(self.audio, "input"), "format") or self.input_audio_format)
+
+    @property
+    def speaks(self) -> WireFormat | None:
+        """What the replies' audio goes out in."""
+        return _format(_in(_in(self.audio, "output"), "format") or self.output_audio_format)
 
 
 class SessionCreated(Event, tag="session.created"):
@@ -87,7 +83,7 @@ class ErrorBody(Struct):
     """What is wrong: in an `error`, in a failed response, in a failed transcription."""
 
     type: str | None = None
-    code: str | int | None = None
+    code: str | None = None
     message: str | None = None
     param: str | None = None
     event_id: str | None = None
@@ -105,7 +101,12 @@ class NotTranscribed(Event, tag="conversation.item.input_audio_transcription.fai
     """The caller's item stays without words."""
 
     item_id: str | None = None
-    error: ErrorBody | None = None
+    error: Any = None
+
+    @property
+    def body(self) -> ErrorBody | None:
+        """Why."""
+        return _error(self.error)
 
 
 # Items
@@ -205,28 +206,41 @@ class ArgumentsDone(Event, tag="response.function_call_arguments.done"):
 # Responses
 
 
-class StatusDetails(Struct):
-    """Why a response did not complete."""
-
-    reason: str | None = None
-    error: ErrorBody | None = None
-
-
 class ResponseBody(Struct):
     """A response. `metadata`: our own, sent back; those that the server made have none."""
 
-    id: str = ""
-    status: str | None = None
-    status_details: StatusDetails | None = None
-    output: list[Item] | None = None
+    name: Any = field(default="", name="id")
+    status: Any = None
+    status_details: Any = None
+    output: Any = None
     usage: Any = None
-    metadata: dict[str, Any] | None = None
+    metadata: Any = None
+
+    @property
+    def id(self) -> str:
+        """Its name; some servers give none."""
+        return _text(self.name) or ""
+
+    @property
+    def reason(self) -> str | None:
+        """Why it did not complete."""
+        return _text(_in(self.status_details, "reason"))
+
+    @property
+    def error(self) -> ErrorBody | None:
+        """Why it failed."""
+        return _error(_in(self.status_details, "error"))
+
+    @property
+    def items(self) -> list[Item]:
+        """What it brought."""
+        output = self.output if isinstance(self.output, list) else []
+        return [_item(item) for item in output if isinstance(item, dict)]
 
     @property
     def client_event_id(self) -> str | None:
         """The event that asked for it, if that was ours."""
-        event_id = (self.metadata or {}).get("client_event_id")
-        return event_id if isinstance(event_id, str) else None
+        return _text(_in(self.metadata, "client_event_id"))
 
 
 class ResponseCreated(Event, tag="response.created"):
@@ -244,7 +258,51 @@ class ResponseDone(Event, tag="response.done"):
 class Error(Event, tag="error"):
     """The server did not like something; the session stands."""
 
-    error: ErrorBody
+    error: Any
+
+    @property
+    def body(self) -> ErrorBody:
+        """What."""
+        return _error(self.error) or ErrorBody()
+
+
+# What is picked apart
+
+
+def _in(found: Any, key: str) -> Any:
+    return found.get(key) if isinstance(found, dict) else None
+
+
+def _text(found: Any) -> str | None:
+    is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
+    return str(found) if is_number or isinstance(found, str) else None
+
+
+def _error(found: Any) -> ErrorBody | None:
+    if not isinstance(found, dict):
+        text = _text(found)
+        return None if text is None else ErrorBody(message=text)
+    return ErrorBody(**{name: _text(found.get(name)) for name in ErrorBody.__struct_fields__})
+
+
+def _item(found: dict[str, Any]) -> Item:
+    item = Item(**{name: _text(found.get(name)) for name in Item.__struct_fields__})
+    if isinstance(found.get("arguments"), dict):
+        item.arguments = json.encode(found["arguments"]).decode()
+    return item
+
+
+def _format(found: Any) -> WireFormat | None:
+    kind = found.get("type") if isinstance(found, dict) else found
+    return WireFormat(kind, _whole(_in(found, "rate"))) if isinstance(kind, str) else None
+
+
+def _whole(found: Any) -> int | None:
+    try:
+        number = float(found)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if isfinite(number) else None
 
 
 ServerEvent = (

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from bridge.assistant_settings import Section
+from bridge.assistant_settings import Section, refusal
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
-from bridge.faults import faults_in, told
+from bridge.faults import Key, faults_in, told
 from telecodecs.format import AudioFormat, Encoding
 
 
@@ -68,7 +68,7 @@ class Transcription(Section):
 class CustomVoice(Section):
     """voice = { id = "voice_…" }"""
 
-    id: str
+    id: str = Field(min_length=1)
 
 
 class Prompt(Section):
@@ -83,6 +83,52 @@ class Reasoning(Section):
     """reasoning = { effort = … }, of models that reason."""
 
     effort: Literal["minimal", "low", "medium", "high", "xhigh"]
+
+
+THE_BRIDGE_S: dict[Key, str] = {
+    ("type",): "it is always realtime",
+    ("output_modalities",): "without sound nobody would hear it",
+    ("audio", "input", "format"): "it is that of the line",
+    ("audio", "output", "format"): "it is that of the line",
+}
+"""Fields of the session that cannot be set, and why."""
+
+SET_BESIDE: dict[Key, str] = {
+    ("instructions",): "instructions",
+    ("tool_choice",): "tool_choice",
+    ("parallel_tool_calls",): "parallel_tool_calls",
+    ("reasoning", "effort"): "reasoning",
+    ("max_output_tokens",): "max_output_tokens",
+    ("truncation",): "truncation",
+    ("prompt",): "prompt",
+    ("tracing",): "tracing",
+    ("audio", "input", "turn_detection"): "turn_detection",
+    ("audio", "input", "transcription"): "transcription",
+    ("audio", "input", "noise_reduction", "type"): "noise_reduction",
+    ("audio", "output", "voice"): "voice",
+    ("audio", "output", "speed"): "speed",
+}
+"""Fields of the session that the assistant has settings for: the bridge must know what they are."""
+
+
+def check_extra(extra: dict[str, Any]) -> dict[str, Any]:
+    """The same fields. Raises where one is not for `session` to say."""
+    for path, why in THE_BRIDGE_S.items():
+        _refuse(extra, path, f"should be left out, the bridge sets it: {why}")
+    for path, name in SET_BESIDE.items():
+        _refuse(extra, path, f"should be set by {name}, beside session")
+    return extra
+
+
+def _refuse(extra: dict[str, Any], path: Key, message: str) -> None:
+    at: Any = extra
+    for depth, key in enumerate(path):
+        if not isinstance(at, Mapping):
+            raise refusal(path[:depth], "should be a table", at)
+        if key not in at:
+            return
+        at = at[key]
+    raise refusal(path, message, at)
 
 
 def off(value: Any) -> Any:

@@ -29,6 +29,7 @@ from bridge.assistants.openai_realtime.account import (
     SecretText,
     ServerUrl,
     has_credentials,
+    is_same_server,
     on_loopback,
     upgrade,
 )
@@ -40,6 +41,7 @@ from bridge.assistants.openai_realtime.session import (
     Transcription,
     TurnDetection,
     audio_format,
+    check_extra,
     check_types,
     function_tools,
     merged,
@@ -49,7 +51,7 @@ from bridge.assistants.openai_realtime.session import (
 )
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
-from bridge.faults import masked
+from bridge.faults import HIDDEN, masked
 from telecodecs.format import PCMU_8K, AudioFormat
 
 
@@ -64,6 +66,7 @@ def _has_digits(text: str) -> str:
 
 
 Masked = PlainSerializer(masked, when_used="json")
+HiddenValues = PlainSerializer(lambda table: dict.fromkeys(table, HIDDEN), when_used="json")
 Table = dict[str, Any]
 
 
@@ -110,11 +113,15 @@ class RealtimeSettings(AssistantSettings):
     organization: HeaderText | None = None
     project: HeaderText | None = None
     headers: Headers = Field({})
-    query: Annotated[dict[str, str], Masked] = Field({}, repr=False)
+    query: Annotated[dict[str, str], HiddenValues] = Field({}, repr=False)
     model: str = Field("gpt-realtime-2.1", min_length=1, description="Azure: the deployment")
 
     # Its session
-    voice: str | CustomVoice | None = "marin"
+    voice: Annotated[
+        Annotated[str, Field(min_length=1)] | CustomVoice | None,
+        BeforeValidator(off),
+        Field(description="false: not sent, the server's default"),
+    ] = "marin"
     speed: float | None = Field(None, ge=0.25, le=1.5)
     instructions_file: Path | None = None
     instructions: str = Field("", validate_default=True)
@@ -128,21 +135,37 @@ class RealtimeSettings(AssistantSettings):
     parallel_tool_calls: bool | None = None
     reasoning: Annotated[Reasoning | None, BeforeValidator(word_as("effort"))] = None
     tool_choice: str | Table | None = None
-    prompt: Prompt | None = None
+    prompt: Prompt | None = Field(
+        None,
+        description="stored with the vendor. What the bridge has it say (greeting, filler, reconnect_say, goodbye) goes "
+        "with the instructions that are set here: without any, the stored ones do not hold for those words",
+    )
     tracing: Literal["auto"] | Table | None = None
-    extra: Annotated[Table, Masked] = Field(
-        {}, alias="session", repr=False, description="any other field of the session, sent as it is"
+    extra: Annotated[Table, AfterValidator(check_extra), Masked] = Field(
+        {},
+        alias="session",
+        repr=False,
+        description="any field of the session that has no setting here, sent as it is",
     )
 
     # What the bridge has it say, and when
     greeting: Annotated[Greeting | None, BeforeValidator(word_as("say"))] = None
     filler: Annotated[Filler, BeforeValidator(_filler)] = Filler()
-    reconnect_say: str = Field("Sorry, could you repeat that?", description="after a connection was lost")
+    reconnect_say: Annotated[str | None, BeforeValidator(off)] = Field(
+        "Sorry, could you repeat that?",
+        min_length=1,
+        description="after a connection was lost; false: nothing",
+    )
     goodbye: str = Field(
         "Say goodbye in one short sentence.", min_length=1, description="instructions, when it hangs up"
     )
     dtmf: Dtmf = Dtmf()
-    reply_s: float = Field(10.0, gt=0, description="how long the first sound of a reply may take")
+    reply_s: float = Field(
+        5.0,
+        gt=0,
+        description="how long a reply may be silent, before its first piece and between two: a turn without any "
+        "response is asked for once more, then, or at once if one had begun, the connection counts as lost",
+    )
 
     @field_validator("instructions_file")
     @classmethod
@@ -226,7 +249,7 @@ class RealtimeSettings(AssistantSettings):
 
     def with_account(self, account: OpenAIAccount) -> "RealtimeSettings":
         """These settings, and the account's where they say nothing. Its key goes to its own server only."""
-        if "base_url" in self.model_fields_set and self.base_url != account.base_url:
+        if "base_url" in self.model_fields_set and not is_same_server(self.base_url, account.base_url):
             return self
         has_own_key = self.api_key is not None or has_credentials(self.headers)
         return self.model_copy(
@@ -241,12 +264,13 @@ class RealtimeSettings(AssistantSettings):
     def check(self, tools: Sequence[ToolSchema]) -> None:
         """Raises `ConfigurationError` where a call would fail for want of a key, or for a field of the session."""
         keyless = self.api_key is None and not has_credentials(self.headers)
-        if keyless and self.base_url == OPENAI:
+        if keyless and is_same_server(self.base_url, OPENAI):
             raise ConfigurationError("api_key is missing: set OPENAI_API_KEY")
         if keyless and not self.headers and not on_loopback(self.base_url):
             raise ConfigurationError(
                 f"api_key is missing: {self.base_url} may want one, or headers; "
-                "OPENAI_API_KEY goes there only if OPENAI_BASE_URL does"
+                "OPENAI_API_KEY goes to no other host, port and path than those of OPENAI_BASE_URL, "
+                f"which are OpenAI's own ({OPENAI}) unless it is set"
             )
         check_session(self, tools)
 

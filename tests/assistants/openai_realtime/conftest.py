@@ -1,7 +1,7 @@
 """A line to an imagined Realtime server: what it says and what it is told are written in shorthand.
 
 it says   created R1 | created R1 ours | audio R1 A 500 | audio-done R1 A | words R1 A Good day | done R1
-          done R1 failed server_error | speech U1 | pause U1 | committed U1 | transcribed U1 Hello
+          done R1 failed server_error | not-active | speech U1 | pause U1 | committed U1 | transcribed U1 Hello
           call R1 c1 weather {"city": "Rome"} | added (the item we created last) | refused | error CODE TEXT
 is told   update listening | append 160 | commit | item user: ... | output c1: ... | truncate A 300 | delete A
           cancel R1 | create | create: (the end of its instructions) | create aside: ...
@@ -30,7 +30,8 @@ class RealtimeLine:
     """One session, and its clock."""
 
     def __init__(self, **settings: Any) -> None:
-        self.dialect = RealtimeDialect(RealtimeSettings(**({"instructions": "Be kind."} | settings)), ())
+        given = {"instructions": "Be kind.", "reply_s": 10.0} | settings
+        self.dialect = RealtimeDialect(RealtimeSettings(**given), ())
         self.now = 0.0
         self.sent: list[dict[str, Any]] = []
         self.speaks = PCMU_8K
@@ -134,6 +135,9 @@ class RealtimeLine:
             case "refused":
                 code = "conversation_already_has_active_response"
                 return error(code, "in progress", self.last("response.create")["event_id"])
+            case "not-active":
+                code = "response_cancel_not_active"
+                return error(code, "no active response", self.last("response.cancel")["event_id"])
             case "error":
                 return error(words[0], rest)
             case _:

@@ -95,12 +95,17 @@ ALL = {"Authorization": "Bearer sk-all", "OpenAI-Organization": "org", "OpenAI-P
 SHARED = [
     (ACCOUNT, {}, OPENAI, ALL),
     (ACCOUNT, {"base_url": f"{OPENAI}/"}, OPENAI, ALL),
+    (ACCOUNT, {"base_url": "wss://api.openai.com/v1"}, OPENAI, ALL),
+    (ACCOUNT, {"base_url": "https://API.OpenAI.com:443/v1"}, OPENAI, ALL),
     (ACCOUNT, {"project": "mine"}, OPENAI, ALL | {"OpenAI-Project": "mine"}),
     (ACCOUNT, {"api_key": "sk-mine"}, OPENAI, ALL | {"Authorization": "Bearer sk-mine"}),
     (ACCOUNT, {"headers": {"AUTHORIZATION": "x"}}, OPENAI, ALL | {"Authorization": "x"}),
     # nothing of the account goes to another server
     (ACCOUNT, {"base_url": "https://other/v1"}, "https://other/v1", {}),
     (ACCOUNT, {"base_url": "http://api.openai.com/v1"}, "http://api.openai.com/v1", {}),
+    (ACCOUNT, {"base_url": "ws://api.openai.com/v1"}, "ws://api.openai.com/v1", {}),
+    (ACCOUNT, {"base_url": "https://api.openai.com:444/v1"}, "https://api.openai.com:444/v1", {}),
+    (ACCOUNT, {"base_url": "https://api.openai.com/v2"}, "https://api.openai.com/v2", {}),
     (ACCOUNT, {"base_url": "https://other", "headers": {"api-key": "k"}}, "https://other", {"api-key": "k"}),
     (ELSEWHERE, {"base_url": OPENAI}, OPENAI, {}),
     # unless the account is with that server
@@ -124,7 +129,12 @@ def test_a_key_stays_with_its_server(
 KEYLESS: list[tuple[dict[str, Any], str]] = [
     ({}, "api_key is missing: set OPENAI_API_KEY"),
     ({"headers": {"X-Route": "1"}}, "api_key is missing: set OPENAI_API_KEY"),
-    ({"base_url": "https://other/v1"}, "api_key is missing: https://other/v1 may want one, or headers"),
+    ({"base_url": "wss://API.openai.com/v1"}, "api_key is missing: set OPENAI_API_KEY"),
+    (
+        {"base_url": "https://other/v1"},
+        "api_key is missing: https://other/v1 may want one, or headers; OPENAI_API_KEY goes to no other host, port "
+        "and path than those of OPENAI_BASE_URL, which are OpenAI's own (https://api.openai.com/v1) unless it is set",
+    ),
     ({"base_url": "https://127.0.0.1.evil.example/v1"}, "api_key is missing"),
 ]
 

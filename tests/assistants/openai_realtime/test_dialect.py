@@ -6,23 +6,14 @@ import pytest
 
 from bridge.assistants.openai_realtime.dialect import SESSION_S, RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.errors import MalformedMessage
 from bridge.events import (
     AppendAudio,
-    AssistantComplained,
     AssistantFailed,
     AssistantReady,
-    CallerPaused,
-    CallerSaid,
-    CallerSpoke,
-    CloseAssistant,
-    Ignored,
     OpenAssistant,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
-    TokensUsed,
-    TypeDigit,
 )
 from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
@@ -72,6 +63,13 @@ CONFIRMED = [
     (formats({"type": "audio/pcm", "rate": 24000}, {"type": "audio/pcm"}), L16_24K, L16_24K),
     (formats({"type": "audio/pcm", "rate": 16000}, {"type": "audio/pcmu"}), L16_16K, PCMU_8K),
     (formats("audio/pcmu", "audio/pcm"), PCMU_8K, L16_24K),
+    (
+        formats({"type": "audio/pcm", "rate": "8000"}, {"type": "audio/pcm", "rate": 24000.0}),
+        L16_8K,
+        L16_24K,
+    ),
+    (formats({"type": "audio/pcm", "rate": [24000]}, 7), L16_24K, PCMU_8K),
+    (session(audio={"input": "pcm", "output": []}, input_audio_format={}), PCMU_8K, PCMU_8K),
     (session(input_audio_format="g711_ulaw", output_audio_format="pcm16"), PCMU_8K, L16_24K),
     (session(input_audio_format="g711_alaw", output_audio_format="g711_alaw"), PCMA_8K, PCMA_8K),
 ]
@@ -149,18 +147,40 @@ def test_how_long_it_lasts(dial: "Dial", body: dict[str, Any], lasts_s: float | 
     assert line.hear(line.echo()) == [ready(PCMU_8K, PCMU_8K, lasts_s)]
 
 
-@pytest.mark.parametrize(
-    ("code", "text"),
-    [("missing_required_parameter", "session.tools[0].name"), ("odd_code", ""), ("server_error", "sorry")],
-)
-def test_an_error_before_the_session_stands_is_the_end(dial: "Dial", code: str, text: str) -> None:
+def test_the_shorter_life_counts_if_its_beginning_is_told_but_once(dial: "Dial") -> None:
     line = dial()
     line.tell(OpenAssistant("CA1", PCMU_8K))
-    (failed,) = line.hear(f"error {code} {text}")
+    body = {"expires_at": 1_764_000_000, "created_at": 1_763_998_200}
+    line.hear({"type": "session.created", "session": body})
+    assert line.hear(session(expires_at=1_764_000_000)) == [ready(PCMU_8K, PCMU_8K, 1_800.0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "final"),
+    [
+        ({"type": "invalid_request_error", "code": "missing_required_parameter"}, True),
+        ({"type": "invalid_request_error", "code": "odd_code"}, True),
+        ({"type": "invalid_request_error", "code": None}, True),
+        ({"type": None, "code": "unknown_parameter"}, True),
+        ({"type": "authentication_error"}, True),
+        ({"type": "odd", "code": "insufficient_quota"}, True),
+        ({"type": "server_error", "code": None}, False),
+        ({"type": "invalid_request_error", "code": "rate_limit_exceeded"}, False),
+        ({"type": "service_unavailable"}, False),
+        ({"type": "invalid_request_error", "code": "session_expired"}, False),
+        ({"type": "odd", "code": 503}, False),
+    ],
+)
+def test_an_error_before_the_session_stands_is_the_end(
+    dial: "Dial", error: dict[str, Any], final: bool
+) -> None:
+    line = dial()
+    line.tell(OpenAssistant("CA1", PCMU_8K))
+    (failed,) = line.hear({"type": "error", "error": error | {"message": "session.voice"}})
     assert isinstance(failed, AssistantFailed)
-    assert failed.final
-    assert code in failed.why
-    assert text in failed.why
+    assert failed.final is final
+    assert str(error.get("code") or error["type"]) in failed.why
+    assert "session.voice" in failed.why
 
 
 def test_a_session_that_failed_does_not_become_ready(dial: "Dial") -> None:
@@ -185,6 +205,21 @@ def test_a_reply_of_two_items(dial: "Dial") -> None:
             (1.2, "audio-done R1 A", [ReplyEnded("A")]),
             (1.3, "audio R1 B 300", ["sound B 300"]),
             (1.4, "done R1", [ReplyEnded("B")]),
+        ]
+    )
+
+
+def test_an_item_with_two_parts_ends_with_the_second(dial: "Dial") -> None:
+    line = dial()
+    line.open()
+    line.play(
+        [
+            (1.0, "created R1", []),
+            (1.1, "audio R1 A 500", ["sound A 500"]),
+            (1.2, "audio-done R1 A", [ReplyEnded("A")]),
+            (1.3, "audio R1 A 300", ["sound A 300"]),
+            (1.4, "audio-done R1 A", [ReplyEnded("A")]),
+            (1.5, "done R1", []),
         ]
     )
 
@@ -223,109 +258,6 @@ def test_a_sample_cut_in_two_is_joined(dial: "Dial") -> None:
     for delta in ("AAAA", "AA==", "AAA="):
         halves += line.hear({"type": "response.output_audio.delta", "item_id": "A", "delta": delta})
     assert halves == [f"sound A {ms:g}" for ms in (1 / 24, 1 / 24, 1 / 24)]
-
-
-# The caller's words, the price, what is not needed
-
-
-def test_a_turn_of_the_caller(dial: "Dial") -> None:
-    line = dial()
-    line.open()
-    line.play(
-        [
-            (1.0, "speech U1", [CallerSpoke()]),
-            (2.0, "pause U1", [CallerPaused("U1")]),
-            (2.0, "committed U1", []),
-            (2.1, "created R1", []),
-            (2.2, "audio R1 A 500", ["sound A 500"]),
-            (2.3, "transcribed U1 Where are you?", [CallerSaid("U1", "Where are you?")]),
-        ]
-    )
-
-
-USAGE = {
-    "total_tokens": 410,
-    "input_token_details": {"text_tokens": 200, "audio_tokens": 110, "cached_tokens": 128},
-    "output_token_details": {"text_tokens": 25, "audio_tokens": 0},
-}
-
-
-def test_what_a_reply_costs(dial: "Dial") -> None:
-    line = dial()
-    line.open()
-    done = {"type": "response.done", "response": {"id": "R1", "status": "completed", "usage": USAGE}}
-    tokens = {"input_text": 200, "input_audio": 110, "input_cached": 128, "output_text": 25}
-    assert line.hear(done) == [TokensUsed(tokens)]
-
-
-@pytest.mark.parametrize(
-    ("usage", "tokens"),
-    [
-        (
-            {
-                "type": "tokens",
-                "input_token_details": {"audio_tokens": 30, "text_tokens": 0},
-                "output_tokens": 7,
-            },
-            {"transcription_input_audio": 30, "transcription_output_text": 7},
-        ),
-        ({"type": "duration", "seconds": 2.2}, {"transcription_seconds": 3}),
-    ],
-)
-def test_what_writing_down_the_caller_costs(dial: "Dial", usage: object, tokens: dict[str, int]) -> None:
-    line = dial()
-    line.open()
-    event = line.event("transcribed U1 Hello") | {"usage": usage}
-    assert line.hear(event) == [CallerSaid("U1", "Hello"), TokensUsed(tokens)]
-
-
-@pytest.mark.parametrize("usage", [None, [], "7", {"input_token_details": 7}, {"input_token_details": None}])
-def test_a_price_that_makes_no_sense_costs_nothing_else(dial: "Dial", usage: object) -> None:
-    line = dial()
-    line.open()
-    line.play([(1.0, "created R1", []), (1.1, "audio R1 A 20", ["sound A 20"])])
-    done = {"type": "response.done", "response": {"id": "R1", "usage": usage}}
-    assert line.hear(done) == [ReplyEnded("A")]
-
-
-def test_what_could_not_be_written_down_is_a_complaint(dial: "Dial") -> None:
-    line = dial()
-    line.open()
-    event = {
-        "type": "conversation.item.input_audio_transcription.failed",
-        "error": {"code": "audio_unintelligible"},
-    }
-    (complaint,) = line.hear(event)
-    assert isinstance(complaint, AssistantComplained)
-    assert "audio_unintelligible" in complaint.why
-
-
-@pytest.mark.parametrize("kind", ["vendor.novelty", "mcp_list_tools.completed"])
-def test_an_unknown_kind_is_ignored(dial: "Dial", kind: str) -> None:
-    line = dial()
-    line.open()
-    assert line.hear({"type": kind, "delta": 7}) == [Ignored(kind)]
-
-
-@pytest.mark.parametrize("kind", ["rate_limits.updated", "response.content_part.added"])
-def test_a_known_kind_without_news_is_not_told(dial: "Dial", kind: str) -> None:
-    line = dial()
-    line.open()
-    assert line.hear({"type": kind}) == []
-
-
-@pytest.mark.parametrize("message", [b"{}", "", "[]", '{"type":"response.output_audio.delta","item_id":"A"}'])
-def test_refuses(dial: "Dial", message: str | bytes) -> None:
-    with pytest.raises(MalformedMessage):
-        dial().dialect.decode(message, 0.0)
-
-
-def test_a_key_alone_is_not_told_and_the_end_needs_no_words(dial: "Dial") -> None:
-    line = dial()
-    line.open()
-    assert line.tell(TypeDigit("5")) == []
-    assert line.tell(CloseAssistant()) == []
-    assert line.dialect.deadline() is None
 
 
 # Pass-through

@@ -140,6 +140,7 @@ KINDS = [
 CODES = [code for code, _ in HARMLESS] + ["invalid_value", "server_error"]
 
 names = st.sampled_from(NAMES)
+odd: st.SearchStrategy[Any] = st.sampled_from([None, "ok", [], 7, {}])
 metadata = st.none() | st.fixed_dictionaries({"client_event_id": names})
 errors = st.fixed_dictionaries(
     {
@@ -161,9 +162,9 @@ responses = st.fixed_dictionaries(
     {
         "id": names,
         "status": st.sampled_from(["completed", "cancelled", "failed", "incomplete", None]),
-        "status_details": st.none() | st.fixed_dictionaries({"error": errors}),
-        "output": st.none() | st.lists(items, max_size=2),
-        "metadata": metadata,
+        "status_details": odd | st.fixed_dictionaries({"error": errors}),
+        "output": odd | st.lists(items, max_size=2),
+        "metadata": odd | metadata,
     }
 )
 server_events = st.fixed_dictionaries(
@@ -179,7 +180,7 @@ server_events = st.fixed_dictionaries(
         "arguments": st.sampled_from(["", "{}", "{"]),
         "delta": st.sampled_from(["", "//8=", "////", "%"]),
         "transcript": st.none() | st.text(max_size=3),
-        "error": errors,
+        "error": odd | errors,
     },
 )
 commands: st.SearchStrategy[Any] = st.one_of(

@@ -29,6 +29,8 @@ FRAME = AppendAudio(b"\xff" * 160)
 HISTORY = (Said(Speaker.CALLER, "Hi."), Said(Speaker.ASSISTANT, "Good day."), Said(Speaker.CALLER, ""))
 TOLD = ["item user: Hi.", "item assistant: Good day."]
 
+SILENT = AssistantComplained("a reply without a sound")
+
 GREETED: "list[Row]" = [
     (0.1, "created R1 ours", []),
     (0.2, "audio R1 A 1000", ["sound A 1000"]),
@@ -64,9 +66,29 @@ GUARDS: "dict[str, list[Row]]" = {
         (6.29, FRAME, []),
         (6.31, FRAME, ["update listening", "append 160"]),
     ],
-    "a greeting without sound": [
+    "a greeting without sound is tried again, and guarded again": [
         (0.1, "created R1 ours", []),
-        (0.3, "done R1 ours", ["update listening"]),
+        (0.3, "done R1 ours", [SILENT]),
+        (0.5, FRAME, []),
+        (0.8, None, [HELLO]),
+        (0.9, "created R2 ours", []),
+        (1.0, "audio R2 A 20", ["sound A 20"]),
+        (1.1, "done R2 ours", [ReplyEnded("A")]),
+        (1.2, ConfirmHeard("A"), ["update listening"]),
+    ],
+    "a greeting without sound, twice": [
+        (0.1, "created R1 ours", []),
+        (0.3, "done R1 ours", [SILENT]),
+        (0.8, None, [HELLO]),
+        (0.9, "created R2 ours", []),
+        (1.1, "done R2 ours", [AssistantFailed("a reply without a sound")]),
+    ],
+    "a greeting that was cut, and whose end never comes": [
+        (0.1, "created R1 ours", []),
+        (0.2, "audio R1 A 1000", ["sound A 1000"]),
+        (0.4, TruncateReply("A", 200), ["cancel R1", "truncate A 200"]),
+        (5.3, FRAME, []),
+        (5.4, None, [ReplyEnded("A"), "update listening"]),
     ],
     "a greeting that failed is tried again, and guarded again": [
         (0.1, "created R1 ours", []),
@@ -106,6 +128,15 @@ def test_the_greeting_is_guarded(dial: "Dial", guard: str) -> None:
     assert line.open() == [READY, HELLO]
     assert line.last("session.update")["session"]["audio"]["input"]["turn_detection"] is None
     line.play(GUARDS[guard])
+
+
+def test_a_server_that_refuses_to_listen_again_is_of_no_use(dial: "Dial") -> None:
+    line = dial(greeting="Hello.")
+    line.open()
+    line.play([*GREETED, (1.3, ConfirmHeard("A"), ["update listening"])])
+    refusal = line.event("error invalid_value no")
+    refusal["error"]["event_id"] = line.last("session.update")["event_id"]
+    assert line.hear(refusal) == [AssistantFailed("it does not listen: invalid_value: no")]
 
 
 def test_a_greeting_that_may_be_interrupted_is_not_guarded(dial: "Dial") -> None:
@@ -158,6 +189,11 @@ def test_what_was_said_before_is_told_again(dial: "Dial", opening: Opening, outc
     assert line.open(opening=opening, history=HISTORY) == outcome
     assert line.last("session.update")["session"]["audio"]["input"]["turn_detection"]
     assert line.tell(FRAME) == ["append 160"]
+
+
+def test_after_a_recovery_nothing_need_be_said(dial: "Dial") -> None:
+    line = dial(greeting="Hello.", reconnect_say=False)
+    assert line.open(opening=Opening.RECOVERED, history=HISTORY) == [*TOLD, READY]
 
 
 def test_items_told_again_are_text_under_our_names_and_never_cut(dial: "Dial") -> None:

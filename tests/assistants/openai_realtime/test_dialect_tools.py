@@ -1,6 +1,6 @@
 """Functions that the assistant calls: batches, the filler, notes, and hanging up."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -98,12 +98,30 @@ SCENES: "dict[str, list[Row]]" = {
         (2.1, "audio R2 A 20", ["sound A 20"]),
         (2.3, "done R2", [ReplyEnded("A"), "create"]),
     ],
-    "a call in a response that was interrupted is not run": [
+    "a call in a response that was interrupted is answered, not run": [
         (1.0, "created R1", []),
         (1.1, "speech U1", [CallerSpoke()]),
+        (1.2, CALL, ["output c1: error: interrupted"]),
         (1.2, CALL, []),
         (1.3, "done R1 cancelled turn_detected", []),
+        (1.4, AnswerTool("c1", "sunny"), []),
         (9.9, None, []),
+    ],
+    "a call that comes long after the interruption keeps nothing waiting": [
+        (1.0, "created R1", []),
+        (1.1, "speech U1", [CallerSpoke()]),
+        (2.0, "pause U1", [CallerPaused("U1")]),
+        (7.0, CALL, ["output c1: error: interrupted"]),
+        (7.1, "created R2", []),
+        (7.2, 'call R2 c2 note {"text": "x"}', [NoteTaken("x"), "output c2: noted"]),
+        (7.3, "done R2", ["create"]),
+    ],
+    "a caller whose pause is never told does not keep an answer waiting for ever": [
+        *CALLED_IN_R1,
+        (1.5, "speech U1", [CallerSpoke()]),
+        (1.9, AnswerTool("c1", "sunny"), ["output c1: sunny"]),
+        (61.4, None, []),
+        (61.5, None, ["create"]),
     ],
     # Filler
     "the caller is told to wait, once": [
@@ -177,6 +195,24 @@ SCENES: "dict[str, list[Row]]" = {
         (1.2, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [ReplyEnded("A"), LEFT]),
         (99.0, None, []),
+    ],
+    "not before calls beside it are answered": [
+        (1.0, "created R1", []),
+        (1.0, 'call R1 c2 weather {"city": "Rome"}', [ToolCalled("c2", "weather", '{"city": "Rome"}')]),
+        (1.1, "audio R1 A 500", ["sound A 500"]),
+        (1.2, "call R1 c1 hang_up {}", [LEAVES, GONE]),
+        (1.3, "done R1", [ReplyEnded("A")]),
+        (1.8, ConfirmHeard("A"), []),
+        (9.0, AnswerTool("c2", "sunny"), ["output c2: sunny", LEFT]),
+    ],
+    "a caller who speaks while calls beside it are open stays": [
+        (1.0, "created R1", []),
+        (1.0, 'call R1 c2 weather {"city": "Rome"}', [ToolCalled("c2", "weather", '{"city": "Rome"}')]),
+        (1.1, "audio R1 A 500", ["sound A 500"]),
+        (1.2, "call R1 c1 hang_up {}", [LEAVES, GONE]),
+        (1.3, "done R1", [ReplyEnded("A")]),
+        (1.8, "speech U1", [STAYS, CallerSpoke()]),
+        (1.9, AnswerTool("c2", "sunny"), ["output c2: sunny"]),
     ],
     "with the goodbye behind the call": [
         (1.0, "created R1", []),
@@ -311,58 +347,6 @@ def test_hanging_up_with_broken_arguments_does_not(dial: "Dial", arguments: str)
     (answer,) = line.hear(f"call R1 c1 hang_up {arguments}")
     assert isinstance(answer, str)
     assert answer.startswith("output c1: error")
-    assert line.hear("done R1") == ["create"]
-
-
-# Servers that tell a call in pieces
-
-ITEM = {"id": "F", "type": "function_call", "call_id": "c1", "name": "weather"}
-ARGUMENTS = '{"city": "Rome"}'
-ADDED = {"type": "response.output_item.added", "response_id": "R1", "item": ITEM | {"arguments": ""}}
-ITEM_DONE = {
-    "type": "response.output_item.done",
-    "response_id": "R1",
-    "item": ITEM | {"arguments": ARGUMENTS},
-}
-BARE = {
-    "type": "response.function_call_arguments.done",
-    "response_id": "R1",
-    "item_id": "F",
-    "arguments": ARGUMENTS,
-}
-BARE_DONE = ITEM_DONE | {"item": ITEM}
-DONE = {
-    "type": "response.done",
-    "response": {"id": "R1", "status": "completed", "output": [ITEM | {"arguments": ARGUMENTS}]},
-}
-MESSAGE = {"type": "response.output_item.added", "response_id": "R1", "item": {"id": "M", "type": "message"}}
-
-PIECES: list[list[tuple[dict[str, Any], bool]]] = [
-    [(ADDED, False), (BARE, True), (ITEM_DONE, False), (DONE, False)],
-    [(MESSAGE, False), (BARE, False), (BARE_DONE, True), (DONE, False)],
-    [(ADDED, False), (ITEM_DONE, True), (BARE, False), (DONE, False)],
-    [(BARE | {"call_id": "", "name": ""}, False), (DONE, True)],
-    [(DONE, True)],
-]
-
-
-@pytest.mark.parametrize("pieces", PIECES)
-def test_a_call_is_made_once_when_all_is_known_of_it(
-    dial: "Dial", pieces: list[tuple[dict[str, Any], bool]]
-) -> None:
-    line = dial()
-    line.open()
-    for event, called in pieces:
-        assert line.hear(event) == ([CALLED] if called else [])
-    assert line.tell(AnswerTool("c1", "sunny")) == ["output c1: sunny", "create"]
-
-
-def test_a_call_without_a_response_s_name_is_followed_up(dial: "Dial") -> None:
-    line = dial()
-    line.open()
-    nameless = {name: value for name, value in BARE.items() if name != "response_id"}
-    assert line.hear(nameless | {"call_id": "c1", "name": "weather"}) == [CALLED]
-    assert line.tell(AnswerTool("c1", "sunny")) == ["output c1: sunny"]
     assert line.hear("done R1") == ["create"]
 
 

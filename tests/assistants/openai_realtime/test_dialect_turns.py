@@ -1,37 +1,32 @@
 """Whose turn it is: responses asked for and not, digits, our own turn detection, and replies that do not come."""
 
-from base64 import b64decode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from bridge.events import (
-    AppendAudio,
     AssistantComplained,
     AssistantFailed,
     CallerPaused,
     CallerSpoke,
     EnterDigits,
     Ignored,
-    OpenAssistant,
     ReplyEnded,
-    TruncateReply,
+    ReplySaid,
 )
-from bridge.phone.wav import read_wav
-from telecodecs.codec import encoder
-from telecodecs.format import L16_16K, PCMU_8K, AudioFormat
-from telecodecs.g711 import ulaw_decode
-from telecodecs.resample import resample
 
 if TYPE_CHECKING:
-    from tests.assistants.openai_realtime.conftest import Dial, Outcome, Row
+    from tests.assistants.openai_realtime.conftest import Dial, Row
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 
 TYPED = "item user: The caller typed on the keypad: 12"
 REFUSED = Ignored("error: conversation_already_has_active_response")
+NOT_ACTIVE = Ignored("error: response_cancel_not_active")
+REFUSED_LATE = "error conversation_already_has_active_response in progress"
+SILENT = AssistantComplained("a reply without a sound")
+LISTENS = CallerSpoke(interrupts=False)
 NO_REPLY = AssistantFailed("no reply within 10 s")
 
 SPOKE: "list[Row]" = [
@@ -115,7 +110,52 @@ SCENES: "dict[str, list[Row]]" = {
         (2.2, "created R2", []),
         (2.3, "audio R2 B 20", ["sound B 20"]),
     ],
+    "a response that was cancelled, and had ended already": [
+        (1.0, "created R1", []),
+        (1.1, "audio R1 A 500", ["sound A 500"]),
+        (1.2, EnterDigits("12"), ["cancel R1", TYPED]),
+        (1.3, "not-active", [NOT_ACTIVE, ReplyEnded("A"), "create"]),
+        (1.4, "created R2 ours", []),
+        (1.5, "done R1", []),
+        (1.6, "audio R2 B 20", ["sound B 20"]),
+    ],
+    "a response that was cancelled, and whose end never comes": [
+        (1.0, "created R1", []),
+        (1.1, "audio R1 A 500", ["sound A 500"]),
+        (1.2, EnterDigits("12"), ["cancel R1", TYPED]),
+        (6.1, None, []),
+        (6.2, None, [ReplyEnded("A"), "create"]),
+    ],
+    "a response that the server cut, and whose end never comes": [
+        (1.0, "created R1", []),
+        (1.1, "audio R1 A 500", ["sound A 500"]),
+        (1.2, "speech U1", [CallerSpoke()]),
+        (2.0, "pause U1", [CallerPaused("U1")]),
+        (6.2, None, [ReplyEnded("A")]),
+        (12.0, None, ["create"]),
+    ],
     # No dead air
+    "a turn that is never said to be committed": [
+        (1.0, "speech U1", [CallerSpoke()]),
+        (2.0, "pause U1", [CallerPaused("U1")]),
+        (12.0, None, ["create"]),
+    ],
+    "a reply without a sound is asked for once more": [
+        *SPOKE,
+        (2.1, "created R1", []),
+        (2.2, "words R1 A Hm", [ReplySaid("A", "Hm")]),
+        (2.3, "done R1", [SILENT]),
+        (2.8, None, ["create"]),
+        (2.9, "created R2 ours", []),
+        (3.0, "done R2 ours", [AssistantFailed("a reply without a sound")]),
+    ],
+    "a reply without a sound to a caller who speaks again": [
+        *SPOKE,
+        (2.1, "created R1", []),
+        (2.2, "speech U2", [CallerSpoke()]),
+        (2.3, "done R1", []),
+        (9.0, None, []),
+    ],
     "a request without an answer is made once more, then given up": [
         (1.0, EnterDigits("12"), [TYPED, "create"]),
         (5.9, None, []),
@@ -188,6 +228,15 @@ SCENES: "dict[str, list[Row]]" = {
             "done R1 incomplete max_output_tokens",
             [AssistantComplained("a reply is incomplete: max_output_tokens")],
         ),
+        (1.6, None, ["create"]),
+        (1.7, "created R2 ours", []),
+        (1.8, "audio R2 A 20", ["sound A 20"]),
+        (
+            1.9,
+            "done R2 incomplete max_output_tokens",
+            [ReplyEnded("A"), AssistantComplained("a reply is incomplete: max_output_tokens")],
+        ),
+        (9.0, None, []),
     ],
     "an end without a beginning": [(1.0, "done R1 cancelled turn_detected", []), (1.1, "done R1", [])],
 }
@@ -198,6 +247,54 @@ def test_with_the_servers_turn_detection(dial: "Dial", scene: str) -> None:
     line = dial()
     line.open()
     line.play(SCENES[scene])
+
+
+UNINTERRUPTED: "dict[str, list[Row]]" = {
+    "the server's own response is refused": [
+        (2.1, REFUSED_LATE, [REFUSED]),
+        (3.0, "done R1", [ReplyEnded("A"), "create"]),
+        (3.1, "created R2 ours", []),
+        (3.2, "audio R2 B 20", ["sound B 20"]),
+        (3.3, "done R2 ours", [ReplyEnded("B")]),
+        (99.0, None, []),
+    ],
+    "the server tells nothing": [
+        (3.0, "done R1", [ReplyEnded("A")]),
+        (12.9, None, []),
+        (13.0, None, ["create"]),
+    ],
+    "the server answers after it": [
+        (3.0, "done R1", [ReplyEnded("A")]),
+        (3.1, "created R2", []),
+        (3.2, "audio R2 B 20", ["sound B 20"]),
+        (3.3, "done R2", [ReplyEnded("B")]),
+        (99.0, None, []),
+    ],
+    "the caller speaks again": [
+        (2.1, REFUSED_LATE, [REFUSED]),
+        (2.5, "speech U2", [LISTENS]),
+        (3.0, "done R1", [ReplyEnded("A")]),
+        (20.0, "pause U2", [CallerPaused("U2")]),
+        (20.1, "created R2", []),
+        (20.2, "audio R2 B 20", ["sound B 20"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("scene", UNINTERRUPTED)
+def test_a_turn_that_comes_into_a_reply_which_it_does_not_interrupt(dial: "Dial", scene: str) -> None:
+    line = dial(turn_detection={"type": "server_vad", "interrupt_response": False})
+    line.open()
+    line.play(
+        [
+            (1.0, "created R1", []),
+            (1.1, "audio R1 A 500", ["sound A 500"]),
+            (1.2, "speech U1", [LISTENS]),
+            (2.0, "pause U1", [CallerPaused("U1")]),
+            (2.0, "committed U1", []),
+            *UNINTERRUPTED[scene],
+        ]
+    )
 
 
 def test_a_request_that_the_server_rejects_is_made_once_more(dial: "Dial") -> None:
@@ -226,92 +323,3 @@ def test_if_the_server_detects_turns_but_does_not_answer_we_ask(dial: "Dial") ->
             (2.4, "done R1 ours", [ReplyEnded("A")]),
         ]
     )
-
-
-# Digits, other ways
-
-
-@pytest.mark.parametrize(
-    ("vad", "silence"),
-    [
-        ("server_vad", 600),
-        ("semantic_vad", 600),
-        ({"type": "server_vad", "silence_duration_ms": 333}, 440),
-        ({"type": "none", "silence_duration_ms": 700}, 800),
-    ],
-)
-def test_an_entry_followed_by_silence(dial: "Dial", vad: object, silence: int) -> None:
-    line = dial(dtmf={"respond": "silence"}, turn_detection=vad)
-    line.open()
-    assert line.tell(EnterDigits("12")) == [TYPED, f"append {silence * 8}"]
-    audio = b64decode(line.last("input_audio_buffer.append")["audio"])
-    assert audio.count(PCMU_8K.silence) == len(audio)
-
-
-def test_an_entry_that_is_only_told(dial: "Dial") -> None:
-    line = dial(dtmf={"respond": "none", "text": "keys: {digits}"})
-    line.open()
-    line.play(
-        [
-            (1.0, "created R1", []),
-            (1.1, "audio R1 A 500", ["sound A 500"]),
-            (1.2, EnterDigits("1#"), ["item user: keys: 1#"]),
-            (1.3, "audio R1 A 500", ["sound A 500"]),
-        ]
-    )
-
-
-# Our own turn detection
-
-
-def speech(line: AudioFormat) -> bytes:
-    """A sentence, and a second and a half of silence, in this format."""
-    spoken = read_wav(FIXTURES / "sentence-en-us-male.wav")
-    samples = ulaw_decode(np.frombuffer(spoken + b"\xff" * 12_000, np.uint8))
-    return encoder(line)(resample(samples, 8_000, line.rate_hz))
-
-
-@pytest.mark.parametrize("format", [PCMU_8K, L16_16K], ids=str)
-def test_without_the_servers_turn_detection_we_hear_turns(dial: "Dial", format: AudioFormat) -> None:
-    line = dial(turn_detection="none")
-    line.open(format)
-    line.play([(0.5, "created R1", []), (0.6, "audio R1 A 900", ["sound A 900"])])
-    audio, size = speech(line.speaks), line.speaks.bytes_in(20)
-    heard: list[Outcome] = []
-    for at in range(0, len(audio), size):
-        line.now += 0.02
-        outcome = line.tell(AppendAudio(audio[at : at + size]))
-        assert outcome[0] == f"append {len(audio[at : at + size])}"
-        heard += outcome[1:]
-        if CallerSpoke() in outcome:
-            heard += line.tell(TruncateReply("A", 100))
-        if "cancel R1" in outcome:
-            heard += line.hear("done R1 cancelled client_cancelled")
-    spoke = ["cancel R1", CallerSpoke(), "truncate A 100", ReplyEnded("A")]
-    assert heard == [*spoke, "commit", "create", CallerPaused()]
-    line.play(
-        [
-            (line.now, "committed U1", []),
-            (line.now, "created R2 ours", []),
-            (line.now, "audio R2 B 20", ["sound B 20"]),
-            (line.now, "done R2 ours", [ReplyEnded("B")]),
-        ]
-    )
-
-
-def test_what_is_noticed_while_audio_is_sent_is_due_at_once(dial: "Dial") -> None:
-    line = dial(turn_detection="none")
-    line.open()
-    audio = speech(PCMU_8K)
-    line.now = 5.0
-    line.dialect.encode(AppendAudio(audio[: len(audio) // 2]), 5.0)
-    assert line.dialect.deadline() == 5.0
-    assert line.hear("transcribed U0 ") == [CallerSpoke()], "in order, if a message comes first"
-    assert line.dialect.deadline() is None
-
-
-def test_an_entry_before_the_session_stands_waits_for_it(dial: "Dial") -> None:
-    line = dial()
-    line.tell(OpenAssistant("CA1", PCMU_8K))
-    assert line.tell(EnterDigits("12")) == [TYPED]
-    assert line.hear(line.echo())[1:] == ["create"]

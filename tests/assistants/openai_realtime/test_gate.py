@@ -193,6 +193,27 @@ RACES: dict[str, list[tuple[float, Step, str, GateState]]] = {
         (0.2, created("R1", unwanted=True), "", ACTIVE),
         (0.3, done("R1"), "", IDLE),
     ],
+    "nor by one that is interrupted without a turn of the caller's": [
+        (0.0, ask(REPLY), "e1", REQUESTED),
+        (0.1, interrupt, "", REQUESTED),
+        (0.1, ask(about("a")), "", REQUESTED),
+        (0.2, created("R1", unwanted=True), "", ACTIVE),
+        (0.3, done("R1"), "e2", REQUESTED),
+    ],
+    "the server's own was refused, for the caller's turn came into a reply": [
+        (0.0, created("R0"), "", ACTIVE),
+        (0.1, hold(9.0), "", ACTIVE),
+        (0.2, refused(None), "", ACTIVE),
+        (0.3, done("R0"), "e1", REQUESTED),
+    ],
+    "the same, but the caller speaks again": [
+        (0.0, created("R0"), "", ACTIVE),
+        (0.1, hold(), "", ACTIVE),
+        (0.2, refused(None), "", ACTIVE),
+        (0.3, done("R0"), "", IDLE),
+        (1.0, hold(3.0), "", IDLE),
+        (3.0, nothing, "e1", REQUESTED),
+    ],
     "unwanted and never made": [
         (0.0, ask(REPLY), "e1", REQUESTED),
         (0.1, interrupt, "", REQUESTED),

@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from bridge.assistants.openai_realtime.session import SET_BESIDE
 from bridge.assistants.openai_realtime.settings import RealtimeSettings, check_session
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
+from bridge.faults import faults_in
 from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 
 PCM = {"type": "audio/pcm", "rate": 24_000}
@@ -106,7 +109,7 @@ WRITTEN: list[tuple[dict[str, Any], tuple[str | int, ...], Any]] = [
     # whatever else there is, or will be
     ({"session": {"include": ["x"], "new": {"a": 1}}}, ("new", "a"), 1),
     ({"session": {"audio": {"input": {"noise_reduction": {"strength": 2}}}}}, ("audio", "output", "voice"), "marin"),
-    ({"session": {"audio": {"output": {"voice": "cedar"}}}}, ("audio", "output", "voice"), "cedar"),
+    ({"session": {"reasoning": {"summary": "auto"}}, "reasoning": "low"}, ("reasoning",), {"effort": "low", "summary": "auto"}),
     ({"session": {"tools": [{"type": "mcp", "server_label": "x"}]}}, ("tools", 0), FLAT),
     ({"session": {"tools": [{"type": "mcp", "server_label": "x"}]}}, ("tools", 1, "server_label"), "x"),
 ]  # fmt: skip
@@ -125,8 +128,60 @@ def test_tools_are_flat_functions() -> None:
 
 
 @pytest.mark.parametrize("off", [False, "false"])
+def test_a_voice_can_be_left_to_the_server(off: Any) -> None:
+    assert "voice" not in settings(voice=off).session(PCMU_8K, ())["audio"]["output"]
+
+
+@pytest.mark.parametrize("off", [False, "false"])
 def test_transcription_can_be_turned_off(off: Any) -> None:
     assert "transcription" not in settings(transcription=off).session(PCMU_8K, ())["audio"]["input"]
+
+
+MUTE = "should be left out, the bridge sets it: without sound nobody would hear it"
+LINE = "should be left out, the bridge sets it: it is that of the line"
+NOT_HERE: list[tuple[dict[str, Any], str, str]] = [
+    ({"type": "transcription"}, "type", "should be left out, the bridge sets it: it is always realtime"),
+    ({"output_modalities": ["text"]}, "output_modalities", MUTE),
+    ({"audio": {"input": {"format": {"type": "audio/opus"}}}}, "audio.input.format", LINE),
+    ({"audio": {"output": {"format": {"rate": 8000}}}}, "audio.output.format", LINE),
+    ({"audio": 5}, "audio", "should be a table"),
+    ({"audio": {"output": []}}, "audio.output", "should be a table"),
+    *(
+        ({name: "x"}, name, f"should be set by {name}, beside session")
+        for name in ("instructions", "tool_choice", "parallel_tool_calls", "max_output_tokens")
+    ),
+    *(
+        ({name: "x"}, name, f"should be set by {name}, beside")
+        for name in ("truncation", "prompt", "tracing")
+    ),
+    ({"reasoning": {"effort": "low"}}, "reasoning.effort", "should be set by reasoning, beside session"),
+    *(
+        ({"audio": {way: {name: {}}}}, f"audio.{way}.{name}", f"should be set by {name}, beside session")
+        for way, names in (("input", ("turn_detection", "transcription")), ("output", ("voice", "speed")))
+        for name in names
+    ),
+    (
+        {"audio": {"input": {"noise_reduction": {"type": "far_field"}}}},
+        "audio.input.noise_reduction.type",
+        "should be set by noise_reduction, beside session",
+    ),
+]
+
+
+@pytest.mark.parametrize(("extra", "key", "message"), NOT_HERE)
+def test_what_has_a_setting_or_is_the_bridge_s_is_not_for_session(
+    extra: dict[str, Any], key: str, message: str
+) -> None:
+    fields = {"session": extra}
+    with pytest.raises(ValidationError) as refusal:
+        settings(**fields)
+    (fault,) = faults_in(refusal.value, fields)
+    assert ".".join(fault.key) == f"session.{key}"
+    assert fault.message.startswith(message)
+
+
+def test_what_is_refused_names_settings_that_there_are() -> None:
+    assert set(SET_BESIDE.values()) <= set(RealtimeSettings.model_fields)
 
 
 EVERY_VAD = ["server_vad", "semantic_vad", "none"]
@@ -134,9 +189,7 @@ EVERY_VAD = ["server_vad", "semantic_vad", "none"]
 
 @pytest.mark.parametrize("kind", EVERY_VAD)
 def test_the_guard_has_nobody_listen_whatever_is_set(kind: str) -> None:
-    guarded = settings(
-        turn_detection=kind, session={"audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
-    ).session(PCMU_8K, (), listening=False)
+    guarded = settings(turn_detection=kind).session(PCMU_8K, (), listening=False)
     assert guarded["audio"]["input"]["turn_detection"] is None
     assert guarded["audio"]["input"]["format"] == {"type": "audio/pcmu"}
 
@@ -146,7 +199,7 @@ def test_the_guard_has_nobody_listen_whatever_is_set(kind: str) -> None:
 def test_listening_again_is_the_session_s_own_turn_detection_and_both_formats(
     kind: str, line: AudioFormat
 ) -> None:
-    realtime = settings(turn_detection=kind, session={"audio": {"output": {"format": {"rate": 8000}}}})
+    realtime = settings(turn_detection=kind)
     audio = realtime.session(line, ())["audio"]
     assert realtime.listening_update(line) == {
         "type": "realtime",
@@ -175,16 +228,6 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"tracing": {"group_id": 7}}, "tracing.group_id = 7: Input should be a valid string"),
     ({"prompt": {"id": "p", "variables": {"a": 7}}}, "prompt.variables.a = 7: Input should be a valid string"),
     ({"transcription": {"delay": "long"}}, "audio.input.transcription.delay = 'long': Input should be 'minimal'"),
-    ({"session": {"type": "transcription"}}, "type = 'transcription': Input should be 'realtime'"),
-    ({"session": {"output_modalities": ["video"]}}, "output_modalities.0 = 'video': Input should be 'text' or"),
-    (
-        {"session": {"audio": {"input": {"turn_detection": {"threshold": "0.5"}}}}},
-        "audio.input.turn_detection.threshold = '0.5': Input should be a valid number",
-    ),
-    (
-        {"session": {"audio": {"input": {"format": {"type": "audio/opus"}}}}},
-        "audio.input.format.type = 'audio/opus': Input should be 'audio/pcm'; Input should be 'audio/pcmu'",
-    ),
     ({"session": {"tools": [{"type": "function", "name": 5}]}}, "tools.1.name = 5: Input should be a valid string"),
     (
         {"session": {"tools": [{"type": "mcp", "server_label": "x", "authorization": 123456}]}},

@@ -28,6 +28,9 @@ SAME: list[tuple[str, Any, Any]] = [
     ("turn_detection", {"threshold": 0.4}, ServerVad(threshold=0.4)),
     ("dtmf", {"text": "Keys: {digits}."}, Dtmf(text="Keys: {digits}.")),
     ("transcription", False, None),
+    ("voice", False, None),
+    ("voice", "false", None),
+    ("reconnect_say", False, None),
 ]
 
 
@@ -43,7 +46,7 @@ def test_the_defaults_are_said_where_the_dialect_leans_on_them() -> None:
     assert OwnVad(type="none").silence_duration_ms == 700
     assert realtime.filler == Filler(say="One moment, please.", after_s=2.0)
     assert realtime.dtmf.text.format(digits="42") == "The caller typed on the keypad: 42"
-    assert (realtime.greeting, realtime.reply_s) == (None, 10)
+    assert (realtime.greeting, realtime.reply_s) == (None, 5)
 
 
 def test_instructions_are_read_from_their_file(tmp_path: Path) -> None:
@@ -58,12 +61,15 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"base_url": "https://u:p@x"}, "base_url", "should have no user and no password"),
     ({"base_url": "https://x/v1?api-version=1"}, "base_url", "should have no query"),
     ({"base_url": "https://x:0/v1"}, "base_url", "port between 1 and 65535"),
+    ({"base_url": "https://x:pass/v1"}, "base_url", "port between 1 and 65535"),
     ({"api_key": ""}, "api_key", "should be one line of ASCII"),
     ({"api_key": "sk-1\n"}, "api_key", "should be one line of ASCII"),
     ({"headers": {"X-A": "a\r\nX-B: b"}}, "headers.X-A", "should be one line of ASCII"),
     ({"headers": {"X A": "a"}}, "headers", "'X A' is no header's name"),
     ({"model": ""}, "model", "at least 1 character"),
     ({"voice": {"id": "v", "idd": "x"}}, "voice.idd", "did you mean id?"),
+    ({"voice": ""}, "voice", "at least 1 character"),
+    ({"voice": {"id": ""}}, "voice.id", "at least 1 character"),
     ({"voice": 7}, "voice", "Input should be a valid string"),
     ({"speed": 2}, "speed", "less than or equal to 1.5"),
     ({"turn_detection": {"treshold": 0.5}}, "turn_detection.treshold", "did you mean threshold?"),
@@ -83,6 +89,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"dtmf": {"text": "{digits} {name}"}}, "dtmf.text", "no other braces"),
     ({"dtmf": {"text": "{digits} }"}}, "dtmf.text", "no other braces"),
     ({"reply_s": 0}, "reply_s", "greater than 0"),
+    ({"reconnect_say": ""}, "reconnect_say", "at least 1 character"),
+    ({"tools": {"look": {"url": "https://u:p@x/"}}}, "tools.look.url", "should have no user and no password"),
+    ({"tools": {"look": {"url": "https://x:pass/"}}}, "tools.look.url", "port between 1 and 65535"),
+    ({"tools": {"look": {"url": "ftp://x/"}}}, "tools.look.url", "should match pattern"),
     ({"instructions_file": "none.md"}, "instructions_file", "No such file or directory; should be a text file"),
     ({"instructions_file": "."}, "instructions_file", "should be a text file"),
     ({"instructions": "a", "instructions_file": __file__}, "instructions", "not both"),
@@ -111,12 +121,15 @@ def test_no_secret_shows() -> None:
     realtime = settings(
         api_key="hush-1",
         headers={"X-Route": "hush-2"},
-        query={"api-key": "hush-3", "deployment": "seen-1"},
+        query={"sig": "hush-3"},
         session={"tools": [{"type": "mcp", "authorization": "hush-4", "server_label": "seen-2"}]},
-        tools={"look": {"url": "https://x/", "headers": {"X-A": "hush-5"}}},
+        tools={"look": {"url": "https://seen-1/?code=hush-6", "headers": {"X-A": "hush-5"}}},
     )
     shown = realtime.model_dump_json()
     assert "hush" not in shown + repr(realtime)
     assert "seen-1" in shown
     assert "seen-2" in shown
     assert '"session":' in shown
+    assert '"sig":' in shown
+    assert realtime.address().url.endswith("&sig=hush-3")
+    assert realtime.tools["look"].url == "https://seen-1/?code=hush-6"

@@ -35,7 +35,7 @@ READS: list[tuple[str, object]] = [
     ),
     (
         '{"type":"error","error":{"type":"t","code":null,"message":"m","param":null,"event_id":"vb_1"}}',
-        event.Error(event.ErrorBody("t", None, "m", None, "vb_1")),
+        event.Error({"type": "t", "code": None, "message": "m", "param": None, "event_id": "vb_1"}),
     ),
     ('{"type":"session.updated","session":{"audio":null}}', event.SessionUpdated(event.SessionBody())),
     ('{"type":"novelty","delta":7}', wire.Unread("novelty")),
@@ -54,7 +54,7 @@ REFUSES = [
     ('{"type":"response.created"}', "`response`"),
     ('{"type":"response.done","response":7}', r"response\.done: "),
     ('{"type":"session.updated","session":"s3cret"}', r"session\.updated: "),
-    ('{"type":"error","error":null}', "error: "),
+    ('{"type":"error"}', "`error`"),
 ]
 
 WRITES: list[tuple[str, dict[str, Any]]] = [
@@ -125,6 +125,44 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("message", "read"), READS)
 def test_reads(message: str, read: object) -> None:
     assert wire.read(message) == read
+
+
+RESPONSES: list[tuple[str, object]] = [
+    ('{"id":null}', ("", None, None, [], None)),
+    ('{"id":"R","status_details":"ok","metadata":[],"output":{}}', ("R", None, None, [], None)),
+    ('{"id":"R","status":{},"status_details":{"reason":[]},"output":[7]}', ("R", None, None, [], None)),
+    (
+        '{"id":"R","status_details":{"reason":"x","error":"boom"},"metadata":{"client_event_id":"e"}}',
+        ("R", "x", event.ErrorBody(message="boom"), [], "e"),
+    ),
+    (
+        '{"id":"R","output":[{"id":"F","type":"function_call","call_id":7,"name":null,"arguments":{"a":1}}]}',
+        ("R", None, None, [event.Item("F", "function_call", "7", None, '{"a":1}')], None),
+    ),
+]
+
+
+@pytest.mark.parametrize(("response", "read"), RESPONSES)
+def test_a_surprise_in_a_response_costs_itself(response: str, read: object) -> None:
+    done = wire.read(f'{{"type":"response.done","response":{response}}}')
+    assert isinstance(done, event.ResponseDone)
+    body = done.response
+    assert (body.id, body.reason, body.error, body.items, body.client_event_id) == read
+
+
+ERRORS = [
+    ('"text"', event.ErrorBody(message="text")),
+    ("null", event.ErrorBody()),
+    ("[]", event.ErrorBody()),
+    ('{"code":429,"message":{},"param":[],"event_id":true}', event.ErrorBody(code="429")),
+]
+
+
+@pytest.mark.parametrize(("error", "body"), ERRORS)
+def test_a_surprise_in_an_error_costs_itself(error: str, body: event.ErrorBody) -> None:
+    read = wire.read(f'{{"type":"error","error":{error}}}')
+    assert isinstance(read, event.Error)
+    assert read.body == body
 
 
 @pytest.mark.parametrize(("message", "why"), REFUSES)
