@@ -196,7 +196,7 @@ class Call:
         if event.is_successor:
             self._timers.stop(Timer.OPEN)
             if self._conversation.quiet(now) and self._succession.is_up_to_date:
-                return [SeatSuccessor(), *self._ready(event, now)]
+                return [SeatSuccessor(), *self._conversation.break_off(now), *self._ready(event, now)]
             self._timers.set(Timer.RENEW, now + LOOK_AGAIN_S)
             return []
         return self._ready(event, now)

@@ -1,10 +1,8 @@
 """Connects calls with assistants: by name to a dialect, a leg and the tools that the settings give it."""
 
-from collections.abc import Sequence
-
 from bridge.assistants import ASSISTANTS
 from bridge.config import Settings
-from bridge.contracts import Connection, Leg, Lost, Receive, ToolSchema
+from bridge.contracts import Connection, Leg, Lost, Receive
 from bridge.dialling import Dialler
 from bridge.events import OpenAssistant
 from bridge.phone.wav import read_wav
@@ -42,8 +40,7 @@ class Switchboard:
         """See `contracts.Connect`."""
         name = command.assistant
         settings, toolbox = self._settings.settings_of(name), self._toolboxes[name]
-        schemas: Sequence[ToolSchema] = toolbox.schemas
-        assistant = ASSISTANTS[settings.kind].dialect(settings, schemas)
+        assistant = ASSISTANTS[settings.kind].dialect(settings, toolbox.schemas)
         address = settings.address()
         leg: Leg
         if address is None:

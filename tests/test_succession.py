@@ -299,6 +299,24 @@ def test_a_successor_that_comes_when_somebody_speaks_is_not_seated() -> None:
     )
 
 
+def test_a_successor_may_give_the_same_names() -> None:
+    renewing = lasting(3600)
+    at = 3600 - RENEW_BEFORE_S
+    for when, text in ((1.0, "Good morning."), (at + 1, "Goodbye.")):
+        renewing.handle(ReplySaid("item_1", text), when)
+        sent = renewing.handle(ReplyAudio("item_1", FRAME), when)
+        sent += renewing.handle(ReplyEnded("item_1"), when)
+        for mark in [command.name for command in sent if isinstance(command, SendMark)]:
+            renewing.handle(MarkReached(mark), when + 0.1)
+        if when == 1.0:
+            assert renewing.handle(TimePassed(), at) == [
+                opened("a", Opening.RENEWED, Said(Speaker.ASSISTANT, "Good morning."))
+            ]
+            assert renewing.handle(SUCCESSOR, at + 0.1) == [SeatSuccessor()]
+    history = (Said(Speaker.ASSISTANT, "Good morning."), Said(Speaker.ASSISTANT, "Goodbye."))
+    assert renewing.handle(LOST, at + 2) == [opened("a", Opening.RECOVERED, *history)]
+
+
 def test_a_successor_that_missed_something_is_not_seated() -> None:
     at = 3600 - RENEW_BEFORE_S
     follow(
