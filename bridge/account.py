@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Any
 
+from bridge.commands import (
+    AppendAudio,
+    ClearPlayback,
+    EnterDigits,
+    PlayAudio,
+    SendMark,
+)
 from bridge.contracts import Account, Turn
 from bridge.events import (
-    AppendAudio,
     AssistantReady,
     CallerPaused,
     CallerSpoke,
-    ClearPlayback,
-    EnterDigits,
     MarkReached,
-    PlayAudio,
     ReplyAudio,
-    SendMark,
     TokensUsed,
     ToolCalled,
     Word,

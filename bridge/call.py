@@ -10,6 +10,12 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from bridge.caller import Caller
+from bridge.commands import (
+    CloseAssistant,
+    Command,
+    HangUp,
+    SeatSuccessor,
+)
 from bridge.conversation import Conversation
 from bridge.events import (
     AssistantComplained,
@@ -23,12 +29,9 @@ from bridge.events import (
     CallerSaid,
     CallerSpoke,
     CallStarted,
-    CloseAssistant,
     ClosingAsked,
-    Command,
     DigitPressed,
     Event,
-    HangUp,
     Ignored,
     LegLost,
     LegName,
@@ -39,7 +42,6 @@ from bridge.events import (
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
-    SeatSuccessor,
     TimePassed,
     TokensUsed,
     ToolAnswered,

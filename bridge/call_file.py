@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 import structlog
 
-from bridge.events import CallStarted, HangUp, OpenAssistant, Word
+from bridge.commands import HangUp, OpenAssistant
+from bridge.events import CallStarted, Word
 
 MOST_NAMESAKES = 99
 """Files of one call and one second, at the most."""

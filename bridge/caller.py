@@ -5,7 +5,8 @@ Until the assistant is ready both are held. No clock: `now` is seconds; what fal
 
 from collections import deque
 
-from bridge.events import AppendAudio, CallerAudio, Command, DigitPressed
+from bridge.commands import AppendAudio, Command
+from bridge.events import CallerAudio, DigitPressed
 from bridge.keypad import Keypad
 from bridge.media import Uplink
 from bridge.timers import Timer, Timers

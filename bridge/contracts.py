@@ -3,15 +3,13 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from bridge.events import (
+from bridge.commands import (
     AssistantCommand,
-    AssistantEvent,
     CarrierCommand,
-    CarrierEvent,
     OpenAssistant,
     RunTool,
-    Word,
 )
+from bridge.events import AssistantEvent, CarrierEvent, Word
 
 WireMessage = str | bytes
 """One WebSocket message: text as str, binary as bytes."""

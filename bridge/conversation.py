@@ -6,25 +6,27 @@ No clock: `now` is seconds.
 from collections import Counter
 from math import inf
 
-from bridge.events import (
+from bridge.commands import (
     AnswerTool,
+    Command,
+    DropReply,
+    EnterDigits,
+    RunTool,
+    TruncateReply,
+)
+from bridge.events import (
     AssistantComplained,
     AssistantLeaving,
     AssistantReady,
     CallerPaused,
     CallerSaid,
     CallerSpoke,
-    Command,
-    DropReply,
-    EnterDigits,
     MarkReached,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
-    RunTool,
     ToolAnswered,
     ToolCalled,
-    TruncateReply,
 )
 from bridge.timers import Timers
 from bridge.transcript import Transcript

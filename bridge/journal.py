@@ -18,27 +18,29 @@ from typing import Any, get_args
 from msgspec import json
 
 from bridge.call_file import CallFile, accepted
+from bridge.commands import (
+    AppendAudio,
+    Command,
+    ConfirmHeard,
+    DropReply,
+    PlayAudio,
+    SendMark,
+    TruncateReply,
+)
 from bridge.contracts import Account
 from bridge.events import (
-    AppendAudio,
     AssistantFailed,
     AssistantReady,
     CallEnded,
     CallerAudio,
     CallStarted,
     ClosingAsked,
-    Command,
-    ConfirmHeard,
-    DropReply,
     LegLost,
     MarkReached,
     OtherPartyAudio,
-    PlayAudio,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
-    SendMark,
-    TruncateReply,
     Word,
 )
 from bridge.journal_line import encode

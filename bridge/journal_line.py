@@ -9,23 +9,25 @@ from typing import Any
 
 from msgspec import Struct, json, structs
 
-from bridge.events import (
+from bridge.commands import (
     AnswerTool,
+    CloseAssistant,
+    HangUp,
+    OpenAssistant,
+    RunTool,
+)
+from bridge.events import (
     AssistantComplained,
     AssistantFailed,
     CallerSaid,
     CallStarted,
-    CloseAssistant,
     ClosingAsked,
-    HangUp,
     Ignored,
     LegLost,
     MessageRefused,
     NoteTaken,
-    OpenAssistant,
     Opening,
     ReplySaid,
-    RunTool,
     ToolAnswered,
     ToolCalled,
     Word,

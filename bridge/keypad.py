@@ -3,7 +3,7 @@
 An entry ends with `TERMINATOR`, when it is full, or `QUIET_S` after its last key. No clock: `now` is seconds.
 """
 
-from bridge.events import Command, EnterDigits, TypeDigit
+from bridge.commands import Command, EnterDigits, TypeDigit
 
 QUIET_S = 1.0
 """From the last key to the end of the entry."""

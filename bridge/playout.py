@@ -14,7 +14,15 @@ from collections import deque
 from dataclasses import dataclass
 from statistics import median_low
 
-from bridge.events import ClearPlayback, Command, ConfirmHeard, DropReply, PlayAudio, SendMark, TruncateReply
+from bridge.commands import (
+    ClearPlayback,
+    Command,
+    ConfirmHeard,
+    DropReply,
+    PlayAudio,
+    SendMark,
+    TruncateReply,
+)
 from telecodecs.format import AudioFormat
 
 MESSAGE_MS = 200

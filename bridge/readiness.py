@@ -2,15 +2,14 @@
 
 import structlog
 
+from bridge.commands import CloseAssistant, OpenAssistant
 from bridge.contracts import Account
 from bridge.events import (
     AssistantComplained,
     AssistantFailed,
     AssistantReady,
-    CloseAssistant,
     LegLost,
     LegName,
-    OpenAssistant,
     Opening,
     Word,
 )

@@ -19,15 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from bridge.call_file import CallFile, accepted
+from bridge.commands import (
+    ClearPlayback,
+    HangUp,
+    OpenAssistant,
+    PlayAudio,
+)
 from bridge.contracts import Account
 from bridge.events import (
     CallerAudio,
     CallStarted,
-    ClearPlayback,
-    HangUp,
-    OpenAssistant,
     OtherPartyAudio,
-    PlayAudio,
     Word,
 )
 from telecodecs.codec import decoder

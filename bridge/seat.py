@@ -10,6 +10,14 @@ from functools import partial
 import structlog
 from msgspec import structs
 
+from bridge.commands import (
+    AppendAudio,
+    AssistantCommand,
+    CloseAssistant,
+    OpenAssistant,
+    RunTool,
+    SeatSuccessor,
+)
 from bridge.contracts import (
     Answer,
     Assistant,
@@ -22,18 +30,12 @@ from bridge.contracts import (
 )
 from bridge.errors import MalformedMessage
 from bridge.events import (
-    AppendAudio,
-    AssistantCommand,
     AssistantFailed,
     AssistantReady,
-    CloseAssistant,
     Event,
     LegLost,
     LegName,
     MessageRefused,
-    OpenAssistant,
-    RunTool,
-    SeatSuccessor,
     ToolAnswered,
 )
 

@@ -15,23 +15,25 @@ import structlog
 
 from bridge.account import Accounting, summary
 from bridge.call import Call
-from bridge.contracts import Carrier, Connect, Leg, WireMessage, Witness
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.commands import (
     AppendAudio,
     CarrierCommand,
     ClearPlayback,
     CloseAssistant,
-    Event,
     HangUp,
-    LegLost,
-    LegName,
-    MessageRefused,
     OpenAssistant,
     PlayAudio,
     RunTool,
     SeatSuccessor,
     SendMark,
+)
+from bridge.contracts import Carrier, Connect, Leg, WireMessage, Witness
+from bridge.errors import MalformedMessage
+from bridge.events import (
+    Event,
+    LegLost,
+    LegName,
+    MessageRefused,
     TimePassed,
     Word,
 )

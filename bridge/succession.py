@@ -7,7 +7,13 @@ for a while since has earned another. No clock: `now` is seconds.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bridge.events import AssistantReady, CallStarted, OpenAssistant, Opening, Said
+from bridge.commands import OpenAssistant
+from bridge.events import (
+    AssistantReady,
+    CallStarted,
+    Opening,
+    Said,
+)
 from telecodecs.format import L16_8K, AudioFormat
 
 FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 1009, 3000, 3003, 4000})

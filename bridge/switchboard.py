@@ -1,10 +1,10 @@
 """Connects calls with assistants: by name to a dialect, a leg and the tools that the settings give it."""
 
 from bridge.assistants import ASSISTANTS
+from bridge.commands import OpenAssistant
 from bridge.config import Settings
 from bridge.contracts import Connection, Leg, Lost, Receive
 from bridge.dialling import Dialler
-from bridge.events import OpenAssistant
 from bridge.phone.wav import read_wav
 from bridge.preconnect import Preconnections
 from bridge.seat import MemoryLeg

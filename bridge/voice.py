@@ -7,7 +7,7 @@ No clock: `now` is seconds; what falls due is in the call's `timers`.
 
 from collections import deque
 
-from bridge.events import Command, ConfirmHeard, DropReply
+from bridge.commands import Command, ConfirmHeard, DropReply
 from bridge.media import FRAME_MS, Downlink
 from bridge.playout import Playout
 from bridge.timers import Timer, Timers

@@ -5,22 +5,24 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.account import Accounting, summary
-from bridge.contracts import Account, Turn
-from bridge.events import (
+from bridge.commands import (
     AnswerTool,
     AppendAudio,
+    ClearPlayback,
+    EnterDigits,
+    PlayAudio,
+    RunTool,
+    SendMark,
+)
+from bridge.contracts import Account, Turn
+from bridge.events import (
     AssistantReady,
     CallerAudio,
     CallerPaused,
     CallerSpoke,
-    ClearPlayback,
-    EnterDigits,
     MarkReached,
-    PlayAudio,
     ReplyAudio,
     ReplyEnded,
-    RunTool,
-    SendMark,
     TokensUsed,
     ToolAnswered,
     ToolCalled,

@@ -5,8 +5,21 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.call import Call
-from bridge.events import (
+from bridge.commands import (
     AppendAudio,
+    ClearPlayback,
+    CloseAssistant,
+    Command,
+    ConfirmHeard,
+    DropReply,
+    HangUp,
+    OpenAssistant,
+    PlayAudio,
+    SendMark,
+    TruncateReply,
+    TypeDigit,
+)
+from bridge.events import (
     AssistantFailed,
     AssistantReady,
     CallEnded,
@@ -14,29 +27,18 @@ from bridge.events import (
     CallerPaused,
     CallerSpoke,
     CallStarted,
-    ClearPlayback,
-    CloseAssistant,
     ClosingAsked,
-    Command,
-    ConfirmHeard,
     DigitPressed,
-    DropReply,
     Event,
-    HangUp,
     Ignored,
     LegLost,
     LegName,
     MarkReached,
     MessageRefused,
-    OpenAssistant,
     OtherPartyAudio,
-    PlayAudio,
     ReplyAudio,
     ReplyEnded,
-    SendMark,
     TimePassed,
-    TruncateReply,
-    TypeDigit,
 )
 from bridge.states import State
 from bridge.timers import Limits, Timer

@@ -14,35 +14,37 @@ from hypothesis import strategies as st
 
 from bridge.assistants import ASSISTANTS
 from bridge.carriers import CARRIERS
-from bridge.contracts import Answer, Carrier, Message, Utterance, WireMessage
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.commands import (
     AnswerTool,
     AppendAudio,
     AssistantCommand,
+    CarrierCommand,
+    ClearPlayback,
+    CloseAssistant,
+    ConfirmHeard,
+    DropReply,
+    EnterDigits,
+    OpenAssistant,
+    PlayAudio,
+    SendMark,
+    TruncateReply,
+    TypeDigit,
+)
+from bridge.contracts import Answer, Carrier, Message, Utterance, WireMessage
+from bridge.errors import MalformedMessage
+from bridge.events import (
     AssistantEvent,
     AssistantReady,
     CallEnded,
     CallerAudio,
     CallStarted,
-    CarrierCommand,
     CarrierEvent,
-    ClearPlayback,
-    CloseAssistant,
-    ConfirmHeard,
     DigitPressed,
-    DropReply,
-    EnterDigits,
     Ignored,
     MarkReached,
-    OpenAssistant,
     OtherPartyAudio,
-    PlayAudio,
     ReplyAudio,
     ReplyEnded,
-    SendMark,
-    TruncateReply,
-    TypeDigit,
 )
 from bridge.fake_openai import conversation as fake_openai
 from bridge.fake_openai.script import parse_script

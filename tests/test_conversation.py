@@ -3,27 +3,29 @@
 from collections.abc import Sequence
 
 from bridge.call import Call
-from bridge.events import (
+from bridge.commands import (
     AnswerTool,
+    ClearPlayback,
+    Command,
+    DropReply,
+    EnterDigits,
+    PlayAudio,
+    RunTool,
+    SendMark,
+    TruncateReply,
+    TypeDigit,
+)
+from bridge.events import (
     AssistantComplained,
     AssistantReady,
     CallerSpoke,
     CallStarted,
-    ClearPlayback,
-    Command,
     DigitPressed,
-    DropReply,
-    EnterDigits,
     Event,
-    PlayAudio,
     ReplyAudio,
-    RunTool,
-    SendMark,
     TimePassed,
     ToolAnswered,
     ToolCalled,
-    TruncateReply,
-    TypeDigit,
 )
 from bridge.timers import Limits
 from telecodecs.format import PCMU_8K

@@ -7,30 +7,32 @@ from pathlib import Path
 import pytest
 
 from bridge.call_file import stem
+from bridge.commands import (
+    AppendAudio,
+    ClearPlayback,
+    ConfirmHeard,
+    DropReply,
+    HangUp,
+    OpenAssistant,
+    PlayAudio,
+    TruncateReply,
+)
 from bridge.contracts import Account, Turn
 from bridge.events import (
-    AppendAudio,
     AssistantComplained,
     AssistantFailed,
     AssistantReady,
     CallerAudio,
     CallerSaid,
     CallStarted,
-    ClearPlayback,
-    ConfirmHeard,
     DigitPressed,
-    DropReply,
-    HangUp,
     Ignored,
     LegLost,
     LegName,
     MarkReached,
-    OpenAssistant,
-    PlayAudio,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
-    TruncateReply,
     Word,
 )
 from bridge.journal import MOST_BYTES, MOST_LETTERS, MOST_SPEAKING, Journal

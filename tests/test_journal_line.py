@@ -7,8 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.events import (
+from bridge.commands import (
     AnswerTool,
+    CloseAssistant,
+    EnterDigits,
+    HangUp,
+    OpenAssistant,
+    RunTool,
+)
+from bridge.events import (
     AssistantComplained,
     AssistantFailed,
     AssistantReady,
@@ -16,20 +23,15 @@ from bridge.events import (
     CallerPaused,
     CallerSaid,
     CallStarted,
-    CloseAssistant,
     ClosingAsked,
-    EnterDigits,
-    HangUp,
     Ignored,
     LegLost,
     LegName,
     MarkReached,
     MessageRefused,
     NoteTaken,
-    OpenAssistant,
     Opening,
     ReplySaid,
-    RunTool,
     Said,
     Speaker,
     TokensUsed,

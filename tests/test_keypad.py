@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.events import Command, EnterDigits, TypeDigit
+from bridge.commands import Command, EnterDigits, TypeDigit
 from bridge.keypad import MOST_DIGITS, Keypad
 
 ENTRIES = [  # keys with their times; the entries that they make, with theirs

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.events import ClearPlayback, Command, ConfirmHeard, DropReply, PlayAudio, SendMark, TruncateReply
+from bridge.commands import (
+    ClearPlayback,
+    Command,
+    ConfirmHeard,
+    DropReply,
+    PlayAudio,
+    SendMark,
+    TruncateReply,
+)
 from bridge.playout import MOST_MARKS, Playout
 from telecodecs.format import PCMU_8K
 

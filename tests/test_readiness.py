@@ -2,13 +2,13 @@
 
 import structlog
 
+from bridge.commands import OpenAssistant
 from bridge.events import (
     AssistantComplained,
     AssistantFailed,
     AssistantReady,
     LegLost,
     LegName,
-    OpenAssistant,
     Opening,
     Word,
 )

@@ -10,12 +10,9 @@ from bridge.assistant_settings import AssistantSettings
 from bridge.assistants import ASSISTANTS
 from bridge.call import Call
 from bridge.carriers.twilio import TwilioStream
-from bridge.contracts import Answer, Assistant, Utterance
-from bridge.events import (
-    CallStarted,
+from bridge.commands import (
     ClearPlayback,
     Command,
-    Event,
     HangUp,
     PlayAudio,
     RunTool,
@@ -23,6 +20,8 @@ from bridge.events import (
     SendMark,
     TruncateReply,
 )
+from bridge.contracts import Answer, Assistant, Utterance
+from bridge.events import CallStarted, Event
 from bridge.states import State
 from bridge.timers import Limits
 

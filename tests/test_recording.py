@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
 from bridge import recording as recording_module
-from bridge.contracts import Account
-from bridge.events import (
-    CallerAudio,
-    CallStarted,
+from bridge.commands import (
     ClearPlayback,
     HangUp,
     OpenAssistant,
-    OtherPartyAudio,
     PlayAudio,
 )
+from bridge.contracts import Account
+from bridge.events import CallerAudio, CallStarted, OtherPartyAudio
 from bridge.recording import KEPT_MS, LONGEST_GAP_MS, MOST_BYTES, Recording, _header
 from telecodecs.format import L16_16K, PCMU_8K
 from telecodecs.g711 import ulaw_decode

@@ -4,26 +4,28 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from bridge.commands import (
+    AppendAudio,
+    AssistantCommand,
+    CloseAssistant,
+    OpenAssistant,
+    RunTool,
+    SeatSuccessor,
+    TypeDigit,
+)
 from bridge.contracts import Answer, Connection, Lost, Message, Receive, Utterance
 from bridge.errors import MalformedMessage
 from bridge.events import (
-    AppendAudio,
-    AssistantCommand,
     AssistantFailed,
     AssistantReady,
     CallerSpoke,
-    CloseAssistant,
     Event,
     LegLost,
     LegName,
     MessageRefused,
-    OpenAssistant,
     Opening,
     ReplyEnded,
-    RunTool,
-    SeatSuccessor,
     ToolAnswered,
-    TypeDigit,
 )
 from bridge.seat import MemoryLeg, Seat
 from telecodecs.format import PCMU_8K

@@ -10,35 +10,37 @@ from typing import Any, ClassVar
 import pytest
 
 from bridge.call import Call
+from bridge.commands import (
+    AppendAudio,
+    AssistantCommand,
+    CarrierCommand,
+    CloseAssistant,
+    HangUp,
+    OpenAssistant,
+    PlayAudio,
+    RunTool,
+    SendMark,
+    TypeDigit,
+)
 from bridge.contracts import Account, Assistant, Connection, Lost, Message, Receive, Utterance, WireMessage
 from bridge.errors import MalformedMessage
 from bridge.events import (
-    AppendAudio,
-    AssistantCommand,
     AssistantEvent,
     AssistantReady,
     CallEnded,
     CallerAudio,
     CallerSpoke,
     CallStarted,
-    CarrierCommand,
     CarrierEvent,
-    CloseAssistant,
     ClosingAsked,
     DigitPressed,
-    HangUp,
     LegLost,
     LegName,
     MarkReached,
     MessageRefused,
-    OpenAssistant,
-    PlayAudio,
     ReplyAudio,
     ReplyEnded,
-    RunTool,
-    SendMark,
     TimePassed,
-    TypeDigit,
     Word,
 )
 from bridge.seat import MemoryLeg

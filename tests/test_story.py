@@ -6,9 +6,19 @@ from pathlib import Path
 import pytest
 
 from bridge.account import Accounting
+from bridge.commands import (
+    AnswerTool,
+    ConfirmHeard,
+    EnterDigits,
+    HangUp,
+    OpenAssistant,
+    PlayAudio,
+    RunTool,
+    SendMark,
+    TruncateReply,
+)
 from bridge.errors import ConfigurationError
 from bridge.events import (
-    AnswerTool,
     AssistantFailed,
     AssistantReady,
     CallerAudio,
@@ -16,27 +26,19 @@ from bridge.events import (
     CallerSaid,
     CallerSpoke,
     CallStarted,
-    ConfirmHeard,
-    EnterDigits,
-    HangUp,
     LegLost,
     LegName,
     MarkReached,
     NoteTaken,
-    OpenAssistant,
     Opening,
-    PlayAudio,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
-    RunTool,
     Said,
-    SendMark,
     Speaker,
     TokensUsed,
     ToolAnswered,
     ToolCalled,
-    TruncateReply,
     Word,
 )
 from bridge.journal import Journal

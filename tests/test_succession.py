@@ -5,8 +5,20 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.call import Call
-from bridge.events import (
+from bridge.commands import (
     AppendAudio,
+    CloseAssistant,
+    Command,
+    ConfirmHeard,
+    EnterDigits,
+    HangUp,
+    OpenAssistant,
+    PlayAudio,
+    SeatSuccessor,
+    SendMark,
+    TypeDigit,
+)
+from bridge.events import (
     AssistantFailed,
     AssistantLeaving,
     AssistantReady,
@@ -15,30 +27,20 @@ from bridge.events import (
     CallerSaid,
     CallerSpoke,
     CallStarted,
-    CloseAssistant,
-    Command,
-    ConfirmHeard,
     DigitPressed,
-    EnterDigits,
     Event,
-    HangUp,
     LegLost,
     LegName,
     MarkReached,
-    OpenAssistant,
     Opening,
-    PlayAudio,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
     Said,
-    SeatSuccessor,
-    SendMark,
     Speaker,
     TimePassed,
     ToolAnswered,
     ToolCalled,
-    TypeDigit,
 )
 from bridge.states import State
 from bridge.succession import RENEW_BEFORE_S, SERVED_S, Plan

@@ -13,17 +13,17 @@ from math import inf
 import pytest
 
 from bridge.carriers.twilio import TwilioStream
-from bridge.contracts import WireMessage
-from bridge.events import (
+from bridge.commands import (
     ClearPlayback,
     Command,
     ConfirmHeard,
     DropReply,
-    MarkReached,
     PlayAudio,
     SendMark,
     TruncateReply,
 )
+from bridge.contracts import WireMessage
+from bridge.events import MarkReached
 from bridge.phone.carrier import Clear, Mark, Play
 from bridge.phone.earpiece import Earpiece
 from bridge.phone.line_delay import Delay, LineDelay

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.events import ClearPlayback, Command, ConfirmHeard, DropReply, PlayAudio, SendMark, TruncateReply
+from bridge.commands import (
+    ClearPlayback,
+    Command,
+    ConfirmHeard,
+    DropReply,
+    PlayAudio,
+    SendMark,
+    TruncateReply,
+)
 from bridge.timers import Timer, Timers
 from bridge.voice import AHEAD_S, MOST_WAITING_S, Voice
 from telecodecs.format import L16_24K, PCMU_8K

@@ -1,14 +1,8 @@
 """The line check: every frame goes straight back."""
 
+from bridge.commands import AppendAudio, AssistantCommand, OpenAssistant
 from bridge.contracts import Message
-from bridge.events import (
-    AppendAudio,
-    AssistantCommand,
-    AssistantEvent,
-    AssistantReady,
-    OpenAssistant,
-    ReplyAudio,
-)
+from bridge.events import AssistantEvent, AssistantReady, ReplyAudio
 
 
 class Echo:

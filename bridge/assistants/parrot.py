@@ -5,18 +5,20 @@ It is interrupted when spoken over: its own voice detection says so, as a remote
 
 import numpy as np
 
-from bridge.contracts import Message
-from bridge.events import (
+from bridge.commands import (
     AppendAudio,
     AssistantCommand,
+    OpenAssistant,
+    TypeDigit,
+)
+from bridge.contracts import Message
+from bridge.events import (
     AssistantEvent,
     AssistantReady,
     CallerPaused,
     CallerSpoke,
-    OpenAssistant,
     ReplyAudio,
     ReplyEnded,
-    TypeDigit,
 )
 from telecodecs.codec import decoder, encoder
 from telecodecs.dtmf import tones

@@ -10,21 +10,23 @@ from typing import ClassVar, assert_never
 
 from msgspec import DecodeError, Struct, ValidationError, json
 
+from bridge.commands import (
+    CarrierCommand,
+    ClearPlayback,
+    PlayAudio,
+    SendMark,
+)
 from bridge.contracts import WireMessage
 from bridge.errors import MalformedMessage
 from bridge.events import (
     CallEnded,
     CallerAudio,
     CallStarted,
-    CarrierCommand,
     CarrierEvent,
-    ClearPlayback,
     DigitPressed,
     Ignored,
     MarkReached,
     OtherPartyAudio,
-    PlayAudio,
-    SendMark,
 )
 from telecodecs.format import PCMU_8K
 

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from pydantic_core import to_json
 
-from bridge.events import RunTool
+from bridge.commands import RunTool
 from bridge.tools.tool import LONGEST_OUTPUT, CallFacts, Tool, ToolRefused
 
 LONGEST_NAME = 64

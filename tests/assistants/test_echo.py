@@ -5,19 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.assistants.echo import Echo
-from bridge.events import (
+from bridge.commands import (
     AppendAudio,
     AssistantCommand,
-    AssistantEvent,
-    AssistantReady,
     CloseAssistant,
     ConfirmHeard,
     DropReply,
     OpenAssistant,
-    ReplyAudio,
     TruncateReply,
     TypeDigit,
 )
+from bridge.events import AssistantEvent, AssistantReady, ReplyAudio
 from telecodecs.format import PCMU_8K
 
 FRAME = bytes(range(160))

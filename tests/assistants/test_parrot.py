@@ -12,16 +12,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bridge.assistants.parrot import CHIME, LEAD_MS, LONGEST_S, Parrot
+from bridge.commands import AppendAudio, OpenAssistant, TypeDigit
 from bridge.events import (
-    AppendAudio,
     AssistantEvent,
     AssistantReady,
     CallerPaused,
     CallerSpoke,
-    OpenAssistant,
     ReplyAudio,
     ReplyEnded,
-    TypeDigit,
 )
 from bridge.phone.wav import read_wav
 from telecodecs.format import L16_16K, PCMU_8K, AudioFormat

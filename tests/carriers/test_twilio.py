@@ -7,21 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.carriers.twilio import TwilioStream
+from bridge.commands import (
+    CarrierCommand,
+    ClearPlayback,
+    PlayAudio,
+    SendMark,
+)
 from bridge.contracts import WireMessage
 from bridge.errors import MalformedMessage
 from bridge.events import (
     CallEnded,
     CallerAudio,
     CallStarted,
-    CarrierCommand,
     CarrierEvent,
-    ClearPlayback,
     DigitPressed,
     Ignored,
     MarkReached,
     OtherPartyAudio,
-    PlayAudio,
-    SendMark,
 )
 from telecodecs.format import PCMU_8K
 

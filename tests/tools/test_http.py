@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
 from bridge.assistant_settings import ToolSettings
-from bridge.events import RunTool
+from bridge.commands import RunTool
 from bridge.tools import Toolbox
 from bridge.tools.http import MOST_ERROR_CHARACTERS
 from bridge.tools.tool import LONGEST_OUTPUT

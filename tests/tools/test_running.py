@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from bridge.commands import RunTool
 from bridge.contracts import Tools
-from bridge.events import RunTool
 from bridge.tools import CallFacts, Toolbox
 from bridge.tools.tool import LONGEST_OUTPUT
 

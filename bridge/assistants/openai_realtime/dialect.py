@@ -26,23 +26,25 @@ from bridge.assistants.openai_realtime.server_events import (
     SessionUpdated,
 )
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.contracts import Answer, Message, ToolSchema, Utterance
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.commands import (
     AnswerTool,
     AppendAudio,
     AssistantCommand,
-    AssistantEvent,
-    AssistantReady,
     CloseAssistant,
     ConfirmHeard,
     DropReply,
     EnterDigits,
-    Ignored,
     OpenAssistant,
-    Opening,
     TruncateReply,
     TypeDigit,
+)
+from bridge.contracts import Answer, Message, ToolSchema, Utterance
+from bridge.errors import MalformedMessage
+from bridge.events import (
+    AssistantEvent,
+    AssistantReady,
+    Ignored,
+    Opening,
 )
 from telecodecs.format import PCMU_8K
 from telecodecs.speech import SpeechStarted as TurnBegan

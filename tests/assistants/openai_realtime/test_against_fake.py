@@ -8,12 +8,19 @@ import pytest
 
 from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.contracts import Answer, ToolSchema, Utterance
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.commands import (
     AnswerTool,
     AppendAudio,
     AssistantCommand,
+    ConfirmHeard,
+    DropReply,
+    EnterDigits,
+    OpenAssistant,
+    TruncateReply,
+)
+from bridge.contracts import Answer, ToolSchema, Utterance
+from bridge.errors import MalformedMessage
+from bridge.events import (
     AssistantComplained,
     AssistantEvent,
     AssistantFailed,
@@ -22,11 +29,7 @@ from bridge.events import (
     CallerSaid,
     CallerSpoke,
     ClosingAsked,
-    ConfirmHeard,
-    DropReply,
-    EnterDigits,
     NoteTaken,
-    OpenAssistant,
     Opening,
     ReplyAudio,
     ReplyEnded,
@@ -35,7 +38,6 @@ from bridge.events import (
     Speaker,
     TokensUsed,
     ToolCalled,
-    TruncateReply,
 )
 from bridge.fake_openai.conversation import Conversation
 from bridge.fake_openai.script import parse_script

@@ -6,11 +6,10 @@ import pytest
 
 from bridge.assistants.openai_realtime.dialect import SESSION_S, RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.commands import AppendAudio, OpenAssistant
 from bridge.events import (
-    AppendAudio,
     AssistantFailed,
     AssistantReady,
-    OpenAssistant,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,

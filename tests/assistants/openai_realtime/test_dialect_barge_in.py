@@ -4,15 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.commands import ConfirmHeard, DropReply, TruncateReply
 from bridge.events import (
     CallerPaused,
     CallerSpoke,
-    ConfirmHeard,
-    DropReply,
     Ignored,
     ReplyEnded,
     ReplySaid,
-    TruncateReply,
 )
 
 if TYPE_CHECKING:

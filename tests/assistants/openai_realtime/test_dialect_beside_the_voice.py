@@ -4,17 +4,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bridge.commands import CloseAssistant, TypeDigit
 from bridge.errors import MalformedMessage
 from bridge.events import (
     AssistantComplained,
     CallerPaused,
     CallerSaid,
     CallerSpoke,
-    CloseAssistant,
     Ignored,
     ReplyEnded,
     TokensUsed,
-    TypeDigit,
 )
 
 if TYPE_CHECKING:

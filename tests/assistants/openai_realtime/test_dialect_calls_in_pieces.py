@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.events import AnswerTool, ToolCalled
+from bridge.commands import AnswerTool
+from bridge.events import ToolCalled
 
 if TYPE_CHECKING:
     from tests.assistants.openai_realtime.conftest import Dial

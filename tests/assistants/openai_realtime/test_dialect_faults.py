@@ -10,22 +10,24 @@ from hypothesis import strategies as st
 
 from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.contracts import Answer
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.commands import (
     AnswerTool,
     AppendAudio,
-    AssistantComplained,
-    AssistantFailed,
-    ClosingAsked,
     ConfirmHeard,
     DropReply,
     EnterDigits,
-    Ignored,
     OpenAssistant,
+    TruncateReply,
+)
+from bridge.contracts import Answer
+from bridge.errors import MalformedMessage
+from bridge.events import (
+    AssistantComplained,
+    AssistantFailed,
+    ClosingAsked,
+    Ignored,
     Opening,
     ToolCalled,
-    TruncateReply,
     Word,
 )
 from telecodecs.format import PCMU_8K

@@ -4,19 +4,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.events import (
+from bridge.commands import (
     AppendAudio,
-    AssistantComplained,
-    AssistantFailed,
-    AssistantReady,
     ConfirmHeard,
     DropReply,
     EnterDigits,
+    TruncateReply,
+)
+from bridge.events import (
+    AssistantComplained,
+    AssistantFailed,
+    AssistantReady,
     Opening,
     ReplyEnded,
     Said,
     Speaker,
-    TruncateReply,
 )
 from telecodecs.format import PCMU_8K
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bridge.events import (
+from bridge.commands import (
     AppendAudio,
-    CallerPaused,
-    CallerSpoke,
     EnterDigits,
     OpenAssistant,
-    ReplyEnded,
     TruncateReply,
 )
+from bridge.events import CallerPaused, CallerSpoke, ReplyEnded
 from bridge.phone.wav import read_wav
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, PCMU_8K, AudioFormat

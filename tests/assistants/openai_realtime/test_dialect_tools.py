@@ -4,20 +4,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.events import (
+from bridge.commands import (
     AnswerTool,
+    ConfirmHeard,
+    EnterDigits,
+    TruncateReply,
+)
+from bridge.events import (
     AssistantComplained,
     AssistantFailed,
     AssistantLeaving,
     CallerPaused,
     CallerSpoke,
     ClosingAsked,
-    ConfirmHeard,
-    EnterDigits,
     NoteTaken,
     ReplyEnded,
     ToolCalled,
-    TruncateReply,
 )
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bridge.commands import EnterDigits
 from bridge.events import (
     AssistantComplained,
     AssistantFailed,
     CallerPaused,
     CallerSpoke,
-    EnterDigits,
     Ignored,
     ReplyEnded,
     ReplySaid,
