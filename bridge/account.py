@@ -12,13 +12,7 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Any
 
-from bridge.commands import (
-    AppendAudio,
-    ClearPlayback,
-    EnterDigits,
-    PlayAudio,
-    SendMark,
-)
+from bridge.commands import AppendAudio, ClearPlayback, EnterDigits, PlayAudio, SendMark
 from bridge.contracts import Account, Turn
 from bridge.events import (
     AssistantReady,

@@ -5,43 +5,18 @@ A kind of assistant with settings of its own derives from `AssistantSettings`.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, LiteralString, NamedTuple, Self
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
-    PlainSerializer,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bridge.contracts import ToolSchema
-from bridge.faults import Key, with_nearest, without_credentials
-
-
-class Section(BaseModel):
-    """A table of the file; keys that it does not know are refused.
-
-    Where a setting may be one of several such tables they need a discriminator, or their faults are told mixed.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _told_with_the_nearest(cls, table: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return validate(table)
-        except ValidationError as error:
-            known = [field.alias or name for name, field in cls.model_fields.items()]
-            raise with_nearest(error, known) from None
+from bridge.section import Section, ShownAddress, address_parts, refusal, without_user
 
 
 class Address(NamedTuple):
@@ -51,39 +26,10 @@ class Address(NamedTuple):
     headers: dict[str, str]
 
 
-def address_parts(url: str) -> SplitResult:
-    """The parts of an address. Raises ValueError where its port is none; Python's own would quote a password there."""
-    parts = urlsplit(url)
-    try:
-        is_port = parts.port != 0
-    except ValueError:
-        is_port = False
-    if not is_port:
-        raise ValueError("should have a port between 1 and 65535")
-    return parts
-
-
-def without_user(parts: SplitResult) -> None:
-    """Raises ValueError where an address has a user or a password."""
-    if parts.username is not None:
-        raise ValueError("should have no user and no password; headers = { … } may have them")
-
-
-def refusal(path: Key, message: str, value: Any, type_: LiteralString = "refused") -> ValidationError:
-    """To raise where a key further down is wrong. `type_`: as pydantic names faults."""
-    fault = PydanticCustomError(type_, message)
-    return ValidationError.from_exception_data(
-        "settings", [InitErrorDetails(type=fault, loc=path, input=value)]
-    )
-
-
 def _is_tool_s(url: str) -> str:
     without_user(address_parts(url))
     return url
 
-
-ShownAddress = PlainSerializer(without_credentials, when_used="json")
-"""Of an address that may have a key in it."""
 
 ToolAddress = Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_is_tool_s), ShownAddress]
 
@@ -97,7 +43,7 @@ class ToolSettings(Section):
     function: str | None = Field(None, pattern=r"^[\w.]+:\w+$", description="package.module:function")
     url: ToolAddress | None = Field(None, repr=False)
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    headers: dict[str, SecretStr] = {}
+    headers: dict[str, SecretStr] = Field({})
     description: str | None = Field(
         None, description="what it does, for the assistant; a function has its docstring"
     )
@@ -137,7 +83,7 @@ class AssistantSettings(Section):
         description="who takes the call if this one is lost for good: an assistant by name, or a WAV file",
     )
     preconnect: bool = Field(False, description="dial at the webhook, while the phone rings")
-    tools: dict[str, ToolSettings] = {}
+    tools: dict[str, ToolSettings] = Field({})
 
     @field_validator("tools")
     @classmethod

@@ -10,12 +10,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from bridge.caller import Caller
-from bridge.commands import (
-    CloseAssistant,
-    Command,
-    HangUp,
-    SeatSuccessor,
-)
+from bridge.commands import CloseAssistant, Command, HangUp, SeatSuccessor
 from bridge.conversation import Conversation
 from bridge.events import (
     AssistantComplained,
@@ -29,6 +24,7 @@ from bridge.events import (
     CallerSaid,
     CallerSpoke,
     CallStarted,
+    CarrierComplained,
     ClosingAsked,
     DigitPressed,
     Event,
@@ -48,6 +44,7 @@ from bridge.events import (
     ToolCalled,
     Word,
 )
+from bridge.presence import Presence
 from bridge.states import MOVES, State
 from bridge.succession import FINAL_CLOSES, Plan, Succession
 from bridge.timers import Limits, Timer, Timers
@@ -63,7 +60,7 @@ TRY_AGAIN_S = 30.0
 
 
 class Call:
-    """One call. `expected`: the call that the stream's token was made for; any other is turned away."""
+    """One call. `expected`: see `Presence`."""
 
     def __init__(
         self,
@@ -78,12 +75,10 @@ class Call:
         self._reads = _READS[State.WAITING]
         self._limits = limits
         self._reorder_ms = reorder_ms
-        self._expected = expected
         self._plan = plan
         self._timers = Timers()
-        self._timers.set(Timer.START, now + limits.start_s)
+        self._presence = Presence(limits, expected, self._timers, now)
         self._counts: Counter[str] = Counter()
-        self._carrier_heard_at = now
         self._assistant_open = False
         self._hang_up = HangUp(1000, "")
         self.name = ""
@@ -102,8 +97,7 @@ class Call:
         commands = self._fall_due(now) if due is not None and now >= due else []
         read = self._reads.get(type(event))
         if read is None:
-            self._counts["out_of_place"] += 1
-            return commands
+            return commands + self._count("out_of_place")
         answer = read(self, event, now)
         return commands + answer if commands else answer
 
@@ -134,10 +128,10 @@ class Call:
                     commands += self._lose_assistant(now, final=False, why=timer)
                 case Timer.RENEW:
                     commands += self._renew(now)
-                case Timer.SILENT if now < self._carrier_heard_at + self._limits.silent_s:
-                    self._timers.set(Timer.SILENT, self._carrier_heard_at + self._limits.silent_s)
-                case Timer.SILENT:
+                case Timer.SILENT if self._presence.is_silent(now):
                     commands += self._end(HangUp(1001, timer))
+                case Timer.AWAY:
+                    commands += self._end(None)
                 case Timer.CLOSE:
                     commands += self._end(self._hang_up)
                 case Timer.LONGEST:
@@ -159,18 +153,15 @@ class Call:
     # The call's beginning
 
     def _start(self, event: CallStarted, now: float) -> list[Command]:
-        self._timers.stop(Timer.START)
-        if self._expected is not None and event.call != self._expected:
-            return self._end(HangUp(1008, "the token was made for another call"))
+        if why := self._presence.came(event, now):
+            return self._end(HangUp(1008, why))
         self.name = event.call
         self._timers.set(Timer.LONGEST, now + self._limits.longest_s)
-        self._timers.set(Timer.SILENT, now + self._limits.silent_s)
-        self._carrier_heard_at = now
         if event.one_way:
             self._move(State.LISTENING)
             return []
         self._caller = Caller(event.line, self._reorder_ms, self._timers)
-        self._conversation = Conversation(event.line, self._timers)
+        self._conversation = Conversation(event.plays or event.line, self._timers)
         self._succession = Succession(self._plan, self._conversation.transcript.said)
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
         self._move(State.OPENING)
@@ -209,7 +200,7 @@ class Call:
     def _leg_lost(self, event: LegLost, now: float) -> list[Command]:
         match event.leg:
             case LegName.CARRIER:
-                return self._end(None)
+                return self._carrier_left(now)
             case LegName.SUCCESSOR:
                 self._timers.stop(Timer.OPEN)
                 self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
@@ -230,7 +221,8 @@ class Call:
             return commands + self._close(HangUp(1000, "the assistant hung up"), now)
         successor = self._succession.lost(now, final=final)
         if successor is None:
-            return commands + self._give_up(now)
+            commands += self._conversation.voice.recite(self._plan.sentence, self._plan.spoken, now)
+            return commands + self._close(HangUp(1011, "the assistant was lost"), now)
         assert self._caller is not None
         if self.state is State.TALKING:
             self._caller.unheard()
@@ -238,13 +230,6 @@ class Call:
         self._assistant_open = True
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
         return [*commands, successor]
-
-    def _give_up(self, now: float) -> list[Command]:
-        commands: list[Command] = []
-        if self._plan.sentence:
-            voice = self._conversation.voice
-            commands = voice.open(self._plan.spoken, now) + voice.play("sentence", self._plan.sentence, now)
-        return commands + self._close(HangUp(1011, "the assistant was lost"), now)
 
     def _renew(self, now: float) -> list[Command]:
         """Have a successor ready before the assistant expires, when nobody speaks or waits."""
@@ -257,14 +242,27 @@ class Call:
 
     # The caller
 
+    def _carrier_left(self, now: float) -> list[Command]:
+        """What was sent and not heard is lost; what the assistant says from now on waits for the caller."""
+        if self._presence.away:
+            return []
+        if not self._presence.left(now):
+            return self._end(None)
+        self._counts["breaks"] += 1
+        return self._conversation.hold(now)
+
+    def _carrier_back(self, event: CallStarted, now: float) -> list[Command]:
+        if not self._presence.away:
+            return self._count("out_of_place")
+        if why := self._presence.came(event, now):
+            return self._end(HangUp(1008, why))
+        assert self._caller is not None
+        return self._caller.back() + self._conversation.voice.resume(now)
+
     def _caller_audio(self, event: CallerAudio, now: float) -> list[Command]:
-        self._carrier_heard_at = now
+        self._presence.heard_at = now
         assert self._caller is not None
         return self._caller.audio(event, now)
-
-    def _hold_digit(self, event: DigitPressed, now: float) -> list[Command]:
-        assert self._caller is not None
-        return self._caller.hold_digit(event, now)
 
     def _digit(self, event: DigitPressed, now: float) -> list[Command]:
         assert self._caller is not None
@@ -287,7 +285,7 @@ class Call:
             return self._end(hang_up)
         commands = self._conversation.break_off(now)
         voice = self._conversation.voice
-        if not voice.pending:
+        if self._presence.away or not voice.pending:
             return commands + self._end(hang_up)
         self._move(State.CLOSING)
         self._hang_up = hang_up
@@ -309,18 +307,17 @@ class Call:
     # In any state
 
     def _refused(self, event: MessageRefused, _now: float) -> list[Command]:
-        self._counts[f"refused_from_{event.leg}"] += 1
-        return []
+        return self._count(f"refused_from_{event.leg}")
 
-    def _ignored(self, _event: Ignored, _now: float) -> list[Command]:
-        self._counts["ignored"] += 1
+    def _count(self, what: str) -> list[Command]:
+        self._counts[what] += 1
         return []
 
     def _nothing(self, _event: Word, _now: float) -> list[Command]:
         return []
 
     def _heard(self, _event: Word, now: float) -> list[Command]:
-        self._carrier_heard_at = now
+        self._presence.heard_at = now
         return []
 
 
@@ -336,8 +333,9 @@ _NOTHING: dict[type[Word], _Read] = dict.fromkeys(
 )
 _EVER: dict[type[Word], _Read] = {
     TimePassed: Call._nothing,
-    Ignored: Call._ignored,
+    Ignored: lambda call, _event, _now: call._count("ignored"),
     MessageRefused: Call._refused,
+    CarrierComplained: lambda call, _event, _now: call._count("carrier_complaints"),
 }
 _WHILE_OPEN: dict[type[Word], _Read] = _EVER | {
     CallEnded: Call._stopped,
@@ -345,18 +343,19 @@ _WHILE_OPEN: dict[type[Word], _Read] = _EVER | {
     ClosingAsked: Call._closing_asked,
 }
 _WITH_ASSISTANT: dict[type[Word], _Read] = _WHILE_OPEN | {
+    CallStarted: Call._carrier_back,
+    OtherPartyAudio: Call._nothing,
     CallerAudio: Call._caller_audio,
-    DigitPressed: Call._hold_digit,
+    DigitPressed: Call._digit,
     MarkReached: _conversing(Conversation.mark_reached),
     AssistantReady: Call._ready,
     AssistantFailed: Call._failed,
-    AssistantComplained: _conversing(Conversation.complained),
+    AssistantComplained: lambda call, _event, _now: call._count("complaints"),
     ToolAnswered: _conversing(Conversation.tool_answered),
 }
 _TALK: dict[type[Word], _Read] = {
     AssistantReady: Call._ready_again,
     AssistantLeaving: _conversing(Conversation.leaves),
-    DigitPressed: Call._digit,
     ReplyAudio: _conversing(Conversation.reply_audio),
     ReplyEnded: _conversing(Conversation.reply_ended),
     ReplySaid: _conversing(Conversation.reply_said),

@@ -6,7 +6,7 @@ Until the assistant is ready both are held. No clock: `now` is seconds; what fal
 from collections import deque
 
 from bridge.commands import AppendAudio, Command
-from bridge.events import CallerAudio, DigitPressed
+from bridge.events import CallerAudio
 from bridge.keypad import Keypad
 from bridge.media import Uplink
 from bridge.timers import Timer, Timers
@@ -25,12 +25,14 @@ class Caller:
         self._timers = timers
         self._awaits_frame = False
         self._keypad = Keypad()
+        self._listened_to = False
         self._held_digits: deque[str] = deque(maxlen=HELD_DIGITS)
         self._digits = 0
 
     def listened_to(self, hears: AudioFormat, now: float) -> list[Command]:
         """The assistant is ready: what was held, and from now on what comes. Raises ValueError as `Uplink.open` does."""
         commands: list[Command] = list(map(AppendAudio, self._uplink.open(hears)))
+        self._listened_to = True
         while self._held_digits:
             commands += self.press(self._held_digits.popleft(), now)
         return commands
@@ -38,6 +40,14 @@ class Caller:
     def unheard(self) -> None:
         """The assistant was lost: what is said until the next one is ready is old by then, and dropped."""
         self._uplink.close()
+        self._listened_to = False
+
+    def back(self) -> list[Command]:
+        """On a new stream, whose clock begins anew; what waited behind a hole of the old one."""
+        commands = self.give_up_frame()
+        self._timers.stop(Timer.HOLE)
+        self._uplink.restart()
+        return commands
 
     def audio(self, event: CallerAudio, now: float) -> list[Command]:
         """One frame in; the frames that are due, out."""
@@ -60,13 +70,11 @@ class Caller:
         self._awaits_frame = False
         return list(map(AppendAudio, self._uplink.release()))
 
-    def hold_digit(self, event: DigitPressed, _now: float) -> list[Command]:
-        """A key while nobody listens."""
-        self._held_digits.append(event.digit)
-        return []
-
     def press(self, digit: str, now: float) -> list[Command]:
-        """A key, and the entry if that ended it."""
+        """A key, and the entry if that ended it. While nobody listens it is held."""
+        if not self._listened_to:
+            self._held_digits.append(digit)
+            return []
         self._digits += 1
         commands = self._keypad.press(digit, now)
         if (quiet_at := self._keypad.deadline()) is None:

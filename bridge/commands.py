@@ -40,8 +40,9 @@ class HangUp(Word, frozen=True, gc=False):
 
 
 class OpenAssistant(Word, frozen=True):
-    """Begin, or go on with, the conversation of this call, in audio as near to `line` as the assistant can.
+    """Begin, or go on with, the conversation of this call, in audio as near as the assistant can to the caller's.
 
+    `line`: what comes from the caller; `plays`: what is played to the caller, None where both are the same.
     `assistant`: its name in the settings. `history`: what was said so far. While one is open the new one is only its
     successor, in place of any other.
     """
@@ -52,6 +53,7 @@ class OpenAssistant(Word, frozen=True):
     assistant: str = ""
     opening: Opening = Opening.FIRST
     history: tuple[Said, ...] = ()
+    plays: AudioFormat | None = None
 
 
 class AppendAudio(Word, frozen=True, gc=False):

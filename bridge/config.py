@@ -11,33 +11,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
-    SecretStr,
     SerializeAsAny,
     ValidationError,
     model_validator,
 )
 
-from bridge.assistant_settings import (
-    AssistantSettings,
-    PlayFallback,
-    Section,
-    ShownAddress,
-    address_parts,
-    refusal,
-)
+from bridge.assistant_settings import AssistantSettings, PlayFallback
 from bridge.assistants import ASSISTANTS
 from bridge.assistants.openai_realtime.account import OpenAIAccount
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.carriers.telnyx.settings import TelnyxSettings
+from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.config_layers import explain, from_file, from_flags, from_variables, nested
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
+from bridge.section import OwnAddress, Section, refusal
 
 FILE = Path("voicebridge.toml")
 DOTENV = Path(".env")
@@ -45,21 +38,6 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 BUILT_IN = ("parrot", "echo", "openai-realtime")
 """Assistants that can do without a table are there by the name of their kind."""
-
-
-def _is_web_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("should be a web address such as https://voice.example.com")
-    address_parts(url)
-    return url
-
-
-def _is_own_address(url: str) -> str:
-    parts = urlsplit(_is_web_address(url))
-    if parts.query or parts.fragment:
-        raise ValueError("should have no query and no fragment")
-    return url.rstrip("/")
 
 
 def _of_its_kind(table: Any) -> Any:
@@ -74,16 +52,6 @@ def _of_its_kind(table: Any) -> Any:
 
 
 AnyAssistant = Annotated[SerializeAsAny[AssistantSettings], BeforeValidator(_of_its_kind)]
-
-
-class TwilioSettings(Section):
-    """[twilio]"""
-
-    auth_token: SecretStr | None = Field(None, min_length=1)
-    then: Annotated[str, AfterValidator(_is_web_address), ShownAddress] | None = Field(
-        None, repr=False, description="the TwiML that a call goes on with when its stream has ended"
-    )
-    parameters: dict[str, str] = Field({}, description="custom parameters of every stream")
 
 
 class SecuritySettings(Section):
@@ -122,13 +90,12 @@ class Settings(Section):
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    public_url: Annotated[str, AfterValidator(_is_own_address), ShownAddress] | None = Field(
-        None, repr=False, description="what the carriers were told"
-    )
+    public_url: OwnAddress | None = Field(None, repr=False, description="what the carriers were told")
     assistant: str = Field("parrot", description="the default, by name")
     assistants: dict[str, AnyAssistant] = Field({})
     openai: OpenAIAccount = OpenAIAccount()
     twilio: TwilioSettings = TwilioSettings()
+    telnyx: TelnyxSettings = TelnyxSettings()
     security: SecuritySettings = SecuritySettings()
     journal: JournalSettings = JournalSettings()
     recording: RecordingSettings = RecordingSettings()
@@ -161,6 +128,11 @@ class Settings(Section):
         """The kind of each assistant by its name; every built-in kind is an assistant of that name by default."""
         named = {name: assistant.kind for name, assistant in self.assistants.items()}
         return {kind: kind for kind in BUILT_IN} | named
+
+    def carrier(self, name: str) -> Section:
+        """What is set of a carrier."""
+        section: Section = getattr(self, name)
+        return section
 
     def settings_of(self, name: str) -> AssistantSettings:
         """What is set of an assistant, with what its vendor's section says for all."""
@@ -212,16 +184,17 @@ class Settings(Section):
                 f"host = {self.host!r} with security.allow_unauthenticated: "
                 f"should be one of {', '.join(LOOPBACK)}; anybody could talk to the assistant at your cost"
             )
-        if self.twilio.auth_token is None and not self.security.allow_unauthenticated:
+        has_key = self.twilio.auth_token is not None or self.telnyx.public_key is not None
+        if not has_key and not self.security.allow_unauthenticated:
             raise ConfigurationError(
-                "twilio.auth_token is missing, and without it nobody can prove to be Twilio: "
-                "set TWILIO_AUTH_TOKEN, or to try things on this machine alone, "
+                "twilio.auth_token and telnyx.public_key are missing, and without one of them no carrier can prove "
+                "to be one: set TWILIO_AUTH_TOKEN or TELNYX_PUBLIC_KEY, or to try things on this machine alone, "
                 "[security] allow_unauthenticated = true"
             )
         if self.public_url is None and not on_loopback:
             raise ConfigurationError(
-                "public_url is missing: Twilio's signatures are checked against the address that Twilio was told, "
-                "such as https://voice.example.com"
+                "public_url is missing: it is where the carriers send calls, and what Twilio's signatures are "
+                "checked against, such as https://voice.example.com"
             )
 
     def tls(self) -> ssl.SSLContext | None:

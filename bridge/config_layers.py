@@ -16,7 +16,10 @@ from bridge.faults import Key, faults_in, told
 PREFIX = "VOICEBRIDGE_"
 
 VENDOR_NAMES = {
+    "TWILIO_ACCOUNT_SID": ("twilio", "account_sid"),
     "TWILIO_AUTH_TOKEN": ("twilio", "auth_token"),
+    "TELNYX_API_KEY": ("telnyx", "api_key"),
+    "TELNYX_PUBLIC_KEY": ("telnyx", "public_key"),
     "OPENAI_API_KEY": ("openai", "api_key"),
     "OPENAI_BASE_URL": ("openai", "base_url"),
     "OPENAI_ORG_ID": ("openai", "organization"),

@@ -1,14 +1,9 @@
 """What a carrier, an assistant, a leg and a witness must offer; whoever keeps a contract can take its place."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from bridge.commands import (
-    AssistantCommand,
-    CarrierCommand,
-    OpenAssistant,
-    RunTool,
-)
+from bridge.commands import AssistantCommand, CarrierCommand, OpenAssistant, RunTool
 from bridge.events import AssistantEvent, CarrierEvent, Word
 
 WireMessage = str | bytes
@@ -28,30 +23,46 @@ Lost = Callable[[int, str], None]
 """
 
 
+class Answer(NamedTuple):
+    """A message that a dialect sends of its own accord; the heart need not know."""
+
+    message: WireMessage
+
+
 class Carrier(Protocol):
-    """The dialect of one carrier's stream; one object serves one stream. `one_way`: it is listened to only."""
+    """The dialect of one carrier's stream; one object serves one stream.
 
-    def __init__(self, *, one_way: bool = False) -> None: ...
+    Above it audio is sample by sample: G.711 or linear. `now` is seconds on the session's clock.
+    """
 
-    reorder_ms: ClassVar[int]
+    reorder_ms: int
     """How long a hole in the caller's audio may wait for its frame; 0 where the carrier keeps the order."""
 
-    def decode(self, message: WireMessage) -> CarrierEvent:
+    start_s: float | None
+    """How long it may take to say start, where that depends on who is called; None: as the limits have it."""
+
+    def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
         """Read one message. A kind we do not know is `Ignored`.
 
         Raises `MalformedMessage` where a kind we do know has a wrong shape, or comes where it makes no sense.
         """
         ...
 
-    def encode(self, command: CarrierCommand) -> WireMessage:
-        """Write one message. Valid only after `CallStarted` was read."""
+    def encode(self, command: CarrierCommand, now: float) -> Sequence[WireMessage]:
+        """The messages, none or more, that carry this command. Valid only after `CallStarted` was read."""
         ...
 
+    def deadline(self) -> float | None:
+        """When `due` wants to be called, at the latest; asked after each command and each message."""
+        ...
 
-class Answer(NamedTuple):
-    """A message that a dialect sends of its own accord; the heart need not know."""
+    def due(self, now: float) -> Sequence[CarrierEvent | Answer]:
+        """What has fallen due by `now`."""
+        ...
 
-    message: WireMessage
+    def counts(self) -> Mapping[str, int]:
+        """What the dialect had to mend, for the call's account."""
+        ...
 
 
 Utterance = AssistantEvent | Answer

@@ -6,16 +6,8 @@ No clock: `now` is seconds.
 from collections import Counter
 from math import inf
 
-from bridge.commands import (
-    AnswerTool,
-    Command,
-    DropReply,
-    EnterDigits,
-    RunTool,
-    TruncateReply,
-)
+from bridge.commands import AnswerTool, Command, DropReply, EnterDigits, RunTool, TruncateReply
 from bridge.events import (
-    AssistantComplained,
     AssistantLeaving,
     AssistantReady,
     CallerPaused,
@@ -109,9 +101,18 @@ class Conversation:
                     commands = self._interrupt(now) + commands
         return commands
 
+    def hold(self, now: float) -> list[Command]:
+        """Nobody can hear until the voice resumes; what was on its way is lost."""
+        self._speaking = False
+        return self._cut(self.voice.hold(now))
+
     def _interrupt(self, now: float) -> list[Command]:
         commands = self.voice.interrupt(now)
         self._counts["barge_ins"] += bool(commands)
+        return self._cut(commands)
+
+    def _cut(self, commands: list[Command]) -> list[Command]:
+        """The transcript keeps what was heard."""
         for command in commands:
             match command:
                 case TruncateReply(item, heard_ms):
@@ -160,9 +161,4 @@ class Conversation:
     def leaves(self, event: AssistantLeaving, _now: float) -> list[Command]:
         """It says goodbye, or was kept from it."""
         self.leaving = event.intended
-        return []
-
-    def complained(self, _event: AssistantComplained, _now: float) -> list[Command]:
-        """It did not like what it was told."""
-        self._counts["complaints"] += 1
         return []

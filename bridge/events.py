@@ -53,7 +53,10 @@ class Word(Struct, frozen=True, tag=True, tag_field="what"):
 
 
 class CallStarted(Word, frozen=True):
-    """The carrier named the call and its audio. `one_way`: listened to only, nothing can be played into it."""
+    """The carrier named the call and its audio: `line` comes from the caller, and `plays` is played to the caller.
+
+    `plays` is None where both are the same. `one_way`: listened to only, nothing can be played into it.
+    """
 
     call: str
     stream: str
@@ -61,6 +64,7 @@ class CallStarted(Word, frozen=True):
     tracks: tuple[str, ...] = ("inbound",)
     parameters: dict[str, str] = {}
     one_way: bool = False
+    plays: AudioFormat | None = None
 
 
 class CallerAudio(Word, frozen=True, gc=False):
@@ -91,6 +95,13 @@ class MarkReached(Word, frozen=True, gc=False):
 
 class CallEnded(Word, frozen=True, gc=False):
     """The carrier said that the stream is over."""
+
+
+class CarrierComplained(Word, frozen=True, gc=False):
+    """The carrier did not like what it was told; the stream goes on. `code`: the carrier's own."""
+
+    code: str
+    why: str
 
 
 # Events: from the assistant
@@ -213,7 +224,7 @@ class Ignored(Word, frozen=True, gc=False):
 
 
 class ClosingAsked(Word, frozen=True, gc=False):
-    """The server, or the assistant, wants the call to end once the caller has heard what was said.
+    """The server, or a dialect, wants the call to end once the caller has heard what was said.
 
     `code`: the WebSocket close code to hang up with.
     """
@@ -234,8 +245,16 @@ class TimePassed(Word, frozen=True, gc=False):
 
 
 CarrierEvent = (
-    CallStarted | CallerAudio | OtherPartyAudio | DigitPressed | MarkReached | CallEnded | Ignored
-)  # fmt: skip
+    CallStarted
+    | CallerAudio
+    | OtherPartyAudio
+    | DigitPressed
+    | MarkReached
+    | CallEnded
+    | CarrierComplained
+    | ClosingAsked
+    | Ignored
+)
 AssistantEvent = (
     AssistantReady
     | ReplyAudio

@@ -18,15 +18,7 @@ from typing import Any, get_args
 from msgspec import json
 
 from bridge.call_file import CallFile, accepted
-from bridge.commands import (
-    AppendAudio,
-    Command,
-    ConfirmHeard,
-    DropReply,
-    PlayAudio,
-    SendMark,
-    TruncateReply,
-)
+from bridge.commands import AppendAudio, Command, ConfirmHeard, DropReply, PlayAudio, SendMark, TruncateReply
 from bridge.contracts import Account
 from bridge.events import (
     AssistantFailed,

@@ -9,18 +9,13 @@ from typing import Any
 
 from msgspec import Struct, json, structs
 
-from bridge.commands import (
-    AnswerTool,
-    CloseAssistant,
-    HangUp,
-    OpenAssistant,
-    RunTool,
-)
+from bridge.commands import AnswerTool, CloseAssistant, HangUp, OpenAssistant, RunTool
 from bridge.events import (
     AssistantComplained,
     AssistantFailed,
     CallerSaid,
     CallStarted,
+    CarrierComplained,
     ClosingAsked,
     Ignored,
     LegLost,
@@ -44,6 +39,7 @@ class _Opened(Struct, tag="OpenAssistant", tag_field="what"):
     assistant: str = ""
     opening: Opening = Opening.FIRST
     history: int = 0
+    plays: AudioFormat | None = None
 
 
 class _ToolRun(Struct, tag="RunTool", tag_field="what"):
@@ -57,7 +53,7 @@ class _ToolOver(Struct, tag="AnswerTool", tag_field="what"):
 
 _ABRIDGED: dict[type[Word], Callable[[Any], Struct]] = {
     OpenAssistant: lambda word: _Opened(
-        word.call, word.line, word.parameters, word.assistant, word.opening, len(word.history)
+        word.call, word.line, word.parameters, word.assistant, word.opening, len(word.history), word.plays
     ),
     RunTool: lambda word: _ToolRun(word.call, word.tool),
     AnswerTool: lambda word: _ToolOver(word.call),
@@ -80,6 +76,7 @@ _MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
     HangUp: ("why",),
     ClosingAsked: ("why",),
     AssistantComplained: ("why",),
+    CarrierComplained: ("why",),
     AssistantFailed: ("why",),
     CloseAssistant: ("why",),
     ReplySaid: ("text",),

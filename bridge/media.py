@@ -86,6 +86,10 @@ class Uplink:
         """One frame in; the frames that are due, out."""
         return self._convert(self._order.feed(at_ms, audio))
 
+    def restart(self) -> None:
+        """The carrier's clock begins anew."""
+        self._order.restart()
+
     def release(self) -> list[bytes]:
         """Give up on the missing frame: what was held, with silence in the hole."""
         return self._convert(self._order.release())

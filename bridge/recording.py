@@ -3,7 +3,8 @@
 Left lies on the carrier's clock: each frame stands where its timestamp says, to the nearest frame, so stamps may
 wander by half a frame without a seam. Pauses stay as long as they were, up to a minute; a frame may come two seconds
 late. A stamp costs only its frame when it lies further back, or further ahead than time has passed. After a second of
-nothing but such strays the carrier must have set its clock, and they are laid behind what was there.
+nothing but such strays the carrier must have set its clock, and they are laid behind what was there. A stream that broke
+and comes back begins where it came back.
 Right plays what was sent as the carrier does, one sample for each of the caller's, and is cut where a clear cut it, to
 the sample that the ledger names. On a stream that listens to both tracks, right is the other party, on the same clock.
 Written as it happens: the file is a valid WAV at any moment and lacks at most its last second.
@@ -19,19 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from bridge.call_file import CallFile, accepted
-from bridge.commands import (
-    ClearPlayback,
-    HangUp,
-    OpenAssistant,
-    PlayAudio,
-)
+from bridge.commands import ClearPlayback, HangUp, OpenAssistant, PlayAudio
 from bridge.contracts import Account
-from bridge.events import (
-    CallerAudio,
-    CallStarted,
-    OtherPartyAudio,
-    Word,
-)
+from bridge.events import CallerAudio, CallStarted, OtherPartyAudio, Word
+from bridge.media import Conversion
 from telecodecs.codec import decoder
 
 KEPT_MS = 2_000
@@ -96,15 +88,21 @@ class Recording:
                 self._hear(LEFT, audio, at_ms, now)
             case OtherPartyAudio(audio, at_ms):
                 self._hear(RIGHT, audio, at_ms, now)
+            case CallStarted():
+                self._came_back = True
             case PlayAudio(audio):
-                self._queued += audio
+                self._queued += self._played_as.feed(audio)
             case ClearPlayback(unheard_samples):
-                self._cut(unheard_samples * self._line.sample_bytes)
+                unheard = unheard_samples * self._line.rate_hz // self._plays.rate_hz
+                self._cut(unheard * self._line.sample_bytes)
 
     def _open(self, call: CallStarted, now: float) -> None:
         self._line = call.line
         self._decode = decoder(call.line)
+        self._plays = call.plays or call.line
+        self._played_as = Conversion(self._plays, self._line)
         self._begun = now
+        self._came_back = False  # on a new stream, whose clock begins anew
         self._tracks: list[_Track] = []  # from the first frame on
         self._queued = bytearray()  # sent, and by this clock not played yet
         self._voice: deque[tuple[int, int]] = deque(maxlen=64)  # where what was sent has played
@@ -124,6 +122,8 @@ class Recording:
             return
         if not self._tracks:
             self._tracks = [_Track(at_ms), _Track(at_ms)]
+        if self._came_back:
+            self._set_clock(at_ms, now)
         track = self._tracks[side]
         if self._place(track, audio, at_ms, now):
             track.strays.clear()
@@ -133,6 +133,13 @@ class Recording:
             self._play(track.end)
         if self._end - self._written >= self._line.bytes_in(WRITTEN_MS):
             self._write()
+
+    def _set_clock(self, at_ms: int, now: float) -> None:
+        """The new stream's first frame lies where it came."""
+        self._came_back = False
+        for track in self._tracks:
+            track.origin_ms = at_ms - int((now - self._begun) * 1000)
+            track.strays.clear()
 
     def _place(self, track: _Track, audio: bytes, at_ms: int, now: float) -> bool:
         """Put a frame where its stamp says, if that can be."""

@@ -6,7 +6,7 @@ assistant in this process says while it is spoken to waits for the end of the ro
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
@@ -27,16 +27,9 @@ from bridge.commands import (
     SeatSuccessor,
     SendMark,
 )
-from bridge.contracts import Carrier, Connect, Leg, WireMessage, Witness
+from bridge.contracts import Answer, Carrier, Connect, Leg, WireMessage, Witness
 from bridge.errors import MalformedMessage
-from bridge.events import (
-    Event,
-    LegLost,
-    LegName,
-    MessageRefused,
-    TimePassed,
-    Word,
-)
+from bridge.events import Event, LegLost, LegName, MessageRefused, TimePassed, Word
 from bridge.seat import Seat
 
 clock = time.monotonic
@@ -103,17 +96,27 @@ class Session:
         if (due := self._call.deadline()) is not None:
             self._wake_at(due)
 
+    def rejoin(self, carrier: Carrier, leg: Leg) -> None:
+        """The carrier dialled again: the same call on another stream, by a new object of its dialect."""
+        self.carrier_lost(self._carrier, 1006, "the carrier dialled again")
+        self._carrier, self._carrier_leg = carrier, leg
+
     def carrier_said(self, message: WireMessage) -> None:
         """One message from the carrier."""
+        events: Sequence[Event]
         try:
-            event: Event = self._carrier.decode(message)
+            events = self._carrier.decode(message, clock())
         except MalformedMessage as error:
-            event = MessageRefused(LegName.CARRIER, str(error))
-        self.handle(event)
+            events = (MessageRefused(LegName.CARRIER, str(error)),)
+        for event in events:
+            self.handle(event)
+        if not events:
+            self._follow_deadline()
 
-    def carrier_lost(self, code: int, reason: str) -> None:
-        """The carrier's leg is gone."""
-        self.handle(LegLost(LegName.CARRIER, code, reason))
+    def carrier_lost(self, carrier: Carrier, code: int, reason: str) -> None:
+        """The leg of this stream is gone."""
+        if carrier is self._carrier:
+            self.handle(LegLost(LegName.CARRIER, code, reason))
 
     def handle(self, event: Event) -> None:
         """Feed the heart one event and perform what it commands, then what that brought about."""
@@ -144,8 +147,9 @@ class Session:
                 return
             event = waiting.popleft()
 
-    def _tell_carrier(self, command: CarrierCommand, _now: float) -> None:
-        self._carrier_leg.send(self._carrier.encode(command))
+    def _tell_carrier(self, command: CarrierCommand, now: float) -> None:
+        for message in self._carrier.encode(command, now):
+            self._carrier_leg.send(message)
 
     def _hang_up(self, command: HangUp, _now: float) -> None:
         self._carrier_leg.close(command.code, command.why)
@@ -158,9 +162,9 @@ class Session:
         if due is None:
             self._finish()
             return
-        wish = self._seat.deadline()
-        if wish is not None and wish < due:
-            due = wish
+        for wish in (self._seat.deadline(), self._carrier.deadline()):
+            if wish is not None and wish < due:
+                due = wish
         if due < self._wakes_at:
             self._wake_at(due)
 
@@ -173,13 +177,25 @@ class Session:
     def _wake(self) -> None:
         self._timer, self._wakes_at = None, inf
         self._seat.fall_due()
+        self._carrier_due()
         self.handle(TimePassed())
+
+    def _carrier_due(self) -> None:
+        now = clock()
+        due = self._carrier.deadline()
+        for event in self._carrier.due(now) if due is not None and due <= now else ():
+            if isinstance(event, Answer):
+                self._carrier_leg.send(event.message)
+            else:
+                self.handle(event)
 
     def _finish(self) -> None:
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
-        account = self._accounting.account({**self._call.counts(), **self._seat.counts()})
+        account = self._accounting.account(
+            Counter(self._call.counts()) + Counter(self._seat.counts()) + Counter(self._carrier.counts())
+        )
         log.info("= call over", call=self._call.name, **summary(account))
         self._ended(self)
         now = clock()

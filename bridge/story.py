@@ -194,7 +194,11 @@ def story(happenings: Sequence[Happening]) -> Story:
         replies=list(_replies(happenings)),
         marks=list(_marks(happenings)),
         cuts=[
-            Cut(at_s, clear["unheard_samples"] / started["line"]["rate_hz"], barge_in=at_s in spoke_s)
+            Cut(
+                at_s,
+                clear["unheard_samples"] / (started.get("plays") or started["line"])["rate_hz"],
+                barge_in=at_s in spoke_s,
+            )
             for at_s, clear in each("ClearPlayback")
         ],
     )

@@ -8,12 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.commands import OpenAssistant
-from bridge.events import (
-    AssistantReady,
-    CallStarted,
-    Opening,
-    Said,
-)
+from bridge.events import AssistantReady, CallStarted, Opening, Said
 from telecodecs.format import L16_8K, AudioFormat
 
 FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 1009, 3000, 3003, 4000})
@@ -88,4 +83,6 @@ class Succession:
     def _open(self, opening: Opening) -> OpenAssistant:
         call = self._call
         self._told = () if opening is Opening.FIRST else self._said()
-        return OpenAssistant(call.call, call.line, call.parameters, self._names[0], opening, self._told)
+        return OpenAssistant(
+            call.call, call.line, call.parameters, self._names[0], opening, self._told, call.plays
+        )

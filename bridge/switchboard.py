@@ -18,20 +18,24 @@ class Switchboard:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        names = dict.fromkeys([*settings.rescue_chain(settings.assistant), *settings.assistants])
+        names = settings.assistant_kinds
         self._toolboxes = {name: Toolbox(name, settings.settings_of(name).tools) for name in names}
         settings.check_assistants({name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
-        sentence = settings.rescue_sentence(settings.assistant)
-        self.plan = Plan(
-            settings.rescue_chain(settings.assistant), read_wav(sentence) if sentence else b"", PCMU_8K
-        )
-        """Who answers a call."""
+        self._plans = {name: self._plan(name) for name in names}
         self._dialler = Dialler()
         self._preconnections = Preconnections(self._dialler.dial)
 
-    def expect(self, call: str) -> None:
+    def _plan(self, name: str) -> Plan:
+        sentence = self._settings.rescue_sentence(name)
+        return Plan(self._settings.rescue_chain(name), read_wav(sentence) if sentence else b"", PCMU_8K)
+
+    def plan(self, assistant: str = "") -> Plan:
+        """Who answers a call for this assistant; for the default one if it has no name."""
+        return self._plans[assistant or self._settings.assistant]
+
+    def expect(self, call: str, assistant: str = "") -> None:
         """A call will come: dial its assistant now, if the settings want that."""
-        name = self.plan.assistants[0]
+        name = self.plan(assistant).assistants[0]
         settings = self._settings.settings_of(name)
         if settings.preconnect and (address := settings.address()) is not None:
             self._preconnections.open(call, name, address)

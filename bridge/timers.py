@@ -12,12 +12,15 @@ class Limits:
     open_s: float = 5.0
     silent_s: float = 60.0
     longest_s: float = 4 * 3600.0
+    return_s: float = 0.0
+    """For a carrier whose stream broke; 0: it does not come back."""
 
 
 class Timer(StrEnum):
     """What can fall due, and what it means when it does."""
 
     START = "the carrier never said start"
+    AWAY = "the carrier's stream broke and did not come back"
     OPEN = "it was not ready in time"
     RENEW = "the assistant expires soon"
     KEYPAD = "the caller has typed all of the entry"

@@ -38,6 +38,7 @@ class Voice:
         self._waiting: deque[tuple[str, bytes | None]] = deque()  # not sent yet; None: the item ends here
         self._waiting_bytes = 0
         self._going_out = ""  # the item that was sent last
+        self._held = False  # nobody can hear
         self.late = 0
         """Pieces of replies that came after they had been interrupted."""
         self.too_long = 0
@@ -50,6 +51,10 @@ class Voice:
         self._downlink = downlink
         self._interrupted.clear()  # the next assistant may give the same names
         return commands
+
+    def recite(self, sentence: bytes, spoken: AudioFormat, now: float) -> list[Command]:
+        """The bridge's own words; none if they are empty."""
+        return self.open(spoken, now) + self.play("sentence", sentence, now) if sentence else []
 
     def play(self, item: str, audio: bytes, now: float) -> list[Command]:
         """The next piece of an item; a new one ends the one before."""
@@ -82,7 +87,7 @@ class Voice:
 
     def _send(self, item: str, audio: bytes, now: float) -> list[Command]:
         self._lengths[item] = self._lengths.get(item, 0) + len(audio)
-        if self._waiting:
+        if self._waiting or self._held:
             self._wait(item, audio)
             return []
         if self._playout.ahead_s(now) + len(audio) / self._second <= AHEAD_S:
@@ -101,6 +106,8 @@ class Voice:
 
     def top_up(self, now: float) -> list[Command]:
         """Send what there is room for by now."""
+        if self._held:
+            return []
         room_ms = round((AHEAD_S - self._playout.ahead_s(now)) * 1000)
         room = self._line.bytes_in(room_ms - room_ms % FRAME_MS)
         commands: list[Command] = []
@@ -141,6 +148,16 @@ class Voice:
                 self._interrupted.add(self.speaking)
                 self.speaking = None
         return commands
+
+    def hold(self, now: float) -> list[Command]:
+        """The caller is away: what is on the way is not heard, and what comes from now on waits."""
+        self._held = True
+        return self.interrupt(now)
+
+    def resume(self, now: float) -> list[Command]:
+        """The caller is back."""
+        self._held = False
+        return self.top_up(now)
 
     def length_ms(self, item: str) -> float:
         """How much came of an item; to be asked once, when it is known that no more counts."""

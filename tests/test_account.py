@@ -5,15 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.account import Accounting, summary
-from bridge.commands import (
-    AnswerTool,
-    AppendAudio,
-    ClearPlayback,
-    EnterDigits,
-    PlayAudio,
-    RunTool,
-    SendMark,
-)
+from bridge.commands import AnswerTool, AppendAudio, ClearPlayback, EnterDigits, PlayAudio, RunTool, SendMark
 from bridge.contracts import Account, Turn
 from bridge.events import (
     AssistantReady,

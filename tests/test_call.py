@@ -313,7 +313,6 @@ OUT_OF_PLACE: list[tuple[str, Call, Event]] = [
     ("a mark before start", waiting(), MarkReached("0.1")),
     ("a second start", talking(), START),
     ("a reply before the assistant is ready", waiting(), ReplyAudio("a", FRAME)),
-    ("the other track of a call with an assistant", talking(), OtherPartyAudio(FRAME, 0)),
 ]
 
 

@@ -11,12 +11,7 @@ from structlog.testing import capture_logs
 
 from bridge.call_file import MOST_NAMESAKES, CallFile, accepted
 from bridge.commands import HangUp, OpenAssistant
-from bridge.events import (
-    CallEnded,
-    CallerAudio,
-    CallStarted,
-    Word,
-)
+from bridge.events import CallEnded, CallerAudio, CallStarted, Word
 from telecodecs.format import PCMU_8K
 
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)

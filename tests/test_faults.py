@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from bridge.assistant_settings import Section
 from bridge.faults import HIDDEN, faults_in, masked, shown, told, without_credentials, without_keys
+from bridge.section import Section
 
 
 class Fixed(Section):

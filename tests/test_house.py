@@ -29,17 +29,21 @@ class Room(NamedTuple):
 
 
 F0 = "telecodecs telecodecs.*"
-F1 = "bridge.events bridge.commands bridge.contracts bridge.errors bridge.assistant_settings bridge.faults"
+F1 = "bridge.events bridge.commands bridge.contracts bridge.errors bridge.assistant_settings bridge.faults bridge.section"
 PARTS = "bridge.media bridge.playout bridge.keypad bridge.states bridge.timers bridge.transcript"
-HEART = "bridge.call bridge.caller bridge.conversation bridge.voice bridge.succession"
+HEART = "bridge.call bridge.presence bridge.caller bridge.conversation bridge.voice bridge.succession"
 F4 = "bridge.session bridge.seat bridge.journal bridge.recording bridge.account bridge.journal_line bridge.call_file bridge.story"
 REALTIME = "bridge.assistants.openai_realtime bridge.assistants.openai_realtime.*"
+CARRIER_FOLDERS = (
+    "bridge.carriers.telnyx bridge.carriers.telnyx.*",
+    "bridge.carriers.twilio bridge.carriers.twilio.*",
+)
 DIALECTS = "bridge.carriers.* bridge.assistants.*"
 REGISTRIES = "bridge.carriers bridge.assistants"
 F5 = (
     "bridge.__main__ bridge.cli bridge.demo bridge.server bridge.front_door bridge.network bridge.tokens "
     f"bridge.config bridge.log bridge.timeline bridge.phone bridge.phone.* {REGISTRIES} "
-    "bridge.tools bridge.tools.* bridge.config_layers bridge.dialling bridge.preconnect bridge.switchboard bridge.readiness bridge.fake_openai bridge.fake_openai.*"
+    "bridge.tools bridge.tools.* bridge.webhooks bridge.webhooks.* bridge.reception bridge.carrier_watch bridge.config_layers bridge.dialling bridge.preconnect bridge.switchboard bridge.readiness bridge.fake_openai bridge.fake_openai.*"
 )
 
 HOUSE = [
@@ -47,6 +51,7 @@ HOUSE = [
     Room(4, F4, f"{F4} {HEART} {PARTS} {F1} {F0}"),
     Room(3, HEART, f"{HEART} {PARTS} {F1} {F0}"),
     Room(2, REALTIME, f"{REALTIME} {F1} {F0}"),
+    *(Room(2, folder, f"{folder} {F1} {F0}") for folder in CARRIER_FOLDERS),
     Room(2, f"{DIALECTS} {PARTS}", f"{F1} {F0}"),
     Room(1, F1, f"{F1} telecodecs.format"),
     Room(0, F0, F0),

@@ -89,6 +89,7 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
             "line": LINE,
             "tracks": ["inbound"],
             "one_way": False,
+            "plays": None,
             "parameters": {"from": "***99", "id": "***00", "plan": "gold"},
         },
         {
@@ -101,6 +102,7 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
             "assistant": "",
             "opening": "first",
             "history": 0,
+            "plays": None,
         },
         {"at": 0.25, "way": "<", "what": "DigitPressed", "digit": "4"},
         {"at": 0.5, "way": ">", "what": "ClearPlayback", "unheard_samples": 800},

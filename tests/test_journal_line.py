@@ -7,14 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.commands import (
-    AnswerTool,
-    CloseAssistant,
-    EnterDigits,
-    HangUp,
-    OpenAssistant,
-    RunTool,
-)
+from bridge.commands import AnswerTool, CloseAssistant, EnterDigits, HangUp, OpenAssistant, RunTool
 from bridge.events import (
     AssistantComplained,
     AssistantFailed,
@@ -23,6 +16,7 @@ from bridge.events import (
     CallerPaused,
     CallerSaid,
     CallStarted,
+    CarrierComplained,
     ClosingAsked,
     Ignored,
     LegLost,
@@ -81,6 +75,7 @@ TELLING: list[tuple[Word, dict[str, object]]] = [
     (HangUp(1000, NUMBER), {"why": "***99"}),
     (ClosingAsked(NUMBER), {"why": "***99"}),
     (AssistantComplained(NUMBER), {"why": "***99"}),
+    (CarrierComplained("100004", NUMBER), {"why": "***99"}),
     (AssistantFailed(NUMBER), {"why": "***99"}),
     (ReplySaid("item_15550100199", f"Call {NUMBER}."), {"item": "item_15550100199", "text": "Call ***99."}),
     (CallerSaid("u", NUMBER), {"text": "***99"}),
@@ -96,7 +91,7 @@ ABRIDGED: list[tuple[Word, dict[str, object]]] = [
     (AnswerTool("c1", NUMBER), {"what": "AnswerTool", "call": "c1"}),
     (
         OpenAssistant("CA1", PCMU_8K, {}, "backup", Opening.RECOVERED, (Said(Speaker.CALLER, NUMBER),) * 12),
-        {"what": "OpenAssistant", "call": "CA1", "line": {"encoding": "pcmu", "rate_hz": 8000, "channels": 1}, "parameters": {}, "assistant": "backup", "opening": "recovered", "history": 12},
+        {"what": "OpenAssistant", "call": "CA1", "line": {"encoding": "pcmu", "rate_hz": 8000, "channels": 1}, "parameters": {}, "assistant": "backup", "opening": "recovered", "history": 12, "plays": None},
     ),
 ]  # fmt: skip
 PLAIN: list[Word] = [

@@ -9,7 +9,7 @@ import pytest
 from bridge.assistant_settings import AssistantSettings
 from bridge.assistants import ASSISTANTS
 from bridge.call import Call
-from bridge.carriers.twilio import TwilioStream
+from bridge.carriers.twilio.stream import TwilioStream
 from bridge.commands import (
     ClearPlayback,
     Command,
@@ -59,7 +59,7 @@ class Replay:
                 self.commands.append(command)
                 match command:
                     case PlayAudio() | SendMark() | ClearPlayback():
-                        self.said.append(json.loads(self.dialect.encode(command)))
+                        self.said += map(json.loads, self.dialect.encode(command, now))
                     case HangUp() | RunTool() | SeatSuccessor():
                         pass
                     case _:
@@ -72,7 +72,7 @@ def test_the_bridge_says_again_what_it_said(name: str, kind: str) -> None:
     to_bridge, to_carrier = recorded(name)
     replay = Replay(made(kind))
     for at_s, message in to_bridge:
-        replay.feed([replay.dialect.decode(message)], at_s)
+        replay.feed(replay.dialect.decode(message, at_s), at_s)
     assert replay.said == to_carrier
     assert replay.call.state is State.ENDED
     assert set(replay.call.counts()) <= {"ignored", "digits", "barge_ins", "round_trip_ms"}
@@ -82,7 +82,7 @@ def test_the_interrupted_reply_is_truncated_where_the_clear_came() -> None:
     to_bridge, _ = recorded("call-parrot")
     replay = Replay(made("parrot"))
     for at_s, message in to_bridge:
-        replay.feed([replay.dialect.decode(message)], at_s)
+        replay.feed(replay.dialect.decode(message, at_s), at_s)
     (cut,) = [command for command in replay.commands if isinstance(command, TruncateReply)]
     assert cut.item == "reply-2"
     assert 1400 <= cut.heard_ms <= 1700
@@ -91,7 +91,7 @@ def test_the_interrupted_reply_is_truncated_where_the_clear_came() -> None:
 def test_a_listened_to_call_names_both_tracks() -> None:
     to_bridge, to_carrier = recorded("call-listened-to")
     dialect = TwilioStream()
-    events = [dialect.decode(message) for _, message in to_bridge]
+    events = [event for at_s, message in to_bridge for event in dialect.decode(message, at_s)]
     (start,) = [event for event in events if isinstance(event, CallStarted)]
     assert start.tracks == ("inbound", "outbound")
     assert start.one_way

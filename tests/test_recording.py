@@ -11,12 +11,7 @@ from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
 from bridge import recording as recording_module
-from bridge.commands import (
-    ClearPlayback,
-    HangUp,
-    OpenAssistant,
-    PlayAudio,
-)
+from bridge.commands import ClearPlayback, HangUp, OpenAssistant, PlayAudio
 from bridge.contracts import Account
 from bridge.events import CallerAudio, CallStarted, OtherPartyAudio
 from bridge.recording import KEPT_MS, LONGEST_GAP_MS, MOST_BYTES, Recording, _header
@@ -227,6 +222,31 @@ def test_silence_does_not_run_ahead_of_the_time_that_passed(tmp_path: Path) -> N
         recording.saw(CallerAudio(tone(20), n * 1_900), 1.5)
     recording.close(1.5, NOTHING)
     assert len(tracks(tmp_path)[0]) <= (1_500 + 2_000 + 550 * 20) * 8
+
+
+@pytest.mark.parametrize("spoken_ms", [400, 3000])
+def test_a_stream_that_broke_and_comes_back_goes_on_where_it_came(tmp_path: Path, spoken_ms: int) -> None:
+    recording = begun(tmp_path)
+    hear(recording, 0, spoken_ms)
+    back_ms = spoken_ms + 600
+    recording.saw(CallStarted("CA1", "MZ2", PCMU_8K), back_ms / 1000)
+    hear(recording, back_ms, back_ms + 400, set_by_ms=-back_ms)  # it counts anew
+    recording.close(0.0, NOTHING)
+    assert stretches(tracks(tmp_path)[0]) == [(0, spoken_ms), (back_ms, back_ms + 400)]
+
+
+def test_what_is_played_in_another_format_is_heard_in_the_line_s(tmp_path: Path) -> None:
+    recording = Recording(tmp_path, STARTED)
+    recording.saw(CallStarted("CA1", "MZ1", PCMU_8K, plays=L16_16K), 0.0)
+    recording.saw(OpenAssistant("CA1", PCMU_8K, plays=L16_16K), 0.0)
+    recording.saw(PlayAudio(np.full(16_000, 8_000, "<i2").tobytes()), 0.0)
+    hear(recording, 0, 400, code=0xFF)
+    recording.saw(ClearPlayback(16_000 - 4_800), 0.4)  # 300 ms were heard
+    hear(recording, 400, 900, code=0xFF)
+    recording.close(0.0, NOTHING)
+    right = tracks(tmp_path)[1]
+    assert abs(right[80:2400] - 8_000).max() < 300  # a step of mu-law
+    assert not right[2400:].any()
 
 
 def test_a_wav_that_is_full_is_closed_with_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

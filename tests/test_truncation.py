@@ -12,7 +12,7 @@ from math import inf
 
 import pytest
 
-from bridge.carriers.twilio import TwilioStream
+from bridge.carriers.twilio.stream import TwilioStream
 from bridge.commands import (
     ClearPlayback,
     Command,
@@ -108,7 +108,7 @@ class Stream:
         self._carrier = PretendTwilio(call_sid="CA", account_sid="AC")
         self._dialect = TwilioStream()
         for message in self._carrier.opening():
-            self._dialect.decode(message)
+            self._dialect.decode(message, self.now)
         self._to_phone: LineDelay[WireMessage] = LineDelay(there, seed)
         self._to_bridge: LineDelay[WireMessage] = LineDelay(back, seed + 1_000)
 
@@ -116,7 +116,8 @@ class Stream:
         for command in commands:
             match command:
                 case PlayAudio() | SendMark() | ClearPlayback():
-                    self._to_phone.put(self._dialect.encode(command), self.now)
+                    (message,) = self._dialect.encode(command, self.now)
+                    self._to_phone.put(message, self.now)
                 case ConfirmHeard(item):
                     self.confirmed.add(item)
 
@@ -133,7 +134,7 @@ class Stream:
                     case Clear():
                         self._return(self.ear.clear(due))
             for message in self._to_bridge.arrived(due):
-                event = self._dialect.decode(message)
+                (event,) = self._dialect.decode(message, self.now)
                 assert isinstance(event, MarkReached)
                 self.perform(self.voice.mark_reached(event.name, due))
             if self._timers.fallen_due(due) is Timer.ROOM:

@@ -1,8 +1,23 @@
-"""The carriers by name; a new one is one file and one line here."""
+"""The carriers by name; a new one is a file or a folder, and one line here."""
 
-from bridge.carriers.twilio import TwilioStream
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from bridge.carriers.telnyx.settings import TelnyxSettings
+from bridge.carriers.twilio.settings import TwilioSettings
+from bridge.carriers.twilio.stream import TwilioStream
 from bridge.contracts import Carrier
+from bridge.section import Section
 
-CARRIERS: dict[str, type[Carrier]] = {
-    "twilio": TwilioStream,
+
+class Kind(NamedTuple):
+    """A carrier: what can be set, and what makes its dialect for one stream."""
+
+    settings: type[Section]
+    stream: Callable[[Any, bool], Carrier]
+    """From an object of `settings`, and whether the stream is only listened to."""
+
+
+CARRIERS: dict[str, Kind] = {
+    "twilio": Kind(TwilioSettings, lambda _settings, one_way: TwilioStream(one_way=one_way)),
 }

@@ -40,10 +40,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from bridge.assistant_settings import Section
 from bridge.errors import ConfigurationError
 from bridge.faults import faults_in, told
 from bridge.phone.wav import read_wav
+from bridge.section import Section
 
 FormatName = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
 

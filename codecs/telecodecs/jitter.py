@@ -70,6 +70,11 @@ class Reorder:
         """Give up on every hole: all that is held, the holes filled."""
         return self._drain(window=0)
 
+    def restart(self) -> None:
+        """The sender's clock begins anew: the next frame sets the position. What is held is forgotten; see `release`."""
+        self._given.clear()
+        self._held.clear()
+
     def _feed_unordered(self, at_ms: int, audio: bytes) -> list[bytes]:
         if not audio:
             return []

@@ -333,7 +333,7 @@ async def carry(
                 report = await place_call(url, caller(row), call_sid=sid, delay_ms=line_ms)
                 began = clock() - report.length_ms / 1000
                 async with asyncio.timeout(5.0):
-                    await server.idle()
+                    await server.reception.idle()
             readyz_url = f"http://127.0.0.1:{server.port}/readyz"
             async with aiohttp.ClientSession() as http, http.get(readyz_url) as answer:
                 readyz = await answer.json()

@@ -11,7 +11,8 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
-from bridge.assistant_settings import Address, Section, address_parts, without_user
+from bridge.assistant_settings import Address
+from bridge.section import Section, address_parts, without_user
 
 OPENAI = "https://api.openai.com/v1"
 SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}

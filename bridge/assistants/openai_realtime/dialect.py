@@ -40,12 +40,7 @@ from bridge.commands import (
 )
 from bridge.contracts import Answer, Message, ToolSchema, Utterance
 from bridge.errors import MalformedMessage
-from bridge.events import (
-    AssistantEvent,
-    AssistantReady,
-    Ignored,
-    Opening,
-)
+from bridge.events import AssistantEvent, AssistantReady, Ignored, Opening
 from telecodecs.format import PCMU_8K
 from telecodecs.speech import SpeechStarted as TurnBegan
 
@@ -70,7 +65,7 @@ class RealtimeDialect:
         self._sayings = Sayings(settings.instructions)
         self._talk = Conversation(settings, self._sayings, self._new_id)
         self._opening = OpenAssistant("", PCMU_8K)
-        self._asked = Formats(PCMU_8K, PCMU_8K)
+        self._line = self._asked = Formats(PCMU_8K, PCMU_8K)
         self._formats: Formats | None = None
         self._lasts_s: float | None = None
         self._deaf = True  # what the caller says is not passed on
@@ -156,9 +151,10 @@ class RealtimeDialect:
         """Set the session at once: some servers do not say that they created one."""
         greeting = self._settings.greeting
         is_guarded = command.opening is Opening.FIRST and greeting is not None and not greeting.interruptible
-        session = self._settings.session(command.line, self._tools, listening=not is_guarded)
-        self._opening = command
-        self._asked = asked(session, command.line)
+        line = Formats(command.line, command.plays or command.line)
+        session = self._settings.session(line, self._tools, listening=not is_guarded)
+        self._opening, self._line = command, line
+        self._asked = asked(session, line)
         self._guarded = is_guarded
         return Answer(wire.session_update(session, self._new_id()))
 
@@ -264,6 +260,6 @@ class RealtimeDialect:
         self._guarded_until = None
         if self._ears is not None:  # turns are our own affair
             return []
-        update = self._settings.listening_update(self._opening.line)
+        update = self._settings.listening_update(self._line)
         self._lifting = self._new_id()
         return [Answer(wire.session_update(update, self._lifting))]

@@ -31,9 +31,9 @@ class Formats(NamedTuple):
     speaks: AudioFormat
 
 
-def asked(session: dict[str, Any], line: AudioFormat) -> Formats:
+def asked(session: dict[str, Any], line: Formats) -> Formats:
     """What a session of ours asks for."""
-    return confirmed(msgspec.convert(session, SessionBody), Formats(line, line))
+    return confirmed(msgspec.convert(session, SessionBody), line)
 
 
 def confirmed(session: SessionBody, asked: Formats) -> Formats:

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.assistant_settings import Address, AssistantSettings, Section
+from bridge.assistant_settings import Address, AssistantSettings
 from bridge.assistants.openai_realtime.account import (
     OPENAI,
     Headers,
@@ -33,6 +33,7 @@ from bridge.assistants.openai_realtime.account import (
     on_loopback,
     upgrade,
 )
+from bridge.assistants.openai_realtime.formats import Formats
 from bridge.assistants.openai_realtime.session import (
     CustomVoice,
     Prompt,
@@ -52,7 +53,8 @@ from bridge.assistants.openai_realtime.session import (
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
 from bridge.faults import HIDDEN, masked
-from telecodecs.format import PCMU_8K, AudioFormat
+from bridge.section import Section
+from telecodecs.format import PCMU_8K
 
 
 def _has_digits(text: str) -> str:
@@ -194,16 +196,16 @@ class RealtimeSettings(AssistantSettings):
         return upgrade(self.base_url, {"model": self.model} | self.query, account, self.headers)
 
     def session(
-        self, line: AudioFormat, tools: Sequence[ToolSchema], *, listening: bool = True
+        self, line: Formats, tools: Sequence[ToolSchema], *, listening: bool = True
     ) -> dict[str, Any]:
         """The session of a new connection. `listening`: turns are detected from the start."""
         hears = {
-            "format": audio_format(line),
+            "format": audio_format(line.hears),
             "noise_reduction": {"type": self.noise_reduction} if self.noise_reduction else None,
             "transcription": _fields(self.transcription),
         }
         speaks = {
-            "format": audio_format(line),
+            "format": audio_format(line.speaks),
             "voice": self.voice if isinstance(self.voice, str) else _fields(self.voice),
             "speed": self.speed,
         }
@@ -229,7 +231,7 @@ class RealtimeSettings(AssistantSettings):
             session = merged(session, {"audio": {"input": {"turn_detection": None}}})
         return session
 
-    def listening_update(self, line: AudioFormat) -> dict[str, Any]:
+    def listening_update(self, line: Formats) -> dict[str, Any]:
         """The part of the session that has the server detect turns again.
 
         Both formats are sent again: servers have been seen to forget them.
@@ -277,7 +279,7 @@ class RealtimeSettings(AssistantSettings):
 
 def check_session(settings: RealtimeSettings, tools: Sequence[ToolSchema]) -> None:
     """Compare the session with the types of the `openai` package. Raises `ConfigurationError`."""
-    check_types(settings.session(PCMU_8K, tools))
+    check_types(settings.session(Formats(PCMU_8K, PCMU_8K), tools))
 
 
 def _fields(table: Section | None) -> dict[str, Any] | None:

@@ -4,13 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.commands import (
-    AppendAudio,
-    ConfirmHeard,
-    DropReply,
-    EnterDigits,
-    TruncateReply,
-)
+from bridge.commands import AppendAudio, ConfirmHeard, DropReply, EnterDigits, TruncateReply
 from bridge.events import (
     AssistantComplained,
     AssistantFailed,

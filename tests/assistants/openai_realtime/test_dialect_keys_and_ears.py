@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bridge.commands import (
-    AppendAudio,
-    EnterDigits,
-    OpenAssistant,
-    TruncateReply,
-)
+from bridge.commands import AppendAudio, EnterDigits, OpenAssistant, TruncateReply
 from bridge.events import CallerPaused, CallerSpoke, ReplyEnded
 from bridge.phone.wav import read_wav
 from telecodecs.codec import encoder

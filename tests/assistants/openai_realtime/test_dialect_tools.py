@@ -4,12 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.commands import (
-    AnswerTool,
-    ConfirmHeard,
-    EnterDigits,
-    TruncateReply,
-)
+from bridge.commands import AnswerTool, ConfirmHeard, EnterDigits, TruncateReply
 from bridge.events import (
     AssistantComplained,
     AssistantFailed,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from bridge.assistants.openai_realtime.formats import Formats
 from bridge.assistants.openai_realtime.session import SET_BESIDE
 from bridge.assistants.openai_realtime.settings import RealtimeSettings, check_session
 from bridge.contracts import ToolSchema
@@ -61,7 +62,7 @@ LINES = [
 
 @pytest.mark.parametrize(("line", "asked"), LINES)
 def test_formats_match_the_line(line: AudioFormat, asked: dict[str, Any]) -> None:
-    assert settings().session(line, ()) == plain(asked)
+    assert settings().session(Formats(line, line), ()) == plain(asked)
 
 
 WRITTEN: list[tuple[dict[str, Any], tuple[str | int, ...], Any]] = [
@@ -117,24 +118,27 @@ WRITTEN: list[tuple[dict[str, Any], tuple[str | int, ...], Any]] = [
 
 @pytest.mark.parametrize(("fields", "path", "value"), WRITTEN)
 def test_what_is_set_is_sent(fields: dict[str, Any], path: tuple[str | int, ...], value: Any) -> None:
-    at: Any = settings(**fields).session(PCMU_8K, [HANG_UP])
+    at: Any = settings(**fields).session(Formats(PCMU_8K, PCMU_8K), [HANG_UP])
     for key in path:
         at = at[key]
     assert at == value
 
 
 def test_tools_are_flat_functions() -> None:
-    assert settings().session(PCMU_8K, [HANG_UP])["tools"] == [FLAT]
+    assert settings().session(Formats(PCMU_8K, PCMU_8K), [HANG_UP])["tools"] == [FLAT]
 
 
 @pytest.mark.parametrize("off", [False, "false"])
 def test_a_voice_can_be_left_to_the_server(off: Any) -> None:
-    assert "voice" not in settings(voice=off).session(PCMU_8K, ())["audio"]["output"]
+    assert "voice" not in settings(voice=off).session(Formats(PCMU_8K, PCMU_8K), ())["audio"]["output"]
 
 
 @pytest.mark.parametrize("off", [False, "false"])
 def test_transcription_can_be_turned_off(off: Any) -> None:
-    assert "transcription" not in settings(transcription=off).session(PCMU_8K, ())["audio"]["input"]
+    assert (
+        "transcription"
+        not in settings(transcription=off).session(Formats(PCMU_8K, PCMU_8K), ())["audio"]["input"]
+    )
 
 
 MUTE = "should be left out, the bridge sets it: without sound nobody would hear it"
@@ -189,7 +193,7 @@ EVERY_VAD = ["server_vad", "semantic_vad", "none"]
 
 @pytest.mark.parametrize("kind", EVERY_VAD)
 def test_the_guard_has_nobody_listen_whatever_is_set(kind: str) -> None:
-    guarded = settings(turn_detection=kind).session(PCMU_8K, (), listening=False)
+    guarded = settings(turn_detection=kind).session(Formats(PCMU_8K, PCMU_8K), (), listening=False)
     assert guarded["audio"]["input"]["turn_detection"] is None
     assert guarded["audio"]["input"]["format"] == {"type": "audio/pcmu"}
 
@@ -200,8 +204,8 @@ def test_listening_again_is_the_session_s_own_turn_detection_and_both_formats(
     kind: str, line: AudioFormat
 ) -> None:
     realtime = settings(turn_detection=kind)
-    audio = realtime.session(line, ())["audio"]
-    assert realtime.listening_update(line) == {
+    audio = realtime.session(Formats(line, line), ())["audio"]
+    assert realtime.listening_update(Formats(line, line)) == {
         "type": "realtime",
         "audio": {
             "input": {

@@ -6,16 +6,12 @@ No socket, no clock: feed `decode` what arrived, send what `encode` returns.
 """
 
 from binascii import b2a_base64
-from typing import ClassVar, assert_never
+from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 from msgspec import DecodeError, Struct, ValidationError, json
 
-from bridge.commands import (
-    CarrierCommand,
-    ClearPlayback,
-    PlayAudio,
-    SendMark,
-)
+from bridge.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
 from bridge.contracts import WireMessage
 from bridge.errors import MalformedMessage
 from bridge.events import (
@@ -104,15 +100,17 @@ class TwilioStream:
     the wire does not tell it from a `<Connect><Stream>`.
     """
 
-    reorder_ms: ClassVar[int] = 40
+    reorder_ms = 40
     """Twilio stamps what it got from the phone network; two frames are enough for neighbours that changed places."""
+
+    start_s: float | None = None
 
     def __init__(self, *, one_way: bool = False) -> None:
         self._one_way = one_way
         self._stream_sid: str | None = None  # known from `start` on
         self._media_head = ""
 
-    def decode(self, message: WireMessage) -> CarrierEvent:
+    def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
         """Read one message. A kind we do not know is `Ignored`: a novelty on the wire is no outage.
 
         Raises `MalformedMessage` if it is not text, lacks or mistypes a field, belongs to another stream or comes
@@ -123,26 +121,26 @@ class TwilioStream:
         try:
             wire = _READ.decode(message)
         except (DecodeError, RecursionError) as error:
-            return self._decode_unread(message, error)
+            return (self._decode_unread(message, error),)
         if type(wire) is _Media:
             if wire.stream_sid != self._stream_sid:
                 raise self._foreign("media")
             media = wire.media
             heard = OtherPartyAudio if media.track == "outbound" else CallerAudio
-            return heard(media.payload, media.timestamp)
+            return (heard(media.payload, media.timestamp),)
         if isinstance(wire, _Start):
-            return self._decode_start(wire.start)
+            return (self._decode_start(wire.start),)
         if wire.stream_sid != self._stream_sid:
             raise self._foreign(type(wire).__name__.strip("_").lower())
         match wire:
             case _Mark(mark=mark):
-                return MarkReached(mark.name)
+                return (MarkReached(mark.name),)
             case _Dtmf(dtmf=dtmf):
                 if (digit := dtmf.digit.upper()) not in KEYS:
                     raise MalformedMessage("dtmf: the digit is none of 0-9 * # A-D")
-                return DigitPressed(digit)
+                return (DigitPressed(digit),)
             case _:
-                return CallEnded()
+                return (CallEnded(),)
 
     def _decode_start(self, start: _StartBody) -> CallStarted:
         if self._stream_sid:
@@ -178,11 +176,11 @@ class TwilioStream:
     def _foreign(self, kind: str) -> MalformedMessage:
         return MalformedMessage(f"{kind}: " + ("of another stream" if self._stream_sid else "before start"))
 
-    def encode(self, command: CarrierCommand) -> str:
+    def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
         """Write one message. Valid only after `CallStarted` was read."""
         match command:
             case PlayAudio():
-                return f'{self._media_head}{b2a_base64(command.audio, newline=False).decode()}"}}}}'
+                return (f'{self._media_head}{b2a_base64(command.audio, newline=False).decode()}"}}}}',)
             case SendMark(name):
                 body: dict[str, object] = {
                     "event": "mark",
@@ -193,4 +191,15 @@ class TwilioStream:
                 body = {"event": "clear", "streamSid": self._stream_sid}
             case _:
                 assert_never(command)
-        return json.encode(body).decode()
+        return (json.encode(body).decode(),)
+
+    def deadline(self) -> None:
+        """Nothing of Twilio's waits."""
+
+    def due(self, now: float) -> Sequence[CarrierEvent]:
+        """Nothing."""
+        return ()
+
+    def counts(self) -> Mapping[str, int]:
+        """Nothing to mend."""
+        return {}

@@ -43,6 +43,15 @@ def _as_twilio_may_write(url: str) -> Iterable[str]:
         yield urlunsplit(parts._replace(netloc=netloc))
 
 
+def no_answer() -> str:
+    """TwiML that hangs up."""
+    from twilio.twiml.voice_response import VoiceResponse
+
+    response = VoiceResponse()
+    response.hangup()
+    return str(response)
+
+
 def answer(
     stream_url: str,
     *,

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from twilio.request_validator import RequestValidator
 
-from bridge.carriers.twilio_webhook import answer, is_signed, signature
+from bridge.carriers.twilio.webhook import answer, is_signed, signature
 
 
 def form(caller: str) -> list[tuple[str, str]]:

@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.carriers.twilio import TwilioStream
-from bridge.commands import (
-    CarrierCommand,
-    ClearPlayback,
-    PlayAudio,
-    SendMark,
-)
+from bridge.carriers.twilio.stream import TwilioStream
+from bridge.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
 from bridge.contracts import WireMessage
 from bridge.errors import MalformedMessage
 from bridge.events import (
@@ -112,59 +107,70 @@ WRITES: list[tuple[CarrierCommand, dict[str, object]]] = [
 
 def started() -> TwilioStream:
     stream = TwilioStream()
-    stream.decode(START)
+    read(stream, START)
     return stream
+
+
+def read(stream: TwilioStream, message: WireMessage) -> CarrierEvent:
+    (event,) = stream.decode(message, 0.0)
+    return event
+
+
+def written(stream: TwilioStream, command: CarrierCommand) -> dict[str, object]:
+    (message,) = stream.encode(command, 0.0)
+    body: dict[str, object] = json.loads(message)
+    return body
 
 
 @pytest.mark.parametrize(("message", "event"), STARTS)
 def test_reads_a_start(message: str, event: CarrierEvent) -> None:
-    assert TwilioStream().decode(message) == event
+    assert read(TwilioStream(), message) == event
 
 
 @pytest.mark.parametrize(("message", "event"), READS)
 def test_reads(message: str, event: CarrierEvent) -> None:
-    assert started().decode(message) == event
+    assert read(started(), message) == event
 
 
 @pytest.mark.parametrize(("message", "why"), REFUSES)
 def test_refuses(message: WireMessage, why: str) -> None:
     with pytest.raises(MalformedMessage, match=why):
-        started().decode(message)
+        read(started(), message)
 
 
 @pytest.mark.parametrize(("message", "why"), REFUSED_STARTS)
 def test_refuses_a_start(message: str, why: str) -> None:
     with pytest.raises(MalformedMessage, match=why):
-        TwilioStream().decode(message)
+        read(TwilioStream(), message)
 
 
 @pytest.mark.parametrize("message", [message for message, event in READS if not isinstance(event, Ignored)])
 def test_nothing_useful_comes_before_start(message: str) -> None:
     with pytest.raises(MalformedMessage, match="before start"):
-        TwilioStream().decode(message)
+        read(TwilioStream(), message)
 
 
 @pytest.mark.parametrize(("command", "message"), WRITES)
 def test_writes(command: CarrierCommand, message: dict[str, object]) -> None:
-    assert json.loads(started().encode(command)) == message
+    assert written(started(), command) == message
 
 
 def test_an_inbound_track_alone_is_one_way_only_if_the_path_said_so() -> None:
-    event = TwilioStream(one_way=True).decode(START)
+    event = read(TwilioStream(one_way=True), START)
     assert isinstance(event, CallStarted)
     assert event.one_way
 
 
 def test_a_name_with_quotes_stays_one_json_string() -> None:
     stream = TwilioStream()
-    stream.decode(START.replace("MZ1", 'M\\"Z'))
-    assert json.loads(stream.encode(PlayAudio(b"")))["streamSid"] == 'M"Z'
+    read(stream, START.replace("MZ1", 'M\\"Z'))
+    assert written(stream, PlayAudio(b""))["streamSid"] == 'M"Z'
 
 
 @given(st.one_of(st.text(), st.binary()))
 def test_rubbish_is_refused_or_ignored_and_nothing_else(message: WireMessage) -> None:
     try:
-        event = started().decode(message)
+        event = read(started(), message)
     except MalformedMessage:
         return
     assert isinstance(event, Ignored)
@@ -175,7 +181,7 @@ def test_a_known_kind_with_any_body_is_read_or_refused(body: object) -> None:
     for kind in ("media", "mark", "dtmf", "stop", "start"):
         message = json.dumps({"event": kind, "streamSid": "MZ1", kind: body})
         if kind == "stop":
-            assert started().decode(message) == CallEnded()
+            assert read(started(), message) == CallEnded()
         else:
             with pytest.raises(MalformedMessage):
-                started().decode(message)
+                read(started(), message)

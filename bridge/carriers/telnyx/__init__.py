@@ -1,0 +1,1 @@
+"""Telnyx: its media streams, its webhooks and Call Control. No socket, no clock."""

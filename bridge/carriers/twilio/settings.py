@@ -1,0 +1,25 @@
+"""What the settings' file may say of Twilio: [twilio]."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from bridge.section import OwnAddress, Section, WebAddress
+
+Verdict = Annotated[str, Field(min_length=1)]
+
+
+class TwilioSettings(Section):
+    """[twilio]"""
+
+    auth_token: SecretStr | None = Field(None, min_length=1)
+    account_sid: str | None = Field(None, pattern=r"^AC[0-9a-fA-F]{32}$", description="to place calls")
+    api_url: OwnAddress = Field("https://api.twilio.com", repr=False)
+    then: WebAddress | None = Field(
+        None, repr=False, description="the TwiML that a call goes on with when its stream has ended"
+    )
+    parameters: dict[str, str] = Field({}, description="custom parameters of every stream")
+    talk_to: tuple[Verdict, ...] = Field(
+        ("human",),
+        description="who is put through to the assistant where it was asked who answered: AnsweredBy",
+    )

@@ -1,0 +1,89 @@
+"""A table of the settings' file, and what the tables have in common: how they refuse, and how they hold addresses."""
+
+from typing import Annotated, Any, LiteralString, Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from bridge.faults import Key, with_nearest, without_credentials
+
+
+class Section(BaseModel):
+    """A table of the file; keys that it does not know are refused.
+
+    Where a setting may be one of several such tables they need a discriminator, or their faults are told mixed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _told_with_the_nearest(cls, table: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(table)
+        except ValidationError as error:
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            raise with_nearest(error, known) from None
+
+
+def refusal(path: Key, message: str, value: Any, type_: LiteralString = "refused") -> ValidationError:
+    """To raise where a key further down is wrong. `type_`: as pydantic names faults."""
+    fault = PydanticCustomError(type_, message)
+    return ValidationError.from_exception_data(
+        "settings", [InitErrorDetails(type=fault, loc=path, input=value)]
+    )
+
+
+def address_parts(url: str) -> SplitResult:
+    """The parts of an address. Raises ValueError where its port is none; Python's own would quote a password there."""
+    parts = urlsplit(url)
+    try:
+        is_port = parts.port != 0
+    except ValueError:
+        is_port = False
+    if not is_port:
+        raise ValueError("should have a port between 1 and 65535")
+    return parts
+
+
+def without_user(parts: SplitResult) -> None:
+    """Raises ValueError where an address has a user or a password."""
+    if parts.username is not None:
+        raise ValueError("should have no user and no password; headers = { … } may have them")
+
+
+def is_web_address(url: str) -> str:
+    """The same. Raises ValueError where it is none."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should be a web address such as https://voice.example.com")
+    address_parts(url)
+    return url
+
+
+def is_own_address(url: str) -> str:
+    """Without a slash at its end. Raises ValueError where it is no place under which paths of ours may be."""
+    parts = urlsplit(is_web_address(url))
+    if parts.query or parts.fragment:
+        raise ValueError("should have no query and no fragment")
+    return url.rstrip("/")
+
+
+ShownAddress = PlainSerializer(without_credentials, when_used="json")
+"""Of an address that may have a key in it."""
+
+
+WebAddress = Annotated[str, AfterValidator(is_web_address), ShownAddress]
+"""http or https."""
+
+OwnAddress = Annotated[str, AfterValidator(is_own_address), ShownAddress]
+"""http or https, to which paths are added."""

@@ -1,0 +1,1 @@
+"""The carriers' HTTP side: a room for each carrier's webhooks, and the reading of a body in time."""
