@@ -3,6 +3,7 @@
 BridgeError
 ├── ConfigurationError   local: a file, a key or a flag is wrong; the text says what would be right
 ├── CallRefused          remote: a webhook or a socket did not take the call
+├── CarrierRefused       remote: a carrier did not do what its REST API was asked
 └── MalformedMessage     remote: a message of a known kind in a wrong shape; costs that message only
 """
 
@@ -24,6 +25,15 @@ class CallRefused(BridgeError):
     def __init__(self, why: str, *, status: int | None = None) -> None:
         super().__init__(why)
         self.status = status
+
+
+class CarrierRefused(BridgeError):
+    """A carrier did not do what its REST API was asked. `status` of HTTP, None without an answer; `code`: its own."""
+
+    def __init__(self, why: str, *, status: int | None = None, code: str = "") -> None:
+        super().__init__(why)
+        self.status = status
+        self.code = code
 
 
 class MalformedMessage(BridgeError):

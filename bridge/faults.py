@@ -18,7 +18,10 @@ NO_TABLE = ("dict_type", "model_type", "model_attributes_type")
 """Types of fault that pydantic tells in Python's words."""
 
 HIDDEN = "**********"
-_KEY = re.compile(r"\b(sk|ek|sess|xai)[-_][\w*.-]+|\bBearer +[\w.~+/=*-]+|\b[A-Za-z0-9]{32,}\b")
+_KEY = re.compile(
+    r"\b(sk|ek|sess|xai)[-_][\w*.-]+|\bKEY[0-9A-F]{8}\w*|\bBearer +[\w.~+/=*-]+|\b[A-Za-z0-9]{32,}\b"
+)
+_NUMBER = re.compile(r"(?:\+|%2[Bb])?\d(?:[\s()./-]{0,3}\d){4,}[\s()./-]{0,3}(\d)[\s()./-]{0,3}(\d)")
 _USER = re.compile(
     r"(?<=//)[^/?#]*@"
     r"|(?<=//)[^/?#]*:(?!\d*([/?#]|$)).*@"  # a password with a slash in it
@@ -164,3 +167,8 @@ def without_credentials(text: str) -> str:
 def without_keys(text: str) -> str:
     """What a peer said, with everything that looks like a key masked."""
     return _KEY.sub("***", text)
+
+
+def without_numbers(text: str) -> str:
+    """Telephone numbers, however they are written, without all but their last two digits. Seven digits make one."""
+    return _NUMBER.sub(r"***\1\2", text)

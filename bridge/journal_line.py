@@ -3,7 +3,6 @@
 Masked are telephone numbers, wherever somebody's text may hold one: all but their last two digits are stars.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +26,7 @@ from bridge.events import (
     ToolCalled,
     Word,
 )
+from bridge.faults import without_numbers
 from telecodecs.format import AudioFormat
 
 
@@ -66,7 +66,6 @@ LINES: dict[str, type[Struct]] = {word.__name__: word for word in Word.__subclas
 }
 """What the line of a word holds, besides its times: of most words everything. Runs of audio are told otherwise."""
 
-_NUMBER = re.compile(r"(?:\+|%2[Bb])?\d(?:[\s()./-]{0,3}\d){4,}[\s()./-]{0,3}(\d)[\s()./-]{0,3}(\d)")
 _MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
     CallStarted: ("parameters",),
     OpenAssistant: ("parameters",),
@@ -93,17 +92,12 @@ def encode(word: Word) -> bytes:
     return json.encode(_masked(word) if abridge is None else abridge(_masked(word)))
 
 
-def mask(text: str) -> str:
-    """Telephone numbers, however they are written, without all but their last two digits. Seven digits make one."""
-    return _NUMBER.sub(r"***\1\2", text)
-
-
 def _masked(word: Word) -> Word:
     masked: dict[str, object] = {}
     for name in _MAY_HOLD_NUMBERS.get(type(word), ()):
         text = getattr(word, name)
         if isinstance(text, str):
-            masked[name] = mask(text)
+            masked[name] = without_numbers(text)
         else:
-            masked[name] = {mask(key): mask(value) for key, value in text.items()}
+            masked[name] = {without_numbers(key): without_numbers(value) for key, value in text.items()}
     return structs.replace(word, **masked) if masked else word

@@ -30,6 +30,7 @@ ON_BOTH_LOOPS = {
     "test_front_door",
     "test_session",
     "test_dialling",
+    "test_api_client",
     "test_preconnect",
 }
 """What touches sockets and timers runs on the loop that serves, too."""

@@ -33,7 +33,8 @@ from bridge.events import (
     ToolCalled,
     Word,
 )
-from bridge.journal_line import LINES, encode, mask
+from bridge.faults import without_numbers
+from bridge.journal_line import LINES, encode
 from telecodecs.format import PCMU_8K
 
 MASKED = [
@@ -61,7 +62,7 @@ MASKED = [
 
 @pytest.mark.parametrize(("text", "masked"), MASKED)
 def test_numbers_are_masked_and_nothing_else(text: str, masked: str) -> None:
-    assert mask(text) == masked
+    assert without_numbers(text) == masked
 
 
 SID = "CA" + "1234567890" * 3 + "ab"

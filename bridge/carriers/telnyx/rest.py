@@ -1,0 +1,184 @@
+"""Telnyx's Call Control: its commands as requests, and what its answers say.
+
+Wire: Telnyx, "Call Commands", "Error handling". JSON both ways. That a command is accepted does not mean that it is
+done: a webhook tells that. A command that is sent again has the same `command_id`, and is done once.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal
+from urllib.parse import quote
+
+from msgspec import json
+
+from bridge.api import ApiAnswer, ApiRequest, RetryRule, json_object, refusal
+from bridge.carriers.telnyx.settings import TelnyxSettings
+from bridge.errors import ConfigurationError
+
+RULE = RetryRule(answer_s=0.5, at_once=2, backoff_s=1.0, last_try_s=55.0, give_up_s=60.0)
+"""Telnyx knows a `command_id` again for 60 s. The last try leaves itself time to arrive."""
+
+CALL_IS_OVER = "90018"
+NOT_STREAMING = "90048"
+
+Cause = Literal["CALL_REJECTED", "USER_BUSY"]
+
+
+class TelnyxApi:
+    """Makes the requests. Raises `ConfigurationError` where the settings do not allow one.
+
+    `call`: its call_control_id. `client_state`: base64, comes back with every webhook of the call.
+    """
+
+    def __init__(self, settings: TelnyxSettings) -> None:
+        if settings.api_key is None:
+            raise ConfigurationError("telnyx.api_key is missing; calls are answered and placed with it")
+        key = settings.api_key.get_secret_value()
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise ConfigurationError("telnyx.api_key: should be one word of ASCII, as the portal shows it")
+        self._settings = settings
+        self._headers = {
+            "Authorization": f"Bearer {key}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+        }
+
+    def answer(self, call: str, command_id: str, *, client_state: str | None = None) -> ApiRequest:
+        """Take a call that rings."""
+        return self._action(call, "answer", command_id, {"client_state": client_state})
+
+    def reject(self, call: str, command_id: str, *, cause: Cause = "CALL_REJECTED") -> ApiRequest:
+        """Turn away a call that rings."""
+        return self._action(call, "reject", command_id, {"cause": cause})
+
+    def hang_up(self, call: str, command_id: str) -> ApiRequest:
+        """End the call; one that is over already is no error."""
+        return self._action(call, "hangup", command_id, {}, done=(CALL_IS_OVER,))
+
+    def start_streaming(
+        self,
+        call: str,
+        command_id: str,
+        stream_url: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        listen: bool = False,
+        auth_token: str | None = None,
+        client_state: str | None = None,
+    ) -> ApiRequest:
+        """Open a media socket for an answered call, both ways, or only to `listen`.
+
+        `parameters` are added to those of the settings, and go before them.
+        """
+        settings = self._settings
+        custom = settings.parameters | dict(parameters or {})
+        body = {
+            "stream_url": stream_url,
+            "stream_track": settings.track if listen else "inbound_track",
+            "stream_codec": settings.stream_codec,
+            **({} if listen else self._voice()),
+            "stream_auth_token": auth_token,
+            "custom_parameters": [{"name": name, "value": value} for name, value in custom.items()] or None,
+            "client_state": client_state,
+        }
+        return self._action(call, "streaming_start", command_id, body)
+
+    def stop_streaming(self, call: str, command_id: str, *, stream_id: str | None = None) -> ApiRequest:
+        """Close this media socket of a call, or all of them; that there is none left is no error."""
+        done = (CALL_IS_OVER, NOT_STREAMING)
+        return self._action(call, "streaming_stop", command_id, {"stream_id": stream_id}, done=done)
+
+    def dial(
+        self,
+        to: str,
+        from_: str,
+        command_id: str,
+        *,
+        webhook_url: str | None = None,
+        client_state: str | None = None,
+        answering_machine_detection: str | None = None,
+        timeout_s: int | None = None,
+    ) -> ApiRequest:
+        """Place a call. The data names it, `call_control_id`; the answer to a repeat may not."""
+        if self._settings.connection_id is None:
+            raise ConfigurationError(
+                "telnyx.connection_id is missing; it names the Call Control application that places calls"
+            )
+        body = {
+            "connection_id": self._settings.connection_id,
+            "to": to,
+            "from": from_,
+            "webhook_url": webhook_url,
+            "answering_machine_detection": answering_machine_detection,
+            "timeout_secs": timeout_s,
+            "client_state": client_state,
+            "command_id": command_id,
+        }
+        return self._request("dial", "", "POST", "/calls", body)
+
+    def status(self, call: str) -> ApiRequest:
+        """Ask whether a call lives: `is_alive` in the data."""
+        return self._request("status", call, "GET", f"/calls/{quote(call, safe='')}", {})
+
+    def _voice(self) -> dict[str, object]:
+        """What the assistant's voice is sent in, and to the leg that is streamed: `self`."""
+        settings = self._settings
+        voice: dict[str, object] = {"stream_bidirectional_mode": settings.mode}
+        if settings.mode == "rtp":
+            voice["stream_bidirectional_codec"] = settings.codec
+            voice["stream_bidirectional_sampling_rate"] = settings.rate_hz
+        return voice | {"stream_bidirectional_target_legs": "self"}
+
+    def _action(
+        self,
+        call: str,
+        action: str,
+        command_id: str,
+        body: Mapping[str, object],
+        *,
+        done: tuple[str, ...] = (),
+    ) -> ApiRequest:
+        path = f"/calls/{quote(call, safe='')}/actions/{action}"
+        return self._request(action, call, "POST", path, {**body, "command_id": command_id}, done=done)
+
+    def _request(
+        self,
+        command: str,
+        call: str,
+        method: str,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        done: tuple[str, ...] = (),
+    ) -> ApiRequest:
+        given = {name: value for name, value in body.items() if value is not None}
+        return ApiRequest(
+            carrier="Telnyx",
+            command=command,
+            call=call,
+            method=method,
+            url=self._settings.api_url + path,
+            headers=self._headers,
+            body=json.encode(given) if given else b"",
+            rule=RULE,
+            read=partial(read_answer, done=done),
+        )
+
+
+def read_answer(answer: ApiAnswer, done: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The data of an answer, empty where there is none; also where it was refused with a code of `done`.
+
+    Raises `CarrierRefused` with Telnyx's own code and words.
+    """
+    found = json_object(answer.body)
+    if 200 <= answer.status < 300:
+        if found is None and answer.body.strip():
+            raise refusal("Telnyx", answer.status, None, "the answer should be a JSON object, and is none")
+        data = (found or {}).get("data")
+        return data if isinstance(data, dict) else {}
+    errors = (found or {}).get("errors")
+    faults = [fault for fault in errors if isinstance(fault, dict)] if isinstance(errors, list) else []
+    if any(str(fault.get("code")) in done for fault in faults):
+        return {}
+    fault = faults[0] if faults else {}
+    raise refusal("Telnyx", answer.status, fault.get("code"), fault.get("title"), fault.get("detail"))
