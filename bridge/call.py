@@ -329,7 +329,7 @@ def _conversing(read: Callable[[Conversation, Any, float], list[Command]]) -> _R
 
 
 _NOTHING: dict[type[Word], _Read] = dict.fromkeys(
-    (*get_args(AssistantEvent), CallerAudio, DigitPressed, ToolAnswered), Call._nothing
+    (*get_args(AssistantEvent), CallerAudio, OtherPartyAudio, DigitPressed, ToolAnswered), Call._nothing
 )
 _EVER: dict[type[Word], _Read] = {
     TimePassed: Call._nothing,

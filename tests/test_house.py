@@ -29,7 +29,7 @@ class Room(NamedTuple):
 
 
 F0 = "telecodecs telecodecs.*"
-F1 = "bridge.events bridge.commands bridge.contracts bridge.errors bridge.assistant_settings bridge.faults bridge.section"
+F1 = "bridge.events bridge.commands bridge.contracts bridge.errors bridge.assistant_settings bridge.faults bridge.section bridge.api"
 PARTS = "bridge.media bridge.playout bridge.keypad bridge.states bridge.timers bridge.transcript"
 HEART = "bridge.call bridge.presence bridge.caller bridge.conversation bridge.voice bridge.succession"
 F4 = "bridge.session bridge.seat bridge.journal bridge.recording bridge.account bridge.journal_line bridge.call_file bridge.story"
@@ -43,7 +43,7 @@ REGISTRIES = "bridge.carriers bridge.assistants"
 F5 = (
     "bridge.__main__ bridge.cli bridge.demo bridge.server bridge.front_door bridge.network bridge.tokens "
     f"bridge.config bridge.log bridge.timeline bridge.phone bridge.phone.* {REGISTRIES} "
-    "bridge.tools bridge.tools.* bridge.webhooks bridge.webhooks.* bridge.reception bridge.carrier_watch bridge.config_layers bridge.dialling bridge.preconnect bridge.switchboard bridge.readiness bridge.fake_openai bridge.fake_openai.*"
+    "bridge.tools bridge.tools.* bridge.webhooks bridge.webhooks.* bridge.reception bridge.carrier_watch bridge.api_client bridge.dial bridge.fake_telnyx bridge.fake_telnyx.* bridge.fake_twilio bridge.fake_twilio.* bridge.config_layers bridge.dialling bridge.preconnect bridge.switchboard bridge.readiness bridge.fake_openai bridge.fake_openai.*"
 )
 
 HOUSE = [
@@ -58,7 +58,7 @@ HOUSE = [
     Room(0, "bridge", ""),
 ]
 
-CODEC_LIBRARIES = {"numpy", "soxr", "webrtcvad"}
+CODEC_LIBRARIES = {"G722", "av", "numpy", "soxr", "webrtcvad"}
 
 IO_LIBRARIES = {"aiohttp", "picows", "uvloop"}
 """Known on floor 5 only."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from bridge.carriers.telnyx.settings import TelnyxSettings
+from bridge.carriers.telnyx.stream import TelnyxStream
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.stream import TwilioStream
 from bridge.contracts import Carrier
@@ -19,5 +20,6 @@ class Kind(NamedTuple):
 
 
 CARRIERS: dict[str, Kind] = {
+    "telnyx": Kind(TelnyxSettings, lambda settings, one_way: TelnyxStream(settings, one_way=one_way)),
     "twilio": Kind(TwilioSettings, lambda _settings, one_way: TwilioStream(one_way=one_way)),
 }

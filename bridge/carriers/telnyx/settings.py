@@ -4,8 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from bridge.carriers.telnyx.webhook import check_public_key
 from bridge.errors import ConfigurationError
-from bridge.section import OwnAddress, Section
+from bridge.section import OwnAddress, Section, WebAddress
+from telecodecs import mp3
+from telecodecs.packets import CodecMissing, PacketCodec, check_installed
 
 Codec = Literal["PCMU", "PCMA", "L16", "G722", "OPUS"]
 """What we can send."""
@@ -22,9 +25,11 @@ RATES_HZ: dict[str, tuple[int, ...]] = {
 """What may be asked of Telnyx for each codec, the default first. G722 sounds at 16 kHz under the label of 8."""
 
 
-def _is_public_key(text: str) -> str:
-    from bridge.carriers.telnyx.webhook import check_public_key
+PACKETS = ("G722", "OPUS", "AMR-WB")
+"""Codecs that need a library."""
 
+
+def _is_public_key(text: str) -> str:
     check_public_key(text)
     return text
 
@@ -50,6 +55,12 @@ class TelnyxSettings(Section):
     l16_byteorder: Literal["little", "big", "auto"] = "little"
     reorder_ms: int = Field(100, ge=0, le=1000, description="how long a missing chunk is waited for")
     parameters: dict[str, str] = Field({}, description="custom parameters of every stream")
+    then: WebAddress | None = Field(
+        None, repr=False, description="the TeXML that a call goes on with when its stream has ended"
+    )
+    machine_detection: Literal["detect", "premium"] = Field(
+        "detect", description="how it is found out who answered a call that we place"
+    )
     talk_to: tuple[str, ...] = Field(
         ("human",), description="who is put through to the assistant where it was asked who answered"
     )
@@ -80,12 +91,12 @@ class TelnyxSettings(Section):
 
     def check(self) -> None:
         """Raises `ConfigurationError`, naming the extra to install, where a codec is asked for that is not there."""
-        from telecodecs.packets import PACKETS, CodecMissing, check_installed
-
         try:
-            if self.mode == "rtp" and self.codec in PACKETS:
-                check_installed(PACKETS[self.codec], sending=True)
+            if self.mode == "mp3":
+                mp3.check_installed()
+            elif self.codec in PACKETS:
+                check_installed(PacketCodec(self.codec.lower()), sending=True)
             if self.stream_codec in PACKETS:
-                check_installed(PACKETS[self.stream_codec], sending=False)
+                check_installed(PacketCodec(self.stream_codec.lower()), sending=False)
         except CodecMissing as error:
             raise ConfigurationError(f"telnyx: {error}") from None

@@ -1,6 +1,6 @@
 """What the settings' file may say of Twilio: [twilio]."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
@@ -19,6 +19,9 @@ class TwilioSettings(Section):
         None, repr=False, description="the TwiML that a call goes on with when its stream has ended"
     )
     parameters: dict[str, str] = Field({}, description="custom parameters of every stream")
+    machine_detection: Literal["Enable", "DetectMessageEnd"] = Field(
+        "Enable", description="how it is found out who answered a call that we place"
+    )
     talk_to: tuple[Verdict, ...] = Field(
         ("human",),
         description="who is put through to the assistant where it was asked who answered: AnsweredBy",

@@ -1,0 +1,295 @@
+"""Telnyx media streaming, one stream: text messages in, call events out, and back.
+
+Wire: Telnyx, "Media streaming over WebSockets". Each direction has a codec of its own: what comes is what
+`start.media_format` says (`tracks`), what goes is what the settings ask for (`playing`). Numbers that count come as
+strings, sometimes as numbers; both are read. Messages may come in any order: media is put right by its `chunk`, keys by
+the time they were pressed.
+No socket, no clock: feed `decode` what arrived, send what `encode` returns, call `due` at `deadline`.
+"""
+
+import re
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from msgspec import DecodeError, Meta, Struct, ValidationError, json
+
+from bridge.carriers.telnyx.digits import Digits
+from bridge.carriers.telnyx.playing import Mp3Playing, RtpPlaying, playing
+from bridge.carriers.telnyx.settings import TelnyxSettings
+from bridge.carriers.telnyx.tracks import READABLE, Heard, PacketTrack, SampleTrack, Track, line_of
+from bridge.commands import CarrierCommand
+from bridge.contracts import Answer, WireMessage
+from bridge.errors import MalformedMessage
+from bridge.events import (
+    CallEnded,
+    CallerAudio,
+    CallStarted,
+    CarrierComplained,
+    CarrierEvent,
+    ClosingAsked,
+    Ignored,
+    MarkReached,
+    OtherPartyAudio,
+)
+from telecodecs.byte_order import ByteOrder
+from telecodecs.format import AudioFormat, Encoding
+from telecodecs.packets import CodecMissing, PacketCodec, packet_decoder
+
+KEYS = frozenset("0123456789*#ABCD")
+
+TRACKS = {
+    "inbound_track": ("inbound",),
+    "outbound_track": ("outbound",),
+    "both_tracks": ("inbound", "outbound"),
+}
+
+LONGEST_COMPLAINT = 200
+
+_PAYLOAD = re.compile(r"\S{40,}")  # what a complaint may quote of ours
+
+CANNOT_READ = 1003
+"""The WebSocket close code for data of a kind that is not accepted (RFC 6455, 7.4.1)."""
+
+
+class _Wire(Struct, tag_field="event", gc=False):
+    """A message by its event's name. Fields that we do not use are not declared, and so may be anything."""
+
+
+class _MediaFormat(Struct):
+    encoding: str
+    sample_rate: int
+    channels: int = 1
+
+
+class _StartBody(Struct):
+    call_control_id: str
+    media_format: _MediaFormat
+    custom_parameters: dict[str, str] | None = None
+    client_state: str | None = None
+    tags: tuple[str, ...] | None = None
+
+
+class _Start(_Wire, tag="start"):
+    stream_id: str
+    start: _StartBody
+
+
+class _MediaBody(Struct, gc=False):
+    payload: bytes
+    chunk: Annotated[int, Meta(ge=0, lt=1 << 32)] | None = None
+    track: str | None = None
+
+
+class _Media(_Wire, tag="media"):
+    stream_id: str
+    media: _MediaBody
+
+
+class _DtmfBody(Struct):
+    digit: str
+
+
+class _Dtmf(_Wire, tag="dtmf"):
+    stream_id: str
+    dtmf: _DtmfBody
+    occurred_at: object = None
+
+
+class _MarkBody(Struct):
+    name: str
+
+
+class _Mark(_Wire, tag="mark"):
+    stream_id: str
+    mark: _MarkBody
+
+
+class _Stop(_Wire, tag="stop"):
+    stream_id: str
+
+
+class _ErrorBody(Struct):
+    code: int | str
+    title: str | None = None
+    detail: str | None = None
+
+
+class _Error(_Wire, tag="error"):
+    payload: _ErrorBody
+
+
+class _AnyKind(Struct):
+    event: str
+
+
+_READ = json.Decoder(_Start | _Media | _Dtmf | _Mark | _Stop | _Error, strict=False)
+_READ_KIND = json.Decoder(_AnyKind)
+_KINDS = frozenset({"start", "media", "dtmf", "mark", "stop", "error"})
+
+
+class TelnyxStream:
+    """The dialect of one stream. `one_way`: it was asked for to be listened to, and plays nothing."""
+
+    def __init__(self, settings: TelnyxSettings, *, one_way: bool = False) -> None:
+        self.reorder_ms = settings.reorder_ms
+        self.start_s: float | None = settings.start_s
+        self._settings = settings
+        self._one_way = one_way
+        self._digits = Digits(settings.reorder_ms / 1000)
+        self._stream_id: str | None = None  # known from `start` on, as are these
+        self._line: AudioFormat
+        self._codec: PacketCodec | None
+        self._order: ByteOrder | None = None
+        self._inbound: Track
+        self._outbound: Track | None = None  # and this from its first frame on: few streams have it
+        self._playing: RtpPlaying | Mp3Playing
+        self._timed: tuple[Digits | PacketTrack | Mp3Playing, ...] = (self._digits,)
+        self._packet_tracks: tuple[PacketTrack, ...] = ()
+
+    def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
+        """Read one message. A kind we do not know is `Ignored`: a novelty on the wire is no outage.
+
+        Raises `MalformedMessage` if it is not text, lacks or mistypes a field, belongs to another stream or comes
+        before `start`, or is a second `start`.
+        """
+        if isinstance(message, bytes):
+            raise MalformedMessage("a binary message")
+        try:
+            wire = _READ.decode(message)
+        except (DecodeError, RecursionError) as error:
+            return (self._decode_unread(message, error),)
+        if type(wire) is _Media:
+            if wire.stream_id != self._stream_id:
+                raise self._foreign("media")
+            media = wire.media
+            track = self._inbound if media.track != "outbound" else self._other_party()
+            return track.feed(media.chunk, media.payload, now)
+        if isinstance(wire, _Start):
+            return (self._decode_start(wire),)
+        if isinstance(wire, _Error):
+            return (_complaint(wire.payload),)
+        if wire.stream_id != self._stream_id:
+            raise self._foreign(type(wire).__name__.strip("_").lower())
+        match wire:
+            case _Mark(mark=mark):
+                return (MarkReached(mark.name),)
+            case _Dtmf(dtmf=dtmf):
+                if (digit := dtmf.digit.upper()) not in KEYS:
+                    raise MalformedMessage("dtmf: the digit is none of 0-9 * # A-D")
+                self._digits.feed(digit, wire.occurred_at, now)
+                return self._digits.due(now)
+            case _:
+                return (*self._digits.rest(), CallEnded())
+
+    def _decode_start(self, wire: _Start) -> CallStarted | ClosingAsked:
+        if self._stream_id:
+            raise MalformedMessage("start: the stream has started already")
+        start = wire.start
+        if not wire.stream_id or not start.call_control_id:
+            raise MalformedMessage("start: stream_id or call_control_id is empty")
+        sent = start.media_format
+        byte_order = self._settings.l16_byteorder
+        line = line_of(sent.encoding, sent.sample_rate, sent.channels, big_endian=byte_order == "big")
+        if line is None:
+            name = f"{sent.encoding[:20]!a}, {sent.sample_rate} Hz, {sent.channels} channels,"
+            return ClosingAsked(f"start: media_format {name} cannot be decoded; {READABLE}", CANNOT_READ)
+        self._line, self._codec = line
+        if byte_order == "auto" and self._line.encoding is Encoding.L16 and self._codec is None:
+            self._order = ByteOrder(self._line.rate_hz)
+        try:
+            self._inbound = self._track(CallerAudio)
+            plays = None if self._one_way else self._play()
+        except CodecMissing as error:
+            return ClosingAsked(f"start: {error}", CANNOT_READ)
+        self._stream_id = wire.stream_id
+        return CallStarted(
+            start.call_control_id,
+            wire.stream_id,
+            self._line,
+            TRACKS[self._settings.track] if self._one_way else ("inbound",),
+            _parameters(start),
+            self._one_way,
+            plays,
+        )
+
+    def _track(self, heard: type[Heard]) -> Track:
+        if self._codec is None:
+            return SampleTrack(self._line, heard, self._order)
+        track = PacketTrack(packet_decoder(self._codec), heard, self.reorder_ms / 1000)
+        self._packet_tracks += (track,)
+        self._timed += (track,)
+        return track
+
+    def _other_party(self) -> Track:
+        if self._outbound is None:
+            self._outbound = self._track(OtherPartyAudio)
+        return self._outbound
+
+    def _play(self) -> AudioFormat | None:
+        self._playing = playing(self._settings, self._order)
+        if isinstance(self._playing, Mp3Playing):
+            self._timed += (self._playing,)
+        return None if self._playing.plays == self._line else self._playing.plays
+
+    def _decode_unread(self, message: str, error: Exception) -> Ignored:
+        """A kind that we do not read, or one that we do in a wrong shape."""
+        try:
+            kind = _READ_KIND.decode(message).event
+        except (DecodeError, RecursionError):
+            raise MalformedMessage("not a JSON object with an event's name") from error
+        if kind in _KINDS:
+            path = str(error) if isinstance(error, ValidationError) else "broken JSON"
+            raise MalformedMessage(f"{kind}: {path}") from error
+        return Ignored(kind)
+
+    def _foreign(self, kind: str) -> MalformedMessage:
+        return MalformedMessage(f"{kind}: " + ("of another stream" if self._stream_id else "before start"))
+
+    def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
+        """Write the messages of one command. Valid only after `CallStarted` was read, and not on a one-way stream."""
+        return self._playing.encode(command, now)
+
+    def deadline(self) -> float | None:
+        """When a key, a packet behind a hole or an MP3 file has waited long enough."""
+        earliest = None
+        for part in self._timed:
+            at = part.deadline()
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
+        return earliest
+
+    def due(self, now: float) -> Sequence[CarrierEvent | Answer]:
+        """What waited and does no longer."""
+        return [thing for part in self._timed for thing in part.due(now)]
+
+    def counts(self) -> Mapping[str, int]:
+        """Repeated keys, and what was wrong with packets."""
+        counts = Counter(repeated_digits=self._digits.repeated)
+        for track in self._packet_tracks:
+            counts.update(track.counts())
+        return counts
+
+
+def _parameters(start: _StartBody) -> dict[str, str]:
+    """The custom parameters; beside them client state and tags, where none of them has that name."""
+    parameters: dict[str, str] = {}
+    if start.client_state:
+        parameters["client_state"] = _plain(start.client_state)
+    if start.tags:
+        parameters["tags"] = ",".join(start.tags)
+    return parameters | (start.custom_parameters or {})
+
+
+def _plain(client_state: str) -> str:
+    """What base64 says, where it is text; else as it came."""
+    try:
+        return b64decode(client_state, validate=True).decode()
+    except ValueError:
+        return client_state
+
+
+def _complaint(error: _ErrorBody) -> CarrierComplained:
+    why = ": ".join(filter(None, (error.title, error.detail)))
+    return CarrierComplained(str(error.code), _PAYLOAD.sub("…", why)[:LONGEST_COMPLAINT])

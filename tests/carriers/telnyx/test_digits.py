@@ -1,0 +1,84 @@
+"""Keys in the order in which they were pressed: rows of (when, key, pressed at), then what is given when."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.carriers.telnyx.digits import Digits
+from bridge.events import DigitPressed
+
+WINDOW_S = 0.1
+
+Came = list[tuple[float, str, object]]
+Given = list[tuple[float, str]]
+
+
+def at(second: str) -> str:
+    return f"2025-06-05T08:54:{second}Z"
+
+
+TRANSCRIPTS: list[tuple[Came, Given]] = [
+    # in order: each waits its time
+    ([(0.0, "1", at("19.0")), (0.5, "2", at("19.5"))], [(0.1, "1"), (0.6, "2")]),
+    # the later one first: it is given where the earlier one's time has not come
+    ([(0.0, "2", at("19.5")), (0.0625, "1", at("19.0"))], [(0.1, "12")]),
+    # what was pressed later than the one that is due goes on waiting for its own neighbours
+    (
+        [(0.0, "1", at("19.1")), (0.0625, "3", at("19.3")), (0.125, "2", at("19.2"))],
+        [(0.1, "1"), (0.1625, "23")],
+    ),
+    # too late to be put in order, and given nevertheless
+    ([(0.0, "2", at("19.5")), (0.5, "1", at("19.0"))], [(0.1, "2"), (0.6, "1")]),
+    # whole seconds before their fractions, however many digits these have
+    ([(0.0, "3", at("19.69")), (0.0, "2", at("19.123456")), (0.0, "1", at("19"))], [(0.1, "123")]),
+    # one moment: the order of arrival
+    ([(0.0, "2", at("19")), (0.0, "1", at("19"))], [(0.1, "21")]),
+    # no time, or none that can be read: behind the one that came before
+    ([(0.0, "1", at("19")), (0.0, "2", None), (0.0, "3", "noon"), (0.0, "4", at("20"))], [(0.1, "1234")]),
+    ([(0.0, "1", None), (0.0, "2", 7), (0.0, "3", at("19"))], [(0.1, "123")]),
+    # the same key of the same moment is one key, also after it was given
+    ([(0.0, "5", at("19")), (0.0, "5", at("19")), (0.5, "5", "2025-06-05T08:54:19+00:00")], [(0.1, "5")]),
+    # without a time nobody can tell
+    ([(0.0, "5", None), (0.0, "5", None)], [(0.1, "55")]),
+]
+
+
+@pytest.mark.parametrize(("came", "expected"), TRANSCRIPTS)
+def test_keys_come_out_in_the_order_in_which_they_were_pressed(came: Came, expected: Given) -> None:
+    assert transcript(Digits(WINDOW_S), came) == expected
+
+
+def test_repeated_keys_are_counted() -> None:
+    digits = Digits(WINDOW_S)
+    transcript(digits, [(0.0, "5", at("19")), (0.0, "5", at("19")), (0.0, "6", at("19"))])
+    assert digits.repeated == 1
+
+
+def test_without_a_window_a_key_is_due_at_once() -> None:
+    digits = Digits(0.0)
+    digits.feed("5", at("19"), 3.0)
+    assert digits.due(3.0) == [DigitPressed("5")]
+    assert digits.deadline() is None
+
+
+@given(st.permutations([(at(f"{19 + number}.5"), str(number)) for number in range(8)]))
+def test_any_order_within_the_window_gives_the_order_of_pressing(keys: list[tuple[str, str]]) -> None:
+    came: Came = [(place / 128, key, occurred_at) for place, (occurred_at, key) in enumerate(keys)]
+    assert "".join(key for _, key in transcript(Digits(WINDOW_S), came)) == "01234567"
+
+
+def transcript(digits: Digits, came: Came) -> Given:
+    """What is given when, where `due` is called at each deadline and not before."""
+    given: Given = []
+    for now, key, occurred_at in came:
+        while (due := digits.deadline()) is not None and due <= now:
+            given.append((round(due, 6), keys(digits.due(due))))
+        digits.feed(key, occurred_at, now)
+    while (due := digits.deadline()) is not None:
+        given.append((round(due, 6), keys(digits.due(due))))
+    assert digits.rest() == []
+    return given
+
+
+def keys(pressed: list[DigitPressed]) -> str:
+    return "".join(event.digit for event in pressed)
