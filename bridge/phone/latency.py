@@ -70,15 +70,22 @@ def echo_ms(sent: bytes, sent_at: Sequence[float], received: Sequence[Arrival]) 
 
 
 def turns_ms(
-    line: AudioFormat, sent: bytes, sent_at: Sequence[float], received: Sequence[Arrival]
+    line: AudioFormat,
+    sent: bytes,
+    sent_at: Sequence[float],
+    received: Sequence[Arrival],
+    plays: AudioFormat | None = None,
 ) -> list[float]:
-    """The latency of each reply that began after one of the caller's turns and before the next."""
+    """The latency of each reply that began after one of the caller's turns and before the next.
+
+    `line`: what was sent; `plays`: what was received, None if that is the same.
+    """
     if not received or not sent_at:
         return []
-    decode = decoder(line)
-    frames = decode(sent).reshape(len(sent_at), -1)
+    frames = decoder(line)(sent).reshape(len(sent_at), -1)
     frame_ms = frames.shape[1] * 1000 / line.rate_hz
     spoken = [at for at, sounds in zip(sent_at, _sounds(frames), strict=True) if sounds]
+    decode = decoder(plays or line)
     replied = [at for at, audio in received if audio and _sounds(decode(audio))]
     replies = _runs(replied, PAUSE_MS / 1000)
     turns = _runs(spoken, (PAUSE_MS + frame_ms) / 1000)

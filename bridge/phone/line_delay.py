@@ -20,6 +20,9 @@ from bridge.network import SocketLeg, dial
 
 MOST_MS = 10_000
 
+MAX_MESSAGE_BYTES = 8_388_608
+"""A server may send as much as its carrier takes: with Telnyx 30 s, 4 MB at 48 kHz."""
+
 SHORTEST_WAIT_S = 0.001
 """uvloop counts in whole milliseconds; asked for less it would spin."""
 
@@ -40,6 +43,9 @@ class Delay:
 
     def __bool__(self) -> bool:
         return self.ms > 0 or self.jitter_ms > 0
+
+
+AT_ONCE = Delay()
 
 
 class LineDelay(Generic[_T]):
@@ -116,7 +122,13 @@ class SlowLeg:
 
     async def dial(self, url: str, headers: Mapping[str, str]) -> None:
         """Open the socket; comes before all else. Raises `CallRefused` with the reason in words."""
-        self._leg = await dial(url, self._message_came, self._socket_closed, headers=headers)
+        self._leg = await dial(
+            url,
+            self._message_came,
+            self._socket_closed,
+            headers=headers,
+            max_message_bytes=MAX_MESSAGE_BYTES,
+        )
 
     @property
     def backlog(self) -> int:

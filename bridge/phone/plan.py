@@ -17,7 +17,7 @@ class Digit:
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """One call from the caller's side. Audio is mu-law at 8000 Hz; after it the caller is silent."""
+    """One call from the caller's side. Audio is in the format of the carrier's `line`; after it the caller is silent."""
 
     audio: bytes = b""
     digits: tuple[Digit, ...] = ()
@@ -28,6 +28,10 @@ class CallPlan:
     hang_up_at_ms: int | None = None
     die_at_ms: int | None = None
     """Break the connection without `stop`, as a lost network does."""
+    drop_at_ms: int | None = None
+    """Break the connection, and have the carrier dial again; one that does not dial again counts it as `die_at_ms`."""
+    back_after_ms: int = 200
+    """How long the carrier takes before it dials again."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """For a media socket called directly; a webhook's answer names its own. So also the two below."""
     tracks: tuple[str, ...] = ("inbound",)

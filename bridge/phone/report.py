@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bridge.phone.carrier import Warned
+from bridge.phone.disorder import Mishaps
 from bridge.phone.earpiece import Cleared, MarkReturned
 from bridge.phone.handset import FRAME_MS, Ending
 from bridge.phone.latency import Arrival, echo_ms, turns_ms
@@ -21,6 +22,9 @@ class CallReport:
     """The WebSocket's, 1006 where the connection just broke."""
     close_reason: str
     line: AudioFormat
+    """Of what was said ..."""
+    plays: AudioFormat
+    """... and of what was heard, both without the codec that they travelled in."""
     said: bytes
     heard: bytes
     sent_at: tuple[float, ...]
@@ -32,11 +36,15 @@ class CallReport:
     digits: str
     warnings: tuple[Warned, ...]
     trace: tuple[TraceLine, ...]
+    mishaps: Mishaps
+    """What befell the caller's frames on their way."""
+    reconnects: int
+    """How often the carrier dialled again."""
 
     @property
     def length_ms(self) -> float:
         """How long the caller was on the line."""
-        return self.line.duration_ms(len(self.heard))
+        return self.plays.duration_ms(len(self.heard))
 
     @property
     def latest_ms(self) -> float:
@@ -49,4 +57,4 @@ class CallReport:
 
     def turns_ms(self) -> list[float]:
         """See `bridge.phone.latency`."""
-        return turns_ms(self.line, self.said, self.sent_at, self.received)
+        return turns_ms(self.line, self.said, self.sent_at, self.received, self.plays)

@@ -14,6 +14,7 @@ from bridge.phone.latency import Latency
 from bridge.phone.report import CallReport
 from bridge.phone.trace import write_trace
 from bridge.phone.wav import write_wav
+from telecodecs.format import PCMU_8K
 
 
 def make_folder(folder: Path) -> None:
@@ -27,7 +28,7 @@ def make_folder(folder: Path) -> None:
 def keep(report: CallReport, folder: Path) -> list[Path]:
     """Write what the caller heard and every message; returns the files."""
     heard, trace = folder / "caller-heard.wav", folder / "trace.jsonl"
-    write_wav(heard, report.heard)
+    write_wav(heard, report.heard, report.plays)
     write_trace(trace, report.trace)
     return [heard, trace]
 
@@ -50,8 +51,12 @@ def _facts(report: CallReport) -> dict[str, object]:
         "stream": report.stream_sid,
         "ending": str(report.ending),
         "close_code": report.close_code,
+        "line": str(report.line),
+        "plays": str(report.plays),
         "length_ms": report.length_ms,
         "frames_sent": len(report.sent_at),
+        "frames_astray": report.mishaps._asdict(),
+        "reconnects": report.reconnects,
         "messages_received": len(report.received),
         "marks_played": sum(not mark.cleared for mark in report.marks),
         "marks_cleared": sum(mark.cleared for mark in report.marks),
@@ -71,6 +76,13 @@ def _table(report: CallReport, files: Sequence[Path]) -> Table:
     table.add_row(
         "length", f"{report.length_ms / 1000:.1f} s, {len(report.sent_at)} frames of the caller's voice"
     )
+    if {report.line, report.plays} != {PCMU_8K}:
+        table.add_row("audio", f"{report.line} from the caller, {report.plays} to the caller")
+    if any(report.mishaps):
+        swapped, lost, repeated = report.mishaps
+        table.add_row("network", f"{swapped} frames swapped with the next, {lost} lost, {repeated} repeated")
+    if report.reconnects:
+        table.add_row("reconnects", str(report.reconnects))
     cleared = sum(mark.cleared for mark in report.marks)
     table.add_row(
         "marks", f"{len(report.marks) - cleared} played to the end, {cleared} given back by a clear"

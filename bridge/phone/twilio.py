@@ -114,7 +114,7 @@ _read = msgspec.json.Decoder(_MediaReceived | _MarkReceived | _ClearReceived).de
 class PretendTwilio:
     """One stream of one call; `bridge.phone.carrier.PretendCarrier` says what its methods promise."""
 
-    line = PCMU_8K
+    line = plays = PCMU_8K
 
     def __init__(
         self,
@@ -125,11 +125,11 @@ class PretendTwilio:
         parameters: Mapping[str, str] | None = None,
         one_way: bool = False,
     ) -> None:
+        self.call_sid = call_sid
         self.stream_sid = new_sid("MZ")
         self.tracks = tracks
         self.one_way = one_way
         self.warnings: list[Warned] = []
-        self._call_sid = call_sid
         self._account_sid = account_sid
         self._parameters = parameters or {}
         self._sequence = 0
@@ -140,7 +140,7 @@ class PretendTwilio:
         start = _StartBody(
             account_sid=self._account_sid,
             stream_sid=self.stream_sid,
-            call_sid=self._call_sid,
+            call_sid=self.call_sid,
             tracks=self.tracks,
             media_format=_MediaFormat(),
             custom_parameters=self._parameters,
@@ -156,7 +156,7 @@ class PretendTwilio:
             f'"payload":"{b64encode(audio).decode()}"}}}}'
         )
 
-    def digit(self, digit: str) -> str:
+    def digit(self, digit: str, at_ms: int = 0) -> str:
         """dtmf; unlike media it names its track `inbound_track`."""
         return self._text(_Dtmf(self.stream_sid, self._next(), _DtmfBody("inbound_track", digit)))
 
@@ -166,14 +166,14 @@ class PretendTwilio:
 
     def closing(self) -> str:
         """stop."""
-        return self._text(_Stop(self._next(), self.stream_sid, _StopBody(self._account_sid, self._call_sid)))
+        return self._text(_Stop(self._next(), self.stream_sid, _StopBody(self._account_sid, self.call_sid)))
 
     def audio_discarded(self) -> None:
         """31930, once for each stream, as Twilio does."""
         if not any(warned.code == SEND_BUFFER_OVERFLOW for warned in self.warnings):
             self._warn(SEND_BUFFER_OVERFLOW, "the server reads too slowly: audio was discarded")
 
-    def decode(self, message: WireMessage) -> Order | None:
+    def decode(self, message: WireMessage, now: float = 0.0) -> Order | None:
         """media, mark, clear; on a one-way stream they are ignored."""
         if self.one_way:
             return None

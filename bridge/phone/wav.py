@@ -1,4 +1,4 @@
-"""WAV files to the line's mu-law at 8000 Hz, and back.
+"""WAV files to the audio of a line, and back.
 
 Wire: Microsoft, "Multimedia Programming Interface" 1.0 (RIFF, WAVE). Reads 16-bit linear and 8-bit mu-law, any rate,
 any number of channels (mixed into one); writes 16-bit linear, mono. The standard library's `wave` reads no mu-law.
@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from bridge.errors import ConfigurationError
-from telecodecs.format import PCMU_8K, Samples
-from telecodecs.g711 import ulaw_decode, ulaw_encode
+from telecodecs.codec import decoder, encoder
+from telecodecs.format import PCMU_8K, AudioFormat, Samples
+from telecodecs.g711 import ulaw_decode
+from telecodecs.l16 import l16_encode
 from telecodecs.resample import resample
 
 _EXTENSIBLE = 0xFFFE  # the real format tag stands at the beginning of the header's GUID
@@ -20,24 +22,24 @@ _GUID_AT = 24
 _FORMAT = struct.Struct("<HHIIHH")  # tag, channels, rate, bytes per second, bytes per sample, bits
 
 
-def read_wav(path: Path) -> bytes:
-    """The file as mu-law at 8000 Hz. Raises `ConfigurationError`, naming the file, if it cannot be read."""
+def read_wav(path: Path, line: AudioFormat = PCMU_8K) -> bytes:
+    """The file in the format of `line`. Raises `ConfigurationError`, naming the file, if it cannot be read."""
     try:
         samples, rate_hz = _parse(path.read_bytes())
-        return ulaw_encode(resample(samples, rate_hz, PCMU_8K.rate_hz)).tobytes()
+        return encoder(line)(resample(samples, rate_hz, line.rate_hz))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
     except (ValueError, struct.error) as error:
         raise ConfigurationError(f"{path}: {error}") from error
 
 
-def write_wav(path: Path, audio: bytes) -> None:
-    """Write mu-law at 8000 Hz as 16-bit linear."""
+def write_wav(path: Path, audio: bytes, line: AudioFormat = PCMU_8K) -> None:
+    """Write audio of one channel in the format of `line` as 16-bit linear."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(PCMU_8K.rate_hz)
-        file.writeframes(ulaw_decode(np.frombuffer(audio, np.uint8)).astype("<i2").tobytes())
+        file.setframerate(line.rate_hz)
+        file.writeframes(l16_encode(decoder(line)(audio)))
 
 
 def _parse(file: bytes) -> tuple[Samples, int]:

@@ -2,11 +2,12 @@
 
 Wire: Twilio, "TwiML for Programmable Voice", "TwiML Voice: <Stream>", "Webhooks security". Of the answer only what
 decides about the stream is obeyed; other verbs are passed over. `read_answer` and `signed_headers` do no I/O.
+What TeXML shares with TwiML, `texml` takes from here.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 from xml.etree import ElementTree
 
 from bridge.errors import CallRefused
@@ -16,7 +17,7 @@ CONNECT_TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 65_536
 """Twilio's own limit (error 11750)."""
 
-_TRACKS = {
+TRACKS = {
     "inbound_track": ("inbound",),
     "outbound_track": ("outbound",),
     "both_tracks": ("inbound", "outbound"),
@@ -41,10 +42,16 @@ async def order_stream(
     url: str, *, call_sid: str, account_sid: str, caller: str, called: str, auth_token: str = ""
 ) -> StreamOrder:
     """Post the call to `url`. Raises `CallRefused` with what came back if that is no stream."""
+    form = call_form(call_sid=call_sid, account_sid=account_sid, caller=caller, called=called)
+    answer = await post(url, urlencode(form).encode(), signed_headers(url, form, auth_token))
+    return read_answer(answer, url)
+
+
+async def post(url: str, form: bytes, headers: Mapping[str, str]) -> bytes:
+    """The webhook's answer, XML by its own word. Raises `CallRefused` with what came instead."""
     import aiohttp  # here: a call to a media socket needs no HTTP client
     from yarl import URL
 
-    form = call_form(call_sid=call_sid, account_sid=account_sid, caller=caller, called=called)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     answer = bytearray()
     try:
@@ -53,7 +60,7 @@ async def order_stream(
             http.post(
                 URL(url, encoded=True),
                 data=form,
-                headers=signed_headers(url, form, auth_token),
+                headers={"Content-Type": "application/x-www-form-urlencoded", **headers},
                 allow_redirects=False,
             ) as response,
         ):
@@ -70,7 +77,7 @@ async def order_stream(
         raise CallRefused(f"the webhook answered HTTP {response.status}: {text or 'with nothing'}")
     if response.content_type not in _XML:
         raise CallRefused(f"the webhook answered {response.content_type}; text/xml is right")
-    return read_answer(bytes(answer), url)
+    return bytes(answer)
 
 
 def call_form(*, call_sid: str, account_sid: str, caller: str, called: str) -> dict[str, str]:
@@ -114,6 +121,12 @@ def _as_signed(url: str) -> str:
 
 def read_answer(answer: bytes, webhook_url: str) -> StreamOrder:
     """The first stream of the TwiML. Raises `CallRefused` if it has none, or one that Twilio would not open."""
+    verb, stream = first_stream(answer)
+    return _read_stream(stream, webhook_url, one_way=verb == "Start")
+
+
+def first_stream(answer: bytes) -> tuple[str, ElementTree.Element]:
+    """The first <Stream>, and the verb that it stands under. Raises `CallRefused` if there is none."""
     try:
         response = ElementTree.fromstring(answer)  # noqa: S314 - 64 KiB, and expat bounds what entities may grow to
     except ElementTree.ParseError as error:
@@ -123,7 +136,7 @@ def read_answer(answer: bytes, webhook_url: str) -> StreamOrder:
     for verb in response:
         match verb.tag:
             case "Connect" | "Start" if (stream := verb.find("Stream")) is not None:
-                return _read_stream(stream, webhook_url, one_way=verb.tag == "Start")
+                return verb.tag, stream
             case "Reject":
                 raise CallRefused(f"the webhook rejected the call ({verb.get('reason', 'rejected')})")
             case "Hangup":
@@ -135,13 +148,15 @@ def read_answer(answer: bytes, webhook_url: str) -> StreamOrder:
 
 
 def _read_stream(stream: ElementTree.Element, webhook_url: str, *, one_way: bool) -> StreamOrder:
-    url = _socket_url(stream.get("url", ""), webhook_url)
+    url = socket_url(stream.get("url", ""), webhook_url)
+    if urlsplit(url).query:
+        raise CallRefused("<Stream url> has a query string, which Twilio does not pass on (its 31920)")
     track = stream.get("track", "inbound_track")
-    if track not in _TRACKS or not (one_way or track == "inbound_track"):
+    if track not in TRACKS or not (one_way or track == "inbound_track"):
         raise CallRefused(
             f"<Stream track={track!r}> is not possible under <{'Start' if one_way else 'Connect'}>"
         )
-    parameters = {item.get("name", ""): item.get("value", "") for item in stream.findall("Parameter")}
+    parameters = stream_parameters(stream)
     for name, value in parameters.items():
         if not name or len(name) + len(value) >= 500:
             raise CallRefused(
@@ -151,13 +166,19 @@ def _read_stream(stream: ElementTree.Element, webhook_url: str, *, one_way: bool
         url=url,
         parameters=parameters,
         one_way=one_way,
-        tracks=_TRACKS[track],
+        tracks=TRACKS[track],
         status_callback=stream.get("statusCallback", ""),
         name=stream.get("name", ""),
     )
 
 
-def _socket_url(asked: str, webhook_url: str) -> str:
+def stream_parameters(stream: ElementTree.Element) -> dict[str, str]:
+    """Its <Parameter>s."""
+    return {item.get("name", ""): item.get("value", "") for item in stream.findall("Parameter")}
+
+
+def socket_url(asked: str, webhook_url: str) -> str:
+    """Where the stream goes, absolute. Raises `CallRefused`."""
     impossible = CallRefused(f"<Stream url={asked!r}> is no address of a WebSocket (Twilio's 31922, 31923)")
     try:
         url = urljoin(webhook_url.replace("http", "ws", 1), asked)
@@ -167,6 +188,4 @@ def _socket_url(asked: str, webhook_url: str) -> str:
         raise impossible from error
     if not asked or parts.scheme not in ("ws", "wss") or not parts.hostname or port == 0:
         raise impossible
-    if parts.query:
-        raise CallRefused("<Stream url> has a query string, which Twilio does not pass on (its 31920)")
     return url

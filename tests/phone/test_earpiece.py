@@ -93,6 +93,28 @@ def test_sounds_end_with_the_last_sound_and_not_with_the_buffered_silence() -> N
     assert ear.sounds_until == pytest.approx(START + 0.05)
 
 
+def test_near_silence_is_no_sound_where_a_codec_made_it() -> None:
+    ear = Earpiece(L16_16K, START)
+    loud, hush = b"\x00\x02" * 1600, b"\x20\x00\xe0\xff" * 800
+    ear.play(loud + hush * 5, START)
+    ear.play(hush, START)
+    assert ear.sounds_until == pytest.approx(START + 0.1)
+    ear.play(loud, START)
+    assert ear.sounds_until == pytest.approx(START + 0.8)
+
+
+def test_a_stream_that_breaks_takes_with_it_what_is_not_played() -> None:
+    ear = earpiece()
+    ear.play(speech(1000), START)
+    ear.mark("end", START)
+    ear.cut(START + 0.25)
+    assert ear.mark("anew", START + 0.5) == ["anew"]
+    assert ear.heard == speech(250) + silence(250)
+    assert ear.deadline() is None
+    assert ear.clears == [], "nobody asked for it"
+    assert [mark.name for mark in ear.marks] == ["anew"]
+
+
 def test_formats_of_more_bytes_count_in_samples() -> None:
     ear = Earpiece(L16_16K, START)
     ear.play(b"\x01\x02" * 1600, START + 0.1)

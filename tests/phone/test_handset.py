@@ -5,8 +5,11 @@ from math import inf
 
 import pytest
 
+from bridge.phone.coding import Coding
+from bridge.phone.disorder import Disorder
 from bridge.phone.handset import Ending, Handset
 from bridge.phone.plan import CallPlan, Digit
+from bridge.phone.telnyx import PretendTelnyx
 from bridge.phone.twilio import PretendTwilio
 
 T = 500_000.0
@@ -109,6 +112,71 @@ def test_a_clear_brings_the_marks_back_at_once() -> None:
     phone.hear(mark("far"), T)
     assert brief(phone.hear(CLEAR, T + 0.1)) == ["mark far"]
     assert phone.earpiece.clears[0].dropped_ms == pytest.approx(900)
+
+
+def test_what_the_carrier_refuses_is_answered_at_once() -> None:
+    phone = Handset(CallPlan(), PretendTelnyx(call_control_id="v3:1"))
+    phone.begin(T)
+    (answer,) = phone.hear("no JSON", T)
+    assert json.loads(answer)["payload"]["title"] == "malformed_frame"
+    assert phone.received == []
+
+
+def test_what_is_said_and_what_is_heard_may_differ_in_format() -> None:
+    carrier = PretendTelnyx(call_control_id="v3:1", says=Coding("L16"), hears=Coding("PCMA"))
+    said = b"\1\2" * 400  # 25 ms
+    phone = Handset(CallPlan(said, hang_up_at_ms=60), carrier)
+    phone.begin(T)
+    run(phone, inf)
+    assert phone.said == said + bytes(3 * 640 - 800)
+    assert phone.earpiece.heard == b"\xd5" * 480
+
+
+def test_frames_change_places_on_the_way_and_none_is_kept_at_the_end() -> None:
+    carrier = PretendTwilio(call_sid="CA1", account_sid="AC1")
+    phone = Handset(CallPlan(SPEECH * 3, hang_up_at_ms=50), carrier, Disorder(reorder=1))
+    phone.begin(T)
+    assert run(phone, inf) == [
+        (20, ["inbound 20", "inbound 0"]),
+        (50, ["inbound 40", "stop"]),
+    ]
+    assert phone.said == SPEECH * 3
+    assert phone.mishaps.swapped == 1
+
+
+def test_between_two_streams_the_caller_talks_on() -> None:
+    carrier, anew = (PretendTelnyx(call_control_id="v3:1") for _ in range(2))
+    plan = CallPlan(SPEECH * 9, digits=(Digit("7", 90),), drop_at_ms=30, hang_up_at_ms=110)
+    phone = Handset(plan, carrier)
+    phone.begin(T)
+    phone.hear(media(bytes(8000)), T)
+    phone.hear(mark("far"), T)
+    assert run(phone, T + 0.035) == [(0, ["inbound 0"]), (20, ["inbound 20"])]
+    assert phone.dropped
+    phone.lost(T + 0.035)
+    assert not phone.dropped
+    assert run(phone, T + 0.065) == [(40, ["inbound 40"]), (60, ["inbound 60"])], "to nobody"
+    assert brief(phone.begin_again(anew)) == ["connected", "start"]
+    assert run(phone, inf) == [(80, ["inbound 0"]), (100, ["digit 7", "inbound 20"]), (110, ["stop"])]
+    assert phone.said == SPEECH * 6
+    assert phone.earpiece.heard == bytes(280) + b"\xff" * 600, "what was queued went with the stream"
+
+
+def test_where_nobody_dials_again_a_drop_is_the_end() -> None:
+    phone = handset(CallPlan(SPEECH * 9, drop_at_ms=30))
+    phone.begin(T)
+    run(phone, T + 0.035)
+    phone.server_left(T + 0.035)
+    assert phone.ending is Ending.DIED
+
+
+def test_the_carrier_may_be_told_to_end_the_call() -> None:
+    phone = handset(CallPlan())
+    phone.begin(T)
+    assert brief(phone.hang_up(T + 0.1)) == ["stop"]
+    assert phone.hang_up(T + 0.1) == []
+    assert phone.ending is Ending.TOLD_TO
+    assert len(phone.earpiece.heard) == 800
 
 
 ENDINGS = [

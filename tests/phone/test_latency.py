@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bridge.phone.latency import Latency, echo_ms, turns_ms
-from telecodecs.format import PCMU_8K
+from telecodecs.format import L16_16K, PCMU_8K
 
 LOUD = bytes([0x20, 0xA0]) * 80
 QUIET = PCMU_8K.silence * 160
@@ -62,6 +62,13 @@ TURNS = [
 )
 def test_turns(said: str, replies: list[tuple[float, bytes]], expected: list[float]) -> None:
     assert turns(said, replies) == pytest.approx(expected)
+
+
+def test_a_reply_may_be_of_another_format() -> None:
+    sent_at = [index / 50 for index in range(60)]
+    said = QUIET * 10 + LOUD * 10 + QUIET * 40
+    replies = [(0.5, bytes(640)), (0.78, b"\x00\x20" * 320)]
+    assert turns_ms(PCMU_8K, said, sent_at, replies, L16_16K) == pytest.approx([400])
 
 
 def test_percentiles_are_latencies_that_occurred() -> None:

@@ -9,13 +9,14 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.phone.carrier import Warned
+from bridge.phone.disorder import Mishaps
 from bridge.phone.earpiece import Cleared, MarkReturned
 from bridge.phone.handset import Ending
 from bridge.phone.report import CallReport
 from bridge.phone.summary import keep, make_folder, show
 from bridge.phone.trace import TraceLine
 from bridge.phone.wav import read_wav
-from telecodecs.format import PCMU_8K
+from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K
 
 FRAME = 160
 SILENT, LOUD = b"\xff" * FRAME, bytes([0x10, 0x90]) * (FRAME // 2)
@@ -28,6 +29,7 @@ CALL = CallReport(
     close_code=1000,
     close_reason="",
     line=PCMU_8K,
+    plays=PCMU_8K,
     said=LOUD * 10 + SILENT * 40,  # a turn that ends after 200 ms
     heard=SILENT * 25 + LOUD * 24 + SILENT,
     sent_at=(*SENT_AT[:-1], SENT_AT[-1] + 0.00123),
@@ -45,6 +47,8 @@ CALL = CallReport(
         TraceLine(1.6, "<", '{"event":"clear"}'),
         TraceLine(2.0, "<", "no JSON"),
     ),
+    mishaps=Mishaps(),
+    reconnects=0,
 )
 SAID = LOUD + SILENT * 49  # so short that what comes back comes after it: an echo all the same
 ECHOED = replace(
@@ -83,6 +87,31 @@ def test_to_people_of_an_echo(capsys: pytest.CaptureFixture[str]) -> None:
     assert "replies" not in out
 
 
+ASTRAY = replace(
+    CALL,
+    line=L16_16K,
+    plays=PCMA_8K,
+    said=bytes(2 * 320 * 50),
+    mishaps=Mishaps(swapped=3, lost=1),
+    reconnects=1,
+)
+
+
+def test_what_is_not_as_on_every_line_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    assert told(ASTRAY, capsys).splitlines()[2:5] == [
+        "audio l16/16000 from the caller, pcma/8000 to the caller",
+        "network 3 frames swapped with the next, 1 lost, 0 repeated",
+        "reconnects 1",
+    ]
+    show(ASTRAY, [], as_json=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["line"], facts["plays"]) == ("l16/16000", "pcma/8000")
+    assert facts["frames_astray"] == {"swapped": 3, "lost": 1, "repeated": 0}
+
+
 def test_of_a_call_in_which_nothing_happened_little_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     words = {line.partition(" ")[0] for line in told(QUIET, capsys).splitlines()}
     assert {"length", "marks"} <= words
@@ -94,8 +123,12 @@ FACTS = {
     "stream": "MZ1",
     "ending": "all was said, and the line fell quiet",
     "close_code": 1000,
+    "line": "pcmu/8000",
+    "plays": "pcmu/8000",
     "length_ms": 1000.0,
     "frames_sent": 50,
+    "frames_astray": {"swapped": 0, "lost": 0, "repeated": 0},
+    "reconnects": 0,
     "messages_received": 2,
     "marks_played": 2,
     "marks_cleared": 1,
@@ -148,6 +181,12 @@ def test_keeps_what_was_heard_and_every_message(tmp_path: Path) -> None:
     ]
     assert keep(QUIET, folder) == [heard, trace], "and again, over what is there"
     assert trace.read_text() == ""
+
+
+def test_what_was_heard_is_kept_at_its_own_rate(tmp_path: Path) -> None:
+    heard = bytes(range(256)) * 125
+    keep(replace(CALL, heard=heard, plays=L16_16K), tmp_path)
+    assert read_wav(tmp_path / "caller-heard.wav", L16_16K) == heard
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_the_call(tmp_path: Path) -> None:

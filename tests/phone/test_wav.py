@@ -9,6 +9,8 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.phone.wav import read_wav, write_wav
+from telecodecs.codec import decoder
+from telecodecs.format import L16_16K, PCMA_8K, AudioFormat, Encoding
 from telecodecs.g711 import ulaw_decode
 
 EVERY_CODE = bytes(range(256))
@@ -69,6 +71,21 @@ def test_any_rate_becomes_8000_hz(tmp_path: Path, rate_hz: int) -> None:
     assert len(heard) == pytest.approx(4000, abs=2)
     spectrum = np.abs(np.fft.rfft(heard[1000:3000]))
     assert np.argmax(spectrum) == 110  # 440 Hz in steps of 4 Hz
+
+
+@pytest.mark.parametrize("line", [PCMA_8K, L16_16K, AudioFormat(Encoding.L16_BE, 24_000)], ids=str)
+def test_any_line_has_its_own_format(tmp_path: Path, line: AudioFormat) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(1, 1, 16_000, 16, tone(16_000).tobytes()))
+    audio = read_wav(path, line)
+    assert line.duration_ms(len(audio)) == pytest.approx(500, abs=1)
+    heard = decoder(line)(audio).astype(float)
+    spectrum = np.abs(np.fft.rfft(heard[: line.rate_hz // 4]))
+    assert np.argmax(spectrum) == 110  # 440 Hz in steps of 4 Hz
+    write_wav(path, audio, line)
+    assert read_wav(path, line) == audio
+    with wave.open(str(path)) as file:
+        assert (file.getsampwidth(), file.getframerate()) == (2, line.rate_hz)
 
 
 def test_channels_become_one(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""Placing one call under Telnyx's Call Control: the webhook is told that somebody calls, and its commands are obeyed.
+
+The server under test sends its commands to the pretend REST API that is opened here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+
+from bridge.errors import CallRefused
+from bridge.fake_telnyx.server import FakeTelnyx
+from bridge.fake_telnyx.stream import Stream
+from bridge.phone.line import Network
+from bridge.phone.ordered import OrderedCalls
+from bridge.phone.plan import CallPlan
+from bridge.phone.report import CallReport
+from telecodecs.format import AudioFormat
+
+RINGS_S = 15.0
+"""How long the phone rings before the caller gives up."""
+
+
+async def place_controlled_call(
+    url: str,
+    plan: Callable[[AudioFormat], CallPlan],
+    *,
+    codec: str = "PCMU",
+    byteorder: Literal["little", "big"] = "little",
+    network: Network = Network(),  # noqa: B008 - frozen
+    port: int = 0,
+    rings_s: float = RINGS_S,
+) -> CallReport:
+    """Call the server with this webhook, and carry the call to its end.
+
+    `plan`: what the caller does, told in which format the audio is to be. `port`: of the REST API, /v2 under it.
+    Raises `CallRefused` with the reason if no stream comes about.
+    """
+    calls = OrderedCalls(plan, network, byteorder)
+    carried = asyncio.Event()
+
+    async def media(stream: Stream) -> bool:
+        carried.set()
+        return await calls(stream)
+
+    fake = FakeTelnyx(media, webhook_url=url, port=port, codec=codec)
+    async with fake.running():
+        call = fake.ring()
+        over = asyncio.create_task(fake.over(call))
+        begun = asyncio.create_task(carried.wait())
+        try:
+            await asyncio.wait({over, begun}, timeout=rings_s, return_when=asyncio.FIRST_COMPLETED)
+            if not begun.done():
+                fake.hang_up(call)
+            await over
+        finally:
+            begun.cancel()
+    if calls.reports:
+        return calls.reports[0]
+    status = fake.deliveries[0].status if fake.deliveries else None
+    told = ", ".join(f"{command.name} ({command.status})" for command in fake.commands) or "nothing"
+    raise CallRefused(
+        f"no stream came about: the webhook answered {f'HTTP {status}' if status else 'not at all'}, "
+        f"and {fake.url} was told {told}"
+    )
