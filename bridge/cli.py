@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from bridge.config import Settings
+    from telecodecs.format import AudioFormat
 
 T = TypeVar("T")
 
@@ -91,20 +92,106 @@ def call(
     out: Annotated[Path | None, typer.Option(help="A folder for caller-heard.wav and trace.jsonl.")] = None,
     delay: Annotated[int, typer.Option(help="What the network takes each way, ms.")] = 0,
     jitter: Annotated[int, typer.Option(help="By how much that varies, ms.")] = 0,
+    reorder: Annotated[str, typer.Option(help="Frames that change places with the next: 0.05 or 5%.")] = "0",
+    loss: Annotated[str, typer.Option(help="Frames that are lost.")] = "0",
+    repeat: Annotated[str, typer.Option(help="Frames that come twice.")] = "0",
+    carrier: Annotated[str, typer.Option(help="twilio or telnyx.")] = "twilio",
+    codec: Annotated[
+        str, typer.Option(help="What Telnyx sends: PCMU, PCMA, L16, G722 or OPUS.", show_default="PCMU")
+    ] = "",
+    rate: Annotated[int, typer.Option(help="Its sampling rate, Hz.", show_default="the codec's own")] = 0,
+    play_codec: Annotated[
+        str,
+        typer.Option(
+            help="What a server called directly sends; AMR-WB and MP3 too.", show_default="as --codec"
+        ),
+    ] = "",
+    play_rate: Annotated[int, typer.Option(help="Its sampling rate, Hz.", show_default="as --rate")] = 0,
+    byteorder: Annotated[str, typer.Option(help="Of L16: little or big.")] = "little",
+    api_port: Annotated[
+        int | None,
+        typer.Option(
+            help="URL is Call Control's webhook: be Telnyx's REST API on this port.",
+            show_default="URL is TeXML's",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Place a call with the pretend phone, as Twilio would; TWILIO_AUTH_TOKEN signs it."""
+    """Place a call with the pretend phone, as the carrier would.
+
+    TWILIO_AUTH_TOKEN signs Twilio's webhooks, a key that everybody knows signs Telnyx's.
+    """
     from bridge.config import twilio_auth_token
     from bridge.phone.call import place_call
+    from bridge.phone.call_control import place_controlled_call
+    from bridge.phone.disorder import Disorder, read_share
+    from bridge.phone.exchange import TelnyxExchange, read_exchange
+    from bridge.phone.line import Network
+    from bridge.phone.line_delay import Delay
     from bridge.phone.plan import CallPlan, read_digits
     from bridge.phone.summary import keep, make_folder, show
     from bridge.phone.wav import read_wav
 
-    plan = CallPlan(read_wav(audio), read_digits(digits), keeps_trace=out is not None)
+    exchange = read_exchange(
+        carrier,
+        auth_token=twilio_auth_token(),
+        codec=codec,
+        rate_hz=rate,
+        play_codec=play_codec,
+        play_rate_hz=play_rate,
+        byteorder=byteorder,
+    )
+    disorder = Disorder(
+        read_share("--reorder", reorder), read_share("--loss", loss), read_share("--repeat", repeat)
+    )
+    keys = read_digits(digits)
+
+    def plan(line: "AudioFormat") -> CallPlan:
+        return CallPlan(read_wav(audio, line), keys, keeps_trace=out is not None)
+
     if out is not None:
         make_folder(out)
-    report = _run(place_call(url, plan, auth_token=twilio_auth_token(), delay_ms=delay, jitter_ms=jitter))
+    network = Network(Delay(delay, jitter), disorder)
+    if api_port is None:
+        report = _run(place_call(url, plan(exchange.line), carrier=exchange, network=network))
+    elif isinstance(exchange, TelnyxExchange):
+        says = exchange.says
+        report = _run(
+            place_controlled_call(
+                url, plan, codec=says.codec, byteorder=says.byteorder, network=network, port=api_port
+            )
+        )
+    else:
+        raise ConfigurationError("--api-port: Call Control is Telnyx's; --carrier telnyx is right")
     show(report, keep(report, out) if out else [], as_json=as_json)
+
+
+@app.command()
+def dial(
+    to: Annotated[str, typer.Option(help="Whom to call: +15550100, or sip:me@example.com.")],
+    from_: Annotated[str, typer.Option("--from", help="As whom: a number of yours at the carrier.")],
+    carrier: Annotated[str, typer.Option(help="twilio or telnyx.")],
+    assistant: Annotated[
+        str, typer.Option(help="Who talks, by name.", show_default="the settings' default")
+    ] = "",
+    machines: Annotated[bool, typer.Option(help="Talk to answering machines, too.")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a carrier place a call, and bring whoever answers to the server at public_url."""
+    import json
+
+    from bridge.dial import dial
+    from bridge.log import configure
+
+    settings = _settings(config)
+    configure("error")
+    call = _run(dial(settings, carrier, to=to, from_=from_, assistant=assistant, machines=machines))
+    typer.echo(
+        json.dumps({"carrier": carrier, "call": call})
+        if as_json
+        else f"It rings. {carrier}'s name for the call: {call}"
+    )
 
 
 @app.command("fake-openai")

@@ -66,8 +66,8 @@ class Reception:
         return len(self._guests)
 
     def knows(self, assistant: str) -> bool:
-        """Whether there is an assistant of this name."""
-        return assistant in self._settings.assistant_kinds
+        """Whether there is an assistant of this name; an empty one is the default's."""
+        return not assistant or assistant in self._settings.assistant_kinds
 
     def expect(self, carrier: str, expected: Expected, *, listen: bool = False) -> str:
         """A call will come: where its media socket may come in, once, or again if it may return."""

@@ -29,7 +29,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         settings.check_doors()
         settings.check_folders()
-        # settings.telnyx.check()
+        settings.telnyx.check()
         self._tls = settings.tls()
         self._settings = settings
         self._switchboard = Switchboard(settings)

@@ -1,22 +1,202 @@
-"""Telnyx's webhooks."""
+"""Telnyx's webhooks: /telnyx/webhook carries a call under Call Control, /telnyx/texml answers one with TeXML.
 
+/telnyx/texml?listen=true taps the call, ?assistant=NAME names who answers; /telnyx/stream hears how such streams fare.
+A webhook is answered at once, and what it asks for is done after.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+
+import structlog
 from aiohttp import web
 
+from bridge.api import ApiRequest
+from bridge.api_client import ApiClient
+from bridge.carriers.telnyx import texml
+from bridge.carriers.telnyx.call_control import (
+    Answer,
+    HangUp,
+    PhoneCall,
+    PhoneCalls,
+    StartStreaming,
+    Step,
+)
+from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
+from bridge.carriers.telnyx.webhook import CallEvent, Deliveries, doubt, read, without_addresses
+from bridge.errors import CarrierRefused, MalformedMessage
+from bridge.events import Ignored
 from bridge.reception import Reception
+from bridge.session import clock
+from bridge.tokens import Expected
+from bridge.webhooks.body import FORM, form_fields, read_body
+
+JSON = "application/json"
+
+LAST_STEPS_S = 5.0
+"""What is still to be told to Telnyx when the server closes: calls are hung up."""
+
+log = structlog.get_logger()
 
 
 class TelnyxWebhooks:
-    """One server's."""
+    """One server's. Raises `ConfigurationError` for a key that cannot be one."""
 
     def __init__(self, settings: TelnyxSettings, reception: Reception, *, open_doors: bool) -> None:
         self._settings = settings
         self._reception = reception
         self._open_doors = open_doors
+        self._api = TelnyxApi(settings) if settings.api_key is not None else None
+        self._client = ApiClient()
+        self._calls = PhoneCalls(settings.talk_to)
+        self._deliveries = Deliveries()
+        self._steps: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[web.RouteDef]:
         """What is served."""
-        return []
+        return [
+            web.post("/telnyx/webhook", self._webhook),
+            web.post("/telnyx/texml", self._texml),
+            web.post("/telnyx/stream", self._stream),
+        ]
 
     async def aclose(self) -> None:
-        """Nothing is left behind."""
+        """Calls that have just ended are still hung up on."""
+        if self._steps:
+            await asyncio.wait(self._steps, timeout=LAST_STEPS_S)
+        for task in self._steps:
+            task.cancel()
+        await asyncio.gather(*self._steps, return_exceptions=True)
+        await self._client.aclose()
+
+    # Call Control
+
+    async def _webhook(self, request: web.Request) -> web.Response:
+        body = await self._signed_body(request, JSON)
+        try:
+            event = read(body)
+        except MalformedMessage as error:
+            log.warning("webhook turned away", path=request.path, reason=str(error))
+            raise web.HTTPBadRequest(text=str(error)) from None
+        if isinstance(event, Ignored):
+            log.info("< telnyx webhook", type=event.kind[:80], ignored=True)
+        elif self._api is None:
+            log.warning("webhook turned away", path=request.path, reason="telnyx.api_key is not set")
+            raise web.HTTPForbidden(
+                text="telnyx.api_key is not set, and a call under Call Control is answered with it; "
+                "/telnyx/texml needs none"
+            )
+        elif not self._deliveries.is_new(event.id, clock()):
+            log.info("< telnyx webhook", type=event.type, call=event.call, repeated=True)
+        else:
+            self._take(event)
+        return web.Response(status=204)
+
+    def _take(self, event: CallEvent) -> None:
+        told = {"hangup_cause": event.hangup_cause, "result": event.result, "failure": event.failure_reason}
+        log.info(
+            "< telnyx webhook",
+            type=event.type,
+            call=event.call,
+            **{name: said for name, said in told.items() if said},
+        )
+        if self._reception.closing and event.type == "call.initiated":
+            return  # it rings on, and Telnyx goes to the failover address
+        phone_call, steps = self._calls.handle(event, clock())
+        self._perform(event.call, phone_call, steps)
+        if event.type == "call.hangup":
+            self._reception.call_ended(event.call)
+
+    def _perform(self, call: str, phone_call: PhoneCall, steps: Sequence[Step]) -> None:
+        for step in steps:
+            task = asyncio.create_task(self._do(call, phone_call, step))
+            self._steps.add(task)
+            task.add_done_callback(self._steps.discard)
+
+    async def _do(self, call: str, phone_call: PhoneCall, step: Step) -> None:
+        try:
+            await self._client.send(self._request(call, phone_call, step))
+        except CarrierRefused as refused:
+            code = refused.code or str(refused.status or "no answer")
+            self._perform(call, phone_call, phone_call.refused(step, code))
+
+    def _request(self, call: str, phone_call: PhoneCall, step: Step) -> ApiRequest:
+        assert self._api is not None
+        command_id = str(uuid.uuid4())
+        match step:
+            case Answer():
+                return self._api.answer(call, command_id, client_state=phone_call.client_state.encode())
+            case StartStreaming():
+                url = self._reception.expect("telnyx", self._expected(call, phone_call))
+                return self._api.start_streaming(call, command_id, url)
+            case HangUp(why):
+                log.info("> telnyx hangup", call=call, why=why)
+                return self._api.hang_up(call, command_id)
+
+    def _expected(self, call: str, phone_call: PhoneCall) -> Expected:
+        assistant = phone_call.client_state.assistant
+        if not self._reception.knows(assistant):
+            log.warning(
+                "= there is no such assistant; the default one answers", call=call, assistant=assistant
+            )
+            assistant = ""
+        return Expected(
+            call, assistant, over=lambda: self._perform(call, phone_call, phone_call.stream_over())
+        )
+
+    # TeXML
+
+    async def _texml(self, request: web.Request) -> web.Response:
+        """Telnyx asks what to do with a call: connect it to a media socket that only this call may open."""
+        form = dict(form_fields(await self._signed_body(request, FORM)))
+        call = form.get("CallSid")
+        if not call:
+            raise web.HTTPBadRequest(text="CallSid is missing: this is not TeXML's voice webhook")
+        listen = request.query.get("listen", "false")
+        if listen not in ("true", "false"):
+            raise web.HTTPBadRequest(text=f"listen = {listen!r}: should be true or false")
+        if listen == "true" and self._settings.then is None:
+            raise web.HTTPBadRequest(
+                text="telnyx.then is not set: a call that is only listened to would end here"
+            )
+        assistant = request.query.get("assistant", "")
+        if not self._reception.knows(assistant):
+            raise web.HTTPBadRequest(text=f"assistant = {assistant!r}: there is none of this name")
+        if self._reception.closing:
+            raise web.HTTPServiceUnavailable(text="the server is closing")
+        expected = Expected(call, assistant, returns_s=self._settings.return_s)
+        document = texml.answer(
+            self._reception.expect("telnyx", expected, listen=listen == "true"),
+            self._settings,
+            status_callback=f"{self._reception.told_url}/telnyx/stream",
+            listen=listen == "true",
+            then=self._settings.then,
+        )
+        return web.Response(text=document, content_type="text/xml")
+
+    async def _stream(self, request: web.Request) -> web.Response:
+        """Telnyx tells how a TeXML stream goes on."""
+        form = dict(form_fields(await self._signed_body(request, FORM)))
+        shown = {name: form[name] for name in texml.SHOWN if name in form}
+        if "StreamError" in form:
+            log.warning("< telnyx stream", **shown, StreamError=without_addresses(form["StreamError"]))
+        else:
+            log.info("< telnyx stream", **shown)
+        return web.Response(status=204)
+
+    async def _signed_body(self, request: web.Request, content_type: str) -> bytes:
+        """The request's body. Raises 403 unless Telnyx signed it, and lately."""
+        body = await read_body(request, content_type)
+        public_key = self._settings.public_key
+        if public_key is not None:
+            timestamp = request.headers.get("telnyx-timestamp", "")
+            given = request.headers.get("telnyx-signature-ed25519", "")
+            if (reason := doubt(public_key, body, timestamp, given, time.time())) is not None:
+                log.warning("webhook turned away", path=request.path, reason=str(reason))
+                raise web.HTTPForbidden(text=str(reason))
+        elif not self._open_doors:
+            log.warning("webhook turned away", path=request.path, reason="telnyx.public_key is not set")
+            raise web.HTTPForbidden(text="telnyx.public_key is not set, so nobody can prove to be Telnyx")
+        return body

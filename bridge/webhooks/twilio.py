@@ -46,7 +46,7 @@ class TwilioWebhooks:
                 text="twilio.then is not set: a call that is only listened to would end here"
             )
         assistant = request.query.get("assistant", "")
-        if assistant and not self._reception.knows(assistant):
+        if not self._reception.knows(assistant):
             raise web.HTTPBadRequest(text=f"assistant = {assistant!r}: there is none of this name")
         if self._reception.closing:
             raise web.HTTPServiceUnavailable(text="the server is closing")
