@@ -26,26 +26,42 @@ def check_installed() -> None:
         raise CodecMissing("MP3", "mp3") from missing
 
 
-def mp3_file(samples: Samples, rate_hz: int) -> bytes:
-    """One file of all samples, half a decibel quieter: LAME leaves room for its own error.
+class Mp3Writer:
+    """One file, written as its samples come; half a decibel quieter: LAME leaves room for its own error.
 
-    Raises CodecMissing, and ValueError on no samples or a rate that is not in `RATES_HZ`.
+    Raises CodecMissing, and ValueError on a rate that is not in `RATES_HZ`.
     """
-    check_installed()
-    import av
 
-    if rate_hz not in RATES_HZ:
-        raise ValueError(f"rate_hz {rate_hz} is not one of MP3; one of {RATES_HZ} is right")
-    if not len(samples):
-        raise ValueError("0 samples make no MP3 file; one or more are right")
-    file = BytesIO()
-    with av.open(file, "w", format="mp3", options={"id3v2_version": "0"}) as container:
-        stream = container.add_stream("libmp3lame", rate=rate_hz, layout="mono", bit_rate=_BIT_RATE)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[np.newaxis], "s16p", "mono")
-        frame.sample_rate = rate_hz
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return file.getvalue()
+    def __init__(self, rate_hz: int) -> None:
+        check_installed()
+        import av
+
+        if rate_hz not in RATES_HZ:
+            raise ValueError(f"rate_hz {rate_hz} is not one of MP3; one of {RATES_HZ} is right")
+        self._rate_hz = rate_hz
+        self._file = BytesIO()
+        self._frame = av.AudioFrame.from_ndarray
+        self._container = av.open(self._file, "w", format="mp3", options={"id3v2_version": "0"})
+        self._stream = self._container.add_stream(
+            "libmp3lame", rate=rate_hz, layout="mono", bit_rate=_BIT_RATE
+        )
+
+    def feed(self, samples: Samples) -> None:
+        """The next samples; none are nothing."""
+        if len(samples):
+            frame = self._frame(np.ascontiguousarray(samples)[np.newaxis], "s16p", "mono")
+            frame.sample_rate = self._rate_hz
+            self._container.mux(self._stream.encode(frame))
+
+    def finish(self) -> bytes:
+        """The file, whole. Comes last, after at least one sample."""
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        return self._file.getvalue()
+
+    def discard(self) -> None:
+        """It will not be finished."""
+        self._container.close()
 
 
 def mp3_samples(file: bytes) -> tuple[Samples, int]:

@@ -17,7 +17,7 @@ from bridge.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
 from bridge.contracts import Answer
 from telecodecs import mp3
 from telecodecs.byte_order import ByteOrder
-from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding, Samples
+from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 from telecodecs.l16 import l16_decode
 from telecodecs.packets import PacketCodec, PacketEncoder, packet_encoder
 
@@ -67,13 +67,16 @@ class RtpPlaying:
 
 
 class Mp3Playing:
-    """Mode mp3: audio is gathered into files; a mark waits for the file that holds the audio before it."""
+    """Mode mp3: audio is gathered into files; a mark waits for the file that holds the audio before it.
+
+    `begin` makes a file. It is coded as the audio comes, a few ms at a time: a whole one would hold up every call.
+    """
 
     plays = L16_16K
 
-    def __init__(self, file: Callable[[Samples, int], bytes]) -> None:
-        self._file = file
-        self._gathered = bytearray()
+    def __init__(self, begin: Callable[[int], mp3.Mp3Writer] = mp3.Mp3Writer) -> None:
+        self._begin = begin
+        self._file: mp3.Mp3Writer | None = None  # what is gathered
         self._marks: list[str] = []  # behind what is gathered
         self._due_at = 0.0  # of what is gathered
         self._next_at = 0.0  # no file before
@@ -82,17 +85,20 @@ class Mp3Playing:
         """The messages, none or more, that need not wait."""
         match command:
             case PlayAudio(audio):
-                if not self._gathered:
+                if self._file is None:
+                    self._file = self._begin(self.plays.rate_hz)
                     self._due_at = max(self._next_at, now + GATHER_S)
-                self._gathered += audio
+                self._file.feed(l16_decode(audio))
                 return ()
-            case SendMark(name) if self._gathered:
+            case SendMark(name) if self._file is not None:
                 self._marks.append(name)
                 return ()
             case SendMark(name):
                 return (mark(name),)
             case ClearPlayback():
-                self._gathered.clear()
+                if self._file is not None:
+                    self._file.discard()
+                    self._file = None
                 self._marks.clear()  # never sent, never returned: whoever clears waits for none of them
                 return (CLEAR,)
             case _:
@@ -100,15 +106,14 @@ class Mp3Playing:
 
     def deadline(self) -> float | None:
         """When the next file may go."""
-        return self._due_at if self._gathered else None
+        return None if self._file is None else self._due_at
 
     def due(self, now: float) -> Sequence[Answer]:
         """The file and the marks behind it."""
-        if not self._gathered or now < self._due_at:
+        if self._file is None or now < self._due_at:
             return ()
-        file = self._file(l16_decode(bytes(self._gathered)), self.plays.rate_hz)
-        messages = [media(file), *map(mark, self._marks)]
-        self._gathered.clear()
+        messages = [media(self._file.finish()), *map(mark, self._marks)]
+        self._file = None
         self._marks.clear()
         self._next_at = now + MP3_EVERY_S
         return list(map(Answer, messages))
@@ -118,7 +123,7 @@ def playing(settings: TelnyxSettings, order: ByteOrder | None) -> RtpPlaying | M
     """As the settings say. `order`: what is measured of the caller's L16, if it is. Raises `CodecMissing`."""
     if settings.mode == "mp3":
         mp3.check_installed()
-        return Mp3Playing(mp3.mp3_file)
+        return Mp3Playing()
     match settings.codec:
         case "PCMU":
             return RtpPlaying(PCMU_8K, _as_it_is)

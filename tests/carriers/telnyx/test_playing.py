@@ -14,6 +14,7 @@ from bridge.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
 from telecodecs.byte_order import ByteOrder
 from telecodecs.format import L16_16K, Samples
 from telecodecs.l16 import l16_encode, l16be_encode
+from telecodecs.mp3 import Mp3Writer
 from telecodecs.packets import PacketCodec, packet_decoder
 
 FRAME = L16_16K.bytes_in(20)
@@ -79,14 +80,25 @@ def frames(*sounds: int) -> PlayAudio:
     return PlayAudio(b"".join(bytes([sound, 0]) * (FRAME // 2) for sound in sounds))
 
 
-def sounds(samples: Samples, rate_hz: int) -> bytes:
+class Told(Mp3Writer):
     """A file that tells which frames are in it."""
-    assert rate_hz == 16_000
-    return samples[:: FRAME // 2].astype(np.uint8).tobytes()
+
+    def __init__(self, rate_hz: int) -> None:
+        assert rate_hz == 16_000
+        self._told = b""
+
+    def feed(self, samples: Samples) -> None:
+        self._told += samples[:: FRAME // 2].astype(np.uint8).tobytes()
+
+    def finish(self) -> bytes:
+        return self._told
+
+    def discard(self) -> None:
+        self._told = b""
 
 
 def transcript(*came: tuple[float, CarrierCommand]) -> list[tuple[float, object]]:
-    way = Mp3Playing(sounds)
+    way = Mp3Playing(Told)
     sent: list[tuple[float, object]] = []
 
     def note(now: float, messages: Sequence[object]) -> None:
