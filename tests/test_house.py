@@ -29,7 +29,7 @@ class Room(NamedTuple):
 
 
 F0 = "telecodecs telecodecs.*"
-F1 = "bridge.events bridge.commands bridge.contracts bridge.errors bridge.assistant_settings bridge.faults bridge.section bridge.api"
+F1 = "bridge.events bridge.commands bridge.contracts bridge.errors bridge.assistant_settings bridge.faults bridge.section bridge.api bridge.unread"
 PARTS = "bridge.media bridge.playout bridge.keypad bridge.states bridge.timers bridge.transcript"
 HEART = "bridge.call bridge.presence bridge.caller bridge.conversation bridge.voice bridge.succession"
 F4 = "bridge.session bridge.seat bridge.journal bridge.recording bridge.account bridge.journal_line bridge.call_file bridge.story"

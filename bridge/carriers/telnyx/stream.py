@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from msgspec import DecodeError, Meta, Struct, ValidationError, json
+from msgspec import DecodeError, Meta, Struct, json
 
 from bridge.carriers.telnyx.digits import Digits
 from bridge.carriers.telnyx.playing import Mp3Playing, RtpPlaying, playing
@@ -29,10 +29,10 @@ from bridge.events import (
     CarrierComplained,
     CarrierEvent,
     ClosingAsked,
-    Ignored,
     MarkReached,
     OtherPartyAudio,
 )
+from bridge.unread import unread
 from telecodecs.byte_order import ByteOrder
 from telecodecs.format import AudioFormat, Encoding
 from telecodecs.packets import CodecMissing, PacketCodec, packet_decoder
@@ -120,12 +120,7 @@ class _Error(_Wire, tag="error"):
     payload: _ErrorBody
 
 
-class _AnyKind(Struct):
-    event: str
-
-
 _READ = json.Decoder(_Start | _Media | _Dtmf | _Mark | _Stop | _Error, strict=False)
-_READ_KIND = json.Decoder(_AnyKind)
 _KINDS = frozenset({"start", "media", "dtmf", "mark", "stop", "error"})
 
 
@@ -159,7 +154,7 @@ class TelnyxStream:
         try:
             wire = _READ.decode(message)
         except (DecodeError, RecursionError) as error:
-            return (self._decode_unread(message, error),)
+            return (unread(message, _KINDS, error),)
         if type(wire) is _Media:
             if wire.stream_id != self._stream_id:
                 raise self._foreign("media")
@@ -232,17 +227,6 @@ class TelnyxStream:
         if isinstance(self._playing, Mp3Playing):
             self._timed += (self._playing,)
         return None if self._playing.plays == self._line else self._playing.plays
-
-    def _decode_unread(self, message: str, error: Exception) -> Ignored:
-        """A kind that we do not read, or one that we do in a wrong shape."""
-        try:
-            kind = _READ_KIND.decode(message).event
-        except (DecodeError, RecursionError):
-            raise MalformedMessage("not a JSON object with an event's name") from error
-        if kind in _KINDS:
-            path = str(error) if isinstance(error, ValidationError) else "broken JSON"
-            raise MalformedMessage(f"{kind}: {path}") from error
-        return Ignored(kind)
 
     def _foreign(self, kind: str) -> MalformedMessage:
         return MalformedMessage(f"{kind}: " + ("of another stream" if self._stream_id else "before start"))

@@ -9,7 +9,7 @@ from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from msgspec import DecodeError, Struct, ValidationError, json
+from msgspec import DecodeError, Struct, json
 
 from bridge.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
 from bridge.contracts import WireMessage
@@ -20,10 +20,10 @@ from bridge.events import (
     CallStarted,
     CarrierEvent,
     DigitPressed,
-    Ignored,
     MarkReached,
     OtherPartyAudio,
 )
+from bridge.unread import unread
 from telecodecs.format import PCMU_8K
 
 KEYS = frozenset("0123456789*#ABCD")
@@ -84,12 +84,7 @@ class _Stop(_Wire, tag="stop"):
     stream_sid: str
 
 
-class _AnyKind(Struct):
-    event: str
-
-
 _READ = json.Decoder(_Start | _Media | _Dtmf | _Mark | _Stop, strict=False)
-_READ_KIND = json.Decoder(_AnyKind)
 _KINDS = frozenset({"start", "media", "dtmf", "mark", "stop"})
 
 
@@ -121,7 +116,7 @@ class TwilioStream:
         try:
             wire = _READ.decode(message)
         except (DecodeError, RecursionError) as error:
-            return (self._decode_unread(message, error),)
+            return (unread(message, _KINDS, error),)
         if type(wire) is _Media:
             if wire.stream_sid != self._stream_sid:
                 raise self._foreign("media")
@@ -161,17 +156,6 @@ class TwilioStream:
         return CallStarted(
             start.call_sid, start.stream_sid, PCMU_8K, start.tracks, start.custom_parameters, one_way
         )  # fmt: skip
-
-    def _decode_unread(self, message: str, error: Exception) -> Ignored:
-        """A kind that we do not read, or one that we do in a wrong shape."""
-        try:
-            kind = _READ_KIND.decode(message).event
-        except (DecodeError, RecursionError):
-            raise MalformedMessage("not a JSON object with an event's name") from error
-        if kind in _KINDS:
-            path = str(error) if isinstance(error, ValidationError) else "broken JSON"
-            raise MalformedMessage(f"{kind}: {path}") from error
-        return Ignored(kind)
 
     def _foreign(self, kind: str) -> MalformedMessage:
         return MalformedMessage(f"{kind}: " + ("of another stream" if self._stream_sid else "before start"))
