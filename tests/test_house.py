@@ -43,7 +43,7 @@ REGISTRIES = "bridge.carriers bridge.assistants"
 F5 = (
     "bridge.__main__ bridge.cli bridge.demo bridge.server bridge.front_door bridge.network bridge.tokens "
     f"bridge.config bridge.log bridge.timeline bridge.phone bridge.phone.* {REGISTRIES} "
-    "bridge.tools bridge.tools.* bridge.webhooks bridge.webhooks.* bridge.reception bridge.carrier_watch bridge.api_client bridge.dial bridge.fake_telnyx bridge.fake_telnyx.* bridge.fake_twilio bridge.fake_twilio.* bridge.config_layers bridge.dialling bridge.preconnect bridge.switchboard bridge.readiness bridge.fake_openai bridge.fake_openai.*"
+    "bridge.tools bridge.tools.* bridge.webhooks bridge.webhooks.* bridge.reception bridge.carrier_watch bridge.api_client bridge.dial bridge.fake_carrier bridge.fake_telnyx bridge.fake_telnyx.* bridge.fake_twilio bridge.fake_twilio.* bridge.config_layers bridge.dialling bridge.preconnect bridge.switchboard bridge.readiness bridge.fake_openai bridge.fake_openai.*"
 )
 
 HOUSE = [

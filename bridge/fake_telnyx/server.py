@@ -1,11 +1,10 @@
-"""The pretend Telnyx's shell: the REST API on one port, a task for each media stream and each webhook, one timer.
+"""The pretend Telnyx's server: its REST API, its media streams and its webhooks, in the shell of `fake_carrier`.
 
 Base `http://host:port/v2`, as the real one's. What a request does, `exchange` decides.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +13,7 @@ import structlog
 from aiohttp import web
 from msgspec import json
 
-from bridge.errors import CallRefused
+from bridge.fake_carrier import CALLED, CALLER, Shell
 from bridge.fake_telnyx.acts import Act, AnswerStream, Command, EndStream, OpenStream, Request, Tell
 from bridge.fake_telnyx.calls import Call, State
 from bridge.fake_telnyx.checks import COMMANDS, NOT_FOUND, Refusal
@@ -23,12 +22,6 @@ from bridge.fake_telnyx.exchange import Exchange
 from bridge.fake_telnyx.faults import Callee, Faults
 from bridge.fake_telnyx.stream import Media, Stream, StreamOrder, silence
 from bridge.fake_telnyx.webhooks import TEST_SEED, Signer
-
-CALLER = "+15550199"
-CALLED = "+15550100"
-
-PARTING_S = 2.0
-"""A phone whose stream was ended is let go after this."""
 
 ACTIONS = "|".join(name for name in COMMANDS if name != "dial")
 
@@ -60,21 +53,16 @@ class FakeTelnyx:
         """Every try to deliver a webhook, in order."""
         self.exchange = Exchange(api_key, webhook_url=webhook_url, codec=codec, callee=callee, faults=faults)
         self._host = host
-        self._media = media
+        self._shell = Shell(self.exchange, media, self._do)
         self._signer = Signer(seed)
         self._post = Deliveries(
             self._signer,
             faults,
-            self._spawn,
+            self._shell.spawn,
             self._tried,
             timeout_s=webhook_timeout_s,
             attempts=webhook_attempts,
         )
-        self._streams: dict[str, Stream] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._closing = asyncio.Event()
-        self._news = asyncio.Event()
         self._http: aiohttp.ClientSession
 
     @property
@@ -95,44 +83,33 @@ class FakeTelnyx:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["FakeTelnyx"]:
         """The port is open inside. What a task of ours failed with is raised at the end."""
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        async with aiohttp.ClientSession() as self._http:
-            try:
-                await web.TCPSite(runner, self._host, self.port).start()
-                self.port = runner.addresses[0][1]
-                yield self
-            finally:
-                self._closing.set()
-                await runner.cleanup()
-                await self._stop()
+        async with (
+            aiohttp.ClientSession() as self._http,
+            self._shell.running(self._application(), self._host, self.port) as self.port,
+        ):
+            yield self
 
     def ring(self, webhook_url: str = "", *, caller: str = CALLER, called: str = CALLED) -> Call:
         """Someone calls; the webhook is told, and what the server commands is done."""
         call, acts = self.exchange.ring(caller, called, time.time(), webhook_url=webhook_url)
-        self._perform(acts)
+        self._shell.perform(acts)
         return call
 
     def hang_up(self, call: Call) -> None:
         """The other party hangs up."""
-        self._perform(self.exchange.hang_up(call, time.time()))
+        self._shell.perform(self.exchange.hang_up(call, time.time()))
 
     async def commanded(self, name: str, times: int = 1) -> Command:
         """The request of this name, `dial` or `answer` and so on, that makes it so many."""
-        while len(found := [command for command in self.commands if command.name == name]) < times:
-            await self._news.wait()
-        return found[times - 1]
+        return await self._shell.nth(times, self.commands, lambda command: command.name == name)
 
     async def told(self, kind: str, times: int = 1) -> Delivery:
         """The webhook of this kind, delivered or given up, that makes it so many."""
-        while len(found := [one for one in self.deliveries if one.last and one.kind == kind]) < times:
-            await self._news.wait()
-        return found[times - 1]
+        return await self._shell.nth(times, self.deliveries, lambda one: one.last and one.kind == kind)
 
     async def over(self, call: Call) -> Call:
         """The call, once it has ended and its last webhook was delivered or given up."""
-        while not (call.state is State.ENDED and self._is_told_of(call)):
-            await self._news.wait()
+        await self._shell.until(lambda: call.state is State.ENDED and self._is_told_of(call))
         return call
 
     def _is_told_of(self, call: Call) -> bool:
@@ -163,99 +140,32 @@ class FakeTelnyx:
         asked = Request(command, request.headers.get("Authorization"), body, named.get("call", ""))
         answer = self.exchange.ask(asked, time.time())
         log.info("< telnyx command", command=command, status=answer.status)
-        self._perform(answer.acts)
+        self._shell.perform(answer.acts)
         if answer.silent:
-            await self._closing.wait()
+            await self._shell.closing.wait()
         return _json(answer.body, answer.status, answer.headers)
 
-    def _perform(self, acts: list[Act]) -> None:
-        for act in acts:
-            match act:
-                case Tell(url):
-                    if url:
-                        self._post.tell(self._http, act)
-                case OpenStream(order):
-                    self._open(order)
-                case AnswerStream(stream_id):
-                    self._streams[stream_id].answered.set()
-                case EndStream(stream_id):
-                    self._streams[stream_id].ended.set()
-        self._tell_news()
-        self._arm()
+    def _do(self, act: Act) -> None:
+        match act:
+            case Tell(url):
+                if url:
+                    self._post.tell(self._http, act)
+            case OpenStream(order):
+                self._open(order)
+            case AnswerStream(stream_id):
+                self._shell.streams[stream_id].answered.set()
+            case EndStream(stream_id):
+                self._shell.streams[stream_id].ended.set()
 
     def _open(self, order: StreamOrder) -> None:
         call = self.exchange.calls[order.call_control_id]
-        stream = Stream(order, lambda: self._perform(self.exchange.stream_opened(call, time.time())))
-        self._streams[order.stream_id] = stream
-        self._spawn(self._carry(call, stream))
-
-    async def _carry(self, call: Call, stream: Stream) -> None:
-        try:
-            hung_up = await self._until_ended(stream)
-        except CallRefused as refused:
-            acts = self.exchange.stream_failed(call, str(refused), time.time())
-        else:
-            acts = self.exchange.stream_over(call, time.time(), hung_up=hung_up)
-        del self._streams[stream.order.stream_id]
-        self._perform(acts)
-
-    async def _until_ended(self, stream: Stream) -> bool:
-        """What `media` returns; once the stream is ended, it has a short while left."""
-
-        async def part() -> None:
-            await stream.ended.wait()
-            await asyncio.sleep(PARTING_S)
-
-        carried = asyncio.ensure_future(self._media(stream))
-        parted = asyncio.ensure_future(part())
-        try:
-            await asyncio.wait({carried, parted}, return_when=asyncio.FIRST_COMPLETED)
-            return await carried if carried.done() else False
-        finally:
-            for task in (carried, parted):
-                task.cancel()
-            await asyncio.wait({carried, parted})
+        stream = Stream(order, lambda: self._shell.perform(self.exchange.stream_opened(call, time.time())))
+        self._shell.carry(order.stream_id, call, stream)
 
     def _tried(self, delivery: Delivery) -> None:
         self.deliveries.append(delivery)
         log.info("> telnyx webhook", kind=delivery.kind, attempt=delivery.attempt, status=delivery.status)
-        self._tell_news()
-
-    def _wake(self) -> None:
-        self._perform(self.exchange.due(time.time()))
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self.exchange.deadline()
-        if deadline is not None and not self._closing.is_set():
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(0.0, deadline - time.time()), self._wake)
-
-    def _tell_news(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
-        return task
-
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        """Unless it failed: that is told at the end."""
-        if task.cancelled() or task.exception() is None:
-            self._tasks.discard(task)
-
-    async def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        for task in self._tasks:
-            task.cancel()
-        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                raise outcome
+        self._shell.tell_news()
 
 
 async def _nothing_there(_request: web.Request) -> web.Response:
