@@ -120,7 +120,7 @@ class Call:
             match timer:
                 case Timer.HOLE | Timer.KEYPAD | Timer.ROOM:
                     commands += self._media_due(timer, now)
-                case Timer.START:
+                case Timer.START | Timer.AWAY:  # away: it may be back, and have said nothing
                     commands += self._end(HangUp(1008, timer))
                 case Timer.OPEN if self.state is State.TALKING:
                     self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
@@ -130,8 +130,6 @@ class Call:
                     commands += self._renew(now)
                 case Timer.SILENT if self._presence.is_silent(now):
                     commands += self._end(HangUp(1001, timer))
-                case Timer.AWAY:
-                    commands += self._end(None)
                 case Timer.CLOSE:
                     commands += self._end(self._hang_up)
                 case Timer.LONGEST:

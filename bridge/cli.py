@@ -240,13 +240,10 @@ def timeline(
 @config_app.command("check")
 def config_check(config: ConfigFile = None) -> None:
     """Check that `serve` would start with these settings."""
-    from bridge.switchboard import Switchboard
+    from bridge.server import Server
 
     settings = _settings(config)
-    settings.check_doors()
-    settings.check_folders()
-    settings.tls()
-    Switchboard(settings)
+    Server(settings)
     typer.echo(f"The settings are good. Calls go to the assistant {settings.assistant!r}.")
 
 

@@ -109,6 +109,11 @@ class Preconnections:
         unclaimed.expiry.cancel()
         return unclaimed.claim(receive, lost)
 
+    def forget(self, call: str) -> None:
+        """Drop those of this call: it is over."""
+        for key in [key for key in self._unclaimed if key[0] == call]:
+            self._drop(key)
+
     def close(self) -> None:
         """Drop them all."""
         for key in list(self._unclaimed):

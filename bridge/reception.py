@@ -79,7 +79,9 @@ class Reception:
         return f"{media}/{carrier}/{'listen' if listen else 'media'}/{token}"
 
     def call_ended(self, call: str) -> None:
-        """The carrier says so; its stream may not have heard of it."""
+        """The carrier says so; its stream may not have heard of it, or may never have come."""
+        self._tokens.forget(call)
+        self._switchboard.forget(call)
         for session, guest in list(self._guests.items()):
             if guest.expected.call == call:
                 session.handle(CallEnded())
@@ -96,7 +98,8 @@ class Reception:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.limits.drain_s):
                 await self.idle()
-        for guest in list(self._guests.values()):
+        for session, guest in list(self._guests.items()):
+            session.break_off("the server is closing")
             guest.leg.abort()
 
     def admit(self, path: str, headers: Mapping[str, str]) -> network.SocketLeg | HTTPStatus:
@@ -150,12 +153,15 @@ class Reception:
         session.attach(leg)
         return leg
 
-    def _take_back(self, session: Session, carrier: Carrier) -> network.SocketLeg:
+    def _take_back(self, session: Session, carrier: Carrier) -> network.SocketLeg | HTTPStatus:
         guest = self._guests[session]
-        log.info("= the stream came back", call=guest.expected.call)
         leg = network.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
-        session.rejoin(carrier, leg)
+        is_taken_up = session.rejoin(carrier, leg)
         guest.leg.abort()
+        if not is_taken_up:
+            log.warning("media socket turned away", reason="its call did not outlive the stream that broke")
+            return HTTPStatus.FORBIDDEN
+        log.info("= the stream came back", call=guest.expected.call)
         self._guests[session] = guest._replace(leg=leg)
         return leg
 

@@ -29,7 +29,7 @@ from bridge.commands import (
 )
 from bridge.contracts import Answer, Carrier, Connect, Leg, WireMessage, Witness
 from bridge.errors import MalformedMessage
-from bridge.events import Event, LegLost, LegName, MessageRefused, TimePassed, Word
+from bridge.events import CallEnded, Event, LegLost, LegName, MessageRefused, TimePassed, Word
 from bridge.seat import Seat
 
 clock = time.monotonic
@@ -74,6 +74,7 @@ class Session:
         self._ended = ended
         self._over = False
         self._carrier_leg: Leg
+        self._former_streams: Counter[str] = Counter()  # what their dialects had to mend
         self._round: deque[Event] = deque()
         self._in_round = False
         self._timer: asyncio.TimerHandle | None = None
@@ -96,10 +97,20 @@ class Session:
         if (due := self._call.deadline()) is not None:
             self._wake_at(due)
 
-    def rejoin(self, carrier: Carrier, leg: Leg) -> None:
-        """The carrier dialled again: the same call on another stream, by a new object of its dialect."""
+    def rejoin(self, carrier: Carrier, leg: Leg) -> bool:
+        """The carrier dialled again: the same call on another stream, by a new object of its dialect.
+
+        False: the call does not outlive its stream, and is over.
+        """
+        for event in self._carrier.due(inf):  # keys, and packets behind a hole
+            if not isinstance(event, Answer):
+                self.handle(event)
         self.carrier_lost(self._carrier, 1006, "the carrier dialled again")
+        if self._over:
+            return False
+        self._former_streams.update(self._carrier.counts())
         self._carrier, self._carrier_leg = carrier, leg
+        return True
 
     def carrier_said(self, message: WireMessage) -> None:
         """One message from the carrier."""
@@ -117,6 +128,11 @@ class Session:
         """The leg of this stream is gone."""
         if carrier is self._carrier:
             self.handle(LegLost(LegName.CARRIER, code, reason))
+
+    def break_off(self, why: str) -> None:
+        """The leg is about to be dropped, and is not waited for."""
+        self.carrier_lost(self._carrier, 1006, why)
+        self.handle(CallEnded())  # where it would be
 
     def handle(self, event: Event) -> None:
         """Feed the heart one event and perform what it commands, then what that brought about."""
@@ -193,8 +209,9 @@ class Session:
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
+        mended = self._former_streams + Counter(self._carrier.counts())
         account = self._accounting.account(
-            Counter(self._call.counts()) + Counter(self._seat.counts()) + Counter(self._carrier.counts())
+            Counter(self._call.counts()) + Counter(self._seat.counts()) + mended
         )
         log.info("= call over", call=self._call.name, **summary(account))
         self._ended(self)

@@ -40,6 +40,10 @@ class Switchboard:
         if settings.preconnect and (address := settings.address()) is not None:
             self._preconnections.open(call, name, address)
 
+    def forget(self, call: str) -> None:
+        """The call will not come any more."""
+        self._preconnections.forget(call)
+
     def connect(self, command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
         """See `contracts.Connect`."""
         name = command.assistant

@@ -45,5 +45,10 @@ class Tokens:
         expected, expiry = self._waiting.pop(token, (None, now))
         return expected if now < expiry else None
 
+    def forget(self, call: str) -> None:
+        """This call is over: nobody comes in for it any more."""
+        for token in [token for token, (expected, _) in self._waiting.items() if expected.call == call]:
+            del self._waiting[token]
+
     def _oldest_expiry(self) -> float:
         return next(iter(self._waiting.values()))[1]

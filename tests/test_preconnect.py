@@ -213,3 +213,15 @@ async def test_over_a_socket() -> None:
         leg.close()
         assert [await ends.get(), await ends.get()] == [1000, 1000]
         await dialler.aclose()
+
+
+async def test_a_call_that_will_not_come_drops_its_own() -> None:
+    exchange = Exchange()
+    preconnections = Preconnections(exchange.dial)
+    for call, assistant in (("CA1", "ada"), ("CA1", "bob"), ("CA2", "ada")):
+        preconnections.open(call, assistant, HERE)
+    preconnections.forget("CA1")
+    preconnections.forget("CA3")
+    assert [line.closed for line in exchange.lines] == [[1000], [1000], []]
+    assert preconnections.waiting == 1
+    preconnections.close()

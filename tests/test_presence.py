@@ -127,7 +127,8 @@ def test_it_may_come_back_before_the_assistant_is_ready() -> None:
 def test_who_does_not_come_back_in_time_has_left() -> None:
     call = away()
     assert call.deadline() == 11.0
-    follow(call, [(11.0, TimePassed(), [CloseAssistant()])])
+    why = "the carrier's stream broke and did not come back"
+    follow(call, [(11.0, TimePassed(), [CloseAssistant(), HangUp(1008, why)])])
     assert call.state is State.ENDED
 
 

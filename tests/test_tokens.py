@@ -24,6 +24,14 @@ def test_a_guess_is_worth_nothing() -> None:
     assert tokens.spend("guess", 1.0) is None
 
 
+def test_a_token_is_worth_nothing_once_its_call_is_over() -> None:
+    tokens = Tokens()
+    first, again, other = (tokens.mint(Expected(call), 0.0) for call in ("CA1", "CA1", "CA2"))
+    tokens.forget("CA1")
+    assert tokens.spend(first, 1.0) is tokens.spend(again, 1.0) is None
+    assert tokens.spend(other, 1.0) == Expected("CA2")
+
+
 def test_the_oldest_go_when_there_are_too_many() -> None:
     tokens = Tokens()
     minted = [tokens.mint(Expected(f"CA{n}"), 0.0) for n in range(MOST + 1)]

@@ -1,17 +1,24 @@
 """The line check: every frame goes straight back."""
 
-from bridge.commands import AppendAudio, AssistantCommand, OpenAssistant
+from bridge.commands import AppendAudio, AssistantCommand, DropReply, OpenAssistant, TruncateReply
 from bridge.contracts import Message
 from bridge.events import AssistantEvent, AssistantReady, ReplyAudio
 
 
 class Echo:
-    """An assistant in this process; its whole life is one reply."""
+    """An assistant in this process; its whole life is one reply, or another where that was cut."""
+
+    def __init__(self) -> None:
+        self._item = "echo"
+        self._cuts = 0
 
     def encode(self, command: AssistantCommand, now: float) -> list[AssistantEvent]:
         """What is heard is said."""
         if type(command) is AppendAudio:
-            return [ReplyAudio("echo", command.audio)]
+            return [ReplyAudio(self._item, command.audio)]
+        if isinstance(command, TruncateReply | DropReply) and command.item == self._item:
+            self._cuts += 1
+            self._item = f"echo-{self._cuts + 1}"
         if isinstance(command, OpenAssistant):
             return [AssistantReady(hears=command.line, speaks=command.line)]
         return []

@@ -8,6 +8,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 from aiohttp import web
@@ -53,6 +54,7 @@ class TelnyxWebhooks:
         self._calls = PhoneCalls(settings.talk_to)
         self._deliveries = Deliveries()
         self._steps: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     def routes(self) -> list[web.RouteDef]:
         """What is served."""
@@ -63,9 +65,15 @@ class TelnyxWebhooks:
         ]
 
     async def aclose(self) -> None:
-        """Calls that have just ended are still hung up on."""
-        if self._steps:
-            await asyncio.wait(self._steps, timeout=LAST_STEPS_S)
+        """Calls that have just ended are still hung up on, and those whose stream will not come any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for call, phone_call in self._calls.streaming():
+            self._perform(call, phone_call, phone_call.stream_over())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_STEPS_S):
+                while self._steps:  # one that is refused may bring another
+                    await asyncio.wait(self._steps)
         for task in self._steps:
             task.cancel()
         await asyncio.gather(*self._steps, return_exceptions=True)
@@ -108,6 +116,18 @@ class TelnyxWebhooks:
         self._perform(event.call, phone_call, steps)
         if event.type == "call.hangup":
             self._reception.call_ended(event.call)
+        self._follow_deadline()
+
+    def _follow_deadline(self) -> None:
+        due = self._calls.deadline()
+        if self._timer is None and due is not None:  # none that comes later falls due earlier
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - clock()), self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        for call, phone_call, steps in self._calls.due(clock()):
+            self._perform(call, phone_call, steps)
+        self._follow_deadline()
 
     def _perform(self, call: str, phone_call: PhoneCall, steps: Sequence[Step]) -> None:
         for step in steps:

@@ -24,10 +24,13 @@ CALL: list[tuple[AssistantCommand, list[AssistantEvent]]] = [
     (OpenAssistant("CA1", PCMU_8K), [AssistantReady(PCMU_8K, PCMU_8K)]),
     (AppendAudio(FRAME), [ReplyAudio("echo", FRAME)]),
     (TypeDigit("4"), []),
-    (TruncateReply("echo", heard_ms=20), []),
-    (DropReply("echo"), []),
     (ConfirmHeard("echo"), []),
     (AppendAudio(FRAME[::-1]), [ReplyAudio("echo", FRAME[::-1])]),
+    (TruncateReply("echo", heard_ms=20), []),
+    (DropReply("echo"), []),  # was cut already
+    (AppendAudio(FRAME), [ReplyAudio("echo-2", FRAME)]),
+    (DropReply("echo-2"), []),
+    (AppendAudio(FRAME), [ReplyAudio("echo-3", FRAME)]),
     (CloseAssistant(), []),
 ]
 

@@ -28,6 +28,9 @@ REMEMBERED_S = 600.0
 MOST = 10_000
 """Calls under way, and as many that have ended: far more than a server carries. The oldest go."""
 
+VERDICT_S = 15.0
+"""From the answer to the verdict who answered. It takes some 4 s; whoever it is should not hear silence for longer."""
+
 LONGEST_WHY = 200
 
 HUMANS = frozenset({"human_residence", "human_business"})
@@ -115,6 +118,7 @@ class PhoneCall:
         self.client_state = ClientState()
         self._talk_to = frozenset(talk_to)
         self._screens = False  # a verdict is still to come
+        self._awaits_greeting = False  # it is a machine, whose greeting is to end
         self._answered = False
         self._tried_again = False  # to stream, after Telnyx said that nobody has answered
 
@@ -126,6 +130,12 @@ class PhoneCall:
         if self.stage is Stage.UNKNOWN:
             return self._recognise(event)
         return self._go_on(event)
+
+    def verdict_overdue(self) -> list[Step]:
+        """Nothing says who answered: that is `not_sure`, too."""
+        if self.stage is not Stage.SCREENING or self._awaits_greeting:
+            return []
+        return self._judge(CallEvent("call.machine.detection.ended", call="", result="not_sure"))
 
     def stream_over(self) -> list[Step]:
         """Our session has ended: Telnyx would keep the caller on a silent line."""
@@ -189,6 +199,7 @@ class PhoneCall:
             self._screens = False
             return self._stream()
         if verdicts == {"machine"} and event.type in DETECTION_ENDED and self._talk_to & GREETING_ENDS:
+            self._awaits_greeting = True
             return []
         return self._hang_up(f"nobody to talk to: {event.result or 'not_sure'}")
 
@@ -218,6 +229,7 @@ class PhoneCalls:
         self._talk_to = frozenset(talk_to)
         self._under_way: OrderedDict[str, PhoneCall] = OrderedDict()
         self._ended: OrderedDict[str, tuple[PhoneCall, float]] = OrderedDict()
+        self._verdict_due: dict[str, float] = {}  # the first to fall due comes first
 
     def handle(self, event: CallEvent, now: float) -> tuple[PhoneCall, list[Step]]:
         """The call that this webhook is about, and what to do."""
@@ -229,7 +241,28 @@ class PhoneCalls:
             self._ended.setdefault(event.call, (phone_call, now))
         elif phone_call.stage is not Stage.UNKNOWN:
             self._under_way[event.call] = phone_call
+        if phone_call.stage is Stage.SCREENING:
+            self._verdict_due.setdefault(event.call, now + VERDICT_S)
+        else:
+            self._verdict_due.pop(event.call, None)
         return phone_call, steps
+
+    def deadline(self) -> float | None:
+        """When `due` wants to be called."""
+        return next(iter(self._verdict_due.values()), None)
+
+    def due(self, now: float) -> list[tuple[str, PhoneCall, list[Step]]]:
+        """Calls of which it should be known by `now` who answered, and is not; and what to do."""
+        overdue = [call for call, due in self._verdict_due.items() if due <= now]
+        for call in overdue:
+            del self._verdict_due[call]
+        found = [(call, self._under_way[call]) for call in overdue if call in self._under_way]
+        return [(call, phone_call, phone_call.verdict_overdue()) for call, phone_call in found]
+
+    def streaming(self) -> list[tuple[str, PhoneCall]]:
+        """Those that are, or soon will be, on a stream."""
+        under_way = self._under_way.items()
+        return [(call, phone_call) for call, phone_call in under_way if phone_call.stage is Stage.STREAMING]
 
     def _find(self, call: str) -> PhoneCall:
         if call in self._ended:

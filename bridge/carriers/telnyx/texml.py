@@ -27,7 +27,7 @@ def answer(
     verb = ET.SubElement(response, "Start" if listen else "Connect")
     stream = ET.SubElement(verb, "Stream", url=stream_url, statusCallback=status_callback)
     stream.set("track", settings.track if listen else "inbound_track")
-    stream.set("enableReconnect", "true" if settings.return_s else "false")
+    stream.set("enableReconnect", "true" if settings.return_s and not listen else "false")
     if settings.stream_codec != "default":
         stream.set("codec", settings.stream_codec)
     if not listen:

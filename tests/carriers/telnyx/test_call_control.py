@@ -11,6 +11,7 @@ from bridge.carriers.telnyx.call_control import (
     MOST,
     MOVES,
     REMEMBERED_S,
+    VERDICT_S,
     Answer,
     ClientState,
     HangUp,
@@ -195,10 +196,9 @@ def test_who_is_not(talk_to: tuple[str, ...], verdict: CallEvent, told: str) -> 
 
 
 def test_the_end_of_a_greeting_is_waited_for_where_somebody_talks_after_it() -> None:
-    follow(
-        screening("human", "beep_detected"),
-        [(detected("machine"), []), (greeted("beep_detected"), [StartStreaming()])],
-    )
+    phone_call = follow(screening("human", "beep_detected"), [(detected("machine"), [])])
+    assert phone_call.verdict_overdue() == []
+    follow(phone_call, [(greeted("beep_detected"), [StartStreaming()])])
 
 
 def test_a_verdict_says_nothing_where_nobody_waits_for_it() -> None:
@@ -312,6 +312,28 @@ OUTCOMES: list[tuple[CallEvent, list[Step]]] = [
 def test_a_call_that_was_screened_in_every_order(verdict: CallEvent, steps: list[Step]) -> None:
     for events in every_order(of(SCREENED, DIALLED), of(SCREENED, ANSWERED), verdict):
         assert did(events, PhoneCall()) == (steps, []), events
+
+
+@pytest.mark.parametrize(
+    ("talk_to", "steps"),
+    [(("human",), [HangUp("nobody to talk to: not_sure")]), (("human", "not_sure"), [StartStreaming()])],
+)
+def test_a_verdict_that_does_not_come_is_not_sure(talk_to: tuple[str, ...], steps: list[Step]) -> None:
+    calls = PhoneCalls(talk_to)
+    phone_call, _ = calls.handle(of(SCREENED, ANSWERED), 1.0)
+    assert calls.deadline() == 1.0 + VERDICT_S
+    assert calls.due(0.9 + VERDICT_S) == []
+    assert calls.due(1.0 + VERDICT_S) == [("v2:abc", phone_call, steps)]
+    assert calls.deadline() is None
+    assert calls.handle(detected("human"), 2.0 + VERDICT_S)[1] == []
+
+
+@pytest.mark.parametrize("event", [detected("human"), detected("fax_detected"), HUNG_UP])
+def test_nobody_waits_for_a_verdict_that_came_or_for_one_who_left(event: CallEvent) -> None:
+    calls = PhoneCalls()
+    calls.handle(of(SCREENED, ANSWERED), 1.0)
+    calls.handle(event, 2.0)
+    assert calls.deadline() is None
 
 
 def test_the_calls_are_kept_apart() -> None:
