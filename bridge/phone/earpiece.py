@@ -19,7 +19,7 @@ CLOCK_SLACK = 0.001
 """Samples by which a float time may miss the sample that it means."""
 
 HUSH = 32
-"""A linear sample up to this, -60 dBFS, is silence: a codec that made packets of it does not give back zeros."""
+"""A linear sample up to this, -60 dBFS, is silence: what a codec, or one law after the other, makes of zeros is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Earpiece:
         self.marks: list[MarkReturned] = []
         self.clears: list[Cleared] = []
         self._plays = plays
+        self._hush = _hush(plays) if plays.sample_bytes == 1 else b""
         self._started = started
         self._played = 0  # samples
         self._track = bytearray()  # what was heard, then what is still to be played
@@ -122,7 +123,7 @@ class Earpiece:
     def _sound_in(self, audio: bytes) -> int:
         """The bytes up to the last that is no silence."""
         if self._plays.sample_bytes == 1:
-            return len(audio.rstrip(self._plays.silence))
+            return len(audio.rstrip(self._hush))
         loud = np.flatnonzero(np.abs(decoder(self._plays)(audio).astype(np.int32)) > HUSH)
         return (int(loud[-1]) + 1) * self._plays.sample_bytes if len(loud) else 0
 
@@ -139,3 +140,9 @@ class Earpiece:
 
     def _ms(self, samples: int) -> float:
         return samples * 1000 / self._plays.rate_hz
+
+
+def _hush(plays: AudioFormat) -> bytes:
+    """The codes of G.711 that are silence."""
+    codes = np.arange(256, dtype=np.uint8).tobytes()
+    return bytes(np.flatnonzero(np.abs(decoder(plays)(codes).astype(np.int32)) <= HUSH).tolist())

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.phone.earpiece import Cleared, Earpiece, MarkReturned
-from telecodecs.format import L16_16K, PCMU_8K
+from telecodecs.codec import decoder, encoder
+from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat
 
 START = 1_000_000.25  # a machine that is up for days: the coarsest float the clock gives
 QUIET = PCMU_8K.silence
@@ -101,6 +102,17 @@ def test_near_silence_is_no_sound_where_a_codec_made_it() -> None:
     assert ear.sounds_until == pytest.approx(START + 0.1)
     ear.play(loud, START)
     assert ear.sounds_until == pytest.approx(START + 0.8)
+
+
+@pytest.mark.parametrize(("plays", "other"), [(PCMU_8K, PCMA_8K), (PCMA_8K, PCMU_8K)])
+def test_near_silence_is_no_sound_where_one_law_was_changed_to_the_other(
+    plays: AudioFormat, other: AudioFormat
+) -> None:
+    ear = Earpiece(plays, START)
+    hush = encoder(plays)(decoder(other)(other.silence * 800))
+    ear.play(speech(100) + hush, START)
+    ear.play(hush, START)
+    assert ear.sounds_until == pytest.approx(START + 0.1)
 
 
 def test_a_stream_that_breaks_takes_with_it_what_is_not_played() -> None:

@@ -2,7 +2,6 @@
 
 import sys
 import wave
-from base64 import b64decode
 from itertools import pairwise
 from pathlib import Path
 
@@ -44,21 +43,9 @@ def likeness(sound: Samples, heard: Samples) -> tuple[float, int]:
 
 
 # The half second of that sentence from 0.5 s on, as VisualOn's encoder wrote it at 12.65 kbit/s: 32 bytes in 20 ms,
-# of which the last three bits are filling.
-_AMR_WB = b64decode(
-    "moafOZPbPbe4UoL1HsLKDNXd7E1WRPTFx9dMfxVUzMie0pNt5nFI/yWWtuCaoq1Sw0cyo8oNvcqiRB7GWWwkMJ6SmEg7Lagva3t7"
-    "dL6Kslw1kI6MxBGIZpDeNkgHAsPYvZKT8R8ViK+pKcd2vANWPK0j1tpMDNkSxVAbXroPYIihk/l0rPGo51AP7Y28pLD0jdnkfwQf"
-    "ORBchW0+0SZZgIfAj8gE8Y0+6TAjZIcDpOClgAkGpaKYojyclGxmDrWwn9BzEA+wmP5rMI/slt7NmFsQYQz9i99MRllptH5uf5Cv"
-    "0H+okSX9v6v+32L8WNRLBVEpXS/Nn5MoZ2YTJSmcQJ7OfJfnv9jubbz3YJz6Ocw4SA4TVabUIuQjOSj+ZnpQno54h19XiD/qOuNs"
-    "nG7zmVCJUCJNDQ1y6dlfj86aHWiejnL9XzeYrwkoc3ie8bZw8flY/9ZJC77M5359wyFhmIaOfSB9M5guaSirdLxyHFRHwKgSMBu6"
-    "TRM8Jzwi+6WQv452Km7HmK+vIEPov89ZeoCmCQrQ2kzUh41OZlRoibD8jnEp/nOQ+iYZG0y2hm4gkbCaViQGXhqDHuA5E66r2IQ6"
-    "dxv2n5Q8ognGsa/BnE/bO116REYCztFEbiM4eDkghpCM/ChBrC2FXeoiZgZebodUVBZ9FTweBvzmUJONZHiIEHszZhnMbCbPm0v+"
-    "LIpSYrvuNSWMDBiAPsWuYMnveM+Ahqah172vphYL9PzAEuqCMeaOkjP2Am5UhaTbgXhAl86Hc77SiP/tEVd1nSApipIZ2JW4qlSM"
-    "WIf2CTFLRjiX0Ab2+FicrwAA4trmwpsp3beiscLpJcLg4b0iRucwIJ6QjghudAw+wBHswPimX4IAdikgZjUH9AdOSdMBW0non5CC"
-    "zb50CG5CBUPw2uZiNAjZ1E/5r6UjS60x+PXTuUC+kIAL3F2A/YYcjDjeFVs0ftLq60oPDjYZ9Cxc+oXgeJ/QgzzNAIx+oBFUwP6P"
-    "VDuZqKXpSKW/6ywzTYSqpNlwn9CJVu2ZiP7BAAH4+P8ZqEuzrAlaA8WNJjeMJy4ltng="
-)
-AMR_WB_FRAMES = [_AMR_WB[at : at + 32] for at in range(0, len(_AMR_WB), 32)]
+# of which the last three bits are filling, behind a byte that says so.
+_AMR_WB = (FIXTURES / "half-second.awb").read_bytes().removeprefix(b"#!AMR-WB\n")
+AMR_WB_FRAMES = [_AMR_WB[at + 1 : at + 33] for at in range(0, len(_AMR_WB), 33)]
 AMR_WB_OCTET_ALIGNED = [b"\xf0\x14" + frame for frame in AMR_WB_FRAMES]
 AMR_WB_EFFICIENT = [
     (0b1111_0_0010_1 << 254 | int.from_bytes(frame) >> 3 << 1).to_bytes(33) for frame in AMR_WB_FRAMES

@@ -176,7 +176,8 @@ class TelnyxStream:
                 self._digits.feed(digit, wire.occurred_at, now)
                 return self._digits.due(now)
             case _:
-                return (*self._digits.rest(), CallEnded())
+                waited = [heard for track in self._packet_tracks for heard in track.rest()]
+                return (*waited, *self._digits.rest(), CallEnded())
 
     def _decode_start(self, wire: _Start) -> CallStarted | ClosingAsked:
         if self._stream_id:

@@ -6,6 +6,7 @@ example (5 for the second chunk) fits none. Time is counted in the audio that ca
 """
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 from bridge.errors import MalformedMessage
 from bridge.events import CallerAudio, OtherPartyAudio
@@ -113,6 +114,10 @@ class PacketTrack:
     def due(self, now: float) -> Sequence[Heard]:
         """What waited for a packet that is now given up."""
         return self._decode(self._order.release(now))
+
+    def rest(self) -> Sequence[Heard]:
+        """At the end of the stream, all that waited."""
+        return self._decode(self._order.release(inf))
 
     def _decode(self, packets: Sequence[bytes | None]) -> Sequence[Heard]:
         heard: list[Heard] = []
