@@ -122,7 +122,8 @@ class Recording:
             return
         if not self._tracks:
             self._tracks = [_Track(at_ms), _Track(at_ms)]
-        if self._came_back:
+        came_back, self._came_back = self._came_back, False
+        if came_back:
             self._set_clock(at_ms, now)
         track = self._tracks[side]
         if self._place(track, audio, at_ms, now):
@@ -130,13 +131,14 @@ class Recording:
         else:
             self._stray(track, audio, at_ms, now)
         if side == LEFT:
+            if came_back:  # nothing was heard in between
+                self._played = max(self._played, track.end - len(audio))
             self._play(track.end)
         if self._end - self._written >= self._line.bytes_in(WRITTEN_MS):
             self._write()
 
     def _set_clock(self, at_ms: int, now: float) -> None:
         """The new stream's first frame lies where it came."""
-        self._came_back = False
         for track in self._tracks:
             track.origin_ms = at_ms - int((now - self._begun) * 1000)
             track.strays.clear()

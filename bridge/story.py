@@ -206,8 +206,12 @@ def story(happenings: Sequence[Happening]) -> Story:
 
 def _notes(happenings: Sequence[Happening]) -> Iterator[tuple[float, str]]:
     assistant: str | None = None  # who has the call
+    started = False
     for one in happenings:
-        if one.what in _NOTES:
+        if one.what == "CallStarted" and started:
+            yield one.at_s, "the stream came back"
+        elif one.what in _NOTES:
+            started = started or one.what == "CallStarted"
             yield one.at_s, _NOTES[one.what].format(**one.fields)
         elif one.what == "OpenAssistant":
             opening, name = one.fields.get("opening", Opening.FIRST), one.fields.get("assistant", "")

@@ -235,6 +235,16 @@ def test_a_stream_that_broke_and_comes_back_goes_on_where_it_came(tmp_path: Path
     assert stretches(tracks(tmp_path)[0]) == [(0, spoken_ms), (back_ms, back_ms + 400)]
 
 
+def test_what_the_assistant_said_meanwhile_is_heard_when_the_stream_is_back(tmp_path: Path) -> None:
+    recording = begun(tmp_path)
+    hear(recording, 0, 400)
+    recording.saw(CallStarted("CA1", "MZ2", PCMU_8K), 1.0)
+    recording.saw(PlayAudio(tone(200)), 1.0)
+    hear(recording, 1000, 1400, set_by_ms=-1000)
+    recording.close(0.0, NOTHING)
+    assert stretches(tracks(tmp_path)[1]) == [(1000, 1200)]
+
+
 def test_what_is_played_in_another_format_is_heard_in_the_line_s(tmp_path: Path) -> None:
     recording = Recording(tmp_path, STARTED)
     recording.saw(CallStarted("CA1", "MZ1", PCMU_8K, plays=L16_16K), 0.0)

@@ -271,6 +271,20 @@ def test_who_has_the_call_is_noted(conversation: Story) -> None:
     ]
 
 
+def test_a_stream_that_came_back_is_noted() -> None:
+    start = {"call": "v2:C1", "line": {"rate_hz": 8000}}
+    happenings = [
+        Happening(0.0, "<", "CallStarted", start),
+        Happening(2.0, "<", "LegLost", {"leg": "carrier", "code": 1006}),
+        Happening(3.0, "<", "CallStarted", start),
+    ]
+    assert story(happenings).notes == [
+        (0.0, "call starts"),
+        (2.0, "carrier lost, code 1006"),
+        (3.0, "the stream came back"),
+    ]
+
+
 def test_the_summary_of_a_conversation(conversation: Story) -> None:
     assert conversation.summary() == (
         "Turns of the caller: 1. Keys: 0. Replies heard: 2. Barge-ins: 0. Tools: 2. "

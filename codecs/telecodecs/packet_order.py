@@ -1,6 +1,7 @@
 """Puts packets in the order of the sender's numbers and tells which are lost.
 
-For packets that are no samples: a hole in them cannot be filled here, so each lost packet is a None in its place.
+For packets that are no samples: a hole in them cannot be filled here, so each lost packet is a None in its place; of a
+hole wider than a second it is only told how many were skipped.
 What `jitter` does for frames stamped in time. Numbers count by one and never wrap. No playout delay: packets in
 order leave at once, and only a hole makes what follows it wait.
 Units: seconds of the clock that `now` is of.
@@ -29,9 +30,11 @@ class PacketOrder:
         self.repeated = 0
         """Packets dropped because one with the same number was given or is held."""
         self.holes = 0
-        """Holes given up on."""
+        """Holes given up on, but for those that were skipped."""
         self.lost = 0
         """Nones given for them."""
+        self.skipped = 0
+        """Packets lost in holes that were too wide for Nones."""
         self._window_s = window_s
         self._window = round(window_s * 1000) // packet_ms  # packets
         self._second = max(1, 1000 // packet_ms)  # packets
@@ -88,11 +91,13 @@ class PacketOrder:
         self._past_run = 0
 
     def _lose(self, packets: int) -> list[None]:
-        """A hole of so many; of a wide one no more than a second, and the position jumps."""
+        """A hole of so many. Over a wide one the position jumps."""
+        if packets > self._second:
+            self.skipped += packets
+            return []
         self.holes += 1
-        nones: list[None] = [None] * min(packets, self._second)
-        self.lost += len(nones)
-        return nones
+        self.lost += packets
+        return [None] * packets
 
     def _began_anew(self, number: int) -> bool:
         """Whether the past has come for so long, a second, that the sender must have begun to count anew."""

@@ -106,13 +106,14 @@ def test_the_end_gives_all_that_is_held() -> None:
     assert feed(order, 4, 10.1) == [4]
 
 
-@pytest.mark.parametrize(("packet_ms", "nones"), [(20, 50), (60, 16), (2000, 1)])
-def test_a_wide_jump_is_concealed_for_a_second_only(packet_ms: int, nones: int) -> None:
+@pytest.mark.parametrize(("packet_ms", "a_second"), [(20, 50), (60, 16), (2000, 1)])
+def test_a_hole_wider_than_a_second_is_skipped(packet_ms: int, a_second: int) -> None:
     order = PacketOrder(window_s=0.0, packet_ms=packet_ms)
-    feed(order, 1, 0.0)
-    assert feed(order, 10_000, 0.0) == [None] * nones + [10_000]
-    assert feed(order, 10_001, 0.0) == [10_001]
-    assert (order.holes, order.lost) == (1, nones)
+    feed(order, 0, 0.0)
+    assert feed(order, 1 + a_second, 0.0) == [None] * a_second + [1 + a_second]
+    assert (order.holes, order.lost, order.skipped) == (1, a_second, 0)
+    assert feed(order, 3 + 2 * a_second, 0.0) == [3 + 2 * a_second]
+    assert (order.holes, order.lost, order.skipped) == (1, a_second, a_second + 1)
 
 
 def test_a_sender_that_begins_anew_is_mute_for_a_second_only() -> None:

@@ -69,6 +69,8 @@ class RtpPlaying:
 class Mp3Playing:
     """Mode mp3: audio is gathered into files; a mark waits for the file that holds the audio before it.
 
+    For prompts: how much of a file an interrupted caller heard is known to a second or so, for marks come only behind
+    whole files, and a clear overtakes what waits here.
     `begin` makes a file. It is coded as the audio comes, a few ms at a time: a whole one would hold up every call.
     """
 

@@ -52,7 +52,9 @@ class TelnyxSettings(Section):
         "default", description="what the caller's voice is asked for in; Telnyx may send another"
     )
     track: Track = Field("inbound_track", description="which voices a stream that only listens gets")
-    l16_byteorder: Literal["little", "big", "auto"] = "little"
+    l16_byteorder: Literal["little", "big", "auto"] = Field(
+        "little", description="of L16, both ways; auto: as the caller's turns out to be, little until then"
+    )
     reorder_ms: int = Field(100, ge=0, le=1000, description="how long a missing chunk is waited for")
     parameters: dict[str, str] = Field({}, description="custom parameters of every stream")
     then: WebAddress | None = Field(

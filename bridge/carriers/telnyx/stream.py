@@ -45,7 +45,7 @@ TRACKS = {
     "both_tracks": ("inbound", "outbound"),
 }
 
-LONGEST_COMPLAINT = 200
+LONGEST_COMPLAINT, LONGEST_CODE = 200, 20
 
 _PAYLOAD = re.compile(r"\S{40,}")  # what a complaint may quote of ours
 
@@ -221,6 +221,7 @@ class TelnyxStream:
     def _other_party(self) -> Track:
         if self._outbound is None:
             self._outbound = self._track(OtherPartyAudio)
+            self._outbound.beside, self._inbound.beside = self._inbound, self._outbound
         return self._outbound
 
     def _play(self) -> AudioFormat | None:
@@ -277,4 +278,4 @@ def _plain(client_state: str) -> str:
 
 def _complaint(error: _ErrorBody) -> CarrierComplained:
     why = ": ".join(filter(None, (error.title, error.detail)))
-    return CarrierComplained(str(error.code), _PAYLOAD.sub("…", why)[:LONGEST_COMPLAINT])
+    return CarrierComplained(str(error.code)[:LONGEST_CODE], _PAYLOAD.sub("…", why)[:LONGEST_COMPLAINT])

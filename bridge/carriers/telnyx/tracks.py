@@ -2,7 +2,8 @@
 
 Wire: the codec is what `start.media_format` says; one message carries one RTP payload and, as `chunk`, its number on
 its track. Messages may come in any order. `timestamp` is not used: its unit is not documented, and the documents' own
-example (5 for the second chunk) fits none. Time is counted in the audio that came. No clock: `now` is in seconds.
+example (5 for the second chunk) fits none. Time is counted in the audio that came. Each track counts its own chunks, so
+of two tracks the one that comes later begins where the other one is. No clock: `now` is in seconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,6 +68,13 @@ class SampleTrack:
         self._next = 1  # chunk
         self._end = 0  # where it begins, in bytes
         self._length = 0  # of the message before it
+        self.beside: Track | None = None
+        """The stream's other track, where it has one."""
+
+    @property
+    def at_ms(self) -> int:
+        """Where the last message began."""
+        return (self._end - self._length) // self._ms_bytes
 
     def feed(self, chunk: int | None, payload: bytes, now: float) -> Sequence[Heard]:
         """One message in, one event out; without a `chunk` it is the next one. Raises `MalformedMessage`."""
@@ -75,6 +83,9 @@ class SampleTrack:
             raise MalformedMessage(
                 f"media: a payload of {length} bytes; whole samples of {self._sample_bytes} would be right"
             )
+        if not self._length and self.beside is not None:
+            self._end = self.beside.at_ms * self._ms_bytes
+            self._next = self._next if chunk is None else chunk
         ahead = 0 if chunk is None else chunk - self._next
         at = self._end + ahead * (self._length or length)
         if ahead >= 0:
@@ -95,15 +106,23 @@ class PacketTrack:
         self._decoder = decoder
         self._heard = heard
         self._order = PacketOrder(window_s)
-        self._chunk = 0
-        self._given = 0  # samples
+        self._chunk: int | None = None  # the one that came last
+        self._given = 0  # samples, from where the stream began
         self._concealed = 0  # samples
         self._undecodable = 0
+        self._packet = decoder.rate_hz // 50  # samples in 20 ms
+        self.at_ms = 0
+        """As `SampleTrack` has it, and this."""
+        self.beside: Track | None = None
 
     def feed(self, chunk: int | None, payload: bytes, now: float) -> Sequence[Heard]:
         """One message in; what is due now, out. As `SampleTrack` else."""
         if not payload:
             raise MalformedMessage("media: the payload is empty")
+        if self._chunk is None:
+            self._chunk = 0
+            if self.beside is not None:
+                self._given = self.beside.at_ms * self._decoder.rate_hz // 1000
         self._chunk = self._chunk + 1 if chunk is None else chunk
         return self._decode(self._order.feed(self._chunk, payload, now))
 
@@ -126,9 +145,10 @@ class PacketTrack:
             if samples is None:
                 samples = self._decoder.conceal()
                 self._concealed += len(samples)
-            at_ms = self._given * 1000 // self._decoder.rate_hz
+            at = self._given + self._order.skipped * self._packet
+            self.at_ms = at * 1000 // self._decoder.rate_hz
             self._given += len(samples)
-            heard.append(self._heard(l16_encode(samples), at_ms))
+            heard.append(self._heard(l16_encode(samples), self.at_ms))
         return heard
 
     def _samples(self, packet: bytes) -> Samples | None:

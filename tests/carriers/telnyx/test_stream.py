@@ -169,9 +169,11 @@ def test_nothing_useful_comes_before_start(message: str) -> None:
 
 
 def test_a_complaint_quotes_no_payload_and_is_short() -> None:
-    error = {"code": 100004, "title": "invalid_media", "detail": f"got {'/v7+' * 100} " + "and so on " * 50}
+    detail = f"got {'/v7+' * 100} " + "and so on " * 50
+    error = {"code": "1" * 1000, "title": "invalid_media", "detail": detail}
     event = read(started(), json.dumps({"event": "error", "payload": error}))
     assert isinstance(event, CarrierComplained)
+    assert event.code == "1" * 20
     assert event.why.startswith("invalid_media: got … and so on")
     assert len(event.why) == 200
 
@@ -227,10 +229,11 @@ def test_packets_behind_a_hole_fall_due() -> None:
 def test_each_track_has_packets_of_its_own() -> None:
     stream = started(G722_START)
     assert times(stream.decode(g722(1), 0.0)) == [0]
+    assert times(stream.decode(g722(2), 0.0)) == [20]
     (other,) = stream.decode(g722(7).replace("inbound", "outbound"), 0.0)
     assert isinstance(other, OtherPartyAudio)
-    assert other.at_ms == 0
-    assert times(stream.decode(g722(2), 0.0)) == [20]
+    assert other.at_ms == 20, "beside the other track's last"
+    assert times(stream.decode(g722(3), 0.0)) == [40]
     assert stream.counts()["holes"] == 0
 
 

@@ -39,6 +39,17 @@ def test_a_chunk_lies_where_its_number_says(
         assert heard.audio is audio
 
 
+def test_of_two_tracks_the_later_begins_where_the_other_is() -> None:
+    """Whatever its chunks are counted from."""
+    inbound = SampleTrack(PCMU_8K, CallerAudio, None)
+    outbound = SampleTrack(PCMU_8K, OtherPartyAudio, None)
+    inbound.beside, outbound.beside = outbound, inbound
+    frame = bytes(160)
+    assert [outbound.feed(chunk, frame, 0.0)[0].at_ms for chunk in (7, 8, 9)] == [0, 20, 40]
+    assert [inbound.feed(chunk, frame, 0.0)[0].at_ms for chunk in (1, 3, 2)] == [40, 80, 60]
+    assert outbound.feed(10, frame, 0.0)[0].at_ms == 60
+
+
 @pytest.mark.parametrize(("line", "length"), [(PCMU_8K, 0), (L16_16K, 0), (L16_16K, 639), (L16_16K, 1)])
 def test_half_a_sample_costs_its_message_only(line: AudioFormat, length: int) -> None:
     track = SampleTrack(line, CallerAudio, None)
@@ -146,6 +157,12 @@ def test_a_packet_that_cannot_be_decoded_is_concealed_and_counted() -> None:
     heard, counts = packets((0.0, 1, 1), (0.02, 2, 0), (0.04, 3, 3))
     assert heard == [(0.0, 1, 0), (0.02, 0, 20), (0.04, 3, 40)]
     assert counts == {"undecodable": 1, "filled_ms": 20}
+
+
+def test_a_hole_of_seconds_is_not_concealed_but_keeps_its_length() -> None:
+    heard, counts = packets((0.0, 1, 1), (5.02, 252, 2), (5.04, 253, 3))
+    assert heard == [(0.0, 1, 0), (5.12, 2, 5020), (5.12, 3, 5040)]
+    assert counts == {}
 
 
 def test_packets_without_numbers_are_counted() -> None:
