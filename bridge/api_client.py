@@ -61,6 +61,8 @@ class ApiClient:
         try:
             while not (self._closed or tries.is_over(now := clock())):
                 if tries.again_at is not None and now >= tries.again_at:
+                    if under_way:
+                        log.info("> no answer yet, sent again", call=request.call, command=request.command)
                     under_way.add(asyncio.create_task(self._try(request), name=f"try {request.command}"))
                     tries.sent(now)
                 ended, under_way = await _first_of(under_way, tries.deadline() - now)
@@ -101,7 +103,8 @@ class ApiClient:
 
 def _data(request: ApiRequest, outcome: ApiAnswer | NoAnswer) -> Mapping[str, Any]:
     if isinstance(outcome, NoAnswer):
-        raise CarrierRefused(f"{request.carrier}, {request.command}: {outcome.value}")
+        server = URL(request.url, encoded=True).authority
+        raise CarrierRefused(f"{request.carrier}, {request.command}: {outcome.value} ({server})")
     return request.read(outcome)
 
 

@@ -244,6 +244,8 @@ def config_check(config: ConfigFile = None) -> None:
 
     settings = _settings(config)
     Server(settings)
+    for doubt in settings.doubts():
+        typer.echo(f"Doubtful: {doubt}", err=True)
     typer.echo(f"The settings are good. Calls go to the assistant {settings.assistant!r}.")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -30,6 +31,7 @@ from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.config_layers import explain, from_file, from_flags, from_variables, nested
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
+from bridge.faults import without_credentials
 from bridge.section import OwnAddress, Section, refusal
 
 FILE = Path("voicebridge.toml")
@@ -195,6 +197,15 @@ class Settings(Section):
             raise ConfigurationError(
                 "public_url is missing: it is where the carriers send calls, and what Twilio's signatures are "
                 "checked against, such as https://voice.example.com"
+            )
+
+    def doubts(self) -> Iterator[str]:
+        """What `serve` starts with, and is hardly meant."""
+        told = urlsplit(self.public_url or "")
+        if told.scheme == "http" and told.hostname not in LOOPBACK:
+            yield (
+                f"public_url = {without_credentials(told.geturl())!r}: should begin with https; Twilio opens no media "
+                "socket without TLS, and what other carriers send can be read on the way"
             )
 
     def tls(self) -> ssl.SSLContext | None:

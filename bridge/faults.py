@@ -21,6 +21,7 @@ HIDDEN = "**********"
 _KEY = re.compile(
     r"\b(sk|ek|sess|xai)[-_][\w*.-]+|\bKEY[0-9A-F]{8}\w*|\bBearer +[\w.~+/=*-]+|\b[A-Za-z0-9]{32,}\b"
 )
+_ADDRESS = re.compile(r"\w+://\S+")
 _NUMBER = re.compile(r"(?:\+|%2[Bb])?\d(?:[\s()./-]{0,3}\d){4,}[\s()./-]{0,3}(\d)[\s()./-]{0,3}(\d)")
 _USER = re.compile(
     r"(?<=//)[^/?#]*@"
@@ -167,6 +168,11 @@ def without_credentials(text: str) -> str:
 def without_keys(text: str) -> str:
     """What a peer said, with everything that looks like a key masked."""
     return _KEY.sub("***", text)
+
+
+def without_addresses(text: str) -> str:
+    """What a carrier said, without addresses: that of a media socket holds its token."""
+    return _ADDRESS.sub("(address)", text)
 
 
 def without_numbers(text: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from bridge.faults import Key, with_nearest, without_credentials
+from bridge.faults import Key, masked, with_nearest, without_credentials
 
 
 class Section(BaseModel):
@@ -78,6 +78,13 @@ def is_own_address(url: str) -> str:
     return url.rstrip("/")
 
 
+def is_api_address(url: str) -> str:
+    """As `is_own_address`. Raises ValueError where it has a user: requests have a key."""
+    if urlsplit(is_own_address(url)).username is not None:
+        raise ValueError("should have no user and no password; a key goes with each request")
+    return url.rstrip("/")
+
+
 ShownAddress = PlainSerializer(without_credentials, when_used="json")
 """Of an address that may have a key in it."""
 
@@ -87,3 +94,9 @@ WebAddress = Annotated[str, AfterValidator(is_web_address), ShownAddress]
 
 OwnAddress = Annotated[str, AfterValidator(is_own_address), ShownAddress]
 """http or https, to which paths are added."""
+
+ApiAddress = Annotated[str, AfterValidator(is_api_address), ShownAddress]
+"""Of a carrier's REST API."""
+
+Parameters = Annotated[dict[str, str], PlainSerializer(masked, when_used="json")]
+"""What a carrier gives back with each stream; one by the name of a secret is not shown."""

@@ -61,9 +61,8 @@ class Server:
             try:
                 yield self
             finally:
-                await (
-                    self.reception.drain()
-                )  # with the port still open: whoever comes is told that we are closing
+                # the port is still open: whoever comes is told that we are closing
+                await self.reception.drain()
                 listener.close()
         finally:
             for webhooks in self._webhooks:
@@ -108,6 +107,8 @@ async def serve(settings: Settings) -> None:
     async with Server(settings).running() as server:
         gc.collect()
         gc.freeze()  # what is loaded now stays; the collector need not look at it again
+        for doubt in settings.doubts():
+            log.warning("= doubtful settings", reason=doubt)
         log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
         await stop.wait()
         log.info("= draining", calls=server.reception.calls)

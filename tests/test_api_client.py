@@ -126,8 +126,8 @@ async def test_sends_a_command_and_reads_its_answer(telnyx: Telnyx, client: ApiC
 
 
 async def test_gets_without_a_body(telnyx: Telnyx, client: ApiClient) -> None:
-    await sent(client, replace(api(telnyx.url).status("v3:1"), rule=PATIENT))
-    assert telnyx.got == [("GET", "/v2/calls/v3%3A1", {})]
+    await sent(client, replace(answer(telnyx.url), method="GET", body=b""))
+    assert telnyx.got == [("GET", ANSWERED[1], {})]
 
 
 @pytest.mark.parametrize("fault", ["silent", "breaks", "500", "503", "limits"])
@@ -192,9 +192,10 @@ async def test_gives_up(telnyx: Telnyx, client: ApiClient, fault: str, rule: Ret
 
 
 async def test_tells_where_there_is_no_server(client: ApiClient) -> None:
-    nowhere = f"http://127.0.0.1:{unused_port()}/v2"
-    with pytest.raises(CarrierRefused, match="Telnyx, answer: the server cannot be reached") as refused:
-        await sent(client, answer(nowhere, replace(SOON, last_try_s=0.02)))
+    port = unused_port()
+    why = rf"Telnyx, answer: the server cannot be reached \(127\.0\.0\.1:{port}\)"
+    with pytest.raises(CarrierRefused, match=why) as refused:
+        await sent(client, answer(f"http://127.0.0.1:{port}/v2", replace(SOON, last_try_s=0.02)))
     assert refused.value.status is None
 
 
@@ -205,6 +206,14 @@ async def test_the_log_tells_of_a_refusal_once_and_of_no_secret(telnyx: Telnyx, 
     (line,) = log
     assert (line["call"], line["command"], line["status"], line["code"]) == (CALL, "answer", 422, "90018")
     assert KEY not in str(log)
+
+
+async def test_the_log_tells_that_a_silent_server_is_asked_again(telnyx: Telnyx, client: ApiClient) -> None:
+    telnyx.does = ["silent"]
+    with capture_logs() as log:
+        await sent(client, answer(telnyx.url, SOON))
+    line = log[0]
+    assert (line["event"], line["call"], line["command"]) == ("> no answer yet, sent again", CALL, "answer")
 
 
 # The end

@@ -121,6 +121,23 @@ def test_config_check_of_good_settings(here: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("public_url", "doubtful"),
+    [
+        ("http://u:hush@voice.example.com", True),
+        ("https://voice.example.com", False),
+        ("http://[::1]:8080", False),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_config_check_doubts_an_address_without_tls(public_url: str, doubtful: bool) -> None:
+    environment = {"TWILIO_AUTH_TOKEN": "12345", "VOICEBRIDGE_PUBLIC_URL": public_url}
+    shown = CliRunner().invoke(app, ["config", "check"], env=environment)
+    assert shown.exit_code == 0
+    assert ("should begin with https" in shown.stderr) is doubtful
+    assert "hush" not in shown.output
+
+
 @pytest.mark.usefixtures("here")
 def test_config_show_hides_secrets() -> None:
     shown = CliRunner().invoke(app, ["config", "show"], env={"TWILIO_AUTH_TOKEN": "very-secret"})

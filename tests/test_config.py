@@ -127,6 +127,10 @@ WRONG = [
         "assistants.a.session.audio.output.voice = 'cedar': should be set by voice, beside session",
     ),
     ("[twilio]\nthen = 'dial.xml'", "voicebridge.toml: twilio.then = 'dial.xml': should be a web address"),
+    (
+        "[telnyx]\napi_url = 'https://me:hush@api.telnyx.com/v2'",
+        "telnyx.api_url = 'https://***@api.telnyx.com/v2': should have no user and no password",
+    ),
     ("[twilio]\nauth_token = ''", "voicebridge.toml: twilio.auth_token: "),
     ("ssl_certfile = 'a.pem'", "ssl_certfile and ssl_keyfile: should be given together"),
     ("[twilio]\nauth_token = 7", "voicebridge.toml: twilio.auth_token: Input should be a valid string"),
@@ -173,6 +177,10 @@ authorization = "hush-5"
 server_url = "https://u:hush-9@x/"
 [twilio]
 then = "https://u:hush-10@x/?sig=hush-11"
+parameters = {{ token = "hush-12", plan = "gold" }}
+[telnyx]
+api_key = "hush-13"
+parameters = {{ api_key = "hush-14" }}
 [openai]
 api_key = "hush-6"
 """
@@ -182,7 +190,13 @@ def test_config_show_hides_every_secret(elsewhere: Path) -> None:
     (elsewhere / "voicebridge.toml").write_text(SECRETS)
     shown = CliRunner().invoke(app, ["config", "show"], env={"OPENAI_API_KEY": "hush-7"})
     assert shown.exit_code == 0
-    for seen in ('"type": "mcp"', '"sig": "**********"', '"https://x/?***"', '"https://***@x/?***"'):
+    for seen in (
+        '"type": "mcp"',
+        '"sig": "**********"',
+        '"https://x/?***"',
+        '"https://***@x/?***"',
+        '"plan": "gold"',
+    ):
         assert seen in shown.output
     assert "hush" not in shown.output
 

@@ -17,6 +17,7 @@ from bridge.config import Settings
 from bridge.dial import dial
 from bridge.errors import CarrierRefused, ConfigurationError
 from bridge.fake_telnyx import faults as telnyx_faults
+from bridge.fake_telnyx.calls import State
 from bridge.fake_telnyx.server import FakeTelnyx
 from bridge.fake_twilio import faults as twilio_faults
 from bridge.fake_twilio.server import FakeTwilio
@@ -152,6 +153,15 @@ async def test_where_no_verdict_comes_nobody_is_left_on_a_silent_line(
             name = await house.dial("telnyx")
             await fake.over(fake.exchange.calls[name])
     assert house.opened() == (["echo"] if is_put_through else [])
+
+
+async def test_a_server_that_closes_before_the_verdict_hangs_up(serve: Serve) -> None:
+    callee = telnyx_faults.Callee(verdict_after_s=TIMEOUT_S)
+    async with asyncio.timeout(TIMEOUT_S), FakeTelnyx(callee=callee).running() as fake:
+        async with serve(**telnyx(fake)) as house:
+            name = await house.dial("telnyx")
+            await fake.told("call.answered")
+        assert fake.exchange.calls[name].state is State.ENDED
 
 
 async def test_the_one_who_is_named_talks(serve: Serve) -> None:

@@ -5,7 +5,16 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from bridge.faults import HIDDEN, faults_in, masked, shown, told, without_credentials, without_keys
+from bridge.faults import (
+    HIDDEN,
+    faults_in,
+    masked,
+    shown,
+    told,
+    without_addresses,
+    without_credentials,
+    without_keys,
+)
 from bridge.section import Section
 
 
@@ -156,3 +165,7 @@ def test_masked_however_deep() -> None:
     assert masked({"a": [{"server_url": "https://u:p@h/?a=1"}]}) == {
         "a": [{"server_url": "https://***@h/?***"}]
     }
+
+
+def test_an_address_is_not_shown() -> None:
+    assert without_addresses("GET https://a/b?c=d failed") == "GET (address) failed"

@@ -139,7 +139,7 @@ class FakeTelnyx:
         body = await request.read()
         asked = Request(command, request.headers.get("Authorization"), body, named.get("call", ""))
         answer = self.exchange.ask(asked, time.time())
-        log.info("< telnyx command", command=command, status=answer.status)
+        log.info("< telnyx command", command=command, status=int(answer.status))
         self._shell.perform(answer.acts)
         if answer.silent:
             await self._shell.closing.wait()

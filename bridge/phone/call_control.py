@@ -5,6 +5,7 @@ The server under test sends its commands to the pretend REST API that is opened 
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from bridge.errors import CallRefused
@@ -18,6 +19,9 @@ from telecodecs.format import AudioFormat
 
 RINGS_S = 15.0
 """How long the phone rings before the caller gives up."""
+
+SILENT_S = 5.0
+"""How long the caller stays when the stream is gone and nobody hangs up: the server may have died."""
 
 
 async def place_controlled_call(
@@ -40,7 +44,12 @@ async def place_controlled_call(
 
     async def media(stream: Stream) -> bool:
         carried.set()
-        return await calls(stream)
+        if await calls(stream):
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SILENT_S):
+                await stream.ended.wait()
+        return not stream.ended.is_set()
 
     fake = FakeTelnyx(media, webhook_url=url, port=port, codec=codec)
     async with fake.running():
@@ -54,6 +63,7 @@ async def place_controlled_call(
             await over
         finally:
             begun.cancel()
+            over.cancel()
     if calls.reports:
         return calls.reports[0]
     status = fake.deliveries[0].status if fake.deliveries else None

@@ -26,13 +26,15 @@ from bridge.carriers.telnyx.call_control import (
 )
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
-from bridge.carriers.telnyx.webhook import CallEvent, Deliveries, doubt, read, without_addresses
+from bridge.carriers.telnyx.webhook import CallEvent, Deliveries, doubt, read
 from bridge.errors import CarrierRefused, MalformedMessage
 from bridge.events import Ignored
+from bridge.faults import without_addresses
 from bridge.reception import Reception
 from bridge.session import clock
 from bridge.tokens import Expected
 from bridge.webhooks.body import FORM, form_fields, read_body
+from bridge.webhooks.voice import check_goes_on, who_answers
 
 JSON = "application/json"
 
@@ -65,15 +67,17 @@ class TelnyxWebhooks:
         ]
 
     async def aclose(self) -> None:
-        """Calls that have just ended are still hung up on, and those whose stream will not come any more."""
+        """Calls that have just ended are still hung up on, and those that nobody would talk to any more."""
         if self._timer is not None:
             self._timer.cancel()
-        for call, phone_call in self._calls.streaming():
-            self._perform(call, phone_call, phone_call.stream_over())
+        for call, phone_call in self._calls.under_way():
+            self._perform(call, phone_call, phone_call.server_closes())
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_STEPS_S):
                 while self._steps:  # one that is refused may bring another
                     await asyncio.wait(self._steps)
+        if self._steps:
+            log.warning("> telnyx is no longer told", steps=len(self._steps))
         for task in self._steps:
             task.cancel()
         await asyncio.gather(*self._steps, return_exceptions=True)
@@ -177,15 +181,9 @@ class TelnyxWebhooks:
         listen = request.query.get("listen", "false")
         if listen not in ("true", "false"):
             raise web.HTTPBadRequest(text=f"listen = {listen!r}: should be true or false")
-        if listen == "true" and self._settings.then is None:
-            raise web.HTTPBadRequest(
-                text="telnyx.then is not set: a call that is only listened to would end here"
-            )
-        assistant = request.query.get("assistant", "")
-        if not self._reception.knows(assistant):
-            raise web.HTTPBadRequest(text=f"assistant = {assistant!r}: there is none of this name")
-        if self._reception.closing:
-            raise web.HTTPServiceUnavailable(text="the server is closing")
+        if listen == "true":
+            check_goes_on("telnyx", self._settings.then)
+        assistant = who_answers(request, self._reception)
         expected = Expected(call, assistant, returns_s=self._settings.return_s)
         document = texml.answer(
             self._reception.expect("telnyx", expected, listen=listen == "true"),

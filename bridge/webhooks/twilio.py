@@ -8,9 +8,11 @@ from aiohttp import web
 
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.webhook import TRACKS, answer, is_signed, no_answer
+from bridge.faults import without_addresses
 from bridge.reception import Reception
 from bridge.tokens import Expected
 from bridge.webhooks.body import FORM, form_fields, read_body
+from bridge.webhooks.voice import check_goes_on, who_answers
 
 SHOWN = ("CallSid", "StreamSid", "StreamEvent", "CallStatus", "AnsweredBy")
 
@@ -41,15 +43,9 @@ class TwilioWebhooks:
         listen = request.query.get("listen")
         if listen is not None and listen not in TRACKS:
             raise web.HTTPBadRequest(text=f"listen = {listen!r}: should be one of {', '.join(TRACKS)}")
-        if listen and self._settings.then is None:
-            raise web.HTTPBadRequest(
-                text="twilio.then is not set: a call that is only listened to would end here"
-            )
-        assistant = request.query.get("assistant", "")
-        if not self._reception.knows(assistant):
-            raise web.HTTPBadRequest(text=f"assistant = {assistant!r}: there is none of this name")
-        if self._reception.closing:
-            raise web.HTTPServiceUnavailable(text="the server is closing")
+        if listen:
+            check_goes_on("twilio", self._settings.then)
+        assistant = who_answers(request, self._reception)
         answered_by = form.get("AnsweredBy")
         if answered_by and answered_by not in self._settings.talk_to:
             log.info("= nobody to talk to", call=call, answered_by=answered_by)
@@ -70,7 +66,7 @@ class TwilioWebhooks:
         form = await self._signed_form(request)
         shown = {name: form[name] for name in SHOWN if name in form}
         if "StreamError" in form:
-            log.warning("< twilio status", **shown, StreamError=form["StreamError"])
+            log.warning("< twilio status", **shown, StreamError=without_addresses(form["StreamError"]))
         else:
             log.info("< twilio status", **shown)
         return web.Response(status=204)

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.carriers.twilio.webhook import signature
 from bridge.config import Settings
@@ -59,6 +60,14 @@ async def test_the_address_names_who_answers(tmp_path: Path) -> None:
 async def test_nobody_of_that_name_is_said_before_the_call_is_answered() -> None:
     status, text = await ask(CLOSED, "/twilio/voice?assistant=polly")
     assert (status, text) == (400, "assistant = 'polly': there is none of this name")
+
+
+async def test_the_log_tells_why_a_stream_failed_and_not_its_address() -> None:
+    error = "31920: wss://voice.example.com/twilio/media/token refused the handshake"
+    with capture_logs() as log:
+        await ask(CLOSED, "/twilio/status", StreamEvent="stream-error", StreamError=error)
+    (line,) = [line for line in log if line["event"] == "< twilio status"]
+    assert line["StreamError"] == "31920: (address) refused the handshake"
 
 
 async def test_without_twilio_s_key_nobody_is_twilio() -> None:

@@ -119,6 +119,7 @@ class PhoneCall:
         self._talk_to = frozenset(talk_to)
         self._screens = False  # a verdict is still to come
         self._awaits_greeting = False  # it is a machine, whose greeting is to end
+        self._answering = False  # we take it
         self._answered = False
         self._tried_again = False  # to stream, after Telnyx said that nobody has answered
 
@@ -140,6 +141,12 @@ class PhoneCall:
     def stream_over(self) -> list[Step]:
         """Our session has ended: Telnyx would keep the caller on a silent line."""
         return self._hang_up("the stream is over")
+
+    def server_closes(self) -> list[Step]:
+        """Whoever was answered, or is about to be, would hear nothing more; a phone that only rings rings on."""
+        if self.stage is Stage.RINGING and not self._answering:
+            return []
+        return self._hang_up("the server is closing")
 
     def refused(self, step: Step, code: str) -> list[Step]:
         """Telnyx did not take this step. `code`: Telnyx's own, or whatever tells why."""
@@ -164,6 +171,7 @@ class PhoneCall:
         if ours is not None:
             self.client_state, self._screens = ours, ours.wants_human
         self._move(Stage.RINGING)
+        self._answering = rings
         return [Answer()] if rings else self._go_on(event)
 
     def _go_on(self, event: CallEvent) -> list[Step]:
@@ -259,10 +267,9 @@ class PhoneCalls:
         found = [(call, self._under_way[call]) for call in overdue if call in self._under_way]
         return [(call, phone_call, phone_call.verdict_overdue()) for call, phone_call in found]
 
-    def streaming(self) -> list[tuple[str, PhoneCall]]:
-        """Those that are, or soon will be, on a stream."""
-        under_way = self._under_way.items()
-        return [(call, phone_call) for call, phone_call in under_way if phone_call.stage is Stage.STREAMING]
+    def under_way(self) -> list[tuple[str, PhoneCall]]:
+        """Those that are ours, and have not ended."""
+        return list(self._under_way.items())
 
     def _find(self, call: str) -> PhoneCall:
         if call in self._ended:

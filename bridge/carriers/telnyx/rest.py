@@ -6,7 +6,7 @@ done: a webhook tells that. A command that is sent again has the same `command_i
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from msgspec import json
@@ -19,9 +19,6 @@ RULE = RetryRule(answer_s=0.5, at_once=2, backoff_s=1.0, last_try_s=55.0, give_u
 """Telnyx knows a `command_id` again for 60 s. The last try leaves itself time to arrive."""
 
 CALL_IS_OVER = "90018"
-NOT_STREAMING = "90048"
-
-Cause = Literal["CALL_REJECTED", "USER_BUSY"]
 
 
 class TelnyxApi:
@@ -47,46 +44,22 @@ class TelnyxApi:
         """Take a call that rings."""
         return self._action(call, "answer", command_id, {"client_state": client_state})
 
-    def reject(self, call: str, command_id: str, *, cause: Cause = "CALL_REJECTED") -> ApiRequest:
-        """Turn away a call that rings."""
-        return self._action(call, "reject", command_id, {"cause": cause})
-
     def hang_up(self, call: str, command_id: str) -> ApiRequest:
         """End the call; one that is over already is no error."""
         return self._action(call, "hangup", command_id, {}, done=(CALL_IS_OVER,))
 
-    def start_streaming(
-        self,
-        call: str,
-        command_id: str,
-        stream_url: str,
-        *,
-        parameters: Mapping[str, str] | None = None,
-        listen: bool = False,
-        auth_token: str | None = None,
-        client_state: str | None = None,
-    ) -> ApiRequest:
-        """Open a media socket for an answered call, both ways, or only to `listen`.
-
-        `parameters` are added to those of the settings, and go before them.
-        """
+    def start_streaming(self, call: str, command_id: str, stream_url: str) -> ApiRequest:
+        """Open a media socket for an answered call, both ways; its token is in `stream_url`."""
         settings = self._settings
-        custom = settings.parameters | dict(parameters or {})
+        custom = [{"name": name, "value": value} for name, value in settings.parameters.items()]
         body = {
             "stream_url": stream_url,
-            "stream_track": settings.track if listen else "inbound_track",
+            "stream_track": "inbound_track",
             "stream_codec": settings.stream_codec,
-            **({} if listen else self._voice()),
-            "stream_auth_token": auth_token,
-            "custom_parameters": [{"name": name, "value": value} for name, value in custom.items()] or None,
-            "client_state": client_state,
+            **self._voice(),
+            "custom_parameters": custom or None,
         }
         return self._action(call, "streaming_start", command_id, body)
-
-    def stop_streaming(self, call: str, command_id: str, *, stream_id: str | None = None) -> ApiRequest:
-        """Close this media socket of a call, or all of them; that there is none left is no error."""
-        done = (CALL_IS_OVER, NOT_STREAMING)
-        return self._action(call, "streaming_stop", command_id, {"stream_id": stream_id}, done=done)
 
     def dial(
         self,
@@ -97,7 +70,6 @@ class TelnyxApi:
         webhook_url: str | None = None,
         client_state: str | None = None,
         answering_machine_detection: str | None = None,
-        timeout_s: int | None = None,
     ) -> ApiRequest:
         """Place a call. The data names it, `call_control_id`; the answer to a repeat may not."""
         if self._settings.connection_id is None:
@@ -110,15 +82,10 @@ class TelnyxApi:
             "from": from_,
             "webhook_url": webhook_url,
             "answering_machine_detection": answering_machine_detection,
-            "timeout_secs": timeout_s,
             "client_state": client_state,
             "command_id": command_id,
         }
-        return self._request("dial", "", "POST", "/calls", body)
-
-    def status(self, call: str) -> ApiRequest:
-        """Ask whether a call lives: `is_alive` in the data."""
-        return self._request("status", call, "GET", f"/calls/{quote(call, safe='')}", {})
+        return self._request("dial", "", "/calls", body)
 
     def _voice(self) -> dict[str, object]:
         """What the assistant's voice is sent in, and to the leg that is streamed: `self`."""
@@ -139,13 +106,12 @@ class TelnyxApi:
         done: tuple[str, ...] = (),
     ) -> ApiRequest:
         path = f"/calls/{quote(call, safe='')}/actions/{action}"
-        return self._request(action, call, "POST", path, {**body, "command_id": command_id}, done=done)
+        return self._request(action, call, path, {**body, "command_id": command_id}, done=done)
 
     def _request(
         self,
         command: str,
         call: str,
-        method: str,
         path: str,
         body: Mapping[str, object],
         *,
@@ -156,10 +122,10 @@ class TelnyxApi:
             carrier="Telnyx",
             command=command,
             call=call,
-            method=method,
+            method="POST",
             url=self._settings.api_url + path,
             headers=self._headers,
-            body=json.encode(given) if given else b"",
+            body=json.encode(given),
             rule=RULE,
             read=partial(read_answer, done=done),
         )

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bridge.carriers.telnyx.webhook import check_public_key
 from bridge.errors import ConfigurationError
-from bridge.section import OwnAddress, Section, WebAddress
+from bridge.section import ApiAddress, Parameters, Section, WebAddress
 from telecodecs import mp3
 from telecodecs.packets import CodecMissing, PacketCodec, check_installed
 
@@ -41,7 +41,7 @@ class TelnyxSettings(Section):
         None, description="checks that a webhook is Telnyx's"
     )
     api_key: SecretStr | None = Field(None, min_length=1, description="answers calls, and places them")
-    api_url: OwnAddress = Field("https://api.telnyx.com/v2", repr=False)
+    api_url: ApiAddress = Field("https://api.telnyx.com/v2", repr=False)
     connection_id: str | None = Field(
         None, min_length=1, description="the Call Control application, to place calls"
     )
@@ -56,7 +56,7 @@ class TelnyxSettings(Section):
         "little", description="of L16, both ways; auto: as the caller's turns out to be, little until then"
     )
     reorder_ms: int = Field(100, ge=0, le=1000, description="how long a missing chunk is waited for")
-    parameters: dict[str, str] = Field({}, description="custom parameters of every stream")
+    parameters: Parameters = Field({}, description="custom parameters of every stream")
     then: WebAddress | None = Field(
         None, repr=False, description="the TeXML that a call goes on with when its stream has ended"
     )

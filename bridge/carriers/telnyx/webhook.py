@@ -14,6 +14,7 @@ from msgspec import Struct, json
 
 from bridge.errors import MalformedMessage
 from bridge.events import Ignored
+from bridge.faults import without_addresses
 
 TOLERANCE_S = 300
 """How far the time of a signature may be from ours, either way."""
@@ -35,7 +36,6 @@ READ = frozenset(
 
 _TYPES = {name.replace("_", "."): name for name in READ}
 _UTC = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)(?:Z|\+00:00)")
-_ADDRESS = re.compile(r"\w+://\S+")
 
 
 class Doubt(StrEnum):
@@ -136,11 +136,6 @@ def read(body: bytes) -> CallEvent | Ignored:
         result=_text(payload, "result"),
         failure_reason=without_addresses(_text(payload, "failure_reason")),
     )
-
-
-def without_addresses(text: str) -> str:
-    """What may be logged of an explanation: the address of a media socket holds its token."""
-    return _ADDRESS.sub("(address)", text)
 
 
 def _object(fields: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
-"""Twilio's calls by REST: to place, change, end and look at one, as requests, and what the answers say.
+"""Twilio's calls by REST: to place, change and end one, as requests, and what the answers say.
 
 Wire: Twilio, "Call resource", "Answering Machine Detection". Forms in PascalCase go out, JSON in snake_case comes
 back. There is no key by which Twilio knows a request again: one that places a call is not repeated unless it is
@@ -6,7 +6,7 @@ certain that Twilio did nothing.
 """
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -17,34 +17,29 @@ from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.errors import ConfigurationError
 
 HARMLESS = RetryRule(answer_s=5.0, at_once=0, backoff_s=0.5, last_try_s=25.0, give_up_s=30.0)
-"""For what may be done twice: to look at a call, and to end it."""
+"""For what may be done twice: to end a call."""
 
 ONCE = replace(HARMLESS, may_repeat=False)
 
 CALL_IS_OVER = ("20404", "21220")
 
-Event = Literal["initiated", "ringing", "answered", "completed"]
-
 MachineDetection = Literal["Enable", "DetectMessageEnd"]
 
 
 class TwilioApi:
-    """Makes the requests. `call`: its sid. Raises `ConfigurationError` where the settings do not allow one.
+    """Makes the requests. `call`: its sid. Raises `ConfigurationError` where the settings do not allow one."""
 
-    `key`: an API key's sid and secret, in place of the account's own token.
-    """
-
-    def __init__(self, settings: TwilioSettings, key: tuple[str, str] | None = None) -> None:
+    def __init__(self, settings: TwilioSettings) -> None:
         if settings.account_sid is None:
             raise ConfigurationError("twilio.account_sid is missing; calls are placed and ended with it")
-        if key is None:
-            if settings.auth_token is None:
-                raise ConfigurationError("twilio.auth_token is missing; calls are placed and ended with it")
-            key = settings.account_sid, settings.auth_token.get_secret_value()
+        if settings.auth_token is None:
+            raise ConfigurationError("twilio.auth_token is missing; calls are placed and ended with it")
+        credentials = f"{settings.account_sid}:{settings.auth_token.get_secret_value()}"
         self._account = f"{settings.api_url}/2010-04-01/Accounts/{settings.account_sid}"
         self._headers = {
-            "Authorization": f"Basic {b64encode(':'.join(key).encode()).decode()}",
+            "Authorization": f"Basic {b64encode(credentials.encode()).decode()}",
             "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
         }
 
     def create_call(
@@ -55,49 +50,30 @@ class TwilioApi:
         url: str | None = None,
         twiml: str | None = None,
         status_callback: str | None = None,
-        status_callback_events: Sequence[Event] = (),
         machine_detection: MachineDetection | None = None,
-        machine_detection_timeout_s: int | None = None,
-        async_amd_status_callback: str | None = None,
-        timeout_s: int | None = None,
     ) -> ApiRequest:
-        """Place a call that goes by the TwiML at `url`, or by `twiml`. The data names it: `sid`.
-
-        With `async_amd_status_callback` the TwiML is asked for at once, and who answered is told there.
-        """
+        """Place a call that goes by the TwiML at `url`, or by `twiml`. The data names it: `sid`."""
         form = {
             "To": to,
             "From": from_,
             **_instructions(url, twiml),
             "StatusCallback": status_callback,
-            "StatusCallbackEvent": status_callback_events,
             "MachineDetection": machine_detection,
-            "MachineDetectionTimeout": machine_detection_timeout_s,
-            "AsyncAmd": "true" if async_amd_status_callback else None,
-            "AsyncAmdStatusCallback": async_amd_status_callback,
-            "Timeout": timeout_s,
         }
-        return self._request("create call", "", "POST", "/Calls.json", form, rule=ONCE)
+        return self._request("create call", "", "/Calls.json", form, rule=ONCE)
 
     def redirect_call(self, call: str, *, url: str | None = None, twiml: str | None = None) -> ApiRequest:
         """Have a call go on by other TwiML; its stream ends."""
-        return self._request("redirect call", call, "POST", _path(call), _instructions(url, twiml), rule=ONCE)
+        return self._request("redirect call", call, _path(call), _instructions(url, twiml), rule=ONCE)
 
     def hang_up(self, call: str) -> ApiRequest:
         """End the call; one that is over already is no error."""
-        return self._request(
-            "end call", call, "POST", _path(call), {"Status": "completed"}, done=CALL_IS_OVER
-        )
-
-    def fetch_call(self, call: str) -> ApiRequest:
-        """Ask how a call is: `status` in the data."""
-        return self._request("fetch call", call, "GET", _path(call), {})
+        return self._request("end call", call, _path(call), {"Status": "completed"}, done=CALL_IS_OVER)
 
     def _request(
         self,
         command: str,
         call: str,
-        method: str,
         path: str,
         form: Mapping[str, object],
         *,
@@ -105,15 +81,14 @@ class TwilioApi:
         done: tuple[str, ...] = (),
     ) -> ApiRequest:
         given = {name: value for name, value in form.items() if value is not None}
-        headers = self._headers | ({"Content-Type": "application/x-www-form-urlencoded"} if given else {})
         return ApiRequest(
             carrier="Twilio",
             command=command,
             call=call,
-            method=method,
+            method="POST",
             url=self._account + path,
-            headers=headers,
-            body=urlencode(given, doseq=True).encode(),
+            headers=self._headers,
+            body=urlencode(given).encode(),
             rule=rule,
             read=partial(read_answer, done=done),
         )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from bridge.section import OwnAddress, Section, WebAddress
+from bridge.section import ApiAddress, Parameters, Section, WebAddress
 
 Verdict = Annotated[str, Field(min_length=1)]
 
@@ -14,11 +14,11 @@ class TwilioSettings(Section):
 
     auth_token: SecretStr | None = Field(None, min_length=1)
     account_sid: str | None = Field(None, pattern=r"^AC[0-9a-fA-F]{32}$", description="to place calls")
-    api_url: OwnAddress = Field("https://api.twilio.com", repr=False)
+    api_url: ApiAddress = Field("https://api.twilio.com", repr=False)
     then: WebAddress | None = Field(
         None, repr=False, description="the TwiML that a call goes on with when its stream has ended"
     )
-    parameters: dict[str, str] = Field({}, description="custom parameters of every stream")
+    parameters: Parameters = Field({}, description="custom parameters of every stream")
     machine_detection: Literal["Enable", "DetectMessageEnd"] = Field(
         "Enable", description="how it is found out who answered a call that we place"
     )

@@ -8,9 +8,7 @@ from msgspec import json
 
 from bridge.carriers.telnyx.call_control import (
     LONGEST_WHY,
-    MOST,
     MOVES,
-    REMEMBERED_S,
     VERDICT_S,
     Answer,
     ClientState,
@@ -334,48 +332,6 @@ def test_nobody_waits_for_a_verdict_that_came_or_for_one_who_left(event: CallEve
     calls.handle(of(SCREENED, ANSWERED), 1.0)
     calls.handle(event, 2.0)
     assert calls.deadline() is None
-
-
-def test_the_calls_are_kept_apart() -> None:
-    calls = PhoneCalls()
-    other = CallEvent("call.initiated", "v2:other", direction="incoming")
-    first, steps = calls.handle(RINGS, 0.0)
-    assert steps == [Answer()]
-    assert calls.handle(other, 0.0)[1] == [Answer()]
-    assert calls.handle(ANSWERED, 1.0) == (first, [StartStreaming()])
-    assert calls.handle(CallEvent("call.hangup", "v2:other"), 2.0)[0] is not first
-    assert first.stage is Stage.STREAMING
-
-
-def test_who_is_talked_to_is_asked_for_every_call() -> None:
-    assert PhoneCalls(["machine"]).handle(detected("machine"), 0.0)[1] == [StartStreaming()]
-
-
-def test_a_call_that_has_ended_is_known_for_ten_minutes() -> None:
-    calls = PhoneCalls()
-    calls.handle(of(OURS, ANSWERED), 0.0)
-    calls.handle(HUNG_UP, 60.0)
-    calls.handle(HUNG_UP, 100.0)
-    assert calls.handle(of(OURS, ANSWERED), 59.0 + REMEMBERED_S)[1] == []
-    assert calls.handle(of(OURS, ANSWERED), 60.0 + REMEMBERED_S)[1] == [StartStreaming()]
-
-
-def test_a_call_that_ended_before_we_heard_of_it_is_known_too() -> None:
-    calls = PhoneCalls()
-    calls.handle(HUNG_UP, 0.0)
-    assert calls.handle(RINGS, 1.0)[1] == []
-
-
-def test_only_so_many_calls_are_known() -> None:
-    calls = PhoneCalls()
-    for number in range(MOST + 1):
-        calls.handle(CallEvent("call.initiated", f"v2:{number}", direction="incoming"), 0.0)
-    assert calls.handle(CallEvent("call.answered", "v2:0"), 1.0)[1] == []
-    assert calls.handle(CallEvent("call.answered", f"v2:{MOST}"), 1.0)[1] == [StartStreaming()]
-    for number in range(MOST + 1):
-        calls.handle(CallEvent("call.hangup", f"v2:{number}"), 2.0)
-    assert calls.handle(CallEvent("call.initiated", "v2:0", direction="incoming"), 3.0)[1] == [Answer()]
-    assert calls.handle(CallEvent("call.initiated", f"v2:{MOST}", direction="incoming"), 3.0)[1] == []
 
 
 @pytest.mark.parametrize("state", [OURS, SCREENED, ClientState(), ClientState("Zoë's")])

@@ -20,7 +20,6 @@ from bridge.carriers.telnyx.webhook import (
     check_public_key,
     doubt,
     read,
-    without_addresses,
 )
 from bridge.errors import MalformedMessage
 from bridge.events import Ignored
@@ -239,10 +238,6 @@ REFUSES = [
 def test_refuses_and_says_why(body: bytes, why: str) -> None:
     with pytest.raises(MalformedMessage, match=why):
         read(body)
-
-
-def test_an_address_is_not_shown() -> None:
-    assert without_addresses("GET https://a/b?c=d failed") == "GET (address) failed"
 
 
 def test_times_sort_as_text() -> None:
