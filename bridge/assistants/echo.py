@@ -2,7 +2,7 @@
 
 from bridge.commands import AppendAudio, AssistantCommand, DropReply, OpenAssistant, TruncateReply
 from bridge.contracts import Message
-from bridge.events import AssistantEvent, AssistantReady, ReplyAudio
+from bridge.events import AssistantEvent, AssistantReady, ReplyAudio, ReplyEnded
 
 
 class Echo:
@@ -10,15 +10,18 @@ class Echo:
 
     def __init__(self) -> None:
         self._item = "echo"
+        self._speaks = False
         self._cuts = 0
 
     def encode(self, command: AssistantCommand, now: float) -> list[AssistantEvent]:
         """What is heard is said."""
         if type(command) is AppendAudio:
+            self._speaks = True
             return [ReplyAudio(self._item, command.audio)]
-        if isinstance(command, TruncateReply | DropReply) and command.item == self._item:
+        if isinstance(command, TruncateReply | DropReply) and self._speaks and command.item == self._item:
             self._cuts += 1
-            self._item = f"echo-{self._cuts + 1}"
+            cut, self._item, self._speaks = self._item, f"echo-{self._cuts + 1}", False
+            return [ReplyEnded(cut)]
         if isinstance(command, OpenAssistant):
             return [AssistantReady(hears=command.line, speaks=command.line)]
         return []

@@ -15,7 +15,7 @@ from bridge.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.events import AssistantEvent, AssistantReady, ReplyAudio
+from bridge.events import AssistantEvent, AssistantReady, ReplyAudio, ReplyEnded
 from telecodecs.format import PCMU_8K
 
 FRAME = bytes(range(160))
@@ -26,10 +26,11 @@ CALL: list[tuple[AssistantCommand, list[AssistantEvent]]] = [
     (TypeDigit("4"), []),
     (ConfirmHeard("echo"), []),
     (AppendAudio(FRAME[::-1]), [ReplyAudio("echo", FRAME[::-1])]),
-    (TruncateReply("echo", heard_ms=20), []),
+    (TruncateReply("echo", heard_ms=20), [ReplyEnded("echo")]),
     (DropReply("echo"), []),  # was cut already
     (AppendAudio(FRAME), [ReplyAudio("echo-2", FRAME)]),
-    (DropReply("echo-2"), []),
+    (DropReply("echo-2"), [ReplyEnded("echo-2")]),
+    (DropReply("echo-3"), []),  # has not begun
     (AppendAudio(FRAME), [ReplyAudio("echo-3", FRAME)]),
     (CloseAssistant(), []),
 ]
