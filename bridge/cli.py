@@ -122,6 +122,7 @@ def call(
     TWILIO_AUTH_TOKEN signs Twilio's webhooks, a key that everybody knows signs Telnyx's.
     """
     from bridge.config import twilio_auth_token
+    from bridge.log import configure
     from bridge.phone.call import place_call
     from bridge.phone.call_control import place_controlled_call
     from bridge.phone.disorder import Disorder, read_share
@@ -149,6 +150,7 @@ def call(
     def plan(line: "AudioFormat") -> CallPlan:
         return CallPlan(read_wav(audio, line), keys, keeps_trace=out is not None)
 
+    configure("warning")
     if out is not None:
         make_folder(out)
     network = Network(Delay(delay, jitter), disorder)

@@ -4,6 +4,7 @@ was echoed is heard. All calls are carried at once: each takes as long as what i
 
 import asyncio
 import json
+import socket
 import sys
 import wave
 from base64 import b64decode, b64encode
@@ -246,12 +247,19 @@ async def test_amr_wb_is_heard_and_answered_in_another_codec(tmp_path: Path) -> 
 # From the command line
 
 
-async def test_from_the_command_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("under_call_control", [False, True])
+async def test_from_the_command_line(under_call_control: bool, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        api_port = free.getsockname()[1]
+    api = {"api_key": "KEY_pretend", "api_url": f"http://127.0.0.1:{api_port}/v2"}
     said = tmp_path / "said.wav"
     write_wav(said, read_wav(SENTENCE)[4000:8000])
-    async with Server(settings(tmp_path, codec="G722")).running() as server:
+    async with Server(settings(tmp_path, codec="G722", **api)).running() as server:
         url = f"ws://127.0.0.1:{server.port}/telnyx/media"
         options = ["--carrier", "telnyx", "--codec", "G722", "--audio", str(said), "--out", str(tmp_path)]
+        if under_call_control:
+            url = f"http://127.0.0.1:{server.port}/telnyx/webhook"
+            options += ["--api-port", str(api_port)]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bridge", "call", url, *options, "--json"),
             stdout=asyncio.subprocess.PIPE,
