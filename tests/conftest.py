@@ -17,6 +17,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 import uvloop
 
 hypothesis.settings.register_profile(
@@ -78,6 +79,13 @@ def sockets_and_threads() -> dict[object, str]:
 
 def left_since(before: dict[object, str]) -> list[str]:
     return sorted(name for thing, name in sockets_and_threads().items() if thing not in before)
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """A command sets up the log, and writes to what was standard error while its test ran."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)
