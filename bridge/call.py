@@ -238,7 +238,7 @@ class Call:
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
         return [self._succession.renewed()]
 
-    # The caller
+    # The carrier's stream breaks, and comes back
 
     def _carrier_left(self, now: float) -> list[Command]:
         """What was sent and not heard is lost; what the assistant says from now on waits for the caller."""
@@ -256,6 +256,8 @@ class Call:
             return self._end(HangUp(1008, why))
         assert self._caller is not None
         return self._caller.back() + self._conversation.voice.resume(now)
+
+    # The caller
 
     def _caller_audio(self, event: CallerAudio, now: float) -> list[Command]:
         self._presence.heard_at = now

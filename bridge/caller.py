@@ -25,14 +25,12 @@ class Caller:
         self._timers = timers
         self._awaits_frame = False
         self._keypad = Keypad()
-        self._listened_to = False
         self._held_digits: deque[str] = deque(maxlen=HELD_DIGITS)
         self._digits = 0
 
     def listened_to(self, hears: AudioFormat, now: float) -> list[Command]:
         """The assistant is ready: what was held, and from now on what comes. Raises ValueError as `Uplink.open` does."""
         commands: list[Command] = list(map(AppendAudio, self._uplink.open(hears)))
-        self._listened_to = True
         while self._held_digits:
             commands += self.press(self._held_digits.popleft(), now)
         return commands
@@ -40,7 +38,6 @@ class Caller:
     def unheard(self) -> None:
         """The assistant was lost: what is said until the next one is ready is old by then, and dropped."""
         self._uplink.close()
-        self._listened_to = False
 
     def back(self) -> list[Command]:
         """On a new stream, whose clock begins anew; what waited behind a hole of the old one."""
@@ -72,7 +69,7 @@ class Caller:
 
     def press(self, digit: str, now: float) -> list[Command]:
         """A key, and the entry if that ended it. While nobody listens it is held."""
-        if not self._listened_to:
+        if not self._uplink.is_open:
             self._held_digits.append(digit)
             return []
         self._digits += 1

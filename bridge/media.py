@@ -78,6 +78,11 @@ class Uplink:
         self._most_held = 0
 
     @property
+    def is_open(self) -> bool:
+        """Whether anybody hears."""
+        return self._conversion is not None
+
+    @property
     def holding(self) -> bool:
         """Whether frames wait for one that is missing."""
         return self._order.holding

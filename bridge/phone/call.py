@@ -2,7 +2,6 @@
 
 from bridge.phone.exchange import Exchange, TwilioExchange
 from bridge.phone.line import Line, Network
-from bridge.phone.line_delay import Delay
 from bridge.phone.plan import CallPlan
 from bridge.phone.report import CallReport
 from bridge.phone.twilio import new_sid
@@ -21,19 +20,14 @@ async def place_call(
     call_sid: str = "",
     account_sid: str = "",
     auth_token: str = "",
-    delay_ms: float = 0.0,
-    jitter_ms: float = 0.0,
-    network: Network | None = None,
+    network: Network = Network(),  # noqa: B008 - frozen
 ) -> CallReport:
     """Call `url` and carry the call to its end.
 
     http or https: a voice webhook, whose answer names the stream. ws or wss: the media socket itself. `carrier` is
     Twilio's exchange if nothing else is said, made from the two names and the token; with the token both are signed.
-    `network`: the stream's; without one, `delay_ms` and `jitter_ms` each way are all that is wrong with it. Raises
-    `CallRefused` if no stream comes about, `ConfigurationError` for a network that cannot be.
+    `network`: the stream's. Raises `CallRefused` if no stream comes about.
     """
-    if network is None:
-        network = Network(Delay(delay_ms, jitter_ms))
     if carrier is None:
         carrier = TwilioExchange(auth_token, call_sid or new_sid("CA"), account_sid or new_sid("AC"))
     stream = await carrier.open(url, plan, caller=caller, called=called)

@@ -18,6 +18,8 @@ from bridge.errors import CallRefused, ConfigurationError
 from bridge.phone.call import place_call
 from bridge.phone.handset import Ending
 from bridge.phone.latency import Latency
+from bridge.phone.line import Network
+from bridge.phone.line_delay import Delay
 from bridge.phone.plan import CallPlan, Digit
 from bridge.phone.trace import write_trace
 
@@ -123,7 +125,7 @@ async def test_frames_keep_their_time_and_marks_theirs() -> None:
 async def test_over_a_slow_network_all_comes_later_and_in_order() -> None:
     plan = CallPlan(NOISE[:3200], hang_up_at_ms=650)
     async with server(echo) as url:
-        report = await place_call(url, plan, delay_ms=60, jitter_ms=15)
+        report = await place_call(url, plan, network=Network(Delay(60, 15)))
     assert (report.ending, report.close_code) == (Ending.HUNG_UP, 1000)
     echoed = report.echo_ms()
     assert min(echoed) >= 90
@@ -142,7 +144,7 @@ async def test_over_a_slow_network_the_close_travels_behind_what_was_sent() -> N
     clock = asyncio.get_running_loop().time
     async with server(listen) as url:
         began = clock()
-        report = await place_call(url, CallPlan(NOISE, hang_up_at_ms=30), delay_ms=80)
+        report = await place_call(url, CallPlan(NOISE, hang_up_at_ms=30), network=Network(Delay(80)))
         came_back = clock()
     assert (report.ending, report.close_code) == (Ending.HUNG_UP, 1000)
     assert [event for _, event in seen] == ["connected", "start", "media", "media", "stop"]
@@ -160,7 +162,7 @@ async def test_over_a_slow_network_the_phone_learns_late_that_the_server_left() 
 
     clock = asyncio.get_running_loop().time
     async with server(leave) as url:
-        report = await place_call(url, CallPlan(NOISE, longest_s=5), delay_ms=100)
+        report = await place_call(url, CallPlan(NOISE, longest_s=5), network=Network(Delay(100)))
         assert clock() - left[0] >= 0.099
     assert (report.ending, report.close_code, report.close_reason) == (Ending.SERVER_LEFT, 4000, "had enough")
 
@@ -176,7 +178,7 @@ async def test_a_phone_that_dies_takes_with_it_what_is_under_way() -> None:
         lost.set()
 
     async with server(listen) as url:
-        report = await place_call(url, CallPlan(NOISE, die_at_ms=400), delay_ms=300)
+        report = await place_call(url, CallPlan(NOISE, die_at_ms=400), network=Network(Delay(300)))
         await asyncio.wait_for(lost.wait(), 5)
     assert (report.ending, report.close_code) == (Ending.DIED, 1006)
     assert seen[:2] == ["connected", "start"]
@@ -184,10 +186,10 @@ async def test_a_phone_that_dies_takes_with_it_what_is_under_way() -> None:
     assert len(seen) < 2 + len(report.sent_at)
 
 
-@pytest.mark.parametrize("network", [{"delay_ms": -1}, {"jitter_ms": -1}, {"delay_ms": 1e9}])
-async def test_a_network_that_cannot_be_is_refused_before_the_call(network: dict[str, float]) -> None:
+@pytest.mark.parametrize(("ms", "jitter_ms"), [(-1, 0), (0, -1), (1e9, 0)])
+async def test_a_network_that_cannot_be_is_refused_before_the_call(ms: float, jitter_ms: float) -> None:
     with pytest.raises(ConfigurationError, match="ms cannot be"):
-        await place_call("ws://127.0.0.1:1/", CallPlan(), **network)  # type: ignore[arg-type]
+        await place_call("ws://127.0.0.1:1/", CallPlan(), network=Network(Delay(ms, jitter_ms)))
 
 
 async def test_the_server_leaves_first() -> None:

@@ -30,6 +30,8 @@ from bridge.fake_openai.script import Script
 from bridge.fake_openai.server import Connection, FakeOpenAI
 from bridge.fake_openai.voice import Speech, utter
 from bridge.phone.call import place_call
+from bridge.phone.line import Network
+from bridge.phone.line_delay import Delay
 from bridge.phone.plan import CallPlan, Digit
 from bridge.phone.report import CallReport
 from bridge.phone.twilio import new_sid
@@ -315,27 +317,24 @@ async def carry(
     folder.mkdir()
     script = Script.model_validate({"first_audio_s": 0.1, "heard": ("Good day.",)} | row.get("script", {}))
     sid = new_sid("CA")
-    async with (
-        Fake(script, row).running() as fake,
-        network(fake.url, row.get("network_ms", 0)) as base_url,
-    ):
+    async with Fake(script, row).running() as fake, network(fake.url, row.get("network_ms", 0)) as base_url:
         gone_at: list[float] = []
         watching = asyncio.create_task(watch(fake, gone_at))
         async with Server(settings(row, base_url, folder)).running() as server:
+            origin = f"http://127.0.0.1:{server.port}"
             await all_are_open.wait()  # a server checks its settings for as long as some frames last
             async with lines:
                 await asyncio.sleep(number % AT_ONCE * APART_S)
-                url = f"http://127.0.0.1:{server.port}/twilio/voice"
+                url = f"{origin}/twilio/voice"
                 if row.get("rings"):
                     url = (await order_stream(url, call_sid=sid, account_sid="AC", caller="", called="")).url
                     await fake.connected()
-                line_ms = row.get("line_ms", 0)
-                report = await place_call(url, caller(row), call_sid=sid, delay_ms=line_ms)
+                line = Network(Delay(row.get("line_ms", 0)))
+                report = await place_call(url, caller(row), call_sid=sid, network=line)
                 began = clock() - report.length_ms / 1000
                 async with asyncio.timeout(5.0):
                     await server.reception.idle()
-            readyz_url = f"http://127.0.0.1:{server.port}/readyz"
-            async with aiohttp.ClientSession() as http, http.get(readyz_url) as answer:
+            async with aiohttp.ClientSession() as http, http.get(f"{origin}/readyz") as answer:
                 readyz = await answer.json()
         with suppress(TimeoutError):  # who has stalled does not notice
             async with asyncio.timeout(1.0):
