@@ -59,6 +59,18 @@ class ToolSettings(Section):
         return self
 
 
+class BargeInSettings(Section):
+    """barge_in = { … }: the caller speaks over a reply, where the bridge hears that itself."""
+
+    min_speech_ms: int = Field(100, ge=20, le=2000, description="so much speech counts; a click is shorter")
+    confirm_ms: int = Field(
+        0,
+        ge=0,
+        le=3000,
+        description="the reply waits so long, and goes on if it was a cough; 0: it is cut at once",
+    )
+
+
 class PlayFallback(Section):
     """fallback = { play = "sorry.wav" }"""
 

@@ -5,7 +5,7 @@ Frozen and compared by value. Audio is bytes in the format of its leg.
 
 from msgspec import field
 
-from bridge.events import Opening, Said, Word
+from bridge.events import EntryEnd, Opening, Said, Word
 from telecodecs.format import AudioFormat
 
 # Commands: to the carrier
@@ -27,6 +27,12 @@ class ClearPlayback(Word, frozen=True, gc=False):
     """Throw away what the carrier has not played; by the ledger that is `unheard_samples` of the line's format."""
 
     unheard_samples: int
+
+
+class PressKeys(Word, frozen=True, gc=False):
+    """Have the carrier press these keys, for who is at the far end; see `PressAsked`."""
+
+    keys: str
 
 
 class HangUp(Word, frozen=True, gc=False):
@@ -63,15 +69,23 @@ class AppendAudio(Word, frozen=True, gc=False):
 
 
 class TypeDigit(Word, frozen=True, gc=False):
-    """The caller pressed a key."""
+    """The caller pressed a key; those of a sealed entry are not told."""
 
     digit: str
 
 
 class EnterDigits(Word, frozen=True, gc=False):
-    """The caller typed an entry and finished it; its keys were told one by one before."""
+    """The caller typed an entry and finished it.
+
+    `terminator`: the key that did. `asked`: the call of the `EntryAsked` that this answers. `sealed`: the entry is
+    nobody's business, and this is its name; whoever is to be told of it is told the name, and tools get what it stands for.
+    """
 
     digits: str
+    reason: EntryEnd = EntryEnd.QUIET
+    terminator: str = ""
+    asked: str = ""
+    sealed: str = ""
 
 
 class TruncateReply(Word, frozen=True, gc=False):
@@ -113,6 +127,12 @@ class CloseAssistant(Word, frozen=True, gc=False):
 # Commands: to the shell
 
 
+class SealKeys(Word, frozen=True, gc=False):
+    """What the caller types from now on is nobody's business, or is again."""
+
+    sealed: bool
+
+
 class RunTool(Word, frozen=True, gc=False):
     """Do what the assistant wants done, beside the call; `ToolAnswered` tells the end."""
 
@@ -133,4 +153,4 @@ AssistantCommand = (
     | AnswerTool
     | CloseAssistant
 )
-Command = CarrierCommand | HangUp | AssistantCommand | SeatSuccessor | RunTool
+Command = CarrierCommand | HangUp | AssistantCommand | SeatSuccessor | RunTool | PressKeys | SealKeys

@@ -9,9 +9,24 @@ from bridge.events import AssistantEvent, CarrierEvent, Word
 WireMessage = str | bytes
 """One WebSocket message: text as str, binary as bytes."""
 
-Message = WireMessage | AssistantEvent
-"""What an assistant's leg carries. An assistant in this process has its events for messages."""
 
+class Post(NamedTuple):
+    """One request to an assistant that is spoken to over HTTP."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Posted(NamedTuple):
+    """The answer. `status`: 0 where none came, with the reason for a body."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+Message = WireMessage | AssistantEvent | Post | Posted
+"""What an assistant's leg carries. An assistant in this process has its events for messages."""
 
 Receive = Callable[[Message], None]
 """What a leg calls with each message."""

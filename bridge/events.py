@@ -38,6 +38,18 @@ class Speaker(StrEnum):
     ASSISTANT = "assistant"
 
 
+class EntryEnd(StrEnum):
+    """Why an entry on the keypad is over."""
+
+    TERMINATOR = "terminator"
+    FULL = "full"
+    QUIET = "quiet"
+    """No further key came; or none at all, where an entry was asked for."""
+    HANGUP = "hangup"
+    INVALID = "invalid"
+    """It was over with fewer digits than an entry has."""
+
+
 class Said(Struct, frozen=True):
     """What one side said in one turn: of the assistant's words those that the caller heard."""
 
@@ -82,9 +94,13 @@ class OtherPartyAudio(Word, frozen=True, gc=False):
 
 
 class DigitPressed(Word, frozen=True, gc=False):
-    """One key: 0-9, *, #, A-D."""
+    """One key: 0-9, *, #, A-D.
+
+    `pressed_at`: by the carrier's clock, in its own words, which sort as the times do; empty if it does not say.
+    """
 
     digit: str
+    pressed_at: str = ""
 
 
 class MarkReached(Word, frozen=True, gc=False):
@@ -141,16 +157,29 @@ class ReplySaid(Word, frozen=True, gc=False):
     text: str
 
 
+class CallerStirred(Word, frozen=True, gc=False):
+    """The caller may have begun to speak: what is being played waits for `CallerSpoke` or `CallerCalmed`."""
+
+
+class CallerCalmed(Word, frozen=True, gc=False):
+    """It was a cough, or the like: what was being played goes on."""
+
+
 class CallerSpoke(Word, frozen=True, gc=False):
-    """The caller began to speak. `interrupts`: what is being played should stop."""
+    """The caller began to speak. `interrupts`: what is being played should stop.
+
+    `at_ms`: where that was in the audio that the assistant was given of the caller; None if it does not say.
+    """
 
     interrupts: bool = True
+    at_ms: int | None = None
 
 
 class CallerPaused(Word, frozen=True, gc=False):
-    """The caller's utterance ended. `item`: its name, where the assistant names utterances."""
+    """The caller's utterance ended. `item`: its name, where the assistant names utterances; `at_ms` as above."""
 
     item: str = ""
+    at_ms: int | None = None
 
 
 class CallerSaid(Word, frozen=True, gc=False):
@@ -166,6 +195,26 @@ class ToolCalled(Word, frozen=True, gc=False):
     call: str
     tool: str
     arguments: str
+
+
+class EntryAsked(Word, frozen=True, gc=False):
+    """The assistant wants the caller to type something; `EnterDigits` answers `call`, its name for this wish.
+
+    `length`: digits, at the most; None, and likewise below: as the settings have it. `terminator`: keys that end it,
+    empty for none. `timeout_s`: for the first key. `sensitive`: what is typed is for tools only.
+    """
+
+    call: str
+    length: int | None = None
+    terminator: str | None = None
+    timeout_s: float | None = None
+    sensitive: bool = False
+
+
+class PressAsked(Word, frozen=True, gc=False):
+    """The assistant wants keys pressed, for who is at the far end: 0-9 * # A-D; w is half a second's pause, W a second."""
+
+    keys: str
 
 
 class NoteTaken(Word, frozen=True, gc=False):
@@ -260,10 +309,14 @@ AssistantEvent = (
     | ReplyAudio
     | ReplyEnded
     | ReplySaid
+    | CallerStirred
+    | CallerCalmed
     | CallerSpoke
     | CallerPaused
     | CallerSaid
     | ToolCalled
+    | EntryAsked
+    | PressAsked
     | NoteTaken
     | AssistantLeaving
     | TokensUsed

@@ -146,7 +146,9 @@ class Reception:
             expected=expected.call or None,
             plan=self._switchboard.plan(expected.assistant),
         )
-        session = Session(carrier, call, self._switchboard.connect, self._witnesses(), self._over)
+        session = Session(
+            carrier, call, self._switchboard.connect, self._witnesses(), self._over, expected.press
+        )
         self._idle.clear()
         leg = network.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
         self._guests[session] = _Guest(expected, token, leg)

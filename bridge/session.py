@@ -23,7 +23,9 @@ from bridge.commands import (
     HangUp,
     OpenAssistant,
     PlayAudio,
+    PressKeys,
     RunTool,
+    SealKeys,
     SeatSuccessor,
     SendMark,
 )
@@ -54,7 +56,10 @@ class _Seen(dict[type[Word], tuple[Callable[[Word, float], None], ...]]):
 
 
 class Session:
-    """One carrier stream from its upgrade to its end. `ended` is called once, when the call is over."""
+    """One carrier stream from its upgrade to its end.
+
+    `ended` is called once, when the call is over. `press` has the carrier press keys, where it can beside its stream.
+    """
 
     def __init__(
         self,
@@ -63,6 +68,7 @@ class Session:
         connect: Connect,
         witnesses: Sequence[Witness],
         ended: Callable[["Session"], None],
+        press: Callable[[str], None] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
@@ -72,6 +78,7 @@ class Session:
         self._witnesses = tuple(witnesses)
         self._seen = _Seen([self._accounting, *witnesses])
         self._ended = ended
+        self._press = press
         self._over = False
         self._carrier_leg: Leg
         self._former_streams: Counter[str] = Counter()  # what their dialects had to mend
@@ -84,6 +91,8 @@ class Session:
             SendMark: self._tell_carrier,
             ClearPlayback: self._tell_carrier,
             HangUp: self._hang_up,
+            PressKeys: self._press_keys,
+            SealKeys: self._nothing,  # for witnesses to see
             AppendAudio: self._seat.append,
             OpenAssistant: self._seat.open,
             SeatSuccessor: self._seat.seat_successor,
@@ -169,6 +178,13 @@ class Session:
 
     def _hang_up(self, command: HangUp, _now: float) -> None:
         self._carrier_leg.close(command.code, command.why)
+
+    def _press_keys(self, command: PressKeys, _now: float) -> None:
+        assert self._press is not None, "the heart was told that keys can be pressed"
+        self._press(command.keys)
+
+    def _nothing(self, _command: SealKeys, _now: float) -> None:
+        pass
 
     def _follow_deadline(self) -> None:
         """One timer follows the deadlines. It is moved only when one comes nearer: early is harmless."""

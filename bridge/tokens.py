@@ -24,6 +24,8 @@ class Expected(NamedTuple):
     """How long its stream, if it breaks, may take to come back."""
     over: Callable[[], None] = lambda: None
     """Called when its session has ended."""
+    press: Callable[[str], None] | None = None
+    """Has the carrier press keys in this call, beside its stream; None where they can only be tones in it."""
 
 
 class Tokens:

@@ -15,7 +15,9 @@ from bridge.commands import (
     Command,
     HangUp,
     PlayAudio,
+    PressKeys,
     RunTool,
+    SealKeys,
     SeatSuccessor,
     SendMark,
     TruncateReply,
@@ -60,7 +62,7 @@ class Replay:
                 match command:
                     case PlayAudio() | SendMark() | ClearPlayback():
                         self.said += map(json.loads, self.dialect.encode(command, now))
-                    case HangUp() | RunTool() | SeatSuccessor():
+                    case HangUp() | RunTool() | SeatSuccessor() | PressKeys() | SealKeys():
                         pass
                     case _:
                         for message in self.assistant.encode(command, now):

@@ -141,7 +141,7 @@ class Mirror(NothingWaits):
         return []
 
     def decode(self, message: Message, now: float) -> Sequence[Utterance]:
-        assert not isinstance(message, (str, bytes))
+        assert isinstance(message, AssistantEvent)
         return [message]
 
 

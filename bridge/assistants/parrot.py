@@ -60,7 +60,7 @@ class Parrot:
 
     def decode(self, message: Message, now: float) -> tuple[AssistantEvent, ...]:
         """Its messages are its events."""
-        assert not isinstance(message, (str, bytes))
+        assert isinstance(message, AssistantEvent)
         return (message,)
 
     def deadline(self) -> None:
