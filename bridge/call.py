@@ -11,18 +11,15 @@ from typing import Any, get_args
 
 from bridge.caller import Caller
 from bridge.commands import CloseAssistant, Command, HangUp, SeatSuccessor
-from bridge.conversation import Conversation
+from bridge.conversation import EVER, TALK, Conversation, Read
+from bridge.entries import KeypadRules
 from bridge.events import (
     AssistantComplained,
     AssistantEvent,
     AssistantFailed,
-    AssistantLeaving,
     AssistantReady,
     CallEnded,
     CallerAudio,
-    CallerPaused,
-    CallerSaid,
-    CallerSpoke,
     CallStarted,
     CarrierComplained,
     ClosingAsked,
@@ -35,13 +32,9 @@ from bridge.events import (
     MessageRefused,
     NoteTaken,
     OtherPartyAudio,
-    ReplyAudio,
-    ReplyEnded,
-    ReplySaid,
     TimePassed,
     TokensUsed,
     ToolAnswered,
-    ToolCalled,
     Word,
 )
 from bridge.presence import Presence
@@ -60,7 +53,10 @@ TRY_AGAIN_S = 30.0
 
 
 class Call:
-    """One call. `expected`: see `Presence`."""
+    """One call.
+
+    `expected`: see `Presence`. `presses`: the carrier presses keys, beside its stream. `noise_dbfs`: see `Uplink`.
+    """
 
     def __init__(
         self,
@@ -70,12 +66,18 @@ class Call:
         reorder_ms: int,
         expected: str | None = None,
         plan: Plan = Plan(),  # noqa: B008  # frozen
+        keypad: KeypadRules = KeypadRules(),  # noqa: B008  # likewise
+        presses: bool = False,
+        noise_dbfs: float | None = None,
     ) -> None:
         self.state = State.WAITING
         self._reads = _READS[State.WAITING]
         self._limits = limits
         self._reorder_ms = reorder_ms
         self._plan = plan
+        self._keypad = keypad
+        self._presses = presses
+        self._noise_dbfs = noise_dbfs
         self._timers = Timers()
         self._presence = Presence(limits, expected, self._timers, now)
         self._counts: Counter[str] = Counter()
@@ -118,10 +120,10 @@ class Call:
         commands: list[Command] = []
         while (timer := self._timers.fallen_due(now)) is not None:
             match timer:
-                case Timer.HOLE | Timer.KEYPAD | Timer.ROOM:
+                case Timer.HOLE | Timer.PAUSE | Timer.KEYPAD | Timer.ROOM:
                     commands += self._media_due(timer, now)
                 case Timer.START | Timer.AWAY:  # away: it may be back, and have said nothing
-                    commands += self._end(HangUp(1008, timer))
+                    commands += self._end(HangUp(1008, timer), now)
                 case Timer.OPEN if self.state is State.TALKING:
                     self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
                 case Timer.OPEN:
@@ -129,9 +131,9 @@ class Call:
                 case Timer.RENEW:
                     commands += self._renew(now)
                 case Timer.SILENT if self._presence.is_silent(now):
-                    commands += self._end(HangUp(1001, timer))
+                    commands += self._end(HangUp(1001, timer), now)
                 case Timer.CLOSE:
-                    commands += self._end(self._hang_up)
+                    commands += self._end(self._hang_up, now)
                 case Timer.LONGEST:
                     commands += self._close(HangUp(1000, timer), now)
         return commands
@@ -139,32 +141,33 @@ class Call:
     def _media_due(self, timer: Timer, now: float) -> list[Command]:
         caller, conversation = self._caller, self._conversation
         assert caller is not None
-        if timer is Timer.HOLE:
-            return caller.give_up_frame()
-        if timer is Timer.KEYPAD and self.state is State.OPENING:
-            self._timers.set(Timer.KEYPAD, now + LOOK_AGAIN_S)  # nobody there to be told
-            return []
-        if timer is Timer.KEYPAD:
-            return conversation.entered(caller.end_entry(), now)
+        match timer:
+            case Timer.HOLE:
+                return caller.give_up_frame()
+            case Timer.PAUSE:
+                return [] if self._presence.away else caller.pauses(now)
+            case Timer.KEYPAD:
+                return conversation.entry_due(now)
         return conversation.voice.top_up(now)
 
     # The call's beginning
 
     def _start(self, event: CallStarted, now: float) -> list[Command]:
         if why := self._presence.came(event, now):
-            return self._end(HangUp(1008, why))
+            return self._end(HangUp(1008, why), now)
         self.name = event.call
         self._timers.set(Timer.LONGEST, now + self._limits.longest_s)
         if event.one_way:
             self._move(State.LISTENING)
             return []
-        self._caller = Caller(event.line, self._reorder_ms, self._timers)
-        self._conversation = Conversation(event.plays or event.line, self._timers)
+        self._caller = Caller(event.line, self._reorder_ms, self._keypad, self._timers, self._noise_dbfs)
+        plays = event.plays or event.line
+        self._conversation = Conversation(plays, self._keypad, self._timers, presses=self._presses)
         self._succession = Succession(self._plan, self._conversation.transcript.said)
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
         self._move(State.OPENING)
         self._assistant_open = True
-        return [self._succession.first(event)]
+        return [*self._conversation.seal(now), self._succession.first(event)]
 
     # The assistant comes and goes
 
@@ -172,15 +175,15 @@ class Call:
         self._timers.stop(Timer.OPEN)
         assert self._caller is not None
         try:
-            waited = self._caller.listened_to(event.hears, now)
-            commands = self._conversation.begin(event, now)
+            commands = self._caller.listened_to(event.hears)
+            commands += self._conversation.begin(event, now)
         except ValueError as error:
             return self._lose_assistant(now, final=True, why=f"its audio cannot be converted: {error}")
         if (renew_at := self._succession.ready(event, now)) is not None:
             self._timers.set(Timer.RENEW, renew_at)
         if self.state is State.OPENING:
             self._move(State.TALKING)
-        return commands + self._conversation.entered(waited, now)
+        return commands
 
     def _ready_again(self, event: AssistantReady, now: float) -> list[Command]:
         """With other formats; or it is a successor, and has the call if nothing was said since it was opened."""
@@ -245,7 +248,7 @@ class Call:
         if self._presence.away:
             return []
         if not self._presence.left(now):
-            return self._end(None)
+            return self._end(None, now)
         self._counts["breaks"] += 1
         return self._conversation.hold(now)
 
@@ -253,7 +256,7 @@ class Call:
         if not self._presence.away:
             return self._count("out_of_place")
         if why := self._presence.came(event, now):
-            return self._end(HangUp(1008, why))
+            return self._end(HangUp(1008, why), now)
         assert self._caller is not None
         return self._caller.back() + self._conversation.voice.resume(now)
 
@@ -261,20 +264,25 @@ class Call:
 
     def _caller_audio(self, event: CallerAudio, now: float) -> list[Command]:
         self._presence.heard_at = now
-        assert self._caller is not None
-        return self._caller.audio(event, now)
+        caller = self._caller
+        assert caller is not None
+        commands = caller.audio(event, now)
+        if caller.keys:
+            for key in caller.take_keys():
+                commands += self._conversation.pressed(key, now)
+        return commands
 
     def _digit(self, event: DigitPressed, now: float) -> list[Command]:
         assert self._caller is not None
-        return self._conversation.entered(self._caller.press(event.digit, now), now)
+        return self._conversation.pressed(event, now) if self._caller.is_new(event, now) else []
 
     # The call's end
 
-    def _carrier_lost(self, event: LegLost, _now: float) -> list[Command]:
-        return self._end(None) if event.leg is LegName.CARRIER else []
+    def _carrier_lost(self, event: LegLost, now: float) -> list[Command]:
+        return self._end(None, now) if event.leg is LegName.CARRIER else []
 
-    def _stopped(self, _event: CallEnded, _now: float) -> list[Command]:
-        return self._end(HangUp(1000, "the call ended"))
+    def _stopped(self, _event: CallEnded, now: float) -> list[Command]:
+        return self._end(HangUp(1000, "the call ended"), now)
 
     def _closing_asked(self, event: ClosingAsked, now: float) -> list[Command]:
         return self._close(HangUp(event.code, event.why), now)
@@ -282,26 +290,28 @@ class Call:
     def _close(self, hang_up: HangUp, now: float) -> list[Command]:
         """Hang up once the caller has heard what was sent."""
         if self._caller is None:
-            return self._end(hang_up)
+            return self._end(hang_up, now)
         commands = self._conversation.break_off(now)
         voice = self._conversation.voice
         if self._presence.away or not voice.pending:
-            return commands + self._end(hang_up)
+            return commands + self._end(hang_up, now)
         self._move(State.CLOSING)
         self._hang_up = hang_up
-        self._timers.stop(Timer.OPEN, Timer.RENEW, Timer.KEYPAD, Timer.HOLE, Timer.LONGEST)
+        self._timers.stop(Timer.OPEN, Timer.RENEW, Timer.KEYPAD, Timer.HOLE, Timer.PAUSE, Timer.LONGEST)
         self._timers.set(Timer.CLOSE, now + voice.left_s(now) + LAST_MARK_S)
         return commands
 
     def _closing_mark(self, event: MarkReached, now: float) -> list[Command]:
         commands = self._conversation.mark_reached(event, now)
-        return commands if self._conversation.voice.pending else commands + self._end(self._hang_up)
+        return commands if self._conversation.voice.pending else commands + self._end(self._hang_up, now)
 
-    def _end(self, hang_up: HangUp | None) -> list[Command]:
+    def _end(self, hang_up: HangUp | None, now: float) -> list[Command]:
         """The end, at once; with no carrier left there is nothing to hang up."""
         self._move(State.ENDED)
         self._timers.stop(*Timer)
-        commands: list[Command] = [CloseAssistant()] if self._assistant_open else []
+        commands: list[Command] = []
+        if self._assistant_open:
+            commands += [*self._conversation.hang_up(now), CloseAssistant()]
         return commands if hang_up is None else [*commands, hang_up]
 
     # In any state
@@ -324,7 +334,7 @@ class Call:
 _Read = Callable[[Call, Any, float], list[Command]]
 
 
-def _conversing(read: Callable[[Conversation, Any, float], list[Command]]) -> _Read:
+def _conversing(read: Read) -> _Read:
     return lambda call, event, now: read(call._conversation, event, now)
 
 
@@ -342,27 +352,21 @@ _WHILE_OPEN: dict[type[Word], _Read] = _EVER | {
     LegLost: Call._leg_lost,
     ClosingAsked: Call._closing_asked,
 }
-_WITH_ASSISTANT: dict[type[Word], _Read] = _WHILE_OPEN | {
-    CallStarted: Call._carrier_back,
-    OtherPartyAudio: Call._nothing,
-    CallerAudio: Call._caller_audio,
-    DigitPressed: Call._digit,
-    MarkReached: _conversing(Conversation.mark_reached),
-    AssistantReady: Call._ready,
-    AssistantFailed: Call._failed,
-    AssistantComplained: lambda call, _event, _now: call._count("complaints"),
-    ToolAnswered: _conversing(Conversation.tool_answered),
-}
-_TALK: dict[type[Word], _Read] = {
+_WITH_ASSISTANT: dict[type[Word], _Read] = (
+    _WHILE_OPEN
+    | {kind: _conversing(read) for kind, read in EVER.items()}
+    | {
+        CallStarted: Call._carrier_back,
+        OtherPartyAudio: Call._nothing,
+        CallerAudio: Call._caller_audio,
+        DigitPressed: Call._digit,
+        AssistantReady: Call._ready,
+        AssistantFailed: Call._failed,
+        AssistantComplained: lambda call, _event, _now: call._count("complaints"),
+    }
+)
+_TALK: dict[type[Word], _Read] = {kind: _conversing(read) for kind, read in TALK.items()} | {
     AssistantReady: Call._ready_again,
-    AssistantLeaving: _conversing(Conversation.leaves),
-    ReplyAudio: _conversing(Conversation.reply_audio),
-    ReplyEnded: _conversing(Conversation.reply_ended),
-    ReplySaid: _conversing(Conversation.reply_said),
-    CallerSpoke: _conversing(Conversation.spoke),
-    CallerPaused: _conversing(Conversation.paused),
-    CallerSaid: _conversing(Conversation.caller_said),
-    ToolCalled: _conversing(Conversation.tool_called),
     NoteTaken: Call._nothing,
     TokensUsed: Call._nothing,
 }

@@ -1,39 +1,52 @@
-"""What comes from the caller: frames put in order, their holes filled in time, and keys gathered into entries.
+"""What the caller says, on its way to the assistant: frames put in order, their holes filled in time, pauses too.
 
-Until the assistant is ready both are held. No clock: `now` is seconds; what falls due is in the call's `timers`.
+Until the assistant is ready it is held. No clock: `now` is seconds; what falls due is in the call's `timers`.
 """
 
-from collections import deque
-
 from bridge.commands import AppendAudio, Command
-from bridge.events import CallerAudio
-from bridge.keypad import Keypad
+from bridge.entries import KeypadRules
+from bridge.events import CallerAudio, DigitPressed
+from bridge.key_tones import KeyTones
 from bridge.media import Uplink
 from bridge.timers import Timer, Timers
 from telecodecs.format import AudioFormat
 
-HELD_DIGITS = 32
-"""Keys kept while the assistant opens; the oldest go."""
+PAUSE_S = 0.2
+"""Nothing came for so long: the carrier pauses (mute, loss, suppressed silence), and the assistant's clock must go on."""
+
+FILL_S = 0.1
+"""From then on so much silence at a time."""
 
 
 class Caller:
-    """One call's caller, on a line of this format. `reorder_ms`: how long a missing frame is waited for."""
+    """One call's caller, on a line of this format.
 
-    def __init__(self, line: AudioFormat, reorder_ms: int, timers: Timers) -> None:
-        self._uplink = Uplink(line, reorder_ms)
+    `reorder_ms`: how long a missing frame is waited for. `noise_dbfs`: see `Uplink`.
+    """
+
+    def __init__(
+        self,
+        line: AudioFormat,
+        reorder_ms: int,
+        keypad: KeypadRules,
+        timers: Timers,
+        noise_dbfs: float | None = None,
+    ) -> None:
+        self._uplink = Uplink(line, reorder_ms, noise_dbfs)
         self._reorder_s = reorder_ms / 1000
+        self._tones = KeyTones(line, keypad)
         self._timers = timers
         self._awaits_frame = False
-        self._keypad = Keypad()
-        self._held_digits: deque[str] = deque(maxlen=HELD_DIGITS)
-        self._digits = 0
+        self._up_to: float | None = (
+            None  # until then the assistant has been given audio; None before the first
+        )
+        self._pauses = False
+        self.keys: list[DigitPressed] = []
+        """Heard as tones, and not taken yet."""
 
-    def listened_to(self, hears: AudioFormat, now: float) -> list[Command]:
+    def listened_to(self, hears: AudioFormat) -> list[Command]:
         """The assistant is ready: what was held, and from now on what comes. Raises ValueError as `Uplink.open` does."""
-        commands: list[Command] = list(map(AppendAudio, self._uplink.open(hears)))
-        while self._held_digits:
-            commands += self.press(self._held_digits.popleft(), now)
-        return commands
+        return list(map(AppendAudio, self._uplink.open(hears)))
 
     def unheard(self) -> None:
         """The assistant was lost: what is said until the next one is ready is old by then, and dropped."""
@@ -42,17 +55,28 @@ class Caller:
     def back(self) -> list[Command]:
         """On a new stream, whose clock begins anew; what waited behind a hole of the old one."""
         commands = self.give_up_frame()
-        self._timers.stop(Timer.HOLE)
+        self._timers.stop(Timer.HOLE, Timer.PAUSE)
+        self._up_to = None
         self._uplink.restart()
         return commands
 
     def audio(self, event: CallerAudio, now: float) -> list[Command]:
         """One frame in; the frames that are due, out."""
         uplink = self._uplink
-        frames = uplink.feed(event.audio, event.at_ms)
+        frames = uplink.order(event.audio, event.at_ms)
+        if self._up_to is None:
+            self._timers.set(Timer.PAUSE, now + PAUSE_S)
+        self._up_to, self._pauses = now, False
         if len(frames) != 1 or self._awaits_frame:  # a frame in order comes back alone
             self._await_frame(uplink.holding, bool(frames), now)
-        return list(map(AppendAudio, frames))
+        if self._tones.concern(now):
+            frames = [self._listen(frame, now) for frame in frames]
+        return list(map(AppendAudio, uplink.convert(frames)))
+
+    def _listen(self, frame: bytes, now: float) -> bytes:
+        frame, heard = self._tones.listen(frame, now)
+        self.keys += map(DigitPressed, heard)
+        return frame
 
     def _await_frame(self, awaits: bool, moved_on: bool, now: float) -> None:
         """Give a missing frame its time, from when it was first missed. `moved_on`: and it is another one."""
@@ -65,25 +89,28 @@ class Caller:
     def give_up_frame(self) -> list[Command]:
         """The missing frame's time is up: silence in the hole."""
         self._awaits_frame = False
-        return list(map(AppendAudio, self._uplink.release()))
+        return list(map(AppendAudio, self._uplink.convert(self._uplink.release())))
 
-    def press(self, digit: str, now: float) -> list[Command]:
-        """A key, and the entry if that ended it. While nobody listens it is held."""
-        if not self._uplink.is_open:
-            self._held_digits.append(digit)
+    def pauses(self, now: float) -> list[Command]:
+        """Whether the carrier pauses is looked at in time: if it does, silence in place of what does not come."""
+        assert self._up_to is not None
+        if not self._pauses and now < self._up_to + PAUSE_S:
+            self._timers.set(Timer.PAUSE, self._up_to + PAUSE_S)
             return []
-        self._digits += 1
-        commands = self._keypad.press(digit, now)
-        if (quiet_at := self._keypad.deadline()) is None:
-            self._timers.stop(Timer.KEYPAD)
-        else:
-            self._timers.set(Timer.KEYPAD, quiet_at)
-        return commands
+        missing_ms = round((now - self._up_to) * 1000)
+        self._up_to, self._pauses = now, True
+        self._timers.set(Timer.PAUSE, now + FILL_S)
+        return list(map(AppendAudio, self._uplink.fill_in(missing_ms)))
 
-    def end_entry(self) -> list[Command]:
-        """No further key came."""
-        return self._keypad.end()
+    def take_keys(self) -> list[DigitPressed]:
+        """Those that were heard as tones."""
+        keys, self.keys = self.keys, []
+        return keys
+
+    def is_new(self, event: DigitPressed, now: float) -> bool:
+        """Whether this key, which the carrier told, was not heard before."""
+        return self._tones.is_new(event.digit, now, heard=False)
 
     def counts(self) -> dict[str, int]:
-        """What was pressed, and what was wrong with the audio."""
-        return {"digits": self._digits, **self._uplink.counts()}
+        """What was wrong with the audio."""
+        return {"keys_told_and_heard": self._tones.repeated, **self._uplink.counts()}

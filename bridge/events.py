@@ -127,7 +127,8 @@ class AssistantReady(Word, frozen=True):
     """The assistant confirmed the formats that it hears and speaks.
 
     `lasts_s`: then it expires. `keys_interrupt`: an entry from the keypad is an utterance, and stops what is played.
-    `is_successor`: another one has the call as yet; `SeatSuccessor` gives it to this one.
+    `is_successor`: another one has the call as yet; `SeatSuccessor` gives it to this one. `may_stir`: it may say
+    `CallerStirred`, and then want a reply to go on where it stopped.
     """
 
     hears: AudioFormat
@@ -135,6 +136,7 @@ class AssistantReady(Word, frozen=True):
     lasts_s: float | None = None
     keys_interrupt: bool = False
     is_successor: bool = False
+    may_stir: bool = False
 
 
 class ReplyAudio(Word, frozen=True, gc=False):

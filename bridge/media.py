@@ -11,6 +11,7 @@ from telecodecs.format import AudioFormat
 from telecodecs.framing import Framer
 from telecodecs.jitter import Reorder
 from telecodecs.resample import Resampler
+from telecodecs.silence import ComfortNoise
 
 FRAME_MS = 20
 
@@ -52,17 +53,21 @@ class Conversion:
 class Uplink:
     """The caller's frames, put in order, their holes filled, in the format that the assistant hears.
 
+    `noise_dbfs`: holes and pauses are faint noise, instead of silence.
+
     Until `open` first names that format they are held, `HELD_MS` of them; then the oldest are dropped and counted.
     """
 
-    def __init__(self, line: AudioFormat, reorder_ms: int) -> None:
+    def __init__(self, line: AudioFormat, reorder_ms: int, noise_dbfs: float | None = None) -> None:
         self._line = line
-        self._order = Reorder(line, reorder_ms)
+        fill = None if noise_dbfs is None else ComfortNoise(line, noise_dbfs).take
+        self._order = Reorder(line, reorder_ms, fill=fill)
         self._conversion: Conversion | None = None
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._most_held = line.bytes_in(HELD_MS)
         self._dropped = 0
+        self._paused_ms = 0
 
     def open(self, hears: AudioFormat) -> list[bytes]:
         """What was held, and from now on what comes. Raises ValueError as `Conversion` does."""
@@ -70,7 +75,7 @@ class Uplink:
         held = list(self._held)
         self._held.clear()
         self._held_bytes = 0
-        return self._convert(held)
+        return self.convert(held)
 
     def close(self) -> None:
         """Nobody hears, until `open` again: what comes is old by then, and dropped."""
@@ -87,19 +92,28 @@ class Uplink:
         """Whether frames wait for one that is missing."""
         return self._order.holding
 
-    def feed(self, audio: bytes, at_ms: int) -> list[bytes]:
-        """One frame in; the frames that are due, out."""
-        return self._convert(self._order.feed(at_ms, audio))
+    def order(self, audio: bytes, at_ms: int) -> list[bytes]:
+        """One frame in; those that are due, in the line's format, to be given to `convert`."""
+        return self._order.feed(at_ms, audio)
+
+    def fill_in(self, ms: int) -> list[bytes]:
+        """The carrier pauses: so much silence as if it had come; none while nobody hears."""
+        if self._conversion is None:
+            return []
+        self._paused_ms += ms
+        silence = self._order.fill_in(self._line.samples_in(self._line.bytes_in(ms)))
+        return self.convert([silence])
 
     def restart(self) -> None:
         """The carrier's clock begins anew."""
         self._order.restart()
 
     def release(self) -> list[bytes]:
-        """Give up on the missing frame: what was held, with silence in the hole."""
-        return self._convert(self._order.release())
+        """Give up on the missing frame: what was held, with silence in the hole; as `order` gives it."""
+        return self._order.release()
 
-    def _convert(self, frames: list[bytes]) -> list[bytes]:
+    def convert(self, frames: list[bytes]) -> list[bytes]:
+        """Frames in order, as the assistant hears them; held while nobody does."""
         conversion = self._conversion
         if conversion is None:
             return self._hold(frames)
@@ -122,6 +136,7 @@ class Uplink:
             "repeated": order.repeated,
             "holes": order.holes,
             "filled_ms": order.filled_ms,
+            "paused_ms": self._paused_ms,
             "dropped_while_opening": self._dropped,
         }
 

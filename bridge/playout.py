@@ -13,6 +13,7 @@ No clock: `now` is passed in, in seconds.
 from collections import deque
 from dataclasses import dataclass
 from statistics import median_low
+from typing import NamedTuple
 
 from bridge.commands import (
     ClearPlayback,
@@ -54,6 +55,14 @@ class _Stretch:
     complete: bool = False
 
 
+class Rest(NamedTuple):
+    """What of an item was sent and not heard. `complete`: no more of it will come."""
+
+    item: str
+    audio: bytes
+    complete: bool
+
+
 class Playout:
     """The ledger. `play`, `end_item` and `interrupt` return what to command; `heard` is what the marks say."""
 
@@ -70,10 +79,15 @@ class Playout:
         self._marks: dict[str, int] = {}  # name and position of those that the carrier owes us, in order
         self._marked = 0
         self._generation = 0
+        self._cleared = False  # and nothing was sent since
         self._marks_sent = 0
         self._round_trip_s = 0.0
         self._trips: deque[float] = deque(maxlen=TRIPS)
         self._probe = ("", 0.0)  # a mark, and when it would come back on a line without delay
+        self.keeps = False
+        """Whether what is sent is kept until it is heard, for `pause`."""
+        self._kept: deque[bytes] = deque()
+        self._kept_from = 0  # the position of the first of it
         self.stray_marks = 0
         """Marks that came back though nobody sent them."""
 
@@ -124,11 +138,22 @@ class Playout:
         return commands
 
     def _send(self, audio: bytes) -> list[Command]:
+        self._cleared = False
+        if self.keeps:
+            self._keep(audio)
         self._sent += len(audio) // self._sample_bytes
         self._stretches[-1].end = self._sent
         if self._sent - self._marked < self._mark_samples:
             return [PlayAudio(audio)]
         return [PlayAudio(audio), self._mark()]
+
+    def _keep(self, audio: bytes) -> None:
+        if not self._kept:
+            self._kept_from = self._sent
+        self._kept.append(audio)
+        while (end := self._kept_from + len(self._kept[0]) // self._sample_bytes) <= self._proved:
+            self._kept_from = end
+            self._kept.popleft()
 
     def end_item(self, item: str) -> list[Command]:
         """No more audio of `item`: its end gets a mark, unless one stands there."""
@@ -186,14 +211,42 @@ class Playout:
         heard = self._heard_by_a_clear(now)
         if all(stretch.complete and stretch.end <= heard for stretch in self._stretches):
             return []
-        commands: list[Command] = [ClearPlayback(self._sent - heard)]
+        commands: list[Command] = [] if self._cleared else [ClearPlayback(self._sent - heard)]
         commands += [self._tell(stretch, heard) for stretch in self._stretches]
-        self._marks.clear()
         self._stretches.clear()
+        self._begin_generation(now)
+        return commands
+
+    def pause(self, now: float) -> tuple[list[Command], list[Rest]]:
+        """Stop the carrier at once, as if what is not heard by then had not been sent: what to command, and that rest.
+
+        To be played again in this order, or dropped; of what `keeps` was not set for, nothing is left to be played.
+        """
+        heard = self._heard_by_a_clear(now)
+        commands: list[Command] = [] if self._cleared else [ClearPlayback(self._sent - heard)]
+        unheard = b"".join(self._kept)[max(0, heard - self._kept_from) * self._sample_bytes :]
+        rests: list[Rest] = []
+        for stretch in self._stretches:
+            begin, end = (max(0, at - heard) * self._sample_bytes for at in (stretch.start, stretch.end))
+            if end or not stretch.complete:
+                rests.append(Rest(stretch.item, unheard[begin:end], stretch.complete))
+            else:
+                commands.append(ConfirmHeard(stretch.item))
+        begun = [stretch for stretch in self._stretches if stretch.start <= heard][-1:] if rests else []
+        for stretch in begun:
+            stretch.end, stretch.complete = heard, False
+        self._stretches = deque(begun)
+        self._sent = heard
+        self._begin_generation(now)
+        return commands, rests
+
+    def _begin_generation(self, now: float) -> None:
+        self._marks.clear()
+        self._kept.clear()
+        self._cleared = True
         self._generation += 1
         self._proved = self._marked = self._run_start = self._sent
         self._run_began_at = now
-        return commands
 
     def _heard_by_a_clear(self, now: float) -> int:
         """Where a clear that goes out now finds the carrier: no further than a round trip past a mark still owed."""

@@ -24,6 +24,7 @@ from bridge.events import CallEnded, ClosingAsked
 from bridge.journal import Journal
 from bridge.readiness import Readiness
 from bridge.recording import Recording
+from bridge.routes import Routes
 from bridge.session import Session, clock
 from bridge.switchboard import Switchboard
 from bridge.timers import Limits
@@ -51,6 +52,8 @@ class Reception:
     def __init__(self, settings: Settings, switchboard: Switchboard) -> None:
         self.told_url = ""
         self.readiness = Readiness()
+        self.routes = Routes(settings.routes)
+        """Who answers a call that names nobody."""
         self.closing = False
         """No new calls are taken."""
         self._settings = settings
@@ -145,6 +148,9 @@ class Reception:
             reorder_ms=carrier.reorder_ms,
             expected=expected.call or None,
             plan=self._switchboard.plan(expected.assistant),
+            keypad=self._settings.keypad.rules(),
+            presses=expected.press is not None,
+            noise_dbfs=self._settings.silence.comfort_noise_dbfs,
         )
         session = Session(
             carrier, call, self._switchboard.connect, self._witnesses(), self._over, expected.press

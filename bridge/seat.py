@@ -14,6 +14,7 @@ from bridge.commands import (
     AppendAudio,
     AssistantCommand,
     CloseAssistant,
+    EnterDigits,
     OpenAssistant,
     RunTool,
     SeatSuccessor,
@@ -38,6 +39,7 @@ from bridge.events import (
     MessageRefused,
     ToolAnswered,
 )
+from bridge.sealed import SealedEntries
 
 log = structlog.get_logger()
 
@@ -85,6 +87,7 @@ class Seat:
         self._present: _Sitter | None = None
         self._successor: _Sitter | None = None
         self._not_sent = 0
+        self._sealed = SealedEntries()
 
     def counts(self) -> dict[str, int]:
         """The caller's frames that an assistant read too slowly to be sent."""
@@ -141,16 +144,19 @@ class Seat:
 
     def tell(self, command: AssistantCommand, now: float) -> None:
         """Anything else."""
+        if isinstance(command, EnterDigits):
+            self._sealed.add(command)
         if self._present is not None:
             self._tell(self._present, command, now)
 
     def run_tool(self, command: RunTool, _now: float) -> None:
-        """Beside the call."""
+        """Beside the call. What is sealed is opened for the tool, and for nobody else."""
         if self._present is not None:
-            self._present.tools.run(command, partial(self._answered, command.call))
+            opened = structs.replace(command, arguments=self._sealed.opened(command.arguments))
+            self._present.tools.run(opened, partial(self._answered, command.call))
 
     def _answered(self, call: str, output: str) -> None:
-        self._take(ToolAnswered(call, output))
+        self._take(ToolAnswered(call, self._sealed.closed(output)))
 
     def _tell(self, sitter: _Sitter, command: AssistantCommand, now: float) -> None:
         leg = sitter.leg

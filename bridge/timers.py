@@ -26,6 +26,7 @@ class Timer(StrEnum):
     KEYPAD = "the caller has typed all of the entry"
     ROOM = "the carrier has room for more of a reply"
     HOLE = "a missing frame will not come any more"
+    PAUSE = "the carrier may be pausing"
     SILENT = "the carrier sends nothing any more"
     CLOSE = "the last mark did not come back"
     LONGEST = "the call reached its longest duration"

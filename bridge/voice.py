@@ -7,7 +7,7 @@ No clock: `now` is seconds; what falls due is in the call's `timers`.
 
 from collections import deque
 
-from bridge.commands import Command, ConfirmHeard, DropReply
+from bridge.commands import Command, ConfirmHeard, DropReply, TruncateReply
 from bridge.media import FRAME_MS, Downlink
 from bridge.playout import Playout
 from bridge.timers import Timer, Timers
@@ -28,6 +28,7 @@ class Voice:
     def __init__(self, line: AudioFormat, timers: Timers) -> None:
         self._line = line
         self._second = line.bytes_in(1000)
+        self._frame = line.bytes_in(FRAME_MS)
         self._timers = timers
         self._playout = Playout(line)
         self._downlink: Downlink
@@ -39,15 +40,19 @@ class Voice:
         self._waiting_bytes = 0
         self._going_out = ""  # the item that was sent last
         self._held = False  # nobody can hear
+        self._paused = False  # the caller may be about to speak
+        self._inserts: deque[tuple[str, bytes]] = deque()  # to follow the item that is coming in
+        self._own: set[str] = set()  # items that are the bridge's
         self.late = 0
         """Pieces of replies that came after they had been interrupted."""
         self.too_long = 0
         """Pieces of replies that were not to be waited for."""
 
-    def open(self, speaks: AudioFormat, now: float) -> list[Command]:
+    def open(self, speaks: AudioFormat, now: float, *, may_pause: bool = False) -> list[Command]:
         """From now on it is spoken in this format. Raises ValueError if that cannot be converted."""
         downlink = Downlink(speaks, self._line)
         commands = self.finish(now)
+        self._playout.keeps = may_pause
         self._downlink = downlink
         self._interrupted.clear()  # the next assistant may give the same names
         return commands
@@ -77,17 +82,34 @@ class Voice:
         item, self.speaking = self.speaking, None
         if item is None:
             return []
-        commands = self._send(item, self._downlink.finish(), now)
+        commands = self._end(item, self._downlink.finish(), now)
+        while self._inserts:
+            commands += self._end(*self._inserts.popleft(), now)
+        return commands
+
+    def _end(self, item: str, audio: bytes, now: float) -> list[Command]:
+        commands = self._send(item, audio, now)
         if self._waiting:
             self._waiting.append((item, None))
             return commands
         return commands + self._settle(self._playout.end_item(item))
 
+    def insert(self, item: str, audio: bytes, now: float) -> list[Command]:
+        """Sound of the bridge's own, in the line's format, on top of nothing else: behind the item that is coming in."""
+        audio += self._line.silence * (
+            -self._line.samples_in(len(audio)) % self._line.samples_in(self._frame)
+        )
+        self._own.add(item)
+        if self.speaking is None:
+            return self._end(item, audio, now)
+        self._inserts.append((item, audio))
+        return []
+
     # Not more than the carrier should have
 
     def _send(self, item: str, audio: bytes, now: float) -> list[Command]:
         self._lengths[item] = self._lengths.get(item, 0) + len(audio)
-        if self._waiting or self._held:
+        if self._waiting or self._held or self._paused:
             self._wait(item, audio)
             return []
         if self._playout.ahead_s(now) + len(audio) / self._second <= AHEAD_S:
@@ -106,7 +128,7 @@ class Voice:
 
     def top_up(self, now: float) -> list[Command]:
         """Send what there is room for by now."""
-        if self._held:
+        if self._held or self._paused:
             return []
         room_ms = round((AHEAD_S - self._playout.ahead_s(now)) * 1000)
         room = self._line.bytes_in(room_ms - room_ms % FRAME_MS)
@@ -136,11 +158,14 @@ class Voice:
 
     def interrupt(self, now: float) -> list[Command]:
         """Stop the carrier at once, then say of each item what of it was heard. Nothing, if all was heard."""
-        commands = self._settle(self._playout.interrupt(now))
+        commands = self._playout.interrupt(now)
         waited = dict.fromkeys(item for item, _ in self._waiting)
         commands += [DropReply(item) for item in waited if item != self._going_out]
+        commands = self._settle(commands)
+        self._inserts.clear()
         self._waiting.clear()
         self._waiting_bytes = 0
+        self._paused = False
         self._timers.stop(Timer.ROOM)
         if commands:
             self._downlink.discard()
@@ -159,6 +184,29 @@ class Voice:
         self._held = False
         return self.top_up(now)
 
+    def pause(self, now: float) -> list[Command]:
+        """The caller may be about to speak: what is not heard by now waits, to be heard later or dropped."""
+        if self._paused or self._held or not self.pending:
+            return []
+        self._paused = True
+        self._timers.stop(Timer.ROOM)
+        commands, rests = self._playout.pause(now)
+        for item, audio, complete in reversed(rests):
+            if complete:
+                self._waiting.appendleft((item, None))
+            if audio:
+                self._waiting.appendleft((item, audio))
+                self._waiting_bytes += len(audio)
+        self._going_out = rests[0].item if rests else ""
+        return self._settle(commands)
+
+    def go_on(self, now: float) -> list[Command]:
+        """It was nothing."""
+        if not self._paused:
+            return []
+        self._paused = False
+        return self.top_up(now)
+
     def length_ms(self, item: str) -> float:
         """How much came of an item; to be asked once, when it is known that no more counts."""
         return self._line.duration_ms(self._lengths.pop(item, 0))
@@ -172,10 +220,18 @@ class Voice:
         return self._settle(self._playout.mark_reached(name, now))
 
     def _settle(self, commands: list[Command]) -> list[Command]:
+        """What became of the bridge's own sounds is no assistant's business."""
+        told: list[Command] = []
         for command in commands:
-            if isinstance(command, ConfirmHeard):
-                self._lengths.pop(command.item, None)
-        return commands
+            is_own = False
+            if isinstance(command, ConfirmHeard | TruncateReply | DropReply):
+                is_own = command.item in self._own
+                if is_own or isinstance(command, ConfirmHeard):
+                    self._lengths.pop(command.item, None)
+                self._own.discard(command.item)
+            if not is_own:
+                told.append(command)
+        return told
 
     @property
     def pending(self) -> bool:

@@ -12,6 +12,7 @@ from bridge.commands import (
     Command,
     ConfirmHeard,
     DropReply,
+    EnterDigits,
     HangUp,
     OpenAssistant,
     PlayAudio,
@@ -29,6 +30,7 @@ from bridge.events import (
     CallStarted,
     ClosingAsked,
     DigitPressed,
+    EntryEnd,
     Event,
     Ignored,
     LegLost,
@@ -82,19 +84,25 @@ def test_a_whole_call() -> None:
             (0.2, READY, []),
             (0.3, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
             (0.4, DigitPressed("4"), [TypeDigit("4")]),
-            (0.5, ReplyAudio("hello", FIFTH), [PlayAudio(FIFTH), SendMark("0.1")]),
-            (0.6, ReplyAudio("hello", FRAME[:80]), []),  # half a frame waits for the rest
-            (0.6, ReplyEnded("hello"), [PlayAudio(FRAME[:80] + SILENCE * 80), SendMark("0.2")]),
-            (0.7, MarkReached("0.1"), []),
-            (0.72, MarkReached("0.2"), [ConfirmHeard("hello")]),
-            (0.8, CallerPaused(), []),
-            (0.9, CallEnded(), [CloseAssistant(), HangUp(1000, "the call ended")]),
-            (0.9, LegLost(LegName.CARRIER, 1000), []),
+            (0.41, ReplyAudio("hello", FIFTH), [PlayAudio(FIFTH), SendMark("0.1")]),
+            (0.42, ReplyAudio("hello", FRAME[:80]), []),  # half a frame waits for the rest
+            (0.42, ReplyEnded("hello"), [PlayAudio(FRAME[:80] + SILENCE * 80), SendMark("0.2")]),
+            (0.5, TimePassed(), [AppendAudio(SILENCE * 1600)]),  # the carrier pauses
+            (0.6, TimePassed(), [AppendAudio(SILENCE * 800)]),
+            (0.61, MarkReached("0.1"), []),
+            (0.63, MarkReached("0.2"), [ConfirmHeard("hello")]),
+            (0.64, CallerPaused(), []),
+            (
+                0.65,
+                CallEnded(),
+                [EnterDigits("4", EntryEnd.HANGUP), CloseAssistant(), HangUp(1000, "the call ended")],
+            ),
+            (0.65, LegLost(LegName.CARRIER, 1000), []),
         ],
     )
     assert call.state is State.ENDED
     assert call.deadline() is None
-    assert call.counts() == {"digits": 1}
+    assert call.counts() == {"digits": 1, "paused_ms": 300}
 
 
 def test_barge_in() -> None:
@@ -242,7 +250,8 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
         talking(),
         [
             (50.0, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
-            (60.0, TimePassed(), []),
+            (60.0, TimePassed(), [AppendAudio(SILENCE * 80_000)]),
+            (109.99, TimePassed(), [AppendAudio(SILENCE * 399_920)]),
             (110.0, TimePassed(), [CloseAssistant(), HangUp(1001, "the carrier sends nothing any more")]),
         ],
     ),

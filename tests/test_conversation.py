@@ -21,6 +21,7 @@ from bridge.events import (
     CallerSpoke,
     CallStarted,
     DigitPressed,
+    EntryEnd,
     Event,
     ReplyAudio,
     TimePassed,
@@ -57,7 +58,7 @@ def test_keys_are_told_one_by_one_and_then_as_an_entry() -> None:
             (2.4, TimePassed(), []),
             (2.5, TimePassed(), [EnterDigits("12")]),
             (3.0, DigitPressed("3"), [TypeDigit("3")]),
-            (3.1, DigitPressed("#"), [TypeDigit("#"), EnterDigits("3")]),
+            (3.1, DigitPressed("#"), [TypeDigit("#"), EnterDigits("3", EntryEnd.TERMINATOR, "#")]),
         ],
     )
 
@@ -67,11 +68,18 @@ def test_an_entry_interrupts_where_the_assistant_wants_that() -> None:
         talking(keys_interrupt=True),
         [
             (1.0, ReplyAudio("a", FIFTH * 2), [PlayAudio(FIFTH), SendMark("0.1"), PlayAudio(FIFTH), SendMark("0.2")]),
-            (1.05, DigitPressed("7"), [TypeDigit("7")]),
+            (1.05, DigitPressed("7"), [ClearPlayback(2800), TruncateReply("a", 50), TypeDigit("7")]),
+            (1.06, ReplyAudio("b", FRAME), [PlayAudio(FRAME)]),
+            (1.07, DigitPressed("8"), [TypeDigit("8")]),
             (
                 1.1,
                 DigitPressed("#"),
-                [ClearPlayback(3200 - 800), TruncateReply("a", 100), TypeDigit("#"), EnterDigits("7")],
+                [
+                    ClearPlayback(0),
+                    TruncateReply("b", 20),
+                    TypeDigit("#"),
+                    EnterDigits("78", EntryEnd.TERMINATOR, "#"),
+                ],
             ),
         ],
     )  # fmt: skip
@@ -80,7 +88,7 @@ def test_an_entry_interrupts_where_the_assistant_wants_that() -> None:
 def test_an_entry_is_heard_beside_what_is_played_where_it_does_not() -> None:
     call = talking()
     call.handle(ReplyAudio("a", FIFTH), 1.0)
-    follow(call, [(1.1, DigitPressed("#"), [TypeDigit("#"), EnterDigits("#")])])
+    follow(call, [(1.1, DigitPressed("#"), [TypeDigit("#"), EnterDigits("", EntryEnd.TERMINATOR, "#")])])
 
 
 def test_a_caller_who_speaks_and_does_not_interrupt() -> None:

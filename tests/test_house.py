@@ -31,9 +31,13 @@ class Room(NamedTuple):
 F0 = "telecodecs telecodecs.*"
 F1 = "bridge.events bridge.commands bridge.contracts bridge.errors bridge.assistant_settings bridge.faults bridge.section bridge.api bridge.unread"
 PARTS = "bridge.media bridge.playout bridge.keypad bridge.states bridge.timers bridge.transcript"
-HEART = "bridge.call bridge.presence bridge.caller bridge.conversation bridge.voice bridge.succession"
-F4 = "bridge.session bridge.seat bridge.journal bridge.recording bridge.account bridge.journal_line bridge.call_file bridge.story"
-REALTIME = "bridge.assistants.openai_realtime bridge.assistants.openai_realtime.*"
+HEART = "bridge.call bridge.entries bridge.key_tones bridge.presence bridge.caller bridge.conversation bridge.voice bridge.succession"
+F4 = "bridge.session bridge.seat bridge.journal bridge.recording bridge.account bridge.journal_line bridge.call_file bridge.story bridge.sealed bridge.journal_keys bridge.key_blanks"
+ASSISTANT_FOLDERS = (
+    "bridge.assistants.openai_realtime bridge.assistants.openai_realtime.*",
+    "bridge.assistants.stream bridge.assistants.stream.*",
+    "bridge.assistants.turn_based bridge.assistants.turn_based.*",
+)
 CARRIER_FOLDERS = (
     "bridge.carriers.telnyx bridge.carriers.telnyx.*",
     "bridge.carriers.twilio bridge.carriers.twilio.*",
@@ -42,15 +46,15 @@ DIALECTS = "bridge.carriers.* bridge.assistants.*"
 REGISTRIES = "bridge.carriers bridge.assistants"
 F5 = (
     "bridge.__main__ bridge.cli bridge.demo bridge.server bridge.front_door bridge.network bridge.tokens "
-    f"bridge.config bridge.log bridge.timeline bridge.phone bridge.phone.* {REGISTRIES} "
-    "bridge.tools bridge.tools.* bridge.webhooks bridge.webhooks.* bridge.reception bridge.carrier_watch bridge.api_client bridge.dial bridge.fake_carrier bridge.fake_telnyx bridge.fake_telnyx.* bridge.fake_twilio bridge.fake_twilio.* bridge.config_layers bridge.dialling bridge.preconnect bridge.switchboard bridge.readiness bridge.fake_openai bridge.fake_openai.*"
+    f"bridge.config bridge.call_settings bridge.routes bridge.config_check bridge.assistant_names bridge.posting bridge.log bridge.timeline bridge.phone bridge.phone.* {REGISTRIES} "
+    "bridge.tools bridge.tools.* bridge.webhooks bridge.webhooks.* bridge.reception bridge.carrier_watch bridge.api_client bridge.dial bridge.fake_carrier bridge.fake_telnyx bridge.fake_telnyx.* bridge.fake_twilio bridge.fake_twilio.* bridge.config_layers bridge.dialling bridge.preconnect bridge.switchboard bridge.readiness bridge.fake_openai bridge.fake_openai.* bridge.fake_assistant bridge.fake_assistant.* bridge.check_assistant bridge.check_assistant.*"
 )
 
 HOUSE = [
     Room(5, F5, f"bridge {F5} {F4} {HEART} {DIALECTS} {PARTS} {F1} {F0}"),
     Room(4, F4, f"{F4} {HEART} {PARTS} {F1} {F0}"),
     Room(3, HEART, f"{HEART} {PARTS} {F1} {F0}"),
-    Room(2, REALTIME, f"{REALTIME} {F1} {F0}"),
+    *(Room(2, folder, f"{folder} {F1} {F0}") for folder in ASSISTANT_FOLDERS),
     *(Room(2, folder, f"{folder} {F1} {F0}") for folder in CARRIER_FOLDERS),
     Room(2, f"{DIALECTS} {PARTS}", f"{F1} {F0}"),
     Room(1, F1, f"{F1} telecodecs.format"),

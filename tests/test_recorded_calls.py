@@ -23,6 +23,7 @@ from bridge.commands import (
     TruncateReply,
 )
 from bridge.contracts import Answer, Assistant, Utterance
+from bridge.entries import KeypadRules
 from bridge.events import CallStarted, Event
 from bridge.states import State
 from bridge.timers import Limits
@@ -49,7 +50,7 @@ class Replay:
 
     def __init__(self, assistant: Assistant) -> None:
         self.dialect = TwilioStream()
-        self.call = Call(0.0, Limits(), reorder_ms=self.dialect.reorder_ms)
+        self.call = Call(0.0, Limits(), reorder_ms=self.dialect.reorder_ms, keypad=KeypadRules(mute_s=0.0))
         self.assistant = assistant
         self.said: list[object] = []
         self.commands: list[Command] = []

@@ -8,6 +8,7 @@ from bridge.commands import (
     AppendAudio,
     AssistantCommand,
     CloseAssistant,
+    EnterDigits,
     OpenAssistant,
     RunTool,
     SeatSuccessor,
@@ -46,6 +47,7 @@ class Sitter:
         self.breaks = False
         self.due_at: float | None = None
         self.name, self.receive, self.lost = name, receive, lost
+        self.ran: RunTool
         self.answered: Callable[[str], None]
         self._story = story
 
@@ -72,7 +74,7 @@ class Sitter:
         self._story.append(f"{self.name}: {message!s}")
 
     def run(self, command: RunTool, answered: Callable[[str], None]) -> None:
-        self.answered = answered
+        self.ran, self.answered = command, answered
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         if self._story[-1:] != [f"{self.name}: closed"]:  # leg and tools are closed together
@@ -256,6 +258,15 @@ def test_a_tool_is_answered_through_the_heart() -> None:
     scene.seat.run_tool(RunTool("c1", "slots", "{}"), 0.0)
     ann.answered("nine o'clock")
     assert scene.heard == [ToolAnswered("c1", "nine o'clock")]
+
+
+def test_a_sealed_entry_is_opened_for_tools_alone() -> None:
+    scene, ann = seated()
+    scene.seat.tell(EnterDigits("4711", sealed="entry-1"), 0.0)
+    scene.seat.run_tool(RunTool("c1", "charge", '{"card":"entry-1"}'), 0.0)
+    assert ann.ran == RunTool("c1", "charge", '{"card":"4711"}')
+    ann.answered("4711 was charged")
+    assert scene.heard == [ToolAnswered("c1", "entry-1 was charged")]
 
 
 def test_in_this_process_what_is_sent_is_what_is_said() -> None:

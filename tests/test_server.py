@@ -86,7 +86,7 @@ async def closed(socket: ClientConnection) -> tuple[int, str]:
 
 async def test_an_echoed_call_comes_back_byte_for_byte() -> None:
     said = noise(0.5)
-    async with server(CLOSED).running() as running:
+    async with server(CLOSED | {"keypad": {"mute_ms": 0}}).running() as running:
         report = await place_call(
             f"http://127.0.0.1:{running.port}/twilio/voice",
             CallPlan(said, (Digit("5", 100),), linger_s=0.2),

@@ -15,6 +15,7 @@ from bridge.commands import (
     AssistantCommand,
     CarrierCommand,
     CloseAssistant,
+    EnterDigits,
     HangUp,
     OpenAssistant,
     PlayAudio,
@@ -42,6 +43,7 @@ from bridge.events import (
     CarrierEvent,
     ClosingAsked,
     DigitPressed,
+    EntryEnd,
     LegLost,
     LegName,
     MarkReached,
@@ -282,6 +284,7 @@ async def test_a_whole_call(clock: Clock) -> None:
     assert call.assistant_says("a word") == ["carrier: PlayAudio 160", "carrier: SendMark 1.2"]
     assert not call.is_over()
     assert call.carrier_says("stop") == [
+        "assistant: EnterDigits",
         "assistant: CloseAssistant",
         "assistant: closed 1000",
         "carrier: closed 1000 the call ended",
@@ -296,7 +299,11 @@ async def test_witnesses_see_each_event_before_what_it_brought_about(clock: Cloc
     for witness in call.witnesses:
         assert [type(word) for word in witness.words[:3]] == before
         assert witness.words[3:6] == [DigitPressed("4"), TypeDigit("4"), CallEnded()]
-        assert witness.words[6:] == [CloseAssistant(), HangUp(1000, "the call ended")]
+        assert witness.words[6:] == [
+            EnterDigits("4", EntryEnd.HANGUP),
+            CloseAssistant(),
+            HangUp(1000, "the call ended"),
+        ]
         assert witness.counts == [{"digits": 1}]
 
 

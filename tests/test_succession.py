@@ -90,8 +90,9 @@ def test_a_lost_assistant_comes_back_and_is_told_what_was_said() -> None:
             (4.0, LOST, [opened("dentist", Opening.RECOVERED, *history)]),
             (4.1, CallerAudio(FRAME, 4100), []),  # too old by the time somebody listens
             (4.2, DigitPressed("1"), []),
-            (4.3, READY, [TypeDigit("1")]),
-            (4.3, CallerAudio(FRAME, 4120), [AppendAudio(FRAME)]),
+            (4.25, READY, [TypeDigit("1")]),
+            (4.27, CallerAudio(FRAME, 4120), [AppendAudio(b"\xff" * 160)]),  # its tone may sound
+            (4.41, CallerAudio(FRAME, 4140), [AppendAudio(FRAME)]),
         ],
     )
 
@@ -275,7 +276,7 @@ def test_an_assistant_that_expires_is_renewed_in_a_quiet_moment() -> None:
             (at + 3, TimePassed(), [opened("a", Opening.RENEWED)]),
             (at + 3.1, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),  # to the one before, as yet
             (at + 3.2, SUCCESSOR, [SeatSuccessor()]),
-            (at + 3.3, CallerAudio(FRAME, 20), [AppendAudio(FRAME)]),
+            (at + 3.25, CallerAudio(FRAME, 20), [AppendAudio(FRAME)]),
         ],
     )
     assert renewing.state is State.TALKING

@@ -16,14 +16,15 @@ from telecodecs.format import Samples
 
 _Reals = NDArray[np.float64]
 
-_ROWS_HZ = (697, 770, 852, 941)
-_COLUMNS_HZ = (1209, 1336, 1477, 1633)
-_KEYPAD = ("123A", "456B", "789C", "*0#D")
+ROWS_HZ = (697, 770, 852, 941)
+COLUMNS_HZ = (1209, 1336, 1477, 1633)
+KEYPAD = ("123A", "456B", "789C", "*0#D")
+"""Keys by row and column."""
 
 TONES_HZ = {
     key: (row_hz, column_hz)
-    for row_hz, keys in zip(_ROWS_HZ, _KEYPAD, strict=True)
-    for column_hz, key in zip(_COLUMNS_HZ, keys, strict=True)
+    for row_hz, keys in zip(ROWS_HZ, KEYPAD, strict=True)
+    for column_hz, key in zip(COLUMNS_HZ, keys, strict=True)
 }
 """Low and high tone of each key."""
 
@@ -53,6 +54,24 @@ def tones(
         pieces += [envelope * (np.sin(cycle * low_hz) + np.sin(cycle * high_hz)), off]
     sound: _Reals = np.clip(np.rint(np.concatenate(pieces)), -32_768, 32_767)
     return sound.astype(np.int16)
+
+
+PAUSES_MS = {"w": 500, "W": 1000}
+"""What stands for a pause where keys are dictated."""
+
+
+def dialled(keys: str, rate_hz: int = 8000) -> Samples:
+    """Keys as a telephone would dial them, 100 ms on and 100 ms off; w is half a second's pause, W a second's.
+
+    Raises ValueError as `tones` does.
+    """
+    pieces = [
+        np.zeros(rate_hz * PAUSES_MS[key] // 1000, np.int16)
+        if key in PAUSES_MS
+        else tones(key, rate_hz, off_ms=100)
+        for key in keys
+    ]
+    return np.concatenate([np.zeros(0, np.int16), *pieces])
 
 
 def _envelope(length: int, ramp: int) -> _Reals:

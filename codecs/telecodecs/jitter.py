@@ -1,12 +1,14 @@
 """Puts frames in the order of the sender's timestamps and fills the holes with silence.
 
 Time is the sender's: milliseconds stamped on each frame's first sample. No clock, no conversion, no playout
-delay: frames in order leave at once, and only a hole makes what follows it wait.
+delay: frames in order leave at once, and only a hole makes what follows it wait. A sender that pauses is filled in for
+by whoever has a clock; how long it was is known by the stamp of the next frame.
 Position is counted by the audio given, so stamps may wander by up to half a frame without a seam.
 """
 
 from bisect import insort
 from collections import deque
+from collections.abc import Callable
 
 from telecodecs.format import AudioFormat
 
@@ -21,11 +23,18 @@ class Reorder:
     """One stream's frames, from any order into the right one.
 
     `window_ms`: how much audio may wait behind a hole before the hole is filled; 0 where order is certain.
-    `max_gap_ms`: at most so much silence for one hole; over a wider one the position jumps.
+    `max_gap_ms`: at most so much silence for one hole; over a wider one the position jumps. `fill` makes it, from a
+    number of samples.
     The first frame sets the position: what was stamped before it is late.
     """
 
-    def __init__(self, format: AudioFormat, window_ms: int, max_gap_ms: int = 1000) -> None:
+    def __init__(
+        self,
+        format: AudioFormat,
+        window_ms: int,
+        max_gap_ms: int = 1000,
+        fill: Callable[[int], bytes] | None = None,
+    ) -> None:
         if window_ms < 0 or max_gap_ms < 0:
             raise ValueError(f"window_ms {window_ms}, max_gap_ms {max_gap_ms}: zero or more is right")
         self.late = 0
@@ -34,7 +43,8 @@ class Reorder:
         """Frames dropped because a frame with the same stamp was given or is held."""
         self.holes = 0
         """Holes given up on."""
-        self._silence = format.silence
+        self._fill = fill or format.silence.__mul__
+        self._sample_bytes = format.sample_bytes
         self._ticks_per_ms = format.rate_hz * format.sample_bytes
         self._window = window_ms * self._ticks_per_ms
         self._max_gap = max_gap_ms * self._ticks_per_ms
@@ -42,6 +52,7 @@ class Reorder:
         self._given: deque[int] = deque(maxlen=_REMEMBERED)  # stamps; empty only before the first frame
         self._held: list[tuple[int, bytes]] = []  # stamp and audio behind a hole, by stamp
         self._filled_bytes = 0
+        self._ahead = 0  # ticks that were filled in for a pause, as long as nothing came after it
         self._late_run = 0  # ticks of late audio since the position last moved
         self._late_run_due = 0  # that position
 
@@ -70,17 +81,30 @@ class Reorder:
         """Give up on every hole: all that is held, the holes filled."""
         return self._drain(window=0)
 
+    def fill_in(self, samples: int) -> bytes:
+        """The sender pauses: so much silence as if it had come.
+
+        If the next frame's stamp says that it was no pause, but a delay, or that the sender's clock stood still, nothing
+        of what comes is late.
+        """
+        silence = self._fill(samples)
+        self._due += len(silence) * _TICKS
+        self._ahead += len(silence) * _TICKS
+        self._given.clear()
+        return silence
+
     def restart(self) -> None:
         """The sender's clock begins anew: the next frame sets the position. What is held is forgotten; see `release`."""
         self._given.clear()
         self._held.clear()
+        self._ahead = 0
 
     def _feed_unordered(self, at_ms: int, audio: bytes) -> list[bytes]:
         if not audio:
             return []
         at = at_ms * self._ticks_per_ms
-        if not self._given:
-            self._due = at
+        if not self._given and not self._held:
+            self._begin(at)
         length = len(audio) * _TICKS
         if any(at_ms == stamp for stamp, _ in self._held):
             self.repeated += 1
@@ -97,6 +121,14 @@ class Reorder:
             self.late += 1
         return self._drain(self._window)
 
+    def _begin(self, at: int) -> None:
+        """The first frame, or the first after a pause."""
+        if not self._ahead:
+            self._due = at
+        elif at >= self._due - self._ahead:
+            self._due = min(at, self._due)
+            self._ahead = 0
+
     def _drain(self, window: int) -> list[bytes]:
         """What is held, up to the first hole behind which no more than `window` waits."""
         given: list[bytes] = []
@@ -106,7 +138,7 @@ class Reorder:
             if 2 * (at - self._due) > length:
                 if self._span() <= window:
                     break
-                given += self._fill(at - self._due)
+                given += self._fill_hole(at - self._due)
                 self._due = at
             del self._held[0]
             if 2 * (at - self._due) <= -length:  # a longer frame took its time
@@ -117,10 +149,9 @@ class Reorder:
             given.append(audio)
         return given
 
-    def _fill(self, gap: int) -> list[bytes]:
+    def _fill_hole(self, gap: int) -> list[bytes]:
         self.holes += 1
-        samples = min(gap, self._max_gap) // (_TICKS * len(self._silence))
-        silence = self._silence * samples
+        silence = self._fill(min(gap, self._max_gap) // (_TICKS * self._sample_bytes))
         self._filled_bytes += len(silence)
         return [silence] if silence else []
 

@@ -160,6 +160,45 @@ def test_silence_is_made_of_whole_samples() -> None:
     assert wide.feed(40, bytes(960))[0] == bytes(960)
 
 
+A, SILENCE = frame(1), b"\xff"
+
+PAUSES = [  # the frame before, so much filled in, the stamp of the next frame, what it gives
+    ("a pause that was filled in to its end", 200, 220, [A]),
+    ("one that was longer", 200, 320, [SILENCE * 800, A]),
+    ("no pause but a delay: nothing is lost", 200, 20, [A]),
+    ("a delay of which a part was a pause", 200, 120, [A]),
+]
+
+
+@pytest.mark.parametrize(
+    ("filled_ms", "at_ms", "given"), [row[1:] for row in PAUSES], ids=[row[0] for row in PAUSES]
+)
+def test_a_sender_pauses(filled_ms: int, at_ms: int, given: list[bytes]) -> None:
+    reorder = Reorder(PCMU_8K, window_ms=0)
+    reorder.feed(0, A)
+    assert reorder.fill_in(filled_ms * 8) == SILENCE * filled_ms * 8
+    assert reorder.feed(at_ms, A) == given
+    assert reorder.feed(at_ms + 20, A) == [A]
+    assert (reorder.late, reorder.repeated) == (0, 0)
+
+
+def test_what_was_said_before_a_pause_is_late_behind_it() -> None:
+    reorder = Reorder(PCMU_8K, window_ms=0)
+    reorder.feed(100, A)
+    reorder.fill_in(800)
+    assert reorder.feed(60, A) == []
+    assert reorder.late == 1
+    assert reorder.feed(220, A) == [A]
+
+
+def test_a_hole_may_be_filled_with_something_else() -> None:
+    reorder = Reorder(PCMU_8K, window_ms=0, fill=lambda samples: b"n" * samples)
+    reorder.feed(0, A)
+    assert reorder.feed(40, A) == [b"n" * 160, A]
+    assert reorder.filled_ms == 20
+    assert reorder.fill_in(80) == b"n" * 80
+
+
 def test_refuses() -> None:
     with pytest.raises(ValueError, match="window_ms -1"):
         Reorder(PCMU_8K, window_ms=-1)
