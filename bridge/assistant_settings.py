@@ -33,7 +33,7 @@ def _is_tool_s(url: str) -> str:
 
 ToolAddress = Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_is_tool_s), ShownAddress]
 
-BUILT_IN_TOOLS = ("hang_up", "note")
+BUILT_IN_TOOLS = ("hang_up", "note", "collect_digits", "send_digits")
 """Tools that need no settings: the assistant's dialect does them itself."""
 
 

@@ -6,7 +6,7 @@
 and kind, are told as runs of at most a second: {"at":…,"until":…,"what":"CallerAudio","frames":50,"bytes":8000}.
 What an assistant says comes word by word; it is one line for each item, told when the item is over. What a tool is
 given and gives back stands with the event; the command beside it, and the opening of an assistant, are abridged.
-Telephone numbers are masked. A line is in the file as soon as it is told; marks, ten a second, and runs wait for the
+Telephone numbers are masked, and keys that are typed under a seal: also those whose seal comes late. A line is in the file as soon as it is told; marks, ten a second, and runs wait for the
 next word after their second, or for the call's end.
 """
 
@@ -18,7 +18,16 @@ from typing import Any, get_args
 from msgspec import json
 
 from bridge.call_file import CallFile, accepted
-from bridge.commands import AppendAudio, Command, ConfirmHeard, DropReply, PlayAudio, SendMark, TruncateReply
+from bridge.commands import (
+    AppendAudio,
+    Command,
+    ConfirmHeard,
+    DropReply,
+    PlayAudio,
+    SealKeys,
+    SendMark,
+    TruncateReply,
+)
 from bridge.contracts import Account
 from bridge.events import (
     AssistantFailed,
@@ -35,6 +44,7 @@ from bridge.events import (
     ReplySaid,
     Word,
 )
+from bridge.journal_keys import JournalKeys
 from bridge.journal_line import encode
 
 RUN_S = 1.0
@@ -99,6 +109,8 @@ class Journal:
         self._call: CallStarted | None = None
         self._file: CallFile | None = None
         self._lines: list[bytes] = []
+        self._written = 0  # bytes in the file
+        self._keys = JournalKeys()
         self._runs: dict[type[Word], _Run] = {}
         self._speeches: dict[str, _Speech] = {}
         self._begun: float | None = None
@@ -135,7 +147,9 @@ class Journal:
             return
         if isinstance(word, _ItemOver):
             self._tell_speech(word.item)
-        self._add(encode(word), type(word), now)
+        if isinstance(word, SealKeys) and word.sealed:
+            self._take_back()
+        self._add(encode(self._keys.without_keys(word), self._keys.hidden), type(word), now)
         if not isinstance(word, _Frequent):
             self._write()
 
@@ -159,6 +173,20 @@ class Journal:
                 return
             self._room -= len(line)
         self._lines.append(line)
+        self._keys.told(kind, line)
+
+    def _take_back(self) -> None:
+        """Keys that were told before it was known that they are nobody's business."""
+        self._write()
+        tail = self._keys.take_back()
+        if not tail.lines:
+            return
+        if self._file is None:
+            self._lines[-tail.lines :] = tail.retold
+            return
+        at, retold = self._written - tail.length, b"".join(tail.retold)
+        self._file.amend(at, retold)
+        self._written = at + len(retold)
 
     def _tell_run(self, run: _Run) -> None:
         told: dict[str, object] = {"what": run.kind.__name__, "frames": run.frames, "bytes": run.bytes}
@@ -181,7 +209,7 @@ class Journal:
     def _tell_speech(self, item: str) -> None:
         if (speech := self._speeches.pop(item, None)) is not None:
             said = ReplySaid(item, "".join(speech.pieces))
-            self._add(encode(said), ReplySaid, speech.first, speech.last)
+            self._add(encode(said, self._keys.hidden), ReplySaid, speech.first, speech.last)
 
     def _flush(self, now: float) -> None:
         self._flush_at = now + RUN_S
@@ -197,7 +225,9 @@ class Journal:
 
     def _write(self) -> None:
         if self._file is not None and self._lines:
-            self._file.append(b"".join(self._lines))
+            told = b"".join(self._lines)
+            self._file.append(told)
+            self._written += len(told)
             self._lines.clear()
 
     def close(self, now: float, account: Account) -> None:

@@ -1,6 +1,7 @@
 """What stands in a journal's line: a word of the vocabulary as JSON, abridged where it repeats another, and masked.
 
-Masked are telephone numbers, wherever somebody's text may hold one: all but their last two digits are stars.
+Masked are telephone numbers, wherever somebody's text may hold one: all but their last two digits are stars. What else
+is to be hidden in such a text is for others to say.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct, json, structs
 
-from bridge.commands import AnswerTool, CloseAssistant, HangUp, OpenAssistant, RunTool
+from bridge.commands import AnswerTool, CloseAssistant, HangUp, OpenAssistant, PressKeys, RunTool
 from bridge.events import (
     AssistantComplained,
     AssistantFailed,
@@ -21,6 +22,7 @@ from bridge.events import (
     MessageRefused,
     NoteTaken,
     Opening,
+    PressAsked,
     ReplySaid,
     ToolAnswered,
     ToolCalled,
@@ -86,18 +88,27 @@ _MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
 }
 
 
-def encode(word: Word) -> bytes:
-    """The line of a word that is not audio, without its times."""
+_KEYS: dict[type[Word], str] = {PressAsked: "keys", PressKeys: "keys"}
+"""Texts that are numbers by nature; but those of a sealed entry stay sealed."""
+
+
+def encode(word: Word, hidden: Callable[[str], str] = str) -> bytes:
+    """The line of a word that is not audio, without its times. `hidden`: a text without what is nobody's business."""
     abridge = _ABRIDGED.get(type(word))
-    return json.encode(_masked(word) if abridge is None else abridge(_masked(word)))
+    masked = _masked(word, hidden)
+    return json.encode(masked if abridge is None else abridge(masked))
 
 
-def _masked(word: Word) -> Word:
+def _masked(word: Word, hidden: Callable[[str], str]) -> Word:
     masked: dict[str, object] = {}
     for name in _MAY_HOLD_NUMBERS.get(type(word), ()):
         text = getattr(word, name)
         if isinstance(text, str):
-            masked[name] = without_numbers(text)
+            masked[name] = without_numbers(hidden(text))
         else:
-            masked[name] = {without_numbers(key): without_numbers(value) for key, value in text.items()}
+            masked[name] = {
+                without_numbers(hidden(key)): without_numbers(hidden(value)) for key, value in text.items()
+            }
+    if (name := _KEYS.get(type(word), "")) and isinstance(text := getattr(word, name), str):
+        masked[name] = hidden(text)
     return structs.replace(word, **masked) if masked else word

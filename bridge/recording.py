@@ -7,12 +7,14 @@ nothing but such strays the carrier must have set its clock, and they are laid b
 and comes back begins where it came back.
 Right plays what was sent as the carrier does, one sample for each of the caller's, and is cut where a clear cut it, to
 the sample that the ledger names. On a stream that listens to both tracks, right is the other party, on the same clock.
+Left is silent where keys may sound that are nobody's business: `key_blanks` tells where.
 Written as it happens: the file is a valid WAV at any moment and lacks at most its last second.
 Positions are bytes of the line's format, on either track, from the first frame on.
 """
 
 import struct
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,9 +22,18 @@ from pathlib import Path
 import numpy as np
 
 from bridge.call_file import CallFile, accepted
-from bridge.commands import ClearPlayback, HangUp, OpenAssistant, PlayAudio
+from bridge.commands import (
+    ClearPlayback,
+    EnterDigits,
+    HangUp,
+    OpenAssistant,
+    PlayAudio,
+    SealKeys,
+    TypeDigit,
+)
 from bridge.contracts import Account
-from bridge.events import CallerAudio, CallStarted, OtherPartyAudio, Word
+from bridge.events import CallerAudio, CallStarted, DigitPressed, OtherPartyAudio, Word
+from bridge.key_blanks import KeyBlanks, Span
 from bridge.media import Conversion
 from telecodecs.codec import decoder
 
@@ -65,7 +76,10 @@ class Recording:
     """A witness that records. The file is made when the call is accepted."""
 
     sees: frozenset[type[Word]] = frozenset(
-        {CallStarted, OpenAssistant, HangUp, CallerAudio, OtherPartyAudio, PlayAudio, ClearPlayback}
+        {
+            *(CallStarted, OpenAssistant, HangUp, CallerAudio, OtherPartyAudio, PlayAudio, ClearPlayback),
+            *(DigitPressed, TypeDigit, EnterDigits, SealKeys),
+        }
     )
 
     def __init__(self, directory: Path, started: datetime) -> None:
@@ -73,6 +87,7 @@ class Recording:
         self._started = started
         self._call: CallStarted | None = None
         self._file: CallFile | None = None
+        self._keys: KeyBlanks
 
     def saw(self, word: Word, now: float) -> None:
         """Take what is sound."""
@@ -80,7 +95,9 @@ class Recording:
             if self._call is not None and accepted(self._call, word):
                 self._open(self._call, now)
             elif isinstance(word, CallStarted):
-                self._call = word
+                self._call, self._keys = word, KeyBlanks(word.line)
+            elif self._call is not None:
+                self._keys.saw(word, 0, now)
         if self._file is None:
             return
         match word:
@@ -95,6 +112,8 @@ class Recording:
             case ClearPlayback(unheard_samples):
                 unheard = unheard_samples * self._line.rate_hz // self._plays.rate_hz
                 self._cut(unheard * self._line.sample_bytes)
+            case DigitPressed() | TypeDigit() | EnterDigits() | SealKeys():
+                self._blank(self._keys.saw(word, self._end, now))
 
     def _open(self, call: CallStarted, now: float) -> None:
         self._line = call.line
@@ -126,6 +145,9 @@ class Recording:
         if came_back:
             self._set_clock(at_ms, now)
         track = self._tracks[side]
+        if side == LEFT:
+            audio, blanks = self._keys.listen(audio, self._end, now)
+            self._blank(blanks)
         if self._place(track, audio, at_ms, now):
             track.strays.clear()
         else:
@@ -154,8 +176,19 @@ class Recording:
         start -= self._shorten(start - self._end)
         self._lengthen(start + length)
         self._put(track, start, audio)
+        if track is self._tracks[LEFT]:
+            self._blank(self._keys.within(start, start + length))
         track.end = start + length
         return True
+
+    def _blank(self, spans: Iterable[Span]) -> None:
+        """What of these is there already is silent from now on."""
+        for span in spans:
+            start = max(span.start, self._kept)
+            length = min(span.stop, self._end) - start
+            if length > 0:
+                silence = self._line.silence * self._line.samples_in(length)
+                self._put(self._tracks[LEFT], start, silence)
 
     def _shorten(self, gap: int) -> int:
         """What of a gap is too much, for both tracks from now on."""
@@ -238,9 +271,11 @@ class Recording:
             self._file.amend(HEADER_BYTES + first * STEREO_BYTES, stereo.tobytes())
             self._file.amend(0, _header(self._line.rate_hz, samples * STEREO_BYTES))
         self._written = self._changed = self._end
-        too_old = self._end - self._kept - self._line.bytes_in(KEPT_MS)
+        keep_from = self._keys.keeps_from(self._end)
+        too_old = min(self._end - self._line.bytes_in(KEPT_MS), keep_from) - self._kept
         if too_old > 0:
             self._kept += too_old
+            self._keys.forget(self._kept)
             for track in self._tracks:
                 del track.audio[:too_old]
 

@@ -234,8 +234,8 @@ def _said(happenings: Sequence[Happening]) -> Iterator[Words]:
                 began_s[item] = one.at_s if spoke_s is None else spoke_s
             case "CallerSaid":
                 yield Words(began_s.get(one.fields["item"], one.at_s), one.fields["text"].strip())
-            case "EnterDigits":
-                yield Words(one.at_s, one.fields["digits"], typed=True)
+            case "EnterDigits" if typed := one.fields["digits"] or one.fields.get("terminator"):
+                yield Words(one.at_s, typed, typed=True)
 
 
 def _waits(happenings: Sequence[Happening]) -> Iterator[Wait]:

@@ -58,9 +58,10 @@ class Transcript:
         """The words of an utterance."""
         self._turn(item, Speaker.CALLER).text = text.strip()
 
-    def caller_typed(self, digits: str) -> None:
-        """An entry on the keypad."""
-        self._turns.append(_Turn(Speaker.CALLER, f"[keypad: {digits}]"))
+    def caller_typed(self, text: str) -> None:
+        """An entry on the keypad: its keys, or the name of a sealed one; nothing where nothing was typed."""
+        if text:
+            self._turns.append(_Turn(Speaker.CALLER, f"[keypad: {text}]"))
 
     def reply_said(self, item: str, text: str) -> None:
         """The next words of a reply; none are taken once it was cut."""

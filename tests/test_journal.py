@@ -104,7 +104,7 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
             "history": 0,
             "plays": None,
         },
-        {"at": 0.25, "way": "<", "what": "DigitPressed", "digit": "4"},
+        {"at": 0.25, "way": "<", "what": "DigitPressed", "digit": "4", "pressed_at": ""},
         {"at": 0.5, "way": ">", "what": "ClearPlayback", "unheard_samples": 800},
         {"at": 1.5, "way": "<", "what": "MarkReached", "name": "0.1"},
         {"at": 2.0, "way": "<", "what": "LegLost", "leg": "carrier", "code": 1006, "reason": "broke"},

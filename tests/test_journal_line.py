@@ -7,7 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.commands import AnswerTool, CloseAssistant, EnterDigits, HangUp, OpenAssistant, RunTool
+from bridge.commands import (
+    AnswerTool,
+    CloseAssistant,
+    EnterDigits,
+    HangUp,
+    OpenAssistant,
+    PressKeys,
+    RunTool,
+)
 from bridge.events import (
     AssistantComplained,
     AssistantFailed,
@@ -25,6 +33,7 @@ from bridge.events import (
     MessageRefused,
     NoteTaken,
     Opening,
+    PressAsked,
     ReplySaid,
     Said,
     Speaker,
@@ -83,6 +92,8 @@ TELLING: list[tuple[Word, dict[str, object]]] = [
     (NoteTaken(NUMBER), {"text": "***99"}),
     (CloseAssistant(NUMBER), {"why": "***99"}),
     (EnterDigits("15550100199"), {"digits": "15550100199"}),  # as its keys were pressed
+    (PressAsked("15550100199"), {"keys": "15550100199"}),
+    (PressKeys("15550100199"), {"keys": "15550100199"}),
     (ToolCalled("call_15550100199", "book", '{"phone":"+15550100199"}'), {"call": "call_15550100199", "arguments": '{"phone":"***99"}'}),
     (ToolAnswered("c1", '{"phone":15550100199}'), {"output": '{"phone":***99}'}),
     (MarkReached("1234.5678901"), {"name": "1234.5678901"}),
@@ -100,7 +111,9 @@ PLAIN: list[Word] = [
     AssistantReady(PCMU_8K, PCMU_8K, lasts_s=3600.0),
     TokensUsed({"input_audio": 15550100}),
 ]
-NAMES = {"call", "stream", "item", "name", "digit", "tool", "assistant", "digits"}
+NAMES = {"call", "stream", "item", "name", "digit", "tool", "assistant", "digits"} | {
+    *("pressed_at", "terminator", "asked", "sealed"),
+}
 """Texts that are given by a machine, for itself."""
 
 
@@ -112,6 +125,24 @@ def ids(rows: Sequence[tuple[Word, object]]) -> list[str]:
 def test_what_may_hold_a_number_is_told_without_it(word: Word, told: dict[str, object]) -> None:
     line = json.loads(encode(word))
     assert {name: line[name] for name in told} == told
+
+
+HIDING = [
+    *(ReplySaid("a", "It is 1234."), CallerSaid("u", "1234"), NoteTaken("1234"), AssistantComplained("1234")),
+    *(
+        ToolCalled("c", "pay", '{"pin":"1234"}'),
+        ToolAnswered("c", '{"paid":1234}'),
+        RunTool("c", "pay", "1234"),
+    ),
+    *(PressAsked("w1234"), PressKeys("w1234"), CallStarted(SID, "MZ", PCMU_8K, parameters={"1234": "1234"})),
+]
+
+
+@pytest.mark.parametrize("word", HIDING)
+def test_what_is_nobodys_business_is_hidden_in_every_text(word: Word) -> None:
+    assert b"1234" not in encode(word, lambda text: text.replace("1234", "entry-1")).replace(
+        SID.encode(), b""
+    )
 
 
 @pytest.mark.parametrize(("word", "told"), ABRIDGED, ids=ids(ABRIDGED))

@@ -64,7 +64,10 @@ def test_an_entry_is_told_and_an_utterance_that_nobody_understood_is_not() -> No
     transcript.caller_paused("")
     transcript.caller_typed("12")
     transcript.caller_typed("12")
-    assert transcript.said() == (Said(CALLER, "[keypad: 12]"), Said(CALLER, "[keypad: 12]"))
+    transcript.caller_typed("entry-1")
+    transcript.caller_typed("")
+    typed = ("[keypad: 12]", "[keypad: 12]", "[keypad: entry-1]")
+    assert transcript.said() == tuple(Said(CALLER, text) for text in typed)
 
 
 def test_of_a_long_call_the_latest_is_told() -> None:

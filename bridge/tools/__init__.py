@@ -48,6 +48,57 @@ BUILT_IN = {
             "additionalProperties": False,
         },
     ),
+    "collect_digits": ToolSchema(
+        "collect_digits",
+        "Has the caller type something on the telephone's keypad, and waits until it is typed. "
+        "A confidential entry comes back as a name, which another tool takes in place of the digits.",
+        {
+            "type": "object",
+            "properties": {
+                "prompt": {
+                    "type": "string",
+                    "description": "What the caller is told to type, word for word; leave it out if you say it yourself.",
+                },
+                "length": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": 128,
+                    "description": "So many digits complete the entry.",
+                },
+                "terminator": {
+                    "type": "string",
+                    "description": "Keys that end the entry, such as #; empty for none.",
+                },
+                "timeout": {
+                    "type": "number",
+                    "exclusiveMinimum": 0,
+                    "maximum": 300,
+                    "description": "Seconds to wait for the first key.",
+                },
+                "sensitive": {
+                    "type": "boolean",
+                    "description": "Confidential, as a card's number or a PIN is: you are told its name, not the digits.",
+                },
+            },
+            "additionalProperties": False,
+        },
+    ),
+    "send_digits": ToolSchema(
+        "send_digits",
+        "Presses keys of the telephone for who is at the far end, a menu of another company's for instance.",
+        {
+            "type": "object",
+            "properties": {
+                "digits": {
+                    "type": "string",
+                    "pattern": "^[0-9*#A-DwW]{1,64}$",
+                    "description": "0-9 * # A-D; w is a pause of half a second, W of a second.",
+                },
+            },
+            "required": ["digits"],
+            "additionalProperties": False,
+        },
+    ),
 }
 """The assistant's dialect does them itself: here they have a schema only."""
 
@@ -96,7 +147,7 @@ class Toolbox:
             tool = HttpTool(name, settings, self._session)
         else:
             raise ConfigurationError(
-                f"function is missing: only {' and '.join(BUILT_IN)} are built in; any other tool should have "
+                f"function is missing: only {', '.join(BUILT_IN)} are built in; any other tool should have "
                 'function = "package.module:function" or url = "https://..."'
             )
         self._tools[name] = tool

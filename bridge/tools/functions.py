@@ -81,11 +81,11 @@ def _module(name: str) -> ModuleType:
                 f"there is no module {error.name!r}; it should be installed, or be in {here}"
             ) from error
         raise ConfigurationError(_import_failed(name, error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that was not meant to be imported ends here
         raise ConfigurationError(_import_failed(name, error)) from error
 
 
-def _import_failed(name: str, error: Exception) -> str:
+def _import_failed(name: str, error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         place = f"{error.filename}:{error.lineno}"
     else:

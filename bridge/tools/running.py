@@ -5,6 +5,7 @@ that an assistant can act on. The log names the tool and the kind of fault, neve
 """
 
 import asyncio
+import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -72,9 +73,20 @@ class RunningTools:
             return _text(await tool.run(command.arguments, self._facts))
         except ToolRefused as refused:
             return self._refusal(command, str(refused), refused.kind)
-        except (Exception, SystemExit) as error:  # whatever is wrong in a tool costs the tool, not the server
-            log.exception("= a tool failed", call=self._facts.call, tool=command.tool)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever is wrong in a tool costs the tool alone
+            self._tell_fault(command.tool, error)
             return _error(f"{command.tool} failed ({type(error).__name__}); it may be done in part")
+
+    def _tell_fault(self, tool: str, error: BaseException) -> None:
+        """Where it failed, not why: an error's own words may hold what the tool was given."""
+        where = traceback.format_tb(error.__traceback__)
+        log.error(
+            "= a tool failed",
+            call=self._facts.call,
+            tool=tool,
+            error=type(error).__name__,
+            where="".join(where),
+        )
 
     def _done(self, command: RunTool, answered: Answered, task: asyncio.Task[str]) -> None:
         timer = self._waiting.pop(task, None)

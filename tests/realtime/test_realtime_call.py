@@ -173,7 +173,7 @@ def test_a_greeting_may_be_interruptible(call: "Call") -> None:
 )
 def test_an_entry_from_the_keypad_interrupts(call: "Call") -> None:
     (clear,) = call.report.clears
-    assert 2100 <= clear.at_ms < 2200
+    assert 2000 <= clear.at_ms < 2100
     (truncate,) = call.sent("conversation.item.truncate")
     reply = call.hears(LONG)
     assert reply is not None

@@ -103,10 +103,13 @@ def test_an_address_may_need_no_parameters(parameters: dict[str, Any]) -> None:
 def test_built_in_tools_need_nothing() -> None:
     schemas = toolbox(**{name: {} for name in BUILT_IN_TOOLS}).schemas
     assert tuple(schema.name for schema in schemas) == BUILT_IN_TOOLS
-    hang_up, note = schemas
+    hang_up, note, collect_digits, send_digits = schemas
     assert "goodbye" in hang_up.description
     assert hang_up.parameters["properties"] == {}
     assert note.parameters["required"] == ["text"]
+    names = {"prompt", "length", "terminator", "timeout", "sensitive"}
+    assert collect_digits.parameters["properties"].keys() == names
+    assert send_digits.parameters["required"] == ["digits"]
 
 
 def test_a_built_in_tool_may_be_described_otherwise() -> None:
@@ -127,7 +130,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         {},
         [
             ".function is missing",
-            "hang_up and note are built in",
+            "only hang_up, note, collect_digits, send_digits are built in",
             'function = "package.module:function"',
             'url = "https://',
         ],

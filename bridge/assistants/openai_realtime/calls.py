@@ -4,14 +4,10 @@ Calls that overlap are a batch. Each output goes out at once; a response is due 
 the responses that made the calls are done. No clock: `now` is seconds.
 """
 
-from typing import TypeVar
-
-from msgspec import DecodeError, Struct, json
+from msgspec import Struct
 
 from bridge.assistants.openai_realtime.server_events import Item
 from bridge.events import ToolCalled
-
-_Arguments = TypeVar("_Arguments")
 
 
 class _Heard(Struct):
@@ -39,6 +35,7 @@ class Calls:
         self._heard: dict[str, _Heard] = {}  # by item
         self._seen: set[str] = set()
         self._open: set[str] = set()
+        self._entries: set[str] = set()  # calls that the caller answers, on the keypad
         self._making: set[str] = set()  # responses that made calls of this batch and may make more
         self._outputs: set[str] = set()  # items of outputs that were not followed up
         self._filler_at: float | None = None
@@ -69,7 +66,7 @@ class Calls:
         """It will make no more calls; whether it made any."""
         made = not self._making.isdisjoint({response_id, ""})
         self._making -= {response_id, ""}  # some servers do not say whose call it is
-        if not self._making and not self._open:
+        if not (self._making or self._open or self._entries):
             self._heard.clear()
         return made
 
@@ -84,13 +81,29 @@ class Calls:
             self._filler_at = now + self._filler_s
         return ToolCalled(call.call_id, call.name, call.arguments)
 
+    def wait_for_entry(self, call: Called) -> None:
+        """The caller will answer it; it must be told to do so, and not to wait."""
+        self._entries.add(call.call_id)
+
+    def awaits(self, call_id: str) -> bool:
+        """Whether the caller is to answer this call."""
+        return call_id in self._entries
+
     @property
     def any_open(self) -> bool:
-        """Whether somebody is still to answer a call."""
+        """Whether something is being done for a call."""
         return bool(self._open)
+
+    @property
+    def being_made(self) -> bool:
+        """Whether a response that made calls may make more."""
+        return bool(self._making)
 
     def answered(self, call_id: str) -> bool:
         """A call came to its end; False if it is not open."""
+        if call_id in self._entries:
+            self._entries.discard(call_id)
+            return True
         if call_id not in self._open:
             return False
         self._open.discard(call_id)
@@ -104,7 +117,7 @@ class Calls:
 
     def take_outputs(self) -> frozenset[str]:
         """The outputs of a batch that is complete, once: time for a response. Otherwise none."""
-        if self._open or self._making:
+        if self._open or self._entries or self._making:
             return frozenset()
         outputs = frozenset(self._outputs)
         self._outputs.clear()
@@ -123,29 +136,3 @@ class Calls:
         self._filler_at = None if quiet else now + self._filler_s
         self._filled = quiet
         return quiet
-
-
-class _Note(Struct):
-    text: str
-
-
-class _Nothing(Struct):
-    """Any object: what is in it is not asked for."""
-
-
-def note_in(arguments: str) -> str | None:
-    """The text of a note; None if the arguments are broken."""
-    note = _read(arguments, _Note)
-    return None if note is None else note.text
-
-
-def nothing_in(arguments: str) -> bool:
-    """Whether the arguments are those of a function that takes none."""
-    return not arguments or _read(arguments, _Nothing) is not None
-
-
-def _read(arguments: str, kind: type[_Arguments]) -> _Arguments | None:
-    try:
-        return json.decode(arguments, type=kind)
-    except (DecodeError, RecursionError, UnicodeEncodeError):
-        return None

@@ -8,16 +8,19 @@ in order; `advance` is called after each. No clock: `now` is seconds.
 from collections.abc import Callable
 from math import inf
 
-from bridge.assistants.openai_realtime import usage, wire
-from bridge.assistants.openai_realtime.calls import Called, Calls, note_in, nothing_in
+from bridge.assistants.openai_realtime import keypad, usage, wire
+from bridge.assistants.openai_realtime.calls import Calls
 from bridge.assistants.openai_realtime.complaints import Meaning, active_response, meaning, name, told
+from bridge.assistants.openai_realtime.functions import Functions
 from bridge.assistants.openai_realtime.gate import Purpose, Request, ResponseGate
 from bridge.assistants.openai_realtime.leaving import Leaving, Step
+from bridge.assistants.openai_realtime.model_clock import ModelClock
 from bridge.assistants.openai_realtime.patience import Patience
 from bridge.assistants.openai_realtime.replies import Replies
 from bridge.assistants.openai_realtime.sayings import Sayings
 from bridge.assistants.openai_realtime.server_events import AudioDelta, ErrorBody, Item, ResponseBody
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.commands import EnterDigits
 from bridge.contracts import Answer, Utterance
 from bridge.events import (
     AssistantComplained,
@@ -26,8 +29,8 @@ from bridge.events import (
     CallerPaused,
     CallerSpoke,
     ClosingAsked,
+    EntryEnd,
     Ignored,
-    NoteTaken,
     ReplyAudio,
     Said,
     Speaker,
@@ -60,36 +63,44 @@ class Conversation:
         self._spoken_into: set[str] = set()  # responses from before the caller's turn: no answer to it
         self._cancels: dict[str, str] = {}  # our event's id, the response that it cancels
         self._leaving = Leaving()
+        self._functions = Functions(self._calls, self._leaving, new_id)
+        self.clock = ModelClock()
         self.over = False
         """It failed or was left; nothing more is asked for."""
 
     # The caller
 
-    def caller_spoke(self, *, interrupts: bool, server_cancels: bool) -> list[Utterance]:
-        """The caller began to speak. `server_cancels`: it stops the response in the conversation by itself."""
+    def caller_spoke(self, at_ms: int | None, *, interrupts: bool, server_cancels: bool) -> list[Utterance]:
+        """The caller began to speak. `server_cancels`: it stops the response in the conversation by itself.
+
+        `at_ms`, here and below: by the server's clock; what is told of it is the caller's own audio.
+        """
         self._speaking = True
         self._patience.stop()
         self.gate.hold(inf)
         cancels = self._interrupt(server_cancels=server_cancels) if interrupts else []
         self._spoken_into = self.gate.open.keys() - self.replies.dropped
-        return [*cancels, CallerSpoke(interrupts)]
+        return [*cancels, CallerSpoke(interrupts, self._own_ms(at_ms))]
 
     @property
     def caller_speaks(self) -> bool:
         """As far as turn detection has it."""
         return self._speaking
 
-    def server_heard_speech(self, now: float) -> list[Utterance]:
+    def _own_ms(self, at_ms: int | None) -> int | None:
+        return None if at_ms is None else self.clock.own_ms(at_ms)
+
+    def server_heard_speech(self, at_ms: int | None, now: float) -> list[Utterance]:
         """As the server's own turn detection has it."""
         self._speaking_until = now + LONGEST_TURN_S
-        return self.caller_spoke(interrupts=self._server_interrupts, server_cancels=True)
+        return self.caller_spoke(at_ms, interrupts=self._server_interrupts, server_cancels=True)
 
-    def server_heard_pause(self, item_id: str, now: float) -> list[Utterance]:
+    def server_heard_pause(self, item_id: str, at_ms: int | None, now: float) -> list[Utterance]:
         """The turn is over; its response should follow, but is not waited for without end."""
         self._stopped_speaking()
         self.gate.hold(now + self._settings.reply_s)
         self._patience.start(now)
-        return [CallerPaused(item_id)]
+        return [CallerPaused(item_id, self._own_ms(at_ms))]
 
     def committed(self, now: float) -> None:
         """The turn is in the conversation."""
@@ -98,11 +109,11 @@ class Conversation:
         elif self._server_hears:
             self.want_reply()
 
-    def caller_paused(self) -> list[Utterance]:
+    def caller_paused(self, at_ms: int) -> list[Utterance]:
         """As our own turn detection has it: the turn is made an item, and answered."""
         self._stopped_speaking()
         self.want_reply()
-        return [CallerPaused(), Answer(wire.commit())]
+        return [CallerPaused(at_ms=self._own_ms(at_ms)), Answer(wire.commit())]
 
     def _stopped_speaking(self) -> None:
         self._speaking, self._speaking_until = False, None
@@ -142,26 +153,30 @@ class Conversation:
         cancels = self._interrupt(server_cancels=False) if cleared else []
         return [*cancels, *map(Answer, self.replies.settle(item_id, heard_ms))]
 
-    def enter_digits(self, digits: str) -> list[Utterance]:
-        """The caller typed an entry."""
-        dtmf = self._settings.dtmf
+    def enter_digits(self, entry: EnterDigits) -> list[Utterance]:
+        """The caller typed an entry, or did not type what was asked for."""
+        if self._functions.is_asked(entry):
+            typed = bool(entry.digits or entry.terminator) and not self._calls.being_made
+            return [*self._make_way(entry, typed=typed), *self._functions.enter(entry)]
+        text = keypad.told(entry, self._settings.dtmf.text)
+        if not text:
+            return []
         item_id = self._new_id()
-        said = Said(Speaker.CALLER, dtmf.text.format(digits=digits))
-        cancels: list[Utterance] = []
-        if dtmf.respond == "create":
-            cancels = self._interrupt(server_cancels=False)
+        cancels = self._make_way(entry, typed=True)
+        if self._is_answered(entry):
             self.gate.ask(Request(items=frozenset({item_id})))
-        return [*cancels, Answer(wire.create_said(said, item_id))]
+        return [*cancels, Answer(wire.create_said(Said(Speaker.CALLER, text), item_id))]
+
+    def _is_answered(self, entry: EnterDigits) -> bool:
+        return self._settings.dtmf.respond == "create" and entry.reason is not EntryEnd.HANGUP
+
+    def _make_way(self, entry: EnterDigits, *, typed: bool) -> list[Utterance]:
+        """The caller who has typed need not hear the rest of what was being said."""
+        return self._interrupt(server_cancels=False) if typed and self._is_answered(entry) else []
 
     def answer_call(self, call_id: str, output: str) -> list[Utterance]:
         """What came of a function that somebody else ran."""
-        return [self._put_out(call_id, output)] if self._calls.answered(call_id) else []
-
-    def _put_out(self, call_id: str, output: str, *, follow_up: bool = True) -> Answer:
-        item_id = self._new_id()
-        if follow_up:
-            self._calls.put_out(item_id)
-        return Answer(wire.create_output(call_id, output, item_id))
+        return self._functions.answer(call_id, output)
 
     # Replies
 
@@ -185,26 +200,9 @@ class Conversation:
         if call is None:
             return []
         if response_id in self.replies.dropped:
-            return [self._put_out(call.call_id, "error: interrupted", follow_up=False)]
-        self._calls.join(call)
+            return self._functions.refuse(call)
         self._came(response_id, now)
-        if call.name == "hang_up":
-            return self._hang_up(call)
-        if call.name == "note":
-            return self._note(call)
-        return [self._calls.begin(call, now)]
-
-    def _note(self, call: Called) -> list[Utterance]:
-        text = note_in(call.arguments)
-        if text is None:
-            return [self._put_out(call.call_id, 'error: the arguments should be {"text": "..."}')]
-        return [NoteTaken(text), self._put_out(call.call_id, "noted")]
-
-    def _hang_up(self, call: Called) -> list[Utterance]:
-        if not nothing_in(call.arguments):
-            return [self._put_out(call.call_id, "error: the arguments should be {}")]
-        self._leaving.call(call.response_id)
-        return [AssistantLeaving(), self._put_out(call.call_id, "the call ends now", follow_up=False)]
+        return self._functions.call(call, now)
 
     # Responses
 
@@ -226,8 +224,10 @@ class Conversation:
     def response_done(self, response: ResponseBody, now: float) -> list[Utterance]:
         """It came to its end, whether we knew of it or not."""
         request = self.gate.done(response.id, response.client_event_id)
+        said = self.replies.said(response.id)
         came = self._last_of(response, now)
         called = self._calls.response_done(response.id)
+        prompt = self._functions.take_prompt(said) if called else ""
         if response.id in self.replies.dropped:
             return came
         self._patience.stop()
@@ -235,7 +235,10 @@ class Conversation:
             self._patience.start(now)
         is_ours_to_judge = request is not None and not request.is_aside
         is_silent = is_ours_to_judge and not called and not self._spoke(response.id)
-        return came + self._step(request or Request(), response, now, is_silent=is_silent)
+        came += self._step(request or Request(), response, now, is_silent=is_silent)
+        if prompt and not (self._speaking or self._leaving.intended):
+            self.gate.ask(self._sayings.prompt(prompt))
+        return came
 
     def _spoke(self, response_id: str) -> bool:
         return any(map(self.replies.spoke, (response_id, "")))  # some servers do not say whose voice it is

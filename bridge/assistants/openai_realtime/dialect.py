@@ -13,7 +13,6 @@ from bridge.assistants.openai_realtime import wire
 from bridge.assistants.openai_realtime.complaints import told, would_stay
 from bridge.assistants.openai_realtime.conversation import Conversation
 from bridge.assistants.openai_realtime.dispatch import READS
-from bridge.assistants.openai_realtime.ears import Ears
 from bridge.assistants.openai_realtime.formats import Formats, asked, confirmed
 from bridge.assistants.openai_realtime.gate import Purpose
 from bridge.assistants.openai_realtime.sayings import Sayings
@@ -40,18 +39,24 @@ from bridge.commands import (
 )
 from bridge.contracts import Answer, Message, ToolSchema, Utterance
 from bridge.errors import MalformedMessage
-from bridge.events import AssistantEvent, AssistantReady, Ignored, Opening
+from bridge.events import (
+    AssistantEvent,
+    AssistantReady,
+    CallerCalmed,
+    CallerStirred,
+    EntryEnd,
+    Ignored,
+    Opening,
+)
 from telecodecs.format import PCMU_8K
-from telecodecs.speech import SpeechStarted as TurnBegan
+from telecodecs.silence import closing_ms, silence
+from telecodecs.turns import Calmed, Paused, Spoke, Stirred, TurnDetector
 
 SESSION_S = 3_600.0
 """How long a session lasts that tells when it expires, in the server's time, but not when it began."""
 
 GREETING_SLACK_S = 5.0
 """How much longer than its sound the greeting may take to be heard; then the server listens all the same."""
-
-SILENCE_SURPLUS_MS = 100
-"""How much longer appended silence is than what ends a turn."""
 
 
 class RealtimeDialect:
@@ -72,7 +77,8 @@ class RealtimeDialect:
         self._guarded = False  # the server does not listen for turns until the greeting was heard
         self._guarded_until: float | None = None
         self._lifting = ""  # our event that has it listen
-        self._ears: Ears | None = None
+        self._ears: TurnDetector | None = None
+        self._ears_from_ms = 0  # what the server was given before
         self._noticed: list[AssistantEvent] = []  # while a command was carried out: `due` tells them
         self._noticed_at = 0.0
         self._due: float | None = None
@@ -85,6 +91,7 @@ class RealtimeDialect:
         if self._deaf:
             return []
         message = wire.append(command.audio)
+        self._talk.clock.append(len(command.audio))
         if self._ears is None:
             return [message]
         noticed = self._overhear(command.audio)
@@ -138,8 +145,9 @@ class RealtimeDialect:
                 return self._talk.heard(item, heard_ms)
             case DropReply(item):
                 return self._talk.heard(item, 0)
-            case EnterDigits(digits):
-                return self._talk.enter_digits(digits) + self._silence()
+            case EnterDigits():
+                told = self._talk.enter_digits(command)
+                return told + self._silence(command) if told else []
             case AnswerTool(call, output):
                 return self._talk.answer_call(call, output)
             case CloseAssistant():
@@ -158,27 +166,34 @@ class RealtimeDialect:
         self._guarded = is_guarded
         return Answer(wire.session_update(session, self._new_id()))
 
-    def _silence(self) -> list[Utterance]:
-        """Enough of it to end a turn, where an entry from the keypad is to be told so."""
-        if self._settings.dtmf.respond != "silence" or self._deaf or self._formats is None:
+    def _silence(self, entry: EnterDigits) -> list[Utterance]:
+        """Enough of it to end a turn, where an entry that nobody asked for is to be told so."""
+        if self._settings.dtmf.respond != "silence" or entry.asked or entry.reason is EntryEnd.HANGUP:
+            return []
+        if self._deaf or self._formats is None:
             return []
         if self._talk.caller_speaks:  # it would cut the turn in two; the caller's own pause ends it
             return []
         vad = self._settings.turn_detection
-        silence_ms = 500 if vad.type == "semantic_vad" else vad.silence_duration_ms
-        frames = -(-(silence_ms + SILENCE_SURPLUS_MS) // 20)
-        hears = self._formats.hears
-        audio = hears.silence * (hears.bytes_in(20) // hears.sample_bytes) * frames
+        waits_ms = 500 if vad.type == "semantic_vad" else vad.silence_duration_ms
+        audio = silence(self._formats.hears, closing_ms(waits_ms))
+        self._talk.clock.insert(len(audio))
         return [Answer(wire.append(audio)), *self._overhear(audio)]
 
     def _overhear(self, audio: bytes) -> list[Utterance]:
         """What our own turn detection makes of the caller's audio."""
         told: list[Utterance] = []
         for change in self._ears.feed(audio) if self._ears is not None else ():
-            if isinstance(change, TurnBegan):
-                told += self._talk.caller_spoke(interrupts=True, server_cancels=False)
-            else:
-                told += self._talk.caller_paused()
+            at_ms = self._ears_from_ms + change.at_ms
+            match change:
+                case Stirred():
+                    told.append(CallerStirred())
+                case Calmed():
+                    told.append(CallerCalmed())
+                case Spoke():
+                    told += self._talk.caller_spoke(at_ms, interrupts=True, server_cancels=False)
+                case Paused():
+                    told += self._talk.caller_paused(at_ms)
         return told
 
     # The session
@@ -219,11 +234,23 @@ class RealtimeDialect:
             return []
         self._formats = formats
         self._talk.replies.open(formats.speaks)
+        self._talk.clock.hears(formats.hears)
         vad = self._settings.turn_detection
         if vad.type == "none":
-            self._ears = Ears(formats.hears, vad.silence_duration_ms)
-        keys_interrupt = self._settings.dtmf.respond == "create"
-        ready = AssistantReady(*formats, self._lasts_s, keys_interrupt)
+            barge_in = self._settings.barge_in
+            self._ears_from_ms = round(self._talk.clock.given_ms)
+            self._ears = TurnDetector(
+                formats.hears,
+                min_speech_ms=barge_in.min_speech_ms,
+                confirm_ms=barge_in.confirm_ms,
+                silence_ms=vad.silence_duration_ms,
+            )
+        ready = AssistantReady(
+            *formats,
+            self._lasts_s,
+            keys_interrupt=self._settings.dtmf.respond == "create",
+            may_stir=vad.type == "none" and self._settings.barge_in.confirm_ms > 0,
+        )
         return [*self._begin(), ready] if is_first else [ready]
 
     def _begin(self) -> list[Answer]:

@@ -50,12 +50,12 @@ def _all_words(talk: Conversation, event: TranscriptDone, _now: float) -> list[U
     return [*talk.replies.all_words(event)]
 
 
-def _speech_started(talk: Conversation, _event: SpeechStarted, now: float) -> list[Utterance]:
-    return talk.server_heard_speech(now)
+def _speech_started(talk: Conversation, event: SpeechStarted, now: float) -> list[Utterance]:
+    return talk.server_heard_speech(event.at_ms, now)
 
 
 def _speech_stopped(talk: Conversation, event: SpeechStopped, now: float) -> list[Utterance]:
-    return talk.server_heard_pause(event.item_id or "", now)
+    return talk.server_heard_pause(event.item_id or "", event.at_ms, now)
 
 
 def _committed(talk: Conversation, _event: Committed, now: float) -> list[Utterance]:

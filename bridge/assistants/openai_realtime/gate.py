@@ -45,6 +45,8 @@ class Purpose(StrEnum):
     """To whatever is new in the conversation; those that the server makes by itself count as such."""
     GREETING = "greeting"
     RECOVERY = "recovery"
+    PROMPT = "prompt"
+    """What the caller is to type; whoever has something newer to say may leave it out."""
     FAREWELL = "farewell"
     FILLER = "filler"
     """Outside of the conversation: neither the server's voice detection nor a plain cancel stops it."""
@@ -298,10 +300,12 @@ class ResponseGate:
 
 
 def _coalesced(older: Request | None, newer: Request | None) -> Request | None:
-    """One wish of two: the farewell stays, a filler yields, replies are one, otherwise the newer counts."""
+    """One wish of two: the farewell stays, a filler yields, a prompt to a reply, replies are one, else the newer."""
     if older is None or newer is None:
         return older or newer
     if older.purpose is Purpose.FAREWELL or newer.is_aside:
+        return older
+    if older.purpose is Purpose.REPLY and newer.purpose is Purpose.PROMPT:
         return older
     if older.purpose is newer.purpose is Purpose.REPLY:
         return replace(newer, items=older.items | newer.items)

@@ -31,7 +31,8 @@ class _Item(Struct, gc=False):
     response: str
     received: int = 0  # bytes
     cut: bytes = b""  # half a sample, whose other half is still to come
-    said: bool = False  # its words came in pieces
+    said: str = ""  # its words, until its response is done
+    in_pieces: bool = False  # the words came so
     ended: bool = False
     settled: bool = False  # it is known what the caller heard of it
 
@@ -81,13 +82,14 @@ class Replies:
         if event.response_id in self._dropped or not event.delta:
             return []
         item = self._items.get(event.item_id) or self._begin(event.item_id, event.response_id)
-        item.said = True
+        item.said += event.delta
+        item.in_pieces = True
         return [ReplySaid(event.item_id, event.delta)]
 
     def all_words(self, event: TranscriptDone) -> list[ReplySaid]:
         """All words of the voice: news only where they did not come in pieces."""
         item = self._items.get(event.item_id)
-        if (item is not None and item.said) or not event.transcript:
+        if (item is not None and item.in_pieces) or not event.transcript:
             return []
         return self.words(TranscriptDelta(event.item_id, event.transcript, event.response_id))
 
@@ -106,8 +108,10 @@ class Replies:
 
     def end_response(self, response_id: str) -> list[ReplyEnded]:
         """Nothing more of this response will come."""
-        left = [name for name, item in self._items.items() if item.response == response_id and not item.ended]
-        return [ended for name in left for ended in self.end(name)]
+        its = {name: item for name, item in self._items.items() if item.response == response_id}
+        for item in its.values():
+            item.said = ""
+        return [ended for name, item in its.items() if not item.ended for ended in self.end(name)]
 
     # What the caller hears
 
@@ -149,6 +153,12 @@ class Replies:
     def spoke(self, response_id: str) -> bool:
         """Whether any voice came of a response."""
         return any(item.received for item in self._items.values() if item.response == response_id)
+
+    def said(self, response_id: str) -> str | None:
+        """The words of a response that is not done; None if it has sound, and its words are not known."""
+        its = [item for item in self._items.values() if item.response == response_id]
+        words = " ".join(item.said for item in its if item.said)
+        return None if not words and any(item.received for item in its) else words
 
     def settle(self, item_id: str, heard_ms: int | None) -> list[str]:
         """The caller heard so much of an item; None: all. What to tell the server, once."""

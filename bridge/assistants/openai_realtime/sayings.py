@@ -1,4 +1,4 @@
-"""The responses that the bridge asks for with words of its own: greeting, recovery, farewell, filler.
+"""The responses that the bridge asks for with words of its own: greeting, recovery, prompt, farewell, filler.
 
 A response's instructions take the place of the session's, so the assistant's character is told again each time.
 """
@@ -33,6 +33,10 @@ class Sayings:
     def recovery(self, say: str) -> Request:
         """The first words after a connection was lost."""
         return Request(Purpose.RECOVERY, self._exactly(say))
+
+    def prompt(self, say: str) -> Request:
+        """What the caller is to type."""
+        return Request(Purpose.PROMPT, self._exactly(say))
 
     def farewell(self, instructions: str) -> Request:
         """The last words of the call."""

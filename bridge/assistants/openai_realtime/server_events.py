@@ -62,15 +62,27 @@ class SessionUpdated(Event, tag="session.updated"):
 
 
 class SpeechStarted(Event, tag="input_audio_buffer.speech_started"):
-    """The server's voice detection: the caller speaks."""
+    """The server's voice detection: the caller speaks. Its time is where the item begins, padding included."""
 
     item_id: str | None = None
+    audio_start_ms: Any = None
+
+    @property
+    def at_ms(self) -> int | None:
+        """By the session's clock of audio."""
+        return _whole(self.audio_start_ms)
 
 
 class SpeechStopped(Event, tag="input_audio_buffer.speech_stopped"):
     """The server's voice detection: the caller paused."""
 
     item_id: str | None = None
+    audio_end_ms: Any = None
+
+    @property
+    def at_ms(self) -> int | None:
+        """By the session's clock of audio."""
+        return _whole(self.audio_end_ms)
 
 
 class Committed(Event, tag="input_audio_buffer.committed"):

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.assistant_settings import Address, AssistantSettings
+from bridge.assistant_settings import Address, AssistantSettings, BargeInSettings
 from bridge.assistants.openai_realtime.account import (
     OPENAI,
     Headers,
@@ -53,7 +53,7 @@ from bridge.assistants.openai_realtime.session import (
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
 from bridge.faults import HIDDEN, masked
-from bridge.section import Section
+from bridge.section import Section, refusal
 from telecodecs.format import PCMU_8K
 
 
@@ -128,6 +128,9 @@ class RealtimeSettings(AssistantSettings):
     instructions_file: Path | None = None
     instructions: str = Field("", validate_default=True)
     turn_detection: TurnDetection = ServerVad()
+    barge_in: BargeInSettings = Field(
+        BargeInSettings(), description='with turn_detection = "none"; the server has settings of its own'
+    )
     noise_reduction: Literal["near_field", "far_field"] | None = None
     transcription: Annotated[Transcription | None, BeforeValidator(off)] = Field(
         Transcription(), description="false: none, but then the caller's words are lost with a connection"
@@ -168,6 +171,17 @@ class RealtimeSettings(AssistantSettings):
         description="how long a reply may be silent, before its first piece and between two: a turn without any "
         "response is asked for once more, then, or at once if one had begun, the connection counts as lost",
     )
+
+    @model_validator(mode="after")
+    def _hears_barge_ins_itself(self) -> "RealtimeSettings":
+        if "barge_in" in self.model_fields_set and self.turn_detection.type != "none":
+            raise refusal(
+                ("barge_in",),
+                f"should be left out with turn_detection {self.turn_detection.type!r}: the server hears the caller; "
+                'it goes with turn_detection = "none"',
+                self.barge_in,
+            )
+        return self
 
     @field_validator("instructions_file")
     @classmethod

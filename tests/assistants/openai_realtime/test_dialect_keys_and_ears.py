@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from bridge.commands import AppendAudio, EnterDigits, OpenAssistant, TruncateReply
-from bridge.events import CallerPaused, CallerSpoke, ReplyEnded
+from bridge.events import CallerCalmed, CallerPaused, CallerSpoke, CallerStirred, EntryEnd, ReplyEnded
 from bridge.phone.wav import read_wav
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, PCMU_8K, AudioFormat
@@ -16,7 +17,7 @@ from telecodecs.g711 import ulaw_decode
 from telecodecs.resample import resample
 
 if TYPE_CHECKING:
-    from tests.assistants.openai_realtime.conftest import Dial, Outcome
+    from tests.assistants.openai_realtime.conftest import Dial, Outcome, RealtimeLine
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 
@@ -66,6 +67,74 @@ def test_an_entry_that_is_only_told(dial: "Dial") -> None:
     )
 
 
+ENTRIES = [
+    (EnterDigits("12", EntryEnd.TERMINATOR, "#"), TYPED),
+    (EnterDigits("", EntryEnd.TERMINATOR, "#"), "item user: The caller typed on the keypad: #"),
+    (EnterDigits("#"), "item user: The caller typed on the keypad: #"),
+    (EnterDigits("1", EntryEnd.INVALID), "item user: The caller typed on the keypad: 1 (It is too short.)"),
+    (
+        EnterDigits("4111111111111111", sealed="entry-1"),
+        "item user: The caller typed a confidential entry of 16 digits on the keypad; its name is entry-1.",
+    ),
+    (
+        EnterDigits("4", EntryEnd.INVALID, sealed="entry-2"),
+        "item user: The caller typed a confidential entry of 1 digit on the keypad; its name is entry-2. "
+        "(It is too short.)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("entry", "told"), ENTRIES)
+@pytest.mark.parametrize("respond", ["create", "silence", "none"])
+def test_an_entry_that_nobody_asked_for(dial: "Dial", entry: EnterDigits, told: str, respond: str) -> None:
+    line = dial(dtmf={"respond": respond})
+    line.open()
+    follows = {"create": ["create"], "silence": ["append 4800"], "none": []}
+    assert line.tell(entry) == [told, *follows[respond]]
+
+
+@pytest.mark.parametrize("respond", ["create", "silence", "none"])
+def test_a_caller_who_has_hung_up_is_not_answered(dial: "Dial", respond: str) -> None:
+    line = dial(dtmf={"respond": respond})
+    line.open()
+    line.play([(1.0, "created R1", []), (1.1, EnterDigits("12", EntryEnd.HANGUP), [TYPED])])
+    assert line.tell(EnterDigits("", EntryEnd.QUIET)) == [], "nor one who has typed nothing"
+
+
+def test_the_text_of_an_entry_cannot_tell_what_is_sealed(dial: "Dial") -> None:
+    line = dial(dtmf={"text": "Keys {digits}!"})
+    line.open()
+    line.tell(EnterDigits("48151623", sealed="entry-1"))
+    assert "48151623" not in str(line.sent)
+
+
+# What we append moves the server's clock, and not the caller's
+
+
+def speech_at(line: "RealtimeLine", kind: str, ms: object) -> "list[Outcome]":
+    field = {"speech": "audio_start_ms", "pause": "audio_end_ms"}[kind]
+    return line.hear(line.event(f"{kind} U1") | {field: ms})
+
+
+def test_times_of_speech_are_those_of_the_callers_own_audio(dial: "Dial") -> None:
+    line = dial(dtmf={"respond": "silence"}, turn_detection={"silence_duration_ms": 500})
+    line.open()
+    line.tell(AppendAudio(bytes(8_000)))
+    assert speech_at(line, "speech", 300) == [CallerSpoke(at_ms=300)]
+    assert speech_at(line, "pause", 900) == [CallerPaused("U1", 900)]
+    line.tell(EnterDigits("12"))  # 600 ms of silence, from 1000 on
+    line.tell(AppendAudio(bytes(8_000)))
+    assert speech_at(line, "speech", 1_900) == [CallerSpoke(at_ms=1_300)]
+    assert speech_at(line, "pause", 2_500) == [CallerPaused("U1", 1_900)]
+
+
+@pytest.mark.parametrize("ms", [None, "soon", [], {}])
+def test_a_time_that_is_none_is_left_out(dial: "Dial", ms: object) -> None:
+    line = dial()
+    line.open()
+    assert speech_at(line, "speech", ms) == [CallerSpoke()]
+
+
 # Our own turn detection
 
 
@@ -74,6 +143,12 @@ def speech(line: AudioFormat) -> bytes:
     spoken = read_wav(FIXTURES / "sentence-en-us-male.wav")
     samples = ulaw_decode(np.frombuffer(spoken + b"\xff" * 12_000, np.uint8))
     return encoder(line)(resample(samples, 8_000, line.rate_hz))
+
+
+def timeless(outcome: "list[Outcome]") -> "list[Outcome]":
+    """Where exactly speech begins is the detector's affair."""
+    times = (CallerSpoke, CallerPaused)
+    return [structs.replace(word, at_ms=None) if isinstance(word, times) else word for word in outcome]
 
 
 @pytest.mark.parametrize("format", [PCMU_8K, L16_16K], ids=str)
@@ -85,7 +160,7 @@ def test_without_the_servers_turn_detection_we_hear_turns(dial: "Dial", format: 
     heard: list[Outcome] = []
     for at in range(0, len(audio), size):
         line.now += 0.02
-        outcome = line.tell(AppendAudio(audio[at : at + size]))
+        outcome = timeless(line.tell(AppendAudio(audio[at : at + size])))
         assert outcome[0] == f"append {len(audio[at : at + size])}"
         heard += outcome[1:]
         if CallerSpoke() in outcome:
@@ -104,6 +179,30 @@ def test_without_the_servers_turn_detection_we_hear_turns(dial: "Dial", format: 
     )
 
 
+def test_our_own_ears_count_the_callers_audio_alone(dial: "Dial") -> None:
+    line = dial(turn_detection={"type": "none", "silence_duration_ms": 700}, dtmf={"respond": "silence"})
+    line.open()
+    heard: list[Outcome] = []
+    for _ in range(2):
+        heard += line.tell(AppendAudio(speech(PCMU_8K)))
+        line.tell(EnterDigits("12"))  # 800 ms
+    first, second = (word.at_ms for word in heard if isinstance(word, CallerSpoke))
+    assert first is not None
+    assert second is not None
+    assert abs(second - first - len(speech(PCMU_8K)) // 8) <= 60
+
+
+def test_a_caller_who_only_stirs(dial: "Dial") -> None:
+    line = dial(turn_detection="none", barge_in={"confirm_ms": 800})
+    line.open()
+    audio = speech(PCMU_8K)
+    cough, rest = audio[: 8 * 700], bytes([0xFF]) * 8_000
+    stirs = line.tell(AppendAudio(cough)) + line.tell(AppendAudio(rest))
+    assert stirs == ["append 5600", CallerStirred(), "append 8000", CallerCalmed()]
+    speaks = timeless(line.tell(AppendAudio(audio + rest)))
+    assert speaks[1:] == ["commit", "create", CallerStirred(), CallerSpoke(), CallerPaused()]
+
+
 def test_what_is_noticed_while_audio_is_sent_is_due_at_once(dial: "Dial") -> None:
     line = dial(turn_detection="none")
     line.open()
@@ -111,7 +210,7 @@ def test_what_is_noticed_while_audio_is_sent_is_due_at_once(dial: "Dial") -> Non
     line.now = 5.0
     line.dialect.encode(AppendAudio(audio[: len(audio) // 2]), 5.0)
     assert line.dialect.deadline() == 5.0
-    assert line.hear("transcribed U0 ") == [CallerSpoke()], "in order, if a message comes first"
+    assert timeless(line.hear("transcribed U0 ")) == [CallerSpoke()], "in order, if a message comes first"
     assert line.dialect.deadline() is None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from bridge.assistant_settings import BargeInSettings
 from bridge.assistants.openai_realtime.session import OwnVad, SemanticVad, ServerVad
 from bridge.assistants.openai_realtime.settings import Dtmf, Filler, Greeting, RealtimeSettings
 from bridge.faults import faults_in
@@ -26,6 +27,7 @@ SAME: list[tuple[str, Any, Any]] = [
     ("turn_detection", "semantic_vad", SemanticVad(type="semantic_vad")),
     ("turn_detection", "none", OwnVad(type="none")),
     ("turn_detection", {"threshold": 0.4}, ServerVad(threshold=0.4)),
+    ("barge_in", {"confirm_ms": 300}, BargeInSettings(confirm_ms=300)),
     ("dtmf", {"text": "Keys: {digits}."}, Dtmf(text="Keys: {digits}.")),
     ("transcription", False, None),
     ("voice", False, None),
@@ -36,7 +38,8 @@ SAME: list[tuple[str, Any, Any]] = [
 
 @pytest.mark.parametrize(("key", "said", "meant"), SAME)
 def test_short_ways_to_say_it(key: str, said: Any, meant: Any) -> None:
-    assert getattr(settings(**{key: said}), key) == meant
+    ears = {"turn_detection": "none"} if key == "barge_in" else {}
+    assert getattr(settings(**{key: said}, **ears), key) == meant
 
 
 def test_the_defaults_are_said_where_the_dialect_leans_on_them() -> None:
@@ -75,6 +78,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"turn_detection": {"treshold": 0.5}}, "turn_detection.treshold", "did you mean threshold?"),
     ({"turn_detection": {"type": "vad"}}, "turn_detection", "'server_vad', 'semantic_vad', 'none'"),
     ({"turn_detection": {"type": "semantic_vad", "threshold": 0.5}}, "turn_detection.threshold", "known here"),
+    ({"barge_in": {}}, "barge_in", "should be left out with turn_detection 'server_vad': the server hears"),
+    ({"turn_detection": "none", "barge_in": {"confirm_ms": -1}}, "barge_in.confirm_ms", "greater than or"),
     ({"turn_detection": {"threshold": 1.5}}, "turn_detection.threshold", "less than or equal to 1"),
     ({"noise_reduction": "on"}, "noise_reduction", "'near_field' or 'far_field'"),
     ({"max_output_tokens": 0}, "max_output_tokens", "greater than or equal to 1; Input should be 'inf'"),

@@ -22,7 +22,11 @@ READS: list[tuple[str, object]] = [
     ),
     (
         '{"type":"input_audio_buffer.speech_started","audio_start_ms":100,"item_id":"U"}',
-        event.SpeechStarted("U"),
+        event.SpeechStarted("U", 100),
+    ),
+    (
+        '{"type":"input_audio_buffer.speech_stopped","audio_end_ms":900,"item_id":"U"}',
+        event.SpeechStopped("U", 900),
     ),
     ('{"type":"input_audio_buffer.speech_stopped"}', event.SpeechStopped(None)),
     (

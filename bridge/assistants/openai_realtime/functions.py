@@ -1,0 +1,110 @@
+"""What becomes of a function call: somebody runs it, or it is built in and done here; each gets one output.
+
+Built in are hang_up, note, collect_digits and send_digits. An entry is asked for at once, for the caller may type while
+the prompt is still being said; its output comes when the entry ends, and no filler is said over it.
+No clock: `now` is seconds.
+"""
+
+from collections.abc import Callable
+
+from msgspec import json
+
+from bridge.assistants.openai_realtime import keypad, wire
+from bridge.assistants.openai_realtime.arguments import Refused, entry_in, keys_in, note_in, nothing_in
+from bridge.assistants.openai_realtime.calls import Called, Calls
+from bridge.assistants.openai_realtime.leaving import Leaving
+from bridge.commands import EnterDigits
+from bridge.contracts import Answer, Utterance
+from bridge.events import AssistantLeaving, EntryEnd, NoteTaken, PressAsked
+
+
+class Functions:
+    """One session's. `new_id`: the next name for an item or an event of ours."""
+
+    def __init__(self, calls: Calls, leaving: Leaving, new_id: Callable[[], str]) -> None:
+        self._calls = calls
+        self._leaving = leaving
+        self._new_id = new_id
+        self._prompts: dict[str, str] = {}  # by call, until its response is done
+        self._built_in = {
+            "hang_up": self._hang_up,
+            "note": self._note,
+            "collect_digits": self._collect_digits,
+            "send_digits": self._send_digits,
+        }
+
+    def call(self, call: Called, now: float) -> list[Utterance]:
+        """A call of which all is known."""
+        self._calls.join(call)
+        built_in = self._built_in.get(call.name)
+        if built_in is None:
+            return [self._calls.begin(call, now)]
+        try:
+            return built_in(call)
+        except Refused as wrong:
+            return [self._put_out(call.call_id, f"error: {wrong}")]
+
+    def refuse(self, call: Called) -> list[Utterance]:
+        """A call in a response that was interrupted: nobody waits for it."""
+        return [self._put_out(call.call_id, "error: interrupted", follow_up=False)]
+
+    def answer(self, call_id: str, output: str) -> list[Utterance]:
+        """What came of a function that somebody else ran."""
+        return [self._put_out(call_id, output)] if self._calls.answered(call_id) else []
+
+    def is_asked(self, entry: EnterDigits) -> bool:
+        """Whether a call of this session waits for this entry."""
+        return self._calls.awaits(entry.asked)
+
+    def enter(self, entry: EnterDigits) -> list[Utterance]:
+        """The entry that a call asked for."""
+        self._calls.answered(entry.asked)
+        self._prompts.pop(entry.asked, None)
+        follow_up = entry.reason is not EntryEnd.HANGUP
+        return [self._put_out(entry.asked, keypad.output(entry), follow_up=follow_up)]
+
+    def take_prompt(self, said: str | None) -> str:
+        """What the caller is still to be told of entries that are asked for, once; nothing if `said` has it.
+
+        `said`: the words of the response that asked; None if it had sound, and they are not known.
+        """
+        prompts = [prompt for prompt in self._prompts.values() if not _has(said, prompt)]
+        self._prompts.clear()
+        return " ".join(prompts)
+
+    def _note(self, call: Called) -> list[Utterance]:
+        return [NoteTaken(note_in(call.arguments)), self._put_out(call.call_id, "noted")]
+
+    def _hang_up(self, call: Called) -> list[Utterance]:
+        nothing_in(call.arguments)
+        self._leaving.call(call.response_id)
+        return [AssistantLeaving(), self._put_out(call.call_id, "the call ends now", follow_up=False)]
+
+    def _collect_digits(self, call: Called) -> list[Utterance]:
+        prompt, asked = entry_in(call.call_id, call.arguments)
+        self._calls.wait_for_entry(call)
+        if prompt:
+            self._prompts[call.call_id] = prompt
+        return [asked]
+
+    def _send_digits(self, call: Called) -> list[Utterance]:
+        keys = keys_in(call.arguments)
+        return [PressAsked(keys), self._put_out(call.call_id, json.encode({"sent": keys}).decode())]
+
+    def _put_out(self, call_id: str, output: str, *, follow_up: bool = True) -> Answer:
+        item_id = self._new_id()
+        if follow_up:
+            self._calls.put_out(item_id)
+        return Answer(wire.create_output(call_id, output, item_id))
+
+
+def _has(said: str | None, prompt: str) -> bool:
+    """Whether what was said is the prompt, in these words or nearly: at least half of them."""
+    if said is None:
+        return True
+    wanted = _words(prompt)
+    return 2 * len(wanted & _words(said)) >= len(wanted)
+
+
+def _words(text: str) -> set[str]:
+    return {"".join(filter(str.isalnum, word)) for word in text.casefold().split()} - {""}
