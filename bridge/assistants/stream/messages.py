@@ -1,0 +1,126 @@
+"""What an assistant may say in the stream protocol, kind by kind.
+
+Wire: docs/stream-assistants.md; `type` is the kind. Fields that a kind does not have are refused: a misspelt one should
+not pass for a default. Times are ms in `_ms`, seconds in `_s`; audio is base64 there and bytes here.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Raw, Struct
+
+from bridge.assistants.stream.formats import WireFormat
+
+VERSION = 1
+
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Position = Annotated[int, Meta(ge=0)]
+
+
+class _Wire(Struct, tag_field="type", forbid_unknown_fields=True):
+    """A message by its kind."""
+
+
+class Hello(_Wire, tag="hello"):
+    """The assistant is there, and chooses. None: the first on offer."""
+
+    version: int = VERSION
+    hears: WireFormat | None = None
+    speaks: WireFormat | None = None
+    audio: Literal["binary", "base64"] = "binary"
+    turns: Literal["bridge", "assistant"] = "bridge"
+    keys: Literal["each", "entries", "both", "none"] = "entries"
+
+
+class Audio(_Wire, tag="audio"):
+    """The assistant's voice; base64 on the wire."""
+
+    audio: bytes
+
+
+class Reply(_Wire, tag="reply"):
+    """What comes next belongs to a new item."""
+
+    item: Name | None = None
+
+
+class ReplyEnd(_Wire, tag="reply_end"):
+    """The open item is complete."""
+
+
+class Words(_Wire, tag="said"):
+    """What the assistant says, or understood the caller to say."""
+
+    who: Literal["assistant", "caller"]
+    text: str
+    item: Name | None = None
+
+
+class Interrupt(_Wire, tag="interrupt"):
+    """Stop what is played."""
+
+    at_ms: Position | None = None
+
+
+class SpeechStopped(_Wire, tag="speech_stopped"):
+    """The caller has finished."""
+
+    at_ms: Position | None = None
+
+
+class CollectDigits(_Wire, tag="collect_digits"):
+    """Wait for an entry."""
+
+    id: Name
+    length: Annotated[int, Meta(ge=1, le=128)] | None = None
+    terminator: Annotated[str, Meta(pattern=r"^[0-9*#A-D]*$", max_length=16)] | None = None
+    timeout_s: Annotated[float, Meta(gt=0, le=3600)] | None = None
+    sensitive: bool = False
+
+
+class SendDigits(_Wire, tag="send_digits"):
+    """Press keys towards the caller's end."""
+
+    keys: Annotated[str, Meta(pattern=r"^[0-9*#A-DwW]+$", max_length=128)]
+
+
+class CallTool(_Wire, tag="call_tool"):
+    """Run a tool."""
+
+    id: Name
+    tool: str
+    arguments: Raw = Raw(b"{}")
+
+
+class Note(_Wire, tag="note"):
+    """A line for the journal."""
+
+    text: Annotated[str, Meta(max_length=10_000)]
+
+
+class HangUp(_Wire, tag="hang_up"):
+    """End the call, once all was heard."""
+
+    why: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Complaint(_Wire, tag="error"):
+    """The assistant did not like what it got."""
+
+    why: Annotated[str, Meta(max_length=10_000)] = ""
+
+
+FromAssistant = (
+    Hello
+    | Audio
+    | Reply
+    | ReplyEnd
+    | Words
+    | Interrupt
+    | SpeechStopped
+    | CollectDigits
+    | SendDigits
+    | CallTool
+    | Note
+    | HangUp
+    | Complaint
+)

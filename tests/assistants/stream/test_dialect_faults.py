@@ -1,0 +1,149 @@
+"""The stream protocol where an assistant keeps it badly: what is wrong costs itself, and is told."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.assistants.stream import wire
+from bridge.assistants.stream.dialect import MOST_BYTES, StreamDialect
+from bridge.assistants.stream.settings import StreamSettings
+from bridge.commands import (
+    AnswerTool,
+    ConfirmHeard,
+    DropReply,
+    OpenAssistant,
+    TruncateReply,
+)
+from bridge.contracts import Answer
+from bridge.errors import MalformedMessage
+from bridge.events import (
+    AssistantComplained,
+    AssistantEvent,
+    Ignored,
+    NoteTaken,
+    ReplyAudio,
+    ReplyEnded,
+)
+from telecodecs.format import PCMU_8K
+
+if TYPE_CHECKING:
+    from tests.assistants.stream.conftest import Came, Dial, Row
+
+SOUND = b"\x10\x20" * 80
+# What is wrong costs itself
+
+ODD = {"type": "hello", "speaks": {"encoding": "l16", "rate_hz": 16000}, "turns": "assistant"}
+WRONG: "list[tuple[Came, str]]" = [
+    ("", 'not a JSON object; {"type": "…"} would be right'),
+    ("[]", 'not a JSON object; {"type": "…"} would be right'),
+    (b"odd", "audio: 3 bytes are no whole samples; for l16/16000 an even number is right"),
+    ({"type": "audio", "audio": "//8="[:3]}, "audio: audio: Invalid base64 encoded string"),
+    ({"type": "audio", "audio": "/w=="}, "audio: 1 bytes are no whole samples; for l16/16000 an even number is right"),
+    (bytes(20_000_000), f"a message of 20000000 bytes; at most {MOST_BYTES} are right: cut it"),
+    (" " * (MOST_BYTES + 1), f"a message of {MOST_BYTES + 1} bytes; at most {MOST_BYTES} are right: cut it"),
+    ({"type": "reply", "item": "used"}, "reply: item was given before; a new name is right, or none"),
+    ({"type": "reply_end"}, "reply_end: no item is open; reply opens one, or audio does"),
+    ({"type": "said", "who": "assistant", "text": "a", "item": "x"}, "said: there is no such item; one that reply has opened is right"),
+    ({"type": "said", "who": "caller", "text": "a", "item": "used"}, "said: item should be left out where the caller said it"),
+    ({"type": "collect_digits", "id": "open"}, "collect_digits: id is that of a wish that waits for its answer; a new one is right"),
+    ({"type": "call_tool", "id": "open", "tool": "look"}, "call_tool: id is that of a wish that waits for its answer; a new one is right"),
+    ({"type": "call_tool", "id": "t", "tool": "hang_up"}, "call_tool: there is no such tool; one of look, book is right"),
+    ({"type": "call_tool", "id": "t", "tool": "look", "arguments": []}, "call_tool: arguments should be an object"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("came", "why"), WRONG)
+def test_what_is_wrong_costs_itself_and_the_assistant_is_told(dial: "Dial", came: "Came", why: str) -> None:
+    line = dial().open(speaks={"encoding": "l16", "rate_hz": 16000})
+    line.pass_on(1.0, {"type": "reply", "item": "used"})
+    line.pass_on(1.0, {"type": "reply_end"})
+    line.pass_on(1.0, {"type": "collect_digits", "id": "open"})
+    rows: list[Row] = [(1.0, came, [{"refused": why}]), (1.1, SOUND, [ReplyAudio("item-1", SOUND)])]
+    line.play(rows)
+
+
+def test_what_it_does_not_know_is_ignored_and_told(dial: "Dial") -> None:
+    rows: list[Row] = [
+        (1.0, {"type": "transfer", "to": "x"},
+            [Ignored("transfer"), {"type": "error", "why": "transfer is reserved: the bridge cannot do it yet"}]),
+        (1.0, {"type": "reply_ended"},
+            [Ignored("reply_ended"), {"type": "error", "why": "there is no type 'reply_ended'; did you mean reply_end?"}]),
+    ]  # fmt: skip
+    dial().open().play(rows)
+
+
+def test_a_complaint_is_not_answered_and_its_keys_are_masked(dial: "Dial") -> None:
+    complaint = {"type": "error", "why": "no such key: sk-abc123 " + "x " * 400}
+    (told,) = dial().open().pass_on(1.0, complaint)
+    assert isinstance(told, AssistantComplained)
+    assert told.why.startswith("no such key: *** x x")
+    assert len(told.why) == 300
+
+
+def test_an_assistant_without_tools_is_told_so(dial: "Dial") -> None:
+    dialect = StreamDialect(StreamSettings(url="ws://127.0.0.1/"))
+    dialect.encode(OpenAssistant("CA1", PCMU_8K), 0.0)
+    dialect.decode('{"type":"hello"}', 0.0)
+    with pytest.raises(MalformedMessage, match="there is no such tool; the settings have none"):
+        dialect.decode('{"type":"call_tool","id":"t","tool":"look"}', 0.0)
+
+
+def test_answers_that_nobody_waits_for_are_not_told(dial: "Dial") -> None:
+    rows: list[Row] = [
+        (1.0, AnswerTool("t", "late"), []),
+        (1.0, ConfirmHeard("of another"), []),
+        (1.0, TruncateReply("of another", 10), []),
+        (1.0, DropReply("of another"), []),
+    ]
+    dial().open().play(rows)
+
+
+def test_what_was_noticed_is_told_before_what_is_read_next(dial: "Dial") -> None:
+    dialect = dial().open(turns="bridge").dialect
+    dialect.decode(SOUND, 1.0)
+    dialect.encode(DropReply("item-1"), 1.1)
+    assert dialect.deadline() == 1.1
+    with pytest.raises(MalformedMessage):
+        dialect.decode("rubbish", 1.2)
+    why = 'not a JSON object; {"type": "…"} would be right'
+    assert dialect.decode('{"type":"note","text":"n"}', 1.3) == [
+        ReplyEnded("item-1"),
+        Answer(wire.error(why)),
+        NoteTaken("n"),
+    ]
+
+
+MESSAGES: "list[Came]" = [
+    SOUND,
+    b"",
+    {"type": "reply"},
+    {"type": "reply", "item": "item-2"},
+    {"type": "reply_end"},
+    {"type": "said", "who": "assistant", "text": "a"},
+    {"type": "interrupt"},
+    DropReply("item-1"),
+    TruncateReply("item-2", 20),
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.6]), st.sampled_from(MESSAGES))))
+def test_sound_is_of_one_item_at_a_time_and_what_has_ended_has_ended(
+    dial: "Dial", steps: "list[tuple[float, Came]]"
+) -> None:
+    line, now = dial().open(), 1.0
+    speaking, ended = None, set()
+    for wait_s, came in steps:
+        now += wait_s
+        for event in line.pass_on(now, came):
+            assert isinstance(event, AssistantEvent | dict | str)
+            match event:
+                case ReplyAudio(item=item):
+                    assert item not in ended
+                    assert speaking in (None, item)
+                    speaking = item
+                case ReplyEnded(item):
+                    assert item == speaking
+                    ended.add(item)
+                    speaking = None

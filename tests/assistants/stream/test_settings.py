@@ -1,0 +1,70 @@
+"""What can be set of an assistant of kind "stream", and what is refused."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from bridge.assistant_settings import Address, BargeInSettings
+from bridge.assistants.stream.settings import StreamSettings
+from bridge.faults import faults_in
+
+
+def settings(**fields: Any) -> StreamSettings:
+    return StreamSettings.model_validate({"url": "wss://assistant.example.com/calls"} | fields)
+
+
+def test_the_defaults() -> None:
+    stream = settings()
+    assert stream.address() == Address("wss://assistant.example.com/calls", {})
+    assert stream.barge_in == BargeInSettings(min_speech_ms=100, confirm_ms=0)
+    assert (stream.silence_ms, stream.preconnect, stream.tools) == (700, False, {})
+
+
+def test_the_upgrade_has_the_headers() -> None:
+    stream = settings(url="ws://127.0.0.1:8093/?line=2", headers={"Authorization": "Bearer abc"})
+    assert stream.address() == Address("ws://127.0.0.1:8093/?line=2", {"Authorization": "Bearer abc"})
+
+
+def test_tools_may_be_called_as_by_any_assistant() -> None:
+    assert list(settings(tools={"look": {"url": "https://shop.example.com/orders"}}).tools) == ["look"]
+
+
+def test_secrets_are_not_shown() -> None:
+    stream = settings(url="wss://x.example/?key=s3cret", headers={"X-Key": "s3cret"})
+    assert "s3cret" not in repr(stream)
+    assert "s3cret" not in str(stream.model_dump(mode="json"))
+
+
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"url": None}, "url", "should be a valid string"),
+    ({"url": "https://x/calls"}, "url", "should be a WebSocket's address such as wss://"),
+    ({"url": "x/calls"}, "url", "should be a WebSocket's address such as wss://"),
+    ({"url": "ws:///calls"}, "url", "should be a WebSocket's address such as wss://"),
+    ({"url": "ws://x:99999/"}, "url", "port between 1 and 65535"),
+    ({"url": "ws://x/#top"}, "url", "should have no fragment"),
+    ({"url": "ws://me:pass@x/"}, "url", "should have no user and no password; headers"),
+    ({"headers": {"X A": "a"}}, "headers", "'X A' is no header's name"),
+    ({"headers": {"X-A": "a\r\nX-B: b"}}, "headers.X-A", "should be one line of ASCII"),
+    ({"headers": {"X-A": ""}}, "headers.X-A", "should be one line of ASCII"),
+    ({"silence_ms": 50}, "silence_ms", "greater than or equal to 100"),
+    ({"barge_in": {"confirm": 200}}, "barge_in.confirm", "did you mean confirm_ms?"),
+    ({"barge_in": {"min_speech_ms": 5}}, "barge_in.min_speech_ms", "greater than or equal to 20"),
+    (
+        {"tools": {"hang_up": {}}},
+        "tools",
+        "hang_up should be left out; such an assistant has a message for it",
+    ),
+    ({"tools": {"note": {}}}, "tools", "note should be left out"),
+    ({"tools": {"look": {}}}, "tools", "look should have a function or a url"),
+    ({"voice": "marin"}, "voice", "known here: kind, fallback"),
+]
+
+
+@pytest.mark.parametrize(("fields", "key", "why"), REFUSED)
+def test_refused(fields: dict[str, Any], key: str, why: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        settings(**fields)
+    (fault,) = faults_in(refused.value, fields)
+    assert ".".join(fault.key) == key
+    assert why in fault.message
