@@ -1,11 +1,13 @@
 """Connects calls with assistants: by name to a dialect, a leg and the tools that the settings give it."""
 
 from bridge.assistants import ASSISTANTS
+from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.commands import OpenAssistant
 from bridge.config import Settings
 from bridge.contracts import Connection, Leg, Lost, Receive
 from bridge.dialling import Dialler
 from bridge.phone.wav import read_wav
+from bridge.posting import Poster
 from bridge.preconnect import Preconnections
 from bridge.seat import MemoryLeg
 from bridge.succession import Plan
@@ -23,6 +25,7 @@ class Switchboard:
         settings.check_assistants({name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
         self._plans = {name: self._plan(name) for name in names}
         self._dialler = Dialler()
+        self._poster = Poster()
         self._preconnections = Preconnections(self._dialler.dial)
 
     def _plan(self, name: str) -> Plan:
@@ -53,6 +56,9 @@ class Switchboard:
         leg: Leg
         if address is None:
             leg = MemoryLeg(receive)
+        elif isinstance(settings, TurnBasedSettings) and settings.is_posted:
+            answer_s, most_bytes = settings.reply_s, settings.max_reply_bytes
+            leg = self._poster.open(address, receive, lost, answer_s=answer_s, most_bytes=most_bytes)
         else:
             claimed = self._preconnections.claim(command.call, name, receive, lost)
             leg = claimed or self._dialler.dial(address, receive, lost)
@@ -62,5 +68,6 @@ class Switchboard:
         """Drop what is connected, and stop what runs."""
         self._preconnections.close()
         await self._dialler.aclose()
+        await self._poster.aclose()
         for toolbox in self._toolboxes.values():
             await toolbox.aclose()

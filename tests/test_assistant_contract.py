@@ -30,6 +30,8 @@ from bridge.events import (
     ReplyAudio,
     ReplyEnded,
 )
+from bridge.fake_assistant import turn_based as fake_turn_based
+from bridge.fake_assistant.script import Script
 from bridge.fake_openai import conversation as fake_openai
 from bridge.fake_openai.script import parse_script
 from bridge.media import Conversion
@@ -116,10 +118,59 @@ class FakeServer:
         return [act for act in acts if isinstance(act, str)]
 
 
-OTHER_ENDS: dict[str, Callable[[], OnTheirOwn | FakeServer]] = {
+class UsersOwn:
+    """The other end of a stream: it takes the line's format, once, and says back what it hears."""
+
+    def __init__(self) -> None:
+        self._greeted = False
+
+    def hear(self, message: Message) -> list[Message]:
+        match message:
+            case bytes():
+                return [message]
+            case str() if message.startswith('{"type":"hello"') and not self._greeted:
+                self._greeted = True
+                return ['{"type":"hello"}']
+            case str() if message.startswith('{"type":"interrupted"'):
+                return ['{"type":"reply"}']
+            case _:
+                return []
+
+    def wait(self) -> list[Message]:
+        return []
+
+
+class InTurn:
+    """The other end of a turn-based assistant: says back what it hears, in its own time."""
+
+    def __init__(self) -> None:
+        self._server = fake_turn_based.Conversation(Script(reply_s=0))
+        self._greeting = self._server.begin(0.0)
+
+    def hear(self, message: Message) -> list[Message]:
+        assert isinstance(message, str)
+        return self._messages(self._server.hear(message, 0.0))
+
+    def wait(self) -> list[Message]:
+        return self._messages(self._server.due(30.0))
+
+    def _messages(self, acts: Sequence[object]) -> list[Message]:
+        acts, self._greeting = [*self._greeting, *acts], []
+        return [act for act in acts if isinstance(act, str)]
+
+
+SETTINGS = {"stream": {"url": "ws://127.0.0.1/"}, "turn-based": {"url": "ws://127.0.0.1/"}}
+"""What has to be set."""
+
+MU_LAW_ALONE = {"turn-based"}
+"""What its protocol knows."""
+
+OTHER_ENDS: dict[str, Callable[[], OnTheirOwn | FakeServer | UsersOwn | InTurn]] = {
     "echo": OnTheirOwn,
     "parrot": OnTheirOwn,
     "openai-realtime": FakeServer,
+    "stream": UsersOwn,
+    "turn-based": InTurn,
 }
 
 
@@ -128,7 +179,9 @@ class Talk:
 
     def __init__(self, name: str) -> None:
         kind = ASSISTANTS[name]
-        self._assistant = kind.dialect(kind.settings(kind=name), ())
+        self._assistant = kind.dialect(
+            kind.settings.model_validate({"kind": name} | SETTINGS.get(name, {})), ()
+        )
         self._peer = OTHER_ENDS[name]()
         self.said: list[AssistantEvent] = []
 
@@ -172,7 +225,9 @@ def test_an_assistant_is_ready_before_it_says_anything(name: str, line: AudioFor
     assert isinstance(first, AssistantReady)
     Conversion(line, first.hears)  # or it raises
     Conversion(first.speaks, line)
-    if line.encoding in {Encoding.PCMU, Encoding.PCMA}:
+    if name in MU_LAW_ALONE:
+        assert first.hears == first.speaks == PCMU_8K
+    elif line.encoding in {Encoding.PCMU, Encoding.PCMA}:
         assert first.hears == first.speaks == line, "G.711 goes through untouched"
     assert not any(isinstance(event, AssistantReady) for event in more)
 

@@ -8,6 +8,10 @@ from bridge.assistants.echo import Echo
 from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.assistants.parrot import Parrot
+from bridge.assistants.stream.dialect import StreamDialect
+from bridge.assistants.stream.settings import StreamSettings
+from bridge.assistants.turn_based.dialect import TurnBasedDialect
+from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.contracts import Assistant, ToolSchema
 
 
@@ -23,4 +27,6 @@ ASSISTANTS: dict[str, Kind] = {
     "echo": Kind(AssistantSettings, lambda _settings, _tools: Echo()),
     "parrot": Kind(AssistantSettings, lambda _settings, _tools: Parrot()),
     "openai-realtime": Kind(RealtimeSettings, RealtimeDialect),
+    "stream": Kind(StreamSettings, StreamDialect),
+    "turn-based": Kind(TurnBasedSettings, TurnBasedDialect),
 }

@@ -8,10 +8,11 @@ import numpy as np
 from bridge.commands import AppendAudio, AssistantCommand, OpenAssistant, TypeDigit
 from bridge.contracts import Message
 from bridge.events import AssistantEvent, AssistantReady, CallerPaused, CallerSpoke, ReplyAudio, ReplyEnded
-from telecodecs.codec import decoder, encoder
+from telecodecs.codec import encoder
 from telecodecs.dtmf import tones
 from telecodecs.format import L16_16K, AudioFormat, Samples
-from telecodecs.speech import RATES_HZ, SpeechDetector, SpeechStarted
+from telecodecs.speech import RATES_HZ
+from telecodecs.turns import Paused, Spoke, TurnDetector
 
 LEAD_MS = 200
 """Said back from this much before the speech was found to start, and after it ended: soft sounds count too."""
@@ -72,9 +73,8 @@ class Parrot:
 
     def _open(self, line: AudioFormat) -> None:
         self._line = line
-        self._samples = decoder(line)
         self._pcm = encoder(line)
-        self._speech = SpeechDetector(rate_hz=line.rate_hz)
+        self._turns = TurnDetector(line)
         self._longest = line.bytes_in(LONGEST_S * 1000)
         self._remembered = line.bytes_in(REMEMBERED_MS)
         self._memory = bytearray()  # the caller's last words, up to `_heard`
@@ -85,17 +85,18 @@ class Parrot:
         self._memory += audio
         self._heard += len(audio)
         said: list[AssistantEvent] = []
-        for change in self._speech.feed(self._samples(audio)):
-            at = change.at_sample * self._line.sample_bytes
-            if isinstance(change, SpeechStarted):
-                self._utterance_start = at
-                said.append(CallerSpoke())
-            else:
-                said += [CallerPaused(), *self._repeat(at)]
-        if self._speech.speaking and self._heard - self._utterance_start >= self._longest:
+        for turn in self._turns.feed(audio):
+            at = self._line.bytes_in(turn.at_ms)
+            match turn:
+                case Spoke(at_ms):
+                    self._utterance_start = at
+                    said.append(CallerSpoke(at_ms=at_ms))
+                case Paused(at_ms):
+                    said += [CallerPaused(at_ms=at_ms), *self._repeat(at)]
+        if self._turns.speaking and self._heard - self._utterance_start >= self._longest:
             said += self._repeat(self._heard)
             self._utterance_start = self._heard
-        del self._memory[: -(self._longest if self._speech.speaking else self._remembered)]
+        del self._memory[: -(self._longest if self._turns.speaking else self._remembered)]
         return said
 
     def _repeat(self, end: int) -> list[AssistantEvent]:

@@ -121,7 +121,7 @@ def test_silence_is_not_answered() -> None:
 
 def test_a_sentence_that_does_not_end_is_not_answered_yet() -> None:
     audio = read_wav(FIXTURES / "sentence-en-us-male.wav")
-    assert events(listen(opened(), frames(audio[: 2 * SECOND]))) == [CallerSpoke()]
+    assert events(listen(opened(), frames(audio[: 2 * SECOND]))) == [CallerSpoke(at_ms=300)]
 
 
 KEYPAD_HZ = {"1": (697, 1209), "5": (770, 1336), "#": (941, 1477), "*": (941, 1209), "D": (941, 1633)}

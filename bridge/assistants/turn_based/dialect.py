@@ -1,0 +1,168 @@
+"""An assistant that takes turns: the caller speaks, then the assistant, each to the end; over a WebSocket or by posts.
+
+While it is the assistant's turn nothing of the caller's voice goes there, unless `barge_in` lets him take the turn back.
+`Turns` knows whose it is, `Frames` and `Posts` how it travels. The contract has no word for the keypad: an entry is for
+the tool `on_entry`, or a frame if the assistant knows one; over HTTP it is a post.
+No socket, no clock: `now` is seconds on the session's clock.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import json
+
+from bridge.assistants.turn_based.frames import Frames
+from bridge.assistants.turn_based.modes import Mode
+from bridge.assistants.turn_based.posts import Posts
+from bridge.assistants.turn_based.settings import ON_ENTRY, TurnBasedSettings
+from bridge.assistants.turn_based.turns import Turns
+from bridge.assistants.turn_based.way import Reply, Unknown, Unusable, UtteranceEnded, Way
+from bridge.commands import (
+    AnswerTool,
+    AppendAudio,
+    AssistantCommand,
+    CloseAssistant,
+    ConfirmHeard,
+    DropReply,
+    EnterDigits,
+    OpenAssistant,
+    TruncateReply,
+    TypeDigit,
+)
+from bridge.contracts import Answer, Message, ToolSchema, Utterance
+from bridge.errors import MalformedMessage
+from bridge.events import AssistantComplained, AssistantReady, Ignored, ToolCalled
+
+MOST_AWAITED = 8
+"""Posts without an answer; further entries are dropped. Each is worth a reply that somebody must hear."""
+
+
+class TurnBasedDialect:
+    """One conversation's."""
+
+    def __init__(self, settings: TurnBasedSettings, tools: Sequence[ToolSchema] = ()) -> None:
+        self._settings = settings
+        self._on_entry = next((tool for tool in tools if tool.name == ON_ENTRY), None)
+        self._entries = 0
+        self._way: Way = Posts(settings) if settings.is_posted else Frames(settings)
+        self._turns = Turns(settings, self._way)
+        self._passes_on = (
+            not settings.ends_locally and settings.barge_in is None
+        )  # audio, unheard by the bridge
+        self._puzzled = False  # it said something that we do not know, and that was told
+        self._due: float | None = None
+
+    def encode(self, command: AssistantCommand, now: float) -> Sequence[Message]:
+        """The messages, none or more, that carry this command. What is for the heart waits for `due`."""
+        turns = self._turns
+        if type(command) is AppendAudio:
+            if self._passes_on:
+                return self._way.say(command.audio) if turns.mode is Mode.SENDING else ()
+            turns.hear(command.audio, now)
+            if not (turns.sends or turns.tells):
+                return ()
+        elif turns.mode is not Mode.CLOSED:
+            self._carry(command, now)
+        sends, turns.sends = turns.sends, []
+        self._look_ahead(now)
+        return sends
+
+    def decode(self, message: Message, now: float) -> Sequence[Utterance]:
+        """Read one message. Raises `MalformedMessage` for half a reply; what follows from it waits for `due`."""
+        turns = self._turns
+        if turns.mode is Mode.CLOSED:
+            return ()
+        match self._way.read(message):
+            case UtteranceEnded():
+                if turns.mode is Mode.SENDING and self._settings.ends_remotely:
+                    turns.end_utterance(now)
+            case Reply() as reply:
+                turns.take(reply, now)
+            case Unusable(why, malformed):
+                turns.fail(why, now, told=malformed)
+                if malformed:
+                    self._look_ahead(now)
+                    raise MalformedMessage(why)
+            case Unknown(kind, why):
+                turns.tells.append(Ignored(kind))
+                if not self._puzzled:
+                    self._puzzled = True
+                    turns.tells.append(AssistantComplained(f"it sent {why}"))
+        return self._told(now)
+
+    def deadline(self) -> float | None:
+        """When `due` wants to be called, at the latest; asked after each command and each message."""
+        return self._due
+
+    def due(self, now: float) -> Sequence[Utterance]:
+        """What has fallen due by `now`."""
+        self._turns.fall_due(now)
+        return self._told(now)
+
+    def _told(self, now: float) -> Sequence[Utterance]:
+        turns = self._turns
+        told: list[Utterance] = [*turns.tells]
+        for message in turns.sends:
+            assert isinstance(message, str), "a post is the answer to a command"
+            told.append(Answer(message))
+        turns.tells, turns.sends = [], []
+        self._look_ahead(now)
+        return told
+
+    def _look_ahead(self, now: float) -> None:
+        turns = self._turns
+        self._due = now if turns.tells or turns.sends else turns.deadline()
+
+    # Commands
+
+    def _carry(self, command: AssistantCommand, now: float) -> None:
+        turns = self._turns
+        match command:
+            case OpenAssistant():
+                self._open(command, now)
+            case ConfirmHeard(item):
+                turns.heard(item, now)
+            case TruncateReply(item) | DropReply(item):
+                turns.cut(item, now)
+            case EnterDigits():
+                self._enter(command, now)
+            case CloseAssistant():
+                turns.close()
+            case AppendAudio() | TypeDigit() | AnswerTool():
+                pass
+
+    def _open(self, command: OpenAssistant, now: float) -> None:
+        """Ready at once: a connection that is still being made takes words, and drops audio."""
+        way, turns, barge_in = self._way, self._turns, self._settings.barge_in
+        turns.sends += way.open(command)
+        may_stir = barge_in is not None and barge_in.confirm_ms > 0
+        ready = AssistantReady(way.hears, way.speaks, keys_interrupt=way.keys_ask, may_stir=may_stir)
+        turns.tells.append(ready)
+        if turns.sends:
+            turns.awaited = 1
+            turns.wait()
+        else:
+            turns.begin(now)
+
+    def _enter(self, entry: EnterDigits, now: float) -> None:
+        turns = self._turns
+        if self._on_entry is not None:
+            turns.tells.append(self._entry_call(entry, self._on_entry))
+        if not self._way.keys_ask:
+            turns.sends += self._way.enter(entry)
+        elif turns.awaited >= MOST_AWAITED:
+            turns.complain(f"an entry was dropped: {MOST_AWAITED} posts have no answer yet")
+        else:
+            turns.interject(now)
+            turns.sends += self._way.enter(entry)
+            turns.awaited += 1
+
+    def _entry_call(self, entry: EnterDigits, tool: ToolSchema) -> ToolCalled:
+        """As much of it as the tool takes. A sealed one by its name: the digits take its place when the tool runs."""
+        self._entries += 1
+        arguments = {
+            "digits": entry.sealed or entry.digits,
+            "reason": entry.reason,
+            "terminator": entry.terminator,
+        }
+        taken = {name: value for name, value in arguments.items() if name in tool.parameters["properties"]}
+        return ToolCalled(f"entry-{self._entries}", ON_ENTRY, json.encode(taken).decode())

@@ -1,0 +1,114 @@
+"""Turns over HTTP: each utterance, and each entry from the keypad, is one POST, and its answer the reply.
+
+Wire: the body is the utterance as a WAV file, as mu-law (audio/PCMU) or as linear audio (audio/L16, big endian, RFC 2586);
+or {"digits": …, "reason": …, "terminator": …, "sensitive": …}. The headers X-Voicebridge-Call and X-Voicebridge-Turn name the
+call and count the turns of the conversation, entries too, from 1; 0 is the empty utterance that asks for a greeting.
+Answers come in the order of the posts: the leg sends one after the other.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+from msgspec import json
+
+from bridge.assistants.turn_based.answers import ACCEPTED, read_answer
+from bridge.assistants.turn_based.settings import TurnBasedSettings
+from bridge.assistants.turn_based.way import Outcome, Unusable
+from bridge.commands import EnterDigits, OpenAssistant
+from bridge.contracts import Message, Post, Posted
+from bridge.events import Opening
+from telecodecs.format import PCMU_8K, AudioFormat, Encoding
+from telecodecs.l16 import l16_decode
+from telecodecs.wav import wav_encode
+
+CALL_HEADER = "X-Voicebridge-Call"
+TURN_HEADER = "X-Voicebridge-Turn"
+
+
+class _Asked(NamedTuple):
+    utterance: str
+    wanted: bool = True
+
+
+class Posts:
+    """One conversation's."""
+
+    keys_ask = True
+
+    def __init__(self, settings: TurnBasedSettings) -> None:
+        encoding = {"wav": Encoding.L16, "l16": Encoding.L16_BE, "pcmu": Encoding.PCMU}[settings.audio]
+        self.hears = PCMU_8K if settings.audio == "pcmu" else AudioFormat(encoding, settings.rate_hz)
+        self.speaks = PCMU_8K
+        self.utterance = ""
+        self._settings = settings
+        self._call = ""
+        self._turn = 0
+        self._asked: deque[_Asked] = deque()
+
+    def open(self, command: OpenAssistant) -> list[Message]:
+        """Whether the assistant may greet; not in the middle of a call."""
+        self._call = command.call
+        self.speaks = command.plays or command.line
+        greets = self._settings.greets and command.opening is Opening.FIRST
+        return [self._utterance(b"", 0)] if greets else []
+
+    def begin_turn(self) -> tuple[()]:
+        """The next post tells."""
+        return ()
+
+    def say(self, _audio: bytes) -> tuple[()]:
+        """It is posted when it is over."""
+        return ()
+
+    def end_turn(self, utterance: bytes, *, locally: bool) -> list[Message]:
+        """The whole of it."""
+        self._turn += 1
+        return [self._utterance(utterance, self._turn)]
+
+    def enter(self, entry: EnterDigits) -> list[Message]:
+        """The digits as they are: the server is the user's own."""
+        self._turn += 1
+        self._asked.append(_Asked(""))
+        body = {
+            "digits": entry.digits,
+            "reason": entry.reason,
+            "terminator": entry.terminator,
+            "sensitive": bool(entry.sealed),
+        }
+        return [self._post(json.encode(body), "application/json", self._turn)]
+
+    def withdraw(self) -> None:
+        """Their answers come, and are dropped."""
+        self._asked = deque(asked._replace(wanted=False) for asked in self._asked)
+
+    def read(self, message: Message) -> Outcome:
+        """The answer to the oldest post without one."""
+        assert isinstance(message, Posted), "a leg of posts carries their answers"
+        asked = self._asked.popleft()
+        if not asked.wanted:
+            return None
+        try:
+            reply = read_answer(message, self._settings.reply_format, self.speaks)
+        except ValueError as error:
+            return Unusable(str(error))
+        return reply._replace(utterance=asked.utterance)
+
+    def _utterance(self, audio: bytes, turn: int) -> Post:
+        self.utterance = f"utterance-{turn}" if turn else ""
+        self._asked.append(_Asked(self.utterance))
+        match self._settings.audio:
+            case "wav":
+                return self._post(wav_encode(l16_decode(audio), self.hears.rate_hz), "audio/wav", turn)
+            case "pcmu":
+                return self._post(audio, "audio/PCMU;rate=8000", turn)
+            case "l16":
+                return self._post(audio, f"audio/L16;rate={self.hears.rate_hz};channels=1", turn)
+
+    def _post(self, body: bytes, content_type: str, turn: int) -> Post:
+        headers = {
+            "Content-Type": content_type,
+            "Accept": ACCEPTED,
+            CALL_HEADER: self._call,
+            TURN_HEADER: str(turn),
+        }
+        return Post(body, headers)

@@ -1,0 +1,151 @@
+"""Turns over a WebSocket, as they may be set: the words, the prompt, a greeting that overlaps, entries from the keypad."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from bridge.commands import (
+    AnswerTool,
+    AppendAudio,
+    ConfirmHeard,
+    EnterDigits,
+    OpenAssistant,
+)
+from bridge.contracts import ToolSchema
+from bridge.errors import MalformedMessage
+from bridge.events import (
+    AssistantComplained,
+    AssistantReady,
+    CallerPaused,
+    EntryEnd,
+    ReplyEnded,
+    ToolCalled,
+)
+from telecodecs.format import PCMU_8K
+from telecodecs.wav import wav_encode
+
+if TYPE_CHECKING:
+    from tests.assistants.turn_based.conftest import Dial, Row
+
+FRAME = AppendAudio(b"\x7f" * 160)
+READY = AssistantReady(PCMU_8K, PCMU_8K)
+OPENED: "list[Row]" = [(0.0, OpenAssistant("CA1", PCMU_8K), ["restart", READY])]
+ASKED: "list[Row]" = [
+    *OPENED,
+    (1.0, FRAME, ["20"]),
+    (2.0, "end", [CallerPaused()]),
+]
+
+
+def sounds(item: str, ms: int) -> list[Any]:
+    return [f"sound {item} {ms}", ReplyEnded(item)]
+
+
+def complaint(why: str) -> AssistantComplained:
+    return AssistantComplained(why)
+
+
+def test_sorry_is_heard_in_place_of_a_reply(dial: "Dial", tmp_path: Any) -> None:
+    file = tmp_path / "sorry.wav"
+    file.write_bytes(wav_encode(np.zeros(16_000, np.int16), 16_000))
+    line = dial(sorry=str(file), reply_s=3)
+    line.settings.check(())
+    file.unlink()
+    missed = complaint("no reply came within 3 s")
+    line.play(
+        [
+            *ASKED,
+            (5.0, None, [missed, *sounds("sorry-1", 1000)]),
+            (5.5, FRAME, []),
+            (6.1, ConfirmHeard("sorry-1"), ["restart"]),
+            (7.0, "end", [CallerPaused()]),
+        ]
+    )
+    with pytest.raises(MalformedMessage):
+        line.hear("_MULAW=")
+    assert line.pass_to(7.1) == sounds("sorry-2", 1000)
+    line.play([(7.2, "reply 500", sounds("reply-3", 500)), (8.2, ConfirmHeard("sorry-2"), [])])
+    line.play([(8.7, ConfirmHeard("reply-3"), ["restart"])])
+
+
+def test_words_are_options(dial: "Dial") -> None:
+    line = dial(prefix="_AUDIO:", restart="GO_ON", utterance_end="STOP_IT")
+    assert line.open() == ["GO_ON", READY]
+    assert line.hear("STOP_IT") == [CallerPaused()]
+    assert line.hear("_AUDIO://8=") == ["sound reply-1 0.25", ReplyEnded("reply-1")]
+    assert line.tell(ConfirmHeard("reply-1")) == ["GO_ON"]
+
+
+OVERLAP: "list[Row]" = [
+    *OPENED,
+    (0.1, "reply 500", sounds("reply-1", 500)),
+    (0.2, FRAME, ["20"]),
+    (0.7, ConfirmHeard("reply-1"), ["restart"]),
+    (0.8, FRAME, ["20"]),
+    (1.0, "end", [CallerPaused()]),
+    (1.1, FRAME, []),
+    (1.2, "reply 500", sounds("reply-2", 500)),
+    (1.8, ConfirmHeard("reply-2"), ["restart"]),
+]
+CROSSED: "list[Row]" = [
+    *OPENED,
+    (0.1, "reply 500", sounds("reply-1", 500)),
+    (0.6, "end", [CallerPaused()]),
+    (0.7, ConfirmHeard("reply-1"), []),  # a restart would stop the reply that is in work
+    (1.2, "reply 500", sounds("reply-2", 500)),
+    (1.8, ConfirmHeard("reply-2"), ["restart"]),
+]
+
+
+@pytest.mark.parametrize("rows", [OVERLAP, CROSSED])
+def test_a_greeting_may_overlap_as_in_the_original(dial: "Dial", rows: "list[Row]") -> None:
+    dial(greeting_overlaps=True).play(rows)
+
+
+TOOL = ToolSchema("on_entry", "", {"properties": {"digits": {}, "reason": {}, "terminator": {}}})
+
+
+def called(number: int, arguments: str) -> ToolCalled:
+    return ToolCalled(f"entry-{number}", "on_entry", arguments)
+
+
+def test_an_entry_is_for_the_tool(dial: "Dial") -> None:
+    line = dial(tools=[TOOL])
+    line.play(
+        [
+            *OPENED,
+            (
+                1.0,
+                EnterDigits("12", EntryEnd.TERMINATOR, "#"),
+                [called(1, '{"digits":"12","reason":"terminator","terminator":"#"}')],
+            ),
+            (1.1, AnswerTool("entry-1", "ok"), []),
+            (1.2, FRAME, ["20"]),
+            (
+                2.0,
+                EnterDigits("4711", sealed="entry-2"),
+                [called(2, '{"digits":"entry-2","reason":"quiet","terminator":""}')],
+            ),
+        ]
+    )
+
+
+def test_a_tool_gets_what_it_takes(dial: "Dial") -> None:
+    line = dial(tools=[TOOL._replace(parameters={"properties": {"digits": {}}})])
+    line.open()
+    assert line.tell(EnterDigits("12")) == [called(1, '{"digits":"12"}')]
+
+
+def test_an_entry_is_a_frame_for_who_knows_it(dial: "Dial") -> None:
+    line = dial(entry_prefix="_DTMF")
+    line.play(
+        [
+            *OPENED,
+            (1.0, EnterDigits("1234"), ["_DTMF1234"]),
+            (1.1, FRAME, ["20"]),
+            (1.5, "reply 500", sounds("reply-1", 500)),
+            (1.6, EnterDigits("9", sealed="entry-1"), ["_DTMF9"]),
+            (2.1, ConfirmHeard("reply-1"), ["restart"]),
+        ]
+    )
