@@ -55,7 +55,8 @@ TRY_AGAIN_S = 30.0
 class Call:
     """One call.
 
-    `expected`: see `Presence`. `presses`: the carrier presses keys, beside its stream. `noise_dbfs`: see `Uplink`.
+    `expected`: see `Presence`. `choose`: the plan by what the stream says, where nobody announced the call.
+    `presses`: the carrier presses keys, beside its stream. `noise_dbfs`: see `Uplink`.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Call:
         plan: Plan = Plan(),  # noqa: B008  # frozen
         keypad: KeypadRules = KeypadRules(),  # noqa: B008  # likewise
         presses: bool = False,
+        choose: Callable[[CallStarted], Plan] | None = None,
         noise_dbfs: float | None = None,
     ) -> None:
         self.state = State.WAITING
@@ -75,6 +77,7 @@ class Call:
         self._limits = limits
         self._reorder_ms = reorder_ms
         self._plan = plan
+        self._choose = choose
         self._keypad = keypad
         self._presses = presses
         self._noise_dbfs = noise_dbfs
@@ -160,6 +163,8 @@ class Call:
         if event.one_way:
             self._move(State.LISTENING)
             return []
+        if self._choose is not None:
+            self._plan = self._choose(event)
         self._caller = Caller(event.line, self._reorder_ms, self._keypad, self._timers, self._noise_dbfs)
         plays = event.plays or event.line
         self._conversation = Conversation(plays, self._keypad, self._timers, presses=self._presses)

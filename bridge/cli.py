@@ -210,6 +210,68 @@ def fake_openai(
     _run(serve(script, host, port))
 
 
+@app.command("fake-assistant")
+def fake_assistant(
+    kind: Annotated[str, typer.Option(help="What it speaks: turn-based.")] = "turn-based",
+    script: Annotated[
+        Path | None, typer.Option(help="What it says, when, with which faults: TOML; options go before it.")
+    ] = None,
+    say: Annotated[
+        list[Path] | None,
+        typer.Option(help="A reply, a WAV file; several in turn.", show_default="what it hears"),
+    ] = None,
+    greeting: Annotated[Path | None, typer.Option(help="What it says first, a WAV file.")] = None,
+    reply_s: Annotated[
+        float | None, typer.Option(help="From the end of an utterance to the reply, s.", show_default="0.3")
+    ] = None,
+    reply_as: Annotated[
+        str | None, typer.Option(help="Over HTTP: wav, pcmu, l16 or json.", show_default="wav")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind; 0 for any.")] = 8092,
+) -> None:
+    """Play an assistant of your own on this machine: says back what it hears, over a WebSocket or by POSTs."""
+    from bridge.fake_assistant.script import with_options
+    from bridge.fake_assistant.server import serve
+    from bridge.log import configure
+
+    if kind != "turn-based":
+        raise ConfigurationError(f"--kind: {kind!r} is not played; turn-based is")
+    played = with_options(script, say=say or None, greeting=greeting, reply_s=reply_s, reply_as=reply_as)
+    configure("info")
+    _run(serve(played, host, port))
+
+
+@app.command("check-assistant")
+def check_assistant(
+    url: Annotated[str, typer.Argument(help="Where it is: ws:// or wss://.")],
+    kind: Annotated[str, typer.Option(help="What it speaks: stream or turn-based.")] = "stream",
+    header: Annotated[list[str] | None, typer.Option(help='Of the upgrade: "Name: value"; several.')] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option(help="What the caller says: a WAV file.", show_default="a recording of two sentences"),
+    ] = None,
+    keys: Annotated[str, typer.Option(help="What the caller types; best what makes it ask for more.")] = "12",
+    reply_s: Annotated[float, typer.Option(min=0.1, max=60, help="How long an answer may take, s.")] = 5.0,
+    speed: Annotated[
+        float, typer.Option(min=1, max=20, help="Of time, for assistants that go by the audio alone.")
+    ] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Play scripted calls against an assistant of your own, and say what is wrong with it. Takes half a minute."""
+    from bridge.check_assistant.checking import check, read_headers
+    from bridge.check_assistant.part import prepare
+    from bridge.check_assistant.report import all_is_well, show
+    from bridge.log import configure
+
+    configure("error")
+    part = prepare(audio, keys, reply_s)
+    verdicts = _run(check(kind, url, read_headers(header or []), part, speed=speed))
+    show(url, verdicts, as_json=as_json)
+    if not all_is_well(verdicts):
+        raise typer.Exit(1)
+
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="The folder for the call's files.")] = Path("voicebridge-demo"),
@@ -241,14 +303,16 @@ def timeline(
 
 @config_app.command("check")
 def config_check(config: ConfigFile = None) -> None:
-    """Check that `serve` would start with these settings."""
-    from bridge.server import Server
+    """Check that `serve` would start with these settings, and say where each kind of call goes."""
+    from bridge.config_check import check, in_words
 
     settings = _settings(config)
-    Server(settings)
+    check(settings)
     for doubt in settings.doubts():
         typer.echo(f"Doubtful: {doubt}", err=True)
-    typer.echo(f"The settings are good. Calls go to the assistant {settings.assistant!r}.")
+    typer.echo("The settings are good.")
+    for line in in_words(settings):
+        typer.echo(line)
 
 
 @config_app.command("show")

@@ -7,31 +7,36 @@ and with what would be right.
 
 import os
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
     BeforeValidator,
     Field,
+    ModelWrapValidatorHandler,
     SerializeAsAny,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
+from bridge import assistant_names
 from bridge.assistant_settings import AssistantSettings, PlayFallback
 from bridge.assistants import ASSISTANTS
 from bridge.assistants.openai_realtime.account import OpenAIAccount
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.call_settings import KeypadSettings, LimitSettings, SilenceSettings
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.twilio.settings import TwilioSettings
-from bridge.config_layers import explain, from_file, from_flags, from_variables, nested
+from bridge.config_layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
 from bridge.faults import without_credentials
+from bridge.routes import RouteSettings, never_taken
 from bridge.section import OwnAddress, Section, refusal
 
 FILE = Path("voicebridge.toml")
@@ -74,16 +79,6 @@ class RecordingSettings(Section):
     directory: Path | None = Field(None, description="a stereo WAV for each call; none without it")
 
 
-class LimitSettings(Section):
-    """[limits], in seconds"""
-
-    start_s: float = Field(10.0, gt=0, description="from the socket to the carrier's start")
-    open_s: float = Field(5.0, gt=0, description="from the start to the assistant's readiness")
-    silent_s: float = Field(60.0, gt=0, description="how long the carrier may send nothing at all")
-    longest_call_s: float = Field(4 * 3600.0, gt=0)
-    drain_s: float = Field(30.0, ge=0, description="how long calls may go on after SIGTERM")
-
-
 class Settings(Section):
     """Everything that can be set."""
 
@@ -102,28 +97,35 @@ class Settings(Section):
     journal: JournalSettings = JournalSettings()
     recording: RecordingSettings = RecordingSettings()
     limits: LimitSettings = LimitSettings()
+    keypad: KeypadSettings = KeypadSettings()
+    silence: SilenceSettings = SilenceSettings()
+    routes: list[RouteSettings] = Field([], description="who answers which calls; the first that fits")
+
+    @field_validator("routes", mode="before")
+    @classmethod
+    def _are_several(cls, routes: Any) -> Any:
+        if isinstance(routes, Mapping):
+            raise ValueError("should be written as [[routes]], a table for each")  # noqa: TRY004  # pydantic's
+        return routes
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _told_whole(cls, tables: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """What is wrong with one key does not hide what is wrong between the keys."""
+        faults = list(assistant_names.faults(tables, BUILT_IN))
+        try:
+            settings = validate(tables)
+        except ValidationError as error:
+            raise together(error, faults) from None
+        if faults:
+            raise ValidationError.from_exception_data("settings", faults)
+        return settings
 
     @model_validator(mode="after")
-    def _is_whole(self) -> "Settings":
-        for key, name in self._names_used():
-            if name not in self.assistant_kinds:
-                raise ValueError(f"{key} = {name!r}: should be one of {', '.join(self.assistant_kinds)}")
-        for name in self.assistants:
-            *chain, last = self._chain(name)
-            if last in chain:
-                raise ValueError(
-                    f"assistants.{name}.fallback: {' -> '.join([*chain, last])} is a circle; "
-                    'should end with an assistant that has none, or with { play = "….wav" }'
-                )
+    def _has_both_halves(self) -> Self:
         if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
             raise ValueError("ssl_certfile and ssl_keyfile: should be given together, or neither")
         return self
-
-    def _names_used(self) -> Iterator[tuple[str, str]]:
-        yield "assistant", self.assistant
-        for name, settings in self.assistants.items():
-            if isinstance(settings.fallback, str):
-                yield f"assistants.{name}.fallback", settings.fallback
 
     @property
     def assistant_kinds(self) -> dict[str, str]:
@@ -145,32 +147,23 @@ class Settings(Section):
 
     def rescue_chain(self, name: str) -> tuple[str, ...]:
         """An assistant, who takes its call if it is lost, who takes that one's, and so on."""
-        return tuple(self._chain(name))
+        return tuple(assistant_names.chain(self, name))
 
     def rescue_sentence(self, name: str) -> Path | None:
         """What the caller hears when the last of the chain is lost."""
         fallback = self.settings_of(self.rescue_chain(name)[-1]).fallback
         return fallback.play if isinstance(fallback, PlayFallback) else None
 
-    def _chain(self, name: str) -> list[str]:
-        """Ends where it comes to a name for the second time."""
-        chain = [name]
-        while chain[-1] in self.assistants and chain[-1] not in chain[:-1]:
-            fallback = self.assistants[chain[-1]].fallback
-            if not isinstance(fallback, str):
-                break
-            chain.append(fallback)
-        return chain
-
     def check_assistants(self, tools: Mapping[str, Sequence[ToolSchema]] | None = None) -> None:
         """Raises `ConfigurationError` where an assistant could not answer. `tools`: what is known of them, by name."""
-        for name in dict.fromkeys([*(name for _, name in self._names_used()), *self.assistants]):
+        used = (name for _, name in assistant_names.names_used(self))
+        told: list[str] = []
+        for name in dict.fromkeys([*used, *self.assistants]):
             try:
                 self.settings_of(name).check((tools or {}).get(name, ()))
             except ConfigurationError as error:
-                raise ConfigurationError(
-                    "\n".join(f"assistants.{name}: {line}" for line in str(error).splitlines())
-                ) from None
+                told += [f"assistants.{name}: {line}" for line in str(error).splitlines()]
+        _refuse(told)
 
     def told_url(self, port: int) -> str:
         """`public_url`, or on loopback the server's own address, at the port that it opened."""
@@ -180,21 +173,24 @@ class Settings(Section):
 
     def check_doors(self) -> None:
         """Raises `ConfigurationError` where `serve` would let strangers in, or could let nobody in."""
+        _refuse(self._wrong_doors())
+
+    def _wrong_doors(self) -> Iterator[str]:
         on_loopback = self.host in LOOPBACK
         if self.security.allow_unauthenticated and not on_loopback:
-            raise ConfigurationError(
+            yield (
                 f"host = {self.host!r} with security.allow_unauthenticated: "
                 f"should be one of {', '.join(LOOPBACK)}; anybody could talk to the assistant at your cost"
             )
         has_key = self.twilio.auth_token is not None or self.telnyx.public_key is not None
         if not has_key and not self.security.allow_unauthenticated:
-            raise ConfigurationError(
+            yield (
                 "twilio.auth_token and telnyx.public_key are missing, and without one of them no carrier can prove "
                 "to be one: set TWILIO_AUTH_TOKEN or TELNYX_PUBLIC_KEY, or to try things on this machine alone, "
                 "[security] allow_unauthenticated = true"
             )
-        if self.public_url is None and not on_loopback:
-            raise ConfigurationError(
+        if self.public_url is None and not (on_loopback or self.security.allow_unauthenticated):
+            yield (
                 "public_url is missing: it is where the carriers send calls, and what Twilio's signatures are "
                 "checked against, such as https://voice.example.com"
             )
@@ -206,6 +202,11 @@ class Settings(Section):
             yield (
                 f"public_url = {without_credentials(told.geturl())!r}: should begin with https; Twilio opens no media "
                 "socket without TLS, and what other carriers send can be read on the way"
+            )
+        for number, taker in never_taken(self.routes):
+            yield (
+                f"routes[{number}]: no call gets there, routes[{taker}] takes {self.routes[number].in_words()}; "
+                "should stand before it"
             )
 
     def tls(self) -> ssl.SSLContext | None:
@@ -223,6 +224,9 @@ class Settings(Section):
 
     def check_folders(self) -> None:
         """Make the folders of journals and recordings. Raises `ConfigurationError` where they cannot be written."""
+        _refuse(self._wrong_folders())
+
+    def _wrong_folders(self) -> Iterator[str]:
         for key, folder in (("journal", self.journal.directory), ("recording", self.recording.directory)):
             if folder is not None:
                 try:
@@ -230,7 +234,13 @@ class Settings(Section):
                     with TemporaryFile(dir=folder):
                         pass
                 except OSError as error:
-                    raise ConfigurationError(f"{key}.directory = {str(folder)!r}: {error.strerror}") from None
+                    yield f"{key}.directory = {str(folder)!r}: {error.strerror}"
+
+
+def _refuse(faults: Iterable[str]) -> None:
+    """Raises `ConfigurationError` where there are any, each on its line."""
+    if told := "\n".join(faults):
+        raise ConfigurationError(told)
 
 
 def load(

@@ -4,11 +4,12 @@ A layer is a flat table: the path of a setting, its value, and the place that it
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bridge.errors import ConfigurationError
 from bridge.faults import Key, faults_in, told
@@ -93,8 +94,37 @@ def _needs_table(path: Key, place: str, above: Key, place_above: str) -> str:
 
 def explain(error: ValidationError, found: Layer) -> Iterator[str]:
     """A line for each fault: place, key, what was wrong, what would be right."""
-    for fault in faults_in(error, nested(found)):
-        yield f"{_place(fault.key, found)}: {told(fault)}"
+    tables = nested(found)
+    for fault in faults_in(error, tables):
+        line = told(fault).replace(".".join(fault.key), _numbered(fault.key, tables), 1)
+        yield f"{_place(fault.key, found)}: {line}"
+
+
+def _numbered(key: Key, tables: Any) -> str:
+    """The key as people write it where there are lists in it: routes[1].to."""
+    written = ""
+    for name in key:
+        if isinstance(tables, list) and name.isdecimal() and int(name) < len(tables):
+            written, tables = f"{written}[{name}]", tables[int(name)]
+        else:
+            written = f"{written}.{name}" if written else name
+            tables = tables.get(name) if isinstance(tables, Mapping) else None
+    return written
+
+
+def together(error: ValidationError, more: Sequence[InitErrorDetails]) -> ValidationError:
+    """The faults of `error` and those, one for each key: of two the second."""
+    keys = {fault.get("loc") for fault in more}
+    lines = [
+        InitErrorDetails(
+            type=PydanticCustomError(fault["type"], fault["msg"].removeprefix("Value error, ")),
+            loc=fault["loc"],
+            input=fault["input"],
+        )
+        for fault in error.errors(include_url=False, include_context=False)
+        if fault["loc"] not in keys
+    ]
+    return ValidationError.from_exception_data(error.title, [*lines, *more])
 
 
 def _place(key: Key, found: Layer) -> str:

@@ -20,12 +20,13 @@ from bridge.carrier_watch import CarrierWatch
 from bridge.carriers import CARRIERS
 from bridge.config import Settings
 from bridge.contracts import Carrier, Witness
-from bridge.events import CallEnded, ClosingAsked
+from bridge.events import CallEnded, CallStarted, ClosingAsked
 from bridge.journal import Journal
 from bridge.readiness import Readiness
 from bridge.recording import Recording
 from bridge.routes import Routes
 from bridge.session import Session, clock
+from bridge.succession import Plan
 from bridge.switchboard import Switchboard
 from bridge.timers import Limits
 from bridge.tokens import Expected, Tokens
@@ -148,6 +149,7 @@ class Reception:
             reorder_ms=carrier.reorder_ms,
             expected=expected.call or None,
             plan=self._switchboard.plan(expected.assistant),
+            choose=None if expected.call else self._plan_at_start,
             keypad=self._settings.keypad.rules(),
             presses=expected.press is not None,
             noise_dbfs=self._settings.silence.comfort_noise_dbfs,
@@ -160,6 +162,10 @@ class Reception:
         self._guests[session] = _Guest(expected, token, leg)
         session.attach(leg)
         return leg
+
+    def _plan_at_start(self, event: CallStarted) -> Plan:
+        """Nobody announced the call: what its stream says is all that is known of it."""
+        return self._switchboard.plan(self.routes.assistant_at_start(event.parameters))
 
     def _take_back(self, session: Session, carrier: Carrier) -> network.SocketLeg | HTTPStatus:
         guest = self._guests[session]

@@ -117,7 +117,7 @@ def test_config_check_of_good_settings(here: Path) -> None:
     )
     assert (shown.exit_code, shown.output) == (
         0,
-        "The settings are good. Calls go to the assistant 'check'.\n",
+        "The settings are good.\nCalls go to 'check'.\nTwilio's come to http://127.0.0.1:8080/twilio/voice.\n",
     )
 
 
@@ -274,7 +274,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
     folder = tmp_path_factory.mktemp("calls")
     said, out = folder / "said.wav", folder / "deep" / "out"
     write_wav(said, SAID)
-    with serving(folder) as (_, port), ExitStack() as stack:
+    with serving(folder, VOICEBRIDGE_KEYPAD__MUTE_MS="0") as (_, port), ExitStack() as stack:
         command = ("call", f"http://127.0.0.1:{port}/twilio/voice", "--audio", "said.wav")
         by_webhook = stack.enter_context(start(folder, *command, "--digits", "4@0.1s,2@0.2s"))
         stack.callback(by_webhook.kill)

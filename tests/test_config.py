@@ -88,10 +88,13 @@ WRONG = [
         "assistants.a.fallback.play = 'x.wav': No such file or directory",
     ),
     (f"{REALTIME}fallback = {{ say = 'x' }}", "assistants.a.fallback.play is missing"),
-    (f"{REALTIME}fallback = 'a'", "assistants.a.fallback: a -> a is a circle; should end with"),
+    (
+        f"{REALTIME}fallback = 'a'",
+        "voicebridge.toml: assistants.a.fallback = 'a': a -> a is a circle; should end with",
+    ),
     (
         f"{REALTIME}fallback = 'b'\n[assistants.b]\nkind = 'echo'\nfallback = 'a'",
-        "assistants.a.fallback: a -> b -> a is a circle",
+        "voicebridge.toml: assistants.a.fallback = 'b': a -> b -> a is a circle",
     ),
     ("[openai]\nkey = 'x'", "voicebridge.toml: there is no setting openai.key; did you mean api_key?"),
     ("[openai]\nbase_url = 'x'", "voicebridge.toml: openai.base_url = 'x': should be an address such as"),

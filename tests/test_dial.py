@@ -145,7 +145,7 @@ async def test_who_is_put_through_by_telnyx(
 async def test_where_no_verdict_comes_nobody_is_left_on_a_silent_line(
     talk_to: list[str], is_put_through: bool, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.carriers.telnyx.call_control.VERDICT_S", 0.05)
+    monkeypatch.setattr("bridge.carriers.telnyx.phone_calls.VERDICT_S", 0.05)
     phone = OrderedCalls(lambda _line: HANGS_UP_SOON)
     callee = telnyx_faults.Callee(verdict_after_s=TIMEOUT_S)
     async with asyncio.timeout(TIMEOUT_S), FakeTelnyx(phone, callee=callee).running() as fake:

@@ -66,6 +66,8 @@ class Call:
     """When it is told who answered."""
     order: StreamOrder | None = None
     """The stream that is under way."""
+    pressed: str = ""
+    """All keys that were sent to the other party, pauses among them."""
     cause: str = ""
     source: str = ""
     ended_at: float = 0.0

@@ -1,4 +1,4 @@
-"""What Telnyx refuses in the body of a command, with its codes.
+"""What Telnyx refuses in a request and in the body of a command, with its codes.
 
 Wire: Telnyx, "Call Control" and "API errors". A check gets a value and the field's name; it raises `Refusal`, or is
 content. Fields that are not in a command's row are passed over, as the real one does.
@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec import DecodeError, json
+
 from bridge.errors import BridgeError
+from bridge.fake_telnyx.acts import Request
 
 NOT_FOUND = "10005"
 UNAUTHENTICATED = "10009"
@@ -122,6 +125,11 @@ def number(value: Any, field: str) -> None:
         raise invalid(field, "a number such as +15550100", NOT_E164)
 
 
+def keys(value: Any, field: str) -> None:
+    if not isinstance(value, str) or re.fullmatch(r"[0-9A-D*#wW]+", value) is None:
+        raise invalid(field, "keys: 0-9 A-D * #, and w or W for a pause")
+
+
 def destination(value: Any, field: str) -> None:
     """One or several, each a number or the address of a SIP phone."""
     several = value if isinstance(value, list) and value else [value]
@@ -179,6 +187,7 @@ COMMANDS: Mapping[str, Mapping[str, Check]] = {
     "hangup": EVERY,
     "streaming_start": EVERY | STREAM | RATE_AND_TOKEN | {"custom_parameters": parameters},
     "streaming_stop": EVERY | {"stream_id": text()},
+    "send_dtmf": EVERY | {"digits": keys, "duration_millis": whole(100, 500)},
 }
 """What each command takes. An answer takes neither the rate, nor a token, nor parameters."""
 
@@ -186,7 +195,23 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "dial": ("connection_id", "to", "from"),
     "reject": ("cause",),
     "streaming_start": ("stream_url",),
+    "send_dtmf": ("digits",),
 }
+
+
+def read_body(request: Request, api_key: str) -> dict[str, Any]:
+    """The body of a request with this key. Raises `Refusal`; without any key Telnyx knows of no such address."""
+    if request.authorization is None:
+        raise Refusal(NOT_FOUND, "The requested resource or URL could not be found.", status=404)
+    if request.authorization != f"Bearer {api_key}":
+        raise Refusal(UNAUTHENTICATED, "Could not find any usable credentials in the request.", status=401)
+    try:
+        body = json.decode(request.body or b"{}")
+    except DecodeError:
+        raise Refusal(INVALID_VALUE, "the body is no JSON", status=400) from None
+    if not isinstance(body, dict):
+        raise Refusal(INVALID_VALUE, "the body should be a JSON object", status=400)
+    return body
 
 
 def checked(command: str, body: Mapping[str, Any]) -> dict[str, Any]:

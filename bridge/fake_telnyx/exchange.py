@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from msgspec import DecodeError, json
-
 from bridge.fake_telnyx.acts import Act, Answer, AnswerStream, Command, EndStream, OpenStream, Request, Tell
 from bridge.fake_telnyx.calls import Call, State
 from bridge.fake_telnyx.checks import (
@@ -20,13 +18,12 @@ from bridge.fake_telnyx.checks import (
     INVALID_VALUE,
     MEDIA_STREAMING_IN_USE,
     NOT_ANSWERED,
-    NOT_FOUND,
     STREAMING_NOT_IN_USE,
     TITLES,
     TOO_MANY_REQUESTS,
-    UNAUTHENTICATED,
     Refusal,
     checked,
+    read_body,
 )
 from bridge.fake_telnyx.faults import Callee, Faults
 from bridge.fake_telnyx.stream import read_order
@@ -36,6 +33,8 @@ REMEMBERED_S = 60.0
 
 RING_S = 30.0
 """How long a dialled call rings, where `timeout_secs` does not say."""
+
+NOT_ANSWERED_YET = "This call can't receive this command because it has not been answered yet."
 
 PERFORMED = {"data": {"result": "ok"}}
 RATE_LIMITS = {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
@@ -76,7 +75,7 @@ class Exchange:
         """Judge a request, and perform it unless it is refused."""
         body: dict[str, Any] = {}
         try:
-            body = self._read(request)
+            body = read_body(request, self._api_key)
             answer = self._faulty(request, body, now) or self._perform(request, body, now)
         except Refusal as refusal:
             answer = Answer(refusal.status, refusal.body(), [])
@@ -120,21 +119,6 @@ class Exchange:
         if call.state is State.ENDED:
             return [stopped, *self._parted(call, now)]
         return [stopped, *(self.hang_up(call, now) if hung_up else [])]
-
-    def _read(self, request: Request) -> dict[str, Any]:
-        if request.authorization is None:
-            raise Refusal(NOT_FOUND, "The requested resource or URL could not be found.", status=404)
-        if request.authorization != f"Bearer {self._api_key}":
-            raise Refusal(
-                UNAUTHENTICATED, "Could not find any usable credentials in the request.", status=401
-            )
-        try:
-            body = json.decode(request.body or b"{}")
-        except DecodeError:
-            raise Refusal(INVALID_VALUE, "the body is no JSON", status=400) from None
-        if not isinstance(body, dict):
-            raise Refusal(INVALID_VALUE, "the body should be a JSON object", status=400)
-        return body
 
     def _faulty(self, request: Request, body: dict[str, Any], now: float) -> Answer | None:
         """The fault that this try suffers."""
@@ -226,9 +210,7 @@ class Exchange:
 
     def _streaming_start(self, call: Call, body: dict[str, Any], _now: float) -> list[Act]:
         if call.state is not State.ANSWERED:
-            raise Refusal(
-                NOT_ANSWERED, "This call can't receive this command because it has not been answered yet."
-            )
+            raise Refusal(NOT_ANSWERED, NOT_ANSWERED_YET)
         if call.order is not None:
             raise Refusal(MEDIA_STREAMING_IN_USE, "Another media streaming is in use on this call.")
         opening = self._open(call, body)
@@ -239,12 +221,19 @@ class Exchange:
             raise Refusal(STREAMING_NOT_IN_USE, "This call has no such media streaming.")
         return [EndStream(call.order.stream_id)]
 
+    def _send_dtmf(self, call: Call, body: dict[str, Any], _now: float) -> list[Act]:
+        if call.state is not State.ANSWERED:
+            raise Refusal(NOT_ANSWERED, NOT_ANSWERED_YET)
+        call.pressed += body["digits"]
+        return []
+
     _commands: Mapping[str, Callable[["Exchange", Call, dict[str, Any], float], list[Act]]] = {
         "answer": _answer,
         "reject": _reject,
         "hangup": _hangup,
         "streaming_start": _streaming_start,
         "streaming_stop": _streaming_stop,
+        "send_dtmf": _send_dtmf,
     }
 
     def _open(self, call: Call, body: Mapping[str, Any]) -> OpenStream:

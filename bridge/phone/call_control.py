@@ -6,6 +6,7 @@ The server under test sends its commands to the pretend REST API that is opened 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal
 
 from bridge.errors import CallRefused
@@ -65,7 +66,7 @@ async def place_controlled_call(
             begun.cancel()
             over.cancel()
     if calls.reports:
-        return calls.reports[0]
+        return replace(calls.reports[0], pressed=call.pressed)
     status = fake.deliveries[0].status if fake.deliveries else None
     told = ", ".join(f"{command.name} ({command.status})" for command in fake.commands) or "nothing"
     raise CallRefused(

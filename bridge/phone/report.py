@@ -40,6 +40,8 @@ class CallReport:
     """What befell the caller's frames on their way."""
     reconnects: int
     """How often the carrier dialled again."""
+    pressed: str = ""
+    """The keys that the server had the carrier press, beside the stream; w and W are pauses."""
 
     @property
     def length_ms(self) -> float:

@@ -62,6 +62,7 @@ def _facts(report: CallReport) -> dict[str, object]:
         "marks_cleared": sum(mark.cleared for mark in report.marks),
         "clears": [asdict(clear) for clear in report.clears],
         "digits": report.digits,
+        "pressed": report.pressed,
         "warnings": [asdict(warned) for warned in report.warnings],
         "phone_late_ms": round(report.latest_ms, 2),
         "echo_latency": asdict(echo) if echo else None,
@@ -94,6 +95,8 @@ def _table(report: CallReport, files: Sequence[Path]) -> Table:
         )
     if report.digits:
         table.add_row("keys", " ".join(report.digits))
+    if report.pressed:
+        table.add_row("pressed", f"{' '.join(report.pressed)} by the server")
     if echo := Latency.of(report.echo_ms()):
         table.add_row("echo", f"each frame back after {echo.p50_ms:.2f} ms (p99 {echo.p99_ms:.2f} ms)")
     elif turns := report.turns_ms():

@@ -1,7 +1,8 @@
 """Telnyx's webhooks: /telnyx/webhook carries a call under Call Control, /telnyx/texml answers one with TeXML.
 
-/telnyx/texml?listen=true taps the call, ?assistant=NAME names who answers; /telnyx/stream hears how such streams fare.
-A webhook is answered at once, and what it asks for is done after.
+/telnyx/texml?listen=true taps the call; /telnyx/stream hears how such streams fare. ?assistant=NAME names who answers,
+/telnyx/webhook/WORD and /telnyx/texml/WORD are for the routes. A webhook is answered at once, and what it asks for is
+done after.
 """
 
 import asyncio
@@ -20,10 +21,11 @@ from bridge.carriers.telnyx.call_control import (
     Answer,
     HangUp,
     PhoneCall,
-    PhoneCalls,
+    SendDtmf,
     StartStreaming,
     Step,
 )
+from bridge.carriers.telnyx.phone_calls import PhoneCalls
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.webhook import CallEvent, Deliveries, doubt, read
@@ -31,10 +33,11 @@ from bridge.errors import CarrierRefused, MalformedMessage
 from bridge.events import Ignored
 from bridge.faults import without_addresses
 from bridge.reception import Reception
+from bridge.routes import Incoming
 from bridge.session import clock
 from bridge.tokens import Expected
 from bridge.webhooks.body import FORM, form_fields, read_body
-from bridge.webhooks.voice import check_goes_on, who_answers
+from bridge.webhooks.voice import WORD, check_goes_on, check_open, incoming, who_answers
 
 JSON = "application/json"
 
@@ -62,7 +65,9 @@ class TelnyxWebhooks:
         """What is served."""
         return [
             web.post("/telnyx/webhook", self._webhook),
+            web.post(f"/telnyx/webhook{WORD}", self._webhook),
             web.post("/telnyx/texml", self._texml),
+            web.post(f"/telnyx/texml{WORD}", self._texml),
             web.post("/telnyx/stream", self._stream),
         ]
 
@@ -100,13 +105,15 @@ class TelnyxWebhooks:
                 text="telnyx.api_key is not set, and a call under Call Control is answered with it; "
                 "/telnyx/texml needs none"
             )
-        elif not self._deliveries.is_new(event.id, clock()):
-            log.info("< telnyx webhook", type=event.type, call=event.call, repeated=True)
         else:
-            self._take(event)
+            call = Incoming(event.to, event.from_)
+            self._take(event, who_answers(request, self._reception, call, self._settings.parameters))
         return web.Response(status=204)
 
-    def _take(self, event: CallEvent) -> None:
+    def _take(self, event: CallEvent, assistant: str) -> None:
+        if not self._deliveries.is_new(event.id, clock()):
+            log.info("< telnyx webhook", type=event.type, call=event.call, repeated=True)
+            return
         told = {"hangup_cause": event.hangup_cause, "result": event.result, "failure": event.failure_reason}
         log.info(
             "< telnyx webhook",
@@ -116,7 +123,7 @@ class TelnyxWebhooks:
         )
         if self._reception.closing and event.type == "call.initiated":
             return  # it rings on, and Telnyx goes to the failover address
-        phone_call, steps = self._calls.handle(event, clock())
+        phone_call, steps = self._calls.handle(event, clock(), assistant)
         self._perform(event.call, phone_call, steps)
         if event.type == "call.hangup":
             self._reception.call_ended(event.call)
@@ -145,6 +152,8 @@ class TelnyxWebhooks:
         except CarrierRefused as refused:
             code = refused.code or str(refused.status or "no answer")
             self._perform(call, phone_call, phone_call.refused(step, code))
+        else:
+            self._perform(call, phone_call, phone_call.taken(step))
 
     def _request(self, call: str, phone_call: PhoneCall, step: Step) -> ApiRequest:
         assert self._api is not None
@@ -158,6 +167,9 @@ class TelnyxWebhooks:
             case HangUp(why):
                 log.info("> telnyx hangup", call=call, why=why)
                 return self._api.hang_up(call, command_id)
+            case SendDtmf(keys):
+                log.info("> telnyx send_dtmf", call=call, keys=len(keys))
+                return self._api.send_dtmf(call, command_id, keys)
 
     def _expected(self, call: str, phone_call: PhoneCall) -> Expected:
         assistant = phone_call.client_state.assistant
@@ -167,7 +179,10 @@ class TelnyxWebhooks:
             )
             assistant = ""
         return Expected(
-            call, assistant, over=lambda: self._perform(call, phone_call, phone_call.stream_over())
+            call,
+            assistant,
+            over=lambda: self._perform(call, phone_call, phone_call.stream_over()),
+            press=lambda keys: self._perform(call, phone_call, phone_call.press(keys)),
         )
 
     # TeXML
@@ -183,7 +198,8 @@ class TelnyxWebhooks:
             raise web.HTTPBadRequest(text=f"listen = {listen!r}: should be true or false")
         if listen == "true":
             check_goes_on("telnyx", self._settings.then)
-        assistant = who_answers(request, self._reception)
+        assistant = who_answers(request, self._reception, incoming(form), self._settings.parameters)
+        check_open(self._reception)
         expected = Expected(call, assistant, returns_s=self._settings.return_s)
         document = texml.answer(
             self._reception.expect("telnyx", expected, listen=listen == "true"),

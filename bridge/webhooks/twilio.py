@@ -1,6 +1,6 @@
 """Twilio's webhooks: /twilio/voice answers a call with TwiML, /twilio/status hears how a stream, or a call, goes on.
 
-/twilio/voice?listen=both_tracks taps the call, ?assistant=NAME names who answers.
+/twilio/voice?listen=both_tracks taps the call, ?assistant=NAME names who answers; /twilio/voice/WORD is for the routes.
 """
 
 import structlog
@@ -12,7 +12,7 @@ from bridge.faults import without_addresses
 from bridge.reception import Reception
 from bridge.tokens import Expected
 from bridge.webhooks.body import FORM, form_fields, read_body
-from bridge.webhooks.voice import check_goes_on, who_answers
+from bridge.webhooks.voice import WORD, check_goes_on, check_open, incoming, who_answers
 
 SHOWN = ("CallSid", "StreamSid", "StreamEvent", "CallStatus", "AnsweredBy")
 
@@ -29,7 +29,11 @@ class TwilioWebhooks:
 
     def routes(self) -> list[web.RouteDef]:
         """What is served."""
-        return [web.post("/twilio/voice", self._voice), web.post("/twilio/status", self._status)]
+        return [
+            web.post("/twilio/voice", self._voice),
+            web.post(f"/twilio/voice{WORD}", self._voice),
+            web.post("/twilio/status", self._status),
+        ]
 
     async def aclose(self) -> None:
         """Nothing is left behind."""
@@ -45,7 +49,8 @@ class TwilioWebhooks:
             raise web.HTTPBadRequest(text=f"listen = {listen!r}: should be one of {', '.join(TRACKS)}")
         if listen:
             check_goes_on("twilio", self._settings.then)
-        assistant = who_answers(request, self._reception)
+        assistant = who_answers(request, self._reception, incoming(form), self._settings.parameters)
+        check_open(self._reception)
         answered_by = form.get("AnsweredBy")
         if answered_by and answered_by not in self._settings.talk_to:
             log.info("= nobody to talk to", call=call, answered_by=answered_by)

@@ -1,18 +1,55 @@
-"""What a voice webhook's address asks for, alike with every carrier: who answers, or that the call is only listened to."""
+"""What a voice webhook asks for, alike with every carrier: who answers, or that the call is only listened to.
 
+The address may have a word behind it, /twilio/voice/WORD, and parameters: ?assistant=NAME names who answers, all others
+are for the routes in the settings.
+"""
+
+from collections.abc import Mapping
+
+import structlog
 from aiohttp import web
 
 from bridge.reception import Reception
+from bridge.routes import OWN_PARAMETERS, Incoming
+
+WORD = "/{word}"
+"""Behind a webhook's path, where there is one."""
+
+log = structlog.get_logger()
 
 
-def who_answers(request: web.Request, reception: Reception) -> str:
-    """`?assistant=NAME`, empty for the default one. Raises 400 where there is none of this name, 503 at the end."""
+def incoming(form: Mapping[str, str]) -> Incoming:
+    """A call as a form tells it. One that we placed has its numbers the other way round, and they are left out."""
+    if form.get("Direction", "inbound").startswith("outbound"):
+        return Incoming()
+    return Incoming(form.get("To", ""), form.get("From", ""))
+
+
+def who_answers(
+    request: web.Request, reception: Reception, call: Incoming, parameters: Mapping[str, str]
+) -> str:
+    """`?assistant=NAME`, else as the routes have it; empty for the default one. `parameters`: of every stream.
+
+    Raises 400 where there is none of this name, 404 where no route has the word behind the address.
+    """
     assistant = request.query.get("assistant", "")
     if not reception.knows(assistant):
+        log.warning("webhook turned away", path=request.path, reason="it names no assistant of ours")
         raise web.HTTPBadRequest(text=f"assistant = {assistant!r}: there is none of this name")
+    word = request.match_info.get("word", "")
+    if word and not reception.routes.has_path(word):
+        log.warning("webhook turned away", path=request.path, reason="no route has this path")
+        raise web.HTTPNotFound(text=f"{word!r}: no route in the settings has this path")
+    asked = {name: request.query[name] for name in request.query if name not in OWN_PARAMETERS}
+    return assistant or reception.routes.assistant(
+        call._replace(path=word, parameters={**parameters, **asked})
+    )
+
+
+def check_open(reception: Reception) -> None:
+    """Raises 503 at the end."""
     if reception.closing:
         raise web.HTTPServiceUnavailable(text="the server is closing")
-    return assistant
 
 
 def check_goes_on(carrier: str, then: str | None) -> None:

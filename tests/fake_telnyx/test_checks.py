@@ -24,6 +24,7 @@ TAKES = [
     ("streaming_start", {"stream_url": "ws://127.0.0.1:5000/m", "stream_codec": "default"}),
     ("streaming_start", STREAM | {"custom_parameters": [{"name": "k", "value": "v"}]}),
     ("streaming_stop", {}),
+    ("send_dtmf", {"digits": "1www2WABCDw9*#", "duration_millis": 100, "command_id": "1"}),
 ]
 
 
@@ -68,6 +69,13 @@ REFUSES = [
     ("streaming_start", STREAM | {"stream_auth_token": "x" * 4_001}, "10015", "stream_auth_token"),
     ("streaming_start", STREAM | {"custom_parameters": {"k": "v"}}, "10015", "custom_parameters"),
     ("streaming_start", STREAM | {"custom_parameters": [{"name": "k"}]}, "10015", "custom_parameters"),
+    ("send_dtmf", {}, "10015", "digits"),
+    ("send_dtmf", {"digits": ""}, "10015", "digits"),
+    ("send_dtmf", {"digits": "1,2"}, "10015", "digits"),
+    ("send_dtmf", {"digits": "12a"}, "10015", "digits"),
+    ("send_dtmf", {"digits": 12}, "10015", "digits"),
+    ("send_dtmf", {"digits": "1", "duration_millis": 99}, "10015", "duration_millis"),
+    ("send_dtmf", {"digits": "1", "duration_millis": 501}, "10015", "duration_millis"),
 ]
 
 

@@ -172,6 +172,19 @@ def test_an_answer_may_ask_for_the_stream_at_once() -> None:
     assert (opening.order.codec, opening.order.mode) == ("PCMA", None)
 
 
+def test_keys_for_the_other_party() -> None:
+    office = Office()
+    call = office.ring()
+    assert code(office.ask("send_dtmf", call, digits="1")) == (422, "90034")
+    office.ask("answer", call)
+    assert office.ask("send_dtmf", call, digits="12w", command_id="1").acts == []
+    office.ask("send_dtmf", call, digits="12w", command_id="1")
+    office.ask("send_dtmf", call, digits="3#", duration_millis=500)
+    assert call.pressed == "12w3#"
+    office.ask("hangup", call)
+    assert code(office.ask("send_dtmf", call, digits="4")) == (422, "90018")
+
+
 def test_a_rejected_call() -> None:
     office = Office()
     (last,) = office.ask("reject", office.ring(), cause="USER_BUSY").acts

@@ -124,6 +124,8 @@ async def test_an_inbound_call_with_the_vendors_client(running: Calls, hook: Hoo
         await fake.told("streaming.started")
         order = phone.streams[0].order
         assert (order.url, order.auth_token, order.custom_parameters) == (STREAM_URL, "secret", {"k": "v"})
+        await client.calls.actions.send_dtmf(name, digits="1w2", duration_millis=100)
+        assert call.pressed == "1w2"
         status = await client.calls.retrieve_status(name)
         assert status.data is not None
         assert status.data.is_alive
@@ -143,6 +145,7 @@ async def test_an_inbound_call_with_the_vendors_client(running: Calls, hook: Hoo
         assert [command.name for command in fake.commands] == [
             "answer",
             "streaming_start",
+            "send_dtmf",
             "status",
             "hangup",
             "hangup",

@@ -12,7 +12,9 @@ from bridge.fake_telnyx.webhooks import TEST_PUBLIC_KEY
 from bridge.phone.call_control import place_controlled_call
 from bridge.phone.handset import Ending
 from bridge.phone.plan import CallPlan, Digit
+from bridge.reception import Reception
 from bridge.server import Server
+from bridge.tokens import Expected
 from telecodecs.format import PCMU_8K, AudioFormat
 
 
@@ -47,6 +49,21 @@ async def test_the_server_answers_and_the_caller_hangs_up(webhook: str, api_port
     report = await place_controlled_call(webhook, plan, port=api_port)
     assert (report.ending, report.digits, lines) == (Ending.HUNG_UP, "5", [PCMU_8K])
     assert b"\x10" * 160 in report.heard
+
+
+async def test_keys_that_the_server_has_pressed_are_told(
+    webhook: str, api_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expect = Reception.expect
+
+    def press(reception: Reception, carrier: str, expected: Expected, *, listen: bool = False) -> str:
+        assert expected.press is not None
+        expected.press("12w3#")
+        return expect(reception, carrier, expected, listen=listen)
+
+    monkeypatch.setattr(Reception, "expect", press)
+    report = await place_controlled_call(webhook, lambda _line: CallPlan(hang_up_at_ms=300), port=api_port)
+    assert report.pressed == "12w3#"
 
 
 async def test_a_caller_on_a_line_that_fell_silent_hangs_up(

@@ -87,6 +87,10 @@ def test_to_people_of_an_echo(capsys: pytest.CaptureFixture[str]) -> None:
     assert "replies" not in out
 
 
+def test_keys_that_the_server_had_pressed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "pressed 1 2 w by the server" in told(replace(CALL, pressed="12w"), capsys).splitlines()
+
+
 ASTRAY = replace(
     CALL,
     line=L16_16K,
@@ -134,6 +138,7 @@ FACTS = {
     "marks_cleared": 1,
     "clears": [{"at_ms": 700.0, "dropped_ms": 1250.0}],
     "digits": "42",
+    "pressed": "",
     "warnings": [{"code": 31951, "why": "streamSid is not that of this stream"}],
     "phone_late_ms": 1.23,
     "echo_latency": None,

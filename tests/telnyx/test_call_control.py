@@ -1,13 +1,16 @@
 """Calls under Call Control, from the webhook to the hang-up: the server and the pretend Telnyx over real sockets."""
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from bridge.carriers.telnyx import rest
 from bridge.errors import CallRefused
 from bridge.fake_telnyx.calls import State
 from bridge.fake_telnyx.faults import Faults
@@ -17,10 +20,11 @@ from bridge.phone.ordered import OrderedCalls
 from bridge.phone.plan import CallPlan
 from bridge.phone.report import CallReport
 from bridge.phone.telnyx import PretendTelnyx
+from bridge.tokens import Expected
 from telecodecs.format import AudioFormat
 
 if TYPE_CHECKING:
-    from tests.telnyx.conftest import Meet
+    from tests.telnyx.conftest import Both, Meet
 
 TIMEOUT_S = 8.0
 SAID_MS = 100
@@ -202,6 +206,77 @@ async def test_a_stream_that_cannot_be_opened_ends_the_call(meet: "Meet") -> Non
     async with asyncio.timeout(TIMEOUT_S), meet(refused) as both:
         await both.fake.over(both.ring())
         assert both.commands() == ["answer", "streaming_start", "hangup"]
+
+
+# Keys
+
+
+def announced(both: "Both") -> list[Expected]:
+    """The calls that the server will expect from now on."""
+    calls: list[Expected] = []
+    expect = both.server.reception.expect
+
+    def notice(carrier: str, expected: Expected, *, listen: bool = False) -> str:
+        calls.append(expected)
+        return expect(carrier, expected, listen=listen)
+
+    both.server.reception.expect = notice  # type: ignore[method-assign]
+    return calls
+
+
+async def test_keys_are_pressed_by_telnyx_in_their_order_and_are_in_no_log(meet: "Meet") -> None:
+    phone = OrderedCalls(waits)
+    with capture_logs() as log:
+        async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
+            expected = announced(both)
+            call = both.ring()
+            await both.fake.told("streaming.started")
+            assert expected[0].press is not None
+            for keys in ("4242w", "5", "6#"):
+                expected[0].press(keys)
+            await both.fake.commanded("send_dtmf", 2)
+            assert call.pressed == "4242w56#"
+            both.fake.hang_up(call)
+            await both.fake.over(call)
+    assert "4242" not in str(log)
+
+
+PRESSED_DESPITE: dict[str, tuple[Faults, int, str]] = {  # how often it is told, what is pressed
+    "an answer that is lost": (Faults(silent=1, commands=("send_dtmf",)), 2, "12"),
+    "a server error": (Faults(server_errors=1, commands=("send_dtmf",)), 2, "2"),
+    "too many requests": (Faults(rate_limited=1, commands=("send_dtmf",)), 3, "12"),
+}
+
+
+@pytest.mark.parametrize("name", PRESSED_DESPITE)
+async def test_keys_are_never_pressed_twice(name: str, meet: "Meet", monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what was refused, or is in doubt, keeps neither the call nor the keys after it."""
+    monkeypatch.setattr(rest, "KEYS_RULE", replace(rest.KEYS_RULE, give_up_s=1.5, answer_s=0.1))
+    faults, times, pressed = PRESSED_DESPITE[name]
+    phone = OrderedCalls(waits)
+    async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=faults) as both:
+        expected = announced(both)
+        call = both.ring()
+        await both.fake.told("streaming.started")
+        assert expected[0].press is not None
+        expected[0].press("1")
+        expected[0].press("2")
+        await both.fake.commanded("send_dtmf", times)
+        assert call.pressed == pressed
+        assert call.state is State.ANSWERED
+        both.fake.hang_up(call)
+        await both.fake.over(call)
+
+
+async def test_keys_come_too_late_when_the_call_is_over(meet: "Meet") -> None:
+    phone = OrderedCalls(talks)
+    async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
+        expected = announced(both)
+        await both.fake.over(both.ring())
+        await both.server.reception.idle()
+        assert expected[0].press is not None
+        expected[0].press("1")
+    assert "send_dtmf" not in both.commands()
 
 
 # The end, as Telnyx tells it

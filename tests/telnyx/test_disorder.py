@@ -149,7 +149,7 @@ class Answered:
     def waits_until(self) -> float | None:
         """For a chunk that is missing."""
         at = [self._stream.deadline(), self._call.deadline()]
-        return min((due for due in at if due is not None and due < 1), default=None)
+        return min((due for due in at if due is not None and due < 0.2), default=None)
 
     def _append(self, events: Iterable[Event], now: float) -> float:
         commands = [command for event in events for command in self._call.handle(event, now)]

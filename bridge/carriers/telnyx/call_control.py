@@ -1,17 +1,16 @@
-"""Phone calls under Telnyx's Call Control: webhooks in, the next steps out.
+"""A phone call under Telnyx's Call Control: webhooks in, the next steps out. All of them are in `phone_calls`.
 
 Wire: Telnyx, "Voice API webhooks". They come in any order, repeated, and several at a time. So each is taken as proof
 of all that must have been before it, and after a hang-up nothing that comes makes a difference.
-Does not talk to Telnyx: whoever takes a step tells if it was `refused`. Units: seconds. No clock: `now` is passed in.
+Does not talk to Telnyx: whoever takes a step tells if it was `taken` or `refused`. No clock.
 
 unknown ──ours──▶ ringing ──answered──▶ screening ──human──▶ streaming ──▶ leaving ──▶ ended
                      └───────answered, nobody to screen──────────▲
 """
 
 from base64 import b64encode
-from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from msgspec import DecodeError, Struct, json
@@ -22,16 +21,10 @@ NOT_ANSWERED = "90034"
 CALL_ENDED = "90018"
 STREAMING_IN_USE = "90045"
 
-REMEMBERED_S = 600.0
-"""How long a call that has ended is known, so that nothing late takes it up again."""
-
-MOST = 10_000
-"""Calls under way, and as many that have ended: far more than a server carries. The oldest go."""
-
-VERDICT_S = 15.0
-"""From the answer to the verdict who answered. It takes some 4 s; whoever it is should not hear silence for longer."""
-
 LONGEST_WHY = 200
+
+MOST_KEYS_WAITING = 128
+"""Behind those that Telnyx was told of last. It is half a minute of tones; what is beyond would be heard by nobody."""
 
 HUMANS = frozenset({"human_residence", "human_business"})
 GREETING_ENDS = frozenset({"ended", "beep_detected", "no_beep_detected", "prompt_ended"})
@@ -79,7 +72,14 @@ class HangUp:
     why: str
 
 
-Step = Answer | StartStreaming | HangUp
+@dataclass(frozen=True, slots=True)
+class SendDtmf:
+    """Press these keys, for who is at the far end; nobody else's business."""
+
+    keys: str = field(repr=False)
+
+
+Step = Answer | StartStreaming | HangUp | SendDtmf
 
 
 class Stage(StrEnum):
@@ -122,14 +122,16 @@ class PhoneCall:
         self._answering = False  # we take it
         self._answered = False
         self._tried_again = False  # to stream, after Telnyx said that nobody has answered
+        self._pressing = False  # Telnyx is being told of keys
+        self._keys_waiting = ""
 
-    def handle(self, event: CallEvent) -> list[Step]:
-        """What to do now that this webhook came."""
+    def handle(self, event: CallEvent, assistant: str = "") -> list[Step]:
+        """What to do now that this webhook came. `assistant`: who answers, if that is a call that comes in."""
         if event.type == "call.hangup":
             self._end()
             return []
         if self.stage is Stage.UNKNOWN:
-            return self._recognise(event)
+            return self._recognise(event, assistant)
         return self._go_on(event)
 
     def verdict_overdue(self) -> list[Step]:
@@ -148,6 +150,24 @@ class PhoneCall:
             return []
         return self._hang_up("the server is closing")
 
+    def press(self, keys: str) -> list[Step]:
+        """The assistant wants keys pressed. Those of one wish wait for those before: two commands may overtake."""
+        if self.stage is not Stage.STREAMING:
+            return []
+        if self._pressing:
+            self._keys_waiting = (self._keys_waiting + keys)[:MOST_KEYS_WAITING]
+            return []
+        self._pressing = True
+        return [SendDtmf(keys)]
+
+    def taken(self, step: Step) -> list[Step]:
+        """Telnyx took this step."""
+        return self._pressed() if isinstance(step, SendDtmf) else []
+
+    def _pressed(self) -> list[Step]:
+        keys, self._keys_waiting, self._pressing = self._keys_waiting, "", False
+        return self.press(keys) if keys else []
+
     def refused(self, step: Step, code: str) -> list[Step]:
         """Telnyx did not take this step. `code`: Telnyx's own, or whatever tells why."""
         if code == CALL_ENDED or isinstance(step, HangUp):  # nothing is left to try
@@ -161,15 +181,17 @@ class PhoneCall:
             if self._answered:
                 return [step]
             self._move(Stage.RINGING)
+        elif isinstance(step, SendDtmf):  # each wish is one of its own
+            return self._pressed()
         return []
 
-    def _recognise(self, event: CallEvent) -> list[Step]:
+    def _recognise(self, event: CallEvent, assistant: str) -> list[Step]:
         ours = read_client_state(event.client_state)
         rings = event.type == "call.initiated" and event.direction == "incoming"
         if ours is None and not rings:
             return []
-        if ours is not None:
-            self.client_state, self._screens = ours, ours.wants_human
+        self.client_state = ours or ClientState(assistant)
+        self._screens = self.client_state.wants_human
         self._move(Stage.RINGING)
         self._answering = rings
         return [Answer()] if rings else self._go_on(event)
@@ -228,59 +250,3 @@ class PhoneCall:
     def _move(self, stage: Stage) -> None:
         assert stage in MOVES[self.stage], f"a phone call that is {self.stage} does not become {stage}"
         self.stage = stage
-
-
-class PhoneCalls:
-    """The calls by their `call_control_id`; of those that are not ours only that they have ended is kept."""
-
-    def __init__(self, talk_to: Collection[str] = ("human",)) -> None:
-        self._talk_to = frozenset(talk_to)
-        self._under_way: OrderedDict[str, PhoneCall] = OrderedDict()
-        self._ended: OrderedDict[str, tuple[PhoneCall, float]] = OrderedDict()
-        self._verdict_due: dict[str, float] = {}  # the first to fall due comes first
-
-    def handle(self, event: CallEvent, now: float) -> tuple[PhoneCall, list[Step]]:
-        """The call that this webhook is about, and what to do."""
-        self._forget(now)
-        phone_call = self._find(event.call)
-        steps = phone_call.handle(event)
-        if phone_call.stage is Stage.ENDED:
-            self._under_way.pop(event.call, None)
-            self._ended.setdefault(event.call, (phone_call, now))
-        elif phone_call.stage is not Stage.UNKNOWN:
-            self._under_way[event.call] = phone_call
-        if phone_call.stage is Stage.SCREENING:
-            self._verdict_due.setdefault(event.call, now + VERDICT_S)
-        else:
-            self._verdict_due.pop(event.call, None)
-        return phone_call, steps
-
-    def deadline(self) -> float | None:
-        """When `due` wants to be called."""
-        return next(iter(self._verdict_due.values()), None)
-
-    def due(self, now: float) -> list[tuple[str, PhoneCall, list[Step]]]:
-        """Calls of which it should be known by `now` who answered, and is not; and what to do."""
-        overdue = [call for call, due in self._verdict_due.items() if due <= now]
-        for call in overdue:
-            del self._verdict_due[call]
-        found = [(call, self._under_way[call]) for call in overdue if call in self._under_way]
-        return [(call, phone_call, phone_call.verdict_overdue()) for call, phone_call in found]
-
-    def under_way(self) -> list[tuple[str, PhoneCall]]:
-        """Those that are ours, and have not ended."""
-        return list(self._under_way.items())
-
-    def _find(self, call: str) -> PhoneCall:
-        if call in self._ended:
-            return self._ended[call][0]
-        return self._under_way.get(call) or PhoneCall(self._talk_to)
-
-    def _forget(self, now: float) -> None:
-        while self._ended and (len(self._ended) >= MOST or self._oldest_end() + REMEMBERED_S <= now):
-            self._ended.popitem(last=False)
-        while len(self._under_way) >= MOST:
-            self._under_way.popitem(last=False)
-
-    def _oldest_end(self) -> float:
-        return next(iter(self._ended.values()))[1]

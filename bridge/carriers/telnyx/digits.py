@@ -10,7 +10,7 @@ from collections import deque
 
 from bridge.events import DigitPressed
 
-_UTC = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)(?:Z|\+00:00)")
+_UTC = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|\+00:00)", re.ASCII)
 
 _REMEMBERED = 64  # keys, to tell one that is repeated
 
@@ -20,7 +20,9 @@ class Digits:
 
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
-        self._held: list[tuple[str, int, str, float]] = []  # pressed at, how many came before, key, due at
+        self._held: list[
+            tuple[str, int, DigitPressed, float]
+        ] = []  # place, how many came before, key, due at
         self._seen: deque[tuple[str, str]] = deque(maxlen=_REMEMBERED)
         self._came = 0
         self._latest = ""  # the time of the key that came last
@@ -29,15 +31,15 @@ class Digits:
 
     def feed(self, digit: str, occurred_at: object, now: float) -> None:
         """Take one key. Without a time that can be read it stands behind the one that came before it."""
-        utc = _UTC.fullmatch(occurred_at) if isinstance(occurred_at, str) else None
-        if utc is not None:
-            self._latest = utc[1]
-            if (utc[1], digit) in self._seen:
+        pressed_at = _sortable(occurred_at)
+        if pressed_at:
+            self._latest = pressed_at
+            if (pressed_at, digit) in self._seen:
                 self.repeated += 1
                 return
-            self._seen.append((utc[1], digit))
+            self._seen.append((pressed_at, digit))
         self._came += 1
-        insort(self._held, (self._latest, self._came, digit, now + self._window_s))
+        insort(self._held, (self._latest, self._came, DigitPressed(digit, pressed_at), now + self._window_s))
 
     def deadline(self) -> float | None:
         """When a key has waited long enough."""
@@ -48,10 +50,19 @@ class Digits:
         overdue = [place for place, (*_, due) in enumerate(self._held, 1) if due <= now]
         given = self._held[: overdue[-1]] if overdue else []
         del self._held[: len(given)]
-        return [DigitPressed(digit) for _, _, digit, _ in given]
+        return [key for _, _, key, _ in given]
 
     def rest(self) -> list[DigitPressed]:
         """All that still wait: no further key will come."""
-        rest = [DigitPressed(digit) for _, _, digit, _ in self._held]
+        rest = [key for _, _, key, _ in self._held]
         self._held.clear()
         return rest
+
+
+def _sortable(occurred_at: object) -> str:
+    """The time as text that sorts as the times do, equal for equal ones; empty where it cannot be read."""
+    utc = _UTC.fullmatch(occurred_at) if isinstance(occurred_at, str) else None
+    if utc is None:
+        return ""
+    fraction = (utc[2] or "").rstrip("0")
+    return f"{utc[1]}.{fraction}" if fraction else utc[1]

@@ -5,6 +5,7 @@ done: a webhook tells that. A command that is sent again has the same `command_i
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,14 @@ from bridge.errors import ConfigurationError
 
 RULE = RetryRule(answer_s=0.5, at_once=2, backoff_s=1.0, last_try_s=55.0, give_up_s=60.0)
 """Telnyx knows a `command_id` again for 60 s. The last try leaves itself time to arrive."""
+
+KEYS_RULE = RetryRule(
+    answer_s=5.0, at_once=1, backoff_s=0.5, last_try_s=3.0, give_up_s=10.0, may_repeat=False
+)
+"""A key that is pressed twice, or late, answers another question: only what certainly did nothing is sent again."""
+
+KEY_MS = 250
+"""How long each key sounds: Telnyx's own default."""
 
 CALL_IS_OVER = "90018"
 
@@ -60,6 +69,14 @@ class TelnyxApi:
             "custom_parameters": custom or None,
         }
         return self._action(call, "streaming_start", command_id, body)
+
+    def send_dtmf(self, call: str, command_id: str, keys: str) -> ApiRequest:
+        """Press keys in an answered call: 0-9 * # A-D; w is half a second's pause, W a second."""
+        return replace(
+            self._action(call, "send_dtmf", command_id, {"digits": keys, "duration_millis": KEY_MS}),
+            rule=KEYS_RULE,
+            read=partial(read_answer, quotes=False),
+        )
 
     def dial(
         self,
@@ -131,10 +148,11 @@ class TelnyxApi:
         )
 
 
-def read_answer(answer: ApiAnswer, done: tuple[str, ...] = ()) -> dict[str, Any]:
+def read_answer(answer: ApiAnswer, done: tuple[str, ...] = (), *, quotes: bool = True) -> dict[str, Any]:
     """The data of an answer, empty where there is none; also where it was refused with a code of `done`.
 
-    Raises `CarrierRefused` with Telnyx's own code and words.
+    Raises `CarrierRefused` with Telnyx's own code and words; without those that may quote what was sent, if `quotes`
+    is false.
     """
     found = json_object(answer.body)
     if 200 <= answer.status < 300:
@@ -147,4 +165,5 @@ def read_answer(answer: ApiAnswer, done: tuple[str, ...] = ()) -> dict[str, Any]
     if any(str(fault.get("code")) in done for fault in faults):
         return {}
     fault = faults[0] if faults else {}
-    raise refusal("Telnyx", answer.status, fault.get("code"), fault.get("title"), fault.get("detail"))
+    detail = fault.get("detail") if quotes else None
+    raise refusal("Telnyx", answer.status, fault.get("code"), fault.get("title"), detail)

@@ -133,7 +133,8 @@ class TelnyxStream:
         self._settings = settings
         self._one_way = one_way
         self._digits = Digits(settings.reorder_ms / 1000)
-        self._stream_id: str | None = None  # known from `start` on, as are these
+        self._stopped = False
+        self._stream_id: str | None = None  # known from `start` to `stop`; from `start` on, these
         self._line: AudioFormat
         self._codec: PacketCodec | None
         self._order: ByteOrder | None = None
@@ -147,7 +148,7 @@ class TelnyxStream:
         """Read one message. A kind we do not know is `Ignored`: a novelty on the wire is no outage.
 
         Raises `MalformedMessage` if it is not text, lacks or mistypes a field, belongs to another stream or comes
-        before `start`, or is a second `start`.
+        before `start` or after `stop`, or is a second `start`.
         """
         if isinstance(message, bytes):
             raise MalformedMessage("a binary message")
@@ -176,11 +177,12 @@ class TelnyxStream:
                 self._digits.feed(digit, wire.occurred_at, now)
                 return self._digits.due(now)
             case _:
+                self._stopped, self._stream_id = True, None
                 waited = [heard for track in self._packet_tracks for heard in track.rest()]
                 return (*waited, *self._digits.rest(), CallEnded())
 
     def _decode_start(self, wire: _Start) -> CallStarted | ClosingAsked:
-        if self._stream_id:
+        if self._stream_id or self._stopped:
             raise MalformedMessage("start: the stream has started already")
         start = wire.start
         if not wire.stream_id or not start.call_control_id:
@@ -231,6 +233,8 @@ class TelnyxStream:
         return None if self._playing.plays == self._line else self._playing.plays
 
     def _foreign(self, kind: str) -> MalformedMessage:
+        if self._stopped:
+            return MalformedMessage(f"{kind}: after stop")
         return MalformedMessage(f"{kind}: " + ("of another stream" if self._stream_id else "before start"))
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:

@@ -92,6 +92,8 @@ class CallEvent(Struct, frozen=True):
     """Of the event: each delivery of it has the same."""
     session: str = ""
     direction: str = ""
+    to: str = ""
+    from_: str = ""
     occurred_at: str = ""
     """ISO 8601 in UTC without its zone: as text it sorts as the times do."""
     client_state: str = ""
@@ -130,6 +132,8 @@ def read(body: bytes) -> CallEvent | Ignored:
         id=_text(data, "id") or _text(data, "webhook_id"),
         session=_text(payload, "call_session_id"),
         direction=_text(payload, "direction"),
+        to=_text(payload, "to"),
+        from_=_text(payload, "from"),
         occurred_at=_utc(_text(data, "occurred_at") or _text(payload, "occurred_at")),
         client_state=_decoded(_text(payload, "client_state")),
         hangup_cause=_text(payload, "hangup_cause"),

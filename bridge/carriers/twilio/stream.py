@@ -103,13 +103,14 @@ class TwilioStream:
     def __init__(self, *, one_way: bool = False) -> None:
         self._one_way = one_way
         self._stream_sid: str | None = None  # known from `start` on
+        self._reads: str | None = None  # the same, until `stop`
         self._media_head = ""
 
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
         """Read one message. A kind we do not know is `Ignored`: a novelty on the wire is no outage.
 
         Raises `MalformedMessage` if it is not text, lacks or mistypes a field, belongs to another stream or comes
-        before `start`, or is a second `start`.
+        before `start` or after `stop`, or is a second `start`.
         """
         if isinstance(message, bytes):
             raise MalformedMessage("a binary message")
@@ -118,14 +119,14 @@ class TwilioStream:
         except (DecodeError, RecursionError) as error:
             return (unread(message, _KINDS, error),)
         if type(wire) is _Media:
-            if wire.stream_sid != self._stream_sid:
+            if wire.stream_sid != self._reads:
                 raise self._foreign("media")
             media = wire.media
             heard = OtherPartyAudio if media.track == "outbound" else CallerAudio
             return (heard(media.payload, media.timestamp),)
         if isinstance(wire, _Start):
             return (self._decode_start(wire.start),)
-        if wire.stream_sid != self._stream_sid:
+        if wire.stream_sid != self._reads:
             raise self._foreign(type(wire).__name__.strip("_").lower())
         match wire:
             case _Mark(mark=mark):
@@ -135,6 +136,7 @@ class TwilioStream:
                     raise MalformedMessage("dtmf: the digit is none of 0-9 * # A-D")
                 return (DigitPressed(digit),)
             case _:
+                self._reads = None
                 return (CallEnded(),)
 
     def _decode_start(self, start: _StartBody) -> CallStarted:
@@ -149,7 +151,7 @@ class TwilioStream:
             raise MalformedMessage("start: mediaFormat is not audio/x-mulaw, 8000 Hz, mono")
         if not start.stream_sid or not start.call_sid:
             raise MalformedMessage("start: streamSid or callSid is empty")
-        self._stream_sid = start.stream_sid
+        self._stream_sid = self._reads = start.stream_sid
         name = json.encode(start.stream_sid).decode()
         self._media_head = f'{{"event":"media","streamSid":{name},"media":{{"payload":"'
         one_way = self._one_way or "outbound" in start.tracks
@@ -158,7 +160,9 @@ class TwilioStream:
         )  # fmt: skip
 
     def _foreign(self, kind: str) -> MalformedMessage:
-        return MalformedMessage(f"{kind}: " + ("of another stream" if self._stream_sid else "before start"))
+        if self._reads:
+            return MalformedMessage(f"{kind}: of another stream")
+        return MalformedMessage(f"{kind}: {'after stop' if self._stream_sid else 'before start'}")
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
         """Write one message. Valid only after `CallStarted` was read."""

@@ -9,17 +9,17 @@ from msgspec import json
 from bridge.carriers.telnyx.call_control import (
     LONGEST_WHY,
     MOVES,
-    VERDICT_S,
     Answer,
     ClientState,
     HangUp,
     PhoneCall,
-    PhoneCalls,
+    SendDtmf,
     Stage,
     StartStreaming,
     Step,
     read_client_state,
 )
+from bridge.carriers.telnyx.phone_calls import VERDICT_S, PhoneCalls
 from bridge.carriers.telnyx.webhook import CallEvent, read
 
 RINGS = CallEvent("call.initiated", "v2:abc", direction="incoming")
@@ -223,7 +223,7 @@ def test_an_answer_that_was_refused_is_of_no_account_once_the_call_is_answered()
     assert streaming().refused(Answer(), "90041") == []
 
 
-@pytest.mark.parametrize("step", [Answer(), StartStreaming(), HangUp("")])
+@pytest.mark.parametrize("step", [Answer(), StartStreaming(), HangUp(""), SendDtmf("1")])
 def test_a_call_that_had_ended_has_ended(step: Step) -> None:
     phone_call = streaming()
     assert phone_call.refused(step, "90018") == []
@@ -262,6 +262,26 @@ def test_a_stream_that_was_too_early_is_tried_again_where_the_answer_was_told_in
     phone_call = follow(PhoneCall(), [(detected("human"), [StartStreaming()]), (ANSWERED, [])])
     assert phone_call.refused(StartStreaming(), "90034") == [StartStreaming()]
     assert phone_call.refused(StartStreaming(), "90034") == [HangUp("its stream could not be started: 90034")]
+
+
+# Who answers
+
+
+def test_who_answers_a_call_that_comes_in_goes_along_with_it() -> None:
+    phone_call = PhoneCall()
+    assert phone_call.handle(RINGS, "clinic") == [Answer()]
+    assert phone_call.handle(ANSWERED, "another") == [StartStreaming()]
+    assert phone_call.client_state == ClientState("clinic")
+
+
+@pytest.mark.parametrize("event", [DIALLED, ANSWERED])
+def test_a_call_that_names_its_assistant_keeps_it(event: CallEvent) -> None:
+    phone_call = PhoneCall()
+    phone_call.handle(of(OURS, event), "another")
+    assert phone_call.client_state == OURS
+
+
+# Every order
 
 
 def every_order(*events: CallEvent) -> Iterator[tuple[CallEvent, ...]]:

@@ -1,5 +1,7 @@
 """Keys in the order in which they were pressed: rows of (when, key, pressed at), then what is given when."""
 
+from datetime import datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,8 +59,37 @@ def test_repeated_keys_are_counted() -> None:
 def test_without_a_window_a_key_is_due_at_once() -> None:
     digits = Digits(0.0)
     digits.feed("5", at("19"), 3.0)
-    assert digits.due(3.0) == [DigitPressed("5")]
+    assert digits.due(3.0) == [DigitPressed("5", "2025-06-05T08:54:19")]
     assert digits.deadline() is None
+
+
+TIMES = [
+    ("2025-06-05T08:54:19.698408Z", "2025-06-05T08:54:19.698408"),
+    ("2025-06-05T08:54:19.690000Z", "2025-06-05T08:54:19.69"),
+    ("2025-06-05T08:54:19.000+00:00", "2025-06-05T08:54:19"),
+    ("2025-06-05T08:54:10Z", "2025-06-05T08:54:10"),
+    ("2025-06-05T08:54:10+02:00", ""),
+    ("2025-06-05T08:54:1\u0660Z", ""),
+    (None, ""),
+]
+
+
+@pytest.mark.parametrize(("occurred_at", "pressed_at"), TIMES)
+def test_when_a_key_was_pressed_is_told_as_text_that_sorts(occurred_at: object, pressed_at: str) -> None:
+    digits = Digits(WINDOW_S)
+    digits.feed("5", occurred_at, 0.0)
+    assert digits.rest() == [DigitPressed("5", pressed_at)]
+
+
+@given(st.datetimes(), st.datetimes(), st.booleans())
+def test_the_text_sorts_as_the_times_do(one: datetime, other: datetime, short: bool) -> None:
+    texts = []
+    for time in (one, other):
+        digits = Digits(WINDOW_S)
+        written = time.isoformat() if short else time.isoformat(timespec="microseconds")
+        digits.feed("5", f"{written}Z", 0.0)
+        texts.append(digits.rest()[0].pressed_at)
+    assert (texts[0] < texts[1], texts[0] == texts[1]) == (one < other, one == other)
 
 
 @given(st.permutations([(at(f"{19 + number}.5"), str(number)) for number in range(8)]))

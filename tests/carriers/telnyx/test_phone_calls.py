@@ -4,16 +4,8 @@ from base64 import b64decode
 
 import pytest
 
-from bridge.carriers.telnyx.call_control import (
-    MOST,
-    REMEMBERED_S,
-    Answer,
-    ClientState,
-    HangUp,
-    PhoneCalls,
-    Stage,
-    StartStreaming,
-)
+from bridge.carriers.telnyx.call_control import Answer, ClientState, HangUp, Stage, StartStreaming
+from bridge.carriers.telnyx.phone_calls import MOST, REMEMBERED_S, PhoneCalls
 from bridge.carriers.telnyx.webhook import CallEvent
 
 

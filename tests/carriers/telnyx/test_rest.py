@@ -93,6 +93,12 @@ SAME: dict[str, tuple[ApiRequest, Callable[[telnyx.Telnyx], object]]] = {
             custom_parameters=[{"name": "plan", "value": "<silver>"}, {"name": "day", "value": "Monday"}],
         ),
     ),
+    "send_dtmf": (
+        api().send_dtmf(CALL, COMMAND, "1www2WABCDw9*#"),
+        lambda their: their.calls.actions.send_dtmf(
+            CALL, command_id=COMMAND, digits="1www2WABCDw9*#", duration_millis=250
+        ),
+    ),
     "dial": (
         api().dial(
             "+13125550142",
@@ -225,6 +231,15 @@ def test_reads_a_refusal(status: int, body: bytes, code: str, told: str) -> None
         read_answer(ApiAnswer(status, {}, body))
     assert told in str(refused.value)
     assert (refused.value.status, refused.value.code) == (status, code)
+
+
+def test_a_refusal_of_keys_does_not_quote_them() -> None:
+    request = api().send_dtmf(CALL, COMMAND, "4242#")
+    body = failed("10015", "Invalid value", "The 'digits' 4242# are none.")
+    with pytest.raises(CarrierRefused) as refused:
+        request.read(ApiAnswer(422, {}, body))
+    assert str(refused.value) == "Telnyx 10015 (422): Invalid value"
+    assert "4242" not in repr(request)
 
 
 DONE = [

@@ -91,9 +91,12 @@ READS: list[tuple[str, CarrierEvent]] = [
     ('{"event":"novelty","stream_id":"S1","novelty":[1,2]}', Ignored("novelty")),
 ]
 DIGITS = [
-    ('{"event":"dtmf","stream_id":"S1","occurred_at":"2025-06-05T08:54:19.69Z","dtmf":{"digit":"#"}}', "#"),
-    ('{"event":"dtmf","stream_id":"S1","dtmf":{"digit":"a"}}', "A"),
-    ('{"event":"dtmf","stream_id":"S1","occurred_at":["soon"],"dtmf":{"digit":"1"}}', "1"),
+    (
+        '{"event":"dtmf","stream_id":"S1","occurred_at":"2025-06-05T08:54:19.690Z","dtmf":{"digit":"#"}}',
+        DigitPressed("#", "2025-06-05T08:54:19.69"),
+    ),
+    ('{"event":"dtmf","stream_id":"S1","dtmf":{"digit":"a"}}', DigitPressed("A")),
+    ('{"event":"dtmf","stream_id":"S1","occurred_at":["soon"],"dtmf":{"digit":"1"}}', DigitPressed("1")),
 ]
 REFUSES: list[tuple[WireMessage, str]] = [
     ("", "not a JSON object"),
@@ -126,19 +129,19 @@ def test_reads(message: str, event: CarrierEvent) -> None:
     assert read(started(), message) == event
 
 
-@pytest.mark.parametrize(("message", "digit"), DIGITS)
-def test_reads_a_key_when_it_has_waited(message: str, digit: str) -> None:
+@pytest.mark.parametrize(("message", "key"), DIGITS)
+def test_reads_a_key_when_it_has_waited(message: str, key: DigitPressed) -> None:
     stream = started()
     assert stream.decode(message, 5.0) == []
     due = stream.deadline()
     assert due == 5.1
-    assert stream.due(due) == [DigitPressed(digit)]
+    assert stream.due(due) == [key]
     assert stream.deadline() is None
 
 
-@pytest.mark.parametrize(("message", "digit"), DIGITS)
-def test_a_key_need_not_wait_where_nothing_is_put_in_order(message: str, digit: str) -> None:
-    assert read(started(reorder_ms=0), message) == DigitPressed(digit)
+@pytest.mark.parametrize(("message", "key"), DIGITS)
+def test_a_key_need_not_wait_where_nothing_is_put_in_order(message: str, key: DigitPressed) -> None:
+    assert read(started(reorder_ms=0), message) == key
 
 
 def test_keys_that_wait_come_out_before_the_end() -> None:
@@ -146,7 +149,7 @@ def test_keys_that_wait_come_out_before_the_end() -> None:
     for message, _ in DIGITS:
         assert stream.decode(message, 0.0) == []
     ending = stream.decode('{"event":"stop","stream_id":"S1"}', 0.01)
-    assert ending == (*(DigitPressed(digit) for _, digit in DIGITS), CallEnded())
+    assert ending == (*(key for _, key in DIGITS), CallEnded())
     assert stream.deadline() is None
 
 
@@ -166,6 +169,22 @@ def test_refuses(message: WireMessage, why: str) -> None:
 def test_nothing_useful_comes_before_start(message: str) -> None:
     with pytest.raises(MalformedMessage, match="before start"):
         read(TelnyxStream(TelnyxSettings()), message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(message for message, event in READS if not isinstance(event, Ignored | CarrierComplained)),
+        *(message for message, _ in DIGITS),
+        START,
+    ],
+)
+def test_nothing_useful_comes_after_stop(message: str) -> None:
+    stream = started()
+    stream.decode('{"event":"stop","stream_id":"S1"}', 0.0)
+    with pytest.raises(MalformedMessage, match=r"after stop|started already"):
+        stream.decode(message, 0.0)
+    assert stream.deadline() is None
 
 
 def test_a_complaint_quotes_no_payload_and_is_short() -> None:
@@ -239,8 +258,8 @@ def test_each_track_has_packets_of_its_own() -> None:
 
 def test_a_repeated_key_is_counted() -> None:
     stream = started()
-    message, digit = DIGITS[0]
-    assert [*events(stream, message), *events(stream, message)] == [DigitPressed(digit)]
+    message, key = DIGITS[0]
+    assert [*events(stream, message), *events(stream, message)] == [key]
     assert stream.counts() == {"repeated_digits": 1}
 
 

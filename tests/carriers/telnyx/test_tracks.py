@@ -67,8 +67,8 @@ def test_what_came_in_any_order_is_heard_in_the_right_one() -> None:
     given = uplink.open(PCMU_8K)
     for number in (0, 2, 1, 1, 3, 5, 6, 7):  # 4 is lost
         (heard,) = track.feed(number + 1, frames[number], 0.0)
-        given += uplink.feed(heard.audio, heard.at_ms)
-    given += uplink.release()
+        given += uplink.convert(uplink.order(heard.audio, heard.at_ms))
+    given += uplink.convert(uplink.release())
     assert given == [*frames[:4], b"\xff" * 160, *frames[5:]]
     assert {name: count for name, count in uplink.counts().items() if count} == {
         "repeated": 1,

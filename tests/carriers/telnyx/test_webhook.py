@@ -143,6 +143,8 @@ CALL = CallEvent(
     id="0ccc7b54",
     session="s",
     direction="incoming",
+    to="+13129457420",
+    from_="+35319605860",
     occurred_at="2018-02-02T22:25:27.521992",
 )
 

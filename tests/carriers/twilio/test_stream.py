@@ -150,6 +150,16 @@ def test_nothing_useful_comes_before_start(message: str) -> None:
         read(TwilioStream(), message)
 
 
+@pytest.mark.parametrize(
+    "message", [START, *(message for message, event in READS if not isinstance(event, Ignored))]
+)
+def test_nothing_useful_comes_after_stop(message: str) -> None:
+    stream = started()
+    assert read(stream, '{"event":"stop","streamSid":"MZ1"}') == CallEnded()
+    with pytest.raises(MalformedMessage, match=r"after stop|started already"):
+        stream.decode(message, 0.0)
+
+
 @pytest.mark.parametrize(("command", "message"), WRITES)
 def test_writes(command: CarrierCommand, message: dict[str, object]) -> None:
     assert written(started(), command) == message

@@ -1,0 +1,75 @@
+"""The phone calls of one server under Telnyx's Call Control: told apart, remembered for a while, and watched over.
+
+Units: seconds. No clock: `now` is passed in.
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection
+
+from bridge.carriers.telnyx.call_control import PhoneCall, Stage, Step
+from bridge.carriers.telnyx.webhook import CallEvent
+
+REMEMBERED_S = 600.0
+"""How long a call that has ended is known, so that nothing late takes it up again."""
+
+MOST = 10_000
+"""Calls under way, and as many that have ended: far more than a server carries. The oldest go."""
+
+VERDICT_S = 15.0
+"""From the answer to the verdict who answered. It takes some 4 s; whoever it is should not hear silence for longer."""
+
+
+class PhoneCalls:
+    """The calls by their `call_control_id`; of those that are not ours only that they have ended is kept."""
+
+    def __init__(self, talk_to: Collection[str] = ("human",)) -> None:
+        self._talk_to = frozenset(talk_to)
+        self._under_way: OrderedDict[str, PhoneCall] = OrderedDict()
+        self._ended: OrderedDict[str, tuple[PhoneCall, float]] = OrderedDict()
+        self._verdict_due: dict[str, float] = {}  # the first to fall due comes first
+
+    def handle(self, event: CallEvent, now: float, assistant: str = "") -> tuple[PhoneCall, list[Step]]:
+        """The call that this webhook is about, and what to do. `assistant`: as a `PhoneCall` is told."""
+        self._forget(now)
+        phone_call = self._find(event.call)
+        steps = phone_call.handle(event, assistant)
+        if phone_call.stage is Stage.ENDED:
+            self._under_way.pop(event.call, None)
+            self._ended.setdefault(event.call, (phone_call, now))
+        elif phone_call.stage is not Stage.UNKNOWN:
+            self._under_way[event.call] = phone_call
+        if phone_call.stage is Stage.SCREENING:
+            self._verdict_due.setdefault(event.call, now + VERDICT_S)
+        else:
+            self._verdict_due.pop(event.call, None)
+        return phone_call, steps
+
+    def deadline(self) -> float | None:
+        """When `due` wants to be called."""
+        return next(iter(self._verdict_due.values()), None)
+
+    def due(self, now: float) -> list[tuple[str, PhoneCall, list[Step]]]:
+        """Calls of which it should be known by `now` who answered, and is not; and what to do."""
+        overdue = [call for call, due in self._verdict_due.items() if due <= now]
+        for call in overdue:
+            del self._verdict_due[call]
+        found = [(call, self._under_way[call]) for call in overdue if call in self._under_way]
+        return [(call, phone_call, phone_call.verdict_overdue()) for call, phone_call in found]
+
+    def under_way(self) -> list[tuple[str, PhoneCall]]:
+        """Those that are ours, and have not ended."""
+        return list(self._under_way.items())
+
+    def _find(self, call: str) -> PhoneCall:
+        if call in self._ended:
+            return self._ended[call][0]
+        return self._under_way.get(call) or PhoneCall(self._talk_to)
+
+    def _forget(self, now: float) -> None:
+        while self._ended and (len(self._ended) >= MOST or self._oldest_end() + REMEMBERED_S <= now):
+            self._ended.popitem(last=False)
+        while len(self._under_way) >= MOST:
+            self._under_way.popitem(last=False)
+
+    def _oldest_end(self) -> float:
+        return next(iter(self._ended.values()))[1]
