@@ -29,7 +29,6 @@ RATES_HZ = (8_000, 16_000, 24_000, 48_000)
 _HOP_MS = 5
 _WINDOW_MS = 20
 _HOPS = 4  # judged at once: a frame of 20 ms, whatever the chunks, so that no cut can change a sum
-_FRAME_MS = _HOPS * _HOP_MS
 
 _TONES_HZ = (*ROWS_HZ, *COLUMNS_HZ)
 _ROWS = len(ROWS_HZ)
@@ -40,14 +39,14 @@ _FULL_SCALE_DBM0 = 3.14
 # Q.24 asks for -25 dBm0 in each tone, and for columns from 8 dB below to 4 dB above their rows.
 _LOUD_ENOUGH = _FULL_SCALE_POWER * 10 ** ((-31 - _FULL_SCALE_DBM0) / 10)
 _TWIST = 10 ** (10 / 10)  # either way: being stricter keeps out no speech
-# Of all power under the window. Noise 12 dB below the tones leaves 0.91; speech passes 0.88 several times an hour.
+# Of all power under the window. Noise 12 dB below the tones leaves 0.91 at worst; 0.88 lets speech through once an hour.
 _SHARE = 0.90
-_SHARE_HELD = 0.25  # speech 5 dB louder than the tones leaves it; of mere noise two tones are 0.15 at most
+_SHARE_HELD = 0.25  # speech 5 dB louder than the tones leaves it; two tones are less of mere noise
 # Relative to the nominal frequency; Q.24 asks to accept 1.5 % and to refuse 3.5 %.
 _OFF_ONCE = 0.025
 _OFF_ON_AVERAGE = 0.018  # the third and fourth harmonic of one voice are a * with 1.9 % in each
 _LEAST_RESPONSE = 0.36  # of a tone's power is seen at least, `_OFF_ONCE` from the highest frequency
-_ENOUGH = 4  # steps in a row that make a key: 31 to 35 ms of tone, where Q.24 has 40
+_ENOUGH = 4  # steps in a row that make a key: 35 ms of tone wherever they begin, where Q.24 has 40
 # Half the window in a hole costs 6 dB. A hole of 20 ms, a lost packet, lasts 4 steps so, a pause of 40 ms 7.
 _FADED = 10 ** (-6 / 10)
 _PAUSE = 6
@@ -111,9 +110,9 @@ class ToneDetector:
 
     @property
     def sounding(self) -> bool:
-        """Whether there was a tone in what was fed last, or seemed to be: true 20 to 45 ms after it begins.
+        """Whether a key's tone was in what was fed last, or what looks like one.
 
-        It stays true for 20 to 50 ms after a key's tone has ended.
+        Fed 20 ms at once: true 20 to 45 ms after a tone began, false 35 to 60 ms after it ended.
         """
         return self._pressed is not None or bool(self._run)
 

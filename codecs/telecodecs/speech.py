@@ -1,8 +1,9 @@
-"""Finds where speech begins and ends in one stream of samples: webrtcvad, a level gate and two spans of time.
+"""Finds where speech begins and ends in one stream of samples: webrtcvad, the line's noise, and spans of time.
 
 webrtcvad (the GMM detector of WebRTC) judges each 20 ms. Alone it takes the first 100 ms of any quiet line for
-speech, and loud steady noise for ever; so a frame must also be 6 dB above the quietest of the last two seconds, and
-above -50 dBFS. Other voices in the room are speech to it all the same. Time is counted in samples fed.
+speech, and babble and loud steady noise for ever; so a frame must also stand out from the `noise`. What noise hides
+of a beginning counts as heard. The stream's first 800 ms show what the line is like: if they stay loud without
+ranging as speech does, they are noise. Time is counted in samples fed.
 """
 
 from collections import deque
@@ -12,20 +13,20 @@ import numpy as np
 import webrtcvad
 
 from telecodecs.format import Samples
+from telecodecs.noise import FRAME_MS, QUIET_GATE, SPEECH_RANGE, NoiseFloor
 
 RATES_HZ = (8_000, 16_000, 32_000, 48_000)
 """What webrtcvad can judge."""
 
-_FRAME_MS = 20
-_FULL_SCALE_POWER = 32_768.0**2 / 2  # mean square of a sine at full scale: 0 dBFS
+HANGOVER_MS = 80
+"""A stop consonant closes the mouth for 50 to 100 ms."""
 
-# Gate, as power per sample: never below the first, never above the last, between them as the noise commands.
-_QUIET = _FULL_SCALE_POWER * 10 ** (-50 / 10)
-_LOUD = _FULL_SCALE_POWER * 10 ** (-24 / 10)
-_ABOVE_NOISE = 10 ** (6 / 10)
-# Filled holes and suppressed pauses tell of no noise; A-law's silence is as loud as -69 dBFS.
-_DIGITAL_SILENCE = _FULL_SCALE_POWER * 10 ** (-66 / 10)
-_NOISE_MS = 2000  # speech dips to the noise more often than this
+_DIGITAL_SILENCE = QUIET_GATE / 10 ** (
+    16 / 10
+)  # holes that were filled; A-law's silence is as loud as -69 dBFS
+_FIRST = 800 // FRAME_MS
+_QUIET_LINE = 200 // FRAME_MS  # of the first frames so many are below what speech must have
+_HIDDEN = 80 // FRAME_MS  # of a word in noise, until its first vowel stands out
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ class SpeechEnded:
 class SpeechDetector:
     """One stream's utterances.
 
-    `rate_hz`: one of `RATES_HZ`. `aggressiveness`: of webrtcvad, 0 (calls most things speech) to 3 (least). In pink
-    noise 10 dB below the voice, 1 finds no end of some utterances, and 3 finds beginnings up to 100 ms later than 2.
-    `min_speech_ms`: so much speech makes a beginning; coughs and clicks are shorter.
+    `rate_hz`: one of `RATES_HZ`. `aggressiveness`: of webrtcvad, 0 (calls most things speech) to 3 (least). On a quiet
+    line 3 finds beginnings up to 80 ms later than the others; in noise the levels decide, and it makes no difference.
+    `min_speech_ms`: so much speech makes a beginning; coughs and clicks are shorter. Loud noise hides 80 ms of it.
     `hangover_ms`: dips in a beginning that are forgiven; a stop consonant closes the mouth for 50 to 100 ms.
     `silence_ms`: so long without speech ends the utterance; below 500 hesitations cut it.
     Spans count in frames of 20 ms, rounded up. Raises ValueError on what webrtcvad cannot judge.
@@ -60,7 +61,7 @@ class SpeechDetector:
         aggressiveness: int = 2,
         min_speech_ms: int = 100,
         silence_ms: int = 700,
-        hangover_ms: int = 80,
+        hangover_ms: int = HANGOVER_MS,
     ) -> None:
         if rate_hz not in RATES_HZ:
             raise ValueError(
@@ -75,24 +76,27 @@ class SpeechDetector:
             )
         self.speaking = False
         """Whether an utterance was noticed and has not ended."""
+        self.judged = 0
+        """Samples of which it is known whether they are speech."""
+        self.spoken_to = 0
+        """The end of the last speech, in samples."""
         self._rate_hz = rate_hz
         self._aggressiveness = aggressiveness
-        self._frame = rate_hz * _FRAME_MS // 1000
+        self._frame = rate_hz * FRAME_MS // 1000
         self._enough = _frames(min_speech_ms)
         self._silence = _frames(silence_ms) * self._frame
         self._votes: deque[bool] = deque(maxlen=self._enough + _frames(hangover_ms))
-        self._noise: deque[float] = deque(maxlen=_frames(_NOISE_MS))
         self.reset()
 
     def reset(self) -> None:
         """As new: the next sample is number 0."""
         self.speaking = False
+        self.judged = self.spoken_to = 0
         self._vad = webrtcvad.Vad(self._aggressiveness)
+        self._noise = NoiseFloor()
         self._votes.clear()
-        self._noise.clear()
         self._kept = np.zeros(0, np.int16)
-        self._at = 0  # samples judged
-        self._spoken_to = 0  # end of the last frame with speech
+        self._first: list[tuple[bool, float]] | None = []  # frames, until it is known what the line is like
 
     def feed(self, samples: Samples) -> list[SpeechStarted | SpeechEnded]:
         """What was noticed by the end of these samples; less than 20 ms wait for the next call."""
@@ -101,35 +105,61 @@ class SpeechDetector:
         noticed: list[SpeechStarted | SpeechEnded] = []
         whole = len(samples) - len(samples) % self._frame
         for at in range(0, whole, self._frame):
-            self._judge(samples[at : at + self._frame], noticed)
+            frame = samples[at : at + self._frame]
+            voiced: bool = self._vad.is_speech(frame.tobytes(), self._rate_hz)
+            wide = frame.astype(np.float64)
+            power = float(wide @ wide) / self._frame
+            if self._first is None:
+                self._judge(voiced, power, noticed)
+            else:
+                self._first.append((voiced, power))
+                self._judge_line(self._first, noticed)
         self._kept = samples[whole:].copy()
         return noticed
 
-    def _judge(self, frame: Samples, noticed: list[SpeechStarted | SpeechEnded]) -> None:
-        speech = self._is_speech(frame)
-        self._at += self._frame
+    def withdraw(self) -> None:
+        """The utterance that was noticed is none; nothing will tell of its end."""
+        self.speaking = False
+        self._votes.clear()
+
+    def _judge_line(
+        self, first: list[tuple[bool, float]], noticed: list[SpeechStarted | SpeechEnded]
+    ) -> None:
+        powers = [power for _, power in first]
+        is_quiet = sum(power < QUIET_GATE for power in powers) >= _QUIET_LINE
+        sounds = [power for power in powers if power > _DIGITAL_SILENCE] or [0.0]
+        is_noise = len(first) == _FIRST
+        if is_noise or is_quiet or max(sounds) > min(sounds) * SPEECH_RANGE:
+            if is_noise:
+                self._noise.learn(powers)
+            self._first = None
+            for voiced, power in first:
+                self._judge(voiced, power, noticed)
+
+    def _judge(self, voiced: bool, power: float, noticed: list[SpeechStarted | SpeechEnded]) -> None:
+        noise = self._noise
+        speech = noise.lets_pass(power) and voiced
+        self.judged += self._frame
         if speech:
-            self._spoken_to = self._at
+            self.spoken_to = self.judged
         if not self.speaking:
             self._votes.append(speech)
-            if speech and sum(self._votes) >= self._enough:
-                self.speaking = True
-                first = self._votes.index(True)
-                noticed.append(SpeechStarted(self._at - (len(self._votes) - first) * self._frame))
-        elif self._at - self._spoken_to >= self._silence:
-            self.speaking = False
-            self._votes.clear()
-            noticed.append(SpeechEnded(self._spoken_to))
+            if speech:
+                self._count(noticed)
+        elif self.judged - self.spoken_to >= self._silence:
+            self.withdraw()
+            noticed.append(SpeechEnded(self.spoken_to))
+        noise.hear(power, self.speaking)
 
-    def _is_speech(self, frame: Samples) -> bool:
-        voiced: bool = self._vad.is_speech(frame.tobytes(), self._rate_hz)
-        wide = frame.astype(np.float64)
-        power = float(wide @ wide) / self._frame
-        if power > _DIGITAL_SILENCE:
-            self._noise.append(power)
-        gate = min(max(min(self._noise, default=0.0) * _ABOVE_NOISE, _QUIET), _LOUD)
-        return voiced and power >= gate
+    def _count(self, noticed: list[SpeechStarted | SpeechEnded]) -> None:
+        """Whether there was enough speech by now, in all the votes."""
+        hidden = _HIDDEN if self._noise.masks else 0
+        if sum(self._votes) < max(1, self._enough - hidden):
+            return
+        self.speaking = True
+        heard = len(self._votes) - self._votes.index(True) + hidden
+        noticed.append(SpeechStarted(max(0, self.judged - heard * self._frame)))
 
 
 def _frames(ms: int) -> int:
-    return -(-ms // _FRAME_MS)
+    return -(-ms // FRAME_MS)

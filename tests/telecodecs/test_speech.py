@@ -111,9 +111,33 @@ def test_too_quiet_to_be_speech() -> None:
 
 
 def test_speech_from_the_first_sample_on() -> None:
-    """No noise was heard yet to compare with, and an even buzz gives none."""
-    words = noticed(line(voice(1000, syllables=0), nothing(1000)))
+    """No noise was heard yet to compare with, and an even buzz gives none; 800 ms of it are a noise."""
+    words = noticed(line(voice(600, syllables=0), nothing(1000)))
     assert kinds_and_ms(words)[0] == (SpeechStarted, near(0))
+
+
+def test_an_even_sound_from_the_first_sample_on_is_noise() -> None:
+    assert noticed(line(voice(3000, syllables=0), nothing(1000))) == []
+
+
+def test_what_is_withdrawn_does_not_end() -> None:
+    detector = SpeechDetector()
+    (started,) = detector.feed(line(nothing(500), voice(300)))
+    assert isinstance(started, SpeechStarted)
+    assert detector.speaking
+    detector.withdraw()
+    assert not detector.speaking
+    assert detector.feed(line(nothing(2000))) == []
+    again = detector.feed(line(voice(500), nothing(1000)))
+    assert kinds_and_ms(again) == [(SpeechStarted, near(2800)), (SpeechEnded, near(3300))]
+
+
+def test_the_ends_it_tells_are_its_own() -> None:
+    detector = SpeechDetector()
+    words = noticed(STORY, detector)
+    assert detector.judged == len(STORY) - len(STORY) % 160
+    assert isinstance(words[-1], SpeechEnded)
+    assert detector.spoken_to == words[-1].at_sample
 
 
 def test_too_short_to_be_speech() -> None:
