@@ -1,0 +1,69 @@
+"""What the caller of a checked call brings along: utterances out of a recording, keys, patience."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bridge.errors import ConfigurationError
+from bridge.phone.wav import read_wav
+from telecodecs.format import PCMU_8K
+from telecodecs.g711 import ulaw_decode
+from telecodecs.speech import SpeechDetector, SpeechEnded, SpeechStarted
+
+RECORDING = "talk-over.wav"
+"""What the demonstration says, too."""
+
+KEYS = "0123456789*#ABCD"
+
+LONGEST_S = 4.0
+"""Of an utterance; what is longer is cut."""
+
+
+class Part(NamedTuple):
+    """`speech`: utterances in mu-law, said in turn. `reply_s`: how long an answer may take."""
+
+    speech: tuple[bytes, ...]
+    keys: str
+    reply_s: float
+
+
+def prepare(audio: Path | None, keys: str, reply_s: float) -> Part:
+    """Raises `ConfigurationError` if the recording cannot be read or nobody speaks in it, or the keys are none."""
+    file = audio or _recording()
+    speech = utterances(read_wav(file))
+    if not speech:
+        raise ConfigurationError(f"--audio {file}: nobody speaks in it; a recording of a sentence is right")
+    if not keys or set(keys) - set(KEYS):
+        raise ConfigurationError(f"--keys {keys}: keys are 0-9, *, #, A-D")
+    return Part(speech, keys, reply_s)
+
+
+def utterances(audio: bytes) -> tuple[bytes, ...]:
+    """Those in a stretch of mu-law at 8 kHz."""
+    found: list[bytes] = []
+    began: int | None = None
+    detector = SpeechDetector(rate_hz=PCMU_8K.rate_hz)
+    for change in detector.feed(ulaw_decode(np.frombuffer(audio, np.uint8))):
+        match change:
+            case SpeechStarted(at):
+                began = at
+            case SpeechEnded(at) if began is not None:
+                found.append(_cut(audio[began:at]))
+                began = None
+    if began is not None:
+        found.append(_cut(audio[began:]))
+    return tuple(found)
+
+
+def _cut(utterance: bytes) -> bytes:
+    return utterance[: PCMU_8K.bytes_in(round(LONGEST_S * 1000))]
+
+
+def _recording() -> Path:
+    """Beside the package in an installation, in fixtures/ in a checkout."""
+    package = Path(__file__).parents[1]
+    for place in (package / RECORDING, package.parent / "fixtures" / RECORDING):
+        if place.exists():
+            return place
+    raise ConfigurationError(f"{RECORDING} is missing from this installation; --audio may name another")

@@ -1,0 +1,39 @@
+"""What an assistant is checked for, in the order of the report."""
+
+from enum import StrEnum
+
+STREAM = "stream"
+"""The kind of assistant that all rules are for."""
+
+
+class Rule(StrEnum):
+    """One line of the report."""
+
+    HELLO = "is ready in time"
+    GREETING = "greets"
+    ANSWERS = "answers what the caller says"
+    INTERRUPTION = "stops when the caller speaks over it"
+    KEYS = "takes keys"
+    ENTRY = "asks for an entry"
+    UNKNOWN = "ignores what it does not know"
+    ERROR = "survives an error"
+    SILENCE = "survives silence"
+    RECOVERY = "comes back after a broken connection"
+    TWO_CALLS = "keeps two calls apart"
+    GOODBYE = "lets go at the end"
+    AUDIO = "speaks in whole samples, with a sound"
+    ITEMS = "ends each item"
+    MESSAGES = "says nothing that the bridge refuses"
+
+
+OF_STREAMS = frozenset({Rule.INTERRUPTION, Rule.ENTRY, Rule.UNKNOWN, Rule.ERROR, Rule.AUDIO, Rule.ITEMS})
+"""Not of assistants that know neither items nor JSON."""
+
+OF_CONNECTIONS = frozenset({Rule.RECOVERY})
+"""Not of assistants that get posts."""
+
+
+def rules_for(kind: str, *, posted: bool) -> tuple[Rule, ...]:
+    """Those that an assistant of this kind can keep, or break."""
+    others = (OF_STREAMS if kind != STREAM else frozenset()) | (OF_CONNECTIONS if posted else frozenset())
+    return tuple(rule for rule in Rule if rule not in others)
