@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -33,6 +34,7 @@ ON_BOTH_LOOPS = {
     "test_dialling",
     "test_api_client",
     "test_preconnect",
+    "test_posting",
 }
 """What touches sockets and timers runs on the loop that serves, too."""
 
@@ -116,3 +118,18 @@ async def no_task_left_in_the_loop() -> AsyncIterator[None]:
             names = sorted(f"{task.get_name()} ({task.get_coro()!r})" for task in left)
             pytest.fail("left behind: task " + ", ".join(names), pytrace=False)
         await asyncio.sleep(LOOK_AGAIN_S)
+
+
+@pytest.fixture
+async def timers_left(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[asyncio.TimerHandle]]:
+    """The timers that somebody set since, and that are still to fire."""
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+    call_later = loop.call_later
+
+    def note(*arguments: Any, **context: Any) -> asyncio.TimerHandle:
+        timers.append(call_later(*arguments, **context))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_later", note)
+    return lambda: [timer for timer in timers if not timer.cancelled() and timer.when() > loop.time()]

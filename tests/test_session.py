@@ -5,7 +5,6 @@ objects that write down what happens to them; the heart is the real one.
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import pytest
 
@@ -245,21 +244,6 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr("bridge.session.clock", clock := Clock())
     return clock
-
-
-@pytest.fixture
-async def timers_left(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[asyncio.TimerHandle]]:
-    """The timers that somebody set since, and that are still to fire."""
-    loop = asyncio.get_running_loop()
-    timers: list[asyncio.TimerHandle] = []
-    call_later = loop.call_later
-
-    def note(*arguments: Any, **context: Any) -> asyncio.TimerHandle:
-        timers.append(call_later(*arguments, **context))
-        return timers[-1]
-
-    monkeypatch.setattr(loop, "call_later", note)
-    return lambda: [timer for timer in timers if not timer.cancelled() and timer.when() > loop.time()]
 
 
 def talking(clock: Callable[[], float], assistant: Assistant | None = None) -> Scene:
