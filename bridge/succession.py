@@ -11,7 +11,7 @@ from bridge.commands import OpenAssistant
 from bridge.events import AssistantReady, CallStarted, Opening, Said
 from telecodecs.format import L16_8K, AudioFormat
 
-FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 1009, 3000, 3003, 4000})
+FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 3000, 3003, 4000})
 """Close codes that would come again on a second try: the peer dislikes what we are or say (RFC 6455, 7.4)."""
 
 SERVED_S = 30.0
