@@ -17,6 +17,9 @@ PAUSE_S = 0.2
 FILL_S = 0.1
 """From then on so much silence at a time."""
 
+LATE_S = 0.01
+"""Asked so much later than it should have been, this process was held up, and what came meanwhile is still to be read."""
+
 
 class Caller:
     """One call's caller, on a line of this format.
@@ -41,6 +44,7 @@ class Caller:
             None  # until then the assistant has been given audio; None before the first
         )
         self._pauses = False
+        self._was_late = False
         self.keys: list[DigitPressed] = []
         """Heard as tones, and not taken yet."""
 
@@ -94,9 +98,15 @@ class Caller:
     def pauses(self, now: float) -> list[Command]:
         """Whether the carrier pauses is looked at in time: if it does, silence in place of what does not come."""
         assert self._up_to is not None
-        if not self._pauses and now < self._up_to + PAUSE_S:
-            self._timers.set(Timer.PAUSE, self._up_to + PAUSE_S)
+        due = self._up_to + (FILL_S if self._pauses else PAUSE_S)
+        if now < due:
+            self._timers.set(Timer.PAUSE, due)
             return []
+        if now > due + LATE_S and not self._was_late:
+            self._was_late = True
+            self._timers.set(Timer.PAUSE, now + LATE_S)
+            return []
+        self._was_late = False
         missing_ms = round((now - self._up_to) * 1000)
         self._up_to, self._pauses = now, True
         self._timers.set(Timer.PAUSE, now + FILL_S)

@@ -250,8 +250,10 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
         talking(),
         [
             (50.0, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
-            (60.0, TimePassed(), [AppendAudio(SILENCE * 80_000)]),
-            (109.99, TimePassed(), [AppendAudio(SILENCE * 399_920)]),
+            (50.2, TimePassed(), [AppendAudio(SILENCE * 1600)]),
+            (60.0, TimePassed(), []),  # late: what came meanwhile is read first
+            (60.01, TimePassed(), [AppendAudio(SILENCE * 78_480)]),
+            (109.99, TimePassed(), []),
             (110.0, TimePassed(), [CloseAssistant(), HangUp(1001, "the carrier sends nothing any more")]),
         ],
     ),

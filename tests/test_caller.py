@@ -46,13 +46,13 @@ def test_the_assistants_clock_goes_on_while_the_carrier_pauses(line: AudioFormat
         [
             (1.00, CallerAudio(FRAME, 1000), [AppendAudio(FRAME)]),
             (1.19, TimePassed(), []),
-            (1.25, TimePassed(), silence(250, line)),
+            (1.205, TimePassed(), silence(205, line)),
             (1.30, TimePassed(), []),
-            (1.375, TimePassed(), silence(125, line)),
-            (1.50, TimePassed(), silence(125, line)),
-            (1.52, CallerAudio(FRAME, 1520), [AppendAudio(FRAME)]),
-            (1.70, TimePassed(), []),
-            (1.75, TimePassed(), silence(230, line)),
+            (1.31, TimePassed(), silence(105, line)),
+            (1.415, TimePassed(), silence(105, line)),
+            (1.43, CallerAudio(FRAME, 1430), [AppendAudio(FRAME)]),
+            (1.62, TimePassed(), []),
+            (1.635, TimePassed(), silence(205, line)),
         ],
     )
 
@@ -81,6 +81,20 @@ def test_what_was_only_held_up_is_heard_all_the_same() -> None:
     )
 
 
+def test_who_was_held_up_himself_reads_first_what_has_come() -> None:
+    follow(
+        talking(),
+        [
+            (1.00, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
+            (1.50, TimePassed(), []),
+            (1.50, CallerAudio(FRAME, 20), [AppendAudio(FRAME)]),
+            (1.70, TimePassed(), silence(200)),
+            (2.50, TimePassed(), []),
+            (2.51, TimePassed(), silence(810)),
+        ],
+    )
+
+
 def test_nothing_is_filled_in_before_the_caller_was_heard_nor_before_there_is_a_listener() -> None:
     call = started()
     follow(call, [(0.3, CallerAudio(FRAME, 0), []), (1.0, TimePassed(), [])])
@@ -96,8 +110,8 @@ def test_nobody_is_filled_in_for_who_is_away() -> None:
             (1.1, LegLost(LegName.CARRIER, 1006), []),
             (1.5, TimePassed(), []),
             (3.0, CallStarted("CA1", "MZ2", PCMU_8K), []),
-            (3.125, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
-            (3.375, TimePassed(), silence(250)),
+            (3.1, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
+            (3.305, TimePassed(), silence(205)),
         ],
     )
 

@@ -123,8 +123,8 @@ FAULTS = {
         told=(("AssistantComplained", "100000 at most"),),
     ),
     "20 MB": row(
-        "reply_bytes = 20_000_000",
-        {"fallback": "parrot"},
+        "connections = 1\nreply_bytes = 20_000_000",
+        connections=2,
         told=(("LegLost", "1009"),),
     ),
     "a refused upgrade": row(
