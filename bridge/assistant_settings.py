@@ -15,15 +15,24 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.contracts import ToolSchema
+from bridge.contracts import Posted, ToolSchema
 from bridge.section import Section, ShownAddress, address_parts, refusal, without_user
+
+UPGRADED = Posted(101, "", b"")
+"""The answer to an upgrade: the connection stands."""
 
 
 class Address(NamedTuple):
-    """Where a remote assistant is, ws or wss, and the headers of the upgrade."""
+    """Where a remote assistant is, and the headers of the upgrade, or of each POST."""
 
     url: str
     headers: dict[str, str]
+
+
+class SilentAddress(Address):
+    """Of an assistant that need not say that it is there: its leg hands over `UPGRADED` before all else."""
+
+    __slots__ = ()
 
 
 def _is_tool_s(url: str) -> str:

@@ -40,9 +40,7 @@ class Caller:
         self._tones = KeyTones(line, keypad)
         self._timers = timers
         self._awaits_frame = False
-        self._up_to: float | None = (
-            None  # until then the assistant has been given audio; None before the first
-        )
+        self._up_to: float | None = None  # the assistant was given audio until then; None before the first
         self._pauses = False
         self._was_late = False
         self.keys: list[DigitPressed] = []
@@ -100,6 +98,7 @@ class Caller:
         assert self._up_to is not None
         due = self._up_to + (FILL_S if self._pauses else PAUSE_S)
         if now < due:
+            self._was_late = False
             self._timers.set(Timer.PAUSE, due)
             return []
         if now > due + LATE_S and not self._was_late:
@@ -110,7 +109,9 @@ class Caller:
         missing_ms = round((now - self._up_to) * 1000)
         self._up_to, self._pauses = now, True
         self._timers.set(Timer.PAUSE, now + FILL_S)
-        return list(map(AppendAudio, self._uplink.fill_in(missing_ms)))
+        self._timers.stop(Timer.HOLE)
+        commands = self.give_up_frame()  # nothing waits for a frame longer than for all of them
+        return commands + list(map(AppendAudio, self._uplink.fill_in(missing_ms)))
 
     def take_keys(self) -> list[DigitPressed]:
         """Those that were heard as tones."""

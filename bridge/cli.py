@@ -244,9 +244,11 @@ def fake_assistant(
 
 @app.command("check-assistant")
 def check_assistant(
-    url: Annotated[str, typer.Argument(help="Where it is: ws:// or wss://.")],
+    url: Annotated[str, typer.Argument(help="Where it is: ws(s)://, or http(s):// of a turn-based one.")],
     kind: Annotated[str, typer.Option(help="What it speaks: stream or turn-based.")] = "stream",
-    header: Annotated[list[str] | None, typer.Option(help='Of the upgrade: "Name: value"; several.')] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help='Of the upgrade, or of each POST: "Name: value"; several.')
+    ] = None,
     audio: Annotated[
         Path | None,
         typer.Option(help="What the caller says: a WAV file.", show_default="a recording of two sentences"),

@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bridge import assistant_names
 from bridge.assistant_settings import AssistantSettings, PlayFallback
@@ -35,7 +36,7 @@ from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.config_layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
-from bridge.faults import without_credentials
+from bridge.faults import without_credentials, without_numbers
 from bridge.routes import RouteSettings, never_taken
 from bridge.section import OwnAddress, Section, refusal
 
@@ -59,6 +60,14 @@ def _of_its_kind(table: Any) -> Any:
 
 
 AnyAssistant = Annotated[SerializeAsAny[AssistantSettings], BeforeValidator(_of_its_kind)]
+
+
+def _halves(tables: Any) -> Iterator[InitErrorDetails]:
+    """Of what serves TLS only one is there."""
+    for key, other in (("ssl_certfile", "ssl_keyfile"), ("ssl_keyfile", "ssl_certfile")):
+        if isinstance(tables, Mapping) and tables.get(key) is not None and tables.get(other) is None:
+            fault = PydanticCustomError("refused", f"should be given together with {other}, or neither")
+            yield InitErrorDetails(type=fault, loc=(key,), input=tables[key])
 
 
 class SecuritySettings(Section):
@@ -112,7 +121,7 @@ class Settings(Section):
     @classmethod
     def _told_whole(cls, tables: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         """What is wrong with one key does not hide what is wrong between the keys."""
-        faults = list(assistant_names.faults(tables, BUILT_IN))
+        faults = [*assistant_names.faults(tables, BUILT_IN), *_halves(tables)]
         try:
             settings = validate(tables)
         except ValidationError as error:
@@ -120,12 +129,6 @@ class Settings(Section):
         if faults:
             raise ValidationError.from_exception_data("settings", faults)
         return settings
-
-    @model_validator(mode="after")
-    def _has_both_halves(self) -> Self:
-        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
-            raise ValueError("ssl_certfile and ssl_keyfile: should be given together, or neither")
-        return self
 
     @property
     def assistant_kinds(self) -> dict[str, str]:
@@ -204,9 +207,9 @@ class Settings(Section):
                 "socket without TLS, and what other carriers send can be read on the way"
             )
         for number, taker in never_taken(self.routes):
+            taken = without_numbers(self.routes[number].in_words())  # `serve` logs it
             yield (
-                f"routes[{number}]: no call gets there, routes[{taker}] takes {self.routes[number].in_words()}; "
-                "should stand before it"
+                f"routes[{number}]: no call gets there, routes[{taker}] takes {taken}; should stand before it"
             )
 
     def tls(self) -> ssl.SSLContext | None:

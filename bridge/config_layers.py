@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bridge.errors import ConfigurationError
-from bridge.faults import Key, faults_in, told
+from bridge.faults import NO_TABLE, Key, faults_in, told
 
 PREFIX = "VOICEBRIDGE_"
 
@@ -97,7 +97,10 @@ def explain(error: ValidationError, found: Layer) -> Iterator[str]:
     tables = nested(found)
     for fault in faults_in(error, tables):
         line = told(fault).replace(".".join(fault.key), _numbered(fault.key, tables), 1)
-        yield f"{_place(fault.key, found)}: {line}"
+        place = _place(fault.key, found)
+        if fault.type in NO_TABLE and PREFIX in place:
+            line += f", each key a variable of its own: {place.split()[-1]}__KEY"
+        yield f"{place}: {line}"
 
 
 def _numbered(key: Key, tables: Any) -> str:

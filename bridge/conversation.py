@@ -58,7 +58,6 @@ class Conversation:
         self._line = line
         self._entries = Entries(keypad, timers)
         self._presses = presses  # the carrier does, beside its stream
-        self._pressing_until = -inf
         self._tools: set[str] = set()  # calls that are not answered
         self._speaking = False  # the caller
         self._owed_until = -inf  # by then a reply should have come
@@ -82,7 +81,9 @@ class Conversation:
 
     def quiet(self, now: float) -> bool:
         """Nobody speaks, and nobody waits for anything."""
-        busy = self._speaking or self.voice.pending or self._tools or self.leaving
+        busy = (
+            self._speaking or self.voice.pending or self._tools or self.leaving or self._entries.is_gathering
+        )
         return not busy and now >= self._owed_until
 
     def begin(self, ready: AssistantReady, now: float) -> list[Command]:
@@ -105,7 +106,7 @@ class Conversation:
 
     def stirred(self, _event: CallerStirred, now: float) -> list[Command]:
         """The caller may have begun to speak."""
-        return [] if self._is_pressing(now) else self.voice.pause(now)
+        return [] if self.voice.plays_own(now) else self.voice.pause(now)
 
     def calmed(self, _event: CallerCalmed, now: float) -> list[Command]:
         """It was nothing."""
@@ -176,18 +177,13 @@ class Conversation:
             return [PressKeys(event.keys)]
         self._counts["keys_played"] += 1
         sound = encoder(self._line)(dialled(event.keys, self._line.rate_hz))
-        self._pressing_until = now + self.voice.left_s(now) + self._line.duration_ms(len(sound)) / 1000
         return self.voice.insert(f"keys-{self._counts['keys_played']}", sound, now)
-
-    def _is_pressing(self, now: float) -> bool:
-        """What the far end says does not stop the keys that it waits for."""
-        return now < self._pressing_until
 
     # Interruptions
 
     def _interrupt(self, now: float) -> list[Command]:
-        if self._is_pressing(now):
-            return []
+        if self.voice.plays_own(now):  # keys that the far end waits for: what it says does not stop them
+            return self.voice.go_on(now)
         commands = self.voice.interrupt(now)
         self._counts["barge_ins"] += bool(commands)
         return self._cut(commands)

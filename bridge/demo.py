@@ -6,23 +6,21 @@ import tempfile
 from pathlib import Path
 
 from bridge.config import Settings
-from bridge.errors import ConfigurationError
 from bridge.phone.call import place_call
 from bridge.phone.plan import CallPlan, read_digits
 from bridge.phone.report import CallReport
 from bridge.phone.summary import keep
-from bridge.phone.wav import read_wav
+from bridge.phone.wav import read_wav, talk
 from bridge.server import Server
 from bridge.timeline import draw
 
-FIXTURE = "talk-over.wav"
 DIGITS = "4@14.0s,2@14.8s"
 """When the last reply has been heard."""
 
 
 async def carry(out: Path) -> tuple[CallReport, list[Path]]:
     """Carry one call with the parrot; returns its report and the files written to `out`."""
-    plan = CallPlan(read_wav(_fixture()), read_digits(DIGITS))
+    plan = CallPlan(read_wav(talk()), read_digits(DIGITS))
     auth_token = secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as kept:
         settings = Settings.model_validate(
@@ -49,12 +47,3 @@ def _gather(report: CallReport, kept: Path, out: Path) -> list[Path]:
         file.write_bytes(written.read_bytes())
     draw(recording, journal, picture)
     return [*files, recording, journal, picture]
-
-
-def _fixture() -> Path:
-    """Beside this file in an installed package, in fixtures/ in a checkout."""
-    here = Path(__file__)
-    for place in (here.with_name(FIXTURE), here.parents[1] / "fixtures" / FIXTURE):
-        if place.exists():
-            return place
-    raise ConfigurationError(f"{FIXTURE} is missing from this installation")

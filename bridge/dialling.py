@@ -8,7 +8,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
-from bridge.assistant_settings import Address
+from bridge.assistant_settings import UPGRADED, Address, SilentAddress
 from bridge.contracts import Lost, Message, Receive, WireMessage
 from bridge.errors import CallRefused
 from bridge.faults import without_keys
@@ -55,6 +55,7 @@ class DialledLeg:
         """Send one message, or have it wait for the connection; after the end it is dropped."""
         self._receive = receive
         self._lost = lost
+        self._tells_upgrade = isinstance(address, SilentAddress)
         self._waiting: list[WireMessage] = []
         self._waiting_bytes = 0
         self._socket: SocketLeg | None = None
@@ -115,6 +116,8 @@ class DialledLeg:
         for message in self._waiting:
             socket.send(message)
         self._waiting.clear()
+        if self._tells_upgrade:
+            self._receive(UPGRADED)
 
     def _wait_with(self, message: Message) -> None:
         assert isinstance(message, (str, bytes)), "a socket carries text or bytes"

@@ -18,6 +18,12 @@ HELD_KEYS = 32
 ASKED_S = 15.0
 """For the first key of an entry that was asked for without a time: it must come to an end."""
 
+MOST_WISHES = 16
+"""That wait for their entry; one more is answered at once, with nothing."""
+
+MORE_S = 5.0
+"""After a sealed entry that ended for want of keys, what comes is sealed as well: it may be the rest of it."""
+
 LOOK_AGAIN_S = 0.5
 """While there is nobody to be told, or the caller still hears what to type."""
 
@@ -48,7 +54,7 @@ class Entries:
         self._listened_to = False
         self._asked: deque[EntryAsked] = deque()  # the first of them is being gathered
         self._sealed = False
-        self._sealed_until = 0.0  # keys that come when a sealed entry is full are as private as it
+        self._sealed_until = 0.0  # what comes behind a sealed entry, or a wish for one, is as private
         self._entries_sealed = 0
         self.keys = 0
         """Pressed so far, while somebody listened."""
@@ -57,6 +63,11 @@ class Entries:
     def begins(self) -> bool:
         """Whether the next key is an entry's first."""
         return self._keypad.is_empty
+
+    @property
+    def is_gathering(self) -> bool:
+        """Whether an entry is begun, or asked for."""
+        return bool(self._asked) or not self._keypad.is_empty
 
     def seal(self, now: float) -> list[Command]:
         """The call begins."""
@@ -71,10 +82,12 @@ class Entries:
         return commands
 
     def unheard(self, now: float) -> list[Command]:
-        """The assistant was lost, and with it its wishes; the caller's entry waits for the next one."""
+        """The assistant was lost, and with it its wishes; the caller, who may not know that, types all the same."""
         self._listened_to = False
         if not self._asked:
             return []
+        if any(asked.sensitive for asked in self._asked):
+            self._sealed_until = now + ASKED_S
         self._asked.clear()
         self._keypad.forget()
         return self._seal(now)
@@ -89,9 +102,17 @@ class Entries:
         return told + self._entered(self._keypad.press(event, now), now)
 
     def ask(self, event: EntryAsked, now: float) -> list[Command]:
-        """The assistant wants an entry; one wish waits for the one before."""
-        self._asked.append(event)
-        return self._gather(now) if len(self._asked) == 1 else []
+        """The assistant wants an entry; one wish waits for the one before, and takes the place of its namesake."""
+        if not event.sensitive:
+            self._sealed_until = min(self._sealed_until, now + self._rules.entry.quiet_s)
+        calls = [asked.call for asked in self._asked]
+        if event.call in calls:
+            self._asked[calls.index(event.call)] = event
+        elif len(calls) < MOST_WISHES:
+            self._asked.append(event)
+        else:
+            return [EnterDigits("", asked=event.call)]
+        return self._gather(now) if self._asked[0] is event else []
 
     def fall_due(self, now: float, *, speaking: bool) -> list[Command]:
         """No further key came. `speaking`: the caller still hears what to type."""
@@ -127,8 +148,9 @@ class Entries:
         if entry is None:
             return self._seal(now)
         commands: list[Command] = [self._told(entry)]
-        if self._sealed and entry.reason is EntryEnd.FULL:
-            self._sealed_until = now + self._rules.entry.quiet_s
+        if self._sealed and not entry.terminator:
+            is_full = entry.reason is EntryEnd.FULL
+            self._sealed_until = now + (self._rules.entry.quiet_s if is_full else MORE_S)
         if self._asked:
             self._asked.popleft()
         if self._asked:

@@ -203,7 +203,8 @@ class EntryAsked(Word, frozen=True, gc=False):
     """The assistant wants the caller to type something; `EnterDigits` answers `call`, its name for this wish.
 
     `length`: digits, at the most; None, and likewise below: as the settings have it. `terminator`: keys that end it,
-    empty for none. `timeout_s`: for the first key. `sensitive`: what is typed is for tools only.
+    empty for none. `timeout_s`: for the first key. `sensitive`: what is typed is for tools only. Asked again under the
+    same `call` it takes the place of the earlier wish.
     """
 
     call: str

@@ -6,8 +6,9 @@
 and kind, are told as runs of at most a second: {"at":…,"until":…,"what":"CallerAudio","frames":50,"bytes":8000}.
 What an assistant says comes word by word; it is one line for each item, told when the item is over. What a tool is
 given and gives back stands with the event; the command beside it, and the opening of an assistant, are abridged.
-Telephone numbers are masked, and keys that are typed under a seal: also those whose seal comes late. A line is in the file as soon as it is told; marks, ten a second, and runs wait for the
-next word after their second, or for the call's end.
+Telephone numbers are masked, and keys that are typed under a seal: also those whose seal comes late. A line is in the
+file as soon as it is told; marks, ten a second, and runs wait for the next word after their second, or for the call's
+end.
 """
 
 from dataclasses import dataclass, field

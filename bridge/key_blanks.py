@@ -13,8 +13,6 @@ from bridge.events import DigitPressed, EntryEnd, Word
 from telecodecs.codec import decoder
 from telecodecs.dtmf_detector import RATES_HZ, ToneDetector
 from telecodecs.format import AudioFormat
-from telecodecs.resample import RATES_HZ as LIVE_RATES_HZ
-from telecodecs.resample import Resampler
 
 BEFORE_MS = 400
 AFTER_MS = 150
@@ -34,10 +32,8 @@ class _Tones:
     """Keys in the sound. `pressed`: one sounds; `sounding`: what is heard may become one."""
 
     def __init__(self, line: AudioFormat) -> None:
-        rate_hz = line.rate_hz if line.rate_hz in RATES_HZ else RATES_HZ[0]
         self._decode = decoder(line)
-        self._resampler = Resampler(line.rate_hz, rate_hz)
-        self._detector = ToneDetector(rate_hz)
+        self._detector = ToneDetector(line.rate_hz)
         self.pressed = False
 
     @property
@@ -45,7 +41,7 @@ class _Tones:
         return self.pressed or self._detector.sounding
 
     def listen(self, audio: bytes) -> None:
-        heard = self._detector.feed(self._resampler.feed(self._decode(audio)))
+        heard = self._detector.feed(self._decode(audio))
         self.pressed = bool(heard) or (self.pressed and self._detector.sounding)
 
 
@@ -104,7 +100,7 @@ class KeyBlanks:
 
     def _seal(self, sealed: bool) -> list[Span]:
         self._sealed = sealed
-        self._tones = _Tones(self._line) if sealed and self._line.rate_hz in LIVE_RATES_HZ else None
+        self._tones = _Tones(self._line) if sealed and self._line.rate_hz in RATES_HZ else None
         if not sealed:
             return []
         blanks, self._open = self._open, []

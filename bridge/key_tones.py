@@ -4,33 +4,39 @@ A key that is told and heard is one key, whichever comes first. No clock: `now` 
 """
 
 from collections import deque
+from typing import NamedTuple
 
 from bridge.entries import KeypadRules
 from telecodecs.codec import decoder
 from telecodecs.dtmf_detector import RATES_HZ, ToneDetector
 from telecodecs.format import AudioFormat
-from telecodecs.resample import Resampler
 
 SAME_PRESS_S = 1.0
 """How far apart a carrier's word of a key and its tone may come."""
 
+MOST_NOTICED = 8
+"""Keys whose other sign may still come."""
+
+
+class _Noticed(NamedTuple):
+    digit: str
+    heard: bool
+    """As a tone, and not told."""
+    at: float
+
 
 class KeyTones:
-    """Those of one call, on a line of this format."""
+    """Those of one call, on a line of this format; none are heard at a rate that is not listened to."""
 
     def __init__(self, line: AudioFormat, rules: KeypadRules) -> None:
         self._line = line
         self._mute_s = rules.mute_s
         self._detector: ToneDetector | None = None
-        if rules.in_band:
-            rate_hz = line.rate_hz if line.rate_hz in RATES_HZ else RATES_HZ[0]
-            self._detector = ToneDetector(rate_hz)
+        if rules.in_band and line.rate_hz in RATES_HZ:
+            self._detector = ToneDetector(line.rate_hz)
             self._decode = decoder(line)
-            self._resampler = Resampler(line.rate_hz, rate_hz)
         self._muted_until = 0.0
-        self._once: deque[tuple[str, bool, float]] = deque(
-            maxlen=8
-        )  # key, whether heard, when: the other may come
+        self._once: deque[_Noticed] = deque(maxlen=MOST_NOTICED)
         self.repeated = 0
         """Keys that were told as well as heard."""
 
@@ -43,7 +49,7 @@ class KeyTones:
         heard: list[str] = []
         sounds = False
         if self._detector is not None:
-            tones = self._detector.feed(self._resampler.feed(self._decode(frame)))
+            tones = self._detector.feed(self._decode(frame))
             heard = [tone.digit for tone in tones if self.is_new(tone.digit, now, heard=True)]
             sounds = self._mute_s > 0 and self._detector.sounding
         if sounds or now < self._muted_until:
@@ -56,10 +62,9 @@ class KeyTones:
         if self._detector is None:
             return True
         for noticed in self._once:
-            key, was_heard, at = noticed
-            if key == digit and was_heard != heard and now - at <= SAME_PRESS_S:
+            if noticed.digit == digit and noticed.heard != heard and now - noticed.at <= SAME_PRESS_S:
                 self._once.remove(noticed)
                 self.repeated += 1
                 return False
-        self._once.append((digit, heard, now))
+        self._once.append(_Noticed(digit, heard, now))
         return True

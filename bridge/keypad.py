@@ -82,8 +82,9 @@ class Keypad:
             self._due = None
 
     def wait(self, now: float) -> None:
-        """The time for the first key begins now; before, the caller could not know what to type."""
-        self._due = None if self._rules.first_s is None else now + self._rules.first_s
+        """The time for the first key begins now, if it is asked for; before, the caller could not know what to type."""
+        first_s = self._rules.first_s
+        self._due = now + first_s if self._asked and first_s is not None else None
 
     def press(self, event: DigitPressed, now: float) -> Entry | None:
         """One key, and the entry if that ended it."""
@@ -92,9 +93,7 @@ class Keypad:
             return self._terminate(digit, now)
         if digit == rules.cancel:
             self._keys.clear()
-            self._due = None
-            if self._asked:
-                self.wait(now)
+            self.wait(now)
             return None
         if not self._keys and not self._asked:
             self._started_at = now
@@ -103,7 +102,6 @@ class Keypad:
         insort(self._keys, (event.pressed_at or self._latest, self._came, digit))
         self._due = now + rules.quiet_s
         if len(self._keys) >= rules.most:
-            self._full_until = now + rules.quiet_s
             return self._end(EntryEnd.FULL, now)
         return None
 
@@ -127,6 +125,8 @@ class Keypad:
     def _end(self, reason: EntryEnd, now: float, terminator: str = "") -> Entry:
         typed_ahead = self._keys[self._rules.most :]
         digits = "".join(digit for _, _, digit in self._keys[: self._rules.most])
+        if reason is EntryEnd.FULL:
+            self._full_until = now + self._rules.quiet_s
         if reason is not EntryEnd.HANGUP and 0 < len(digits) < self._rules.fewest:
             reason = EntryEnd.INVALID
         entry = Entry(digits, terminator, reason, self._started_at, now)

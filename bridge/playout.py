@@ -41,6 +41,12 @@ TRIPS = 5
 LONGEST_TRIP_S = 1.0
 """A mark that takes longer was held up by the carrier, not by the line."""
 
+FRAME_MS = 20
+"""What is sent again begins where a frame did: some codecs know whole ones only."""
+
+MOST_KEPT_S = 30.0
+"""Of what was sent, for `pause`; of a carrier that returns no marks the oldest is forgotten."""
+
 CLOCK_SLACK = 0.001
 """Samples by which a float time may miss the sample that it means."""
 
@@ -71,6 +77,8 @@ class Playout:
         self._sample_bytes = line.sample_bytes
         self._message_bytes = line.bytes_in(MESSAGE_MS)
         self._mark_samples = line.rate_hz * MARK_EVERY_MS // 1000
+        self._frame_samples = line.rate_hz * FRAME_MS // 1000
+        self._most_kept = int(line.rate_hz * MOST_KEPT_S)
         self._sent = 0
         self._proved = 0  # the position of the last mark that came back
         self._run_start = 0  # what was sent from here on is played without a pause ...
@@ -84,8 +92,7 @@ class Playout:
         self._round_trip_s = 0.0
         self._trips: deque[float] = deque(maxlen=TRIPS)
         self._probe = ("", 0.0)  # a mark, and when it would come back on a line without delay
-        self.keeps = False
-        """Whether what is sent is kept until it is heard, for `pause`."""
+        self._keeps = False
         self._kept: deque[bytes] = deque()
         self._kept_from = 0  # the position of the first of it
         self.stray_marks = 0
@@ -125,6 +132,12 @@ class Playout:
         """When all that was sent will have been played."""
         return self._run_began_at + (self._sent - self._run_start) / self._rate_hz
 
+    def keep(self, keeps: bool) -> None:
+        """Whether what is sent from now on is kept until it is heard, for `pause`."""
+        self._keeps = keeps
+        if not keeps:
+            self._kept.clear()
+
     def play(self, item: str, audio: bytes, now: float) -> list[Command]:
         """Account `audio` (whole frames, any length) as the next of `item`, and send it with its marks."""
         stretches = self._stretches
@@ -139,19 +152,20 @@ class Playout:
 
     def _send(self, audio: bytes) -> list[Command]:
         self._cleared = False
-        if self.keeps:
-            self._keep(audio)
+        if self._keeps:
+            self._remember(audio)
         self._sent += len(audio) // self._sample_bytes
         self._stretches[-1].end = self._sent
         if self._sent - self._marked < self._mark_samples:
             return [PlayAudio(audio)]
         return [PlayAudio(audio), self._mark()]
 
-    def _keep(self, audio: bytes) -> None:
+    def _remember(self, audio: bytes) -> None:
         if not self._kept:
             self._kept_from = self._sent
         self._kept.append(audio)
-        while (end := self._kept_from + len(self._kept[0]) // self._sample_bytes) <= self._proved:
+        needed_from = max(self._proved, self._sent - self._most_kept)
+        while (end := self._kept_from + len(self._kept[0]) // self._sample_bytes) <= needed_from:
             self._kept_from = end
             self._kept.popleft()
 
@@ -220,16 +234,18 @@ class Playout:
     def pause(self, now: float) -> tuple[list[Command], list[Rest]]:
         """Stop the carrier at once, as if what is not heard by then had not been sent: what to command, and that rest.
 
-        To be played again in this order, or dropped; of what `keeps` was not set for, nothing is left to be played.
+        To be played again in this order, or dropped; of what was not kept, nothing is left to be played.
         """
         heard = self._heard_by_a_clear(now)
+        heard -= (heard - self._proved) % self._frame_samples
         commands: list[Command] = [] if self._cleared else [ClearPlayback(self._sent - heard)]
-        unheard = b"".join(self._kept)[max(0, heard - self._kept_from) * self._sample_bytes :]
+        kept, kept_from = b"".join(self._kept), self._kept_from if self._kept else self._sent
         rests: list[Rest] = []
         for stretch in self._stretches:
-            begin, end = (max(0, at - heard) * self._sample_bytes for at in (stretch.start, stretch.end))
-            if end or not stretch.complete:
-                rests.append(Rest(stretch.item, unheard[begin:end], stretch.complete))
+            if stretch.end > heard or not stretch.complete:
+                begin = max(0, stretch.start - kept_from, heard - kept_from) * self._sample_bytes
+                end = max(0, stretch.end - kept_from) * self._sample_bytes
+                rests.append(Rest(stretch.item, kept[begin:end], stretch.complete))
             else:
                 commands.append(ConfirmHeard(stretch.item))
         begun = [stretch for stretch in self._stretches if stretch.start <= heard][-1:] if rests else []

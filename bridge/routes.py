@@ -1,7 +1,7 @@
 """Which assistant gets a call: [[routes]] in the settings' file, the first that fits; and what is known of a call by then.
 
-Numbers are compared in E.164, without the spaces, dots, dashes and parentheses that people write into them; addresses,
-`sip:` and the like, as text.
+Numbers are compared in E.164, without what people write into them: spaces, dots, dashes, slashes, parentheses, and a
+(0) that is not dialled from abroad; addresses, `sip:` and the like, as text.
 """
 
 import re
@@ -16,15 +16,15 @@ from bridge.section import Parameters, Section
 OWN_PARAMETERS = ("assistant", "listen")
 """What a webhook's address may ask for besides; no route can ask for it."""
 
-_WRITTEN = str.maketrans("", "", " \u00a0.-()")
-_NUMBER = re.compile(r"\+[1-9]\d{1,14}|\+[1-9]\d{0,13}\*")
-_ADDRESS = re.compile(r"(sips?|client):\S+")
+_WRITTEN = re.compile(r"\(0\)|[\s./()\u2010-\u2013-]")
+_NUMBER = re.compile(r"\+[1-9]\d{1,14}|\+[1-9]\d{0,13}\*", re.ASCII)
+_ADDRESS = re.compile(r"(sips?|client):(?!\S*\*@)\S+")
 _SEGMENT = re.compile(r"[\w.~-]{1,64}", re.ASCII)
 
 
 def normal(number: str) -> str:
     """A number, or the beginning of one with a star behind it, as it is compared; what is none is left as it is."""
-    bare = number.translate(_WRITTEN)
+    bare = _WRITTEN.sub("", number)
     return bare if _NUMBER.fullmatch(bare) else number.strip()
 
 
@@ -33,7 +33,7 @@ def _is_number(text: str) -> str:
     if not (_NUMBER.fullmatch(number) or _ADDRESS.fullmatch(number)):
         raise ValueError(
             "should be a number such as +15550100, the beginning of one such as +1555*, "
-            "or an address such as sip:me@example.com"
+            "or an address such as sip:me@example.com; a star stands at the end"
         )
     return number
 

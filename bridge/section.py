@@ -1,5 +1,7 @@
 """A table of the settings' file, and what the tables have in common: how they refuse, and how they hold addresses."""
 
+import re
+from collections.abc import Container
 from typing import Annotated, Any, LiteralString, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -9,6 +11,7 @@ from pydantic import (
     ConfigDict,
     ModelWrapValidatorHandler,
     PlainSerializer,
+    SecretStr,
     ValidationError,
     model_validator,
 )
@@ -61,6 +64,20 @@ def without_user(parts: SplitResult) -> None:
         raise ValueError("should have no user and no password; headers = { … } may have them")
 
 
+def is_assistant_address(url: str, schemes: Container[str], right: str) -> str:
+    """The same. Raises ValueError where it is none by these schemes; `right`: what is."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that is not closed
+        parts = urlsplit("")
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"should be {right}")
+    if parts.fragment:
+        raise ValueError("should have no fragment")
+    without_user(address_parts(url))
+    return url
+
+
 def is_web_address(url: str) -> str:
     """The same. Raises ValueError where it is none."""
     parts = urlsplit(url)
@@ -83,6 +100,40 @@ def is_api_address(url: str) -> str:
     if urlsplit(is_own_address(url)).username is not None:
         raise ValueError("should have no user and no password; a key goes with each request")
     return url.rstrip("/")
+
+
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: a token
+
+
+def _is_header(value: str) -> str:
+    if not value or not value.isascii() or not value.isprintable() or value != value.strip():
+        raise ValueError("should be one line of ASCII with no blanks around it")
+    return value
+
+
+def _is_secret_header(value: SecretStr) -> SecretStr:
+    _is_header(value.get_secret_value())
+    return value
+
+
+def _are_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name in headers:
+        if not HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no header's name; should be letters, digits and dashes")
+    return headers
+
+
+HeaderText = Annotated[str, AfterValidator(_is_header)]
+SecretText = Annotated[SecretStr, AfterValidator(_is_secret_header)]
+"""A header's value that nobody should see."""
+
+Headers = Annotated[dict[str, SecretText], AfterValidator(_are_headers)]
+"""Of a request. `revealed` has them as they are sent."""
+
+
+def revealed(headers: Headers) -> dict[str, str]:
+    """With their values in clear."""
+    return {name: value.get_secret_value() for name, value in headers.items()}
 
 
 ShownAddress = PlainSerializer(without_credentials, when_used="json")

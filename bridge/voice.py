@@ -21,6 +21,9 @@ TOP_UP_S = 1.0
 MOST_WAITING_S = 600.0
 """Of speech that waits; what is beyond is dropped and counted. Nobody listens to ten minutes."""
 
+MOST_INSERTS = 16
+"""Sounds of the bridge's own that wait for the end of an item; one more is dropped and counted."""
+
 
 class Voice:
     """One call's. Before `open` nothing can be said."""
@@ -43,6 +46,7 @@ class Voice:
         self._paused = False  # the caller may be about to speak
         self._inserts: deque[tuple[str, bytes]] = deque()  # to follow the item that is coming in
         self._own: set[str] = set()  # items that are the bridge's
+        self._own_until = 0.0  # the last of them that was sent is heard by then
         self.late = 0
         """Pieces of replies that came after they had been interrupted."""
         self.too_long = 0
@@ -51,8 +55,8 @@ class Voice:
     def open(self, speaks: AudioFormat, now: float, *, may_pause: bool = False) -> list[Command]:
         """From now on it is spoken in this format. Raises ValueError if that cannot be converted."""
         downlink = Downlink(speaks, self._line)
-        commands = self.finish(now)
-        self._playout.keeps = may_pause
+        commands = self.go_on(now) + self.finish(now)
+        self._playout.keep(may_pause)
         self._downlink = downlink
         self._interrupted.clear()  # the next assistant may give the same names
         return commands
@@ -99,11 +103,19 @@ class Voice:
         audio += self._line.silence * (
             -self._line.samples_in(len(audio)) % self._line.samples_in(self._frame)
         )
+        if len(self._inserts) == MOST_INSERTS:
+            self.too_long += 1
+            return []
         self._own.add(item)
         if self.speaking is None:
             return self._end(item, audio, now)
         self._inserts.append((item, audio))
         return []
+
+    def plays_own(self, now: float) -> bool:
+        """Whether sound of the bridge's own is still to be heard to its end."""
+        waits = self._inserts or any(item in self._own for item, _ in self._waiting)
+        return bool(waits) or now < self._own_until
 
     # Not more than the carrier should have
 
@@ -113,10 +125,16 @@ class Voice:
             self._wait(item, audio)
             return []
         if self._playout.ahead_s(now) + len(audio) / self._second <= AHEAD_S:
-            self._going_out = item
-            return self._playout.play(item, audio, now)
+            return self._play_out(item, audio, now)
         self._wait(item, audio)
         return self.top_up(now)
+
+    def _play_out(self, item: str, audio: bytes, now: float) -> list[Command]:
+        self._going_out = item
+        commands = self._playout.play(item, audio, now)
+        if item in self._own:
+            self._own_until = now + self._playout.left_s(now)
+        return commands
 
     def _wait(self, item: str, audio: bytes) -> None:
         if self._waiting_bytes > MOST_WAITING_S * self._second:
@@ -146,8 +164,7 @@ class Voice:
                     self._waiting[0] = item, audio[room:]
                 room -= len(piece)
                 self._waiting_bytes -= len(piece)
-                self._going_out = item
-                commands += self._playout.play(item, piece, now)
+                commands += self._play_out(item, piece, now)
                 if len(piece) < len(audio):
                     continue
             self._waiting.popleft()
@@ -162,6 +179,8 @@ class Voice:
         waited = dict.fromkeys(item for item, _ in self._waiting)
         commands += [DropReply(item) for item in waited if item != self._going_out]
         commands = self._settle(commands)
+        self._own.difference_update(item for item, _ in self._inserts)
+        self._own_until = 0.0
         self._inserts.clear()
         self._waiting.clear()
         self._waiting_bytes = 0

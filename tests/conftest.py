@@ -22,7 +22,7 @@ import structlog
 import uvloop
 
 hypothesis.settings.register_profile(
-    "untimed", deadline=None
+    "untimed", deadline=None, max_examples=60
 )  # how fast a machine is, is no property of the code
 hypothesis.settings.load_profile("untimed")
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.assistant_settings import UPGRADED, SilentAddress
 from bridge.assistants import ASSISTANTS
 from bridge.commands import (
     AnswerTool,
@@ -179,15 +180,17 @@ class Talk:
 
     def __init__(self, name: str) -> None:
         kind = ASSISTANTS[name]
-        self._assistant = kind.dialect(
-            kind.settings.model_validate({"kind": name} | SETTINGS.get(name, {})), ()
-        )
+        settings = kind.settings.model_validate({"kind": name} | SETTINGS.get(name, {}))
+        self._assistant = kind.dialect(settings, ())
+        self._address = settings.address()
         self._peer = OTHER_ENDS[name]()
         self.said: list[AssistantEvent] = []
 
     def tell(self, command: AssistantCommand) -> None:
         for message in self._assistant.encode(command, 0.0):
             self._hear(self._peer.hear(message))
+        if isinstance(command, OpenAssistant) and isinstance(self._address, SilentAddress):
+            self._hear([UPGRADED])
         self._due()
 
     def wait(self) -> None:

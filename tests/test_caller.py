@@ -95,6 +95,31 @@ def test_who_was_held_up_himself_reads_first_what_has_come() -> None:
     )
 
 
+def test_so_it_is_each_time() -> None:
+    call, at_ms = talking(), 0
+    for held_up_at in (2.0, 4.0):
+        while at_ms < held_up_at * 1000:
+            assert call.handle(CallerAudio(FRAME, at_ms), at_ms / 1000) == [AppendAudio(FRAME)]
+            at_ms += 20
+        assert call.handle(TimePassed(), held_up_at + 0.5) == []
+
+
+def test_what_waits_behind_a_hole_is_heard_before_the_pause() -> None:
+    call = Call(0.0, Limits(), reorder_ms=500)
+    call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K), 0.0)
+    follow(
+        call,
+        [
+            (1.00, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
+            (1.02, CallerAudio(FRAME, 40), []),
+            (1.22, TimePassed(), [*silence(20), AppendAudio(FRAME), *silence(200)]),
+            (1.60, CallerAudio(FRAME, 60), [AppendAudio(FRAME)]),
+        ],
+    )
+    assert call.counts() == {"holes": 1, "filled_ms": 20, "paused_ms": 200}
+
+
 def test_nothing_is_filled_in_before_the_caller_was_heard_nor_before_there_is_a_listener() -> None:
     call = started()
     follow(call, [(0.3, CallerAudio(FRAME, 0), []), (1.0, TimePassed(), [])])

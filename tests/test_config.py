@@ -135,7 +135,14 @@ WRONG = [
         "telnyx.api_url = 'https://***@api.telnyx.com/v2': should have no user and no password",
     ),
     ("[twilio]\nauth_token = ''", "voicebridge.toml: twilio.auth_token: "),
-    ("ssl_certfile = 'a.pem'", "ssl_certfile and ssl_keyfile: should be given together"),
+    (
+        "ssl_certfile = 'a.pem'",
+        "voicebridge.toml: ssl_certfile = 'a.pem': should be given together with ssl_keyfile",
+    ),
+    (
+        "ssl_keyfile = 'a.pem'",
+        "voicebridge.toml: ssl_keyfile = 'a.pem': should be given together with ssl_certfile",
+    ),
     ("[twilio]\nauth_token = 7", "voicebridge.toml: twilio.auth_token: Input should be a valid string"),
     ("port = ", "voicebridge.toml: "),
 ]

@@ -147,5 +147,5 @@ def test_a_route_that_no_call_gets_to_is_doubtful() -> None:
     )
     check(doubtful)
     assert list(doubtful.doubts()) == [
-        "routes[1]: no call gets there, routes[0] takes calls to +15550100; should stand before it"
+        "routes[1]: no call gets there, routes[0] takes calls to ***00; should stand before it"
     ]

@@ -107,6 +107,15 @@ def test_the_environment_reaches_into_tables() -> None:
     assert silent.transcription is None
 
 
+def test_a_variable_is_no_table_and_is_told_how_to_write_one() -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        load(environment={"VOICEBRIDGE_ASSISTANTS__A": '{kind = "echo"}'})
+    assert str(refusal.value) == (
+        "environment: VOICEBRIDGE_ASSISTANTS__A: assistants.a = '{kind = \"echo\"}': should be a table, "
+        "each key a variable of its own: VOICEBRIDGE_ASSISTANTS__A__KEY"
+    )
+
+
 def test_the_environment_is_the_processes_own_if_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("VOICEBRIDGE_")]:
         monkeypatch.delenv(name)

@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.utils import accept_key
 
 from bridge import dialling
-from bridge.assistant_settings import Address
+from bridge.assistant_settings import UPGRADED, Address, SilentAddress
 from bridge.contracts import Message
 from bridge.dialling import DialledLeg, Dialler
 from bridge.network import Pings
@@ -122,12 +122,13 @@ async def test_what_is_said_too_early_waits_and_keeps_its_place(dialler: Dialler
         call.heard.put_nowait(message)
 
     async with strict(assistant) as address:
-        leg = dialler.dial(address, receive, call.lost)
+        leg = dialler.dial(SilentAddress(*address), receive, call.lost)
         assert leg.stalled  # audio would be spoken to nobody
         for message in ("1", b"2", "3"):
             leg.send(message)
-        assert await call.hears() == "Bearer sesame /?api-key=sesame"
+        assert await call.hears() == UPGRADED
         assert not leg.stalled
+        assert await call.hears() == "Bearer sesame /?api-key=sesame"
         assert [await call.hears() for _ in range(4)] == ["1", b"2", "3", "answer"]
         leg.close()
 

@@ -28,8 +28,6 @@ from bridge.events import (
     EntryAsked,
     EntryEnd,
     Event,
-    LegLost,
-    LegName,
     MarkReached,
     ReplyAudio,
     ReplyEnded,
@@ -44,7 +42,6 @@ FRAME = bytes(range(160))
 SILENCE = b"\xff"
 READY = AssistantReady(PCMU_8K, PCMU_8K)
 ASKED = EntryAsked("c1", length=4, timeout_s=5.0)
-SECRET = EntryAsked("c1", length=4, timeout_s=5.0, sensitive=True)
 
 Row = tuple[float, Event, Sequence[Command]]
 
@@ -117,18 +114,55 @@ def test_two_wishes_are_answered_one_after_the_other() -> None:
     )
 
 
-def test_a_wish_goes_with_who_had_it_and_what_was_typed_does_not() -> None:
-    call = talking()
-    follow(call, [(1.0, SECRET, [SealKeys(True)]), (1.1, DigitPressed("1"), [])])
-    said = call.handle(LegLost(LegName.ASSISTANT, 1006), 1.2)
-    assert [type(command) for command in said] == [OpenAssistant], "half an entry stays sealed"
+def test_nobody_takes_over_while_an_entry_is_asked_for_or_begun() -> None:
+    call = started()
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K, lasts_s=10.0), 0.0)
+    follow(call, [(4.0, ASKED, []), *((at, TimePassed(), []) for at in (5.0, 6.0, 7.0))])
+    follow(call, [*keys("1", 8.0), (8.3, TimePassed(), [])])
+    (entered,) = call.handle(TimePassed(), 9.0)
+    assert entered == EnterDigits("1", asked="c1")
+    renewed = [type(command) for at in range(10, 20) for command in call.handle(TimePassed(), float(at))]
+    assert renewed == [OpenAssistant]
+
+
+def test_who_asks_again_under_the_same_name_means_the_same_entry() -> None:
     follow(
-        call,
+        talking(),
         [
-            (2.5, TimePassed(), []),
-            (2.6, READY, []),
-            (3.0, TimePassed(), [EnterDigits("1", sealed="entry-1"), SealKeys(False)]),
+            (1.0, ASKED, []),
+            *keys("12", 2.0),
+            (2.2, EntryAsked("c1", length=3, sensitive=True), [SealKeys(True)]),
+            (2.3, DigitPressed("3"), [EnterDigits("123", EntryEnd.FULL, asked="c1", sealed="entry-1")]),
+            (3.4, TimePassed(), [SealKeys(False)]),
+            *keys("4", 4.0),
+            (5.0, TimePassed(), [EnterDigits("4")]),
         ],
+    )
+
+
+def test_what_a_second_wish_of_that_name_is_waits_in_the_place_of_the_first() -> None:
+    follow(
+        talking(),
+        [
+            (1.0, EntryAsked("c1", length=1), []),
+            (1.0, EntryAsked("c2", length=1), []),
+            (1.1, EntryAsked("c2", length=2), []),
+            (2.0, DigitPressed("1"), [TypeDigit("1"), EnterDigits("1", EntryEnd.FULL, asked="c1")]),
+            *keys("2", 2.1),
+            (2.2, DigitPressed("3"), [TypeDigit("3"), EnterDigits("23", EntryEnd.FULL, asked="c2")]),
+        ],
+    )
+
+
+def test_each_of_a_flood_of_wishes_is_answered() -> None:
+    call = talking()
+    answered = [
+        command for wish in range(100) for command in call.handle(EntryAsked(f"c{wish}", timeout_s=1.0), 1.0)
+    ]
+    for step in range(2, 60):
+        answered += call.handle(TimePassed(), step / 2)
+    assert sorted(answer.asked for answer in answered if isinstance(answer, EnterDigits)) == sorted(
+        f"c{wish}" for wish in range(100)
     )
 
 
@@ -145,57 +179,6 @@ def test_another_terminator_may_be_asked_for() -> None:
             ),
         ],
     )
-
-
-# Sealed
-
-
-def test_a_sealed_entry_is_not_told_key_by_key() -> None:
-    follow(
-        talking(),
-        [
-            *keys("7", 0.1),
-            (0.3, DigitPressed("#"), [TypeDigit("#"), EnterDigits("7", EntryEnd.TERMINATOR, "#")]),
-            (1.0, SECRET, [SealKeys(True)]),
-            *((2.0, DigitPressed(digit), []) for digit in "123"),
-            (
-                2.1,
-                DigitPressed("4"),
-                [EnterDigits("1234", EntryEnd.FULL, asked="c1", sealed="entry-1")],
-            ),
-            (2.2, DigitPressed("5"), []),  # of a longer number
-            (3.3, TimePassed(), [EnterDigits("5", sealed="entry-2"), SealKeys(False)]),
-            *keys("8", 4.0),
-        ],
-    )
-
-
-def test_all_entries_are_sealed_where_the_settings_say_so() -> None:
-    call = Call(0.0, Limits(), reorder_ms=0, keypad=KeypadRules(sensitive=True))
-    begun = call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
-    assert [type(command) for command in begun] == [SealKeys, OpenAssistant]
-    follow(
-        call,
-        [
-            (0.0, READY, []),
-            (1.0, DigitPressed("1"), []),
-            (1.1, DigitPressed("#"), [EnterDigits("1", EntryEnd.TERMINATOR, "#", sealed="entry-1")]),
-            (1.2, ASKED, []),
-            (1.3, DigitPressed("#"), [EnterDigits("", EntryEnd.TERMINATOR, "#", asked="c1")]),
-            (2.0, DigitPressed("2"), []),
-            (3.0, TimePassed(), [EnterDigits("2", sealed="entry-2")]),
-        ],
-    )
-
-
-def test_what_was_said_tells_a_sealed_entry_by_its_name() -> None:
-    call = talking(KeypadRules(sensitive=True))
-    for digit in "1234#":
-        call.handle(DigitPressed(digit), 1.0)
-    (recovered,) = (
-        c for c in call.handle(LegLost(LegName.ASSISTANT, 1006), 2.0) if isinstance(c, OpenAssistant)
-    )
-    assert [said.text for said in recovered.history] == ["[keypad: entry-1]"]
 
 
 # The call's ends

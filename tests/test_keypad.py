@@ -126,6 +126,20 @@ def test_what_was_typed_ahead_may_be_more_than_all_of_it() -> None:
     assert keypad.end(1.5) == Entry("56", "", QUIET, 0.5, 1.5)
 
 
+def test_a_terminator_right_behind_what_was_typed_ahead_belongs_to_it() -> None:
+    keypad = Keypad()
+    for digit in "1234":
+        keypad.press(DigitPressed(digit), 0.0)
+    assert keypad.ask(ASKED, 0.5) == Entry("1234", "", FULL, 0.0, 0.5)
+    assert keypad.press(DigitPressed("#"), 0.8) is None
+
+
+def test_no_key_is_waited_for_where_none_was_asked_for() -> None:
+    keypad = Keypad(ASKED)
+    keypad.wait(1.0)
+    assert keypad.deadline() is None
+
+
 def test_cancelled_the_first_key_is_waited_for_anew() -> None:
     keypad = Keypad()
     keypad.ask(EntryRules(first_s=5.0, cancel="*"), 0.0)

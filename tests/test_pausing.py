@@ -25,12 +25,14 @@ from bridge.events import (
     LegLost,
     LegName,
     MarkReached,
+    PressAsked,
     ReplyAudio,
     ReplyEnded,
     TimePassed,
 )
+from bridge.playout import MOST_KEPT_S, Playout
 from bridge.timers import Limits
-from telecodecs.format import PCMU_8K
+from telecodecs.format import L16_24K, PCMU_8K
 
 FIFTH = bytes(range(160)) * 10
 SECOND = b"".join(bytes([number]) * 1600 for number in range(5))
@@ -146,6 +148,50 @@ def test_an_assistant_that_is_lost_meanwhile_is_heard_to_its_last_word() -> None
     call.handle(CallerStirred(), 1.3)
     said = call.handle(LegLost(LegName.ASSISTANT, 1006), 1.4)
     assert sound(said) == SECOND[2400:4000]
+
+
+def test_it_goes_on_in_whole_frames() -> None:
+    call = saying("a")
+    follow(call, [(1.3117, CallerStirred(), [ClearPlayback(4000 - 2400)])])
+    assert sound(call.handle(CallerCalmed(), 1.6)) == SECOND[2400:4000]
+
+
+def test_it_goes_on_where_the_assistant_changes_its_format_meanwhile() -> None:
+    call = saying("a")
+    call.handle(CallerStirred(), 1.3)
+    assert sound(call.handle(AssistantReady(PCMU_8K, L16_24K, may_stir=True), 1.4)) == SECOND[2400:4000]
+
+
+def test_keys_that_are_pressed_meanwhile_do_not_hold_it_for_good() -> None:
+    call = saying("a")
+    call.handle(CallerStirred(), 1.3)
+    assert call.handle(PressAsked("5"), 1.4) == []
+    played = sound(call.handle(CallerSpoke(), 1.5))
+    assert played.startswith(SECOND[2400:4000])
+    assert len(played) == 1600 + 1600, "and the key behind it"
+
+
+def test_what_is_still_to_be_heard_of_one_who_never_waits_is_not_mistaken_for_another() -> None:
+    """The next assistant may; what of the former was not kept is lost, and nothing else."""
+    call = Call(0.0, Limits(), reorder_ms=0)
+    call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K), 0.0)
+    call.handle(ReplyAudio("a", FIFTH), 1.0)
+    call.handle(LegLost(LegName.ASSISTANT, 1006), 1.0)
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K, may_stir=True), 1.0)
+    call.handle(ReplyAudio("b", FIFTH[::-1]), 1.0)
+    assert call.handle(CallerStirred(), 1.1) == [ClearPlayback(3200 - 800)]
+    assert sound(call.handle(CallerCalmed(), 1.2)) == FIFTH[::-1]
+    assert call.handle(CallerSpoke(), 1.3)[-1] == TruncateReply("b", 100)
+
+
+def test_of_a_carrier_that_returns_no_marks_no_more_is_kept_than_is_of_use() -> None:
+    playout = Playout(PCMU_8K)
+    playout.keep(True)
+    for frame in range(3000):
+        playout.play("a", FIFTH[:160], frame * 0.02)
+    _, (rest,) = playout.pause(60.0)
+    assert len(rest.audio) <= (MOST_KEPT_S + 0.02) * 8000
 
 
 def test_a_caller_who_speaks_and_does_not_interrupt_lets_it_go_on() -> None:

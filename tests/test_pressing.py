@@ -10,12 +10,15 @@ from bridge.events import (
     AssistantReady,
     CallerSpoke,
     CallStarted,
+    LegLost,
+    LegName,
     MarkReached,
     PressAsked,
     ReplyAudio,
     ReplyEnded,
 )
 from bridge.timers import Limits
+from bridge.voice import MOST_INSERTS
 from telecodecs.codec import decoder
 from telecodecs.dtmf_detector import ToneDetector
 from telecodecs.format import L16_16K, PCMU_8K, AudioFormat
@@ -82,6 +85,36 @@ def test_a_reply_that_follows_at_once_sounds_behind_them() -> None:
     played = sound(call.handle(ReplyAudio("b", FRAME), 1.1))
     assert keys_in(played, PCMU_8K) == "5"
     assert played.endswith(FRAME)
+
+
+def test_nor_while_the_reply_before_them_is_still_coming_in() -> None:
+    call = talking(presses=False)
+    call.handle(ReplyAudio("a", FRAME), 1.0)
+    call.handle(PressAsked("5"), 1.0)
+    call.handle(ReplyAudio("a", FRAME * 50), 1.1)
+    assert call.handle(CallerSpoke(), 1.8) == []
+    assert keys_in(sound(call.handle(ReplyEnded("a"), 1.9)), PCMU_8K) == "5"
+    assert call.handle(CallerSpoke(), 2.2) == []
+
+
+def test_a_stream_that_breaks_takes_them_along_and_the_next_reply_can_be_cut() -> None:
+    call = Call(0.0, Limits(return_s=10.0), reorder_ms=0)
+    call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K), 0.0)
+    call.handle(PressAsked("1WWWW2"), 1.0)
+    assert call.handle(LegLost(LegName.CARRIER, 1006), 1.1) != []
+    call.handle(CallStarted("CA1", "MZ2", PCMU_8K), 1.2)
+    call.handle(ReplyAudio("a", FRAME * 50), 1.3)
+    assert call.handle(CallerSpoke(), 1.5) != []
+
+
+def test_more_than_can_wait_is_counted() -> None:
+    call = talking(presses=False)
+    call.handle(ReplyAudio("a", FRAME), 1.0)
+    for _ in range(20):
+        call.handle(PressAsked("5"), 1.0)
+    assert keys_in(sound(call.handle(ReplyEnded("a"), 1.0)), PCMU_8K) == "5" * MOST_INSERTS
+    assert call.counts()["too_long_replies"] == 4
 
 
 def test_what_the_far_end_says_does_not_cut_them() -> None:

@@ -144,6 +144,9 @@ def test_no_call_ever_gets_to_a_route_that_is_never_taken(
     ("written", "compared"),
     [
         (" +1 (555) 01-00 ", "+15550100"),
+        ("+49 (0)30 / 12 34-56", "+4930123456"),
+        ("+1\u202f555\u20110100", "+15550100"),
+        ("+1 ٥٥٥ 0100", "+1 ٥٥٥ 0100"),
         (" sip:a-b@x ", "sip:a-b@x"),
         ("Anonymous", "Anonymous"),
         ("0171 1", "0171 1"),
@@ -173,6 +176,8 @@ WRONG = [
         "voicebridge.toml: routes[0].to = '0171 555': should be a number such as +15550100",
     ),
     (f"[[routes]]\nfrom = '*'\n{TO_ECHO}", "routes[0].from = '*': should be a number"),
+    (f"[[routes]]\nto = '0049 30 1'\n{TO_ECHO}", "routes[0].to = '0049 30 1': should be a number"),
+    (f"[[routes]]\nto = 'sip:*@example.com'\n{TO_ECHO}", "a star stands at the end"),
     (f"[[routes]]\nfrom = '+1*5'\n{TO_ECHO}", "routes[0].from = '+1*5': should be a number"),
     (f"[[routes]]\nto = 15550100\n{TO_ECHO}", "routes[0].to = 15550100: Input should be a valid string"),
     (
@@ -206,7 +211,7 @@ def test_a_wrong_route_is_named_by_its_number(text: str, message: str) -> None:
 
 def test_what_is_wrong_with_a_key_does_not_hide_a_name_that_nobody_has() -> None:
     Path("voicebridge.toml").write_text(
-        "assistant = 'nobody'\nlog_level = 'loud'\n[[routes]]\nto = '+1*'\nassistant = 'ecko'\n"
+        "assistant = 'nobody'\nlog_level = 'loud'\nssl_certfile = 'a.pem'\n[[routes]]\nto = '+1*'\nassistant = 'ecko'\n"
         "[assistants.a]\nkind = 'eko'\nfallback = 'b'\n"
     )
     with pytest.raises(ConfigurationError) as refusal:
@@ -220,6 +225,7 @@ def test_what_is_wrong_with_a_key_does_not_hide_a_name_that_nobody_has() -> None
         "assistants.a.kind",
         "log_level",
         "routes[0].assistant",
+        "ssl_certfile",
     ]
 
 

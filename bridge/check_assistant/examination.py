@@ -170,7 +170,8 @@ class Examination:
                 "what was said in one call was said in another one, too, at the same time",
                 "keep what belongs to a call with its connection",
             )
-        self._found.ok(Rule.TWO_CALLS, "it had two at once, and nothing was heard in both")
+        apart = ", and nothing was heard in both" if self._is_stream else ""
+        self._found.ok(Rule.TWO_CALLS, f"it had two at once{apart}")
 
 
 def crosstalk(said: Sequence[Piece], beside: Sequence[Piece]) -> bool:

@@ -6,13 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bridge.errors import ConfigurationError
-from bridge.phone.wav import read_wav
+from bridge.phone.wav import read_wav, talk
 from telecodecs.format import PCMU_8K
 from telecodecs.g711 import ulaw_decode
 from telecodecs.speech import SpeechDetector, SpeechEnded, SpeechStarted
-
-RECORDING = "talk-over.wav"
-"""What the demonstration says, too."""
 
 KEYS = "0123456789*#ABCD"
 
@@ -30,7 +27,7 @@ class Part(NamedTuple):
 
 def prepare(audio: Path | None, keys: str, reply_s: float) -> Part:
     """Raises `ConfigurationError` if the recording cannot be read or nobody speaks in it, or the keys are none."""
-    file = audio or _recording()
+    file = audio or talk()
     speech = utterances(read_wav(file))
     if not speech:
         raise ConfigurationError(f"--audio {file}: nobody speaks in it; a recording of a sentence is right")
@@ -58,12 +55,3 @@ def utterances(audio: bytes) -> tuple[bytes, ...]:
 
 def _cut(utterance: bytes) -> bytes:
     return utterance[: PCMU_8K.bytes_in(round(LONGEST_S * 1000))]
-
-
-def _recording() -> Path:
-    """Beside the package in an installation, in fixtures/ in a checkout."""
-    package = Path(__file__).parents[1]
-    for place in (package / RECORDING, package.parent / "fixtures" / RECORDING):
-        if place.exists():
-            return place
-    raise ConfigurationError(f"{RECORDING} is missing from this installation; --audio may name another")

@@ -29,8 +29,8 @@ class Rule(StrEnum):
 OF_STREAMS = frozenset({Rule.INTERRUPTION, Rule.ENTRY, Rule.UNKNOWN, Rule.ERROR, Rule.AUDIO, Rule.ITEMS})
 """Not of assistants that know neither items nor JSON."""
 
-OF_CONNECTIONS = frozenset({Rule.RECOVERY})
-"""Not of assistants that get posts."""
+OF_CONNECTIONS = frozenset({Rule.HELLO, Rule.RECOVERY, Rule.TWO_CALLS, Rule.GOODBYE})
+"""Not of assistants that get posts: there is no connection to be ready, broken, or closed, and none to mix up."""
 
 
 def rules_for(kind: str, *, posted: bool) -> tuple[Rule, ...]:

@@ -104,8 +104,8 @@ class Acts:
         call, facts = self._call, self._facts
         call.act = rule
         began = call.now
-        yield Wait(lambda: bool(self._is_there() or call.troubles), HELLO_S)
-        if not self._is_there():
+        yield Wait(lambda: bool(facts.ready or call.troubles), HELLO_S)
+        if not facts.ready:
             if not call.troubles:
                 self._found.wrong(
                     rule, f"no hello came within {HELLO_S:g} s", "answer the bridge's hello with one, at once"
@@ -115,10 +115,6 @@ class Acts:
         if rule is Rule.HELLO:
             self._found.ok(rule, f"after {_ms(at - began)}; hears {ready.hears}, speaks {ready.speaks}")
         return True
-
-    def _is_there(self) -> bool:
-        """Some dialects are ready before there is a connection."""
-        return bool(self._facts.ready) and not self._call.ways[-1].stalled
 
     def _greeting(self) -> Script:
         self._call.act = Rule.GREETING

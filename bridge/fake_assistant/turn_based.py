@@ -195,7 +195,7 @@ class Conversation:
             self._reply(Step.SPEAK_UP, now)
 
     def _enter(self, digits: str, now: float) -> None:
-        if not digits or not set(digits) <= TONES_HZ.keys():
+        if not set(digits) <= TONES_HZ.keys():
             self._refuse("an entry with keys that no keypad has; 0-9, *, # and A-D are")
             return
         if self._keeps_record:

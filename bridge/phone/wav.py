@@ -1,4 +1,4 @@
-"""WAV files on disk to the audio of a line, and back; `telecodecs.wav` knows their form."""
+"""WAV files on disk to the audio of a line, and back, one that comes along among them; `telecodecs.wav` knows their form."""
 
 from pathlib import Path
 
@@ -7,6 +7,18 @@ from telecodecs.codec import decoder, encoder
 from telecodecs.format import PCMU_8K, AudioFormat
 from telecodecs.resample import resample
 from telecodecs.wav import wav_decode, wav_encode
+
+TALK = "talk-over.wav"
+"""Two sentences, the second one spoken over what is said back to the first."""
+
+
+def talk() -> Path:
+    """The recording that comes along. Raises `ConfigurationError` if it did not."""
+    package = Path(__file__).parents[1]
+    for place in (package / TALK, package.parent / "fixtures" / TALK):  # installed, and in a checkout
+        if place.exists():
+            return place
+    raise ConfigurationError(f"{TALK} is missing from this installation")
 
 
 def read_wav(path: Path, line: AudioFormat = PCMU_8K) -> bytes:

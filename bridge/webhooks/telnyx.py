@@ -26,7 +26,7 @@ from bridge.carriers.telnyx.call_control import (
     Step,
 )
 from bridge.carriers.telnyx.phone_calls import PhoneCalls
-from bridge.carriers.telnyx.rest import TelnyxApi
+from bridge.carriers.telnyx.rest import TelnyxApi, sounding_s
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.webhook import CallEvent, Deliveries, doubt, read
 from bridge.errors import CarrierRefused, MalformedMessage
@@ -106,9 +106,15 @@ class TelnyxWebhooks:
                 "/telnyx/texml needs none"
             )
         else:
-            call = Incoming(event.to, event.from_)
-            self._take(event, who_answers(request, self._reception, call, self._settings.parameters))
+            self._take(event, self._who_answers(request, event))
         return web.Response(status=204)
+
+    def _who_answers(self, request: web.Request, event: CallEvent) -> str:
+        """Only a call that comes in is asked about; the others carry the name along."""
+        if event.type != "call.initiated" or event.direction != "incoming":
+            return ""
+        call = Incoming(event.to, event.from_)
+        return who_answers(request, self._reception, call, self._settings.parameters)
 
     def _take(self, event: CallEvent, assistant: str) -> None:
         if not self._deliveries.is_new(event.id, clock()):
@@ -153,6 +159,8 @@ class TelnyxWebhooks:
             code = refused.code or str(refused.status or "no answer")
             self._perform(call, phone_call, phone_call.refused(step, code))
         else:
+            if isinstance(step, SendDtmf):
+                await asyncio.sleep(sounding_s(step.keys))
             self._perform(call, phone_call, phone_call.taken(step))
 
     def _request(self, call: str, phone_call: PhoneCall, step: Step) -> ApiRequest:

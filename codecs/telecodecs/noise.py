@@ -10,6 +10,7 @@ Units: power per sample, of 16 bits; dBFS as in `level`.
 """
 
 from collections import deque
+from collections.abc import Collection
 
 FULL_SCALE_POWER = 32_768.0**2 / 2
 """0 dBFS: the mean square of a sine at full scale."""
@@ -58,8 +59,8 @@ class NoiseFloor:
             return power >= self.gate
         return before + power >= 2 * self.gate and min(before, power) >= self.gate / _ABOVE_NOISE
 
-    def learn(self, powers: list[float]) -> None:
-        """All of this is noise, but for what is too loud for the rest."""
+    def learn(self, powers: Collection[float]) -> None:
+        """All of this is noise, but for what is too loud for the rest: somebody speaks over it."""
         usual = sorted(powers)[len(powers) // 5]
         self._noise.extend(min(power, usual * _LOUDEST) for power in powers)
         self._review()
@@ -77,8 +78,9 @@ class NoiseFloor:
         if not self._until_review:
             if speaking and self._is_noise_after_all():
                 self._noise.clear()
-                self._noise.extend(self._last)
-            self._review()
+                self.learn(self._last)
+            else:
+                self._review()
 
     def _is_noise_after_all(self) -> bool:
         if len(self._last) < _DIPS_WITHIN:

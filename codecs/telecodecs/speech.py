@@ -108,6 +108,7 @@ class SpeechDetector:
             frame = samples[at : at + self._frame]
             voiced: bool = self._vad.is_speech(frame.tobytes(), self._rate_hz)
             wide = frame.astype(np.float64)
+            wide -= wide.sum() / self._frame  # a line's direct current is no sound
             power = float(wide @ wide) / self._frame
             if self._first is None:
                 self._judge(voiced, power, noticed)

@@ -92,7 +92,7 @@ class TurnDetector:
             samples = self._resampler.feed(samples)
         turns: list[Turn] = []
         frame = FRAME_MS * self._per_ms
-        for at in range(0, len(samples), frame):  # at most one frame is judged in each: none is looked past
+        for at in range(0, len(samples), frame):  # no more than are judged at once: none is looked past
             turns.extend(map(self._told, self._speech.feed(samples[at : at + frame])))
             if self._stirred is not None:
                 turns += self._weigh(self._stirred)

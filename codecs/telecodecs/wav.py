@@ -9,13 +9,14 @@ import struct
 
 import numpy as np
 
-from telecodecs.format import Samples
+from telecodecs.format import AudioFormat, Encoding, Samples
 from telecodecs.g711 import alaw_decode, ulaw_decode
 from telecodecs.l16 import l16_encode
 
 _EXTENSIBLE = 0xFFFE  # the real format tag stands at the beginning of the header's GUID
 _GUID_AT = 24
 _FORMAT = struct.Struct("<HHIIHH")  # tag, channels, rate, bytes per second, bytes per sample, bits
+_MOST_CHUNKS = 256  # millions of empty ones would take long
 
 
 def wav_decode(file: bytes) -> tuple[Samples, int]:
@@ -41,8 +42,9 @@ def _parse(chunks: dict[bytes, bytes]) -> tuple[Samples, int]:
     tag, channels, rate_hz, _, sample_bytes, bits = _FORMAT.unpack_from(header)
     if tag == _EXTENSIBLE:
         (tag,) = struct.unpack_from("<H", header, _GUID_AT)
-    if channels == 0 or rate_hz == 0 or sample_bytes == 0 or sample_bytes != channels * bits // 8:
+    if sample_bytes == 0 or sample_bytes != channels * bits // 8:
         raise ValueError("the WAV file's header contradicts itself")
+    AudioFormat(Encoding.L16, rate_hz, channels)  # or it raises: 1 Hz would become a very long call
     samples = _linear(tag, bits, audio[: len(audio) // sample_bytes * sample_bytes])
     if channels > 1:
         samples = samples.reshape(-1, channels).mean(axis=1).round().astype(np.int16)
@@ -71,7 +73,9 @@ def _chunks(file: bytes) -> dict[bytes, bytes]:
         raise ValueError("this is no WAV file")
     chunks: dict[bytes, bytes] = {}
     at = 12
-    while at + 8 <= len(file):
+    for _ in range(_MOST_CHUNKS):
+        if at + 8 > len(file):
+            break
         name, length = struct.unpack_from("<4sI", file, at)
         chunks.setdefault(name, file[at + 8 : at + 8 + length])
         at += 8 + length + length % 2

@@ -74,6 +74,12 @@ async def test_the_example_and_the_fake_pass(example: int, short_part: Part) -> 
         assert verdict.outcome is (Outcome.NOT_TRIED if waits_for_the_caller else Outcome.OK), verdict
 
 
+def test_of_posts_only_what_may_fail_is_looked_at() -> None:
+    asked = set(rules_for("turn-based", posted=True))
+    assert not asked & {Rule.HELLO, Rule.RECOVERY, Rule.TWO_CALLS, Rule.GOODBYE}
+    assert Rule.ANSWERS in asked
+
+
 # What is not an assistant
 
 
@@ -103,6 +109,7 @@ def test_a_person_reads_a_line_for_each_rule() -> None:
 USAGE = {
     "a kind that cannot be checked": (["--kind", "parrot"], "--kind parrot: stream or turn-based is right"),
     "no WebSocket": (["http://127.0.0.1/"], "URL: should be a WebSocket's address"),
+    "half an address": (["ws://[::1"], "URL: should be a WebSocket's address"),
     "no address": (["http://", "--kind", "turn-based"], "URL: should be"),
     "no keys": (["--keys", "x"], "--keys x: keys are 0-9, *, #, A-D"),
     "no header": (["--header", "secret"], '--header: should be "Name: value"'),
@@ -114,7 +121,7 @@ USAGE = {
 @pytest.mark.parametrize("name", USAGE)
 def test_wrong_usage_is_told(name: str) -> None:
     arguments, why = USAGE[name]
-    url = [] if arguments[0].startswith("http") else [NOBODY]
+    url = [] if arguments[0].startswith(("http", "ws")) else [NOBODY]
     refused = checked(*url, *arguments).exception
     assert isinstance(refused, ConfigurationError), refused
     assert str(refused).startswith(why)

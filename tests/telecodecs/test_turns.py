@@ -164,6 +164,29 @@ def test_noise_that_sets_in_is_found_out() -> None:
     assert (type(spoke), type(paused)) == (Spoke, Paused)
 
 
+@pytest.mark.parametrize("sets_in_ms", [0, 5000])
+@pytest.mark.parametrize(("noise", "snr_db"), [(pink, 15), (pink, 20), (babble, 15)])
+def test_who_goes_on_while_a_noise_sets_in_is_heard_to_the_end(
+    noise: Callable[[int], Sound], snr_db: float, sets_in_ms: int
+) -> None:
+    words = np.concatenate(2 * [speech for name in SPOKEN if "sentence" in name for speech in spoken(name)])
+    room = at_level(noise(45), -20 - snr_db)
+    room[: sets_in_ms * 8] = 0
+    room[: len(words)] += words
+    told = heard(coded(np.concatenate([hush(3000), room])))
+    assert kinds(told[:2]) == [Spoke, Paused]
+    assert told[1][1].at_ms == pytest.approx(3000 + len(words) / 8, abs=300)
+
+
+@pytest.mark.parametrize("direct_current", [500, -4000])
+def test_a_lines_direct_current_is_no_sound(direct_current: int) -> None:
+    sound = np.concatenate([INTERRUPTIONS[0], hush(2000), INTERRUPTIONS[0] * 0.3, hush(2000)])
+    told = heard(coded(sound + direct_current))
+    assert kinds(told) == [Spoke, Paused, Spoke, Paused]
+    at_ms = [turn.at_ms for _, turn in heard(coded(sound))]
+    assert [turn.at_ms for _, turn in told] == pytest.approx(at_ms, abs=40)
+
+
 def test_a_noise_that_stops_is_forgotten() -> None:
     sound = np.concatenate([at_level(babble(5), -20), hush(6000), INTERRUPTIONS[0] * 0.1, hush(1500)])
     assert kinds(heard(coded(sound))) == [Spoke, Paused]

@@ -17,9 +17,9 @@ from telecodecs.wav import wav_decode, wav_encode
 EVERY_CODE = np.arange(256, dtype=np.uint8)
 
 
-def riff(tag: int, channels: int, bits: int, audio: bytes) -> bytes:
+def riff(tag: int, channels: int, bits: int, audio: bytes, rate_hz: int = 8000) -> bytes:
     frame = channels * bits // 8
-    header = struct.pack("<HHIIHH", tag, channels, 8000, 8000 * frame, frame, bits)
+    header = struct.pack("<HHIIHH", tag, channels, rate_hz, rate_hz * frame & 0xFFFFFFFF, frame, bits)
     chunks = b"fmt " + struct.pack("<I", len(header)) + header
     chunks += b"data" + struct.pack("<I", len(audio)) + audio
     return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks
@@ -73,6 +73,23 @@ def test_what_breaks_off_is_refused_or_read_so_far(cut: int) -> None:
     with suppress(ValueError):
         samples, _ = wav_decode(file[:cut])
         assert samples.tolist() == list(range(8))[: (cut - 44) // 2]
+
+
+REFUSED = [
+    (riff(1, 1, 16, b"\0\0", rate_hz=0), "rate_hz 0 is out of range"),
+    (riff(1, 1, 16, b"\0\0", rate_hz=1), "rate_hz 1 is out of range; 4000 to 192000 is right"),
+    (riff(1, 1, 16, b"\0\0", rate_hz=0xFFFFFFFF), "rate_hz 4294967295 is out of range"),
+    (riff(1, 9, 16, b"\0" * 18), "channels 9 is out of range; 1 to 8 is right"),
+    (riff(1, 0, 16, b""), "contradicts itself"),
+    (riff(3, 1, 32, b"\0" * 4), "32 bits of WAV format 3 cannot be read"),
+    (b"RIFF\0\0\0\0WAVE" + b"junk\0\0\0\0" * 1000 + riff(1, 1, 16, b"\0\0")[12:], "no format or no audio"),
+]
+
+
+@pytest.mark.parametrize(("file", "complaint"), REFUSED)
+def test_refuses(file: bytes, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        wav_decode(file)
 
 
 @given(rubbish=st.binary(max_size=80))

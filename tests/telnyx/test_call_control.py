@@ -224,6 +224,13 @@ def announced(both: "Both") -> list[Expected]:
     return calls
 
 
+@pytest.fixture
+def quickly_pressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that make no sound."""
+    monkeypatch.setattr("bridge.webhooks.telnyx.sounding_s", lambda _keys: 0.0)
+
+
+@pytest.mark.usefixtures("quickly_pressed")
 async def test_keys_are_pressed_by_telnyx_in_their_order_and_are_in_no_log(meet: "Meet") -> None:
     phone = OrderedCalls(waits)
     with capture_logs() as log:
@@ -241,18 +248,20 @@ async def test_keys_are_pressed_by_telnyx_in_their_order_and_are_in_no_log(meet:
     assert "4242" not in str(log)
 
 
-PRESSED_DESPITE: dict[str, tuple[Faults, int, str]] = {  # how often it is told, what is pressed
-    "an answer that is lost": (Faults(silent=1, commands=("send_dtmf",)), 2, "12"),
-    "a server error": (Faults(server_errors=1, commands=("send_dtmf",)), 2, "2"),
-    "too many requests": (Faults(rate_limited=1, commands=("send_dtmf",)), 3, "12"),
+PRESSED_DESPITE: dict[str, tuple[Faults, float, int, str]] = {
+    # when it is given up, how often it is told, what is pressed
+    "an answer that is lost": (Faults(silent=1, commands=("send_dtmf",)), 0.3, 2, "12"),
+    "a server error": (Faults(server_errors=1, commands=("send_dtmf",)), 0.3, 2, "2"),
+    "too many requests": (Faults(rate_limited=1, commands=("send_dtmf",)), 1.5, 3, "12"),
 }
 
 
+@pytest.mark.usefixtures("quickly_pressed")
 @pytest.mark.parametrize("name", PRESSED_DESPITE)
 async def test_keys_are_never_pressed_twice(name: str, meet: "Meet", monkeypatch: pytest.MonkeyPatch) -> None:
     """And what was refused, or is in doubt, keeps neither the call nor the keys after it."""
-    monkeypatch.setattr(rest, "KEYS_RULE", replace(rest.KEYS_RULE, give_up_s=1.5, answer_s=0.1))
-    faults, times, pressed = PRESSED_DESPITE[name]
+    faults, give_up_s, times, pressed = PRESSED_DESPITE[name]
+    monkeypatch.setattr(rest, "KEYS_RULE", replace(rest.KEYS_RULE, give_up_s=give_up_s, answer_s=0.1))
     phone = OrderedCalls(waits)
     async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=faults) as both:
         expected = announced(both)

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from tests.telnyx.conftest import Meet
 
 TIMEOUT_S = 8.0
-KEYS = "4711w#"
+KEYS = "4w#"
 
 
 async def presses(connection: ServerConnection) -> None:
     """An assistant of the user's own that has reached a menu."""
     await connection.send(json.dumps({"type": "hello"}))
     await connection.send(json.dumps({"type": "send_digits", "keys": KEYS}))
+    await connection.send(json.dumps({"type": "hang_up"}))
     async for _ in connection:
         pass
 
@@ -54,9 +55,13 @@ async def test_under_call_control_telnyx_presses_them(meet: "Meet") -> None:
             assistant() as settings,
             meet(phone, settings=settings) as both,
         ):
-            call = await both.fake.over(both.ring())
+            call = both.ring()
+            await both.fake.commanded("send_dtmf")
             await both.server.reception.idle()
+            assert "hangup" not in both.commands(), "they still sound"
+            await both.fake.over(call)
     assert call.pressed == KEYS
+    assert both.commands()[-2:] == ["send_dtmf", "hangup"]
     assert both.commands().count("send_dtmf") == 1
     assert [line["keys"] for line in both.journal("PressKeys")] == [KEYS]
     assert not both.journal("PlayAudio")

@@ -157,8 +157,11 @@ async def test_an_address_that_nobody_answers_at_is_refused(
     async with house(telnyx={"public_key": TEST_PUBLIC_KEY, "api_key": "KEY"}) as home:
         assert await home.twilio(f"/twilio/voice{behind}") == answer
         assert await home.telnyx(f"/telnyx/texml{behind}") == answer
-        event = {"event_type": "call.answered", "payload": {"call_control_id": "v3:1"}}
-        assert await home.tell(f"/telnyx/webhook{behind}", **event) == answer
+        call = {"call_control_id": "v3:1", "direction": "incoming"}
+        initiated = {"event_type": "call.initiated", "payload": call}
+        assert await home.tell(f"/telnyx/webhook{behind}", **initiated) == answer
+        of_a_call_that_is_under_way = {"event_type": "call.answered", "payload": call}
+        assert await home.tell(f"/telnyx/webhook{behind}", **of_a_call_that_is_under_way) == (204, "")
         status, _ = await post(f"http://127.0.0.1:{home.server.port}/twilio/voice{behind}", b"", {})
         assert status in (403, 415), "a stranger is not told which there are"
     assert home.expected == []

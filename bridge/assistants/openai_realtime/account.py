@@ -3,7 +3,6 @@
 As the `openai` package builds them, so that what works with the package works here.
 """
 
-import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Annotated
@@ -12,46 +11,21 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from pydantic import AfterValidator, SecretStr
 
 from bridge.assistant_settings import Address
-from bridge.section import Section, address_parts, without_user
+from bridge.section import Headers, HeaderText, SecretText, Section, is_assistant_address, revealed
 
 OPENAI = "https://api.openai.com/v1"
 SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 PORTS = {"ws": 80, "wss": 443}
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: a token
 
 
 def _is_server(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        raise ValueError(f"should be an address such as {OPENAI}, by http(s) or ws(s)")
-    if parts.query or parts.fragment:
-        raise ValueError("should have no query and no fragment; query = { … } is beside it")
-    without_user(address_parts(url))
+    is_assistant_address(url, SCHEMES, f"an address such as {OPENAI}, by http(s) or ws(s)")
+    if urlsplit(url).query:
+        raise ValueError("should have no query; query = { … } is beside it")
     return url.rstrip("/")
 
 
-def _is_header(value: str) -> str:
-    if not value or not value.isascii() or not value.isprintable() or value != value.strip():
-        raise ValueError("should be one line of ASCII with no blanks around it")
-    return value
-
-
-def _is_secret_header(value: SecretStr) -> SecretStr:
-    _is_header(value.get_secret_value())
-    return value
-
-
-def _are_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-    for name in headers:
-        if not HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no header's name; should be letters, digits and dashes")
-    return headers
-
-
 ServerUrl = Annotated[str, AfterValidator(_is_server)]
-HeaderText = Annotated[str, AfterValidator(_is_header)]
-SecretText = Annotated[SecretStr, AfterValidator(_is_secret_header)]
-Headers = Annotated[dict[str, SecretText], AfterValidator(_are_headers)]
 
 
 class OpenAIAccount(Section):
@@ -63,9 +37,7 @@ class OpenAIAccount(Section):
     project: HeaderText | None = None
 
 
-def upgrade(
-    base_url: str, query: Mapping[str, str], account: Mapping[str, str], headers: Mapping[str, SecretStr]
-) -> Address:
+def upgrade(base_url: str, query: Mapping[str, str], account: Mapping[str, str], headers: Headers) -> Address:
     """The upgrade's address and headers; of two headers of one name that in `headers` is sent."""
     url = urlsplit(base_url)
     replaced = {name.lower() for name in headers}
@@ -73,8 +45,7 @@ def upgrade(
         url._replace(
             scheme=SCHEMES[url.scheme], path=f"{url.path}/realtime", query=urlencode(query)
         ).geturl(),
-        {name: value for name, value in account.items() if name.lower() not in replaced}
-        | {name: value.get_secret_value() for name, value in headers.items()},
+        {name: value for name, value in account.items() if name.lower() not in replaced} | revealed(headers),
     )
 
 

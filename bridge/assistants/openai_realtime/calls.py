@@ -85,10 +85,6 @@ class Calls:
         """The caller will answer it; it must be told to do so, and not to wait."""
         self._entries.add(call.call_id)
 
-    def awaits(self, call_id: str) -> bool:
-        """Whether the caller is to answer this call."""
-        return call_id in self._entries
-
     @property
     def any_open(self) -> bool:
         """Whether something is being done for a call."""

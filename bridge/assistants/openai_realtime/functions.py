@@ -1,7 +1,8 @@
 """What becomes of a function call: somebody runs it, or it is built in and done here; each gets one output.
 
 Built in are hang_up, note, collect_digits and send_digits. An entry is asked for at once, for the caller may type while
-the prompt is still being said; its output comes when the entry ends, and no filler is said over it.
+the prompt is still being said; its output comes when the entry ends, and no filler is said over it. An assistant that
+asks again in a later response has given up the earlier wish: the entry, under its old name, now answers the new call.
 No clock: `now` is seconds.
 """
 
@@ -26,6 +27,7 @@ class Functions:
         self._leaving = leaving
         self._new_id = new_id
         self._prompts: dict[str, str] = {}  # by call, until its response is done
+        self._wishes: dict[str, Called] = {}  # by the name of the entry, the call that it answers
         self._built_in = {
             "hang_up": self._hang_up,
             "note": self._note,
@@ -54,14 +56,17 @@ class Functions:
 
     def is_asked(self, entry: EnterDigits) -> bool:
         """Whether a call of this session waits for this entry."""
-        return self._calls.awaits(entry.asked)
+        return entry.asked in self._wishes
 
     def enter(self, entry: EnterDigits) -> list[Utterance]:
         """The entry that a call asked for."""
-        self._calls.answered(entry.asked)
-        self._prompts.pop(entry.asked, None)
-        follow_up = entry.reason is not EntryEnd.HANGUP
-        return [self._put_out(entry.asked, keypad.output(entry), follow_up=follow_up)]
+        call = self._wishes.pop(entry.asked)
+        return [self._answer_entry(call, keypad.output(entry), follow_up=entry.reason is not EntryEnd.HANGUP)]
+
+    def _answer_entry(self, call: Called, output: str, *, follow_up: bool) -> Answer:
+        self._calls.answered(call.call_id)
+        self._prompts.pop(call.call_id, None)
+        return self._put_out(call.call_id, output, follow_up=follow_up)
 
     def take_prompt(self, said: str | None) -> str:
         """What the caller is still to be told of entries that are asked for, once; nothing if `said` has it.
@@ -81,11 +86,17 @@ class Functions:
         return [AssistantLeaving(), self._put_out(call.call_id, "the call ends now", follow_up=False)]
 
     def _collect_digits(self, call: Called) -> list[Utterance]:
-        prompt, asked = entry_in(call.call_id, call.arguments)
+        earlier = (name for name, wish in self._wishes.items() if wish.response_id != call.response_id)
+        name = next(earlier, call.call_id)
+        prompt, asked = entry_in(name, call.arguments)
+        given_up = self._wishes.get(name)
+        self._wishes[name] = call
         self._calls.wait_for_entry(call)
         if prompt:
             self._prompts[call.call_id] = prompt
-        return [asked]
+        if given_up is None:
+            return [asked]
+        return [self._answer_entry(given_up, "error: asked again since", follow_up=False), asked]
 
     def _send_digits(self, call: Called) -> list[Utterance]:
         keys = keys_in(call.arguments)

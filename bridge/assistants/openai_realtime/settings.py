@@ -23,10 +23,7 @@ from pydantic import (
 from bridge.assistant_settings import Address, AssistantSettings, BargeInSettings
 from bridge.assistants.openai_realtime.account import (
     OPENAI,
-    Headers,
-    HeaderText,
     OpenAIAccount,
-    SecretText,
     ServerUrl,
     has_credentials,
     is_same_server,
@@ -53,7 +50,7 @@ from bridge.assistants.openai_realtime.session import (
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
 from bridge.faults import HIDDEN, masked
-from bridge.section import Section, refusal
+from bridge.section import Headers, HeaderText, SecretText, Section, refusal
 from telecodecs.format import PCMU_8K
 
 

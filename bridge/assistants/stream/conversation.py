@@ -37,6 +37,9 @@ from bridge.events import (
 from telecodecs.format import AudioFormat
 from telecodecs.turns import Calmed, Paused, Spoke, Stirred, Turn, TurnDetector
 
+MOST_WISHES = 32
+"""That wait for their answers at a time."""
+
 
 class Conversation:
     """One connection's. `turns`: the bridge's own detection, if the assistant leaves it to the bridge."""
@@ -186,6 +189,10 @@ class Conversation:
         if wish in self._wishes:
             raise MalformedMessage(
                 f"{kind}: id is that of a wish that waits for its answer; a new one is right"
+            )
+        if len(self._wishes) >= MOST_WISHES:
+            raise MalformedMessage(
+                f"{kind}: {MOST_WISHES} wishes wait for their answers; wait for one of them"
             )
         self._wishes.add(wish)
 

@@ -30,6 +30,9 @@ _FIELD = re.compile(r"field `(\w+)`$")
 LONGEST_KIND = 64
 """Letters of a kind that nobody knows, as it is told."""
 
+LONGEST_FAULT = 200
+"""Letters of what the decoder says: only a field that nobody knows can make it more."""
+
 
 class _AnyKind(Struct):
     type: str
@@ -76,7 +79,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 def _told(shape: type[Struct], error: Exception) -> str:
     """What is wrong with a message of a known kind: the field, and what would be right."""
-    fault = str(error)
+    fault = str(error)[:LONGEST_FAULT]
     if found := _FIELD.search(fault):
         if "missing" in fault:
             return f"{found[1]} is missing"

@@ -15,7 +15,7 @@ from bridge.assistants.turn_based.settings import audio_format
 from bridge.assistants.turn_based.way import Reply
 from bridge.contracts import Posted
 from telecodecs.codec import decoder, encoder
-from telecodecs.format import L16_8K, PCMA_8K, PCMU_8K, AudioFormat, Encoding, Samples
+from telecodecs.format import PCMA_8K, PCMU_8K, AudioFormat, Encoding, Samples
 from telecodecs.resample import resample
 from telecodecs.wav import wav_decode
 
@@ -108,7 +108,6 @@ def _converted(source: _Read | AudioFormat, body: bytes, speaks: AudioFormat) ->
         samples, rate_hz = decoder(source)(body), source.rate_hz
     else:
         samples, rate_hz = source(body)
-        AudioFormat(L16_8K.encoding, rate_hz)  # or it raises
     if len(samples) > LONGEST_S * rate_hz:
         raise ValueError(f"its reply is longer than {LONGEST_S:g} s")
     return encoder(speaks)(resample(samples, rate_hz, speaks.rate_hz))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import json
 
+from bridge.assistant_settings import UPGRADED
 from bridge.assistants.turn_based.frames import Frames
 from bridge.assistants.turn_based.modes import Mode
 from bridge.assistants.turn_based.posts import Posts
@@ -71,6 +72,10 @@ class TurnBasedDialect:
         turns = self._turns
         if turns.mode is Mode.CLOSED:
             return ()
+        if turns.mode is Mode.CONNECTING:
+            self._begin(now)
+        if message == UPGRADED:
+            return self._told(now)
         match self._way.read(message):
             case UtteranceEnded():
                 if turns.mode is Mode.SENDING and self._settings.ends_remotely:
@@ -131,9 +136,13 @@ class TurnBasedDialect:
                 pass
 
     def _open(self, command: OpenAssistant, now: float) -> None:
-        """Ready at once: a connection that is still being made takes words, and drops audio."""
+        """Over HTTP there is nothing to wait for; a WebSocket has to stand."""
+        self._turns.sends += self._way.open(command)
+        if self._settings.is_posted:
+            self._begin(now)
+
+    def _begin(self, now: float) -> None:
         way, turns, barge_in = self._way, self._turns, self._settings.barge_in
-        turns.sends += way.open(command)
         may_stir = barge_in is not None and barge_in.confirm_ms > 0
         ready = AssistantReady(way.hears, way.speaks, keys_interrupt=way.keys_ask, may_stir=may_stir)
         turns.tells.append(ready)

@@ -43,6 +43,7 @@ class Frames:
 
     def end_turn(self, _utterance: bytes, *, locally: bool) -> list[str]:
         """It was heard as it was spoken, and hears no more of it."""
+        self._unwanted = False  # what comes now is the answer to this
         return [self._settings.utterance_end] if locally and self._settings.announces_end else []
 
     def enter(self, entry: EnterDigits) -> list[str]:
@@ -59,7 +60,6 @@ class Frames:
         if not isinstance(message, str):
             return Unknown("binary", "a binary frame; only text is read")
         if message == self._settings.utterance_end:
-            self._unwanted = False
             return UtteranceEnded()
         if not message.startswith(self._settings.prefix):
             return self._unknown(message)

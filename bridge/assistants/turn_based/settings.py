@@ -13,7 +13,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    SecretStr,
     field_validator,
     model_validator,
 )
@@ -23,17 +22,16 @@ from bridge.assistant_settings import (
     AssistantSettings,
     BargeInSettings,
     PlayFallback,
+    SilentAddress,
     ToolSettings,
 )
 from bridge.contracts import ToolSchema
 from bridge.errors import ConfigurationError
-from bridge.section import ShownAddress, address_parts, refusal, without_user
+from bridge.section import Headers, ShownAddress, is_assistant_address, refusal, revealed
 from telecodecs.codec import encoder
 from telecodecs.format import AudioFormat, Encoding, Samples
 from telecodecs.resample import resample
 from telecodecs.wav import wav_decode
-
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: a token
 
 BASE64 = re.compile(r"[0-9A-Za-z+/=]*")
 
@@ -42,29 +40,21 @@ ON_ENTRY = "on_entry"
 
 ENTRY: dict[str, Any] = {
     "digits": {"type": "string", "description": "What the caller typed, without the key that ended it."},
-    "reason": {"type": "string", "description": "Why it is over: terminator, full, quiet or hangup."},
+    "reason": {
+        "type": "string",
+        "description": "Why it is over: terminator, full, quiet, hangup, or invalid: too short.",
+    },
     "terminator": {"type": "string", "description": "The key that ended it; empty if none did."},
 }
 """What `on_entry` may take."""
 
 
 def _is_assistant_s(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
-        raise ValueError(
-            "should be an address such as ws://localhost:8888/voice, by ws(s), or by http(s) for a POST a turn"
-        )
-    if parts.fragment:
-        raise ValueError("should have no fragment")
-    without_user(address_parts(url))
-    return url
-
-
-def _is_header(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not text or not text.isascii() or not text.isprintable() or text != text.strip():
-        raise ValueError("should be one line of ASCII with no blanks around it")
-    return value
+    return is_assistant_address(
+        url,
+        ("ws", "wss", "http", "https"),
+        "an address such as ws://localhost:8888/voice, by ws(s), or by http(s) for a POST a turn",
+    )
 
 
 def _is_word(text: str) -> str:
@@ -103,7 +93,7 @@ class TurnBasedSettings(AssistantSettings):
 
     # Where it is
     url: Annotated[str, AfterValidator(_is_assistant_s), ShownAddress] = Field(repr=False)
-    headers: dict[str, Annotated[SecretStr, AfterValidator(_is_header)]] = Field({})
+    headers: Headers = Field({})
 
     # Whose turn it is
     endpointing: Literal["remote", "local", "either"] | None = Field(
@@ -155,14 +145,6 @@ class TurnBasedSettings(AssistantSettings):
     greets: bool = Field(
         False, description="an empty utterance is posted when the call begins, for the greeting"
     )
-
-    @field_validator("headers")
-    @classmethod
-    def _have_names(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name in headers:
-            if not HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is no header's name; should be letters, digits and dashes")
-        return headers
 
     @field_validator("tools")
     @classmethod
@@ -217,7 +199,8 @@ class TurnBasedSettings(AssistantSettings):
 
     def address(self) -> Address:
         """Where it is, and the headers of the upgrade, or of each POST."""
-        return Address(self.url, {name: value.get_secret_value() for name, value in self.headers.items()})
+        kind = Address if self.is_posted else SilentAddress
+        return kind(self.url, revealed(self.headers))
 
     @cached_property
     def _prompt(self) -> tuple[Samples, int] | None:

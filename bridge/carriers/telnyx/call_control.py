@@ -24,7 +24,7 @@ STREAMING_IN_USE = "90045"
 LONGEST_WHY = 200
 
 MOST_KEYS_WAITING = 128
-"""Behind those that Telnyx was told of last. It is half a minute of tones; what is beyond would be heard by nobody."""
+"""Behind those that Telnyx was told of last. It is the better part of a minute; nobody would hear what is beyond."""
 
 HUMANS = frozenset({"human_residence", "human_business"})
 GREETING_ENDS = frozenset({"ended", "beep_detected", "no_beep_detected", "prompt_ended"})
@@ -124,6 +124,7 @@ class PhoneCall:
         self._tried_again = False  # to stream, after Telnyx said that nobody has answered
         self._pressing = False  # Telnyx is being told of keys
         self._keys_waiting = ""
+        self._last: HangUp | None = None  # waits for the keys
 
     def handle(self, event: CallEvent, assistant: str = "") -> list[Step]:
         """What to do now that this webhook came. `assistant`: who answers, if that is a call that comes in."""
@@ -148,25 +149,30 @@ class PhoneCall:
         """Whoever was answered, or is about to be, would hear nothing more; a phone that only rings rings on."""
         if self.stage is Stage.RINGING and not self._answering:
             return []
-        return self._hang_up("the server is closing")
+        self._pressing, self._keys_waiting = False, ""
+        return self._hang_up("the server is closing") or self._press_next()
 
     def press(self, keys: str) -> list[Step]:
         """The assistant wants keys pressed. Those of one wish wait for those before: two commands may overtake."""
         if self.stage is not Stage.STREAMING:
             return []
-        if self._pressing:
-            self._keys_waiting = (self._keys_waiting + keys)[:MOST_KEYS_WAITING]
-            return []
-        self._pressing = True
-        return [SendDtmf(keys)]
+        self._keys_waiting = (self._keys_waiting + keys)[:MOST_KEYS_WAITING]
+        return [] if self._pressing else self._press_next()
 
     def taken(self, step: Step) -> list[Step]:
-        """Telnyx took this step."""
-        return self._pressed() if isinstance(step, SendDtmf) else []
+        """Telnyx took this step; keys have sounded by now."""
+        return self._press_next() if isinstance(step, SendDtmf) else []
 
-    def _pressed(self) -> list[Step]:
-        keys, self._keys_waiting, self._pressing = self._keys_waiting, "", False
-        return self.press(keys) if keys else []
+    def _press_next(self) -> list[Step]:
+        """What was wanted before the end comes before it."""
+        if self.stage is Stage.ENDED:
+            return []
+        keys, self._keys_waiting = self._keys_waiting, ""
+        self._pressing = bool(keys)
+        if keys:
+            return [SendDtmf(keys)]
+        last, self._last = self._last, None
+        return [last] if last else []
 
     def refused(self, step: Step, code: str) -> list[Step]:
         """Telnyx did not take this step. `code`: Telnyx's own, or whatever tells why."""
@@ -182,7 +188,7 @@ class PhoneCall:
                 return [step]
             self._move(Stage.RINGING)
         elif isinstance(step, SendDtmf):  # each wish is one of its own
-            return self._pressed()
+            return self._press_next()
         return []
 
     def _recognise(self, event: CallEvent, assistant: str) -> list[Step]:
@@ -241,7 +247,11 @@ class PhoneCall:
         if self.stage in (Stage.UNKNOWN, Stage.LEAVING, Stage.ENDED):
             return []
         self._move(Stage.LEAVING)
-        return [HangUp(why[:LONGEST_WHY])]
+        last = HangUp(why[:LONGEST_WHY])
+        if not self._pressing:
+            return [last]
+        self._last = last
+        return []
 
     def _end(self) -> None:
         if self.stage is not Stage.ENDED:

@@ -27,7 +27,17 @@ KEYS_RULE = RetryRule(
 KEY_MS = 250
 """How long each key sounds: Telnyx's own default."""
 
+BETWEEN_KEYS_MS = 100
+"""Telnyx does not say; a receiver wants 40 (ITU-T Q.24)."""
+
+PAUSES_MS = {"w": 500, "W": 1000}
+
 CALL_IS_OVER = "90018"
+
+
+def sounding_s(keys: str) -> float:
+    """How long these keys take, from the answer on: what is commanded meanwhile may cut them."""
+    return sum(PAUSES_MS.get(key, KEY_MS + BETWEEN_KEYS_MS) for key in keys) / 1000
 
 
 class TelnyxApi:

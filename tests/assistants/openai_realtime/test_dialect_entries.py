@@ -30,6 +30,8 @@ PROMPT = 'create: Say exactly this and nothing else: "Please type your PIN."'
 TYPED = EnterDigits("1234", EntryEnd.TERMINATOR, "#", asked="c1")
 OUTPUT = 'output c1: {"digits":"1234","reason":"terminator"}'
 
+LENGTH = "it should be a whole number from 1 to 128, or be left out"
+
 ASKED: "list[Row]" = [
     (1.0, "created R1", []),
     (1.1, ASK_FOR_PIN, [PIN]),
@@ -148,6 +150,26 @@ SCENES: "dict[str, list[Row]]" = {
         (5.0, TYPED, [OUTPUT]),
         (9.0, EnterDigits("5", asked="c2"), ['output c2: {"digits":"5","reason":"quiet"}', "create"]),
     ],
+    "a wish is said again: the entry answers the later call": [
+        *SILENT,
+        (5.0, "speech U1", [CallerSpoke()]),
+        (6.0, "pause U1", [CallerPaused("U1")]),
+        (6.1, "created R2", []),
+        (6.2, "audio R2 A 20", ["sound A 20"]),
+        (6.3, 'call R2 c2 collect_digits {"length": 4, "sensitive": true}', ["output c1: error: asked again since", EntryAsked("c1", length=4, sensitive=True)]),
+        (6.4, "done R2", [ReplyEnded("A")]),
+        (9.0, EnterDigits("1234", EntryEnd.TERMINATOR, "#", asked="c1"), ['output c2: {"digits":"1234","reason":"terminator"}', "create"]),
+        (9.1, "created R3 ours", []),
+        (9.2, "call R3 c3 collect_digits {}", [EntryAsked("c3")]),
+        (9.3, "done R3 ours", []),
+    ],
+    "said again in a wrong way: the first wish stands": [
+        *SILENT,
+        (6.1, "created R2", []),
+        (6.3, 'call R2 c2 collect_digits {"length": 0}', [f"output c2: error: length is 0; {LENGTH}"]),
+        (6.4, "done R2", []),
+        (9.0, TYPED, [OUTPUT, "create"]),
+    ],
     "a call in a response that was interrupted asks for nothing": [
         (1.0, "created R1", []),
         (1.1, "speech U1", [CallerSpoke()]),
@@ -244,7 +266,6 @@ def test_what_is_asked_for(dial: "Dial", arguments: str, asked: EntryAsked) -> N
     assert line.hear(f"call R1 c1 collect_digits {arguments}".strip()) == [asked]
 
 
-LENGTH = "it should be a whole number from 1 to 128, or be left out"
 TIMEOUT = "it should be seconds, more than 0 and at most 300, or be left out"
 TERMINATOR = 'it should be keys that end the entry, of 0-9 * # A-D, such as "#", or "" for none'
 ENTRY_JSON = '{"prompt": "...", "length": 4, "terminator": "#", "timeout": 10, "sensitive": false}'

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.assistants.stream import wire
+from bridge.assistants.stream.conversation import MOST_WISHES
 from bridge.assistants.stream.dialect import MOST_BYTES, StreamDialect
 from bridge.assistants.stream.settings import StreamSettings
 from bridge.commands import (
@@ -21,6 +22,7 @@ from bridge.errors import MalformedMessage
 from bridge.events import (
     AssistantComplained,
     AssistantEvent,
+    EntryAsked,
     Ignored,
     NoteTaken,
     ReplyAudio,
@@ -88,6 +90,17 @@ def test_an_assistant_without_tools_is_told_so(dial: "Dial") -> None:
     dialect.decode('{"type":"hello"}', 0.0)
     with pytest.raises(MalformedMessage, match="there is no such tool; the settings have none"):
         dialect.decode('{"type":"call_tool","id":"t","tool":"look"}', 0.0)
+
+
+def test_not_everything_is_wished_for_at_once(dial: "Dial") -> None:
+    line = dial().open()
+    for wish in range(MOST_WISHES):
+        assert line.pass_on(1.0, {"type": "call_tool", "id": f"t{wish}", "tool": "look"})
+    one_more = {"type": "collect_digits", "id": "pin"}
+    why = f"collect_digits: {MOST_WISHES} wishes wait for their answers; wait for one of them"
+    assert line.pass_on(1.0, one_more) == [{"refused": why}]
+    line.pass_on(1.1, AnswerTool("t0", "found"))
+    assert line.pass_on(1.2, one_more) == [EntryAsked("pin")]
 
 
 def test_answers_that_nobody_waits_for_are_not_told(dial: "Dial") -> None:

@@ -185,6 +185,13 @@ def test_refuses_with_the_field_and_what_would_be_right(text: str, why: str) -> 
     assert str(refused.value) == why
 
 
+@pytest.mark.parametrize("name", ["a" * 900_000, "`" * 900_000, "x` - at `$" + "." * 900_000])
+def test_a_field_may_have_a_name_as_long_as_a_message(name: str) -> None:
+    with pytest.raises(MalformedMessage) as refused:
+        wire.read(json.dumps({"type": "note", "text": "", name: 1}))
+    assert len(str(refused.value)) < 250
+
+
 @pytest.mark.parametrize(("kind", "named", "why"), UNKNOWN)
 def test_does_not_know(kind: str, named: str, why: str) -> None:
     unread = wire.read(json.dumps({"type": kind, "with": "fields"}))

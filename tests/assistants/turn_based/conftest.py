@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bridge.assistant_settings import UPGRADED
 from bridge.assistants.turn_based.dialect import TurnBasedDialect
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.commands import AppendAudio, AssistantCommand, OpenAssistant
@@ -58,6 +59,8 @@ class TurnBasedLine:
 
     def tell(self, command: AssistantCommand) -> list[Any]:
         told = [self._sent(message) for message in self.dialect.encode(command, self.now)]
+        if isinstance(command, OpenAssistant) and not self.settings.is_posted:
+            told += self.hear(UPGRADED)
         due = self.dialect.deadline()
         return told + (self.wait() if due is not None and due <= self.now else [])
 

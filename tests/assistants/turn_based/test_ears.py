@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.assistant_settings import UPGRADED
 from bridge.commands import AppendAudio, ConfirmHeard, DropReply, OpenAssistant, TruncateReply
 from bridge.events import (
     AssistantReady,
@@ -29,7 +30,7 @@ QUIET = b"\xff" * 8
 
 def opened(dial: "Dial", **settings: Any) -> "TurnBasedLine":
     line = dial(**settings)
-    restart, ready = line.open()
+    ready, restart = line.open()
     assert restart == "restart"
     assert isinstance(ready, AssistantReady)
     return line
@@ -208,6 +209,15 @@ def test_after_the_restart_a_reply_is_a_new_one(dial: "Dial", sentence: bytes) -
     replied(line, 700)
 
 
+def test_nor_is_a_reply_lost_that_did_not_cross_the_restart(dial: "Dial", sentence: bytes) -> None:
+    """An assistant that hears no ends says nothing between a restart and its reply."""
+    line = opened(dial, barge_in={}, endpointing="local")
+    assert line.listen(sentence)[-1] == CallerPaused(at_ms=3260)
+    assert "restart" in line.listen(sentence[: 1000 * 8])
+    assert isinstance(line.listen(QUIET * 2000)[-1], CallerPaused)
+    replied(line, 700)
+
+
 def test_who_stirred_is_told_of_though_the_reply_is_over(dial: "Dial", sentence: bytes) -> None:
     line = opened(dial, barge_in={"confirm_ms": 400}, endpointing="local")
     replied(line)
@@ -227,8 +237,9 @@ def test_pieces_of_any_size_say_the_same(dial: "Dial", sentence: bytes, size: in
     def told(size: int) -> list[Any]:
         dialect = dial(endpointing="local", barge_in={}).dialect
         dialect.encode(OpenAssistant("CA1", PCMU_8K), 0.0)
+        told = [*dialect.decode(UPGRADED, 0.0)]
         for begin, end in pairwise([*range(0, len(sentence), size), len(sentence)]):
             dialect.encode(AppendAudio(sentence[begin:end]), 0.0)
-        return list(dialect.due(0.0))
+        return [*told, *dialect.due(0.0)]
 
     assert told(size) == told(160)

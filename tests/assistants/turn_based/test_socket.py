@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.assistant_settings import UPGRADED
 from bridge.assistants.turn_based.dialect import TurnBasedDialect
 from bridge.assistants.turn_based.modes import MOVES, Mode
 from bridge.assistants.turn_based.settings import TurnBasedSettings
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 FRAME = AppendAudio(b"\x7f" * 160)
 READY = AssistantReady(PCMU_8K, PCMU_8K)
-OPENED: "list[Row]" = [(0.0, OpenAssistant("CA1", PCMU_8K), ["restart", READY])]
+OPENED: "list[Row]" = [(0.0, OpenAssistant("CA1", PCMU_8K), [READY, "restart"])]
 ASKED: "list[Row]" = [
     *OPENED,
     (1.0, FRAME, ["20"]),
@@ -200,12 +201,23 @@ def test_scene(dial: "Dial", rows: "list[Row]") -> None:
 
 @pytest.mark.parametrize("line", [PCMU_8K, PCMA_8K, L16_16K], ids=str)
 def test_it_hears_and_speaks_mu_law_whatever_the_line(dial: "Dial", line: AudioFormat) -> None:
-    assert dial().open(line) == ["restart", READY]
+    assert dial().open(line) == [READY, "restart"]
+
+
+@pytest.mark.parametrize("first", [UPGRADED, "_MULAW"], ids=["the upgrade", "its own word"])
+def test_the_callers_turn_begins_when_the_connection_stands(dial: "Dial", first: "Any") -> None:
+    dialect = dial(barge_in={}).dialect
+    for command in (OpenAssistant("CA1", PCMU_8K), FRAME):
+        assert not dialect.encode(command, 0.0)
+        assert dialect.deadline() is None
+    ready, restart, *_ = dialect.decode(first, 1.0)
+    assert (ready, restart) == (READY, Answer("RESTART_COMMUNICATION"))
 
 
 def test_the_callers_bytes_go_up_as_they_are(dial: "Dial") -> None:
-    dialect = dial().dialect
-    dialect.encode(OpenAssistant("CA1", PCMU_8K), 0.0)
+    line = dial()
+    line.open()
+    dialect = line.dialect
     for audio in (bytes(range(160)), b"\xff", bytes(range(256)) * 3):
         (frame,) = dialect.encode(AppendAudio(audio), 0.0)
         assert frame == base64.b64encode(audio).decode(), "no prefix, no JSON"
@@ -320,6 +332,7 @@ def test_whatever_comes_the_seam_holds(story: "list[tuple[float, Any]]", overlap
             goes_up(one.message for one in told if isinstance(one, Answer))
 
     goes_up(dialect.encode(OpenAssistant("CA1", PCMU_8K), now))
+    goes_up(one.message for one in dialect.decode(UPGRADED, now) if isinstance(one, Answer))
     for after, came in story:
         falls_due(now + after)
         now += after

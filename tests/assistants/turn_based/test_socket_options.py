@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FRAME = AppendAudio(b"\x7f" * 160)
 READY = AssistantReady(PCMU_8K, PCMU_8K)
-OPENED: "list[Row]" = [(0.0, OpenAssistant("CA1", PCMU_8K), ["restart", READY])]
+OPENED: "list[Row]" = [(0.0, OpenAssistant("CA1", PCMU_8K), [READY, "restart"])]
 ASKED: "list[Row]" = [
     *OPENED,
     (1.0, FRAME, ["20"]),
@@ -71,7 +71,7 @@ def test_sorry_is_heard_in_place_of_a_reply(dial: "Dial", tmp_path: Any) -> None
 
 def test_words_are_options(dial: "Dial") -> None:
     line = dial(prefix="_AUDIO:", restart="GO_ON", utterance_end="STOP_IT")
-    assert line.open() == ["GO_ON", READY]
+    assert line.open() == [READY, "GO_ON"]
     assert line.hear("STOP_IT") == [CallerPaused()]
     assert line.hear("_AUDIO://8=") == ["sound reply-1 0.25", ReplyEnded("reply-1")]
     assert line.tell(ConfirmHeard("reply-1")) == ["GO_ON"]

@@ -15,6 +15,7 @@ from bridge.carriers.telnyx.call_control import (
     StartStreaming,
     Step,
 )
+from bridge.carriers.telnyx.rest import sounding_s
 from bridge.carriers.telnyx.webhook import CallEvent
 
 RINGS = CallEvent("call.initiated", "v2:abc", direction="incoming")
@@ -61,9 +62,43 @@ def test_keys_are_pressed_only_while_the_assistant_has_the_call() -> None:
     phone_call = streaming()
     phone_call.press("1")
     phone_call.press("2")
-    phone_call.stream_over()
+    phone_call.handle(CallEvent("call.hangup", "v2:abc"))
     assert phone_call.taken(SendDtmf("1")) == []
     assert phone_call.press("3") == []
+
+
+def test_who_presses_keys_and_hangs_up_hangs_up_after_them() -> None:
+    phone_call = streaming()
+    phone_call.press("1")
+    phone_call.press("2#")
+    assert phone_call.stream_over() == []
+    assert phone_call.stage is Stage.LEAVING
+    assert phone_call.press("3") == []
+    assert phone_call.handle(CallEvent("streaming.stopped", "v2:abc")) == []
+    assert phone_call.taken(SendDtmf("1")) == [SendDtmf("2#")]
+    assert phone_call.refused(SendDtmf("2#"), "no answer") == [HangUp("the stream is over")]
+    assert phone_call.taken(HangUp("the stream is over")) == []
+
+
+def test_a_server_that_closes_waits_for_no_keys() -> None:
+    at_once = streaming()
+    at_once.press("1")
+    at_once.press("2")
+    assert at_once.server_closes() == [HangUp("the server is closing")]
+    assert at_once.taken(SendDtmf("1")) == []
+    leaving = streaming()
+    leaving.press("1")
+    leaving.stream_over()
+    assert leaving.server_closes() == [HangUp("the stream is over")]
+    assert leaving.taken(SendDtmf("1")) == []
+
+
+SOUNDING_S = [("", 0), ("1", 0.35), ("1w#W", 2.2)]
+
+
+@pytest.mark.parametrize(("keys", "sounding"), SOUNDING_S)
+def test_how_long_keys_sound(keys: str, sounding: float) -> None:
+    assert sounding_s(keys) == pytest.approx(sounding)
 
 
 def test_only_so_many_keys_wait() -> None:
