@@ -1,4 +1,4 @@
-"""What happened in a call, one line each: every event and every command, with its time, as JSON.
+"""What happened in a call, one line each: every event but that time passed, and every command, with its time, as JSON.
 
     {"at":1.204,"way":"<","what":"MarkReached","name":"0.6"}
 
@@ -43,6 +43,7 @@ from bridge.events import (
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
+    TimePassed,
     Word,
 )
 from bridge.journal_keys import JournalKeys
@@ -137,6 +138,8 @@ class Journal:
             self._begun, self._flush_at = now, now + RUN_S
         if self._file is None:
             self._await_acceptance(word)
+        if isinstance(word, TimePassed):  # what it brought about has its own line
+            return
         if isinstance(word, _Audio):
             if run is not None:
                 self._tell_run(run)

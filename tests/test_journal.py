@@ -33,6 +33,7 @@ from bridge.events import (
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
+    TimePassed,
     Word,
 )
 from bridge.journal import MOST_BYTES, MOST_LETTERS, MOST_SPEAKING, Journal
@@ -140,6 +141,15 @@ def test_audio_is_told_in_runs_of_a_second_and_its_sound_never(tmp_path: Path) -
         {"at": 1.6, "until": 1.6, "way": "<", "what": "ReplyAudio", "frames": 1, "bytes": 60, "item": "b"},
         {"at": 1.6, "until": 1.6, "way": ">", "what": "PlayAudio", "frames": 1, "bytes": 160},
     ]
+
+
+def test_that_time_passed_has_no_line(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    before = lines(tmp_path)
+    for n in range(20):
+        journal.saw(TimePassed(), n * 0.2)
+    assert lines(tmp_path) == before
+    journal.close(4.0, NOTHING)
 
 
 def test_what_came_before_the_acceptance_is_there_too(tmp_path: Path) -> None:
