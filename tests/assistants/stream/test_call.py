@@ -5,6 +5,7 @@ import json
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -14,9 +15,12 @@ from bridge.phone.call import place_call
 from bridge.phone.handset import Ending
 from bridge.phone.plan import CallPlan, Digit
 from bridge.phone.report import CallReport
+from bridge.phone.wav import read_wav
 from bridge.server import Server
 
 TONE = bytes(range(0x10, 0x60)) * 50  # half a second that no silence looks like
+SPEECH = TONE * 6
+COUGH = read_wav(Path(__file__).parents[3] / "fixtures/sentence-en-us-male.wav")[5_600:7_500]
 PATIENCE_S = 20.0
 
 Text = dict[str, Any]
@@ -77,6 +81,14 @@ async def plain(socket: ServerConnection, call: Call) -> None:
         pass
 
 
+async def talkative(socket: ServerConnection, call: Call) -> None:
+    """Says much in one go."""
+    await say(socket, "hello")
+    await socket.send(SPEECH)
+    async for _ in call.listen(socket):
+        pass
+
+
 async def wrong(socket: ServerConnection, call: Call) -> None:
     """Chooses what is not on offer."""
     await say(socket, "hello", speaks={"encoding": "l16", "rate_hz": 44_100})
@@ -91,24 +103,25 @@ async def silent(socket: ServerConnection, call: Call) -> None:
 
 
 @asynccontextmanager
-async def server_for(assistant: Assistant, call: Call) -> AsyncIterator[Server]:
+async def server_for(assistant: Assistant, call: Call, options: Text) -> AsyncIterator[Server]:
     """Our server, with this assistant behind it, which has a connection or two."""
     async with serve(lambda socket: assistant(socket, call), "127.0.0.1", 0) as listening:
         port = next(iter(listening.sockets)).getsockname()[1]
+        mine = {"kind": "stream", "url": f"ws://127.0.0.1:{port}/calls"} | options
         settings = {
             "port": 0,
             "security": {"allow_unauthenticated": True},
             "assistant": "mine",
-            "assistants": {"mine": {"kind": "stream", "url": f"ws://127.0.0.1:{port}/calls"}},
+            "assistants": {"mine": mine},
             "limits": {"open_s": 0.5},
         }
         async with Server(Settings.model_validate(settings)).running() as server:
             yield server
 
 
-async def carry(assistant: Assistant, plan: CallPlan) -> Call:
+async def carry(assistant: Assistant, plan: CallPlan, **options: Any) -> Call:
     call = Call()
-    async with asyncio.timeout(PATIENCE_S), server_for(assistant, call) as server:
+    async with asyncio.timeout(PATIENCE_S), server_for(assistant, call, options) as server:
         call.report = await place_call(f"ws://127.0.0.1:{server.port}/twilio/media", plan)
         await server.reception.idle()
         await call.over.wait()
@@ -120,9 +133,11 @@ KEYS = (Digit("4", 1_500), Digit("2", 1_700))
 
 
 async def test_calls_side_by_side() -> None:
-    served, heard, refused, waited = await asyncio.gather(
+    coughs = QUIET + COUGH + QUIET
+    served, heard, coughed, refused, waited = await asyncio.gather(
         carry(receptionist, CallPlan(QUIET * 2, KEYS, linger_s=3.0, longest_s=10.0)),
         carry(plain, CallPlan(QUIET, (), linger_s=0.5, longest_s=10.0)),
+        carry(talkative, CallPlan(coughs, linger_s=0.8, longest_s=10.0), barge_in={"confirm_ms": 500}),
         carry(wrong, CallPlan(QUIET, (), linger_s=0.5, longest_s=10.0)),
         carry(silent, CallPlan(QUIET * 3, (), linger_s=0.5, longest_s=10.0)),
     )
@@ -137,6 +152,14 @@ async def test_calls_side_by_side() -> None:
 
     assert heard.report.heard.count(TONE) == 1
     assert heard.texts[-2] == {"type": "heard", "item": "item-1"}
+
+    assert coughed.kinds() == ["hello", "heard", "bye"], "it knows nothing of the cough"
+    assert len(coughed.report.clears) == 1, "what was said waited for it ..."
+    before, _, after = coughed.report.heard.strip(b"\xff").partition(b"\xff" * 800)
+    after = after.lstrip(b"\xff")
+    assert SPEECH.startswith(before)
+    assert SPEECH.endswith(after)
+    assert abs(len(before + after) - len(SPEECH)) < 160, "... and went on where it stopped, to a frame"
 
     assert refused.kinds() == ["hello", "error", "bye"]
     assert refused.texts[1]["why"] == refused.texts[2]["why"]
