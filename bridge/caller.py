@@ -18,7 +18,10 @@ FILL_S = 0.1
 """From then on so much silence at a time."""
 
 LATE_S = 0.01
-"""Asked so much later than it should have been, this process was held up, and what came meanwhile is still to be read."""
+"""Asked so much later than it should have been, this process was held up, and what came meanwhile is still to be read.
+
+It is looked again once, after as much time as it was held up, but not more than `PAUSE_S`.
+"""
 
 
 class Caller:
@@ -103,7 +106,7 @@ class Caller:
             return []
         if now > due + LATE_S and not self._was_late:
             self._was_late = True
-            self._timers.set(Timer.PAUSE, now + LATE_S)
+            self._timers.set(Timer.PAUSE, now + min(now - due, PAUSE_S))
             return []
         self._was_late = False
         missing_ms = round((now - self._up_to) * 1000)

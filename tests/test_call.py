@@ -252,7 +252,7 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
             (50.0, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
             (50.2, TimePassed(), [AppendAudio(SILENCE * 1600)]),
             (60.0, TimePassed(), []),  # late: what came meanwhile is read first
-            (60.01, TimePassed(), [AppendAudio(SILENCE * 78_480)]),
+            (60.2, TimePassed(), [AppendAudio(SILENCE * 80_000)]),
             (109.99, TimePassed(), []),
             (110.0, TimePassed(), [CloseAssistant(), HangUp(1001, "the carrier sends nothing any more")]),
         ],

@@ -90,7 +90,8 @@ def test_who_was_held_up_himself_reads_first_what_has_come() -> None:
             (1.50, CallerAudio(FRAME, 20), [AppendAudio(FRAME)]),
             (1.70, TimePassed(), silence(200)),
             (2.50, TimePassed(), []),
-            (2.51, TimePassed(), silence(810)),
+            (2.69, TimePassed(), []),
+            (2.70, TimePassed(), silence(1000)),
         ],
     )
 
