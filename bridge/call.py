@@ -279,7 +279,7 @@ class Call:
 
     def _digit(self, event: DigitPressed, now: float) -> list[Command]:
         assert self._caller is not None
-        return self._conversation.pressed(event, now) if self._caller.is_new(event, now) else []
+        return self._conversation.pressed(event, now) if self._caller.press(event, now) else []
 
     # The call's end
 

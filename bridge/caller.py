@@ -121,9 +121,9 @@ class Caller:
         keys, self.keys = self.keys, []
         return keys
 
-    def is_new(self, event: DigitPressed, now: float) -> bool:
-        """Whether this key, which the carrier told, was not heard before."""
-        return self._tones.is_new(event.digit, now, heard=False)
+    def press(self, event: DigitPressed, now: float) -> bool:
+        """A key that the carrier told. False if it was heard before."""
+        return self._tones.notice(event.digit, now, heard=False)
 
     def counts(self) -> dict[str, int]:
         """What was wrong with the audio."""

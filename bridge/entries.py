@@ -70,8 +70,15 @@ class Entries:
         return bool(self._asked) or not self._keypad.is_empty
 
     def seal(self, now: float) -> list[Command]:
-        """The call begins."""
-        return self._seal(now)
+        """Seal what is typed from now on, or no longer; and see to it that what falls due is looked at."""
+        half_typed = self._sealed and not self._keypad.is_empty
+        asked = bool(self._asked) and self._asked[0].sensitive
+        sealed = self._rules.sensitive or asked or half_typed or now < self._sealed_until
+        self._follow(now)
+        if sealed == self._sealed:
+            return []
+        self._sealed = sealed
+        return [SealKeys(sealed)]
 
     def listen(self, now: float) -> list[Command]:
         """The assistant is ready: what was held, and from now on what comes."""
@@ -90,7 +97,7 @@ class Entries:
             self._sealed_until = now + ASKED_S
         self._asked.clear()
         self._keypad.forget()
-        return self._seal(now)
+        return self.seal(now)
 
     def press(self, event: DigitPressed, now: float) -> list[Command]:
         """A key, and the entry if that ended it. While nobody listens it is held."""
@@ -123,7 +130,7 @@ class Entries:
         if speaking and keypad.is_empty:
             keypad.wait(now)
         if (due := keypad.deadline()) is None or now < due:
-            return self._seal(now)
+            return self.seal(now)
         return self._entered(keypad.end(now), now)
 
     def hang_up(self, now: float) -> list[Command]:
@@ -142,11 +149,11 @@ class Entries:
             terminators=usual.terminators if asked.terminator is None else asked.terminator,
         )
         entry = self._keypad.ask(rules, now)
-        return self._seal(now) + self._entered(entry, now)
+        return self.seal(now) + self._entered(entry, now)
 
     def _entered(self, entry: Entry | None, now: float) -> list[Command]:
         if entry is None:
-            return self._seal(now)
+            return self.seal(now)
         commands: list[Command] = [self._told(entry)]
         if self._sealed and not entry.terminator:
             is_full = entry.reason is EntryEnd.FULL
@@ -155,7 +162,7 @@ class Entries:
             self._asked.popleft()
         if self._asked:
             return commands + self._gather(now)
-        return commands + self._seal(now)
+        return commands + self.seal(now)
 
     def _told(self, entry: Entry) -> EnterDigits:
         asked = self._asked[0].call if self._asked else ""
@@ -164,17 +171,6 @@ class Entries:
             self._entries_sealed += 1
             sealed = f"entry-{self._entries_sealed}"
         return EnterDigits(entry.digits, entry.reason, entry.terminator, asked, sealed)
-
-    def _seal(self, now: float) -> list[Command]:
-        """Seal what is typed from now on, or no longer; and see to it that what falls due is looked at."""
-        half_typed = self._sealed and not self._keypad.is_empty
-        asked = bool(self._asked) and self._asked[0].sensitive
-        sealed = self._rules.sensitive or asked or half_typed or now < self._sealed_until
-        self._follow(now)
-        if sealed == self._sealed:
-            return []
-        self._sealed = sealed
-        return [SealKeys(sealed)]
 
     def _follow(self, now: float) -> None:
         """While the first key is waited for, it is looked whether the caller still hears what to type."""

@@ -50,14 +50,14 @@ class KeyTones:
         sounds = False
         if self._detector is not None:
             tones = self._detector.feed(self._decode(frame))
-            heard = [tone.digit for tone in tones if self.is_new(tone.digit, now, heard=True)]
+            heard = [tone.digit for tone in tones if self.notice(tone.digit, now, heard=True)]
             sounds = self._mute_s > 0 and self._detector.sounding
         if sounds or now < self._muted_until:
             frame = self._line.silence * self._line.samples_in(len(frame))
         return frame, heard
 
-    def is_new(self, digit: str, now: float, *, heard: bool) -> bool:
-        """Whether this key was not noticed the other way already; from now on the assistant hears silence for a while."""
+    def notice(self, digit: str, now: float, *, heard: bool) -> bool:
+        """A key: its tone may sound for a while. False if it was noticed the other way already."""
         self._muted_until = now + self._mute_s
         if self._detector is None:
             return True

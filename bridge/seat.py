@@ -4,8 +4,9 @@ An assistant that is opened while another one has the seat is its successor: not
 ready, until the heart seats it. What an assistant in here breaks costs it the seat, not the caller the call.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 from msgspec import structs
@@ -38,6 +39,7 @@ from bridge.events import (
     LegName,
     MessageRefused,
     ToolAnswered,
+    Word,
 )
 from bridge.sealed import SealedEntries
 
@@ -88,6 +90,15 @@ class Seat:
         self._successor: _Sitter | None = None
         self._not_sent = 0
         self._sealed = SealedEntries()
+        self.performs: Mapping[type[Word], Callable[[Any, float], None]] = {
+            AppendAudio: self.append,
+            OpenAssistant: self.open,
+            SeatSuccessor: self.seat_successor,
+            CloseAssistant: self.close,
+            RunTool: self.run_tool,
+            EnterDigits: self.enter,
+        }
+        """What is done here for which command; all others to an assistant are for `tell`."""
 
     def counts(self) -> dict[str, int]:
         """The caller's frames that an assistant read too slowly to be sent."""
@@ -142,10 +153,13 @@ class Seat:
         else:
             self._tell(present, command, now)
 
+    def enter(self, command: EnterDigits, now: float) -> None:
+        """An entry; one that is sealed is kept for the tools."""
+        self._sealed.add(command)
+        self.tell(command, now)
+
     def tell(self, command: AssistantCommand, now: float) -> None:
         """Anything else."""
-        if isinstance(command, EnterDigits):
-            self._sealed.add(command)
         if self._present is not None:
             self._tell(self._present, command, now)
 

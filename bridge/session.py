@@ -16,17 +16,12 @@ import structlog
 from bridge.account import Accounting, summary
 from bridge.call import Call
 from bridge.commands import (
-    AppendAudio,
     CarrierCommand,
     ClearPlayback,
-    CloseAssistant,
     HangUp,
-    OpenAssistant,
     PlayAudio,
     PressKeys,
-    RunTool,
     SealKeys,
-    SeatSuccessor,
     SendMark,
 )
 from bridge.contracts import Answer, Carrier, Connect, Leg, WireMessage, Witness
@@ -93,11 +88,7 @@ class Session:
             HangUp: self._hang_up,
             PressKeys: self._press_keys,
             SealKeys: self._nothing,  # for witnesses to see
-            AppendAudio: self._seat.append,
-            OpenAssistant: self._seat.open,
-            SeatSuccessor: self._seat.seat_successor,
-            CloseAssistant: self._seat.close,
-            RunTool: self._seat.run_tool,
+            **self._seat.performs,
         }
 
     def attach(self, carrier_leg: Leg) -> None:

@@ -31,7 +31,6 @@ class Voice:
     def __init__(self, line: AudioFormat, timers: Timers) -> None:
         self._line = line
         self._second = line.bytes_in(1000)
-        self._frame = line.bytes_in(FRAME_MS)
         self._timers = timers
         self._playout = Playout(line)
         self._downlink: Downlink
@@ -99,10 +98,7 @@ class Voice:
         return commands + self._settle(self._playout.end_item(item))
 
     def insert(self, item: str, audio: bytes, now: float) -> list[Command]:
-        """Sound of the bridge's own, in the line's format, on top of nothing else: behind the item that is coming in."""
-        audio += self._line.silence * (
-            -self._line.samples_in(len(audio)) % self._line.samples_in(self._frame)
-        )
+        """Sound of the bridge's own, whole frames of the line's, on top of nothing: behind the item that is coming in."""
         if len(self._inserts) == MOST_INSERTS:
             self.too_long += 1
             return []

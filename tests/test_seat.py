@@ -262,7 +262,7 @@ def test_a_tool_is_answered_through_the_heart() -> None:
 
 def test_a_sealed_entry_is_opened_for_tools_alone() -> None:
     scene, ann = seated()
-    scene.seat.tell(EnterDigits("4711", sealed="entry-1"), 0.0)
+    scene.seat.enter(EnterDigits("4711", sealed="entry-1"), 0.0)
     scene.seat.run_tool(RunTool("c1", "charge", '{"card":"entry-1"}'), 0.0)
     assert ann.ran == RunTool("c1", "charge", '{"card":"4711"}')
     ann.answered("4711 was charged")

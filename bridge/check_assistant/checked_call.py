@@ -13,16 +13,13 @@ from bridge.check_assistant.line import FORMAT, Line
 from bridge.check_assistant.rules import Rule
 from bridge.check_assistant.watch import StreamWatch
 from bridge.commands import (
-    AppendAudio,
     ClearPlayback,
-    CloseAssistant,
     HangUp,
     OpenAssistant,
     PlayAudio,
     PressKeys,
     RunTool,
     SealKeys,
-    SeatSuccessor,
     SendMark,
 )
 from bridge.contracts import Assistant, Connection, Leg, Lost, Message, Receive
@@ -156,11 +153,7 @@ class CheckedCall:
             HangUp: _nothing,
             PressKeys: _nothing,
             SealKeys: _nothing,
-            AppendAudio: self._seat.append,
-            OpenAssistant: self._seat.open,
-            SeatSuccessor: self._seat.seat_successor,
-            CloseAssistant: self._seat.close,
-            RunTool: self._seat.run_tool,
+            **self._seat.performs,
         }
         self.ways: list[Way] = []
         """Its connections, in order."""
