@@ -2,11 +2,13 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /build && python -m venv /opt/voicebridge
 COPY requirements-build.lock requirements-serve.lock ./
-RUN /build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock \
- && /opt/voicebridge/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements-serve.lock
+RUN /build/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements-build.lock \
+ && /build/bin/pip check \
+ && /opt/voicebridge/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements-serve.lock
 COPY . .
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/voicebridge/bin/pip install --no-deps --no-index /dist/*.whl \
+ && /opt/voicebridge/bin/pip check \
  && /opt/voicebridge/bin/python -m compileall -q /opt/voicebridge/lib \
  && /opt/voicebridge/bin/pip uninstall --yes pip
 
