@@ -28,13 +28,13 @@ hypothesis.settings.load_profile("untimed")
 
 ON_BOTH_LOOPS = {
     "test_server",
-    "test_network",
+    "test_websocket",
     "test_front_door",
     "test_session",
-    "test_dialling",
-    "test_api_client",
+    "test_assistant_socket",
+    "test_rest_client",
     "test_preconnect",
-    "test_posting",
+    "test_assistant_http",
 }
 """What touches sockets and timers runs on the loop that serves, too."""
 

@@ -1,8 +1,8 @@
 """The line check: every frame goes straight back."""
 
-from bridge.commands import AppendAudio, AssistantCommand, DropReply, OpenAssistant, TruncateReply
-from bridge.contracts import Message
-from bridge.events import AssistantEvent, AssistantReady, ReplyAudio, ReplyEnded
+from bridge.vocabulary.commands import AppendAudio, AssistantCommand, DropReply, OpenAssistant, TruncateReply
+from bridge.vocabulary.contracts import Message
+from bridge.vocabulary.events import AssistantEvent, AssistantReady, ReplyAudio, ReplyEnded
 
 
 class Echo:

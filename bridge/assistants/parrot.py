@@ -5,9 +5,16 @@ It is interrupted when spoken over: its own voice detection says so, as a remote
 
 import numpy as np
 
-from bridge.commands import AppendAudio, AssistantCommand, OpenAssistant, TypeDigit
-from bridge.contracts import Message
-from bridge.events import AssistantEvent, AssistantReady, CallerPaused, CallerSpoke, ReplyAudio, ReplyEnded
+from bridge.vocabulary.commands import AppendAudio, AssistantCommand, OpenAssistant, TypeDigit
+from bridge.vocabulary.contracts import Message
+from bridge.vocabulary.events import (
+    AssistantEvent,
+    AssistantReady,
+    CallerPaused,
+    CallerSpoke,
+    ReplyAudio,
+    ReplyEnded,
+)
 from telecodecs.codec import encoder
 from telecodecs.dtmf import tones
 from telecodecs.format import L16_16K, AudioFormat, Samples

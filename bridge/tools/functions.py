@@ -13,12 +13,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bridge.assistant_settings import ToolSettings
-from bridge.contracts import ToolSchema
-from bridge.errors import ConfigurationError
+from bridge.settings.assistants import ToolSettings
 from bridge.tools.signature import Signature
 from bridge.tools.threads import Threads
 from bridge.tools.tool import CallFacts
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import ConfigurationError
 
 Function = Callable[..., Any]
 

@@ -14,10 +14,10 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from bridge.assistant_settings import ToolSettings
-from bridge.contracts import ToolSchema
-from bridge.errors import ConfigurationError
+from bridge.settings.assistants import ToolSettings
 from bridge.tools.tool import LONGEST_OUTPUT, CallFacts, ToolRefused
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import ConfigurationError
 
 CALL_HEADER = "X-Voicebridge-Call"
 

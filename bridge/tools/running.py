@@ -13,8 +13,8 @@ import msgspec
 import structlog
 from pydantic_core import to_json
 
-from bridge.commands import RunTool
 from bridge.tools.tool import LONGEST_OUTPUT, CallFacts, Tool, ToolRefused
+from bridge.vocabulary.commands import RunTool
 
 LONGEST_NAME = 64
 

@@ -11,8 +11,8 @@ import docstring_parser
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
-from bridge.errors import ConfigurationError
 from bridge.tools.tool import CallFacts, ToolRefused
+from bridge.vocabulary.errors import ConfigurationError
 
 MOST_FAULTS = 5
 """Faults in the arguments that are told at a time."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.errors import BridgeError
+from bridge.vocabulary.errors import BridgeError
 
 LONGEST_OUTPUT = 32_768
 """Characters; some ten thousand tokens, which are billed with every turn that follows. What is beyond is cut off."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.assistants.echo import Echo
-from bridge.commands import (
+from bridge.vocabulary.commands import (
     AppendAudio,
     AssistantCommand,
     CloseAssistant,
@@ -15,7 +15,7 @@ from bridge.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.events import AssistantEvent, AssistantReady, ReplyAudio, ReplyEnded
+from bridge.vocabulary.events import AssistantEvent, AssistantReady, ReplyAudio, ReplyEnded
 from telecodecs.format import PCMU_8K
 
 FRAME = bytes(range(160))

@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bridge.assistants.parrot import CHIME, LEAD_MS, LONGEST_S, Parrot
-from bridge.commands import AppendAudio, OpenAssistant, TypeDigit
-from bridge.events import AssistantEvent, AssistantReady, CallerPaused, CallerSpoke, ReplyAudio, ReplyEnded
-from bridge.phone.wav import read_wav
+from bridge.config.audio_file import read_wav
+from bridge.vocabulary.commands import AppendAudio, OpenAssistant, TypeDigit
+from bridge.vocabulary.events import (
+    AssistantEvent,
+    AssistantReady,
+    CallerPaused,
+    CallerSpoke,
+    ReplyAudio,
+    ReplyEnded,
+)
 from telecodecs.format import L16_16K, PCMU_8K, AudioFormat
 from telecodecs.g711 import ulaw_decode, ulaw_encode
 from telecodecs.l16 import l16_decode

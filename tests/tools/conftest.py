@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bridge.assistant_settings import ToolSettings
-from bridge.contracts import Tools
-from bridge.tools import Toolbox
+from bridge.settings.assistants import ToolSettings
+from bridge.tools.toolbox import Toolbox
+from bridge.vocabulary.contracts import Tools
 
 PATIENCE_S = 5.0
 """What a test that fails waits for."""

@@ -10,8 +10,8 @@ from datetime import date
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.commands import RunTool
-from bridge.contracts import Tools
+from bridge.vocabulary.commands import RunTool
+from bridge.vocabulary.contracts import Tools
 
 PATIENCE_S = 5.0
 """What a test that fails waits for."""

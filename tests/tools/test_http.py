@@ -11,11 +11,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
-from bridge.assistant_settings import ToolSettings
-from bridge.commands import RunTool
-from bridge.tools import Toolbox
+from bridge.settings.assistants import ToolSettings
 from bridge.tools.http import MOST_ERROR_CHARACTERS
 from bridge.tools.tool import LONGEST_OUTPUT
+from bridge.tools.toolbox import Toolbox
+from bridge.vocabulary.commands import RunTool
 
 PATIENCE_S = 5.0
 KEY = "open sesame"

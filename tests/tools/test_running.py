@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from bridge.commands import RunTool
-from bridge.contracts import Tools
-from bridge.tools import CallFacts, Toolbox
+from bridge.tools import CallFacts
 from bridge.tools.tool import LONGEST_OUTPUT
+from bridge.tools.toolbox import Toolbox
+from bridge.vocabulary.commands import RunTool
+from bridge.vocabulary.contracts import Tools
 
 PATIENCE_S = 5.0
 """What a test that fails waits for."""

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from bridge.errors import ConfigurationError
 from bridge.tools.signature import Signature
 from bridge.tools.tool import CallFacts, ToolRefused
+from bridge.vocabulary.errors import ConfigurationError
 
 FACTS = CallFacts("CA1", "receptionist", {"language": "de"})
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bridge.assistant_settings import BUILT_IN_TOOLS, ToolSettings
-from bridge.contracts import ToolSchema
-from bridge.errors import ConfigurationError
-from bridge.tools import Toolbox
+from bridge.settings.assistants import BUILT_IN_TOOLS, ToolSettings
+from bridge.tools.toolbox import Toolbox
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import ConfigurationError
 
 CLINIC = '''
 from math import ceil

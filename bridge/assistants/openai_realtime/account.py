@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
-from bridge.assistant_settings import Address
-from bridge.section import Headers, HeaderText, SecretText, Section, is_assistant_address, revealed
+from bridge.settings.assistants import Address
+from bridge.settings.table import Headers, HeaderText, SecretText, Section, is_assistant_address, revealed
 
 OPENAI = "https://api.openai.com/v1"
 SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}

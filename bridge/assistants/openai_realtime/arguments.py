@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec import DecodeError, json
 
-from bridge.events import EntryAsked
+from bridge.vocabulary.events import EntryAsked
 
 KEYS = "0123456789*#ABCD"
 PAUSES = "wW"

@@ -7,7 +7,7 @@ the responses that made the calls are done. No clock: `now` is seconds.
 from msgspec import Struct
 
 from bridge.assistants.openai_realtime.server_events import Item
-from bridge.events import ToolCalled
+from bridge.vocabulary.events import ToolCalled
 
 
 class _Heard(Struct):

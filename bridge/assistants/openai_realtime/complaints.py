@@ -8,7 +8,7 @@ import re
 from enum import Enum, auto
 
 from bridge.assistants.openai_realtime.server_events import ErrorBody
-from bridge.faults import without_keys
+from bridge.redaction import without_keys
 
 
 class Meaning(Enum):

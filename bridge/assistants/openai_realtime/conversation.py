@@ -20,9 +20,9 @@ from bridge.assistants.openai_realtime.replies import Replies
 from bridge.assistants.openai_realtime.sayings import Sayings
 from bridge.assistants.openai_realtime.server_events import AudioDelta, ErrorBody, Item, ResponseBody
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.commands import EnterDigits
-from bridge.contracts import Answer, Utterance
-from bridge.events import (
+from bridge.vocabulary.commands import EnterDigits
+from bridge.vocabulary.contracts import Answer, Utterance
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantFailed,
     AssistantLeaving,

@@ -25,7 +25,7 @@ from bridge.assistants.openai_realtime.server_events import (
     SessionUpdated,
 )
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.commands import (
+from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
     AssistantCommand,
@@ -37,9 +37,9 @@ from bridge.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.contracts import Answer, Message, ToolSchema, Utterance
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.contracts import Answer, Message, ToolSchema, Utterance
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantReady,
     CallerCalmed,

@@ -31,8 +31,8 @@ from bridge.assistants.openai_realtime.server_events import (
     TranscriptDelta,
     TranscriptDone,
 )
-from bridge.contracts import Utterance
-from bridge.events import AssistantComplained, CallerSaid, TokensUsed
+from bridge.vocabulary.contracts import Utterance
+from bridge.vocabulary.events import AssistantComplained, CallerSaid, TokensUsed
 
 Read = Callable[[Conversation, Any, float], list[Utterance]]
 """The conversation, the event, now; what comes of it."""

@@ -14,9 +14,9 @@ from bridge.assistants.openai_realtime import keypad, wire
 from bridge.assistants.openai_realtime.arguments import Refused, entry_in, keys_in, note_in, nothing_in
 from bridge.assistants.openai_realtime.calls import Called, Calls
 from bridge.assistants.openai_realtime.leaving import Leaving
-from bridge.commands import EnterDigits
-from bridge.contracts import Answer, Utterance
-from bridge.events import AssistantLeaving, EntryEnd, NoteTaken, PressAsked
+from bridge.vocabulary.commands import EnterDigits
+from bridge.vocabulary.contracts import Answer, Utterance
+from bridge.vocabulary.events import AssistantLeaving, EntryEnd, NoteTaken, PressAsked
 
 
 class Functions:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bridge.assistants.openai_realtime.wire import create_response
-from bridge.contracts import Answer
+from bridge.vocabulary.contracts import Answer
 
 CREATED_S = 5.0
 """From our request to `response.created`; then it is made once more, and then we give up."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import json
 
-from bridge.commands import EnterDigits
-from bridge.events import EntryEnd
+from bridge.vocabulary.commands import EnterDigits
+from bridge.vocabulary.events import EntryEnd
 
 USE_OF_NAME = (
     "The digits are confidential. Give the name of the entry to another tool in place of the digits: "

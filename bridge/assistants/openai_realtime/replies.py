@@ -18,7 +18,7 @@ from bridge.assistants.openai_realtime.server_events import (
     TranscriptDone,
 )
 from bridge.assistants.openai_realtime.wire import delete, truncate
-from bridge.events import ReplyAudio, ReplyEnded, ReplySaid
+from bridge.vocabulary.events import ReplyAudio, ReplyEnded, ReplySaid
 from telecodecs.format import PCMU_8K, AudioFormat
 
 MOST_REMEMBERED = 1_000

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from bridge.contracts import ToolSchema
-from bridge.errors import ConfigurationError
-from bridge.faults import Key, faults_in, told
-from bridge.section import Section, refusal
+from bridge.settings.faults import Key, faults_in, told
+from bridge.settings.table import Section, refusal
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import AudioFormat, Encoding
 
 

@@ -20,7 +20,6 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.assistant_settings import Address, AssistantSettings, BargeInSettings
 from bridge.assistants.openai_realtime.account import (
     OPENAI,
     OpenAIAccount,
@@ -47,10 +46,11 @@ from bridge.assistants.openai_realtime.session import (
     without_none,
     word_as,
 )
-from bridge.contracts import ToolSchema
-from bridge.errors import ConfigurationError
-from bridge.faults import HIDDEN, masked
-from bridge.section import Headers, HeaderText, SecretText, Section, refusal
+from bridge.redaction import HIDDEN, masked
+from bridge.settings.assistants import Address, AssistantSettings, BargeInSettings
+from bridge.settings.table import Headers, HeaderText, SecretText, Section, refusal
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import PCMU_8K
 
 

@@ -11,8 +11,8 @@ from typing import Any, get_args
 from msgspec import DecodeError, Struct, ValidationError, json
 
 from bridge.assistants.openai_realtime.server_events import ServerEvent
-from bridge.errors import MalformedMessage
-from bridge.events import Said, Speaker
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import Said, Speaker
 
 UNNEEDED = frozenset(
     {

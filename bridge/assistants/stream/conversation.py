@@ -11,7 +11,7 @@ from bridge.assistants.stream import messages as said
 from bridge.assistants.stream import wire
 from bridge.assistants.stream.names import Names
 from bridge.assistants.stream.replies import Replies
-from bridge.commands import (
+from bridge.vocabulary.commands import (
     AnswerTool,
     AssistantCommand,
     ConfirmHeard,
@@ -20,9 +20,9 @@ from bridge.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.contracts import Answer, Utterance
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.contracts import Answer, Utterance
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     CallerCalmed,
     CallerPaused,
     CallerSaid,

@@ -11,11 +11,11 @@ from bridge.assistants.stream.conversation import Conversation
 from bridge.assistants.stream.formats import chosen
 from bridge.assistants.stream.messages import VERSION, Complaint, Hello
 from bridge.assistants.stream.settings import StreamSettings
-from bridge.commands import AppendAudio, AssistantCommand, CloseAssistant, OpenAssistant
-from bridge.contracts import Answer, Message, ToolSchema, Utterance, WireMessage
-from bridge.errors import MalformedMessage
-from bridge.events import AssistantComplained, AssistantFailed, AssistantReady, Ignored
-from bridge.faults import without_keys
+from bridge.redaction import without_keys
+from bridge.vocabulary.commands import AppendAudio, AssistantCommand, CloseAssistant, OpenAssistant
+from bridge.vocabulary.contracts import Answer, Message, ToolSchema, Utterance, WireMessage
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import AssistantComplained, AssistantFailed, AssistantReady, Ignored
 from telecodecs.format import PCMU_8K, AudioFormat
 from telecodecs.turns import TurnDetector
 

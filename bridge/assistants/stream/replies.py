@@ -6,7 +6,7 @@ is new. No clock: `now` is seconds.
 """
 
 from bridge.assistants.stream.names import Names
-from bridge.events import AssistantEvent, ReplyAudio, ReplyEnded, ReplySaid
+from bridge.vocabulary.events import AssistantEvent, ReplyAudio, ReplyEnded, ReplySaid
 
 BARE_S = 0.5
 """No network and no synthesis pauses so long within a sentence, unless it is in trouble."""

@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from bridge.assistant_settings import (
+from bridge.settings.assistants import (
     BUILT_IN_TOOLS,
     Address,
     AssistantSettings,
     BargeInSettings,
     ToolSettings,
 )
-from bridge.section import Headers, ShownAddress, is_assistant_address, revealed
+from bridge.settings.table import Headers, ShownAddress, is_assistant_address, revealed
 
 
 def _is_socket_s(url: str) -> str:

@@ -13,9 +13,9 @@ from msgspec import DecodeError, Struct, json
 
 from bridge.assistants.stream.formats import offered, wire_format
 from bridge.assistants.stream.messages import VERSION, FromAssistant
-from bridge.commands import EnterDigits, OpenAssistant
-from bridge.contracts import ToolSchema
-from bridge.errors import MalformedMessage
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import MalformedMessage
 
 RESERVED = frozenset({"transfer", "say"})
 """Kinds that may come to mean something."""

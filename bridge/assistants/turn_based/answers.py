@@ -13,7 +13,7 @@ import msgspec
 
 from bridge.assistants.turn_based.settings import audio_format
 from bridge.assistants.turn_based.way import Reply
-from bridge.contracts import Posted
+from bridge.vocabulary.contracts import Posted
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import PCMA_8K, PCMU_8K, AudioFormat, Encoding, Samples
 from telecodecs.resample import resample

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from msgspec import json
 
-from bridge.assistant_settings import UPGRADED
 from bridge.assistants.turn_based.frames import Frames
 from bridge.assistants.turn_based.modes import Mode
 from bridge.assistants.turn_based.posts import Posts
 from bridge.assistants.turn_based.settings import ON_ENTRY, TurnBasedSettings
 from bridge.assistants.turn_based.turns import Turns
 from bridge.assistants.turn_based.way import Reply, Unknown, Unusable, UtteranceEnded, Way
-from bridge.commands import (
+from bridge.settings.assistants import UPGRADED
+from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
     AssistantCommand,
@@ -29,9 +29,9 @@ from bridge.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.contracts import Answer, Message, ToolSchema, Utterance
-from bridge.errors import MalformedMessage
-from bridge.events import AssistantComplained, AssistantReady, Ignored, ToolCalled
+from bridge.vocabulary.contracts import Answer, Message, ToolSchema, Utterance
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import AssistantComplained, AssistantReady, Ignored, ToolCalled
 
 MOST_AWAITED = 8
 """Posts without an answer; further entries are dropped. Each is worth a reply that somebody must hear."""

@@ -10,8 +10,8 @@ from binascii import Error, a2b_base64, b2a_base64
 
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.way import Outcome, Reply, Unknown, Unusable, UtteranceEnded
-from bridge.commands import EnterDigits, OpenAssistant
-from bridge.contracts import Message
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant
+from bridge.vocabulary.contracts import Message
 from telecodecs.format import PCMU_8K
 
 LONGEST_WORD = 40

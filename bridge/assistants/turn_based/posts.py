@@ -14,9 +14,9 @@ from msgspec import json
 from bridge.assistants.turn_based.answers import ACCEPTED, read_answer
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.way import Outcome, Unusable
-from bridge.commands import EnterDigits, OpenAssistant
-from bridge.contracts import Message, Post, Posted
-from bridge.events import Opening
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant
+from bridge.vocabulary.contracts import Message, Post, Posted
+from bridge.vocabulary.events import Opening
 from telecodecs.format import PCMU_8K, AudioFormat, Encoding
 from telecodecs.l16 import l16_decode
 from telecodecs.wav import wav_encode

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.assistant_settings import (
+from bridge.settings.assistants import (
     Address,
     AssistantSettings,
     BargeInSettings,
@@ -25,9 +25,9 @@ from bridge.assistant_settings import (
     SilentAddress,
     ToolSettings,
 )
-from bridge.contracts import ToolSchema
-from bridge.errors import ConfigurationError
-from bridge.section import Headers, ShownAddress, is_assistant_address, refusal, revealed
+from bridge.settings.table import Headers, ShownAddress, is_assistant_address, refusal, revealed
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.codec import encoder
 from telecodecs.format import AudioFormat, Encoding, Samples
 from telecodecs.resample import resample

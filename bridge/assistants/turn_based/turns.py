@@ -10,8 +10,8 @@ from bridge.assistants.turn_based.modes import MOVES, Mode
 from bridge.assistants.turn_based.replies import Replies
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.way import Reply, Way
-from bridge.contracts import Message
-from bridge.events import (
+from bridge.vocabulary.contracts import Message
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantEvent,
     AssistantFailed,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from bridge.commands import EnterDigits, OpenAssistant
-from bridge.contracts import Message, WireMessage
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant
+from bridge.vocabulary.contracts import Message, WireMessage
 from telecodecs.format import AudioFormat
 
 

@@ -8,7 +8,7 @@ import re
 from bisect import insort
 from collections import deque
 
-from bridge.events import DigitPressed
+from bridge.vocabulary.events import DigitPressed
 
 _UTC = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|\+00:00)", re.ASCII)
 

@@ -13,8 +13,8 @@ from msgspec import json
 
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.tracks import swapped
-from bridge.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
-from bridge.contracts import Answer
+from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
+from bridge.vocabulary.contracts import Answer
 from telecodecs import mp3
 from telecodecs.byte_order import ByteOrder
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from msgspec import json
 
-from bridge.api import ApiAnswer, ApiRequest, RetryRule, json_object, refusal
+from bridge.carriers.shared.rest import ApiAnswer, ApiRequest, RetryRule, json_object, refusal
 from bridge.carriers.telnyx.settings import TelnyxSettings
-from bridge.errors import ConfigurationError
+from bridge.vocabulary.errors import ConfigurationError
 
 RULE = RetryRule(answer_s=0.5, at_once=2, backoff_s=1.0, last_try_s=55.0, give_up_s=60.0)
 """Telnyx knows a `command_id` again for 60 s. The last try leaves itself time to arrive."""

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bridge.carriers.telnyx.webhook import check_public_key
-from bridge.errors import ConfigurationError
-from bridge.section import ApiAddress, Parameters, Section, WebAddress
+from bridge.settings.table import ApiAddress, Parameters, Section, WebAddress
+from bridge.vocabulary.errors import ConfigurationError
 from telecodecs import mp3
 from telecodecs.packets import CodecMissing, PacketCodec, check_installed
 

@@ -15,14 +15,15 @@ from typing import Annotated
 
 from msgspec import DecodeError, Meta, Struct, json
 
+from bridge.carriers.shared.wire_kind import unread
 from bridge.carriers.telnyx.digits import Digits
 from bridge.carriers.telnyx.playing import Mp3Playing, RtpPlaying, playing
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.tracks import READABLE, Heard, PacketTrack, SampleTrack, Track, line_of
-from bridge.commands import CarrierCommand
-from bridge.contracts import Answer, WireMessage
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.commands import CarrierCommand
+from bridge.vocabulary.contracts import Answer, WireMessage
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     CallEnded,
     CallerAudio,
     CallStarted,
@@ -32,7 +33,6 @@ from bridge.events import (
     MarkReached,
     OtherPartyAudio,
 )
-from bridge.unread import unread
 from telecodecs.byte_order import ByteOrder
 from telecodecs.format import AudioFormat, Encoding
 from telecodecs.packets import CodecMissing, PacketCodec, packet_decoder

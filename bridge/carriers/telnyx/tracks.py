@@ -9,8 +9,8 @@ of two tracks the one that comes later begins where the other one is. No clock: 
 from collections.abc import Mapping, Sequence
 from math import inf
 
-from bridge.errors import MalformedMessage
-from bridge.events import CallerAudio, OtherPartyAudio
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import CallerAudio, OtherPartyAudio
 from telecodecs.byte_order import ByteOrder
 from telecodecs.format import L16_16K, AudioFormat, Encoding, Samples
 from telecodecs.l16 import l16_encode, l16be_decode

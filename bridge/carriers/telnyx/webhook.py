@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from msgspec import Struct, json
 
-from bridge.errors import MalformedMessage
-from bridge.events import Ignored
-from bridge.faults import without_addresses
+from bridge.redaction import without_addresses
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import Ignored
 
 TOLERANCE_S = 300
 """How far the time of a signature may be from ours, either way."""

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from bridge.api import ApiAnswer, ApiRequest, RetryRule, json_object, refusal
+from bridge.carriers.shared.rest import ApiAnswer, ApiRequest, RetryRule, json_object, refusal
 from bridge.carriers.twilio.settings import TwilioSettings
-from bridge.errors import ConfigurationError
+from bridge.vocabulary.errors import ConfigurationError
 
 HARMLESS = RetryRule(answer_s=5.0, at_once=0, backoff_s=0.5, last_try_s=25.0, give_up_s=30.0)
 """For what may be done twice: to end a call."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from bridge.section import ApiAddress, Parameters, Section, WebAddress
+from bridge.settings.table import ApiAddress, Parameters, Section, WebAddress
 
 Verdict = Annotated[str, Field(min_length=1)]
 

@@ -11,10 +11,11 @@ from typing import assert_never
 
 from msgspec import DecodeError, Struct, json
 
-from bridge.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
-from bridge.contracts import WireMessage
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.carriers.shared.wire_kind import unread
+from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
+from bridge.vocabulary.contracts import WireMessage
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     CallEnded,
     CallerAudio,
     CallStarted,
@@ -23,7 +24,6 @@ from bridge.events import (
     MarkReached,
     OtherPartyAudio,
 )
-from bridge.unread import unread
 from telecodecs.format import PCMU_8K
 
 KEYS = frozenset("0123456789*#ABCD")

@@ -17,9 +17,9 @@ import pytest
 
 from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.commands import AssistantCommand, OpenAssistant
-from bridge.contracts import Answer, Utterance
-from bridge.events import AssistantReady, ReplyAudio, Word
+from bridge.vocabulary.commands import AssistantCommand, OpenAssistant
+from bridge.vocabulary.contracts import Answer, Utterance
+from bridge.vocabulary.events import AssistantReady, ReplyAudio, Word
 from telecodecs.format import PCMU_8K, AudioFormat
 
 Outcome = Word | str

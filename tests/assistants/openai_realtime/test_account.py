@@ -9,7 +9,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.assistants.openai_realtime.account import OPENAI, OpenAIAccount
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.errors import ConfigurationError
+from bridge.vocabulary.errors import ConfigurationError
 
 
 class Doorman:

@@ -8,7 +8,10 @@ import pytest
 
 from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.commands import (
+from bridge.config.audio_file import read_wav
+from bridge.simulators.openai.conversation import Conversation
+from bridge.simulators.openai.script import parse_script
+from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
     AssistantCommand,
@@ -18,9 +21,9 @@ from bridge.commands import (
     OpenAssistant,
     TruncateReply,
 )
-from bridge.contracts import Answer, ToolSchema, Utterance
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.contracts import Answer, ToolSchema, Utterance
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantEvent,
     AssistantFailed,
@@ -39,9 +42,6 @@ from bridge.events import (
     TokensUsed,
     ToolCalled,
 )
-from bridge.fake_openai.conversation import Conversation
-from bridge.fake_openai.script import parse_script
-from bridge.phone.wav import read_wav
 from telecodecs.format import PCMU_8K
 
 SENTENCE = read_wav(Path(__file__).parents[3] / "fixtures" / "sentence-en-us-male.wav")

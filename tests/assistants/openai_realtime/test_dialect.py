@@ -6,8 +6,8 @@ import pytest
 
 from bridge.assistants.openai_realtime.dialect import SESSION_S, RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.commands import AppendAudio, OpenAssistant
-from bridge.events import AssistantFailed, AssistantReady, ReplyAudio, ReplyEnded, ReplySaid
+from bridge.vocabulary.commands import AppendAudio, OpenAssistant
+from bridge.vocabulary.events import AssistantFailed, AssistantReady, ReplyAudio, ReplyEnded, ReplySaid
 from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
 if TYPE_CHECKING:

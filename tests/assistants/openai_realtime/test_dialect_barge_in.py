@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.commands import ConfirmHeard, DropReply, TruncateReply
-from bridge.events import CallerPaused, CallerSpoke, Ignored, ReplyEnded, ReplySaid
+from bridge.vocabulary.commands import ConfirmHeard, DropReply, TruncateReply
+from bridge.vocabulary.events import CallerPaused, CallerSpoke, Ignored, ReplyEnded, ReplySaid
 
 if TYPE_CHECKING:
     from tests.assistants.openai_realtime.conftest import Dial, RealtimeLine, Row

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.commands import CloseAssistant, TypeDigit
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.commands import CloseAssistant, TypeDigit
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     AssistantComplained,
     CallerPaused,
     CallerSaid,

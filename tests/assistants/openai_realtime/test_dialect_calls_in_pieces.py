@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.commands import AnswerTool
-from bridge.events import ToolCalled
+from bridge.vocabulary.commands import AnswerTool
+from bridge.vocabulary.events import ToolCalled
 
 if TYPE_CHECKING:
     from tests.assistants.openai_realtime.conftest import Dial

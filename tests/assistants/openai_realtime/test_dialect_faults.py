@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.commands import (
+from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
     ConfirmHeard,
@@ -19,9 +19,9 @@ from bridge.commands import (
     OpenAssistant,
     TruncateReply,
 )
-from bridge.contracts import Answer
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.contracts import Answer
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantFailed,
     ClosingAsked,

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.commands import AppendAudio, ConfirmHeard, DropReply, EnterDigits, TruncateReply
-from bridge.events import (
+from bridge.vocabulary.commands import AppendAudio, ConfirmHeard, DropReply, EnterDigits, TruncateReply
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantFailed,
     AssistantReady,

@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from bridge.commands import AppendAudio, EnterDigits, OpenAssistant, TruncateReply
-from bridge.events import CallerCalmed, CallerPaused, CallerSpoke, CallerStirred, EntryEnd, ReplyEnded
-from bridge.phone.wav import read_wav
+from bridge.config.audio_file import read_wav
+from bridge.vocabulary.commands import AppendAudio, EnterDigits, OpenAssistant, TruncateReply
+from bridge.vocabulary.events import (
+    CallerCalmed,
+    CallerPaused,
+    CallerSpoke,
+    CallerStirred,
+    EntryEnd,
+    ReplyEnded,
+)
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, PCMU_8K, AudioFormat
 from telecodecs.g711 import ulaw_decode

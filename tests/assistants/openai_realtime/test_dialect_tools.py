@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.commands import AnswerTool, ConfirmHeard, EnterDigits, TruncateReply
-from bridge.events import (
+from bridge.vocabulary.commands import AnswerTool, ConfirmHeard, EnterDigits, TruncateReply
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantFailed,
     AssistantLeaving,

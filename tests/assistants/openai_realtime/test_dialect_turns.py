@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.commands import EnterDigits
-from bridge.events import (
+from bridge.vocabulary.commands import EnterDigits
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantFailed,
     CallerPaused,

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from bridge.assistants.openai_realtime.formats import Formats
 from bridge.assistants.openai_realtime.session import SET_BESIDE
 from bridge.assistants.openai_realtime.settings import RealtimeSettings, check_session
-from bridge.contracts import ToolSchema
-from bridge.errors import ConfigurationError
-from bridge.faults import faults_in
+from bridge.settings.faults import faults_in
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 
 PCM = {"type": "audio/pcm", "rate": 24_000}

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bridge.assistant_settings import BargeInSettings
 from bridge.assistants.openai_realtime.session import OwnVad, SemanticVad, ServerVad
 from bridge.assistants.openai_realtime.settings import Dtmf, Filler, Greeting, RealtimeSettings
-from bridge.faults import faults_in
+from bridge.settings.assistants import BargeInSettings
+from bridge.settings.faults import faults_in
 
 
 def settings(**fields: Any) -> RealtimeSettings:

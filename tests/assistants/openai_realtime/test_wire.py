@@ -7,8 +7,8 @@ import pytest
 
 from bridge.assistants.openai_realtime import server_events as event
 from bridge.assistants.openai_realtime import wire
-from bridge.errors import MalformedMessage
-from bridge.events import Said, Speaker
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import Said, Speaker
 
 READS: list[tuple[str, object]] = [
     (

@@ -11,10 +11,10 @@ import pytest
 
 from bridge.assistants.stream.dialect import StreamDialect
 from bridge.assistants.stream.settings import StreamSettings
-from bridge.commands import AssistantCommand, OpenAssistant
-from bridge.contracts import Answer, ToolSchema
-from bridge.errors import MalformedMessage
-from bridge.events import AssistantReady
+from bridge.vocabulary.commands import AssistantCommand, OpenAssistant
+from bridge.vocabulary.contracts import Answer, ToolSchema
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import AssistantReady
 from telecodecs.format import PCMU_8K
 
 TOOLS = (ToolSchema("look", "Looks.", {}), ToolSchema("book", "Books.", {}))

@@ -10,13 +10,13 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 
-from bridge.config import Settings
-from bridge.phone.call import place_call
-from bridge.phone.handset import Ending
-from bridge.phone.plan import CallPlan, Digit
-from bridge.phone.report import CallReport
-from bridge.phone.wav import read_wav
-from bridge.server import Server
+from bridge.config.audio_file import read_wav
+from bridge.config.settings import Settings
+from bridge.shell.server import Server
+from bridge.simulators.phone.call import place_call
+from bridge.simulators.phone.handset import Ending
+from bridge.simulators.phone.plan import CallPlan, Digit
+from bridge.simulators.phone.report import CallReport
 
 TONE = bytes(range(0x10, 0x60)) * 50  # half a second that no silence looks like
 SPEECH = TONE * 6

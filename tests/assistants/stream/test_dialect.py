@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.commands import (
+from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
     CloseAssistant,
@@ -15,7 +15,7 @@ from bridge.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.events import (
+from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
     CallerPaused,

@@ -10,16 +10,16 @@ from bridge.assistants.stream import wire
 from bridge.assistants.stream.conversation import MOST_WISHES
 from bridge.assistants.stream.dialect import MOST_BYTES, StreamDialect
 from bridge.assistants.stream.settings import StreamSettings
-from bridge.commands import (
+from bridge.vocabulary.commands import (
     AnswerTool,
     ConfirmHeard,
     DropReply,
     OpenAssistant,
     TruncateReply,
 )
-from bridge.contracts import Answer
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.contracts import Answer
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantEvent,
     EntryAsked,

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from bridge.assistants.stream import dialect
-from bridge.commands import AppendAudio, OpenAssistant, TruncateReply
-from bridge.events import (
+from bridge.config.audio_file import read_wav
+from bridge.vocabulary.commands import AppendAudio, OpenAssistant, TruncateReply
+from bridge.vocabulary.events import (
     AssistantReady,
     CallerCalmed,
     CallerPaused,
@@ -19,7 +20,6 @@ from bridge.events import (
     ReplyAudio,
     ReplyEnded,
 )
-from bridge.phone.wav import read_wav
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, L16_24K, PCMU_8K, AudioFormat
 from telecodecs.g711 import ulaw_decode

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bridge.assistant_settings import Address, BargeInSettings
 from bridge.assistants.stream.settings import StreamSettings
-from bridge.faults import faults_in
+from bridge.settings.assistants import Address, BargeInSettings
+from bridge.settings.faults import faults_in
 
 
 def settings(**fields: Any) -> StreamSettings:

@@ -12,10 +12,10 @@ from msgspec import Raw
 from bridge.assistants.stream import messages as said
 from bridge.assistants.stream import wire
 from bridge.assistants.stream.formats import KNOWN, WireFormat, chosen, offered
-from bridge.commands import EnterDigits, OpenAssistant
-from bridge.contracts import ToolSchema
-from bridge.errors import MalformedMessage
-from bridge.events import EntryEnd, Opening, Said, Speaker
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import EntryEnd, Opening, Said, Speaker
 from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 
 READS: list[tuple[str, said.FromAssistant]] = [

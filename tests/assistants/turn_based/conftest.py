@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bridge.assistant_settings import UPGRADED
 from bridge.assistants.turn_based.dialect import TurnBasedDialect
 from bridge.assistants.turn_based.settings import TurnBasedSettings
-from bridge.commands import AppendAudio, AssistantCommand, OpenAssistant
-from bridge.contracts import Answer, Message, Post, Posted, ToolSchema, Utterance
-from bridge.events import AssistantEvent, AssistantReady, ReplyAudio
-from bridge.phone.wav import read_wav
+from bridge.config.audio_file import read_wav
+from bridge.settings.assistants import UPGRADED
+from bridge.vocabulary.commands import AppendAudio, AssistantCommand, OpenAssistant
+from bridge.vocabulary.contracts import Answer, Message, Post, Posted, ToolSchema, Utterance
+from bridge.vocabulary.events import AssistantEvent, AssistantReady, ReplyAudio
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import PCMU_8K, AudioFormat
 from telecodecs.resample import resample

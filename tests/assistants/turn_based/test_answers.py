@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from bridge.assistants.turn_based.dialect import TurnBasedDialect
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.turns import MOST_FAILURES
-from bridge.commands import (
+from bridge.vocabulary.commands import (
     ConfirmHeard,
     EnterDigits,
     OpenAssistant,
     TruncateReply,
 )
-from bridge.contracts import Post, Posted
-from bridge.events import (
+from bridge.vocabulary.contracts import Post, Posted
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantFailed,
     AssistantLeaving,

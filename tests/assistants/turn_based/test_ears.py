@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.assistant_settings import UPGRADED
-from bridge.commands import AppendAudio, ConfirmHeard, DropReply, OpenAssistant, TruncateReply
-from bridge.events import (
+from bridge.settings.assistants import UPGRADED
+from bridge.vocabulary.commands import AppendAudio, ConfirmHeard, DropReply, OpenAssistant, TruncateReply
+from bridge.vocabulary.events import (
     AssistantReady,
     CallerCalmed,
     CallerPaused,

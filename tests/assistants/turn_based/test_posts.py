@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from bridge.assistants.turn_based.dialect import MOST_AWAITED
-from bridge.commands import (
+from bridge.vocabulary.commands import (
     AppendAudio,
     CloseAssistant,
     ConfirmHeard,
     EnterDigits,
     TruncateReply,
 )
-from bridge.events import (
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantReady,
     CallerPaused,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bridge.assistants.turn_based.settings import TurnBasedSettings, audio_format
-from bridge.config import Settings, load
-from bridge.contracts import ToolSchema
-from bridge.errors import ConfigurationError
-from bridge.tools import Toolbox
+from bridge.config.settings import Settings, load
+from bridge.tools.toolbox import Toolbox
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import L16_24K, PCMU_8K, AudioFormat, Encoding
 from telecodecs.wav import wav_encode
 

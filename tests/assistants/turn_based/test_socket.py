@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.assistant_settings import UPGRADED
 from bridge.assistants.turn_based.dialect import TurnBasedDialect
 from bridge.assistants.turn_based.modes import MOVES, Mode
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.turns import Turns
-from bridge.commands import (
+from bridge.settings.assistants import UPGRADED
+from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
     CloseAssistant,
@@ -23,9 +23,9 @@ from bridge.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.contracts import Answer
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.contracts import Answer
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantReady,
     CallerPaused,

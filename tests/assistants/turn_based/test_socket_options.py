@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from bridge.commands import (
+from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
     ConfirmHeard,
     EnterDigits,
     OpenAssistant,
 )
-from bridge.contracts import ToolSchema
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     AssistantComplained,
     AssistantReady,
     CallerPaused,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.carriers.telnyx.digits import Digits
-from bridge.events import DigitPressed
+from bridge.vocabulary.events import DigitPressed
 
 WINDOW_S = 0.1
 

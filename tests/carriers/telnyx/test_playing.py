@@ -10,7 +10,7 @@ import pytest
 
 from bridge.carriers.telnyx.playing import GATHER_S, MP3_EVERY_S, Mp3Playing, RtpPlaying, playing
 from bridge.carriers.telnyx.settings import TelnyxSettings
-from bridge.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
+from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
 from telecodecs.byte_order import ByteOrder
 from telecodecs.format import L16_16K, Samples
 from telecodecs.l16 import l16_encode, l16be_encode

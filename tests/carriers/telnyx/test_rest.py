@@ -9,10 +9,10 @@ import httpx
 import pytest
 import telnyx
 
-from bridge.api import ApiAnswer, ApiRequest
+from bridge.carriers.shared.rest import ApiAnswer, ApiRequest
 from bridge.carriers.telnyx.rest import TelnyxApi, read_answer
 from bridge.carriers.telnyx.settings import TelnyxSettings
-from bridge.errors import CarrierRefused, ConfigurationError
+from bridge.vocabulary.errors import CarrierRefused, ConfigurationError
 
 KEY = "KEY0199A_secret"
 CALL = "v3:T02l/a+b=="

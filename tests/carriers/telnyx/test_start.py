@@ -8,9 +8,9 @@ import pytest
 
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.stream import TelnyxStream
-from bridge.contracts import WireMessage
-from bridge.errors import MalformedMessage
-from bridge.events import CallerAudio, CallStarted, CarrierEvent, ClosingAsked
+from bridge.vocabulary.contracts import WireMessage
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import CallerAudio, CallStarted, CarrierEvent, ClosingAsked
 from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 
 L16_BE_16K = AudioFormat(Encoding.L16_BE, 16_000)

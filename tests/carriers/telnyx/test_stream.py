@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.stream import TelnyxStream
-from bridge.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
-from bridge.contracts import Answer, WireMessage
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
+from bridge.vocabulary.contracts import Answer, WireMessage
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     CallEnded,
     CallerAudio,
     CallStarted,

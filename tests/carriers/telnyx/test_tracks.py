@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from bridge.carriers.telnyx.tracks import PacketTrack, SampleTrack, swapped
-from bridge.errors import MalformedMessage
-from bridge.events import CallerAudio, OtherPartyAudio
-from bridge.media import Uplink
+from bridge.core.media import Uplink
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import CallerAudio, OtherPartyAudio
 from telecodecs.byte_order import ByteOrder
 from telecodecs.format import L16_16K, PCMU_8K, AudioFormat, Encoding, Samples
 from telecodecs.l16 import l16_encode, l16be_encode

@@ -21,8 +21,8 @@ from bridge.carriers.telnyx.webhook import (
     doubt,
     read,
 )
-from bridge.errors import MalformedMessage
-from bridge.events import Ignored
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import Ignored
 
 KEY = Ed25519PrivateKey.from_private_bytes(b64decode("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="))
 PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="

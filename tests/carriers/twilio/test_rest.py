@@ -11,10 +11,10 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from bridge.api import ApiAnswer, ApiRequest
+from bridge.carriers.shared.rest import ApiAnswer, ApiRequest
 from bridge.carriers.twilio.rest import TwilioApi, read_answer
 from bridge.carriers.twilio.settings import TwilioSettings
-from bridge.errors import CarrierRefused, ConfigurationError
+from bridge.vocabulary.errors import CarrierRefused, ConfigurationError
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "1" * 32
 CALL = "CA" + "2" * 32

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.carriers.twilio.stream import TwilioStream
-from bridge.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
-from bridge.contracts import WireMessage
-from bridge.errors import MalformedMessage
-from bridge.events import (
+from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
+from bridge.vocabulary.contracts import WireMessage
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import (
     CallEnded,
     CallerAudio,
     CallStarted,

@@ -1,0 +1,180 @@
+"""Requests to a carrier's REST API: what one is, when it is sent again, and what is told of a refusal.
+
+Neither sockets nor a clock: `now` is seconds, and chance is passed in. What a carrier's requests hold is in its folder.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+from msgspec import DecodeError, json
+
+from bridge.redaction import without_keys, without_numbers
+from bridge.vocabulary.errors import CarrierRefused
+
+LONGEST_WHY = 400
+"""Of what a carrier says to a refusal, in characters."""
+
+LONGEST_CODE = 20
+
+LONGEST_READ = 4 * LONGEST_WHY
+
+WAIT_HEADERS = ("retry-after", "x-ratelimit-reset")
+
+LONGEST_WAIT_S = 86_400.0
+"""A greater number in a header is no wait but a date."""
+
+
+class ApiAnswer(NamedTuple):
+    """An answer, whatever its status. Names of headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NoAnswer(Enum):
+    """Why there is none, in words."""
+
+    UNREACHABLE = "the server cannot be reached"
+    LOST = "the connection broke before an answer came; it may be done all the same"
+    LATE = "no answer came in time; it may be done all the same"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRule:
+    """When a request is sent again. A rate limit, and a server out of reach, have done nothing: always.
+
+    After a 5xx, a broken connection or a silence only where it `may_repeat`: it can be done twice without harm, or
+    the carrier knows it again.
+    """
+
+    answer_s: float
+    """Silent for so long, a try is followed by the next; its answer still counts."""
+    at_once: int
+    """Repeats that follow a failure at once, and a silence of `answer_s`; those after them back off."""
+    backoff_s: float
+    """The first wait; each is twice the one before, and by chance down to the half."""
+    last_try_s: float
+    """After the first try; none is sent later."""
+    give_up_s: float
+    """After the first try."""
+    may_repeat: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """One request, the same at each try. Shown without what is secret or private."""
+
+    carrier: str
+    command: str
+    """What it asks for, for the log."""
+    call: str
+    """The carrier's name of the call, empty where there is none yet."""
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    rule: RetryRule = field(repr=False)
+    read: Callable[[ApiAnswer], Mapping[str, Any]] = field(repr=False, compare=False)
+    """The answer's data; raises `CarrierRefused`."""
+
+
+class Tries:
+    """The tries of one request. Send when `again_at` has come and tell `sent`, then `came`, until `is_over`.
+
+    A try is not given up for the next: of those under way the first that settles it counts. `chance`: 0 to 1.
+    """
+
+    def __init__(self, rule: RetryRule, now: float, chance: Callable[[], float]) -> None:
+        self.again_at: float | None = now
+        self.ends_at = now + rule.give_up_s
+        self._rule = rule
+        self._chance = chance
+        self._last_at = now + rule.last_try_s
+        self._sent = 0
+        self._under_way = 0
+        self._answer: ApiAnswer | None = None
+        self._lost = False
+        self._settled = False
+
+    def sent(self, now: float) -> None:
+        """A try went out."""
+        self._sent += 1
+        self._under_way += 1
+        self._send_again(now + self._wait_s(self._rule.answer_s) if self._rule.may_repeat else None)
+
+    def came(self, what: ApiAnswer | NoAnswer, now: float) -> None:
+        """One of those under way has come to its end."""
+        self._under_way -= 1
+        if self._settled:
+            return
+        if isinstance(what, ApiAnswer):
+            self._answer = what
+            if what.status == 429:
+                self._send_again(now + max(_told_wait_s(what), self._backoff_s()))
+                return
+            if what.status < 500:
+                self._settled = True
+                return
+        self._lost |= what is NoAnswer.LOST
+        again = self._rule.may_repeat or what is NoAnswer.UNREACHABLE
+        self._send_again(now + self._wait_s(0.0) if again else None)
+
+    def is_over(self, now: float) -> bool:
+        """Whether `outcome` is the last word."""
+        waits = self._under_way > 0 or self.again_at is not None
+        return self._settled or not waits or now >= self.ends_at
+
+    def deadline(self) -> float:
+        """When to look again if nothing comes."""
+        return self.ends_at if self.again_at is None else min(self.again_at, self.ends_at)
+
+    def outcome(self) -> ApiAnswer | NoAnswer:
+        """The answer that settled it, else what leaves most in doubt."""
+        if not self._settled and self._under_way:
+            return NoAnswer.LATE
+        if not self._settled and self._lost:
+            return NoAnswer.LOST
+        return self._answer or NoAnswer.UNREACHABLE
+
+    def _send_again(self, at: float | None) -> None:
+        self.again_at = at if at is not None and at <= self._last_at else None
+
+    def _wait_s(self, first_s: float) -> float:
+        return first_s if self._sent <= self._rule.at_once else max(first_s, self._backoff_s())
+
+    def _backoff_s(self) -> float:
+        doublings = max(0, self._sent - self._rule.at_once - 1)
+        return self._rule.backoff_s * float(2**doublings) * (1 + self._chance()) / 2
+
+
+def _told_wait_s(answer: ApiAnswer) -> float:
+    for name in WAIT_HEADERS:
+        try:
+            seconds = float(answer.headers[name])
+        except (KeyError, ValueError):  # not there, or a date
+            continue
+        if 0 <= seconds <= LONGEST_WAIT_S:
+            return seconds
+    return 0.0
+
+
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """The object in a body; None where it holds none: it is empty, or a proxy's page."""
+    try:
+        found = json.decode(body)
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def refusal(carrier: str, status: int, code: object, *words: object) -> CarrierRefused:
+    """What a carrier answered, as an error: its code and what it says of it, without keys and telephone numbers."""
+    number = str(code)[:LONGEST_CODE] if isinstance(code, str | int) else ""
+    said = (" ".join(word.split()) for word in words if isinstance(word, str))
+    why = ": ".join(dict.fromkeys(word for word in said if word)) or "no reason given"
+    head = f"{carrier} {number} ({status})" if number else f"{carrier} ({status})"
+    told = without_numbers(without_keys(why[:LONGEST_READ]))
+    return CarrierRefused(f"{head}: {told[:LONGEST_WHY]}", status=status, code=number)

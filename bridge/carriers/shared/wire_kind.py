@@ -1,0 +1,30 @@
+"""What becomes of a carrier's message that could not be read: a novelty is no outage, a known kind is malformed.
+
+Wire: a JSON object with the name of its kind under `event`.
+"""
+
+from collections.abc import Collection
+
+from msgspec import DecodeError, Struct, ValidationError, json
+
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import Ignored
+
+
+class _AnyKind(Struct):
+    event: str
+
+
+_READ_KIND = json.Decoder(_AnyKind)
+
+
+def unread(message: str, kinds: Collection[str], error: Exception) -> Ignored:
+    """A kind that is not among `kinds`. Raises `MalformedMessage` for one that is, with what `error` says of it."""
+    try:
+        kind = _READ_KIND.decode(message).event
+    except (DecodeError, RecursionError):
+        raise MalformedMessage("not a JSON object with an event's name") from error
+    if kind in kinds:
+        path = str(error) if isinstance(error, ValidationError) else "broken JSON"
+        raise MalformedMessage(f"{kind}: {path}") from error
+    return Ignored(kind)

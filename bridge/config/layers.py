@@ -1,0 +1,139 @@
+"""The settings in layers: what the file and the environment say, one put over the other, and what is wrong with it.
+
+A layer is a flat table: the path of a setting, its value, and the place that it came from.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from bridge.settings.faults import NO_TABLE, Key, faults_in, told
+from bridge.vocabulary.errors import ConfigurationError
+
+PREFIX = "VOICEBRIDGE_"
+
+VENDOR_NAMES = {
+    "TWILIO_ACCOUNT_SID": ("twilio", "account_sid"),
+    "TWILIO_AUTH_TOKEN": ("twilio", "auth_token"),
+    "TELNYX_API_KEY": ("telnyx", "api_key"),
+    "TELNYX_PUBLIC_KEY": ("telnyx", "public_key"),
+    "OPENAI_API_KEY": ("openai", "api_key"),
+    "OPENAI_BASE_URL": ("openai", "base_url"),
+    "OPENAI_ORG_ID": ("openai", "organization"),
+    "OPENAI_PROJECT_ID": ("openai", "project"),
+}
+"""The vendors' own names in the environment, and the settings that they are."""
+
+Layer = dict[Key, tuple[Any, str]]
+"""Values by their path in the settings, each with the place that it came from."""
+
+
+def from_file(file: Path, *, required: bool) -> Layer:
+    """What a TOML file says. Raises `ConfigurationError`."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        return {path: (value, str(file)) for path, value in _flat(tomllib.loads(text))}
+    except FileNotFoundError:
+        if required:
+            raise ConfigurationError(f"{file}: there is no such file") from None
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{file}: {error}") from None
+
+
+def from_variables(variables: Mapping[str, str], place: str) -> Layer:
+    """What variables of an environment say."""
+    found: Layer = {}
+    for name, value in variables.items():
+        path: Key | None = VENDOR_NAMES.get(name)
+        if path is None and name.startswith(PREFIX):
+            path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        if path is not None and value:  # an empty variable is one that is not set
+            found[path] = (value, f"{place}: {name}")
+    return found
+
+
+def from_flags(flags: Mapping[str, Any]) -> Layer:
+    """What the command line says; None is a flag that was not given."""
+    return {
+        (name,): (value, f"--{name.replace('_', '-')}") for name, value in flags.items() if value is not None
+    }
+
+
+def _flat(table: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def nested(found: Layer) -> dict[str, Any]:
+    """The tables again. Raises `ConfigurationError` where one place has a table and another a single value."""
+    root: dict[str, Any] = {}
+    for path, (value, place) in found.items():
+        table = root
+        for depth, key in enumerate(path[:-1], start=1):
+            table = table.setdefault(key, {})
+            if not isinstance(table, dict):
+                raise ConfigurationError(_needs_table(path, place, path[:depth], found[path[:depth]][1]))
+        table[path[-1]] = dict(value) if isinstance(value, dict) else value
+    return root
+
+
+def _needs_table(path: Key, place: str, above: Key, place_above: str) -> str:
+    return (
+        f"{place}: {'.'.join(path)} has no table to go into: {'.'.join(above)} is a single value in {place_above}; "
+        "should be written as a table there"
+    )
+
+
+def explain(error: ValidationError, found: Layer) -> Iterator[str]:
+    """A line for each fault: place, key, what was wrong, what would be right."""
+    tables = nested(found)
+    for fault in faults_in(error, tables):
+        line = told(fault).replace(".".join(fault.key), _numbered(fault.key, tables), 1)
+        place = _place(fault.key, found)
+        if fault.type in NO_TABLE and PREFIX in place:
+            line += f", each key a variable of its own: {place.split()[-1]}__KEY"
+        yield f"{place}: {line}"
+
+
+def _numbered(key: Key, tables: Any) -> str:
+    """The key as people write it where there are lists in it: routes[1].to."""
+    written = ""
+    for name in key:
+        if isinstance(tables, list) and name.isdecimal() and int(name) < len(tables):
+            written, tables = f"{written}[{name}]", tables[int(name)]
+        else:
+            written = f"{written}.{name}" if written else name
+            tables = tables.get(name) if isinstance(tables, Mapping) else None
+    return written
+
+
+def together(error: ValidationError, more: Sequence[InitErrorDetails]) -> ValidationError:
+    """The faults of `error` and those, one for each key: of two the second."""
+    keys = {fault.get("loc") for fault in more}
+    lines = [
+        InitErrorDetails(
+            type=PydanticCustomError(fault["type"], fault["msg"].removeprefix("Value error, ")),
+            loc=fault["loc"],
+            input=fault["input"],
+        )
+        for fault in error.errors(include_url=False, include_context=False)
+        if fault["loc"] not in keys
+    ]
+    return ValidationError.from_exception_data(error.title, [*lines, *more])
+
+
+def _place(key: Key, found: Layer) -> str:
+    """Where the key was set; where it was not, its table; where that was not, the table above."""
+    for depth in range(len(key), -1, -1):
+        for path, (_, place) in found.items():
+            if path[:depth] == key[:depth]:
+                return place
+    return "settings"

@@ -1,0 +1,1 @@
+"""Observers see every event and command of a call: journal, recording, usage, log."""

@@ -1,0 +1,304 @@
+"""What a call's journal tells, as plain data: who said what and when, what was heard, what was cut off.
+
+A journal counts its seconds from its first line, a recording from the first frame of sound; a `Story` counts as the
+recording does, so that both can be laid side by side. Nothing is drawn here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median_low
+from typing import Any, Literal, NamedTuple
+
+from msgspec import MsgspecError, Struct, json
+
+from bridge.observers.journal_line import LINES
+from bridge.vocabulary.errors import ConfigurationError
+from bridge.vocabulary.events import Opening
+
+Way = Literal["<", ">", "="]
+
+_NOTES = {
+    "CallStarted": "call starts",
+    "NoteTaken": "note: {text}",
+    "AssistantFailed": "assistant failed: {why}",
+    "LegLost": "{leg} lost, code {code}",
+    "HangUp": "hang-up: {why}",
+}
+_NOT_STARTED: dict[str, Any] = {"call": "", "line": {"rate_hz": 8000}}
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of a journal."""
+
+    at_s: float
+    way: Way
+    what: str
+    fields: dict[str, Any]
+
+
+class Words(NamedTuple):
+    """What the caller said, from when it was begun, or typed."""
+
+    at_s: float
+    text: str
+    typed: bool = False
+
+
+class Wait(NamedTuple):
+    """From the end of an utterance to the first sound of its reply. `heard`: by the caller, as a mark proved."""
+
+    began_s: float
+    ended_s: float
+    heard: bool
+
+
+class Reply(NamedTuple):
+    """An item of the assistant's, and when the caller had heard it. `heard_ms`: not all of it, but so much."""
+
+    item: str
+    began_s: float
+    heard_s: float
+    heard_ms: int | None = None
+    text: str = ""
+
+
+class ToolRun(NamedTuple):
+    """What the assistant had done. `answered_s`: when it learnt what came of it, if it did."""
+
+    tool: str
+    began_s: float
+    answered_s: float | None
+
+
+class Mark(NamedTuple):
+    """`heard`: it came back because the audio before it was played, and not because of a clear."""
+
+    sent_s: float
+    returned_s: float | None
+    heard: bool
+
+
+class Cut(NamedTuple):
+    """A clear. `barge_in`: because the caller spoke."""
+
+    at_s: float
+    unheard_s: float
+    barge_in: bool
+
+
+class Story(NamedTuple):
+    """A call, looked back on. `turns`: from the notice that the caller speaks to the notice of the pause."""
+
+    call: str
+    ended_s: float
+    other_party: bool
+    notes: list[tuple[float, str]]
+    turns: list[tuple[float, float]]
+    said: list[Words]
+    digits: list[tuple[float, str]]
+    waits: list[Wait]
+    tools: list[ToolRun]
+    replies: list[Reply]
+    marks: list[Mark]
+    cuts: list[Cut]
+
+    @property
+    def barge_ins(self) -> list[Cut]:
+        return [cut for cut in self.cuts if cut.barge_in]
+
+    def summary(self) -> str:
+        """In a line."""
+        unheard_s = sum(cut.unheard_s for cut in self.cuts)
+        thrown_away = f"; {unheard_s:.1f} s thrown away unheard" if self.cuts else ""
+        tools = f" Tools: {len(self.tools)}." if self.tools else ""
+        waited_s = [wait.ended_s - wait.began_s for wait in self.waits if wait.heard]
+        waits = (
+            f" Waits: median {median_low(waited_s):.1f} s, longest {max(waited_s):.1f} s." if waited_s else ""
+        )
+        return (
+            f"Turns of the caller: {len(self.turns)}. Keys: {len(self.digits)}. "
+            f"Replies heard: {len(self.replies)}. Barge-ins: {len(self.barge_ins)}{thrown_away}.{tools}{waits}"
+        )
+
+
+class _Line(Struct):
+    """What every line has, and what a run of audio has besides."""
+
+    at: float
+    way: Way
+    what: str
+    until: float = 0.0
+    item: str = ""
+
+
+class _Ended(Struct):
+    """What is read of the last line: of each turn the fields of `contracts.Turn`. Older journals lack it."""
+
+    turns: list[dict[str, int]] = []
+
+
+_LINES: dict[str, type[Struct]] = LINES | {"Ended": _Ended}
+
+
+def read_journal(path: Path) -> list[Happening]:
+    """Its lines by time. Raises `ConfigurationError`, with file and line, where one is not a journal's."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from error
+    happenings = []
+    for number, text in enumerate(lines, 1):
+        try:
+            happenings.append(_read_line(text))
+        except (MsgspecError, UnicodeDecodeError) as error:
+            if number == len(lines):
+                break  # no newline behind it: the process was killed while it wrote
+            raise ConfigurationError(f"{path}, line {number}: {error}") from error
+    return sorted(happenings, key=lambda happening: happening.at_s)  # a run of audio is told when it is over
+
+
+def _read_line(text: bytes) -> Happening:
+    line, fields = json.decode(text, type=_Line), json.decode(text, type=dict[str, Any])
+    if line.what in _LINES and "frames" not in fields:
+        json.decode(text, type=_LINES[line.what])  # refuses a word that lacks one of its fields
+    return Happening(line.at, line.way, line.what, fields)
+
+
+def story(happenings: Sequence[Happening]) -> Story:
+    """What they tell. They come by time, as `read_journal` gives them."""
+    first_sound_s = next(
+        (one.at_s for one in happenings if one.what in {"CallerAudio", "OtherPartyAudio"}), 0.0
+    )
+    ended_s = max((one.fields.get("until", one.at_s) for one in happenings), default=0.0) - first_sound_s
+    happenings = [replace(one, at_s=one.at_s - first_sound_s) for one in happenings]
+
+    def each(what: str) -> list[tuple[float, dict[str, Any]]]:
+        return [(one.at_s, one.fields) for one in happenings if one.what == what]
+
+    spoke_s, paused_s = ([at_s for at_s, _ in each(what)] for what in ("CallerSpoke", "CallerPaused"))
+    started = next((started for _, started in each("CallStarted")), _NOT_STARTED)
+    return Story(
+        call=started["call"],
+        ended_s=ended_s,
+        other_party=bool(each("OtherPartyAudio")),
+        notes=list(_notes(happenings)),
+        turns=[
+            (at_s, min((end_s for end_s in paused_s if end_s > at_s), default=ended_s)) for at_s in spoke_s
+        ],
+        said=sorted(_said(happenings)),
+        digits=[(at_s, pressed["digit"]) for at_s, pressed in each("DigitPressed")],
+        waits=list(_waits(happenings)),
+        tools=sorted(_tools(happenings), key=lambda run: run.began_s),
+        replies=list(_replies(happenings)),
+        marks=list(_marks(happenings)),
+        cuts=[
+            Cut(
+                at_s,
+                clear["unheard_samples"] / (started.get("plays") or started["line"])["rate_hz"],
+                barge_in=at_s in spoke_s,
+            )
+            for at_s, clear in each("ClearPlayback")
+        ],
+    )
+
+
+def _notes(happenings: Sequence[Happening]) -> Iterator[tuple[float, str]]:
+    assistant: str | None = None  # who has the call
+    started = False
+    for one in happenings:
+        if one.what == "CallStarted" and started:
+            yield one.at_s, "the stream came back"
+        elif one.what in _NOTES:
+            started = started or one.what == "CallStarted"
+            yield one.at_s, _NOTES[one.what].format(**one.fields)
+        elif one.what == "OpenAssistant":
+            opening, name = one.fields.get("opening", Opening.FIRST), one.fields.get("assistant", "")
+            if name != assistant and assistant is not None:
+                yield one.at_s, f"fallback to {name}"
+            elif name == assistant:
+                yield one.at_s, "renewing" if opening == Opening.RENEWED else "reconnecting"
+            assistant = name
+
+
+def _said(happenings: Sequence[Happening]) -> Iterator[Words]:
+    """An utterance's words come after it: by its name they are put where it began."""
+    spoke_s: float | None = None
+    began_s: dict[str, float] = {}
+    for one in happenings:
+        match one.what:
+            case "CallerSpoke":
+                spoke_s = one.at_s
+            case "CallerPaused" if item := one.fields.get("item"):
+                began_s[item] = one.at_s if spoke_s is None else spoke_s
+            case "CallerSaid":
+                yield Words(began_s.get(one.fields["item"], one.at_s), one.fields["text"].strip())
+            case "EnterDigits" if typed := one.fields["digits"] or one.fields.get("terminator"):
+                yield Words(one.at_s, typed, typed=True)
+
+
+def _waits(happenings: Sequence[Happening]) -> Iterator[Wait]:
+    """How long each turn's was is in the last line; when it began is where the turn stands."""
+    began_s: list[float] = []
+    waited: list[dict[str, int]] = []
+    keys_ask = False
+    for one in happenings:
+        match one.what:
+            case "AssistantReady":
+                keys_ask = one.fields.get("keys_interrupt", False)
+            case "CallerPaused":
+                began_s.append(one.at_s)
+            case "EnterDigits" if keys_ask:
+                began_s.append(one.at_s)
+            case "Ended":
+                waited = one.fields.get("turns", [])
+    if len(began_s) != len(waited):  # a process was killed, or lines were left out
+        return
+    for at_s, turn in zip(began_s, waited, strict=True):
+        if (ms := turn.get("heard_ms", turn.get("replied_ms"))) is not None:
+            yield Wait(at_s, at_s + ms / 1000, "heard_ms" in turn)
+
+
+def _tools(happenings: Sequence[Happening]) -> Iterator[ToolRun]:
+    running: dict[str, ToolRun] = {}
+    for one in happenings:
+        match one.what:
+            case "RunTool":
+                running[one.fields["call"]] = ToolRun(one.fields["tool"], one.at_s, None)
+            case "AnswerTool" if run := running.pop(one.fields["call"], None):
+                yield run._replace(answered_s=one.at_s)
+    yield from running.values()
+
+
+def _replies(happenings: Sequence[Happening]) -> Iterator[Reply]:
+    came_s: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    for one in happenings:
+        if one.what == "ReplySaid":
+            texts[one.fields["item"]] = texts.get(one.fields["item"], "") + one.fields["text"]
+    before_s = float("-inf")  # when the caller had heard the reply before: they are played in turn
+    for one in happenings:
+        match one.what:
+            case "ReplyAudio":
+                came_s.setdefault(one.fields.get("item", ""), one.at_s)
+            case "ConfirmHeard" | "TruncateReply":
+                item = one.fields["item"]
+                began_s = max(before_s, came_s.get(item, one.at_s))
+                text = texts.get(item, "").strip()
+                yield Reply(item, began_s, one.at_s, one.fields.get("heard_ms"), text)
+                before_s = one.at_s
+
+
+def _marks(happenings: Sequence[Happening]) -> Iterator[Mark]:
+    pending: dict[str, float] = {}
+    cleared: set[str] = set()
+    for one in happenings:
+        match one.what:
+            case "SendMark":
+                pending[one.fields["name"]] = one.at_s
+            case "ClearPlayback":
+                cleared |= pending.keys()
+            case "MarkReached" if (name := one.fields["name"]) in pending:
+                yield Mark(pending.pop(name), one.at_s, name not in cleared)
+    yield from (Mark(sent_s, None, False) for sent_s in pending.values())

@@ -1,0 +1,34 @@
+"""What the carriers did not like, and why calls were hung up on, for the log: a witness of one call."""
+
+import structlog
+
+from bridge.vocabulary.commands import HangUp
+from bridge.vocabulary.contracts import Account
+from bridge.vocabulary.events import CallStarted, CarrierComplained, Word
+
+QUIET_CODES = (1000, 1001)
+"""Of a WebSocket's close: the call is over, or the server goes. All others have somebody to mend something."""
+
+log = structlog.get_logger()
+
+
+class CarrierWatch:
+    """One call's."""
+
+    sees: frozenset[type[Word]] = frozenset({CallStarted, CarrierComplained, HangUp})
+
+    def __init__(self) -> None:
+        self._call = ""
+
+    def saw(self, word: Word, now: float) -> None:
+        """Tell the log."""
+        match word:
+            case CallStarted(call=call):
+                self._call = call
+            case CarrierComplained(code=code, why=why):
+                log.warning("< the carrier complained", call=self._call, code=code, why=why)
+            case HangUp(code=code, why=why) if code not in QUIET_CODES:
+                log.warning("> the call was hung up", call=self._call, code=code, why=why)
+
+    def close(self, now: float, account: Account) -> None:
+        """Nothing more to tell."""

@@ -1,0 +1,257 @@
+"""What happened in a call, one line each: every event but that time passed, and every command, with its time, as JSON.
+
+    {"at":1.204,"way":"<","what":"MarkReached","name":"0.6"}
+
+"at" counts seconds from the first line; "<" came in, ">" went out. Audio is not written; its frames, fifty a second
+and kind, are told as runs of at most a second: {"at":…,"until":…,"what":"CallerAudio","frames":50,"bytes":8000}.
+What an assistant says comes word by word; it is one line for each item, told when the item is over. What a tool is
+given and gives back stands with the event; the command beside it, and the opening of an assistant, are abridged.
+Telephone numbers are masked, and keys that are typed under a seal: also those whose seal comes late. A line is in the
+file as soon as it is told; marks, ten a second, and runs wait for the next word after their second, or for the call's
+end.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from msgspec import json
+
+from bridge.observers.call_file import CallFile, accepted
+from bridge.observers.journal_line import encode
+from bridge.observers.journal_redaction import JournalKeys
+from bridge.vocabulary.commands import (
+    AppendAudio,
+    Command,
+    ConfirmHeard,
+    DropReply,
+    PlayAudio,
+    SealKeys,
+    SendMark,
+    TruncateReply,
+)
+from bridge.vocabulary.contracts import Account
+from bridge.vocabulary.events import (
+    AssistantFailed,
+    AssistantReady,
+    CallEnded,
+    CallerAudio,
+    CallStarted,
+    ClosingAsked,
+    LegLost,
+    MarkReached,
+    OtherPartyAudio,
+    ReplyAudio,
+    ReplyEnded,
+    ReplySaid,
+    TimePassed,
+    Word,
+)
+
+RUN_S = 1.0
+
+MOST_BYTES = 65_536
+"""Of what came in, in a second: a minute's marks, cleared at once, take 20 000; a flood is counted, not written down."""
+
+MOST_LETTERS = 4_000
+"""Of what an item says, in one line; then another begins."""
+
+MOST_SPEAKING = 16
+"""Items whose words are gathered at the same time; one more, and the oldest is told."""
+
+_Audio = CallerAudio | OtherPartyAudio | ReplyAudio | AppendAudio | PlayAudio
+_Frequent = _Audio | SendMark | MarkReached
+_ItemOver = ReplyEnded | TruncateReply | DropReply | ConfirmHeard
+_COMMANDS = frozenset(get_args(Command))
+_NEVER_LEFT_OUT = frozenset(
+    {
+        CallStarted,
+        AssistantReady,
+        AssistantFailed,
+        CallEnded,
+        LegLost,
+        ClosingAsked,
+        CallerAudio,
+        OtherPartyAudio,
+    }
+)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Frames of one kind, and of one item where they have one."""
+
+    kind: type[Word]
+    item: str | None
+    first: float
+    last: float
+    bytes: int
+    frames: int = 1
+
+
+@dataclass(slots=True)
+class _Speech:
+    """What an item said so far, in pieces."""
+
+    first: float
+    last: float
+    pieces: list[str] = field(default_factory=list)
+    letters: int = 0
+
+
+class Journal:
+    """A witness that writes. The file is made when the call is accepted; what came before is kept until then."""
+
+    sees = None
+
+    def __init__(self, directory: Path, started: datetime) -> None:
+        self._directory = directory
+        self._started = started
+        self._call: CallStarted | None = None
+        self._file: CallFile | None = None
+        self._lines: list[bytes] = []
+        self._written = 0  # bytes in the file
+        self._keys = JournalKeys()
+        self._runs: dict[type[Word], _Run] = {}
+        self._speeches: dict[str, _Speech] = {}
+        self._begun: float | None = None
+        self._flush_at = 0.0
+        self._room = MOST_BYTES
+        self._left_out = 0
+
+    def saw(self, word: Word, now: float) -> None:
+        """One line, or one more frame of a run."""
+        run = self._runs.get(type(word))
+        sound: Any = word  # if there is a run of its kind
+        if run is not None and (run.item is None or run.item == sound.item):
+            run.frames += 1
+            run.bytes += len(sound.audio)
+            run.last = now
+        else:
+            self._tell(word, run, now)
+        if now >= self._flush_at:
+            self._flush(now)
+
+    def _tell(self, word: Word, run: _Run | None, now: float) -> None:
+        if self._begun is None:
+            self._begun, self._flush_at = now, now + RUN_S
+        if self._file is None:
+            self._await_acceptance(word)
+        if isinstance(word, TimePassed):  # what it brought about has its own line
+            return
+        if isinstance(word, _Audio):
+            if run is not None:
+                self._tell_run(run)
+            item = word.item if isinstance(word, ReplyAudio) else None
+            self._runs[type(word)] = _Run(type(word), item, now, now, len(word.audio))
+            return
+        if isinstance(word, ReplySaid):
+            self._listen(word, now)
+            return
+        if isinstance(word, _ItemOver):
+            self._tell_speech(word.item)
+        if isinstance(word, SealKeys) and word.sealed:
+            self._take_back()
+        self._add(encode(self._keys.without_keys(word), self._keys.hidden), type(word), now)
+        if not isinstance(word, _Frequent):
+            self._write()
+
+    def _await_acceptance(self, word: Word) -> None:
+        if self._call is not None and accepted(self._call, word):
+            self._file = CallFile(self._directory, self._call.call, self._started, ".jsonl")
+        elif isinstance(word, CallStarted):
+            self._call = word
+
+    def _add(self, told: bytes, kind: type[Word] | None, at: float, until: float | None = None) -> None:
+        """One line: an object of JSON with its times in front. `kind`: None for what we say ourselves."""
+        assert self._begun is not None
+        way = b"=" if kind is None else b">" if kind in _COMMANDS else b"<"
+        times = b'"at":%.3f' % (at - self._begun)
+        if until is not None:
+            times += b',"until":%.3f' % (until - self._begun)
+        line = b'{%s,"way":"%s",%s\n' % (times, way, told[1:])
+        if way == b"<":
+            if len(line) > self._room and kind not in _NEVER_LEFT_OUT:
+                self._left_out += 1
+                return
+            self._room -= len(line)
+        self._lines.append(line)
+        self._keys.told(kind, line)
+
+    def _take_back(self) -> None:
+        """Keys that were told before it was known that they are nobody's business."""
+        self._write()
+        tail = self._keys.take_back()
+        if not tail.lines:
+            return
+        if self._file is None:
+            self._lines[-tail.lines :] = tail.retold
+            return
+        at, retold = self._written - tail.length, b"".join(tail.retold)
+        self._file.amend(at, retold)
+        self._written = at + len(retold)
+
+    def _tell_run(self, run: _Run) -> None:
+        told: dict[str, object] = {"what": run.kind.__name__, "frames": run.frames, "bytes": run.bytes}
+        if run.item is not None:
+            told["item"] = run.item
+        self._add(json.encode(told), run.kind, run.first, run.last)
+
+    def _listen(self, word: ReplySaid, now: float) -> None:
+        speech = self._speeches.get(word.item)
+        if speech is None:
+            if len(self._speeches) == MOST_SPEAKING:
+                self._tell_speech(next(iter(self._speeches)))
+            speech = self._speeches[word.item] = _Speech(now, now)
+        speech.pieces.append(word.text)
+        speech.letters += len(word.text) or 1  # pieces take room as well
+        speech.last = now
+        if speech.letters > MOST_LETTERS:
+            self._tell_speech(word.item)
+
+    def _tell_speech(self, item: str) -> None:
+        if (speech := self._speeches.pop(item, None)) is not None:
+            said = ReplySaid(item, "".join(speech.pieces))
+            self._add(encode(said, self._keys.hidden), ReplySaid, speech.first, speech.last)
+
+    def _flush(self, now: float) -> None:
+        self._flush_at = now + RUN_S
+        for run in self._runs.values():
+            self._tell_run(run)
+        self._runs.clear()
+        if self._file is None:
+            return
+        if self._left_out:
+            self._add(json.encode({"what": "LeftOut", "lines": self._left_out}), None, now)
+        self._left_out, self._room = 0, MOST_BYTES
+        self._write()
+
+    def _write(self) -> None:
+        if self._file is not None and self._lines:
+            told = b"".join(self._lines)
+            self._file.append(told)
+            self._written += len(told)
+            self._lines.clear()
+
+    def close(self, now: float, account: Account) -> None:
+        """The last line: when the call began by the calendar, what it came to, and how long each turn's wait was."""
+        if self._file is None:
+            return
+        for item in list(self._speeches):
+            self._tell_speech(item)
+        self._flush(now)
+        ended = {
+            "what": "Ended",
+            "started": self._started.isoformat(timespec="milliseconds"),
+            "counts": account.counts,
+            "tokens": account.tokens,
+            "caller_s": round(account.caller_s, 3),
+            "assistant_s": round(account.assistant_s, 3),
+            "turns": [
+                {name: ms for name, ms in turn._asdict().items() if ms is not None} for turn in account.turns
+            ],
+        }
+        self._add(json.encode(ended), None, now)
+        self._write()
+        self._file.close()

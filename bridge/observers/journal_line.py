@@ -1,0 +1,114 @@
+"""What stands in a journal's line: a word of the vocabulary as JSON, abridged where it repeats another, and masked.
+
+Masked are telephone numbers, wherever somebody's text may hold one: all but their last two digits are stars. What else
+is to be hidden in such a text is for others to say.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct, json, structs
+
+from bridge.redaction import without_numbers
+from bridge.vocabulary.commands import AnswerTool, CloseAssistant, HangUp, OpenAssistant, PressKeys, RunTool
+from bridge.vocabulary.events import (
+    AssistantComplained,
+    AssistantFailed,
+    CallerSaid,
+    CallStarted,
+    CarrierComplained,
+    ClosingAsked,
+    Ignored,
+    LegLost,
+    MessageRefused,
+    NoteTaken,
+    Opening,
+    PressAsked,
+    ReplySaid,
+    ToolAnswered,
+    ToolCalled,
+    Word,
+)
+from telecodecs.format import AudioFormat
+
+
+class _Opened(Struct, tag="OpenAssistant", tag_field="what"):
+    """`history`: only how much there is of it; it was told when it was spoken."""
+
+    call: str
+    line: AudioFormat
+    parameters: dict[str, str] = {}
+    assistant: str = ""
+    opening: Opening = Opening.FIRST
+    history: int = 0
+    plays: AudioFormat | None = None
+
+
+class _ToolRun(Struct, tag="RunTool", tag_field="what"):
+    call: str
+    tool: str
+
+
+class _ToolOver(Struct, tag="AnswerTool", tag_field="what"):
+    call: str
+
+
+_ABRIDGED: dict[type[Word], Callable[[Any], Struct]] = {
+    OpenAssistant: lambda word: _Opened(
+        word.call, word.line, word.parameters, word.assistant, word.opening, len(word.history), word.plays
+    ),
+    RunTool: lambda word: _ToolRun(word.call, word.tool),
+    AnswerTool: lambda word: _ToolOver(word.call),
+}
+
+LINES: dict[str, type[Struct]] = {word.__name__: word for word in Word.__subclasses__()} | {
+    "OpenAssistant": _Opened,
+    "RunTool": _ToolRun,
+    "AnswerTool": _ToolOver,
+}
+"""What the line of a word holds, besides its times: of most words everything. Runs of audio are told otherwise."""
+
+_MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
+    CallStarted: ("parameters",),
+    OpenAssistant: ("parameters",),
+    LegLost: ("reason",),
+    MessageRefused: ("why",),
+    Ignored: ("kind",),
+    HangUp: ("why",),
+    ClosingAsked: ("why",),
+    AssistantComplained: ("why",),
+    CarrierComplained: ("why",),
+    AssistantFailed: ("why",),
+    CloseAssistant: ("why",),
+    ReplySaid: ("text",),
+    CallerSaid: ("text",),
+    NoteTaken: ("text",),
+    ToolCalled: ("arguments",),
+    ToolAnswered: ("output",),
+}
+
+
+_KEYS: dict[type[Word], str] = {PressAsked: "keys", PressKeys: "keys"}
+"""Texts that are numbers by nature; but those of a sealed entry stay sealed."""
+
+
+def encode(word: Word, hidden: Callable[[str], str] = str) -> bytes:
+    """The line of a word that is not audio, without its times. `hidden`: a text without what is nobody's business."""
+    abridge = _ABRIDGED.get(type(word))
+    masked = _masked(word, hidden)
+    return json.encode(masked if abridge is None else abridge(masked))
+
+
+def _masked(word: Word, hidden: Callable[[str], str]) -> Word:
+    masked: dict[str, object] = {}
+    for name in _MAY_HOLD_NUMBERS.get(type(word), ()):
+        text = getattr(word, name)
+        if isinstance(text, str):
+            masked[name] = without_numbers(hidden(text))
+        else:
+            masked[name] = {
+                without_numbers(hidden(key)): without_numbers(hidden(value)) for key, value in text.items()
+            }
+    if (name := _KEYS.get(type(word), "")) and isinstance(text := getattr(word, name), str):
+        masked[name] = hidden(text)
+    return structs.replace(word, **masked) if masked else word

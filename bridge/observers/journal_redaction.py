@@ -1,0 +1,105 @@
+"""What a journal does not tell: keys typed under a seal, and the digits of a sealed entry wherever they turn up.
+
+A key may be told before it is known that its entry is sealed, because it was typed ahead; the lines from the first key
+of an open entry on are kept until the entry is over, to be told again without keys.
+"""
+
+import re
+from collections import deque
+from typing import NamedTuple
+
+from msgspec import structs
+
+from bridge.core.sensitive_entries import SealedEntries
+from bridge.vocabulary.commands import EnterDigits, SealKeys, TypeDigit
+from bridge.vocabulary.events import DigitPressed, EntryEnd, Word
+
+MASK = "•"
+
+MOST_KEPT_BYTES = 65_536
+"""Of lines since the first key of an open entry: an entry takes seconds. The oldest go."""
+
+_KEY = re.compile(rb'("what":"(?:DigitPressed|TypeDigit)","digit":")[^"]*')
+
+
+class _Line(NamedTuple):
+    kind: type[Word] | None
+    text: bytes
+
+
+class Tail(NamedTuple):
+    """The last lines that were told, and what they should be. `length`: theirs so far, in bytes."""
+
+    lines: int
+    length: int
+    retold: list[bytes]
+
+
+class JournalKeys:
+    """One call's, told of every word in order."""
+
+    def __init__(self) -> None:
+        self._sealed = False
+        self._typed_under_seal = False  # in the open entry
+        self._entries = SealedEntries()
+        self._kept: deque[_Line] = deque()
+        self._kept_bytes = 0
+
+    def without_keys(self, word: Word) -> Word:
+        """The word as it may be told."""
+        match word:
+            case SealKeys(sealed):
+                self._sealed = sealed
+            case DigitPressed() | TypeDigit() if self._sealed:
+                self._typed_under_seal = True
+                return structs.replace(word, digit=MASK)
+            case EnterDigits():
+                return self._entered(word)
+        return word
+
+    def _entered(self, entry: EnterDigits) -> EnterDigits:
+        self._forget(entry)
+        is_secret = bool(entry.sealed) or self._sealed or self._typed_under_seal
+        self._typed_under_seal = False
+        if is_secret:  # one that was begun under a seal which is off by now has no name
+            name = entry.sealed or MASK * len(entry.digits)
+            self._entries.add(structs.replace(entry, sealed=name))
+        return structs.replace(entry, digits=MASK * len(entry.digits)) if is_secret else entry
+
+    def hidden(self, text: str) -> str:
+        """A text with the names of sealed entries in place of their digits."""
+        return self._entries.closed(text)
+
+    # What was told too early
+
+    def told(self, kind: type[Word] | None, line: bytes) -> None:
+        """A line was told, as it stands in the journal."""
+        is_key = kind in (DigitPressed, TypeDigit) and not self._sealed
+        if not self._kept and not is_key:
+            return
+        self._kept.append(_Line(kind, line))
+        self._kept_bytes += len(line)
+        while self._kept_bytes > MOST_KEPT_BYTES:
+            self._kept_bytes -= len(self._kept.popleft().text)
+
+    def take_back(self) -> Tail:
+        """The keys are sealed, and with them those of the entry that is open: what to tell in place of the last lines."""
+        retold = [_KEY.sub(rb"\1" + MASK.encode(), line.text) for line in self._kept]
+        tail = Tail(len(self._kept), self._kept_bytes, retold)
+        self._typed_under_seal |= bool(self._kept)
+        self._clear()
+        return tail
+
+    def _forget(self, entry: EnterDigits) -> None:
+        """Its keys were anybody's business; those that are typed ahead of the next entry may not be."""
+        if entry.reason is not EntryEnd.FULL:
+            self._clear()
+            return
+        entered = len(entry.digits) + bool(entry.terminator)
+        kinds = [line.kind for line in self._kept]
+        if entered >= max(kinds.count(DigitPressed), kinds.count(TypeDigit)):
+            self._clear()
+
+    def _clear(self) -> None:
+        self._kept.clear()
+        self._kept_bytes = 0

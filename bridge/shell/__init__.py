@@ -1,0 +1,1 @@
+"""Sockets, HTTP, tasks and the clock."""

@@ -1,0 +1,176 @@
+"""The way to a remote assistant: a leg that can be spoken into at once, while its connection is still being made.
+
+What is sent before the connection stands waits, and goes out in order when it does. A connection that dies without a
+word is found out by pings.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+from bridge.redaction import without_keys
+from bridge.settings.assistants import UPGRADED, Address, SilentAddress
+from bridge.shell.websocket import Pings, SocketLeg, dial
+from bridge.vocabulary.contracts import Lost, Message, Receive, WireMessage
+from bridge.vocabulary.errors import CallRefused
+
+DIAL_TIMEOUT_S = 5.0
+"""Name, connection, TLS and upgrade together; nobody listens to silence for longer."""
+
+PINGS = Pings(idle_s=2.5, answer_s=2.5)
+"""An assistant says nothing while the caller speaks, so its silence proves nothing: it is asked.
+
+A connection that was cut somewhere on the way is known to be dead after five seconds. To wait less for the answer
+would part with an assistant for a hole in the network that the call survives.
+"""
+
+MAX_MESSAGE_BYTES = 16_777_216
+"""A piece of a reply may be a megabyte and more, if it is sent as fast as it is made."""
+
+MOST_WAITING = 1_024
+MOST_WAITING_BYTES = 1_048_576
+"""What may wait for the connection: settings, and the words so far where an assistant takes over in mid-call.
+
+The caller's audio is not among it. More than this is a fault, and costs the leg.
+"""
+
+MEANINGS = {
+    401: "the key is missing, or not accepted",
+    403: "the key may not use this, or not from here",
+    404: "no such address, or no such model",
+    429: "too many requests, or the quota is used up",
+}
+
+PASSING = frozenset({408, 409, 425, 429})
+"""Refusals that a second try may not meet; so are those from 500 on."""
+
+
+class DialledLeg:
+    """One WebSocket to come. After `close`, `lost` is not called any more; nor is it ever from inside a call of ours."""
+
+    def __init__(
+        self, address: Address, receive: Receive, lost: Lost, timeout_s: float, tls: ssl.SSLContext
+    ) -> None:
+        self.send: Callable[[Message], None] = self._wait_with
+        """Send one message, or have it wait for the connection; after the end it is dropped."""
+        self._receive = receive
+        self._lost = lost
+        self._tells_upgrade = isinstance(address, SilentAddress)
+        self._waiting: list[WireMessage] = []
+        self._waiting_bytes = 0
+        self._socket: SocketLeg | None = None
+        self._over = False
+        self._telling: asyncio.Handle | None = None
+        self.task = asyncio.create_task(self._carry(address, timeout_s, tls))
+        """As long as there is a connection, or may be one. Cancelled, it drops the connection."""
+
+    @property
+    def over(self) -> bool:
+        """It was closed, or is lost."""
+        return self._over
+
+    @property
+    def stalled(self) -> bool:
+        """The peer reads too slowly, or cannot read yet."""
+        return self._socket is None or self._socket.stalled
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close after what was sent; a connection that does not stand yet is given up."""
+        if self._telling is not None:
+            self._telling.cancel()
+        if not self._over:
+            self._end()
+            if self._socket is None:
+                self.task.cancel()
+            else:
+                self._socket.close(code, reason)
+
+    async def _carry(self, address: Address, timeout_s: float, tls: ssl.SSLContext) -> None:
+        try:
+            socket = await dial(
+                address.url,
+                self._receive,
+                self._lose,
+                headers=address.headers,
+                connected=self._stand,
+                timeout_s=timeout_s,
+                max_message_bytes=MAX_MESSAGE_BYTES,
+                pings=PINGS,
+                tls=tls,
+            )
+        except CallRefused as refusal:
+            self._lose(*loss(refusal))
+            return
+        try:
+            await socket.gone()
+        finally:
+            socket.abort()
+            await socket.gone()
+
+    def _stand(self, socket: SocketLeg) -> None:
+        if self._over:
+            socket.abort()
+            return
+        self._socket = socket
+        self.send = socket.send
+        for message in self._waiting:
+            socket.send(message)
+        self._waiting.clear()
+        if self._tells_upgrade:
+            self._receive(UPGRADED)
+
+    def _wait_with(self, message: Message) -> None:
+        assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
+        self._waiting.append(message)
+        self._waiting_bytes += len(message)
+        if len(self._waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES:
+            self._lose(1011, "too much was sent before the connection stood")
+            self.task.cancel()
+
+    def _lose(self, code: int, reason: str) -> None:
+        if not self._over:
+            self._end()
+            told = without_keys(reason)  # a server may quote the key that it refuses
+            self._telling = asyncio.get_running_loop().call_soon(self._lost, code, told)
+
+    def _end(self) -> None:
+        self._over = True
+        self._waiting.clear()
+        self.send = _drop
+
+
+def _drop(_message: Message) -> None:
+    """To a leg that is over."""
+
+
+def loss(refusal: CallRefused) -> tuple[int, str]:
+    """The close code and reason that stand for a connection that was not to be had."""
+    status = refusal.status
+    if status is None:
+        return 1006, str(refusal)
+    meaning = MEANINGS.get(status)
+    reason = f"{refusal}: {meaning}" if meaning else str(refusal)
+    return 1013 if status in PASSING or status >= 500 else 1008, reason
+
+
+class Dialler:
+    """Opens legs, and owns them until they are gone. `tls` verifies wss; by default with the system's authorities."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls or ssl.create_default_context()  # once: it reads files for as long as a frame lasts
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def dial(
+        self, address: Address, receive: Receive, lost: Lost, *, timeout_s: float = DIAL_TIMEOUT_S
+    ) -> DialledLeg:
+        """A leg at once, and its connection as soon as may be. `lost` is called later, if at all."""
+        leg = DialledLeg(address, receive, lost, timeout_s, self._tls)
+        self._tasks.add(leg.task)
+        leg.task.add_done_callback(self._tasks.discard)
+        return leg
+
+    async def aclose(self) -> None:
+        """Drop every connection that stands or is being made."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

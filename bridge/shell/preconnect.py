@@ -1,0 +1,125 @@
+"""Connections to assistants, made while the phone still rings: opened at the webhook, claimed by the call.
+
+Nothing is sent before the claim, and what arrives is held unread. A connection that is lost, or that says too much,
+before anyone claims it is forgotten: the call then dials as if there had been none.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from bridge.settings.assistants import Address
+from bridge.vocabulary.contracts import Leg, Lost, Message, Receive
+
+Dial = Callable[[Address, Receive, Lost], Leg]
+
+CLAIM_WITHIN_S = 30.0
+"""From the webhook to the media socket; who has hung up meanwhile claims nothing."""
+
+MOST_UNCLAIMED = 100
+"""Calls that ring at a time. Above that, a call dials when it is answered."""
+
+MOST_HELD = 32
+MOST_HELD_BYTES = 262_144
+"""For each connection. An assistant that was told nothing says hardly more than that it is there."""
+
+log = structlog.get_logger()
+
+
+class _Unclaimed:
+    """One connection. `forget` is called with the reason when nobody should claim it any more."""
+
+    leg: Leg
+    expiry: asyncio.TimerHandle
+
+    def __init__(self, forget: Callable[[str], None]) -> None:
+        self._forget = forget
+        self._held: list[Message] = []
+        self._held_bytes = 0
+        self._take: Receive = self._hold
+        self._lost: Lost | None = None
+
+    def receive(self, message: Message) -> None:
+        self._take(message)
+
+    def lost(self, code: int, reason: str) -> None:
+        if self._lost is None:
+            self._forget(f"{code} {reason}")
+        else:
+            asyncio.get_running_loop().call_soon(self._lost, code, reason)  # behind what was held
+
+    def claim(self, receive: Receive, lost: Lost) -> Leg:
+        self._lost = lost
+        asyncio.get_running_loop().call_soon(self._hand_over, receive)
+        return self.leg
+
+    def _hold(self, message: Message) -> None:
+        self._held.append(message)
+        self._held_bytes += len(message) if isinstance(message, (str, bytes)) else 0
+        if self._lost is None and (len(self._held) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES):
+            self._forget("it said too much")
+
+    def _hand_over(self, receive: Receive) -> None:
+        self._take = receive
+        for message in self._held:
+            receive(message)
+        self._held.clear()
+
+
+class Preconnections:
+    """The connections that wait for their call. `dial` never calls back from inside."""
+
+    def __init__(self, dial: Dial, *, within_s: float = CLAIM_WITHIN_S, most: int = MOST_UNCLAIMED) -> None:
+        self._dial = dial
+        self._within_s = within_s
+        self._most = most
+        self._unclaimed: dict[tuple[str, str], _Unclaimed] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._unclaimed)
+
+    def open(self, call: str, assistant: str, address: Address) -> None:
+        """Dial now, for this call. Once is enough: a webhook that is asked again changes nothing."""
+        key = call, assistant
+        if key in self._unclaimed:
+            return
+        if len(self._unclaimed) >= self._most:
+            log.warning("not connected ahead of the call", call=call, assistant=assistant, waiting=self._most)
+            return
+
+        def forget(why: str) -> None:
+            log.info("= connection ahead of the call dropped", call=call, assistant=assistant, reason=why)
+            self._drop(key)
+
+        unclaimed = self._unclaimed[key] = _Unclaimed(forget)
+        unclaimed.leg = self._dial(address, unclaimed.receive, unclaimed.lost)
+        unclaimed.expiry = asyncio.get_running_loop().call_later(self._within_s, forget, "nobody claimed it")
+
+    def claim(self, call: str, assistant: str, receive: Receive, lost: Lost) -> Leg | None:
+        """The connection that was opened for this call, or what is becoming of it; None: dial.
+
+        What it has said so far reaches `receive` soon, not from in here.
+        """
+        unclaimed = self._unclaimed.pop((call, assistant), None)
+        if unclaimed is None:
+            return None
+        unclaimed.expiry.cancel()
+        return unclaimed.claim(receive, lost)
+
+    def forget(self, call: str) -> None:
+        """Drop those of this call: it is over."""
+        for key in [key for key in self._unclaimed if key[0] == call]:
+            self._drop(key)
+
+    def close(self) -> None:
+        """Drop them all."""
+        for key in list(self._unclaimed):
+            self._drop(key)
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        unclaimed = self._unclaimed.pop(key)
+        unclaimed.expiry.cancel()
+        unclaimed.leg.close()

@@ -1,0 +1,123 @@
+"""Sends requests to the carriers' REST APIs, and again where their rule says so.
+
+Redirects are not followed, and no cookies kept: the headers hold a key, which is for that server only.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from bridge.carriers.shared.rest import ApiAnswer, ApiRequest, NoAnswer, Tries
+from bridge.shell.session import clock
+from bridge.vocabulary.errors import CarrierRefused
+
+MOST_BODY_BYTES = 262_144
+"""Of an answer; it holds one call, about 2 kB. The rest is not read."""
+
+MOST_CONNECTIONS = 100
+"""At once; more tries wait for one of them. At a fifth of a second each they carry 500 commands a second."""
+
+log = structlog.get_logger()
+
+_Try = asyncio.Task[ApiAnswer | NoAnswer]
+
+
+class ApiClient:
+    """One for a server."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def send(self, request: ApiRequest) -> Mapping[str, Any]:
+        """The data of the answer. Raises `CarrierRefused`; the log knows of it."""
+        try:
+            return _data(request, await self._outcome(request))
+        except CarrierRefused as refused:
+            log.warning(
+                "< a carrier refused",
+                call=request.call,
+                command=request.command,
+                status=refused.status,
+                code=refused.code,
+                why=str(refused),
+            )
+            raise
+
+    async def aclose(self) -> None:
+        """Drop the connections. Nothing more is sent, also for who still waits for an answer."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+
+    async def _outcome(self, request: ApiRequest) -> ApiAnswer | NoAnswer:
+        tries = Tries(request.rule, clock(), random.random)
+        under_way: set[_Try] = set()
+        try:
+            while not (self._closed or tries.is_over(now := clock())):
+                if tries.again_at is not None and now >= tries.again_at:
+                    if under_way:
+                        log.info("> no answer yet, sent again", call=request.call, command=request.command)
+                    under_way.add(asyncio.create_task(self._try(request), name=f"try {request.command}"))
+                    tries.sent(now)
+                ended, under_way = await _first_of(under_way, tries.deadline() - now)
+                for task in ended:
+                    tries.came(task.result(), clock())
+            return tries.outcome()
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _try(self, request: ApiRequest) -> ApiAnswer | NoAnswer:
+        try:
+            async with self._connections().request(
+                request.method,
+                URL(request.url, encoded=True),  # as it is: a call's name may have a slash in it
+                headers=request.headers,
+                data=request.body or None,
+                allow_redirects=False,
+            ) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return ApiAnswer(response.status, headers, await _body(response))
+        except (aiohttp.ClientError, OSError) as error:
+            log.info("= a try failed", call=request.call, command=request.command, error=type(error).__name__)
+            never_sent = isinstance(error, aiohttp.ClientConnectorError)
+            return NoAnswer.UNREACHABLE if never_sent else NoAnswer.LOST
+
+    def _connections(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the rule knows
+                headers={"User-Agent": "voicebridge"},
+            )
+        return self._session
+
+
+def _data(request: ApiRequest, outcome: ApiAnswer | NoAnswer) -> Mapping[str, Any]:
+    if isinstance(outcome, NoAnswer):
+        server = URL(request.url, encoded=True).authority
+        raise CarrierRefused(f"{request.carrier}, {request.command}: {outcome.value} ({server})")
+    return request.read(outcome)
+
+
+async def _first_of(tasks: set[_Try], seconds: float) -> tuple[set[_Try], set[_Try]]:
+    """Those that have ended and those that have not, once one has, or so much time."""
+    if tasks:
+        return await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.sleep(seconds)
+    return set(), set()
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    while len(body) < MOST_BODY_BYTES and (chunk := await response.content.readany()):
+        body += chunk
+    return bytes(body[:MOST_BODY_BYTES])

@@ -1,0 +1,114 @@
+"""The server: one port for webhooks, media sockets and health, and a quiet end.
+
+Routes: those of `webhooks`, GET /healthz, GET /readyz; media sockets as in `reception`.
+"""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import web
+
+from bridge.config.settings import Settings
+from bridge.shell import websocket as network
+from bridge.shell.admission import MEDIA_PATHS, Reception
+from bridge.shell.front_door import FrontDoor
+from bridge.shell.switchboard import Switchboard
+from bridge.shell.webhooks.telnyx import TelnyxWebhooks
+from bridge.shell.webhooks.twilio import TwilioWebhooks
+
+log = structlog.get_logger()
+
+
+class Server:
+    """What one process serves. Enter `running` to open the port."""
+
+    def __init__(self, settings: Settings) -> None:
+        settings.check_doors()
+        settings.check_folders()
+        settings.telnyx.check()
+        self._tls = settings.tls()
+        self._settings = settings
+        self._switchboard = Switchboard(settings)
+        self.reception = Reception(settings, self._switchboard)
+        open_doors = settings.security.allow_unauthenticated
+        self._webhooks = (
+            TwilioWebhooks(settings.twilio, self.reception, open_doors=open_doors),
+            TelnyxWebhooks(settings.telnyx, self.reception, open_doors=open_doors),
+        )
+        self.port = settings.port
+        """The port that is open; the system's choice where the settings say 0."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Server"]:
+        """The port is open inside; at the end calls that go on are closed after their last words."""
+        runner = web.AppRunner(self._routes(), access_log=None, shutdown_timeout=1.0, lingering_time=0.5)
+        await runner.setup()
+        assert runner.server is not None
+        http = runner.server
+        try:
+            listener = await network.listen(
+                lambda: FrontDoor(MEDIA_PATHS, lambda: network.accept(self.reception.admit), http),
+                self._settings.host,
+                self._settings.port,
+                self._tls,
+            )
+            self.port = listener.sockets[0].getsockname()[1]
+            self.reception.told_url = self._settings.told_url(self.port)
+            try:
+                yield self
+            finally:
+                # the port is still open: whoever comes is told that we are closing
+                await self.reception.drain()
+                listener.close()
+        finally:
+            for webhooks in self._webhooks:
+                await webhooks.aclose()
+            await self._switchboard.aclose()
+            await runner.cleanup()
+
+    def _routes(self) -> web.Application:
+        app = web.Application(client_max_size=65_536)
+        app.on_response_prepare.append(_one_request_a_connection)
+        for webhooks in self._webhooks:
+            app.add_routes(webhooks.routes())
+        app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
+        return app
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "calls": self.reception.calls})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        calls = self.reception.calls
+        if self.reception.closing:
+            return web.json_response({"status": "draining", "calls": calls}, status=503)
+        answer: dict[str, object] = {"status": "ready", "calls": calls}
+        if faults := self.reception.readiness.faults:
+            # still ready: a call is how it is found out that they are mended
+            answer |= {"status": "degraded", "assistants": faults}
+        return web.json_response(answer)
+
+
+async def _one_request_a_connection(_request: web.Request, response: web.StreamResponse) -> None:
+    """The front door looks at the first request of a connection only."""
+    response.headers["Connection"] = "close"
+    response.force_close()
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Server(settings).running() as server:
+        gc.collect()
+        gc.freeze()  # what is loaded now stays; the collector need not look at it again
+        for doubt in settings.doubts():
+            log.warning("= doubtful settings", reason=doubt)
+        log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
+        await stop.wait()
+        log.info("= draining", calls=server.reception.calls)

@@ -1,0 +1,387 @@
+"""The waist: a `SocketLeg` is one WebSocket to one peer, dialled or accepted; nothing above knows picows.
+
+Callbacks are synchronous and on the event loop: `receive` gets each whole message, `lost` is called once, with the
+close code and reason (1006 where the peer gave none). picows parses frames; what it leaves open is checked here:
+UTF-8, reserved bits, fragments (RFC 6455, 5.2, 5.4, 8.1).
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import aiofastnet
+import picows
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # the compiled class has no stub
+from picows.url import parse_url
+
+from bridge.vocabulary.contracts import Lost, Message, WireMessage
+from bridge.vocabulary.errors import CallRefused, ConfigurationError
+
+MAX_MESSAGE_BYTES = 65_536
+"""A carrier's message holds 20 ms of audio; far above that is no carrier."""
+
+READ_BUFFER_BYTES = 4_096
+"""At first; it grows with what comes. A hundred calls should not hold megabytes for frames of 300 bytes."""
+
+CLOSE_REASON_BYTES = 123
+"""What a close frame holds beside its code (RFC 6455, 5.5)."""
+
+CLOSE_TIMEOUT_S = 5.0
+"""A peer that does not answer our close frame is cut off after this."""
+
+PARTING_S = 0.5
+"""After the last close frame: a peer that does not read what is left keeps us no longer."""
+
+STALL_TIMEOUT_S = 10.0
+"""A peer that reads nothing for this long, with its socket full, is as good as gone ..."""
+
+MOST_UNREAD_BYTES = 4_194_304
+"""... and so is one that lets this much wait: six minutes of a reply."""
+
+SENDABLE_CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+"""RFC 6455, 7.4; the others are only spoken of."""
+
+UPGRADE_TIMEOUT_S = 5.0
+"""From the connection to a whole upgrade request."""
+
+PICOWS_LOG = logging.getLogger("picows")
+PICOWS_LOG.setLevel(logging.ERROR)  # a line for each connection would be ours to write
+
+
+TEXT, BINARY = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY
+CONTINUATION, CLOSE, PONG = picows.WSMsgType.CONTINUATION, picows.WSMsgType.CLOSE, picows.WSMsgType.PONG
+
+
+class Pings(NamedTuple):
+    """Is the peer still there? After `idle_s` without a word it is asked, and has `answer_s` to say anything at all.
+
+    `answer_s` is at most `idle_s`.
+    """
+
+    idle_s: float
+    answer_s: float
+
+
+class SocketLeg(picows.WSListener):
+    """One WebSocket. Messages longer than `max_message_bytes` close it with 1009."""
+
+    def __init__(
+        self,
+        receive: Callable[[WireMessage], None],
+        lost: Lost,
+        connected: Callable[["SocketLeg"], None] | None = None,
+        *,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+    ) -> None:
+        self._receive = receive
+        self._lost = lost
+        self._connected = connected
+        self._max_message_bytes = max_message_bytes
+        self._fragments: list[bytes] = []
+        self._fragments_weigh = 0
+        self._fragmented_type = TEXT
+        self._transport: picows.WSTransport | None = None
+        self._cut_off: asyncio.TimerHandle | None = None
+        self.stalled = False
+        """The peer reads too slowly, its socket is full."""
+        self._pinged = False
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait in this process for the peer to read."""
+        return self._transport.underlying_transport.get_write_buffer_size() if self._transport else 0
+
+    def send(self, message: Message) -> None:
+        """Write one message; after a close it is dropped. Never waits."""
+        if self._transport is not None:
+            assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
+            self._transport.send(TEXT if isinstance(message, str) else BINARY, message)
+            if self._cut_off is not None and self.backlog > MOST_UNREAD_BYTES:
+                self.abort()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the closing handshake; `lost` follows when it is done, or after `CLOSE_TIMEOUT_S`."""
+        transport = self._transport
+        if transport is None or transport.is_disconnected:
+            return
+        if not transport.is_close_frame_sent:
+            transport.send_close(picows.WSCloseCode(code), _cut(reason))
+            self._cut_off_in(CLOSE_TIMEOUT_S)
+        elif self._cut_off is None:  # picows parts, once the peer has read what is left
+            self._cut_off_in(PARTING_S)
+
+    def abort(self) -> None:
+        """Drop the connection with nothing said."""
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+
+    async def gone(self) -> None:
+        """Until `lost` was called."""
+        assert self._transport is not None, "the upgrade is done"
+        with suppress(Exception):  # a breach or a fault of which the log knows already
+            await self._transport.wait_disconnected()
+
+    def on_ws_connected(self, transport: picows.WSTransport) -> None:
+        """picows: the upgrade is done."""
+        self._transport = transport
+        if self._connected is not None:
+            self._connected(self)
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        """picows: one frame, valid only during this call."""
+        kind = frame.msg_type
+        if transport.is_close_frame_sent and kind is not CLOSE:
+            return
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self._refuse(1002, "reserved bits are set and no extension was agreed")
+        elif kind is TEXT and frame.fin and not self._fragments:
+            try:
+                text = frame.get_payload_as_utf8_text()
+            except UnicodeDecodeError:
+                self._refuse(1007, "text that is not UTF-8")
+            else:
+                self._receive(text)
+        elif kind is CLOSE:
+            self._answer_close(transport, frame)
+        elif kind is not PONG:  # pings are answered by picows
+            self._assemble(kind, frame)
+
+    def _assemble(self, kind: picows.WSMsgType, frame: picows.WSFrame) -> None:
+        if (kind is CONTINUATION) is not bool(self._fragments):
+            self._refuse(1002, "fragments out of order")
+            return
+        if kind is not CONTINUATION:
+            self._fragmented_type = kind
+        self._fragments.append(frame.get_payload_as_bytes())
+        self._fragments_weigh += max(1, frame.payload_size)  # empty ones are not for free
+        if self._fragments_weigh > self._max_message_bytes:
+            self._refuse(1009, "the message is too long")
+        elif frame.fin:
+            whole = b"".join(self._fragments)
+            self._fragments.clear()
+            self._fragments_weigh = 0
+            if self._fragmented_type is BINARY:
+                self._receive(whole)
+                return
+            try:
+                text = whole.decode()
+            except UnicodeDecodeError:
+                self._refuse(1007, "text that is not UTF-8")
+            else:
+                self._receive(text)
+
+    def _refuse(self, code: int, reason: str) -> None:
+        """Fail the connection because the peer broke the protocol (RFC 6455, 7.1.7)."""
+        assert self._transport is not None
+        self._transport.send_close(picows.WSCloseCode(code), reason)
+        self._part(self._transport)
+
+    def _answer_close(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        if not transport.is_close_frame_sent:
+            code = frame.get_close_code()
+            transport.send_close(code if code.value in SENDABLE_CLOSE_CODES else picows.WSCloseCode.OK)
+        self._part(transport)
+
+    def _part(self, transport: picows.WSTransport) -> None:
+        self._cut_off_in(PARTING_S)
+        transport.disconnect()
+
+    def send_user_specific_ping(self, transport: picows.WSTransport) -> None:
+        """picows: the peer was silent for long."""
+        self._pinged = True
+        transport.send_ping()
+
+    def is_user_specific_pong(self, frame: picows.WSFrame) -> bool:
+        """picows: the first frame after a ping. A pong may queue behind much audio; any word is an answer."""
+        self._pinged = False
+        if frame.msg_type is PONG:
+            return True
+        if self._transport is not None:
+            self._transport.notify_user_specific_pong_received()
+        return False
+
+    def pause_writing(self) -> None:
+        """picows: the peer reads too slowly and its socket is full."""
+        self.stalled = True
+        if self._cut_off is None:
+            self._cut_off_in(STALL_TIMEOUT_S)
+
+    def resume_writing(self) -> None:
+        """picows: the peer reads again."""
+        self.stalled = False
+        if self._transport is not None and not self._transport.is_close_frame_sent:
+            self._keep()
+
+    def _cut_off_in(self, seconds: float) -> None:
+        self._keep()
+        self._cut_off = asyncio.get_running_loop().call_later(seconds, self.abort)
+
+    def _keep(self) -> None:
+        if self._cut_off is not None:
+            self._cut_off.cancel()
+            self._cut_off = None
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        """picows: the connection is gone."""
+        self._keep()
+        handshake = transport.close_handshake
+        received = handshake.recv if handshake else None
+        if received is not None and received.code.value:
+            self._lost(received.code.value, received.reason or "")
+        elif self._pinged:
+            self._lost(1006, "no answer to a ping")
+        elif handshake is not None and handshake.sent is not None:
+            self._lost(handshake.sent.code.value, handshake.sent.reason)
+        else:
+            self._lost(1006, "the connection broke")
+
+
+def _cut(reason: str) -> str:
+    return reason.encode()[:CLOSE_REASON_BYTES].decode(errors="ignore")
+
+
+async def dial(
+    url: str,
+    receive: Callable[[WireMessage], None],
+    lost: Lost,
+    *,
+    headers: Mapping[str, str] | None = None,
+    connected: Callable[["SocketLeg"], None] | None = None,
+    timeout_s: float = 5.0,
+    max_message_bytes: int = 1_048_576,
+    pings: Pings | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> SocketLeg:
+    """Open a WebSocket to `url` (ws or wss). Raises `CallRefused` with the reason in words, none of them secret.
+
+    `connected` is called with the leg at the end of the upgrade, before the first message.
+    The certificate is verified by `tls`, or by the system's authorities. Redirects are not followed: the headers hold
+    a key, which is for this server only.
+    """
+    leg = SocketLeg(receive, lost, connected, max_message_bytes=max_message_bytes)
+    try:
+        async with asyncio.timeout(timeout_s):
+            answered = await _upgrade(url, leg, headers or {}, max_message_bytes, pings, tls)
+    except TimeoutError:
+        raise CallRefused(f"no answer within {timeout_s:g} s") from None
+    except picows.WSHandshakeError as error:
+        status = _status(error)
+        if status is None or status == HTTPStatus.SWITCHING_PROTOCOLS:
+            raise CallRefused("no WebSocket there: what answered does not speak it") from error
+        raise CallRefused(f"the upgrade was refused with HTTP {status}", status=status) from error
+    except OSError as error:
+        raise CallRefused(f"no WebSocket there: {error}") from error
+    except (ValueError, picows.WSError):  # their texts quote the address
+        raise CallRefused("no WebSocket there: an address is ws://HOST:PORT/PATH, or wss://") from None
+    if not answered:
+        raise CallRefused("no WebSocket there: the connection was closed")
+    return leg
+
+
+async def _upgrade(
+    url: str,
+    leg: SocketLeg,
+    headers: Mapping[str, str],
+    max_message_bytes: int,
+    pings: Pings | None,
+    tls: ssl.SSLContext | None,
+) -> bool:
+    """As `picows.ws_connect` does, but what is given up is closed at once. False: the peer closed without an answer."""
+    if not all(text.isprintable() for header in headers.items() for text in header):
+        raise CallRefused("a header of the upgrade has a line break in it, or the like")
+    to = parse_url(url)
+    if to.is_secure:
+        tls = tls or ssl.create_default_context()
+    host = to.netloc.rpartition("@")[2]
+    protocol = _protocol(lambda: leg, max_message_bytes, pings, host, to.resource_name, headers)
+    try:
+        await aiofastnet.create_connection(
+            asyncio.get_running_loop(), lambda: protocol, to.host, to.port, ssl=tls if to.is_secure else None
+        )
+        await protocol.wait_until_handshake_complete()
+    except BaseException:  # cancelled too
+        if protocol.transport is not None:
+            protocol.transport.disconnect(graceful=False)
+        raise
+    return protocol.listener is not None
+
+
+def _status(error: picows.WSHandshakeError) -> int | None:
+    """What the peer answered the upgrade with, also where it is no status that Python knows (Cloudflare's 52x)."""
+    if error.response is not None:
+        return int(error.response.status)
+    match (error.raw_header or b"").split(maxsplit=2):
+        case [version, digits, *_] if version.startswith(b"HTTP/") and digits.isdigit() and len(digits) == 3:
+            return int(digits)
+    return None
+
+
+def accept(
+    answer: Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus],
+    *,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+) -> asyncio.BufferedProtocol:
+    """The server's side of one connection. `answer` gets the path and headers of the upgrade, before it is granted.
+
+    What it returns is the leg that the connection becomes, or the status that refuses it.
+    """
+
+    def choose(request: picows.WSUpgradeRequest) -> picows.WSListener | picows.WSUpgradeResponseWithListener:
+        leg = answer(request.path.decode("latin-1"), request.headers)
+        if isinstance(leg, SocketLeg):
+            return leg
+        refusal = picows.WSUpgradeResponse.create_error_response(leg, leg.phrase.encode())
+        return picows.WSUpgradeResponseWithListener(refusal, None)
+
+    protocol: asyncio.BufferedProtocol = _protocol(choose, max_message_bytes)  # it speaks too often for pings
+    return protocol
+
+
+def _protocol(
+    listener: Callable[..., Any],
+    max_message_bytes: int,
+    pings: Pings | None = None,
+    host: str | None = None,  # with what follows it is a client's
+    path: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    return WSProtocol(
+        host,
+        path,
+        host is not None,
+        listener,
+        PICOWS_LOG,
+        True,  # an exception in a callback closes the leg
+        UPGRADE_TIMEOUT_S if host is None else None,  # who dials has a time limit for all of it
+        pings is not None,
+        *(pings or (1.0, 1.0)),
+        picows.WSAutoPingStrategy.PING_WHEN_IDLE,
+        True,  # pongs
+        max_message_bytes,
+        headers,
+        READ_BUFFER_BYTES,
+    )
+
+
+async def listen(
+    protocol: Callable[[], asyncio.BaseProtocol], host: str, port: int, tls: ssl.SSLContext | None
+) -> asyncio.Server:
+    """Open a port; `ConfigurationError` if it cannot be had.
+
+    On aiofastnet's transports, picows's own, a frame costs about a quarter less than on the loop's.
+    """
+    try:
+        return await aiofastnet.create_server(
+            asyncio.get_running_loop(),
+            protocol,
+            host,
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=UPGRADE_TIMEOUT_S if tls else None,
+        )
+    except OSError as error:
+        raise ConfigurationError(f"host = {host!r}, port = {port}: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""Simulated carriers: their media streams, webhooks and REST APIs."""

@@ -1,0 +1,122 @@
+"""Delivers webhooks: those of one call in their order, again where that is due, and with the faults that are asked for.
+
+Wire: Telnyx, "Receiving webhooks". What is delivered and when it is tried again, `webhooks` decides.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple
+
+import aiohttp
+from yarl import URL
+
+from bridge.simulators.carriers.telnyx.acts import Tell
+from bridge.simulators.carriers.telnyx.injected_faults import Faults
+from bridge.simulators.carriers.telnyx.webhooks import Signer, envelope, is_delivered, is_retried
+
+HELD_S = 0.05
+"""A webhook that another one is to overtake waits no longer than this."""
+
+
+class Delivery(NamedTuple):
+    """One try. `status`: None where no answer came in time; `last`: it is not tried again."""
+
+    event: Mapping[str, Any]
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+    attempt: int
+    status: int | None
+    last: bool
+
+    @property
+    def kind(self) -> str:
+        """Such as `call.answered`."""
+        kind: str = self.event["event_type"]
+        return kind
+
+    @property
+    def delivered(self) -> bool:
+        return is_delivered(self.status)
+
+
+class Deliveries:
+    """Those of one server. `spawn` owns the tasks; `tried` is told of each try."""
+
+    def __init__(
+        self,
+        signer: Signer,
+        faults: Faults,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        tried: Callable[[Delivery], None],
+        *,
+        timeout_s: float,
+        attempts: int,
+    ) -> None:
+        self._signer = signer
+        self._faults = faults
+        self._spawn = spawn
+        self._tried = tried
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._attempts = attempts
+        self._last: dict[str, asyncio.Task[None]] = {}
+        self._held: dict[str, asyncio.Event] = {}
+
+    def tell(self, http: aiohttp.ClientSession, act: Tell) -> None:
+        """Deliver one, after those of its call that came before."""
+        call = act.event["payload"]["call_control_id"]
+        if not self._faults.shuffled_webhooks:
+            self._last[call] = self._spawn(self._follow(http, act, self._last.get(call)))
+        elif (held := self._held.pop(call, None)) is not None:
+            self._spawn(self._overtake(http, act, held))
+        else:
+            self._held[call] = held = asyncio.Event()
+            self._spawn(self._hold(http, act, held))
+
+    async def _follow(
+        self, http: aiohttp.ClientSession, act: Tell, before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        await self._deliver(http, act)
+
+    async def _overtake(self, http: aiohttp.ClientSession, act: Tell, held: asyncio.Event) -> None:
+        try:
+            await self._deliver(http, act)
+        finally:
+            held.set()
+
+    async def _hold(self, http: aiohttp.ClientSession, act: Tell, held: asyncio.Event) -> None:
+        call = act.event["payload"]["call_control_id"]
+        await asyncio.wait([overtaken := asyncio.ensure_future(held.wait())], timeout=HELD_S)
+        overtaken.cancel()
+        if self._held.get(call) is held:
+            del self._held[call]
+        await self._deliver(http, act)
+
+    async def _deliver(self, http: aiohttp.ClientSession, act: Tell) -> None:
+        for _ in range(2 if self._faults.duplicate_webhooks else 1):
+            for attempt in range(1, self._attempts + 1):
+                delivery = await self._try(http, act, attempt)
+                self._tried(delivery)
+                if delivery.last:
+                    break
+
+    async def _try(self, http: aiohttp.ClientSession, act: Tell, attempt: int) -> Delivery:
+        body = envelope(act.event, act.url, attempt, unwrapped=self._faults.unwrapped_webhooks)
+        headers = self._signer.headers(body, int(time.time()))
+        status: int | None = None
+        try:
+            async with http.post(
+                URL(act.url, encoded=True),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=self._timeout,
+            ) as response:
+                status = response.status
+        except (TimeoutError, aiohttp.ClientError):
+            pass  # as good as no answer
+        last = attempt == self._attempts or not is_retried(status)
+        return Delivery(act.event, act.url, body, headers, attempt, status, last)

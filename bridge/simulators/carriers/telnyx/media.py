@@ -1,0 +1,303 @@
+"""Telnyx's side of one media stream: what Telnyx sends as text, what it accepts as orders, and what it refuses.
+
+Wire: Telnyx, "Media streaming over WebSockets" and "Stream call media over WebSocket" (AsyncAPI), its error codes
+10000x among them. Numbers that count are strings on the wire. The codecs are `coding`'s; no socket, no clock.
+"""
+
+import secrets
+from base64 import b64encode
+from binascii import a2b_base64
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from uuid import NAMESPACE_OID, uuid4, uuid5
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from bridge.simulators.carriers.contract import Clear, Mark, Order, Play, Refused, Warned
+from bridge.simulators.carriers.telnyx.coding import PCMU, Coding, Mode, unpack_mp3
+from bridge.vocabulary.contracts import WireMessage
+from telecodecs.format import L16_16K, AudioFormat
+
+ERRORS = {
+    100002: "unknown_error",
+    100003: "malformed_frame",
+    100004: "invalid_media",
+    100005: "rate_limit_reached",
+}
+UNKNOWN_ERROR, MALFORMED_FRAME, INVALID_MEDIA, RATE_LIMIT_REACHED = ERRORS
+
+SHORTEST_MS = 20
+LONGEST_MS = 30_000
+"""Of the audio in one message, where the mode is rtp."""
+
+MP3_EVERY_S = 1.0
+
+EPOCH = datetime(2025, 6, 5, 8, 54, 19, tzinfo=UTC)
+"""When a call began, for the time of day on its digits, if nobody says otherwise."""
+
+_ACCOUNT = uuid5(NAMESPACE_OID, "a pretend account")
+
+
+def new_call_control_id() -> str:
+    """As Telnyx gives them: opaque, and not fit for a URL as it is."""
+    return f"v3:{secrets.token_urlsafe(33)}+/="
+
+
+class _Sent(Struct, tag_field="event"):
+    pass
+
+
+class _Token(Struct, rename={"token": "x-telnyx-streaming-auth-token"}):
+    token: str
+
+
+class _Connected(_Sent, tag="connected"):
+    version: str = "1.0.0"
+    connected: _Token | UnsetType = UNSET
+
+
+class _MediaFormat(Struct):
+    encoding: str
+    sample_rate: int
+    channels: int = 1
+
+
+class _StartBody(Struct, rename={"caller": "from", "called": "to"}):
+    user_id: str
+    call_control_id: str
+    call_session_id: str
+    media_format: _MediaFormat
+    caller: str | UnsetType = UNSET
+    called: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    client_state: str | UnsetType = UNSET
+    custom_parameters: Mapping[str, str] | UnsetType = UNSET
+
+
+class _Start(_Sent, tag="start"):
+    sequence_number: str
+    stream_id: str
+    start: _StartBody
+
+
+class _DtmfBody(Struct):
+    digit: str
+
+
+class _Dtmf(_Sent, tag="dtmf"):
+    stream_id: str
+    occurred_at: str
+    sequence_number: str
+    dtmf: _DtmfBody
+
+
+class _MarkBody(Struct):
+    name: str
+
+
+class _MarkSent(_Sent, tag="mark"):
+    stream_id: str
+    sequence_number: str
+    mark: _MarkBody
+
+
+class _Complaint(Struct):
+    code: int
+    title: str
+    detail: str
+
+
+class _Error(_Sent, tag="error"):
+    payload: _Complaint
+    stream_id: str
+
+
+class _StopBody(Struct):
+    user_id: str
+    call_control_id: str
+
+
+class _Stop(_Sent, tag="stop"):
+    sequence_number: str
+    stream_id: str
+    stop: _StopBody
+
+
+class _Received(Struct, tag_field="event"):
+    """Further fields do no harm."""
+
+
+class _MediaBody(Struct):
+    payload: str
+
+
+class _MediaReceived(_Received, tag="media"):
+    media: _MediaBody
+
+
+class _MarkReceived(_Received, tag="mark"):
+    mark: _MarkBody
+
+
+class _ClearReceived(_Received, tag="clear"):
+    pass
+
+
+_write = msgspec.json.Encoder().encode
+_read = msgspec.json.Decoder(_MediaReceived | _MarkReceived | _ClearReceived).decode
+
+
+class PretendTelnyx:
+    """One stream of one call; `bridge.simulators.carriers.contract.PretendCarrier` says what its methods promise.
+
+    `says` is how the caller's audio is sent, `hears` how the server's is taken where `mode` is rtp. `line`: what the
+    caller says, where the network changes it to what is sent: A-law for mu-law, or the other way. `stream_token`: of
+    the frame `connected`. `client_state` is base64. Raises `ConfigurationError` if a codec's library is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        call_control_id: str,
+        call_session_id: str = "",
+        stream_id: str = "",
+        says: Coding = PCMU,
+        hears: Coding = PCMU,
+        mode: Mode = "rtp",
+        line: AudioFormat | None = None,
+        tracks: tuple[str, ...] = ("inbound",),
+        parameters: Mapping[str, str] | None = None,
+        one_way: bool = False,
+        caller: str = "",
+        called: str = "",
+        client_state: str = "",
+        tags: tuple[str, ...] = (),
+        stream_token: str = "",
+        began_at: datetime = EPOCH,
+    ) -> None:
+        self.call_sid = call_control_id
+        self.stream_sid = stream_id or str(uuid4())
+        self.line = line or says.format
+        self.plays = L16_16K if mode == "mp3" else hears.format
+        self.tracks = tracks
+        self.one_way = one_way
+        self.warnings: list[Warned] = []
+        self._mode = mode
+        self._pack = {track: says.pack(self.line) for track in tracks}
+        self._unpack = unpack_mp3() if mode == "mp3" else hears.unpack()
+        self._start = _StartBody(
+            user_id=str(_ACCOUNT),
+            call_control_id=call_control_id,
+            call_session_id=call_session_id or str(uuid5(_ACCOUNT, call_control_id)),
+            media_format=_MediaFormat(says.codec, says.rate_hz),
+            caller=caller or UNSET,
+            called=called or UNSET,
+            tags=tags or UNSET,
+            client_state=client_state or UNSET,
+            custom_parameters=parameters or UNSET,
+        )
+        self._connected = _Connected(connected=_Token(stream_token) if stream_token else UNSET)
+        self._began_at = began_at
+        self._sequence = 0
+        self._chunks = dict.fromkeys(tracks, 0)
+        self._last_mp3 = float("-inf")
+
+    def opening(self) -> list[str]:
+        """connected, start."""
+        start = _Start(self._next(), self.stream_sid, self._start)
+        return [self._text(self._connected), self._text(start)]
+
+    def media(self, track: str, audio: bytes, at_ms: int) -> str:
+        """Written by hand, as Twilio's is."""
+        self._chunks[track] += 1
+        payload = b64encode(self._pack[track](audio)).decode()
+        return (
+            f'{{"event":"media","sequence_number":"{self._next()}","stream_id":"{self.stream_sid}",'
+            f'"media":{{"track":"{track}","chunk":"{self._chunks[track]}","timestamp":"{at_ms}",'
+            f'"payload":"{payload}"}}}}'
+        )
+
+    def digit(self, digit: str, at_ms: int = 0) -> str:
+        """dtmf."""
+        at = self._began_at + timedelta(milliseconds=at_ms)
+        occurred_at = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return self._text(_Dtmf(self.stream_sid, occurred_at, self._next(), _DtmfBody(digit)))
+
+    def mark(self, name: str) -> str:
+        """mark."""
+        return self._text(_MarkSent(self.stream_sid, self._next(), _MarkBody(name)))
+
+    def closing(self) -> str:
+        """stop."""
+        body = _StopBody(self._start.user_id, self._start.call_control_id)
+        return self._text(_Stop(self._next(), self.stream_sid, body))
+
+    def audio_discarded(self) -> None:
+        """A chunk that is thrown away has had its number. Telnyx names no error for it; one is noted, and not sent."""
+        for track in self.tracks:
+            self._chunks[track] += 1
+        if not any(warned.code == UNKNOWN_ERROR for warned in self.warnings):
+            self.warnings.append(Warned(UNKNOWN_ERROR, "the server reads too slowly: audio was discarded"))
+
+    def decode(self, message: WireMessage, now: float = 0.0) -> Order | None:
+        """media, mark, clear; on a one-way stream they are ignored."""
+        if self.one_way:
+            return None
+        if isinstance(message, bytes):
+            return self._refuse(MALFORMED_FRAME, "a binary message")
+        try:
+            received = _read(message)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return self._refuse(MALFORMED_FRAME, str(error))
+        match received:
+            case _MediaReceived():
+                return self._media(received.media.payload, now)
+            case _MarkReceived():
+                return Mark(received.mark.name)
+            case _:
+                return Clear()
+
+    def _media(self, payload: str, now: float) -> Order | None:
+        try:
+            data = a2b_base64(payload, strict_mode=True)
+        except ValueError:
+            return self._refuse(INVALID_MEDIA, "the payload is not base64")
+        match self._mode:
+            case "rtp":
+                return self._rtp(data)
+            case "mp3":
+                return self._mp3(data, now)
+            case _:
+                return None
+
+    def _rtp(self, data: bytes) -> Order:
+        try:
+            audio = self._unpack(data)
+        except ValueError as error:
+            return self._refuse(INVALID_MEDIA, str(error))
+        ms = self.plays.duration_ms(len(audio))
+        if not SHORTEST_MS <= ms <= LONGEST_MS:
+            return self._refuse(INVALID_MEDIA, f"{ms:g} ms of audio; 20 ms to 30 s is right")
+        return Play(audio)
+
+    def _mp3(self, data: bytes, now: float) -> Order | None:
+        """What is no MP3 file is not heard, and nothing is said of it."""
+        if now - self._last_mp3 < MP3_EVERY_S:
+            return self._refuse(RATE_LIMIT_REACHED, "more than one MP3 file in a second")
+        self._last_mp3 = now
+        try:
+            return Play(self._unpack(data))
+        except ValueError:
+            return None
+
+    def _refuse(self, code: int, why: str) -> Refused:
+        self.warnings.append(Warned(code, why))
+        return Refused(self._text(_Error(_Complaint(code, ERRORS[code], why), self.stream_sid)))
+
+    def _next(self) -> str:
+        self._sequence += 1
+        return str(self._sequence)
+
+    def _text(self, message: _Sent) -> str:
+        return _write(message).decode()

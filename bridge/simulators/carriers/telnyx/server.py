@@ -1,0 +1,187 @@
+"""The pretend Telnyx's server: its REST API, its media streams and its webhooks, in the shell of `fake_carrier`.
+
+Base `http://host:port/v2`, as the real one's. What a request does, `exchange` decides.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import structlog
+from aiohttp import web
+from msgspec import json
+
+from bridge.simulators.carriers.server import CALLED, CALLER, Shell
+from bridge.simulators.carriers.telnyx.acts import (
+    Act,
+    AnswerStream,
+    Command,
+    EndStream,
+    OpenStream,
+    Request,
+    Tell,
+)
+from bridge.simulators.carriers.telnyx.calls import Call, State
+from bridge.simulators.carriers.telnyx.checks import COMMANDS, NOT_FOUND, Refusal
+from bridge.simulators.carriers.telnyx.delivery import Deliveries, Delivery
+from bridge.simulators.carriers.telnyx.exchange import Exchange
+from bridge.simulators.carriers.telnyx.injected_faults import Callee, Faults
+from bridge.simulators.carriers.telnyx.stream import Media, Stream, StreamOrder, silence
+from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED, Signer
+
+ACTIONS = "|".join(name for name in COMMANDS if name != "dial")
+
+log = structlog.get_logger()
+
+
+class FakeTelnyx:
+    """The server. Enter `running` to open the port. `media` carries the streams; `webhook_url` is the connection's."""
+
+    def __init__(
+        self,
+        media: Media = silence,
+        *,
+        api_key: str = "KEY_pretend",
+        webhook_url: str = "",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        codec: str = "PCMU",
+        callee: Callee = Callee(),  # noqa: B008 - frozen
+        faults: Faults = Faults(),  # noqa: B008 - frozen
+        seed: str = TEST_SEED,
+        webhook_timeout_s: float = 2.0,
+        webhook_attempts: int = 3,
+    ) -> None:
+        self.port = port
+        """The port that is open; the system's choice where 0 was asked for."""
+        self.api_key = api_key
+        self.deliveries: list[Delivery] = []
+        """Every try to deliver a webhook, in order."""
+        self.exchange = Exchange(api_key, webhook_url=webhook_url, codec=codec, callee=callee, faults=faults)
+        self._host = host
+        self._shell = Shell(self.exchange, media, self._do)
+        self._signer = Signer(seed)
+        self._post = Deliveries(
+            self._signer,
+            faults,
+            self._shell.spawn,
+            self._tried,
+            timeout_s=webhook_timeout_s,
+            attempts=webhook_attempts,
+        )
+        self._http: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        """What a client has for its `base_url`."""
+        return f"http://{self._host}:{self.port}/v2"
+
+    @property
+    def public_key(self) -> str:
+        """What checks its webhooks."""
+        return self._signer.public_key
+
+    @property
+    def commands(self) -> list[Command]:
+        """Every request, in order."""
+        return self.exchange.commands
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["FakeTelnyx"]:
+        """The port is open inside. What a task of ours failed with is raised at the end."""
+        async with (
+            aiohttp.ClientSession() as self._http,
+            self._shell.running(self._application(), self._host, self.port) as self.port,
+        ):
+            yield self
+
+    def ring(self, webhook_url: str = "", *, caller: str = CALLER, called: str = CALLED) -> Call:
+        """Someone calls; the webhook is told, and what the server commands is done."""
+        call, acts = self.exchange.ring(caller, called, time.time(), webhook_url=webhook_url)
+        self._shell.perform(acts)
+        return call
+
+    def hang_up(self, call: Call) -> None:
+        """The other party hangs up."""
+        self._shell.perform(self.exchange.hang_up(call, time.time()))
+
+    async def commanded(self, name: str, times: int = 1) -> Command:
+        """The request of this name, `dial` or `answer` and so on, that makes it so many."""
+        return await self._shell.nth(times, self.commands, lambda command: command.name == name)
+
+    async def told(self, kind: str, times: int = 1) -> Delivery:
+        """The webhook of this kind, delivered or given up, that makes it so many."""
+        return await self._shell.nth(times, self.deliveries, lambda one: one.last and one.kind == kind)
+
+    async def over(self, call: Call) -> Call:
+        """The call, once it has ended and its last webhook was delivered or given up."""
+        await self._shell.until(lambda: call.state is State.ENDED and self._is_told_of(call))
+        return call
+
+    def _is_told_of(self, call: Call) -> bool:
+        if not call.webhook_url:
+            return True
+        name = call.call_control_id
+        return any(
+            one.last and one.kind == "call.hangup" and one.event["payload"]["call_control_id"] == name
+            for one in self.deliveries
+        )
+
+    def _application(self) -> web.Application:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.post("/v2/calls", self._ask),
+                web.get("/v2/calls/{call}", self._ask),
+                web.post(f"/v2/calls/{{call}}/actions/{{command:{ACTIONS}}}", self._ask),
+                web.route("*", "/{other:.*}", _nothing_there),
+            ]
+        )
+        return app
+
+    async def _ask(self, request: web.Request) -> web.Response:
+        named = request.match_info
+        command = named.get("command") or ("status" if "call" in named else "dial")
+        body = await request.read()
+        asked = Request(command, request.headers.get("Authorization"), body, named.get("call", ""))
+        answer = self.exchange.ask(asked, time.time())
+        log.info("< telnyx command", command=command, status=int(answer.status))
+        self._shell.perform(answer.acts)
+        if answer.silent:
+            await self._shell.closing.wait()
+        return _json(answer.body, answer.status, answer.headers)
+
+    def _do(self, act: Act) -> None:
+        match act:
+            case Tell(url):
+                if url:
+                    self._post.tell(self._http, act)
+            case OpenStream(order):
+                self._open(order)
+            case AnswerStream(stream_id):
+                self._shell.streams[stream_id].answered.set()
+            case EndStream(stream_id):
+                self._shell.streams[stream_id].ended.set()
+
+    def _open(self, order: StreamOrder) -> None:
+        call = self.exchange.calls[order.call_control_id]
+        stream = Stream(order, lambda: self._shell.perform(self.exchange.stream_opened(call, time.time())))
+        self._shell.carry(order.stream_id, call, stream)
+
+    def _tried(self, delivery: Delivery) -> None:
+        self.deliveries.append(delivery)
+        log.info("> telnyx webhook", kind=delivery.kind, attempt=delivery.attempt, status=delivery.status)
+        self._shell.tell_news()
+
+
+async def _nothing_there(_request: web.Request) -> web.Response:
+    refusal = Refusal(NOT_FOUND, "The requested resource or URL could not be found.", status=404)
+    return _json(refusal.body(), refusal.status)
+
+
+def _json(body: Any, status: int, headers: Any = None) -> web.Response:
+    return web.Response(
+        body=json.encode(body), status=status, headers=headers, content_type="application/json"
+    )

@@ -1,0 +1,118 @@
+"""Placing a call at a TeXML webhook as Telnyx does: the form it posts, its signature, and the answer it obeys.
+
+Wire: Telnyx, "TeXML <Stream>", "TeXML stream callbacks", "Receiving webhooks". What TeXML has in common with TwiML is
+read as `webhook` reads it. `read_texml` and `signed_headers` do no I/O.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from bridge.simulators.carriers.telnyx.coding import PCMU, Coding, Mode
+from bridge.simulators.carriers.twilio.voice_webhook import (
+    TRACKS,
+    StreamOrder,
+    first_stream,
+    post,
+    socket_url,
+    stream_parameters,
+)
+from bridge.vocabulary.errors import CallRefused, ConfigurationError
+
+DEFAULT_RATE = "8000"
+"""Of `bidirectionalSamplingRate`, whatever the codec."""
+
+
+@dataclass(frozen=True, slots=True)
+class TexmlOrder(StreamOrder):
+    """The media stream that a TeXML answer asks for."""
+
+    codec: str = ""
+    """What the caller's audio should be sent in; Telnyx obeys between PCMU and PCMA."""
+    mode: Mode = "mp3"
+    hears: Coding = PCMU
+    """What the server will send, where the mode is rtp."""
+    reconnects: bool = True
+
+
+async def order_texml(
+    url: str,
+    *,
+    call_control_id: str,
+    account_sid: str,
+    caller: str,
+    called: str,
+    private_key: str = "",
+    unix_now: float,
+) -> TexmlOrder:
+    """Post the call to `url`. Raises `CallRefused` with what came back if that is no stream."""
+    form = texml_form(call_control_id=call_control_id, account_sid=account_sid, caller=caller, called=called)
+    body = urlencode(form).encode()
+    return read_texml(await post(url, body, signed_headers(body, private_key, unix_now)), url)
+
+
+def texml_form(*, call_control_id: str, account_sid: str, caller: str, called: str) -> dict[str, str]:
+    """The fields of an inbound call that rings."""
+    return {
+        "AccountSid": account_sid,
+        "CallSid": call_control_id,
+        "CallSidLegacy": call_control_id,
+        "CallStatus": "ringing",
+        "Direction": "inbound",
+        "From": caller,
+        "To": called,
+    }
+
+
+def signed_headers(body: bytes, private_key: str, unix_now: float) -> dict[str, str]:
+    """Telnyx's signature and its time, or nothing without a key. `private_key`: Ed25519's seed, base64.
+
+    Raises `ConfigurationError` for a key that is none.
+    """
+    if not private_key:
+        return {}
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    try:
+        key = Ed25519PrivateKey.from_private_bytes(b64decode(private_key, validate=True))
+    except ValueError:
+        raise ConfigurationError("the private key is none: base64 of 32 bytes is right") from None
+    timestamp = str(int(unix_now))
+    signature = key.sign(timestamp.encode() + b"|" + body)
+    return {"telnyx-signature-ed25519": b64encode(signature).decode(), "telnyx-timestamp": timestamp}
+
+
+def read_texml(answer: bytes, webhook_url: str) -> TexmlOrder:
+    """The first stream of the answer. Raises `CallRefused` if it has none, or one that Telnyx would not open."""
+    verb, stream = first_stream(answer)
+    asked = stream.attrib
+    track = asked.get("track", "inbound_track")
+    if track not in TRACKS:
+        raise CallRefused(f"<Stream track={track!r}> is none; one of {', '.join(TRACKS)} is right")
+    mode = asked.get("bidirectionalMode", "mp3")
+    if mode not in ("mp3", "rtp"):
+        raise CallRefused(f"<Stream bidirectionalMode={mode!r}> is none; mp3 or rtp is right")
+    return TexmlOrder(
+        url=socket_url(asked.get("url", ""), webhook_url),
+        parameters=stream_parameters(stream),
+        one_way=verb == "Start",
+        tracks=TRACKS[track],
+        status_callback=asked.get("statusCallback", ""),
+        name=asked.get("name", ""),
+        codec=asked.get("codec", ""),
+        mode="rtp" if mode == "rtp" else "mp3",
+        hears=_coding(asked),
+        reconnects=asked.get("enableReconnect", "true") != "false",
+    )
+
+
+def _coding(asked: Mapping[str, str]) -> Coding:
+    codec = asked.get("bidirectionalCodec", "PCMU")
+    rate = asked.get("bidirectionalSamplingRate", DEFAULT_RATE)
+    try:
+        return Coding(codec, int(rate))
+    except ValueError:
+        raise CallRefused(f"<Stream bidirectionalSamplingRate={rate!r}> is no number") from None
+    except ConfigurationError as error:
+        raise CallRefused(f"<Stream>: {error}") from None

@@ -1,0 +1,167 @@
+"""One call at the pretend Twilio: its statuses, what it still waits for, and its forms for webhooks and callbacks.
+
+Wire: Twilio, "Call resource". Times are Unix seconds, passed in.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from enum import StrEnum
+from math import ceil
+from typing import Any
+
+from bridge.simulators.carriers.twilio.acts import Form, Tell
+from bridge.simulators.carriers.twilio.media import new_sid
+from bridge.simulators.carriers.twilio.voice_webhook import StreamOrder, call_form
+
+
+class Status(StrEnum):
+    """Where a call is, in Twilio's words."""
+
+    QUEUED = "queued"
+    RINGING = "ringing"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    BUSY = "busy"
+    FAILED = "failed"
+    NO_ANSWER = "no-answer"
+    CANCELED = "canceled"
+
+
+OVER = frozenset({Status.COMPLETED, Status.BUSY, Status.FAILED, Status.NO_ANSWER, Status.CANCELED})
+
+NEXT: dict[Status, frozenset[Status]] = {
+    Status.QUEUED: OVER | {Status.RINGING},
+    Status.RINGING: OVER | {Status.IN_PROGRESS},
+    Status.IN_PROGRESS: frozenset({Status.COMPLETED}),
+    **{status: frozenset() for status in OVER},
+}
+
+
+def written(unix_time: float) -> str:
+    """As Twilio writes a time (RFC 2822)."""
+    return format_datetime(datetime.fromtimestamp(int(unix_time), UTC))
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call. `fields`: of the request that created it, none for one that came in."""
+
+    account_sid: str
+    caller: str
+    called: str
+    began: float
+    fields: dict[str, str] = field(default_factory=dict)
+    events: tuple[str, ...] = ("completed",)
+    """Which `StatusCallback` is told of."""
+    sid: str = field(default_factory=lambda: new_sid("CA"))
+    direction: str = "inbound"
+    status: Status = Status.QUEUED
+    answered_by: str = ""
+    answered_at: float | None = None
+    ended_at: float | None = None
+    answers_at: float | None = None
+    gives_up_at: float | None = None
+    judged_at: float | None = None
+    """When it is known who answered."""
+    order: StreamOrder | None = None
+    """The stream that is under way."""
+    stream_sid: str = ""
+    pending: tuple[bytes, str] | None = None
+    """TwiML that waits for the stream to end, and where it came from."""
+    trouble: str = ""
+    """Why no stream came about."""
+    told: int = 0
+
+    def enter(self, status: Status) -> None:
+        """Asserts that the table has it: requests are checked before."""
+        assert status in NEXT[self.status], f"a call that is {self.status} cannot become {status}"
+        self.status = status
+
+    @property
+    def over(self) -> bool:
+        return self.status in OVER
+
+    @property
+    def waits_for_verdict(self) -> bool:
+        """Whether its TwiML is asked for only when it is known who answered."""
+        return self.detects and self.fields.get("AsyncAmd") != "true"
+
+    @property
+    def detects(self) -> bool:
+        return "MachineDetection" in self.fields and "SendDigits" not in self.fields
+
+    @property
+    def duration_s(self) -> int:
+        return (
+            0 if self.answered_at is None or self.ended_at is None else ceil(self.ended_at - self.answered_at)
+        )
+
+    def deadlines(self) -> Iterator[float]:
+        """When something is due."""
+        return (at for at in (self.answers_at, self.gives_up_at, self.judged_at) if at is not None)
+
+    def verdict(self, answered_by: str) -> str:
+        """As `AnsweredBy` has it."""
+        if answered_by != "machine":
+            return answered_by
+        return "machine_start" if self.fields["MachineDetection"] == "Enable" else "machine_end_beep"
+
+    def form(self) -> dict[str, str]:
+        """The fields of every webhook and callback."""
+        form = call_form(
+            call_sid=self.sid, account_sid=self.account_sid, caller=self.caller, called=self.called
+        )
+        form |= {"CallStatus": self.status.value, "Direction": self.direction}
+        return form | {"AnsweredBy": self.answered_by} if self.answered_by else form
+
+    def callback(self, event: str, now: float, status: str = "") -> list[Tell]:
+        """What `StatusCallback` is told of an event, if it asked for it."""
+        url = self.fields.get("StatusCallback", "")
+        if not url or event not in self.events:
+            return []
+        form = self.form() | {
+            "CallStatus": status or self.status.value,
+            "CallbackSource": "call-progress-events",
+            "SequenceNumber": str(self.told),
+            "Timestamp": written(now),
+        }
+        if self.over:
+            form |= {"CallDuration": str(self.duration_s), "Duration": str(ceil(self.duration_s / 60))}
+        self.told += 1
+        return [Tell(url, self.fields.get("StatusCallbackMethod", "POST"), form)]
+
+    def stream_callback(self, event: str, now: float, error: str = "") -> list[Tell]:
+        """What the `statusCallback` of its stream is told: `stream-started`, `stream-stopped`, `stream-error`."""
+        if self.order is None or not self.order.status_callback:
+            return []
+        form: Form = {
+            "AccountSid": self.account_sid,
+            "CallSid": self.sid,
+            "StreamSid": self.stream_sid,
+            "StreamName": self.order.name or self.stream_sid,
+            "StreamEvent": event,
+            "Timestamp": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
+            **({"StreamError": error} if error else {}),
+        }
+        return [Tell(self.order.status_callback, "POST", form)]
+
+    def resource(self) -> dict[str, Any]:
+        """As the API shows it."""
+        began = self.answered_at
+        return {
+            "sid": self.sid,
+            "account_sid": self.account_sid,
+            "api_version": "2010-04-01",
+            "from": self.caller,
+            "to": self.called,
+            "direction": self.direction,
+            "status": self.status.value,
+            "answered_by": self.answered_by or None,
+            "date_created": written(self.began),
+            "start_time": None if began is None else written(began),
+            "end_time": None if self.ended_at is None else written(self.ended_at),
+            "duration": str(self.duration_s) if self.over else None,
+            "uri": f"/2010-04-01/Accounts/{self.account_sid}/Calls/{self.sid}.json",
+        }

@@ -1,0 +1,97 @@
+"""What Twilio refuses in a request about calls, with its codes, where they are known; else the code is null.
+
+Wire: Twilio, "Call resource" and "Error and Warning Dictionary". Fields that are not known are passed over.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from bridge.vocabulary.errors import BridgeError
+
+BAD_CREDENTIALS = 20003
+NOT_FOUND = 20404
+TOO_MANY_REQUESTS = 20429
+INVALID_URL = 21205
+INVALID_TO = 21211
+INVALID_FROM = 21212
+NOT_IN_PROGRESS = 21220
+
+MOST_TWIML = 4_000
+LONGEST_TIMEOUT_S = 600
+EVENTS = frozenset({"initiated", "ringing", "answered", "completed"})
+DETECTIONS = frozenset({"Enable", "DetectMessageEnd"})
+
+
+class Refusal(BridgeError):
+    """A request that is answered with an error."""
+
+    def __init__(self, status: int, code: int | None, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+        self.code = code
+        self.why = why
+
+    def body(self) -> dict[str, Any]:
+        """Twilio's shape of it."""
+        more = "" if self.code is None else f"https://www.twilio.com/docs/errors/{self.code}"
+        return {"code": self.code, "message": self.why, "more_info": more, "status": self.status}
+
+
+def invalid(code: int | None, why: str) -> Refusal:
+    return Refusal(400, code, why)
+
+
+def check_create(fields: Mapping[str, str], events: tuple[str, ...]) -> None:
+    """`events`: of `StatusCallbackEvent`, which may be given several times."""
+    _check_number(fields.get("To", ""), "To", INVALID_TO)
+    _check_number(fields.get("From", ""), "From", INVALID_FROM)
+    if "Url" not in fields and "Twiml" not in fields:
+        raise invalid(INVALID_URL, "Url or Twiml is required.")
+    _check_twiml(fields)
+    for event in events:
+        if event not in EVENTS:
+            raise invalid(
+                None, f"StatusCallbackEvent {event!r} should be one of {', '.join(sorted(EVENTS))}."
+            )
+    if not _is_whole(fields.get("Timeout", "60"), LONGEST_TIMEOUT_S):
+        raise invalid(None, f"Timeout should be a whole number of seconds up to {LONGEST_TIMEOUT_S}.")
+    if fields.get("MachineDetection", "Enable") not in DETECTIONS:
+        raise invalid(None, "MachineDetection should be Enable or DetectMessageEnd.")
+
+
+def check_update(fields: Mapping[str, str]) -> None:
+    if fields.get("Status", "completed") not in ("completed", "canceled"):
+        raise invalid(None, "Status should be completed or canceled.")
+    if not fields.keys() & {"Status", "Url", "Twiml"}:
+        raise invalid(None, "One of Status, Url and Twiml is required.")
+    _check_twiml(fields)
+
+
+def _check_twiml(fields: Mapping[str, str]) -> None:
+    for field in ("Url", "StatusCallback", "AsyncAmdStatusCallback"):
+        if field in fields and not _is_address(fields[field]):
+            raise invalid(INVALID_URL, f"{field} is not a valid URL.")
+    for field in ("Method", "StatusCallbackMethod", "AsyncAmdStatusCallbackMethod"):
+        if fields.get(field, "POST") not in ("GET", "POST"):
+            raise invalid(None, f"{field} should be GET or POST.")
+    if len(fields.get("Twiml", "")) > MOST_TWIML:
+        raise invalid(None, f"Twiml is longer than {MOST_TWIML} characters.")
+
+
+def _check_number(text: str, field: str, code: int) -> None:
+    if re.fullmatch(r"\+[1-9]\d{1,14}|(?:sip|client):.+", text) is None:
+        raise invalid(code, f"The '{field}' number is not a valid phone number.")
+
+
+def _is_whole(text: str, highest: int) -> bool:
+    return re.fullmatch(r"\d{1,9}", text) is not None and 0 < int(text) <= highest
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port out of range, a bracket left open
+        return False

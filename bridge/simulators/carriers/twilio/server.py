@@ -1,0 +1,206 @@
+"""The pretend Twilio's server: its REST API, its streams, callbacks and questions, in the shell of `fake_carrier`.
+
+Base `http://host:port`, as the real one's. What a request does, `exchange` decides.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+import aiohttp
+import structlog
+from aiohttp import web
+from msgspec import json
+from yarl import URL
+
+from bridge.simulators.carriers.server import CALLED, CALLER, Shell
+from bridge.simulators.carriers.twilio.acts import Act, Ask, EndStream, OpenStream, Received, Request, Tell
+from bridge.simulators.carriers.twilio.calls import Call
+from bridge.simulators.carriers.twilio.exchange import Exchange
+from bridge.simulators.carriers.twilio.injected_faults import Callee, Faults
+from bridge.simulators.carriers.twilio.stream import Media, Stream, silence
+from bridge.simulators.carriers.twilio.voice_webhook import (
+    CONNECT_TIMEOUT_S,
+    MAX_ANSWER_BYTES,
+    TIMEOUT_S,
+    StreamOrder,
+    signed_headers,
+)
+
+log = structlog.get_logger()
+
+
+class Sent(NamedTuple):
+    """A callback, or a question for TwiML. `status`: None where no answer came in time."""
+
+    act: Tell | Ask
+    status: int | None
+    answer: bytes
+
+
+class FakeTwilio:
+    """The server. Enter `running` to open the port. `media` carries the streams."""
+
+    def __init__(
+        self,
+        media: Media = silence,
+        *,
+        account_sid: str = "AC" + "0" * 32,
+        auth_token: str = "token_pretend",  # noqa: S107 - protects nothing
+        host: str = "127.0.0.1",
+        port: int = 0,
+        callee: Callee = Callee(),  # noqa: B008 - frozen
+        faults: Faults = Faults(),  # noqa: B008 - frozen
+    ) -> None:
+        self.port = port
+        """The port that is open; the system's choice where 0 was asked for."""
+        self.account_sid = account_sid
+        self.auth_token = auth_token
+        self.sent: list[Sent] = []
+        """Every callback and every question, in order."""
+        self.exchange = Exchange(account_sid, auth_token, callee=callee, faults=faults)
+        self._host = host
+        self._shell = Shell(self.exchange, media, self._do)
+        self._last: dict[str, asyncio.Task[None]] = {}
+        self._http: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        """What a client has instead of https://api.twilio.com."""
+        return f"http://{self._host}:{self.port}"
+
+    @property
+    def requests(self) -> list[Received]:
+        """Every request, in order."""
+        return self.exchange.requests
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["FakeTwilio"]:
+        """The port is open inside. What a task of ours failed with is raised at the end."""
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as self._http,
+            self._shell.running(self._application(), self._host, self.port) as self.port,
+        ):
+            yield self
+
+    def ring(self, webhook_url: str, *, caller: str = CALLER, called: str = CALLED) -> Call:
+        """Someone calls a number with this voice webhook, and what its TwiML says is done."""
+        call, acts = self.exchange.ring(caller, called, webhook_url, time.time())
+        self._shell.perform(acts)
+        return call
+
+    def hang_up(self, call: Call) -> None:
+        """The other party hangs up."""
+        self._shell.perform(self.exchange.hang_up(call, time.time()))
+
+    async def requested(self, name: str, times: int = 1) -> Received:
+        """The request of this name, `create` or `update` and so on, that makes it so many."""
+        return await self._shell.nth(times, self.requests, lambda request: request.name == name)
+
+    async def told(self, times: int = 1, **fields: str) -> Sent:
+        """The callback or question with these fields that makes it so many."""
+        return await self._shell.nth(times, self.sent, lambda one: fields.items() <= one.act.form.items())
+
+    async def over(self, call: Call) -> Call:
+        """The call, once it and its stream have ended and all was told."""
+        await self._shell.until(lambda: call.over and call.order is None and self._all_told(call))
+        return call
+
+    def _all_told(self, call: Call) -> bool:
+        return call.sid not in self._last or self._last[call.sid].done()
+
+    def _application(self) -> web.Application:
+        app = web.Application()
+        calls = "/2010-04-01/Accounts/{account}/Calls"
+        app.add_routes(
+            [
+                web.post(f"{calls}.json", self._answer("create")),
+                web.get(f"{calls}.json", self._answer("list")),
+                web.post(f"{calls}/{{call}}.json", self._answer("update")),
+                web.get(f"{calls}/{{call}}.json", self._answer("fetch")),
+            ]
+        )
+        return app
+
+    def _answer(self, name: str) -> Any:
+        async def answer(request: web.Request) -> web.Response:
+            form = request.query_string if request.method == "GET" else (await request.read()).decode()
+            asked = Request(
+                name,
+                request.match_info["account"],
+                request.headers.get("Authorization"),
+                tuple(parse_qsl(form, keep_blank_values=True)),
+                request.match_info.get("call", ""),
+            )
+            answer = self.exchange.ask(asked, time.time())
+            log.info("< twilio request", request=name, status=answer.status)
+            self._shell.perform(answer.acts)
+            if answer.silent:
+                await self._shell.closing.wait()
+            if isinstance(answer.body, str):
+                return web.Response(text=answer.body, status=answer.status, content_type="text/html")
+            body = json.encode(answer.body)
+            return web.Response(body=body, status=answer.status, content_type="application/json")
+
+        return answer
+
+    def _do(self, act: Act) -> None:
+        match act:
+            case Tell():
+                call = act.form["CallSid"]
+                self._last[call] = self._shell.spawn(self._tell(act, self._last.get(call)))
+            case Ask(call_sid):
+                self._shell.spawn(self._ask(self.exchange.calls[call_sid], act))
+            case OpenStream(call_sid, order):
+                self._open(self.exchange.calls[call_sid], order)
+            case EndStream(call_sid):
+                self._shell.streams[call_sid].ended.set()
+
+    async def _tell(self, act: Tell, before: asyncio.Task[None] | None) -> None:
+        """After the callbacks of this call that came before."""
+        if before is not None:
+            await asyncio.wait([before])
+        await self._send(act)
+
+    async def _ask(self, call: Call, act: Ask) -> None:
+        sent = await self._send(act)
+        now = time.time()
+        if sent.status == 200:
+            self._shell.perform(self.exchange.twiml_came(call, sent.answer, act.url, now))
+        else:
+            why = "nothing in time" if sent.status is None else f"HTTP {sent.status}"
+            self._shell.perform(self.exchange.twiml_failed(call, f"the webhook answered {why}", now))
+
+    async def _send(self, act: Tell | Ask) -> Sent:
+        """Signed; a form goes into the body, or with GET into the address."""
+        url, form = act.url.partition("#")[0], dict(act.form)
+        if act.method == "GET":
+            url, form = f"{url}{'&' if '?' in url else '?'}{urlencode(form)}", {}
+        status, answer = None, b""
+        try:
+            async with self._http.request(
+                act.method,
+                URL(url, encoded=True),
+                data=form or None,
+                headers=signed_headers(url, form, self.auth_token),
+                allow_redirects=False,
+            ) as response:
+                answer = await response.content.read(MAX_ANSWER_BYTES)
+                status = response.status
+        except (TimeoutError, aiohttp.ClientError):
+            pass  # as good as no answer
+        sent = Sent(act, status, answer)
+        self.sent.append(sent)
+        log.info("> twilio webhook", kind=type(act).__name__, status=status)
+        self._shell.tell_news()
+        return sent
+
+    def _open(self, call: Call, order: StreamOrder) -> None:
+        def opened(stream_sid: str) -> None:
+            self._shell.perform(self.exchange.stream_opened(call, stream_sid, time.time()))
+
+        self._shell.carry(call.sid, call, Stream(order, call.sid, call.account_sid, opened))

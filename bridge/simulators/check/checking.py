@@ -1,0 +1,128 @@
+"""The check's shell: it dials an assistant, keeps the time, and goes on until everything was looked at."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+
+from bridge.assistants.registry import ASSISTANTS
+from bridge.assistants.turn_based.settings import TurnBasedSettings
+from bridge.settings.assistants import Address, AssistantSettings
+from bridge.shell.assistant_http import Poster, PostingLeg
+from bridge.shell.assistant_socket import DialledLeg, Dialler
+from bridge.shell.session import clock
+from bridge.simulators.check.checked_call import Way
+from bridge.simulators.check.examination import Examination
+from bridge.simulators.check.part import Part
+from bridge.simulators.check.rules import STREAM, rules_for
+from bridge.simulators.check.verdicts import Verdict
+from bridge.vocabulary.contracts import Lost, Message, Receive
+from bridge.vocabulary.errors import ConfigurationError
+
+KINDS = (STREAM, "turn-based")
+
+SOONEST_S = 0.001
+
+
+class _RemoteWay:
+    """A leg to somewhere else, which can be cut."""
+
+    def __init__(self, leg: DialledLeg | PostingLeg) -> None:
+        self._leg = leg
+
+    @property
+    def stalled(self) -> bool:
+        return self._leg.stalled
+
+    @property
+    def gone(self) -> bool:
+        return self._leg.task.done()
+
+    def send(self, message: Message) -> None:
+        self._leg.send(message)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        self._leg.close(code, reason)
+
+    def cut(self) -> None:
+        self._leg.task.cancel()
+
+
+class _Ways:
+    """To one assistant."""
+
+    def __init__(self, settings: AssistantSettings, address: Address) -> None:
+        self._address = address
+        self._dialler = Dialler()
+        self._poster = Poster()
+        self._posted = settings if isinstance(settings, TurnBasedSettings) and settings.is_posted else None
+
+    @property
+    def posts(self) -> bool:
+        """Whether it is spoken to over HTTP."""
+        return self._posted is not None
+
+    def open(self, receive: Receive, lost: Lost) -> Way:
+        if (posted := self._posted) is None:
+            return _RemoteWay(self._dialler.dial(self._address, receive, lost))
+        answer_s, most_bytes = posted.reply_s, posted.max_reply_bytes
+        return _RemoteWay(
+            self._poster.open(self._address, receive, lost, answer_s=answer_s, most_bytes=most_bytes)
+        )
+
+    async def aclose(self) -> None:
+        await self._dialler.aclose()
+        await self._poster.aclose()
+
+
+async def check(
+    kind: str, url: str, headers: Mapping[str, str], part: Part, *, speed: float = 1.0
+) -> list[Verdict]:
+    """Check the assistant at `url`. Raises `ConfigurationError` if that is no address for its kind.
+
+    `speed`: of the caller's time; an assistant that goes by the audio, not by a clock, can be checked faster.
+    """
+    settings, address = _settings(kind, url, headers)
+    ways = _Ways(settings, address)
+    began = clock()
+
+    def now() -> float:
+        return began + (clock() - began) * speed
+
+    rules = rules_for(kind, posted=ways.posts)
+    examination = Examination(rules, lambda: ASSISTANTS[kind].dialect(settings, ()), ways.open, part, now)
+    try:
+        while not examination.over:
+            await asyncio.sleep(max(SOONEST_S, (examination.deadline() - now()) / speed))
+            examination.advance()
+    finally:
+        await ways.aclose()
+    return examination.verdicts()
+
+
+def _settings(kind: str, url: str, headers: Mapping[str, str]) -> tuple[AssistantSettings, Address]:
+    """As a file of settings would have them."""
+    if kind not in KINDS:
+        raise ConfigurationError(f"--kind {kind}: {' or '.join(KINDS)} is right")
+    try:
+        settings = ASSISTANTS[kind].settings.model_validate(
+            {"kind": kind, "url": url, "headers": dict(headers)}
+        )
+    except ValidationError as error:
+        (fault, *_) = error.errors(include_url=False, include_context=False)
+        where = "--header" if "headers" in fault["loc"] else "URL"
+        raise ConfigurationError(f"{where}: {fault['msg'].removeprefix('Value error, ')}") from None
+    address = settings.address()
+    assert address is not None, "these kinds are elsewhere"
+    return settings, address
+
+
+def read_headers(lines: Sequence[str]) -> dict[str, str]:
+    """Raises `ConfigurationError` where a line is none; it does not quote what may be a key."""
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise ConfigurationError('--header: should be "Name: value"')
+        headers[name.strip()] = value.strip()
+    return headers

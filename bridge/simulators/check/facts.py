@@ -1,0 +1,63 @@
+"""What went on in a checked call, by the words of the vocabulary that passed. Times are seconds on the call's clock."""
+
+from typing import NamedTuple
+
+from bridge.vocabulary.commands import DropReply, EnterDigits, TruncateReply
+from bridge.vocabulary.events import (
+    AssistantComplained,
+    AssistantReady,
+    ClosingAsked,
+    EntryAsked,
+    MessageRefused,
+    ReplyAudio,
+    Word,
+)
+
+
+class Cut(NamedTuple):
+    """An item that was not heard to its end."""
+
+    item: str
+    at: float
+    heard_ms: int
+
+
+class Facts:
+    """One call's."""
+
+    def __init__(self) -> None:
+        self.ready: list[tuple[AssistantReady, float]] = []
+        self.refused: list[str] = []
+        """Messages that made no sense, and complaints about what was heard."""
+        self.began: dict[tuple[int, str], float] = {}
+        """Items, each with the number of its connection, and when their first audio came."""
+        self.cut: list[Cut] = []
+        self.asked: list[EntryAsked] = []
+        self.entered: list[EnterDigits] = []
+        self.leaves = ""
+        """Why the assistant hung up."""
+
+    def unanswered(self) -> list[EntryAsked]:
+        """The entries that it waits for."""
+        answered = {entry.asked for entry in self.entered}
+        return [wish for wish in self.asked if wish.call not in answered]
+
+    def saw(self, word: Word, now: float) -> None:
+        """A word passed."""
+        match word:
+            case AssistantReady():
+                self.ready.append((word, now))
+            case ReplyAudio(item):
+                self.began.setdefault((len(self.ready), item), now)
+            case TruncateReply(item, heard_ms):
+                self.cut.append(Cut(item, now, heard_ms))
+            case DropReply(item):
+                self.cut.append(Cut(item, now, 0))
+            case EntryAsked():
+                self.asked.append(word)
+            case EnterDigits():
+                self.entered.append(word)
+            case MessageRefused(why=why) | AssistantComplained(why):
+                self.refused.append(why)
+            case ClosingAsked(why):
+                self.leaves = why

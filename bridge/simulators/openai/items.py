@@ -1,0 +1,133 @@
+"""The items of one conversation in their order, and what can be done to them: insert, delete, truncate.
+
+Lengths of audio are milliseconds. Tokens are counted as they are billed: one for 100 ms of the caller, one for 50 ms
+of the model, one for about four letters of text.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from bridge.simulators.openai.checks import Refusal
+
+CALLER_TOKEN_MS = 100
+MODEL_TOKEN_MS = 50
+TOKEN_LETTERS = 4
+
+
+class Tokens(NamedTuple):
+    """What is billed, by kind."""
+
+    text: int
+    audio: int
+
+
+def text_tokens(text: str) -> int:
+    return -(-len(text) // TOKEN_LETTERS)
+
+
+@dataclass(slots=True)
+class Item:
+    """`body`: as on the wire. `audio_ms`: sound that it holds, the caller's or the model's."""
+
+    body: dict[str, Any]
+    audio_ms: float = 0.0
+
+    @property
+    def id(self) -> str:
+        return str(self.body["id"])
+
+    @property
+    def is_models(self) -> bool:
+        return self.body.get("role") == "assistant"
+
+    @property
+    def texts(self) -> list[str]:
+        """The words in it that are text, or were said."""
+        parts = self.body.get("content", [])
+        words = [part.get("text") or part.get("transcript") or "" for part in parts]
+        return [*words, *(self.body.get(key, "") for key in ("arguments", "output"))]
+
+    @property
+    def whole_ms(self) -> int:
+        """Whole milliseconds of sound; a sum of floats may miss the one that it means."""
+        return int(self.audio_ms + 1e-6)
+
+    def tokens(self) -> Tokens:
+        audio = -(-self.audio_ms // (MODEL_TOKEN_MS if self.is_models else CALLER_TOKEN_MS))
+        return Tokens(sum(text_tokens(text) for text in self.texts), int(audio))
+
+
+class Items:
+    """One conversation. Faults are `Refusal`s, with the codes of the real server."""
+
+    def __init__(self) -> None:
+        self._items: list[Item] = []
+
+    def __contains__(self, name: str) -> bool:
+        return any(item.id == name for item in self._items)
+
+    @property
+    def last(self) -> str | None:
+        """The name of the last one."""
+        return self._items[-1].id if self._items else None
+
+    @property
+    def has_model_audio(self) -> bool:
+        return any(item.is_models and item.audio_ms for item in self._items)
+
+    @property
+    def names(self) -> list[str]:
+        return [item.id for item in self._items]
+
+    def find(self, name: str, what: str) -> Item:
+        """`what`: the wish that fails without it: retrieve, delete or truncate."""
+        for item in self._items:
+            if item.id == name:
+                return item
+        doing = {"retrieve": "retrieving", "delete": "deleting", "truncate": "truncating"}[what]
+        message = f"Error {doing} item: the item with id '{name}' does not exist."
+        raise Refusal(f"item_{what}_invalid_item_id", message, "item_id")
+
+    def insert(self, item: Item, after: str | None = None) -> str | None:
+        """Put it behind `after` ("root": before all, None: behind all). Returns the name of the one before it."""
+        if item.id in self:
+            message = f"Error adding item: an item with id '{item.id}' already exists."
+            raise Refusal("item_create_duplicate_item_id", message, "item.id")
+        if after is None:
+            at = len(self._items)
+        elif after == "root":
+            at = 0
+        elif after in self:
+            at = self.names.index(after) + 1
+        else:
+            message = f"Error adding item: the previous item with id '{after}' does not exist."
+            raise Refusal("item_create_invalid_previous_item_id", message, "previous_item_id")
+        self._items.insert(at, item)
+        return self._items[at - 1].id if at else None
+
+    def delete(self, name: str) -> None:
+        self._items.remove(self.find(name, "delete"))
+
+    def truncate(self, name: str, audio_end_ms: int) -> None:
+        """Keep the sound up to there; the words go, for nobody knows which of them are left."""
+        item = self.find(name, "truncate")
+        if not item.is_models or not item.audio_ms:
+            message = "Only model output audio messages can be truncated"
+            raise Refusal("unsupported_content_type", message, "item_id")
+        if audio_end_ms > item.whole_ms:
+            message = f"Audio content of {item.whole_ms}ms is already shorter than {audio_end_ms}ms"
+            raise Refusal("invalid_value", message, "audio_end_ms")
+        item.audio_ms = float(audio_end_ms)
+        for part in item.body["content"]:
+            part["transcript"] = ""
+
+    def called(self, call: str) -> str | None:
+        """The name of the tool that was called so."""
+        for item in self._items:
+            if item.body["type"] == "function_call" and item.body.get("call_id") == call:
+                return str(item.body["name"])
+        return None
+
+    def tokens(self) -> Tokens:
+        counted = [item.tokens() for item in self._items]
+        return Tokens(sum(tokens.text for tokens in counted), sum(tokens.audio for tokens in counted))

@@ -1,0 +1,42 @@
+"""How a reply of the script is given: its sound in the format of the session, its pace, its faults."""
+
+from bridge.simulators.openai.script import Reply, ReplyFaults, Script
+from bridge.simulators.openai.voice import Speech, utter
+from telecodecs.format import AudioFormat
+
+FAILURES = {
+    "server_error": ("server_error", "The server had an error while processing your request."),
+    "inference_rate_limit_exceeded": ("rate_limit_error", "Rate limit reached for the model."),
+    "rate_limit_exceeded": ("rate_limit_error", "Rate limit reached for requests."),
+    "insufficient_quota": ("insufficient_quota", "You exceeded your current quota, please check your plan."),
+    "invalid_api_key": ("invalid_request_error", "Incorrect API key provided."),
+}
+"""Code to type and message; any other code is a server_error."""
+
+RECORDING = "(a recording)"
+"""What a recording without `say` has for its words."""
+
+HUMMING = "La la la."
+"""What `seconds` without `say` are filled with."""
+
+
+def failure(code: str) -> tuple[str, str]:
+    """The type and the message that come with a code."""
+    return FAILURES.get(code, ("server_error", f"The response failed: {code}."))
+
+
+class Performance:
+    """One reply on the connection of this number. `pace`: seconds for each ms of audio."""
+
+    def __init__(self, script: Script, reply: Reply, number: int, format: AudioFormat) -> None:
+        self.calls = reply.calls
+        self.incomplete = reply.incomplete
+        self.faults = reply.faults if reply.faults.strike(number) else ReplyFaults()
+        self.first_audio_s = script.first_audio_s if reply.first_audio_s is None else reply.first_audio_s
+        speed = script.speed if reply.speed is None else reply.speed
+        self.pace = 0.0 if self.faults.burst or not speed else 0.001 / speed
+        texts = reply.say
+        if reply.speaks and not texts:
+            texts = (RECORDING if reply.audio else HUMMING,)
+        speeches = [Speech(text, reply.audio, reply.seconds, self.faults.one_delta) for text in texts]
+        self.items = [utter(speech, format, script.seed) for speech in speeches]

@@ -1,0 +1,386 @@
+"""No fault of an assistant loses the call, told as call transcripts: when, what came, what we do."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from bridge.core.call import Call
+from bridge.core.failover import RENEW_BEFORE_S, SERVED_S, Plan
+from bridge.core.states import State
+from bridge.core.timers import Limits, Timer
+from bridge.vocabulary.commands import (
+    AppendAudio,
+    CloseAssistant,
+    Command,
+    ConfirmHeard,
+    EnterDigits,
+    HangUp,
+    OpenAssistant,
+    PlayAudio,
+    SeatSuccessor,
+    SendMark,
+    TypeDigit,
+)
+from bridge.vocabulary.events import (
+    AssistantFailed,
+    AssistantLeaving,
+    AssistantReady,
+    CallerAudio,
+    CallerPaused,
+    CallerSaid,
+    CallerSpoke,
+    CallStarted,
+    DigitPressed,
+    Event,
+    LegLost,
+    LegName,
+    MarkReached,
+    Opening,
+    ReplyAudio,
+    ReplyEnded,
+    ReplySaid,
+    Said,
+    Speaker,
+    TimePassed,
+    ToolAnswered,
+    ToolCalled,
+)
+from telecodecs.format import L16_8K, PCMU_8K
+
+START = CallStarted("CA1", "MZ1", PCMU_8K)
+READY = AssistantReady(PCMU_8K, PCMU_8K)
+FRAME = bytes(range(160))
+SUCCESSOR = AssistantReady(PCMU_8K, PCMU_8K, 3600, is_successor=True)
+LOST = LegLost(LegName.ASSISTANT, 1006, "the connection broke")
+
+Row = tuple[float, Event, Sequence[Command]]
+ANY: list[Command] = []
+"""Whatever is done then, is looked at elsewhere."""
+
+
+def opened(name: str, opening: Opening = Opening.FIRST, *history: Said) -> OpenAssistant:
+    return OpenAssistant("CA1", PCMU_8K, {}, name, opening, history)
+
+
+def call(*names: str, sentence: bytes = b"") -> Call:
+    plan = Plan(names, sentence, L16_8K)
+    return Call(0.0, Limits(open_s=5, silent_s=10_000), reorder_ms=40, plan=plan)
+
+
+def follow(call: Call, transcript: Sequence[Row]) -> None:
+    for when, event, commands in transcript:
+        came = call.handle(event, when)
+        assert commands is ANY or came == list(commands), f"at {when}: {event}"
+
+
+def test_a_lost_assistant_comes_back_and_is_told_what_was_said() -> None:
+    history = (Said(Speaker.ASSISTANT, "Good morning."), Said(Speaker.CALLER, "I have a toothache."))
+    follow(
+        call("dentist", "backup"),
+        [
+            (0.0, START, [opened("dentist")]),
+            (0.1, READY, []),
+            (1.0, ReplySaid("a", "Good morning."), []),
+            (1.0, ReplyAudio("a", FRAME), [PlayAudio(FRAME)]),
+            (1.0, ReplyEnded("a"), [SendMark("0.1")]),
+            (1.1, MarkReached("0.1"), [ConfirmHeard("a")]),
+            (2.0, CallerSpoke(), []),
+            (3.0, CallerPaused("u"), []),
+            (3.5, CallerSaid("u", "I have a toothache."), []),
+            (4.0, LOST, [opened("dentist", Opening.RECOVERED, *history)]),
+            (4.1, CallerAudio(FRAME, 4100), []),  # too old by the time somebody listens
+            (4.2, DigitPressed("1"), []),
+            (4.25, READY, [TypeDigit("1")]),
+            (4.27, CallerAudio(FRAME, 4120), [AppendAudio(b"\xff" * 160)]),  # its tone may sound
+            (4.41, CallerAudio(FRAME, 4140), [AppendAudio(FRAME)]),
+        ],
+    )
+
+
+def test_what_it_had_said_is_heard_while_the_next_one_comes() -> None:
+    lost_in_mid_sentence = call("a")
+    follow(
+        lost_in_mid_sentence,
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (1.0, ReplySaid("so", "So"), []),
+            (1.0, ReplyAudio("so", FRAME), [PlayAudio(FRAME)]),
+            (1.01, LOST, [SendMark("0.1"), opened("a", Opening.RECOVERED)]),  # too little for a word
+            (1.1, MarkReached("0.1"), [ConfirmHeard("so")]),
+            (1.2, READY, []),
+            (1.3, ReplyAudio("sorry", FRAME), [PlayAudio(FRAME)]),
+        ],
+    )
+    assert lost_in_mid_sentence.counts()["assistants_lost"] == 1
+
+
+def test_lost_again_the_next_takes_over_and_then_nobody() -> None:
+    follow(
+        call("a", "b"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (1.0, LOST, [opened("a", Opening.RECOVERED)]),
+            (1.2, LOST, [opened("b", Opening.RECOVERED)]),
+            (1.3, READY, []),
+            (2.0, LOST, [opened("b", Opening.RECOVERED)]),
+            (7.0, TimePassed(), [CloseAssistant(Timer.OPEN), HangUp(1011, "the assistant was lost")]),
+        ],
+    )  # fmt: skip
+
+
+def test_one_that_has_served_gets_another_chance() -> None:
+    served = SERVED_S + 10
+    follow(
+        call("a", "b"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (1.0, LOST, [opened("a", Opening.RECOVERED)]),
+            (1.1, READY, []),
+            (served, LOST, [opened("a", Opening.RECOVERED)]),
+            (served + 0.1, READY, []),
+            (served + 1, LOST, [opened("b", Opening.RECOVERED)]),
+        ],
+    )
+
+
+def test_a_chance_that_was_earned_is_one_chance() -> None:
+    served = SERVED_S + 10
+    follow(
+        call("a", "b"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (served, LOST, [opened("a", Opening.RECOVERED)]),
+            (served + 0.1, LOST, [opened("b", Opening.RECOVERED)]),
+            (served + 0.2, LOST, [opened("b", Opening.RECOVERED)]),
+            (served + 0.3, LOST, [HangUp(1011, "the assistant was lost")]),
+        ],
+    )
+
+
+def test_the_next_assistant_may_give_the_same_names() -> None:
+    follow(
+        call("a"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (1.0, ReplySaid("item_1", "Good morning to you."), []),
+            (1.0, ReplyAudio("item_1", FRAME * 20), ANY),
+            (1.1, CallerSpoke(), ANY),
+            (1.2, LOST, ANY),
+            (1.3, READY, []),
+            (2.0, ReplySaid("item_1", "Sorry?"), []),
+            (2.0, ReplyAudio("item_1", FRAME), [PlayAudio(FRAME)]),
+        ],
+    )
+
+
+def test_an_entry_waits_for_somebody_to_be_told() -> None:
+    follow(
+        call("a"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (1.0, DigitPressed("1"), [TypeDigit("1")]),
+            (1.5, LOST, [opened("a", Opening.RECOVERED)]),
+            (2.0, TimePassed(), []),
+            (2.2, DigitPressed("2"), []),
+            (2.4, READY, [TypeDigit("2")]),
+            (3.4, TimePassed(), [EnterDigits("12")]),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [
+        [AssistantLeaving()],
+        [ToolCalled("c1", "look", "{}"), ToolAnswered("c1", "found")],
+        [CallerSpoke(), CallerPaused("u")],
+    ],
+    ids=["it says goodbye", "what a tool found is not told yet", "the caller waits"],
+)
+def test_not_a_quiet_moment(busy: list[Event]) -> None:
+    at = 3600 - RENEW_BEFORE_S
+    renewing = lasting(3600)
+    for event in busy:
+        renewing.handle(event, at - 0.5)
+    assert renewing.handle(TimePassed(), at) == []
+
+
+@pytest.mark.parametrize(
+    "fatal", [LegLost(LegName.ASSISTANT, 1008, "HTTP 401"), AssistantFailed("no such model", final=True)]
+)
+def test_what_a_second_try_would_not_mend_is_not_tried(fatal: Event) -> None:
+    refused = call("a", "b")
+    assert refused.handle(START, 0.0) == [opened("a")]
+    *close, successor = refused.handle(fatal, 0.3)
+    assert successor == opened("b")  # never ready, so the caller is still greeted
+    assert close == ([CloseAssistant()] if isinstance(fatal, AssistantFailed) else [])
+
+
+def test_a_recorded_sentence_when_nobody_is_left_and_then_the_end() -> None:
+    sentence = bytes(640)  # 40 ms
+    silence = b"\xff" * 320
+    follow(
+        call("a", sentence=sentence),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, LegLost(LegName.ASSISTANT, 1008, "HTTP 401"), [PlayAudio(silence), SendMark("0.1")]),
+            (0.15, CallerAudio(FRAME, 150), []),
+            (
+                0.2,
+                MarkReached("0.1"),
+                [ConfirmHeard("sentence"), HangUp(1011, "the assistant was lost")],
+            ),
+        ],
+    )
+
+
+def test_an_answer_to_a_tool_of_an_assistant_that_was_lost_is_not_told_to_the_next() -> None:
+    tooled = call("a")
+    tooled.handle(START, 0.0)
+    tooled.handle(READY, 0.1)
+    tooled.handle(ToolCalled("c1", "look_up", "{}"), 1.0)
+    tooled.handle(LOST, 1.1)
+    tooled.handle(READY, 1.2)
+    assert tooled.handle(ToolAnswered("c1", "{}"), 1.3) == []
+    assert tooled.counts()["late_tool_answers"] == 1
+
+
+def lasting(lasts_s: float) -> Call:
+    lasting = call("a")
+    lasting.handle(START, 0.0)
+    lasting.handle(AssistantReady(PCMU_8K, PCMU_8K, lasts_s), 0.0)
+    return lasting
+
+
+def test_an_assistant_that_expires_is_renewed_in_a_quiet_moment() -> None:
+    at = 3600 - RENEW_BEFORE_S
+    renewing = lasting(3600)
+    assert renewing.deadline() == at
+    follow(
+        renewing,
+        [
+            (at - 1, CallerSpoke(), []),
+            (at, TimePassed(), []),
+            (at + 0.5, CallerPaused(), []),
+            (at + 1, TimePassed(), []),  # a reply is on its way
+            (at + 1.5, ReplyAudio("r", FRAME), [PlayAudio(FRAME)]),
+            (at + 1.5, ReplyEnded("r"), [SendMark("0.1")]),
+            (at + 2, TimePassed(), []),
+            (at + 2.5, MarkReached("0.1"), [ConfirmHeard("r")]),
+            (at + 3, TimePassed(), [opened("a", Opening.RENEWED)]),
+            (at + 3.1, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),  # to the one before, as yet
+            (at + 3.2, SUCCESSOR, [SeatSuccessor()]),
+            (at + 3.25, CallerAudio(FRAME, 20), [AppendAudio(FRAME)]),
+        ],
+    )
+    assert renewing.state is State.TALKING
+    assert renewing.counts()["renewals"] == 1
+
+
+def test_a_successor_that_comes_when_somebody_speaks_is_not_seated() -> None:
+    at = 3600 - RENEW_BEFORE_S
+    follow(
+        lasting(3600),
+        [
+            (at, TimePassed(), [opened("a", Opening.RENEWED)]),
+            (at + 0.1, CallerSpoke(), []),
+            (at + 0.2, SUCCESSOR, []),
+            (at + 1.2, TimePassed(), []),
+            (at + 2, CallerPaused("u"), []),
+            (at + 2.1, ReplySaid("r", "Yes."), []),
+            (at + 2.1, ReplyAudio("r", FRAME), [PlayAudio(FRAME)]),
+            (at + 2.1, ReplyEnded("r"), [SendMark("0.1")]),
+            (at + 2.15, MarkReached("0.1"), [ConfirmHeard("r")]),
+            (at + 2.2, TimePassed(), [opened("a", Opening.RENEWED, Said(Speaker.ASSISTANT, "Yes."))]),
+        ],
+    )
+
+
+def test_a_successor_may_give_the_same_names() -> None:
+    renewing = lasting(3600)
+    at = 3600 - RENEW_BEFORE_S
+    for when, text in ((1.0, "Good morning."), (at + 1, "Goodbye.")):
+        renewing.handle(ReplySaid("item_1", text), when)
+        sent = renewing.handle(ReplyAudio("item_1", FRAME), when)
+        sent += renewing.handle(ReplyEnded("item_1"), when)
+        for mark in [command.name for command in sent if isinstance(command, SendMark)]:
+            renewing.handle(MarkReached(mark), when + 0.1)
+        if when == 1.0:
+            assert renewing.handle(TimePassed(), at) == [
+                opened("a", Opening.RENEWED, Said(Speaker.ASSISTANT, "Good morning."))
+            ]
+            assert renewing.handle(SUCCESSOR, at + 0.1) == [SeatSuccessor()]
+    history = (Said(Speaker.ASSISTANT, "Good morning."), Said(Speaker.ASSISTANT, "Goodbye."))
+    assert renewing.handle(LOST, at + 2) == [opened("a", Opening.RECOVERED, *history)]
+
+
+def test_a_successor_that_missed_something_is_not_seated() -> None:
+    at = 3600 - RENEW_BEFORE_S
+    follow(
+        lasting(3600),
+        [
+            (at, TimePassed(), [opened("a", Opening.RENEWED)]),
+            (at + 0.1, CallerSaid("u", "Thanks."), []),  # understood late
+            (at + 0.2, SUCCESSOR, []),
+            (at + 1.2, TimePassed(), [opened("a", Opening.RENEWED, Said(Speaker.CALLER, "Thanks."))]),
+            (at + 1.4, SUCCESSOR, [SeatSuccessor()]),
+        ],
+    )
+
+
+def test_one_that_is_lost_while_it_says_goodbye_has_hung_up() -> None:
+    follow(
+        call("a", "b"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (1.0, AssistantLeaving(), []),
+            (1.1, AssistantLeaving(intended=False), []),
+            (1.2, AssistantLeaving(), []),
+            (1.3, ReplyAudio("bye", FRAME), [PlayAudio(FRAME)]),
+            (1.31, LOST, [SendMark("0.1")]),
+            (1.4, MarkReached("0.1"), [ConfirmHeard("bye"), HangUp(1000, "the assistant hung up")]),
+        ],
+    )
+
+
+FAILURES = [LegLost(LegName.SUCCESSOR, 1006), TimePassed()]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=["lost", "never ready"])
+def test_a_successor_that_is_not_to_be_had_is_tried_again(failure: Event) -> None:
+    at = 3600 - RENEW_BEFORE_S
+    renewing = lasting(3600)
+    follow(
+        renewing,
+        [
+            (at, TimePassed(), [opened("a", Opening.RENEWED)]),
+            (at + 5, failure, []),
+            (at + 34, TimePassed(), []),
+            (at + 35, TimePassed(), [opened("a", Opening.RENEWED)]),
+        ],
+    )
+    assert renewing.state is State.TALKING
+
+
+def test_the_loss_of_the_assistant_while_its_successor_opens_is_a_loss() -> None:
+    at = 3600 - RENEW_BEFORE_S
+    follow(
+        lasting(3600),
+        [
+            (at, TimePassed(), [opened("a", Opening.RENEWED)]),
+            (at + 0.1, LOST, [opened("a", Opening.RECOVERED)]),
+            (at + 0.2, READY, []),
+        ],
+    )
+
+
+@pytest.mark.parametrize(("lasts_s", "renewed_s"), [(3600, 3480), (60, 30)])
+def test_a_short_life_is_renewed_at_its_half(lasts_s: float, renewed_s: float) -> None:
+    assert lasting(lasts_s).deadline() == renewed_s

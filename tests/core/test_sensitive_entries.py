@@ -1,0 +1,45 @@
+"""Sealed entries: names for digits, and digits for names."""
+
+import pytest
+
+from bridge.core.sensitive_entries import SealedEntries
+from bridge.vocabulary.commands import EnterDigits
+
+
+@pytest.fixture
+def entries() -> SealedEntries:
+    entries = SealedEntries()
+    entries.add(EnterDigits("4111222233334444", sealed="entry-1"))
+    entries.add(EnterDigits("99", sealed="entry-2"))
+    entries.add(EnterDigits("555"))
+    entries.add(EnterDigits("*12#", sealed="entry-10"))
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("text", "opened"),
+    [
+        ('{"card":"entry-1"}', '{"card":"4111222233334444"}'),
+        ('{"pin":"entry-2","card":"entry-1"}', '{"pin":"99","card":"4111222233334444"}'),
+        ('{"code":"entry-10"}', '{"code":"*12#"}'),
+        ('{"reentry-1":"entry-1a","entry-3":""}', '{"reentry-1":"entry-1a","entry-3":""}'),
+        ("{}", "{}"),
+    ],
+)
+def test_a_name_stands_for_the_digits(entries: SealedEntries, text: str, opened: str) -> None:
+    assert entries.opened(text) == opened
+
+
+@pytest.mark.parametrize(
+    ("text", "closed"),
+    [
+        ("4111222233334444 is good", "entry-1 is good"),
+        ('{"paid":"4111222233334444"}', '{"paid":"entry-1"}'),
+        ("04111222233334444", "04111222233334444"),  # another number
+        ("99 bottles", "99 bottles"),  # too short to be told from other numbers
+        ("555", "555"),
+        ("the code *12# is", "the code entry-10 is"),
+    ],
+)
+def test_the_digits_become_the_name(entries: SealedEntries, text: str, closed: str) -> None:
+    assert entries.closed(text) == closed

@@ -1,0 +1,179 @@
+"""A carrier whose stream breaks and comes back: the call is taken up again, and nothing is said to an empty line."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from bridge.core.call import Call
+from bridge.core.states import State
+from bridge.core.timers import Limits
+from bridge.vocabulary.commands import (
+    AppendAudio,
+    ClearPlayback,
+    CloseAssistant,
+    Command,
+    HangUp,
+    PlayAudio,
+    SendMark,
+    TruncateReply,
+)
+from bridge.vocabulary.events import (
+    AssistantReady,
+    CallEnded,
+    CallerAudio,
+    CallStarted,
+    ClosingAsked,
+    Event,
+    LegLost,
+    LegName,
+    MarkReached,
+    ReplyAudio,
+    ReplyEnded,
+    TimePassed,
+)
+from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K
+
+FRAME = bytes(range(160))
+FIFTH = FRAME * 10  # 200 ms
+START = CallStarted("v3:1", "first", PCMU_8K)
+AGAIN = CallStarted("v3:1", "second", PCMU_8K)
+BROKE = LegLost(LegName.CARRIER, 1006, "the connection broke")
+READY = AssistantReady(PCMU_8K, PCMU_8K)
+
+Row = tuple[float, Event, Sequence[Command]]
+
+
+def started(*, return_s: float = 10.0) -> Call:
+    call = Call(0.0, Limits(return_s=return_s), reorder_ms=100)
+    call.handle(START, 0.0)
+    return call
+
+
+def talking(*, return_s: float = 10.0) -> Call:
+    call = started(return_s=return_s)
+    call.handle(READY, 0.0)
+    return call
+
+
+def away() -> Call:
+    call = talking()
+    call.handle(BROKE, 1.0)
+    return call
+
+
+def follow(call: Call, transcript: Sequence[Row]) -> None:
+    for when, event, commands in transcript:
+        assert call.handle(event, when) == list(commands), f"at {when}: {event}"
+
+
+def test_the_call_is_taken_up_again_where_the_caller_stopped_hearing() -> None:
+    call = talking()
+    sent: list[Command] = []
+    for n in range(1, 4):
+        sent += [PlayAudio(FIFTH), SendMark(f"0.{n}")]
+    follow(
+        call,
+        [
+            (1.0, ReplyAudio("a", FIFTH * 3), sent),
+            (1.2, MarkReached("0.1"), []),
+            (1.3, CallerAudio(FRAME, 1300), [AppendAudio(FRAME)]),
+            (1.3, BROKE, [ClearPlayback(2400), TruncateReply("a", 300)]),
+            (1.4, ReplyAudio("a", FIFTH), []),  # was under way
+            (1.5, ReplyEnded("a"), []),
+            (2.0, ReplyAudio("b", FIFTH), []),  # waits for the caller
+            (2.1, ReplyEnded("b"), []),
+            (5.0, AGAIN, [PlayAudio(FIFTH), SendMark("1.4")]),
+            (5.0, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),  # the new stream counts anew
+            (5.02, CallerAudio(FRAME, 20), [AppendAudio(FRAME)]),
+        ],
+    )
+    assert call.state is State.TALKING
+    assert call.counts() == {"breaks": 1, "late_replies": 1}
+
+
+def test_it_may_break_again() -> None:
+    call = away()
+    follow(call, [(2.0, AGAIN, []), (3.0, BROKE, []), (3.1, BROKE, []), (4.0, AGAIN, [])])
+    assert call.counts() == {"breaks": 2}
+
+
+def test_a_frame_that_waited_behind_a_hole_is_not_lost() -> None:
+    follow(
+        talking(),
+        [
+            (1.00, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
+            (1.02, CallerAudio(FRAME, 40), []),
+            (1.03, BROKE, []),
+            (1.08, AGAIN, [AppendAudio(b"\xff" * 160), AppendAudio(FRAME)]),
+            (1.09, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
+        ],
+    )
+
+
+def test_it_may_come_back_before_the_assistant_is_ready() -> None:
+    call = started()
+    follow(
+        call,
+        [
+            (1.0, BROKE, []),
+            (1.5, READY, []),
+            (1.6, ReplyAudio("hello", FIFTH), []),
+            (2.0, AGAIN, [PlayAudio(FIFTH), SendMark("0.1")]),
+        ],
+    )
+    assert call.state is State.TALKING
+
+
+def test_who_does_not_come_back_in_time_has_left() -> None:
+    call = away()
+    assert call.deadline() == 11.0
+    why = "the carrier's stream broke and did not come back"
+    follow(call, [(11.0, TimePassed(), [CloseAssistant(), HangUp(1008, why)])])
+    assert call.state is State.ENDED
+
+
+def test_silence_is_not_counted_while_it_is_away() -> None:
+    call = Call(0.0, Limits(silent_s=5.0, return_s=30.0), reorder_ms=100)
+    call.handle(START, 1.0)
+    call.handle(READY, 1.0)
+    follow(call, [(2.0, BROKE, []), (20.0, TimePassed(), []), (21.0, AGAIN, []), (25.9, TimePassed(), [])])
+    assert call.handle(TimePassed(), 26.0)[-1] == HangUp(1001, "the carrier sends nothing any more")
+
+
+@pytest.mark.parametrize(
+    ("start", "why"),
+    [
+        (CallStarted("v3:2", "s", PCMU_8K), "another call came back"),
+        (CallStarted("v3:1", "s", PCMA_8K), "the call came back in another format"),
+        (CallStarted("v3:1", "s", PCMU_8K, plays=L16_16K), "the call came back in another format"),
+    ],
+    ids=["another call", "another line", "plays another format"],
+)
+def test_what_comes_back_is_the_same_call_or_is_turned_away(start: CallStarted, why: str) -> None:
+    follow(away(), [(2.0, start, [CloseAssistant(), HangUp(1008, why)])])
+
+
+def test_a_call_that_is_to_close_does_not_wait_for_it() -> None:
+    follow(away(), [(2.0, ClosingAsked("bye"), [CloseAssistant(), HangUp(1001, "bye")])])
+
+
+def test_a_stream_that_said_stop_does_not_come_back() -> None:
+    follow(
+        talking(),
+        [
+            (1.0, CallEnded(), [CloseAssistant(), HangUp(1000, "the call ended")]),
+            (1.1, BROKE, []),
+            (2.0, AGAIN, []),
+        ],
+    )
+
+
+def test_a_carrier_that_does_not_come_back_ends_the_call_when_it_breaks() -> None:
+    follow(talking(return_s=0.0), [(1.0, BROKE, [CloseAssistant()])])
+
+
+def test_a_stream_that_only_listens_does_not_come_back() -> None:
+    call = Call(0.0, Limits(return_s=10.0), reorder_ms=100)
+    listening = CallStarted("v3:1", "s", PCMU_8K, one_way=True)
+    follow(call, [(0.0, listening, []), (1.0, BROKE, [])])
+    assert call.state is State.ENDED

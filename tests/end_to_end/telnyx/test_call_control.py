@@ -1,0 +1,366 @@
+"""Calls under Call Control, from the webhook to the hang-up: the server and the pretend Telnyx over real sockets."""
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from structlog.testing import capture_logs
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+
+from bridge.carriers.telnyx import rest
+from bridge.shell.tokens import Expected
+from bridge.simulators.carriers.telnyx.calls import State
+from bridge.simulators.carriers.telnyx.injected_faults import Faults
+from bridge.simulators.carriers.telnyx.media import PretendTelnyx
+from bridge.simulators.carriers.telnyx.ordered import OrderedCalls
+from bridge.simulators.carriers.telnyx.stream import Stream
+from bridge.simulators.phone.handset import Ending
+from bridge.simulators.phone.plan import CallPlan
+from bridge.simulators.phone.report import CallReport
+from bridge.vocabulary.errors import CallRefused
+from telecodecs.format import AudioFormat
+
+if TYPE_CHECKING:
+    from tests.end_to_end.telnyx.conftest import Both, Meet
+
+TIMEOUT_S = 8.0
+SAID_MS = 100
+
+
+def speech(line: AudioFormat) -> bytes:
+    return np.random.default_rng(7).integers(0, 127, line.bytes_in(SAID_MS), np.uint8).tobytes()
+
+
+def talks(line: AudioFormat) -> CallPlan:
+    """The caller says something, hears what comes back, and hangs up."""
+    return CallPlan(speech(line), linger_s=0.15)
+
+
+def waits(_line: AudioFormat) -> CallPlan:
+    return CallPlan(linger_s=TIMEOUT_S)
+
+
+def replied(report: CallReport) -> bytes:
+    return b"".join(audio for _, audio in report.received)
+
+
+# The whole way
+
+FORMATS: list[dict[str, Any]] = [
+    {},
+    {"codec": "PCMA", "stream_codec": "PCMA"},
+    {"codec": "L16", "sampling_rate": 8000, "stream_codec": "L16"},
+]
+
+
+@pytest.mark.parametrize("telnyx", FORMATS, ids=["PCMU", "PCMA", "L16, each way at its own rate"])
+async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", telnyx: dict[str, Any]) -> None:
+    phone = OrderedCalls(talks)
+    settings = {"telnyx": telnyx | {"parameters": {"clinic": "north"}}}
+    async with asyncio.timeout(TIMEOUT_S), meet(phone, settings=settings) as both:
+        call = await both.fake.over(both.ring())
+        await both.server.reception.idle()
+        (report,) = phone.reports
+        assert report.ending is Ending.QUIET
+        assert call.cause == "normal_clearing"
+        assert both.commands()[:2] == ["answer", "streaming_start"]
+        assert len(both.fake.exchange.calls) == 1
+        streaming = await both.fake.commanded("streaming_start")
+        assert streaming.body["stream_bidirectional_codec"] == telnyx.get("codec", "PCMU")
+        assert all(delivery.delivered for delivery in both.fake.deliveries)
+    (started,) = both.journal("CallStarted")
+    assert started["call"] == call.call_control_id
+    assert started["parameters"]["clinic"] == "north"
+    if report.line == report.plays:
+        assert speech(report.line) in replied(report)
+    else:
+        assert report.plays.duration_ms(len(replied(report))) >= SAID_MS
+
+
+async def test_the_line_that_the_server_is_told_of_is_what_telnyx_sends(meet: "Meet") -> None:
+    phone = OrderedCalls(talks)
+    async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=Faults(codec="L16")) as both:
+        await both.fake.over(both.ring())
+    (started,) = both.journal("CallStarted")
+    assert (started["line"]["encoding"], started["line"]["rate_hz"]) == ("l16", 16_000)
+    assert (started["plays"]["encoding"], started["plays"]["rate_hz"]) == ("pcmu", 8_000)
+
+
+# Who hangs up
+
+
+async def test_when_our_side_ends_the_call_telnyx_is_told(meet: "Meet") -> None:
+    phone = OrderedCalls(waits)
+    async with (
+        asyncio.timeout(TIMEOUT_S),
+        meet(phone, settings={"limits": {"longest_call_s": 0.1}}) as both,
+    ):
+        call = await both.fake.over(both.ring())
+        assert (call.source, call.state) == ("callee", State.ENDED)
+        assert both.commands() == ["answer", "streaming_start", "hangup"]
+    assert phone.reports[0].ending in (Ending.SERVER_LEFT, Ending.TOLD_TO)
+
+
+async def test_a_voice_that_cannot_be_read_ends_the_call_with_a_reason(meet: "Meet") -> None:
+    async def odd(stream: Stream) -> bool:
+        async with connect(stream.order.url) as socket:
+            stream.opened()
+            connected, start = opening(stream)
+            await socket.send(connected)
+            await socket.send(start.replace("PCMU", "SPEEX"))
+            await socket.wait_closed()
+            assert socket.close_code == 1003
+        return False
+
+    async with asyncio.timeout(TIMEOUT_S), meet(odd) as both:
+        await both.fake.over(both.ring())
+        assert both.commands() == ["answer", "streaming_start", "hangup"]
+    assert both.journal() == []
+
+
+@pytest.mark.parametrize("drain_s", [5.0, 0.0], ids=["in time", "not in time"])
+async def test_a_server_that_closes_hangs_up(meet: "Meet", drain_s: float) -> None:
+    phone = OrderedCalls(lambda line: CallPlan(speech(line) * 10, linger_s=TIMEOUT_S))
+    async with asyncio.timeout(TIMEOUT_S):
+        async with meet(phone, settings={"assistant": "parrot", "limits": {"drain_s": drain_s}}) as both:
+            call = both.ring()
+            await both.fake.told("streaming.started")
+            assert both.server.reception.calls == 1
+        assert "hangup" in both.commands()
+        assert call.state is State.ENDED
+
+
+async def test_a_server_that_closes_hangs_up_a_call_whose_stream_has_not_come(meet: "Meet") -> None:
+    async def late(stream: Stream) -> bool:
+        await stream.ended.wait()
+        return False
+
+    async with asyncio.timeout(TIMEOUT_S):
+        async with meet(late) as both:
+            call = both.ring()
+            await both.fake.commanded("streaming_start")
+        assert both.commands() == ["answer", "streaming_start", "hangup"]
+        assert call.state is State.ENDED
+
+
+async def test_a_closing_server_answers_no_call(meet: "Meet") -> None:
+    async with asyncio.timeout(TIMEOUT_S), meet() as both:
+        await both.server.reception.drain()
+        call = both.ring()
+        await both.fake.told("call.initiated")
+        both.fake.hang_up(call)
+        await both.fake.over(call)
+        assert both.fake.commands == []
+
+
+# Faults
+
+FAULTS = {
+    "server errors": Faults(server_errors=1),
+    "too many requests": Faults(rate_limited=1, commands=("answer",)),
+    "a command that is never answered": Faults(silent=1, commands=("streaming_start",)),
+    "an answer that is never answered": Faults(silent=1, commands=("answer",)),
+    "repeated webhooks": Faults(duplicate_webhooks=True),
+    "shuffled webhooks": Faults(shuffled_webhooks=True),
+    "repeated and shuffled webhooks": Faults(duplicate_webhooks=True, shuffled_webhooks=True),
+    "webhooks without their wrapper": Faults(unwrapped_webhooks=True),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_the_call_goes_through_once_despite(name: str, meet: "Meet") -> None:
+    phone = OrderedCalls(talks)
+    async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=FAULTS[name]) as both:
+        call = await both.fake.over(both.ring())
+        await both.server.reception.idle()
+        for step in ("answer", "streaming_start"):
+            tries = [command for command in both.fake.commands if command.name == step]
+            assert len({command.body["command_id"] for command in tries}) == 1
+            assert all(command.call == call.call_control_id for command in tries)
+    (report,) = phone.reports
+    assert report.ending is Ending.QUIET
+    assert speech(report.line) in replied(report)
+    assert len(both.journal("CallStarted")) == len(both.journal("Ended")) == 1
+
+
+async def test_a_call_that_cannot_be_answered_is_let_go(meet: "Meet") -> None:
+    settings = {"telnyx": {"api_key": "wrong"}}
+    async with asyncio.timeout(TIMEOUT_S), meet(settings=settings) as both:
+        call = both.ring()
+        await both.fake.commanded("hangup")
+        assert [(command.name, command.status) for command in both.fake.commands] == [
+            ("answer", 401),
+            ("hangup", 401),
+        ]
+        both.fake.hang_up(call)
+        await both.fake.over(call)
+
+
+async def test_a_stream_that_cannot_be_opened_ends_the_call(meet: "Meet") -> None:
+    async def refused(_stream: Stream) -> bool:
+        raise CallRefused("the upgrade got HTTP 502")
+
+    async with asyncio.timeout(TIMEOUT_S), meet(refused) as both:
+        await both.fake.over(both.ring())
+        assert both.commands() == ["answer", "streaming_start", "hangup"]
+
+
+# Keys
+
+
+def announced(both: "Both") -> list[Expected]:
+    """The calls that the server will expect from now on."""
+    calls: list[Expected] = []
+    expect = both.server.reception.expect
+
+    def notice(carrier: str, expected: Expected, *, listen: bool = False) -> str:
+        calls.append(expected)
+        return expect(carrier, expected, listen=listen)
+
+    both.server.reception.expect = notice  # type: ignore[method-assign]
+    return calls
+
+
+@pytest.fixture
+def quickly_pressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that make no sound."""
+    monkeypatch.setattr("bridge.shell.webhooks.telnyx.sounding_s", lambda _keys: 0.0)
+
+
+@pytest.mark.usefixtures("quickly_pressed")
+async def test_keys_are_pressed_by_telnyx_in_their_order_and_are_in_no_log(meet: "Meet") -> None:
+    phone = OrderedCalls(waits)
+    with capture_logs() as log:
+        async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
+            expected = announced(both)
+            call = both.ring()
+            await both.fake.told("streaming.started")
+            assert expected[0].press is not None
+            for keys in ("4242w", "5", "6#"):
+                expected[0].press(keys)
+            await both.fake.commanded("send_dtmf", 2)
+            assert call.pressed == "4242w56#"
+            both.fake.hang_up(call)
+            await both.fake.over(call)
+    assert "4242" not in str(log)
+
+
+PRESSED_DESPITE: dict[str, tuple[Faults, float, int, str]] = {
+    # when it is given up, how often it is told, what is pressed
+    "an answer that is lost": (Faults(silent=1, commands=("send_dtmf",)), 0.3, 2, "12"),
+    "a server error": (Faults(server_errors=1, commands=("send_dtmf",)), 0.3, 2, "2"),
+    "too many requests": (Faults(rate_limited=1, commands=("send_dtmf",)), 1.5, 3, "12"),
+}
+
+
+@pytest.mark.usefixtures("quickly_pressed")
+@pytest.mark.parametrize("name", PRESSED_DESPITE)
+async def test_keys_are_never_pressed_twice(name: str, meet: "Meet", monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what was refused, or is in doubt, keeps neither the call nor the keys after it."""
+    faults, give_up_s, times, pressed = PRESSED_DESPITE[name]
+    monkeypatch.setattr(rest, "KEYS_RULE", replace(rest.KEYS_RULE, give_up_s=give_up_s, answer_s=0.1))
+    phone = OrderedCalls(waits)
+    async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=faults) as both:
+        expected = announced(both)
+        call = both.ring()
+        await both.fake.told("streaming.started")
+        assert expected[0].press is not None
+        expected[0].press("1")
+        expected[0].press("2")
+        await both.fake.commanded("send_dtmf", times)
+        assert call.pressed == pressed
+        assert call.state is State.ANSWERED
+        both.fake.hang_up(call)
+        await both.fake.over(call)
+
+
+async def test_keys_come_too_late_when_the_call_is_over(meet: "Meet") -> None:
+    phone = OrderedCalls(talks)
+    async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
+        expected = announced(both)
+        await both.fake.over(both.ring())
+        await both.server.reception.idle()
+        assert expected[0].press is not None
+        expected[0].press("1")
+    assert "send_dtmf" not in both.commands()
+
+
+# The end, as Telnyx tells it
+
+
+def opening(stream: Stream) -> list[str]:
+    order = stream.order
+    return PretendTelnyx(call_control_id=order.call_control_id, stream_id=order.stream_id).opening()
+
+
+async def test_a_caller_who_gives_up_while_it_rings_leaves_nothing(meet: "Meet") -> None:
+    async with asyncio.timeout(TIMEOUT_S), meet() as both:
+        call = both.ring()
+        both.fake.hang_up(call)
+        await both.fake.over(call)
+        await both.fake.commanded("answer")
+        assert both.server.reception.calls == 0
+        assert both.commands() == []
+    assert both.journal() == []
+
+
+async def test_a_call_that_ends_before_its_stream_came_leaves_no_way_in(meet: "Meet") -> None:
+    urls: list[str] = []
+
+    async def late(stream: Stream) -> bool:
+        urls.append(stream.order.url)
+        await stream.ended.wait()
+        return False
+
+    async with asyncio.timeout(TIMEOUT_S), meet(late) as both:
+        call = both.ring()
+        await both.fake.commanded("streaming_start")
+        both.fake.hang_up(call)
+        await both.fake.over(call)
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(urls[0])
+        assert both.server.reception.calls == 0
+
+
+async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(meet: "Meet") -> None:
+    closes: list[tuple[int | None, str | None]] = []
+    is_open, told = asyncio.Event(), asyncio.Event()
+
+    async def mute(stream: Stream) -> bool:
+        socket = await connect(stream.order.url)
+        stream.opened()
+        for message in opening(stream):
+            await socket.send(message)
+        is_open.set()
+        await stream.ended.wait()
+        watching.append(asyncio.ensure_future(until_closed(socket)))
+        return False
+
+    async def until_closed(socket: ClientConnection) -> None:
+        await socket.wait_closed()
+        closes.append((socket.close_code, socket.close_reason))
+        told.set()
+
+    watching: list[asyncio.Future[None]] = []
+    async with asyncio.timeout(TIMEOUT_S), meet(mute) as both:
+        call = both.ring()
+        await is_open.wait()
+        assert both.server.reception.calls == 1
+        both.fake.hang_up(call)
+        await told.wait()
+        await both.server.reception.idle()
+    assert closes == [(1000, "the call ended")]
+    assert len(both.journal("Ended")) == 1
+
+
+async def test_after_the_call_its_token_lets_nobody_in(meet: "Meet") -> None:
+    phone = OrderedCalls(talks)
+    async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
+        await both.fake.over(both.ring())
+        await both.server.reception.idle()
+        url = (await both.fake.commanded("streaming_start")).body["stream_url"]
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(url)

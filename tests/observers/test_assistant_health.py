@@ -1,0 +1,68 @@
+"""What is told of assistants that cannot serve, as people on call read it."""
+
+import structlog
+
+from bridge.observers.assistant_health import AssistantWatch, Readiness
+from bridge.vocabulary.commands import OpenAssistant
+from bridge.vocabulary.events import (
+    AssistantComplained,
+    AssistantFailed,
+    AssistantReady,
+    LegLost,
+    LegName,
+    Opening,
+    Word,
+)
+from telecodecs.format import PCMU_8K
+
+
+def opened(name: str, opening: Opening = Opening.FIRST) -> OpenAssistant:
+    return OpenAssistant("CA1", PCMU_8K, {}, name, opening)
+
+
+def watched(*words: Word) -> tuple[dict[str, str], list[str]]:
+    """The faults that /readyz names, and the lines of the log, in short."""
+    readiness = Readiness()
+    watch = readiness.witness()
+    with structlog.testing.capture_logs() as lines:
+        for word in words:
+            assert type(word) in AssistantWatch.sees
+            watch.saw(word, 0.0)
+    return readiness.faults, [
+        f"{line['event']}: {line.get('why', line.get('opening', ''))}" for line in lines
+    ]
+
+
+def test_what_a_person_has_to_mend_is_named_until_it_is_mended() -> None:
+    refused = LegLost(LegName.ASSISTANT, 1008, "HTTP 401: the key is not accepted")
+    assert watched(opened("a"), refused) == (
+        {"a": "HTTP 401: the key is not accepted"},
+        ["< assistant lost: HTTP 401: the key is not accepted"],
+    )
+    faults, lines = watched(opened("a"), refused, opened("a"), AssistantReady(PCMU_8K, PCMU_8K))
+    assert faults == {}
+    assert lines[-1].startswith("= assistant is back")
+
+
+def test_a_failure_for_good_is_one_too() -> None:
+    faults, _ = watched(opened("a"), AssistantFailed("insufficient_quota", final=True))
+    assert faults == {"a": "insufficient_quota"}
+
+
+def test_a_broken_connection_is_only_told() -> None:
+    faults, lines = watched(
+        opened("a"),
+        LegLost(LegName.ASSISTANT, 1006),
+        opened("a", Opening.RECOVERED),
+        AssistantComplained("a reply is incomplete"),
+    )
+    assert faults == {}
+    assert lines == [
+        "< assistant lost: code 1006",
+        "= assistant opened again: recovered",
+        "< assistant complained: a reply is incomplete",
+    ]
+
+
+def test_a_lost_carrier_says_nothing_of_the_assistant() -> None:
+    assert watched(opened("a"), LegLost(LegName.CARRIER, 1008)) == ({}, [])

@@ -1,0 +1,205 @@
+"""A call's file: written as it happens; and where it cannot be, one line in the log, and nobody else is troubled."""
+
+import errno
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.observers.call_file import MOST_NAMESAKES, CallFile, accepted
+from bridge.vocabulary.commands import HangUp, OpenAssistant
+from bridge.vocabulary.events import CallEnded, CallerAudio, CallStarted, Word
+from telecodecs.format import PCMU_8K
+
+STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
+NAME = "20261121T083000-CA1.wav"
+
+
+def call_file(directory: Path) -> CallFile:
+    return CallFile(directory, "CA1", STARTED, ".wav")
+
+
+def use(file: CallFile) -> None:
+    """A short call's worth of writing."""
+    for _ in range(3):
+        file.append(b"sound")
+        file.amend(0, b"head")
+    file.close()
+
+
+class Disk(io.BytesIO):
+    """A file on a disk with so much room; `closes`: whether even closing it fails, as over a network it may."""
+
+    def __init__(self, room: int, *, closes: bool = True) -> None:
+        super().__init__()
+        self._room = room
+        self._closes = closes
+
+    def write(self, content: Any, /) -> int:
+        if self.tell() + len(content) > self._room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(content)
+
+    def close(self) -> None:
+        was_open = not self.closed
+        super().close()
+        if was_open and not self._closes:
+            raise OSError(errno.EIO, "Input/output error")
+
+
+def put_on(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "open", lambda *_, **__: disk)
+
+
+def only_line(logs: list[Any]) -> Any:
+    (line,) = logs
+    assert line["event"] == "a call's file cannot be written; the call goes on without it"
+    assert line["log_level"] == "error"
+    return line
+
+
+def test_what_is_appended_stands_behind_and_what_is_amended_leaves_the_end(tmp_path: Path) -> None:
+    file = call_file(tmp_path / "deep" / "down")
+    written = tmp_path / "deep" / "down" / NAME
+    file.append(b"....one ")
+    file.append(b"two ")
+    file.amend(0, b"head")
+    assert written.read_bytes() == b"headone two ", "it has left the process"
+    file.append(b"three")
+    file.amend(4, b"ONE")
+    file.append(b" four")
+    file.close()
+    assert written.read_bytes() == b"headONE two three four"
+
+
+def test_a_file_of_that_name_is_left_alone(tmp_path: Path) -> None:
+    """A listened-to stream and then a spoken one: the same call, and it may be the same second."""
+    for said in (b"one", b"two", b"three"):
+        file = call_file(tmp_path)
+        file.append(said)
+        file.close()
+    told = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert told == {
+        "20261121T083000-CA1.wav": b"one",
+        "20261121T083000-CA1-2.wav": b"two",
+        "20261121T083000-CA1-3.wav": b"three",
+    }
+
+
+def test_names_run_out(tmp_path: Path) -> None:
+    for _ in range(MOST_NAMESAKES):
+        call_file(tmp_path).close()
+    with capture_logs() as logs:
+        use(call_file(tmp_path))
+    assert "File exists" in only_line(logs)["error"]
+    assert len(list(tmp_path.iterdir())) == MOST_NAMESAKES
+
+
+def test_what_is_amended_may_reach_past_the_end(tmp_path: Path) -> None:
+    file = call_file(tmp_path)
+    file.append(b"head")
+    file.amend(2, b"long tail")
+    file.append(b".")
+    file.close()
+    assert (tmp_path / NAME).read_bytes() == b"helong tail."
+
+
+def test_giving_up_is_said_once_and_what_was_written_stays(tmp_path: Path) -> None:
+    file = call_file(tmp_path)
+    file.append(b"one")
+    with capture_logs() as logs:
+        file.give_up("it is full")
+        file.give_up("it is full")
+        use(file)
+    assert only_line(logs)["error"] == "it is full"
+    assert (tmp_path / NAME).read_bytes() == b"one"
+
+
+TALKED = CallStarted("CA1", "MZ1", PCMU_8K)
+LISTENED = CallStarted("CA1", "MZ1", PCMU_8K, one_way=True)
+TURNED_AWAY = HangUp(1008, "the token was made for another call")
+ACCEPTED: list[tuple[CallStarted | None, Word, bool]] = [
+    (None, CallEnded(), False),
+    (TALKED, TURNED_AWAY, False),
+    (TALKED, CallerAudio(b"", 0), False),
+    (TALKED, OpenAssistant("CA1", PCMU_8K), True),
+    (LISTENED, TURNED_AWAY, False),
+    (LISTENED, CallerAudio(b"", 0), True),
+]
+
+
+@pytest.mark.parametrize(("started", "word", "due"), ACCEPTED)
+def test_a_file_is_due_when_the_call_is_accepted(started: CallStarted | None, word: Word, due: bool) -> None:
+    assert accepted(started, word) is due
+
+
+def test_closed_is_closed(tmp_path: Path) -> None:
+    file = call_file(tmp_path)
+    file.append(b"one")
+    with capture_logs() as logs:
+        file.close()
+        file.close()
+        use(file)
+    assert (tmp_path / NAME).read_bytes() == b"one"
+    assert logs == []
+
+
+def test_a_file_where_the_directory_should_be(tmp_path: Path) -> None:
+    (tmp_path / "calls").write_text("not a directory")
+    with capture_logs() as logs:
+        use(call_file(tmp_path / "calls"))
+    line = only_line(logs)
+    assert line["file"] == str(tmp_path / "calls" / NAME)
+    assert "File exists" in line["error"]
+
+
+def test_a_directory_where_the_file_should_be(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    file = call_file(tmp_path)
+    file.append(b"beside it")
+    file.close()
+    assert (tmp_path / "20261121T083000-CA1-2.wav").read_bytes() == b"beside it"
+
+
+@pytest.mark.parametrize("refuses", ["mkdir", "open"])
+def test_a_directory_that_is_not_ours(tmp_path: Path, refuses: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, refuses, refuse)  # root, who may run this test, may write anywhere
+    with capture_logs() as logs:
+        use(call_file(tmp_path / "calls"))
+    assert "Permission denied" in only_line(logs)["error"]
+
+
+@pytest.mark.parametrize("room", [0, 5, 12])
+def test_a_disk_that_fills_up(tmp_path: Path, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(room)
+    put_on(disk, monkeypatch)
+    with capture_logs() as logs:
+        use(call_file(tmp_path))
+    assert "No space left on device" in only_line(logs)["error"]
+    assert disk.closed
+
+
+def test_a_disk_that_fills_up_where_it_is_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_on(Disk(room=6), monkeypatch)
+    file = call_file(tmp_path)
+    file.append(b"sound")
+    with capture_logs() as logs:
+        file.amend(3, b"tail")
+        use(file)
+    assert "No space left on device" in only_line(logs)["error"]
+
+
+@pytest.mark.parametrize("room", [0, 100], ids=["full", "roomy"])
+def test_a_disk_that_fails_to_close(tmp_path: Path, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_on(Disk(room, closes=False), monkeypatch)
+    with capture_logs() as logs:
+        use(call_file(tmp_path))
+    only_line(logs)

@@ -1,0 +1,319 @@
+"""The story of a call: what a journal tells, and which lines are none."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bridge.observers.call_history import (
+    Cut,
+    Happening,
+    Mark,
+    Reply,
+    Story,
+    ToolRun,
+    Wait,
+    Words,
+    read_journal,
+    story,
+)
+from bridge.observers.journal import Journal
+from bridge.observers.usage import Accounting
+from bridge.vocabulary.commands import (
+    AnswerTool,
+    ConfirmHeard,
+    EnterDigits,
+    HangUp,
+    OpenAssistant,
+    PlayAudio,
+    RunTool,
+    SendMark,
+    TruncateReply,
+)
+from bridge.vocabulary.errors import ConfigurationError
+from bridge.vocabulary.events import (
+    AssistantFailed,
+    AssistantReady,
+    CallerAudio,
+    CallerPaused,
+    CallerSaid,
+    CallerSpoke,
+    CallStarted,
+    LegLost,
+    LegName,
+    MarkReached,
+    NoteTaken,
+    Opening,
+    ReplyAudio,
+    ReplyEnded,
+    ReplySaid,
+    Said,
+    Speaker,
+    TokensUsed,
+    ToolAnswered,
+    ToolCalled,
+    Word,
+)
+from telecodecs.format import PCMU_8K
+
+CALL = Path(__file__).with_name("call-journal.jsonl").read_text()
+
+
+def journal(folder: Path, text: str) -> Path:
+    path = folder / "journal.jsonl"
+    path.write_text(text)
+    return path
+
+
+def test_lines_come_by_time(tmp_path: Path) -> None:
+    happenings = read_journal(journal(tmp_path, CALL))
+    assert len(happenings) == CALL.count("\n")
+    assert [one.at_s for one in happenings] == sorted(one.at_s for one in happenings)
+    first = happenings[0]
+    assert (first.at_s, first.way, first.what, first.fields["call"]) == (0.0, "<", "CallStarted", "CA1")
+
+
+@pytest.mark.parametrize(
+    "tail", ["", '{"at":5', '{"at":5,"way":"<"', '{"at":5,"way":"<","what":"MarkReached","na']
+)
+def test_a_last_line_that_was_not_finished_is_left_out(tmp_path: Path, tail: str) -> None:
+    assert read_journal(journal(tmp_path, CALL + tail)) == read_journal(journal(tmp_path, CALL))
+
+
+def test_a_last_line_that_only_lacks_its_newline_counts(tmp_path: Path) -> None:
+    assert read_journal(journal(tmp_path, CALL.rstrip())) == read_journal(journal(tmp_path, CALL))
+
+
+BROKEN = [
+    ("no JSON\n", "malformed"),
+    ("\n", "truncated"),
+    ("[]\n", "array"),
+    ('{"at":"soon","way":"<","what":"CallerSpoke"}\n', "at"),
+    ('{"at":0,"way":"?","what":"CallerSpoke"}\n', "way"),
+    ('{"at":0,"way":">","what":"ClearPlayback"}\n', "unheard_samples"),
+    ('{"at":0,"way":"<","what":"MarkReached","name":7}\n', "name"),
+    ('{"at":0,"way":">","what":"RunTool","call":"c1"}\n', "tool"),
+    (
+        '{"at":0,"way":">","what":"OpenAssistant","call":"CA1","line":{"encoding":"pcmu","rate_hz":8000},"history":[]}\n',
+        "history",
+    ),
+    ('{"at":0,"way":"=","what":"Ended","turns":[{"heard_ms":"soon"}]}\n', "turns"),
+    ('{"at":0,"until":null,"way":"<","what":"CallerAudio","frames":50,"bytes":8000}\n', "until"),
+    ('{"at":0,"until":1,"way":"<","what":"ReplyAudio","frames":1,"bytes":160,"item":[]}\n', "item"),
+    ('{"at":0,"until":"soon","way":"<","what":"CallerAudio","frames":50,"bytes":8000}\n', "until"),
+]
+
+
+@pytest.mark.parametrize(("line", "why"), BROKEN)
+def test_a_broken_line_is_named(tmp_path: Path, line: str, why: str) -> None:
+    path = journal(tmp_path, CALL + line + CALL)
+    with pytest.raises(ConfigurationError, match=f"journal.jsonl, line {CALL.count(chr(10)) + 1}: .*{why}"):
+        read_journal(path)
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b'{"at":0,"way":"<","what":"\xff\xfe"}\n')
+    with pytest.raises(ConfigurationError, match="line 1"):
+        read_journal(path)
+
+
+def test_a_missing_journal_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        read_journal(tmp_path / "nowhere.jsonl")
+
+
+def test_a_story_counts_from_the_first_sound(tmp_path: Path) -> None:
+    told = story(read_journal(journal(tmp_path, CALL)))
+    assert told.call == "CA1"
+    assert told.ended_s == 4.0
+    assert told.notes == [(-0.25, "call starts"), (4.0, "hang-up: the call ended")]
+    assert told.turns == [(0.75, 1.75), (2.125, 4.0)]
+    assert told.digits == [(3.0, "4")]
+    assert not told.other_party
+
+
+def test_a_barge_in_is_a_clear_that_the_caller_caused(tmp_path: Path) -> None:
+    told = story(read_journal(journal(tmp_path, CALL)))
+    barge_in = Cut(2.125, 0.3, barge_in=True)
+    assert told.cuts == [barge_in, Cut(3.75, 0, barge_in=False)]
+    assert told.barge_ins == [barge_in]
+
+
+def test_a_reply_is_heard_from_when_it_came_or_the_one_before_it_was_over(tmp_path: Path) -> None:
+    told = story(read_journal(journal(tmp_path, CALL)))
+    assert told.replies == [Reply("chime-1", -0.25, 0.125), Reply("reply-2", 1.75, 2.125, 300)]
+    both_at_once = [
+        Happening(0.0, "<", "ReplyAudio", {"item": "tones-1"}),
+        Happening(0.1, "<", "ReplyAudio", {"item": "tones-2"}),
+        Happening(0.3, ">", "ConfirmHeard", {"item": "tones-1"}),
+        Happening(0.5, ">", "ConfirmHeard", {"item": "tones-2"}),
+    ]
+    assert story(both_at_once).replies == [Reply("tones-1", 0.0, 0.3), Reply("tones-2", 0.3, 0.5)]
+
+
+def test_unheard_samples_are_told_as_seconds_of_the_line(tmp_path: Path) -> None:
+    wideband = CALL.replace('"rate_hz":8000', '"rate_hz":16000')
+    assert story(read_journal(journal(tmp_path, wideband))).cuts[0] == Cut(2.125, 0.15, barge_in=True)
+
+
+def test_a_mark_that_returns_after_a_clear_proves_nothing(tmp_path: Path) -> None:
+    told = story(read_journal(journal(tmp_path, CALL)))
+    assert told.marks == [
+        Mark(-0.125, 0.125, heard=True),
+        Mark(1.75, 2.0, heard=True),
+        Mark(1.75, 2.25, heard=False),
+        Mark(1.75, None, heard=False),
+    ]
+
+
+def test_a_stream_of_both_tracks_has_another_party() -> None:
+    told = story(
+        [Happening(1.0, "<", "OtherPartyAudio", {"frames": 1}), Happening(3.0, "<", "CallEnded", {})]
+    )
+    assert told.other_party
+    assert told.ended_s == 2.0
+
+
+READY = AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=True)
+SOUND = b"\x55" * 1600
+HISTORY = (Said(Speaker.CALLER, "Hello"),)
+CONVERSATION: list[tuple[float, Word]] = [
+    (0.0, CallStarted("CA1", "MZ1", PCMU_8K, parameters={"from": "+15550100199"})),
+    (0.0, OpenAssistant("CA1", PCMU_8K, {}, "first")),
+    (0.0, CallerAudio(b"\x55" * 160, 0)),
+    (0.25, READY),
+    (1.0, CallerSpoke()),
+    (2.0, CallerPaused("u1")),
+    (2.125, ToolCalled("c1", "book", '{"day":"Monday"}')),
+    (2.125, RunTool("c1", "book", '{"day":"Monday"}')),
+    (2.25, ToolCalled("c2", "hangs", "{}")),
+    (2.25, RunTool("c2", "hangs", "{}")),
+    (2.5, CallerSaid("u1", " A table, please. ")),
+    (2.75, ToolAnswered("c1", "done")),
+    (2.75, AnswerTool("c1", "done")),
+    (3.0, ReplySaid("a", "It is ")),
+    (3.0, ReplyAudio("a", SOUND)),
+    (3.0, PlayAudio(SOUND)),
+    (3.0, SendMark("0.1")),
+    (3.0, ReplySaid("a", "booked.")),
+    (3.0, ReplyEnded("a")),
+    (3.0, TokensUsed({"input_audio": 7})),
+    (3.25, MarkReached("0.1")),
+    (3.25, ConfirmHeard("a")),
+    (4.0, EnterDigits("42")),
+    (4.5, ReplyAudio("b", SOUND)),
+    (4.5, ReplySaid("b", "Thank you.")),
+    (4.75, TruncateReply("b", 100)),
+    (5.0, NoteTaken("table 42")),
+    (6.0, LegLost(LegName.ASSISTANT, 1006)),
+    (6.0, OpenAssistant("CA1", PCMU_8K, {}, "first", Opening.RECOVERED, HISTORY)),
+    (7.0, READY),
+    (8.0, OpenAssistant("CA1", PCMU_8K, {}, "first", Opening.RENEWED, HISTORY)),
+    (9.0, AssistantFailed("quota", final=True)),
+    (9.0, OpenAssistant("CA1", PCMU_8K, {}, "backup", Opening.RECOVERED, HISTORY)),
+    (10.0, CallerSaid("u9", "from nowhere")),
+    (11.0, HangUp(1000, "the call ended")),
+]
+
+
+@pytest.fixture
+def conversation(tmp_path: Path) -> Story:
+    """As the journal tells it."""
+    journal, accounting = Journal(tmp_path, datetime(2026, 11, 21, tzinfo=UTC)), Accounting()
+    for now, word in CONVERSATION:
+        journal.saw(word, 100 + now)
+        accounting.saw(word, 100 + now)
+    journal.close(111.0, accounting.account({}))
+    (path,) = tmp_path.iterdir()
+    return story(read_journal(path))
+
+
+def test_words_stand_where_they_were_spoken(conversation: Story) -> None:
+    assert conversation.said == [
+        Words(1.0, "A table, please."),
+        Words(4.0, "42", typed=True),
+        Words(10.0, "from nowhere"),
+    ]
+    assert conversation.replies == [
+        Reply("a", 3.0, 3.25, None, "It is booked."),
+        Reply("b", 4.5, 4.75, 100, "Thank you."),
+    ]
+
+
+def test_a_wait_is_from_the_pause_until_the_reply_is_heard(conversation: Story) -> None:
+    assert conversation.waits == [Wait(2.0, 3.25, heard=True), Wait(4.0, 4.5, heard=False)]
+
+
+def test_an_entry_is_no_turn_where_the_assistant_does_not_take_it_for_one() -> None:
+    happenings = [
+        Happening(0.0, "<", "AssistantReady", {"keys_interrupt": False}),
+        Happening(1.0, "<", "CallerPaused", {}),
+        Happening(1.5, ">", "EnterDigits", {"digits": "4"}),
+        Happening(9.0, "=", "Ended", {"turns": [{"replied_ms": 500, "heard_ms": 1000}]}),
+    ]
+    assert story(happenings).waits == [Wait(1.0, 2.0, heard=True)]
+
+
+def test_a_journal_that_lacks_turns_tells_no_waits() -> None:
+    happenings = [
+        Happening(1.0, "<", "CallerPaused", {}),
+        Happening(2.0, "<", "CallerPaused", {}),
+        Happening(9.0, "=", "Ended", {"turns": [{"heard_ms": 1000}]}),
+    ]
+    assert story(happenings).waits == []
+    assert story(happenings[:2]).waits == []
+
+
+def test_a_tool_runs_until_the_assistant_knows(conversation: Story) -> None:
+    assert conversation.tools == [ToolRun("book", 2.125, 2.75), ToolRun("hangs", 2.25, None)]
+
+
+def test_who_has_the_call_is_noted(conversation: Story) -> None:
+    assert conversation.notes == [
+        (0.0, "call starts"),
+        (5.0, "note: table 42"),
+        (6.0, "assistant lost, code 1006"),
+        (6.0, "reconnecting"),
+        (8.0, "renewing"),
+        (9.0, "assistant failed: quota"),
+        (9.0, "fallback to backup"),
+        (11.0, "hang-up: the call ended"),
+    ]
+
+
+def test_a_stream_that_came_back_is_noted() -> None:
+    start = {"call": "v2:C1", "line": {"rate_hz": 8000}}
+    happenings = [
+        Happening(0.0, "<", "CallStarted", start),
+        Happening(2.0, "<", "LegLost", {"leg": "carrier", "code": 1006}),
+        Happening(3.0, "<", "CallStarted", start),
+    ]
+    assert story(happenings).notes == [
+        (0.0, "call starts"),
+        (2.0, "carrier lost, code 1006"),
+        (3.0, "the stream came back"),
+    ]
+
+
+def test_the_summary_of_a_conversation(conversation: Story) -> None:
+    assert conversation.summary() == (
+        "Turns of the caller: 1. Keys: 0. Replies heard: 2. Barge-ins: 0. Tools: 2. "
+        "Waits: median 1.2 s, longest 1.2 s."
+    )
+
+
+def test_nothing_happened() -> None:
+    told = story([])
+    assert (told.ended_s, told.cuts, told.summary()) == (
+        0.0,
+        [],
+        "Turns of the caller: 0. Keys: 0. Replies heard: 0. Barge-ins: 0.",
+    )
+
+
+def test_the_summary_counts(tmp_path: Path) -> None:
+    told = story(read_journal(journal(tmp_path, CALL)))
+    assert told.summary() == (
+        "Turns of the caller: 2. Keys: 1. Replies heard: 2. Barge-ins: 1; 0.3 s thrown away unheard."
+    )

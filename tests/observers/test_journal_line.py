@@ -1,0 +1,170 @@
+"""What stands in a journal's line: no numbers, nothing twice, and nothing that the reader would refuse."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from bridge.observers.journal_line import LINES, encode
+from bridge.redaction import without_numbers
+from bridge.vocabulary.commands import (
+    AnswerTool,
+    CloseAssistant,
+    EnterDigits,
+    HangUp,
+    OpenAssistant,
+    PressKeys,
+    RunTool,
+)
+from bridge.vocabulary.events import (
+    AssistantComplained,
+    AssistantFailed,
+    AssistantReady,
+    CallerAudio,
+    CallerPaused,
+    CallerSaid,
+    CallStarted,
+    CarrierComplained,
+    ClosingAsked,
+    Ignored,
+    LegLost,
+    LegName,
+    MarkReached,
+    MessageRefused,
+    NoteTaken,
+    Opening,
+    PressAsked,
+    ReplySaid,
+    Said,
+    Speaker,
+    TokensUsed,
+    ToolAnswered,
+    ToolCalled,
+    Word,
+)
+from telecodecs.format import PCMU_8K
+
+MASKED = [
+    ("+15550199", "***99"),
+    ("15550199", "***99"),
+    ("+1 (555) 010-0199", "***99"),
+    ("+1-555-010-0199", "***99"),
+    ("1.555.010.0199", "***99"),
+    ("0711/5550199", "***99"),
+    ("sip:15550100@example.com", "sip:***00@example.com"),
+    ("sip:+442079460000@example.com", "sip:***00@example.com"),
+    ("tel:15550100", "tel:***00"),
+    ("%2B15550100199", "***99"),
+    ("%2b15550100199", "***99"),
+    ("call 15550100199 now", "call ***99 now"),
+    ("from=5550100199", "from=***99"),
+    ("+155501001991234567", "***67"),
+    ("1555010019912345", "***45"),
+    ("15550100199, 15550100188", "***99, ***88"),
+    ("12.345", "12.345"),
+    ("code 1006 after 120 s", "code 1006 after 120 s"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "masked"), MASKED)
+def test_numbers_are_masked_and_nothing_else(text: str, masked: str) -> None:
+    assert without_numbers(text) == masked
+
+
+SID = "CA" + "1234567890" * 3 + "ab"
+NUMBER = "+1 (555) 010-0199"
+TELLING: list[tuple[Word, dict[str, object]]] = [
+    (CallStarted(SID, "MZ15550100199", PCMU_8K, parameters={NUMBER: NUMBER}), {"call": SID, "stream": "MZ15550100199", "parameters": {"***99": "***99"}}),
+    (OpenAssistant(SID, PCMU_8K, {"from": NUMBER}), {"call": SID, "parameters": {"from": "***99"}}),
+    (LegLost(LegName.CARRIER, 1006, NUMBER), {"reason": "***99"}),
+    (MessageRefused(LegName.CARRIER, NUMBER), {"why": "***99"}),
+    (Ignored(NUMBER), {"kind": "***99"}),
+    (HangUp(1000, NUMBER), {"why": "***99"}),
+    (ClosingAsked(NUMBER), {"why": "***99"}),
+    (AssistantComplained(NUMBER), {"why": "***99"}),
+    (CarrierComplained("100004", NUMBER), {"why": "***99"}),
+    (AssistantFailed(NUMBER), {"why": "***99"}),
+    (ReplySaid("item_15550100199", f"Call {NUMBER}."), {"item": "item_15550100199", "text": "Call ***99."}),
+    (CallerSaid("u", NUMBER), {"text": "***99"}),
+    (NoteTaken(NUMBER), {"text": "***99"}),
+    (CloseAssistant(NUMBER), {"why": "***99"}),
+    (EnterDigits("15550100199"), {"digits": "15550100199"}),  # as its keys were pressed
+    (PressAsked("15550100199"), {"keys": "15550100199"}),
+    (PressKeys("15550100199"), {"keys": "15550100199"}),
+    (ToolCalled("call_15550100199", "book", '{"phone":"+15550100199"}'), {"call": "call_15550100199", "arguments": '{"phone":"***99"}'}),
+    (ToolAnswered("c1", '{"phone":15550100199}'), {"output": '{"phone":***99}'}),
+    (MarkReached("1234.5678901"), {"name": "1234.5678901"}),
+]  # fmt: skip
+ABRIDGED: list[tuple[Word, dict[str, object]]] = [
+    (RunTool("c1", "book", NUMBER), {"what": "RunTool", "call": "c1", "tool": "book"}),
+    (AnswerTool("c1", NUMBER), {"what": "AnswerTool", "call": "c1"}),
+    (
+        OpenAssistant("CA1", PCMU_8K, {}, "backup", Opening.RECOVERED, (Said(Speaker.CALLER, NUMBER),) * 12),
+        {"what": "OpenAssistant", "call": "CA1", "line": {"encoding": "pcmu", "rate_hz": 8000, "channels": 1}, "parameters": {}, "assistant": "backup", "opening": "recovered", "history": 12, "plays": None},
+    ),
+]  # fmt: skip
+PLAIN: list[Word] = [
+    CallerPaused(),
+    AssistantReady(PCMU_8K, PCMU_8K, lasts_s=3600.0),
+    TokensUsed({"input_audio": 15550100}),
+]
+NAMES = {"call", "stream", "item", "name", "digit", "tool", "assistant", "digits"} | {
+    *("pressed_at", "terminator", "asked", "sealed"),
+}
+"""Texts that are given by a machine, for itself."""
+
+
+def ids(rows: Sequence[tuple[Word, object]]) -> list[str]:
+    return [type(word).__name__ for word, _ in rows]
+
+
+@pytest.mark.parametrize(("word", "told"), TELLING, ids=ids(TELLING))
+def test_what_may_hold_a_number_is_told_without_it(word: Word, told: dict[str, object]) -> None:
+    line = json.loads(encode(word))
+    assert {name: line[name] for name in told} == told
+
+
+HIDING = [
+    *(ReplySaid("a", "It is 1234."), CallerSaid("u", "1234"), NoteTaken("1234"), AssistantComplained("1234")),
+    *(
+        ToolCalled("c", "pay", '{"pin":"1234"}'),
+        ToolAnswered("c", '{"paid":1234}'),
+        RunTool("c", "pay", "1234"),
+    ),
+    *(PressAsked("w1234"), PressKeys("w1234"), CallStarted(SID, "MZ", PCMU_8K, parameters={"1234": "1234"})),
+]
+
+
+@pytest.mark.parametrize("word", HIDING)
+def test_what_is_nobodys_business_is_hidden_in_every_text(word: Word) -> None:
+    assert b"1234" not in encode(word, lambda text: text.replace("1234", "entry-1")).replace(
+        SID.encode(), b""
+    )
+
+
+@pytest.mark.parametrize(("word", "told"), ABRIDGED, ids=ids(ABRIDGED))
+def test_what_was_told_before_is_not_told_again(word: Word, told: dict[str, object]) -> None:
+    assert json.loads(encode(word)) == told
+
+
+def test_no_word_with_a_text_is_forgotten() -> None:
+    def holds_text(word: type[Word]) -> bool:
+        fields = msgspec.structs.fields(word)
+        return any(field.type in {str, dict[str, str]} and field.name not in NAMES for field in fields)
+
+    covered = {type(word) for word, _ in TELLING + ABRIDGED}
+    assert {word for word in Word.__subclasses__() if holds_text(word)} <= covered
+
+
+@pytest.mark.parametrize("word", [*(word for word, _ in TELLING + ABRIDGED), *PLAIN])
+def test_what_is_written_can_be_read(word: Word) -> None:
+    line: Any = msgspec.json.decode(encode(word), type=LINES[type(word).__name__])
+    assert msgspec.json.encode(line) == encode(word)
+
+
+def test_every_word_has_a_line() -> None:
+    assert {word.__name__ for word in Word.__subclasses__()} == LINES.keys()
+    assert LINES["CallerAudio"] is CallerAudio

@@ -1,0 +1,52 @@
+"""[keypad] and [silence]: what they become, and what is refused."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from bridge.config.settings import Settings
+from bridge.core.entries import KeypadRules
+from bridge.core.keypad import EntryRules
+from bridge.settings.faults import faults_in, told
+
+
+def test_by_default_an_entry_ends_after_a_second_or_with_a_hash() -> None:
+    assert Settings().keypad.rules() == KeypadRules(
+        EntryRules(1.0, None, "#", 32, 1, ""), False, True, 0.15, False
+    )
+
+
+def test_everything_can_be_set() -> None:
+    table = {
+        "inter_digit_timeout_ms": 2500,
+        "first_digit_timeout_ms": 8000,
+        "terminators": "#d",
+        "max_digits": 16,
+        "min_digits": 4,
+        "cancel_key": "*",
+        "sensitive": True,
+        "interrupts": False,
+        "mute_ms": 0,
+        "in_band": True,
+    }
+    rules = Settings.model_validate({"keypad": table}).keypad.rules()
+    assert rules == KeypadRules(EntryRules(2.5, 8.0, "#D", 16, 4, "*"), True, False, 0.0, True)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"keypad": {"terminators": "#x"}}, "keypad.terminators = '#x': X: should be keys of the keypad, 0-9 * # A-D"),
+    ({"keypad": {"inter_digit_timeout_ms": 50}}, "keypad.inter_digit_timeout_ms = 50: Input should be greater than or equal to 200"),
+    ({"keypad": {"max_digits": 200}}, "keypad.max_digits = 200: Input should be less than or equal to 128"),
+    ({"keypad": {"min_digits": 5, "max_digits": 4}}, "keypad: min_digits = 5: should not be more than max_digits, 4"),
+    ({"keypad": {"cancel_key": "#"}}, "keypad: cancel_key = '#': should not be one of terminators, '#'"),
+    ({"keypad": {"cancel_key": "**"}}, "keypad.cancel_key: String should have at most 1 character"),
+    ({"silence": {"comfort_noise_dbfs": -10}}, "silence.comfort_noise_dbfs = -10: Input should be less than or equal to -20"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "refusal"), REFUSED)
+def test_refuses(table: dict[str, Any], refusal: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        Settings.model_validate(table)
+    assert [told(fault) for fault in faults_in(error.value, table)] == [refusal]

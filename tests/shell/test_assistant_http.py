@@ -1,0 +1,299 @@
+"""The leg that posts, over real sockets: one answer for each post, in order, whatever the server does."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bridge.settings.assistants import Address
+from bridge.shell import assistant_http as posting
+from bridge.shell.assistant_http import MOST_WAITING, Poster, PostingLeg
+from bridge.vocabulary.contracts import Message, Post, Posted
+
+PATIENCE_S = 5.0
+SOON_S = 0.1
+MOST = 10_000
+
+
+class Got(NamedTuple):
+    """What the server got."""
+
+    path: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class Assistant:
+    """The users' server. What it answers is the path's; it can be told to be slow."""
+
+    def __init__(self) -> None:
+        self.got: list[Got] = []
+        self.asked, self.let_go = asyncio.Event(), asyncio.Event()
+        app = web.Application()
+        app.router.add_route("*", "/{what}", self._answer)
+        self.server = TestServer(app)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.got.append(Got(request.path, await request.read(), headers))
+        self.asked.set()
+        match request.match_info["what"]:
+            case "echo":
+                return web.Response(body=self.got[-1].body, content_type="audio/wav")
+            case "nothing":
+                return web.Response(status=204)
+            case "broken":
+                return web.Response(status=500, text="oh")
+            case "elsewhere":
+                return web.Response(status=307, headers={"Location": "/echo"})
+            case "cookie":
+                response = web.Response()
+                response.set_cookie("caller", "1")
+                return response
+            case "slow":
+                await self.let_go.wait()
+            case "endless":
+                return await self._talk_on(request)
+            case "halting":
+                return await self._talk_on(request, pieces=1)
+            case "cut":
+                assert request.transport is not None
+                request.transport.close()
+            case "packed":
+                return web.Response(body=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
+        return web.Response()
+
+    async def _talk_on(self, request: web.Request, pieces: int = 1_000_000) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000000000"})
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            for _ in range(pieces):
+                await response.write(b"x" * 4_096)
+            await self.let_go.wait()
+        return response
+
+
+class Call:
+    """The near end of a leg."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[Message] = asyncio.Queue()
+        self.losses: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+
+    def lost(self, code: int, reason: str) -> None:
+        self.losses.put_nowait((code, reason))
+
+    async def hears(self) -> Posted:
+        async with asyncio.timeout(PATIENCE_S):
+            message = await self.heard.get()
+        assert isinstance(message, Posted)
+        return message
+
+
+@pytest.fixture
+async def assistant() -> AsyncIterator[Assistant]:
+    assistant = Assistant()
+    await assistant.server.start_server()
+    yield assistant
+    assistant.let_go.set()
+    await assistant.server.close()
+
+
+@pytest.fixture
+async def poster() -> AsyncIterator[Poster]:
+    poster = Poster()
+    yield poster
+    await poster.aclose()
+
+
+Open = Callable[..., PostingLeg]
+
+
+@pytest.fixture
+def call() -> Call:
+    return Call()
+
+
+@pytest.fixture
+def open_to(assistant: Assistant, poster: Poster, call: Call) -> Open:
+    def open_one(path: str, **options: Any) -> PostingLeg:
+        headers = {"Authorization": "Bearer sesame", "content-type": "text/plain"}
+        address = Address(str(assistant.server.make_url(path)), headers)
+        return poster.open(
+            address,
+            call.heard.put_nowait,
+            call.lost,
+            **{"answer_s": PATIENCE_S, "most_bytes": MOST} | options,
+        )
+
+    return open_one
+
+
+def post(body: bytes = b"hello") -> Post:
+    return Post(body, {"Content-Type": "audio/wav", "X-Voicebridge-Turn": "1"})
+
+
+async def test_posts_and_hands_over_the_answer(open_to: Open, call: Call, assistant: Assistant) -> None:
+    open_to("/echo").send(post(b"a voice"))
+    assert await call.hears() == Posted(200, "audio/wav", b"a voice")
+    (got,) = assistant.got
+    assert got.body == b"a voice"
+    assert got.headers["content-type"] == "audio/wav", "what the post says of itself goes first"
+    assert got.headers["authorization"] == "Bearer sesame"
+    assert got.headers["x-voicebridge-turn"] == "1"
+    assert got.headers["accept-encoding"] == "identity"
+
+
+ANSWERED = [
+    ("/nothing", 204, "application/octet-stream", b""),
+    ("/broken", 500, "text/plain; charset=utf-8", b"oh"),
+    ("/elsewhere", 307, "application/octet-stream", b""),
+    ("/packed", 200, "application/octet-stream", b"\x1f\x8b"),
+]
+
+
+@pytest.mark.parametrize(("path", "status", "content_type", "body"), ANSWERED)
+async def test_any_status_is_an_answer(
+    open_to: Open, call: Call, assistant: Assistant, path: str, status: int, content_type: str, body: bytes
+) -> None:
+    open_to(path).send(post())
+    answer = await call.hears()
+    assert (answer.status, answer.body) == (status, body)
+    assert answer.content_type in (content_type, "")
+    assert len(assistant.got) == 1, "redirects are not followed: the body is a voice"
+
+
+async def test_in_order_one_at_a_time(open_to: Open, call: Call, assistant: Assistant) -> None:
+    leg = open_to("/echo")
+    bodies = [bytes([number]) for number in range(MOST_WAITING)]
+    for body in bodies:
+        leg.send(post(body))
+    assert [(await call.hears()).body for _ in bodies] == bodies
+    assert [got.body for got in assistant.got] == bodies
+
+
+@pytest.mark.parametrize("path", ["/slow", "/halting"])
+async def test_time_is_up(open_to: Open, call: Call, path: str) -> None:
+    leg = open_to(path, answer_s=SOON_S)
+    leg.send(post())
+    leg.send(post())
+    for _ in range(2):
+        assert await call.hears() == Posted(0, "", b"no answer came within 0.1 s")
+
+
+async def test_who_answers_without_end_is_cut_off(open_to: Open, call: Call) -> None:
+    leg = open_to("/endless")
+    for _ in range(2):
+        leg.send(post())
+        assert await call.hears() == Posted(0, "", b"its answer is longer than 10000 bytes")
+
+
+async def test_the_longest_answer_is_not(open_to: Open, call: Call) -> None:
+    leg = open_to("/echo")
+    leg.send(post(b"x" * MOST))
+    assert len((await call.hears()).body) == MOST
+    leg.send(post(b"x" * (MOST + 1)))
+    assert (await call.hears()).status == 0
+
+
+async def test_a_connection_that_breaks_costs_its_post(
+    open_to: Open, call: Call, assistant: Assistant
+) -> None:
+    leg = open_to("/cut")
+    for _ in range(2):
+        leg.send(post())
+        answer = await call.hears()
+        assert answer.status == 0
+        assert answer.body.startswith(b"its server gave no whole answer (")
+    assert len(assistant.got) == 2, "nothing is posted twice: it may have been acted upon"
+
+
+async def test_nobody_is_there(poster: Poster, call: Call) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = Address(f"http://127.0.0.1:{free.getsockname()[1]}/", {})
+    poster.open(address, call.heard.put_nowait, call.lost, answer_s=PATIENCE_S, most_bytes=MOST).send(post())
+    answer = await call.hears()
+    assert (answer.status, answer.body) == (0, b"its server cannot be reached (ClientConnectorError)")
+
+
+async def test_a_header_that_is_none_costs_its_post(open_to: Open, call: Call) -> None:
+    leg = open_to("/echo")
+    leg.send(Post(b"", {"X-Voicebridge-Call": "CA1\r\nX-More: yes"}))
+    assert (await call.hears()).status == 0
+    leg.send(post())
+    assert (await call.hears()).status == 200
+
+
+async def test_cookies_are_not_carried_to_the_next_call(
+    open_to: Open, call: Call, assistant: Assistant
+) -> None:
+    for _ in range(2):
+        open_to("/cookie").send(post())
+        await call.hears()
+    assert "cookie" not in assistant.got[1].headers
+
+
+# The end
+
+
+async def test_a_closed_leg_posts_what_it_was_given_and_tells_nobody(
+    open_to: Open, call: Call, assistant: Assistant
+) -> None:
+    leg = open_to("/slow")
+    leg.send(post(b"1"))
+    leg.send(post(b"2"))
+    await assistant.asked.wait()
+    leg.close()
+    leg.close()
+    leg.send(post(b"3"))
+    assistant.let_go.set()
+    async with asyncio.timeout(PATIENCE_S):
+        await leg.task
+    assert [got.body for got in assistant.got] == [b"1", b"2"]
+    assert call.heard.empty()
+    assert call.losses.empty()
+
+
+async def test_but_not_for_ever(open_to: Open, assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting, "LAST_WORDS_S", SOON_S)
+    leg = open_to("/slow")
+    leg.send(post())
+    await assistant.asked.wait()
+    leg.close()
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.wait([leg.task])
+    assert leg.task.cancelled()
+
+
+async def test_an_idle_leg_closes_at_once(open_to: Open) -> None:
+    leg = open_to("/echo")
+    leg.close()
+    async with asyncio.timeout(PATIENCE_S):
+        await leg.task
+
+
+async def test_too_many_posts_cost_the_leg(open_to: Open, call: Call, assistant: Assistant) -> None:
+    leg = open_to("/slow")
+    leg.send(post())
+    await assistant.asked.wait()
+    for _ in range(MOST_WAITING + 2):
+        leg.send(post())
+    assert call.losses.empty(), "never from inside a call of ours"
+    async with asyncio.timeout(PATIENCE_S):
+        assert await call.losses.get() == (1011, "too many posts wait for their answers")
+    leg.close()
+    assert call.losses.empty()
+
+
+async def test_the_owner_drops_them_all(open_to: Open, poster: Poster, assistant: Assistant) -> None:
+    legs = [open_to("/slow"), open_to("/echo")]
+    legs[0].send(post())
+    await assistant.asked.wait()
+    await poster.aclose()
+    assert all(leg.task.done() for leg in legs)

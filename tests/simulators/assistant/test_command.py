@@ -1,0 +1,28 @@
+"""The command `voicebridge fake-assistant`: what it refuses, and in which words."""
+
+import pytest
+from typer.testing import CliRunner
+
+from bridge.cli.commands import app
+from bridge.vocabulary.errors import ConfigurationError
+
+REFUSED = [
+    (["--kind", "stream"], "--kind: 'stream' is not played; turn-based is"),
+    (["--reply-as", "mp3"], "--reply-as = 'mp3': Input should be 'wav', 'pcmu', 'l16' or 'json'"),
+    (["--reply-s", "-1"], "--reply-s = -1.0: Input should be greater than or equal to 0"),
+    (["--say", "nowhere.wav"], "nowhere.wav: No such file"),
+    (["--script", "nowhere.toml"], "nowhere.toml: "),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), REFUSED)
+def test_wrong_options_are_refused_in_words(options: list[str], words: str) -> None:
+    became = CliRunner().invoke(app, ["fake-assistant", *options])
+    assert isinstance(became.exception, ConfigurationError)
+    assert words in str(became.exception)
+
+
+def test_its_help_says_what_it_plays() -> None:
+    shown = CliRunner().invoke(app, ["fake-assistant", "--help"], env={"COLUMNS": "120"})
+    assert shown.exit_code == 0
+    assert "says back what it hears" in shown.output

@@ -1,0 +1,238 @@
+"""The assistant's side of a WebSocket without one: the contract's table, row by row, and what else a client may send."""
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.simulators.assistant.frames import reply_frame
+from bridge.simulators.assistant.script import Script
+from bridge.simulators.assistant.turn_based import MOVES, Act, Close, Conversation, State, Step
+from telecodecs.dtmf import tones
+from telecodecs.g711 import ulaw_encode
+
+if TYPE_CHECKING:
+    from tests.simulators.assistant.conftest import Peer
+
+    Dial = Callable[..., Peer]
+
+RESTART, UTTERANCE_END, PREFIX = "RESTART_COMMUNICATION", "SINGLE_UTTERANCE_END", "_MULAW"
+FRAME = b64encode(b"\xff" * 160).decode()
+QUIET = b"\xff" * 8000
+
+
+def test_every_state_has_a_way_on() -> None:
+    assert {state for state, step in MOVES if step is Step.RESTART} == set(State), (
+        "a RESTART may come any time"
+    )
+    assert {state for state, _ in MOVES} == set(MOVES.values()) == set(State)
+
+
+def test_a_turn(peer: "Dial", sentence: bytes) -> None:
+    call = peer()
+    assert call.send(RESTART) == []
+    assert call.state() is State.LISTENING
+    assert call.say() == [UTTERANCE_END, call.sent[1][1]]
+    end, reply = (at for at, _ in call.sent)
+    assert reply - end == pytest.approx(0.3)
+    assert call.state() is State.IDLE
+    (turn,) = call.fake.turns
+    assert (turn.number, turn.restarts, turn.entry) == (1, 1, None)
+    assert turn.began_at == 100.0
+    assert turn.ended_at == pytest.approx(100 + 3.3 + 0.5, abs=0.15)
+    assert turn.frames + turn.late_frames == len(sentence) // 160 + (len(sentence) % 160 > 0)
+    assert turn.late_frames > 0, "what was in flight is counted, and not heard"
+    assert call.replies() == [turn.reply] == [turn.utterance]
+    assert turn.utterance in sentence, "byte for byte what the caller said"
+    assert len(turn.utterance) / 8 == pytest.approx(2960 + 400, abs=200)
+
+
+def test_turn_after_turn(peer: "Dial") -> None:
+    call = peer()
+    for _ in range(3):
+        call.turn()
+    assert [turn.number for turn in call.fake.turns] == [1, 2, 3]
+    assert [message for _, message in call.sent if message == UTTERANCE_END] == [UTTERANCE_END] * 3
+    assert len(set(call.replies())) == 1
+    assert not call.fake.refused
+
+
+def test_the_record_is_short_where_nobody_reads_it(sentence: bytes) -> None:
+    fake = Conversation(Script(reply_s=0), keeps_record=False)
+    fake.begin(0.0)
+    for now in (1.0, 2.0, 3.0):
+        fake.hear(RESTART, now)
+        for _ in range(3):
+            fake.hear("rubbish", now)
+        for at in range(0, len(sentence), 160):
+            fake.hear(b64encode(sentence[at : at + 160]).decode(), now)
+        fake.due(now)
+    assert [turn.number for turn in fake.turns] == [3]
+    assert len(fake.refused) == 1
+
+
+def test_a_greeting_and_the_restart_behind_it(peer: "Dial", sentence: bytes) -> None:
+    call = peer('greeting = "sentence-en-us-male.wav"')
+    assert call.replies() == [sentence]
+    assert call.state() is State.IDLE
+    call.send(FRAME)  # of a client that does not wait for its mark
+    call.send(RESTART)
+    call.wait(3.0)
+    call.send(RESTART)
+    call.say()
+    (turn,) = call.fake.turns
+    assert (turn.number, turn.restarts) == (1, 2)
+    assert call.fake.early_frames == 1
+
+
+def test_a_restart_forgets_what_was_heard(peer: "Dial", sentence: bytes) -> None:
+    call = peer()
+    call.send(RESTART)
+    assert call.say(sentence[:16_000]) == []
+    call.send(RESTART)
+    call.say()
+    (turn,) = call.fake.turns
+    assert turn.utterance in sentence
+    assert turn.restarts == 2
+
+
+def test_a_restart_drops_the_reply_in_work(peer: "Dial") -> None:
+    call = peer("reply_s = 5")
+    call.send(RESTART)
+    assert call.say() == [UTTERANCE_END]
+    assert call.state() is State.ANSWERING
+    call.send(RESTART)
+    assert call.wait(10.0) == []
+    assert [turn.replied_at for turn in call.fake.turns] == [None, None]
+
+
+def test_it_says_its_recordings_in_turn(peer: "Dial") -> None:
+    call = peer('say = ["sentence-en-us-male.wav", "dtmf.wav"]')
+    for _ in range(3):
+        call.turn()
+    one, two, again = call.replies()
+    assert one == again != two
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_the_client_may_find_the_end_itself(peer: "Dial", sentence: bytes, told: bool) -> None:
+    call = peer()
+    call.send(RESTART)
+    call.say(sentence[: 3_300 * 8])
+    sent = [*(call.send(UTTERANCE_END) if told else ()), *call.wait(2.0)]
+    assert sent[0] == UTTERANCE_END
+    assert len(sent) == 2
+    (turn,) = call.fake.turns
+    assert turn.ended_at is not None
+    assert turn.ended_at - turn.began_at == pytest.approx(3.3 + (0 if told else 1.0), abs=0.03)
+    assert turn.utterance in sentence
+
+
+def test_silence_is_no_utterance(peer: "Dial") -> None:
+    call = peer()
+    call.send(RESTART)
+    assert call.say(QUIET * 20) == []
+    assert call.wait(30.0) == []
+    assert call.state() is State.LISTENING
+
+
+def test_it_asks_again_where_nobody_speaks(peer: "Dial", sentence: bytes) -> None:
+    call = peer('reprompt = "sentence-en-us-male.wav"\nreprompt_s = 4')
+    call.send(RESTART)
+    assert call.say(QUIET * 3) == []
+    assert len(call.say(QUIET * 2)) == 1
+    assert call.sent[0][0] == pytest.approx(104.0, abs=0.02)
+    assert call.state() is State.IDLE
+    call.send(RESTART)
+    call.say()
+    assert call.replies() == [sentence, call.fake.turns[0].utterance]
+    assert [turn.number for turn in call.fake.turns] == [1], "nobody had said anything in the first"
+
+
+def test_an_utterance_without_end_is_cut(peer: "Dial", sentence: bytes) -> None:
+    call = peer()
+    call.send(RESTART)
+    speech = sentence[2_400:26_000]
+    sent = call.say(speech * 22)
+    assert sent[0] == UTTERANCE_END
+    assert len(call.fake.turns[0].utterance) / 8000 == pytest.approx(60, abs=0.5)
+
+
+@pytest.mark.parametrize("digits", ["1", "4321", "*0#D", ""])
+def test_an_entry_comes_back_as_tones(peer: "Dial", digits: str) -> None:
+    call = peer()
+    call.send(RESTART)
+    assert call.send(f"_DTMF{digits}") == [UTTERANCE_END]
+    call.wait(1.0)
+    assert call.fake.entries == [call.fake.turns[0].entry] == [digits]
+    assert call.replies() == [ulaw_encode(tones(digits)).tobytes()]
+    assert call.send("_DTMF7") == [], "an entry out of turn is noted"
+    assert call.fake.entries == [digits, "7"]
+
+
+WITHOUT_MEANING: list[tuple[str | bytes, str]] = [
+    (b"\x00\x01", "a binary message"),
+    ("", "neither a word of the contract nor base64"),
+    ("RESTART_COMMUNICATION\n", "neither a word"),
+    ("restart_communication", "neither a word"),
+    ("_MULAW", "neither a word"),
+    ('{"event":"media"}', "neither a word"),
+    (FRAME[:-1], "neither a word"),
+    (FRAME + "\n", "neither a word"),
+    ("\N{SNOWMAN}" * 4, "neither a word"),
+    ("_DTMF12x", "keys that no keypad has"),
+]
+
+
+@pytest.mark.parametrize(("message", "why"), WITHOUT_MEANING)
+def test_what_has_no_meaning_costs_itself(peer: "Dial", message: str | bytes, why: str) -> None:
+    call = peer()
+    call.send(RESTART)
+    assert call.send(message) == []
+    assert [why in refused for refused in call.fake.refused] == [True]
+    assert UTTERANCE_END in call.say()
+
+
+def test_the_end_of_an_utterance_out_of_turn(peer: "Dial") -> None:
+    call = peer()
+    assert call.send(UTTERANCE_END) == []
+    assert call.fake.refused == ["the end of an utterance, while nobody was listening"]
+
+
+def test_the_words_can_be_others(peer: "Dial") -> None:
+    call = peer('prefix = "_ULAW"\nrestart = "GO"\nutterance_end = "STOP"\nentry_prefix = "#"')
+    call.send(RESTART)
+    call.send("GO")
+    sent = call.send("#12")
+    assert sent == ["STOP"]
+    (reply,) = call.wait(1.0)
+    assert isinstance(reply, str)
+    assert reply == reply_frame("_ULAW", call.fake.turns[0].reply)
+    assert len(call.fake.refused) == 1
+
+
+MESSAGES = st.one_of(
+    st.sampled_from([RESTART, UTTERANCE_END, FRAME, "_DTMF1", "", b"", "_MULAW" + FRAME]),
+    st.text(max_size=8),
+    st.binary(max_size=8),
+)
+
+
+@given(st.lists(st.tuples(MESSAGES, st.floats(0, 3)), max_size=20))
+def test_whatever_comes_the_contract_holds(rows: list[tuple[str | bytes, float]]) -> None:
+    fake, now, sent = Conversation(Script()), 0.0, list[Act]()
+    fake.begin(now)
+    for message, seconds in rows:
+        sent += fake.hear(message, now)
+        now += seconds
+        sent += fake.due(now)
+        assert fake.deadline() is None or fake.deadline() > now  # type: ignore[operator]
+    ends = [act for act in sent if act == UTTERANCE_END]
+    replies = [act for act in sent if isinstance(act, str) and act.startswith(PREFIX)]
+    assert len(ends) + len(replies) == len(sent)
+    assert not any(isinstance(act, Close) for act in sent)
+    assert len(ends) == sum(turn.ended_at is not None for turn in fake.turns)
+    assert len(replies) == sum(turn.replied_at is not None for turn in fake.turns) <= len(ends)

@@ -1,0 +1,81 @@
+"""One call under Call Control, from ringing at the webhook to the hang-up, with the phone's own REST API."""
+
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bridge.carriers.telnyx.call_control import PhoneCall
+from bridge.config.settings import Settings
+from bridge.shell.admission import Reception
+from bridge.shell.server import Server
+from bridge.shell.tokens import Expected
+from bridge.simulators.carriers.telnyx.call_control import place_controlled_call
+from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY
+from bridge.simulators.phone.handset import Ending
+from bridge.simulators.phone.plan import CallPlan, Digit
+from bridge.vocabulary.errors import CallRefused
+from telecodecs.format import PCMU_8K, AudioFormat
+
+
+@pytest.fixture
+def api_port() -> int:
+    """A port that is free, for the server is told of it before the phone opens it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+async def webhook(api_port: int) -> AsyncIterator[str]:
+    """A server's, that may be left alone by its callers for a second."""
+    telnyx = {
+        "public_key": TEST_PUBLIC_KEY,
+        "api_key": "KEY_pretend",
+        "api_url": f"http://127.0.0.1:{api_port}/v2",
+    }
+    settings = {"port": 0, "assistant": "echo", "telnyx": telnyx, "limits": {"longest_call_s": 1.0}}
+    async with Server(Settings.model_validate(settings)).running() as server:
+        yield f"{server.reception.told_url}/telnyx/webhook"
+
+
+async def test_the_server_answers_and_the_caller_hangs_up(webhook: str, api_port: int) -> None:
+    lines: list[AudioFormat] = []
+
+    def plan(line: AudioFormat) -> CallPlan:
+        lines.append(line)
+        return CallPlan(b"\x10" * 800, (Digit("5", 40),), hang_up_at_ms=300)
+
+    report = await place_controlled_call(webhook, plan, port=api_port)
+    assert (report.ending, report.digits, lines) == (Ending.HUNG_UP, "5", [PCMU_8K])
+    assert b"\x10" * 160 in report.heard
+
+
+async def test_keys_that_the_server_has_pressed_are_told(
+    webhook: str, api_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expect = Reception.expect
+
+    def press(reception: Reception, carrier: str, expected: Expected, *, listen: bool = False) -> str:
+        assert expected.press is not None
+        expected.press("12w3#")
+        return expect(reception, carrier, expected, listen=listen)
+
+    monkeypatch.setattr(Reception, "expect", press)
+    report = await place_controlled_call(webhook, lambda _line: CallPlan(hang_up_at_ms=300), port=api_port)
+    assert report.pressed == "12w3#"
+
+
+async def test_a_caller_on_a_line_that_fell_silent_hangs_up(
+    webhook: str, api_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.simulators.carriers.telnyx.call_control.SILENT_S", 0.05)
+    monkeypatch.setattr(PhoneCall, "stream_over", lambda _self: [])  # as if the server had died
+    report = await place_controlled_call(webhook, lambda _line: CallPlan(b"\x10" * 80_000), port=api_port)
+    assert report.ending is Ending.SERVER_LEFT
+
+
+async def test_a_webhook_that_is_not_there_takes_no_call(api_port: int) -> None:
+    nowhere = f"http://127.0.0.1:{api_port + 1}/telnyx/webhook"
+    with pytest.raises(CallRefused, match=r"the webhook answered not at all, and .*/v2 was told nothing"):
+        await place_controlled_call(nowhere, lambda _line: CallPlan(), port=api_port, rings_s=0.1)

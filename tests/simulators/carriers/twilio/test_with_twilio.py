@@ -1,0 +1,232 @@
+"""The pretend Twilio on loopback: driven by the vendor's own package, its callbacks checked by that package."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from twilio.base.exceptions import TwilioRestException
+from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+
+from bridge.simulators.carriers.twilio.injected_faults import Callee, Faults
+from bridge.simulators.carriers.twilio.server import FakeTwilio
+from bridge.simulators.carriers.twilio.stream import Stream
+from bridge.vocabulary.errors import CallRefused
+
+pytestmark = [  # how Twilio's package uses aiohttp
+    pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The 'auth' parameter is deprecated:DeprecationWarning"),
+]
+
+TIMEOUT_S = 5.0
+PARTIES = {"to": "+15550100", "from_": "+15550199"}
+TWIML = '<Response><Connect><Stream url="wss://voice.example.com/m/token"/></Connect></Response>'
+
+
+class Redirected(AsyncTwilioHttpClient):  # type: ignore[misc]
+    """The package's own client, sent to the pretend one."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    async def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
+        return await super().request(
+            method, url.replace("https://api.twilio.com", self._url), *args, **options
+        )
+
+
+class Hook:
+    """A server's webhooks; what comes is checked by Twilio's package. `twiml`: what a question is answered."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.forms: list[dict[str, str]] = []
+        self.status = 200
+        self.validator: Any = None
+
+    async def take(self, request: web.Request) -> web.Response:
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        signature = request.headers["X-Twilio-Signature"]
+        assert self.validator.validate(str(request.url), form, signature)
+        self.forms.append(form or dict(request.query))
+        return web.Response(text=TWIML, content_type="text/xml", status=self.status)
+
+    def statuses(self) -> list[str]:
+        callbacks = [form for form in self.forms if "SequenceNumber" in form]
+        return [form["CallStatus"] for form in sorted(callbacks, key=lambda form: form["SequenceNumber"])]
+
+
+Calls = Callable[..., AbstractAsyncContextManager[tuple[FakeTwilio, Any]]]
+
+
+@pytest.fixture
+async def hook() -> AsyncIterator[Hook]:
+    hook = Hook()
+    app = web.Application()
+    app.router.add_route("*", "/twilio/{kind}", hook.take)
+    async with TestServer(app) as server:
+        hook.url = str(server.make_url("/twilio/voice"))
+        yield hook
+
+
+@pytest.fixture
+def running(hook: Hook) -> Calls:
+    """A pretend Twilio, and the package as its client."""
+
+    @asynccontextmanager
+    async def run(*args: Any, **options: Any) -> AsyncIterator[tuple[FakeTwilio, Any]]:
+        async with asyncio.timeout(TIMEOUT_S), FakeTwilio(*args, **options).running() as fake:
+            hook.validator = RequestValidator(fake.auth_token)
+            async with Redirected(fake.url) as http:
+                yield fake, Client(fake.account_sid, fake.auth_token, http_client=http)
+
+    return run
+
+
+class Phone:
+    """Media that is told what to do instead of speaking."""
+
+    def __init__(self) -> None:
+        self.streams: list[Stream] = []
+        self.opened = asyncio.Event()
+
+    async def __call__(self, stream: Stream) -> bool:
+        self.streams.append(stream)
+        stream.opened("MZ1")
+        self.opened.set()
+        await stream.ended.wait()
+        return False
+
+
+async def test_a_call_with_the_vendors_client(running: Calls, hook: Hook) -> None:
+    phone = Phone()
+    async with running(phone, callee=Callee(answered_by="machine")) as (fake, client):
+        created = await client.calls.create_async(
+            **PARTIES,
+            url=hook.url,
+            status_callback=hook.url,
+            status_callback_event=["initiated", "ringing", "answered", "completed"],
+            machine_detection="Enable",
+        )
+        assert created.status == "queued"
+        await phone.opened.wait()
+        assert phone.streams[0].order.url == "wss://voice.example.com/m/token"
+        assert (phone.streams[0].call_sid, phone.streams[0].account_sid) == (created.sid, fake.account_sid)
+        question = next(form for form in hook.forms if "SequenceNumber" not in form)
+        assert (question["AnsweredBy"], question["CallSid"]) == ("machine_start", created.sid)
+        fetched = await client.calls(created.sid).fetch_async()
+        assert (fetched.status, fetched.answered_by) == ("in-progress", "machine_start")
+        found = await client.calls.list_async(to="+15550100", from_="+15550199", status="in-progress")
+        assert [one.sid for one in found] == [created.sid]
+        await client.calls(created.sid).update_async(status="completed")
+        call = await fake.over(fake.exchange.calls[created.sid])
+        assert phone.streams[0].ended.is_set()
+        assert call.ended_at is not None
+        assert hook.statuses() == ["initiated", "ringing", "in-progress", "completed"]
+        assert [request.name for request in fake.requests] == ["create", "fetch", "list", "update"]
+        assert (await fake.requested("update")).fields == (("Status", "completed"),)
+
+
+async def test_new_twiml_with_the_vendors_client(running: Calls, hook: Hook) -> None:
+    phone = Phone()
+    async with running(phone) as (fake, client):
+        created = await client.calls.create_async(**PARTIES, twiml=TWIML)
+        await phone.opened.wait()
+        phone.opened.clear()
+        await client.calls(created.sid).update_async(twiml=TWIML.replace("token", "other"))
+        await phone.opened.wait()
+        assert [stream.order.url[-5:] for stream in phone.streams] == ["token", "other"]
+        fake.hang_up(fake.exchange.calls[created.sid])
+        assert phone.streams[1].ended.is_set()
+        await fake.over(fake.exchange.calls[created.sid])
+
+
+async def test_an_inbound_call_is_hung_up_by_the_server(running: Calls, hook: Hook) -> None:
+    phone = Phone()
+    async with running(phone) as (fake, client):
+        call = fake.ring(hook.url)
+        await phone.opened.wait()
+        assert hook.forms[0]["CallStatus"] == "ringing"
+        await client.calls(call.sid).update_async(status="completed")
+        await fake.over(call)
+
+
+async def test_a_question_by_get_is_signed_too(running: Calls, hook: Hook) -> None:
+    phone = Phone()
+    async with running(phone) as (_, client):
+        created = await client.calls.create_async(**PARTIES, url=f"{hook.url}?a=%2B1", method="GET")
+        await phone.opened.wait()
+        assert (hook.forms[0]["a"], hook.forms[0]["CallSid"]) == ("+1", created.sid)
+
+
+async def test_a_call_without_a_phone(running: Calls, hook: Hook) -> None:
+    async with running() as (fake, _):
+        call = fake.ring(hook.url)
+        await fake.told(CallStatus="ringing")
+        fake.hang_up(call)
+        await fake.over(call)
+
+
+async def test_a_webhook_that_fails_ends_the_call(running: Calls, hook: Hook) -> None:
+    hook.status = 500
+    async with running() as (fake, _):
+        assert (await fake.over(fake.ring(hook.url))).trouble == "the webhook answered HTTP 500"
+
+
+async def test_a_webhook_that_is_not_there(running: Calls, unused_tcp_port: int) -> None:
+    async with running() as (fake, _):
+        call = fake.ring(f"http://127.0.0.1:{unused_tcp_port}/voice")
+        assert (await fake.over(call)).trouble == "the webhook answered nothing in time"
+
+
+async def test_a_socket_that_is_refused_ends_the_call(running: Calls, hook: Hook) -> None:
+    async def refused(_stream: Stream) -> bool:
+        raise CallRefused("the upgrade got HTTP 403")
+
+    async with running(refused) as (fake, _):
+        assert (await fake.over(fake.ring(hook.url))).trouble == "the upgrade got HTTP 403"
+
+
+async def test_a_phone_that_hangs_up(running: Calls, hook: Hook) -> None:
+    async def hangs_up(stream: Stream) -> bool:
+        stream.opened("MZ1")
+        return True
+
+    async with running(hangs_up) as (fake, client):
+        created = await client.calls.create_async(**PARTIES, url=hook.url, status_callback=hook.url)
+        await fake.told(CallStatus="completed")
+        assert hook.statuses() == ["completed"]
+        assert fake.exchange.calls[created.sid].over
+
+
+async def test_refusals_as_the_vendors_client_reads_them(running: Calls, hook: Hook) -> None:
+    async with running(faults=Faults(rate_limited=1, requests=("fetch",))) as (fake, client):
+        with pytest.raises(TwilioRestException) as number:
+            await client.calls.create_async(to="911", from_="+15550199", url=hook.url)
+        assert (number.value.status, number.value.code) == (400, 21211)
+        with pytest.raises(TwilioRestException) as limited:
+            await client.calls("CA404").fetch_async()
+        assert (limited.value.status, limited.value.code) == (429, 20429)
+        with pytest.raises(TwilioRestException) as unknown:
+            await client.calls("CA404").update_async(status="completed")
+        assert (unknown.value.status, unknown.value.code) == (404, 20404)
+        stranger = Client(fake.account_sid, "wrong", http_client=client.http_client)
+        with pytest.raises(TwilioRestException) as wrong:
+            await stranger.calls("CA404").fetch_async()
+        assert (wrong.value.status, wrong.value.code) == (401, 20003)
+
+
+async def test_a_request_that_is_never_answered_is_performed(running: Calls, hook: Hook) -> None:
+    async with running(faults=Faults(silent=1)) as (fake, client):
+        in_vain = asyncio.ensure_future(client.calls.create_async(**PARTIES, twiml=TWIML))
+        await fake.requested("create")
+        (call,) = fake.exchange.calls.values()
+        assert call.called == "+15550100"
+        assert not in_vain.done()
+        in_vain.cancel()

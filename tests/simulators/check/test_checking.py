@@ -1,0 +1,162 @@
+"""The check over real sockets: the example of the documents and the fake assistant pass, and refusals are told."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from bridge.cli.commands import app
+from bridge.simulators.assistant.script import parse_script
+from bridge.simulators.assistant.server import FakeAssistant
+from bridge.simulators.check.checking import check, read_headers
+from bridge.simulators.check.part import KEYS, LONGEST_S, Part, prepare, utterances
+from bridge.simulators.check.rules import Rule, rules_for
+from bridge.simulators.check.verdicts import Outcome, Verdict
+from bridge.vocabulary.errors import BridgeError, ConfigurationError
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "docs" / "stream_assistant.py"
+TALK = ROOT / "fixtures" / "talk-over.wav"
+SPEED = 4.0
+LONG_ENOUGH_S = 30.0
+NOBODY = "ws://127.0.0.1:9/"  # the port of the discard service, which is no server of WebSockets anywhere
+
+
+@pytest.fixture
+def example() -> Iterator[int]:
+    """The port at which the documents' example serves, as a user would start it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    with subprocess.Popen([sys.executable, EXAMPLE, "--port", str(port)], stderr=subprocess.PIPE) as process:
+        try:
+            yield port
+        finally:
+            process.terminate()
+
+
+async def reach(port: int) -> None:
+    """Until somebody listens there."""
+    async with asyncio.timeout(LONG_ENOUGH_S):
+        while True:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                await writer.wait_closed()
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_the_example_and_the_fake_pass(example: int, short_part: Part) -> None:
+    patient = short_part._replace(reply_s=5.0)
+    await reach(example)
+    async with FakeAssistant(parse_script("reply_s = 0.02\n")).running() as fake:
+        async with asyncio.timeout(LONG_ENOUGH_S):
+            stream, *turn_based = await asyncio.gather(
+                check("stream", f"ws://127.0.0.1:{example}/", {}, patient, speed=SPEED),
+                check("turn-based", fake.url, {}, patient, speed=SPEED),
+                check("turn-based", fake.http_url, {}, patient, speed=SPEED),
+            )
+    assert [verdict.rule for verdict in stream] == list(Rule)
+    assert [verdict.rule for verdict in turn_based[0]] == list(rules_for("turn-based", posted=False))
+    assert [verdict.rule for verdict in turn_based[1]] == list(rules_for("turn-based", posted=True))
+    for verdict in chain(stream, *turn_based):
+        waits_for_the_caller = verdict.rule is Rule.GREETING and verdict not in stream
+        assert verdict.outcome is (Outcome.NOT_TRIED if waits_for_the_caller else Outcome.OK), verdict
+
+
+def test_of_posts_only_what_may_fail_is_looked_at() -> None:
+    asked = set(rules_for("turn-based", posted=True))
+    assert not asked & {Rule.HELLO, Rule.RECOVERY, Rule.TWO_CALLS, Rule.GOODBYE}
+    assert Rule.ANSWERS in asked
+
+
+# What is not an assistant
+
+
+def checked(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["check-assistant", *arguments], env={"COLUMNS": "160"})
+
+
+def test_nobody_there_is_wrong_and_a_program_can_read_it() -> None:
+    shown = checked(NOBODY, "--json")
+    assert shown.exit_code == 1
+    told = json.loads(shown.output)
+    assert (told["url"], told["ok"]) == (NOBODY, False)
+    first, *others = told["rules"]
+    assert (first["rule"], first["outcome"]) == ("is ready in time", "WRONG")
+    assert first["came"].startswith("the connection was lost: no WebSocket there")
+    assert {rule["outcome"] for rule in others} == {"not tried"}
+
+
+def test_a_person_reads_a_line_for_each_rule() -> None:
+    shown = checked(NOBODY)
+    assert shown.exit_code == 1
+    assert "WRONG" in shown.output
+    assert "right: a server that takes the WebSocket, and a hello" in shown.output
+    assert all(str(rule) in shown.output for rule in Rule)
+
+
+USAGE = {
+    "a kind that cannot be checked": (["--kind", "parrot"], "--kind parrot: stream or turn-based is right"),
+    "no WebSocket": (["http://127.0.0.1/"], "URL: should be a WebSocket's address"),
+    "half an address": (["ws://[::1"], "URL: should be a WebSocket's address"),
+    "no address": (["http://", "--kind", "turn-based"], "URL: should be"),
+    "no keys": (["--keys", "x"], "--keys x: keys are 0-9, *, #, A-D"),
+    "no header": (["--header", "secret"], '--header: should be "Name: value"'),
+    "a header of two lines": (["--header", "A: b\nc"], "--header: should be one line"),
+    "no recording": (["--audio", "none.wav"], "none.wav: No such file"),
+}
+
+
+@pytest.mark.parametrize("name", USAGE)
+def test_wrong_usage_is_told(name: str) -> None:
+    arguments, why = USAGE[name]
+    url = [] if arguments[0].startswith(("http", "ws")) else [NOBODY]
+    refused = checked(*url, *arguments).exception
+    assert isinstance(refused, ConfigurationError), refused
+    assert str(refused).startswith(why)
+    assert "secret" not in str(refused)
+
+
+def test_a_recording_without_a_voice_is_refused(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "quiet.wav"), "wb") as file:
+        file.setparams((1, 2, 8_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000))
+    with pytest.raises(BridgeError, match=r"quiet\.wav: nobody speaks in it"):
+        prepare(tmp_path / "quiet.wav", KEYS, 5.0)
+
+
+def test_the_recording_that_comes_along_has_two_sentences() -> None:
+    part = prepare(None, "12", 5.0)
+    assert [len(speech) // 8 for speech in part.speech] == pytest.approx([3_000, 2_540], abs=100)
+
+
+def test_a_speech_without_end_is_cut(short_part: Part) -> None:
+    (speech,) = utterances(bytes(4_000).replace(b"\x00", b"\xff") + short_part.speech[0] * 8)
+    assert len(speech) == LONGEST_S * 8_000
+
+
+def test_reads_headers() -> None:
+    assert read_headers(["Authorization: Bearer a:b", "X-Mine:1"]) == {
+        "Authorization": "Bearer a:b",
+        "X-Mine": "1",
+    }
+
+
+def test_a_verdict_is_a_row() -> None:
+    assert Verdict("greets", Outcome.OK, "at once")._asdict() == {
+        "rule": "greets",
+        "outcome": "ok",
+        "came": "at once",
+        "right": "",
+    }
