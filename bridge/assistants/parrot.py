@@ -10,16 +10,16 @@ from bridge.vocabulary.contracts import Message
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantReady,
-    CallerPaused,
-    CallerSpoke,
     ReplyAudio,
     ReplyEnded,
+    SpeechStarted,
+    SpeechStopped,
 )
 from telecodecs.codec import encoder
 from telecodecs.dtmf import tones
 from telecodecs.format import L16_16K, AudioFormat, Samples
 from telecodecs.speech import RATES_HZ
-from telecodecs.turns import Paused, Spoke, TurnDetector
+from telecodecs.turns import TurnDetector, TurnEnded, TurnStarted
 
 LEAD_MS = 200
 """Said back from this much before the speech was found to start, and after it ended: soft sounds count too."""
@@ -95,11 +95,11 @@ class Parrot:
         for turn in self._turns.feed(audio):
             at = self._line.bytes_in(turn.at_ms)
             match turn:
-                case Spoke(at_ms):
+                case TurnStarted(at_ms):
                     self._utterance_start = at
-                    said.append(CallerSpoke(at_ms=at_ms))
-                case Paused(at_ms):
-                    said += [CallerPaused(at_ms=at_ms), *self._repeat(at)]
+                    said.append(SpeechStarted(at_ms=at_ms))
+                case TurnEnded(at_ms):
+                    said += [SpeechStopped(at_ms=at_ms), *self._repeat(at)]
         if self._turns.speaking and self._heard - self._utterance_start >= self._longest:
             said += self._repeat(self._heard)
             self._utterance_start = self._heard

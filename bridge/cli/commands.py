@@ -119,7 +119,7 @@ def call(
 ) -> None:
     """Place a call with the pretend phone, as the carrier would.
 
-    TWILIO_AUTH_TOKEN signs Twilio's webhooks, a key that everybody knows signs Telnyx's.
+    TWILIO_AUTH_TOKEN signs Twilio's webhooks, a key that everybody has_assistant signs Telnyx's.
     """
     from bridge.cli.log import configure
     from bridge.config.audio_file import read_wav

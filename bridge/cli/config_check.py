@@ -55,7 +55,7 @@ def in_words(settings: Settings) -> Iterator[str]:
     for number, route in enumerate(settings.routes):
         yield f"routes[{number}]: {route.in_words()} go to {_who(settings, route.assistant)}."
     yield f"{'All other calls' if settings.routes else 'Calls'} go to {_who(settings, settings.assistant)}."
-    here = without_credentials(settings.told_url(settings.port))
+    here = without_credentials(settings.reachable_url(settings.port))
     paths = list(dict.fromkeys(route.path for route in settings.routes if route.path is not None))
     behind = f", or with /{' or /'.join(paths)} behind it" if paths else ""
     if settings.twilio.auth_token is not None or settings.security.allow_unauthenticated:

@@ -1,4 +1,4 @@
-"""WAV files on disk to the audio of a line, and back, one that comes along among them; `telecodecs.wav` knows their form."""
+"""WAV files on disk to the audio of a line, and back, one that comes along among them; `telecodecs.wav` has_assistant their form."""
 
 from pathlib import Path
 

@@ -168,7 +168,7 @@ class Settings(Section):
                 told += [f"assistants.{name}: {line}" for line in str(error).splitlines()]
         _refuse(told)
 
-    def told_url(self, port: int) -> str:
+    def reachable_url(self, port: int) -> str:
         """`public_url`, or on loopback the server's own address, at the port that it opened."""
         scheme = "https" if self.ssl_certfile else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -1,4 +1,4 @@
-"""The heart of one call: an event and the time in, commands out. All policy is here, and nothing else is.
+"""The core of one call: an event and the time in, commands out. All policy is here, and nothing else is.
 
 In which state an event means what is one table, `_READS`; an event that its state's row lacks is counted and has no
 effect: it came from outside, and outside may be wrong. No clock and no socket: call `handle` with what came, perform
@@ -12,21 +12,21 @@ from typing import Any, get_args
 from bridge.core.caller_audio import Caller
 from bridge.core.conversation import EVER, TALK, Conversation, Read
 from bridge.core.entries import KeypadRules
-from bridge.core.failover import FINAL_CLOSES, Plan, Succession
+from bridge.core.failover import FINAL_CLOSES, Failover, FailoverPlan
 from bridge.core.states import MOVES, State
-from bridge.core.stream_liveness import Presence
+from bridge.core.stream_liveness import StreamLiveness
 from bridge.core.timers import Limits, Timer, Timers
-from bridge.vocabulary.commands import CloseAssistant, Command, HangUp, SeatSuccessor
+from bridge.vocabulary.commands import CloseAssistant, Command, HangUp, SwitchToStandby
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantEvent,
     AssistantFailed,
     AssistantReady,
+    AssistantReportedError,
     CallEnded,
     CallerAudio,
     CallStarted,
-    CarrierComplained,
-    ClosingAsked,
+    CarrierReportedError,
+    CloseRequested,
     DigitPressed,
     Event,
     Ignored,
@@ -49,13 +49,13 @@ LOOK_AGAIN_S = 1.0
 """From one look for a quiet moment to the next."""
 
 TRY_AGAIN_S = 30.0
-"""From a successor that was not to be had to the next attempt."""
+"""From a standby that was not to be had to the next attempt."""
 
 
 class Call:
     """One call.
 
-    `expected`: see `Presence`. `choose`: the plan by what the stream says, where nobody announced the call.
+    `expected`: see `StreamLiveness`. `choose`: the plan by what the stream says, where nobody announced the call.
     `presses`: the carrier presses keys, beside its stream. `noise_dbfs`: see `Uplink`.
     """
 
@@ -66,10 +66,10 @@ class Call:
         *,
         reorder_ms: int,
         expected: str | None = None,
-        plan: Plan = Plan(),  # noqa: B008  # frozen
+        plan: FailoverPlan = FailoverPlan(),  # noqa: B008  # frozen
         keypad: KeypadRules = KeypadRules(),  # noqa: B008  # likewise
         presses: bool = False,
-        choose: Callable[[CallStarted], Plan] | None = None,
+        choose: Callable[[CallStarted], FailoverPlan] | None = None,
         noise_dbfs: float | None = None,
     ) -> None:
         self.state = State.WAITING
@@ -82,7 +82,7 @@ class Call:
         self._presses = presses
         self._noise_dbfs = noise_dbfs
         self._timers = Timers()
-        self._presence = Presence(limits, expected, self._timers, now)
+        self._liveness = StreamLiveness(limits, expected, self._timers, now)
         self._counts: Counter[str] = Counter()
         self._assistant_open = False
         self._hang_up = HangUp(1000, "")
@@ -90,7 +90,7 @@ class Call:
         """The carrier's name for the call; empty until it started."""
         self._caller: Caller | None = None  # these three are there once the line can be spoken into
         self._conversation: Conversation
-        self._succession: Succession
+        self._failover: Failover
 
     def deadline(self) -> float | None:
         """When `handle` wants to be called next, at the latest; None once the call has ended."""
@@ -133,7 +133,7 @@ class Call:
                     commands += self._lose_assistant(now, final=False, why=timer)
                 case Timer.RENEW:
                     commands += self._renew(now)
-                case Timer.SILENT if self._presence.is_silent(now):
+                case Timer.SILENT if self._liveness.is_silent(now):
                     commands += self._end(HangUp(1001, timer), now)
                 case Timer.CLOSE:
                     commands += self._end(self._hang_up, now)
@@ -148,7 +148,7 @@ class Call:
             case Timer.HOLE:
                 return caller.give_up_frame()
             case Timer.PAUSE:
-                return [] if self._presence.away else caller.pauses(now)
+                return [] if self._liveness.away else caller.pauses(now)
             case Timer.KEYPAD:
                 return conversation.entry_due(now)
         return conversation.voice.top_up(now)
@@ -156,7 +156,7 @@ class Call:
     # The call's beginning
 
     def _start(self, event: CallStarted, now: float) -> list[Command]:
-        if why := self._presence.came(event, now):
+        if why := self._liveness.came(event, now):
             return self._end(HangUp(1008, why), now)
         self.name = event.call
         self._timers.set(Timer.LONGEST, now + self._limits.longest_s)
@@ -168,11 +168,11 @@ class Call:
         self._caller = Caller(event.line, self._reorder_ms, self._keypad, self._timers, self._noise_dbfs)
         plays = event.plays or event.line
         self._conversation = Conversation(plays, self._keypad, self._timers, presses=self._presses)
-        self._succession = Succession(self._plan, self._conversation.transcript.said)
+        self._failover = Failover(self._plan, self._conversation.transcript.said)
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
         self._move(State.OPENING)
         self._assistant_open = True
-        return [*self._conversation.seal(now), self._succession.first(event)]
+        return [*self._conversation.set_sensitive(now), self._failover.first(event)]
 
     # The assistant comes and goes
 
@@ -184,18 +184,18 @@ class Call:
             commands += self._conversation.begin(event, now)
         except ValueError as error:
             return self._lose_assistant(now, final=True, why=f"its audio cannot be converted: {error}")
-        if (renew_at := self._succession.ready(event, now)) is not None:
+        if (renew_at := self._failover.ready(event, now)) is not None:
             self._timers.set(Timer.RENEW, renew_at)
         if self.state is State.OPENING:
             self._move(State.TALKING)
         return commands
 
     def _ready_again(self, event: AssistantReady, now: float) -> list[Command]:
-        """With other formats; or it is a successor, and has the call if nothing was said since it was opened."""
-        if event.is_successor:
+        """With other formats; or it is a standby, and has the call if nothing was said since it was opened."""
+        if event.is_standby:
             self._timers.stop(Timer.OPEN)
-            if self._conversation.quiet(now) and self._succession.is_up_to_date:
-                return [SeatSuccessor(), *self._conversation.break_off(now), *self._ready(event, now)]
+            if self._conversation.quiet(now) and self._failover.is_up_to_date:
+                return [SwitchToStandby(), *self._conversation.break_off(now), *self._ready(event, now)]
             self._timers.set(Timer.RENEW, now + LOOK_AGAIN_S)
             return []
         return self._ready(event, now)
@@ -207,7 +207,7 @@ class Call:
         match event.leg:
             case LegName.CARRIER:
                 return self._carrier_left(now)
-            case LegName.SUCCESSOR:
+            case LegName.STANDBY:
                 self._timers.stop(Timer.OPEN)
                 self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
                 return []
@@ -223,10 +223,10 @@ class Call:
         if self._assistant_open:
             commands.append(CloseAssistant(why))
             self._assistant_open = False
-        if self._conversation.leaving:
+        if self._conversation.hanging_up:
             return commands + self._close(HangUp(1000, "the assistant hung up"), now)
-        successor = self._succession.lost(now, final=final)
-        if successor is None:
+        standby = self._failover.lost(now, final=final)
+        if standby is None:
             commands += self._conversation.voice.recite(self._plan.sentence, self._plan.spoken, now)
             return commands + self._close(HangUp(1011, "the assistant was lost"), now)
         assert self._caller is not None
@@ -235,32 +235,32 @@ class Call:
             self._move(State.OPENING)
         self._assistant_open = True
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
-        return [*commands, successor]
+        return [*commands, standby]
 
     def _renew(self, now: float) -> list[Command]:
-        """Have a successor ready before the assistant expires, when nobody speaks or waits."""
+        """Have a standby ready before the assistant expires, when nobody speaks or waits."""
         if not self._conversation.quiet(now):
             self._timers.set(Timer.RENEW, now + LOOK_AGAIN_S)
             return []
         self._counts["renewals"] += 1
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
-        return [self._succession.renewed()]
+        return [self._failover.renewed()]
 
     # The carrier's stream breaks, and comes back
 
     def _carrier_left(self, now: float) -> list[Command]:
         """What was sent and not heard is lost; what the assistant says from now on waits for the caller."""
-        if self._presence.away:
+        if self._liveness.away:
             return []
-        if not self._presence.left(now):
+        if not self._liveness.left(now):
             return self._end(None, now)
         self._counts["breaks"] += 1
         return self._conversation.hold(now)
 
     def _carrier_back(self, event: CallStarted, now: float) -> list[Command]:
-        if not self._presence.away:
+        if not self._liveness.away:
             return self._count("out_of_place")
-        if why := self._presence.came(event, now):
+        if why := self._liveness.came(event, now):
             return self._end(HangUp(1008, why), now)
         assert self._caller is not None
         return self._caller.back() + self._conversation.voice.resume(now)
@@ -268,7 +268,7 @@ class Call:
     # The caller
 
     def _caller_audio(self, event: CallerAudio, now: float) -> list[Command]:
-        self._presence.heard_at = now
+        self._liveness.heard_at = now
         caller = self._caller
         assert caller is not None
         commands = caller.audio(event, now)
@@ -289,7 +289,7 @@ class Call:
     def _stopped(self, _event: CallEnded, now: float) -> list[Command]:
         return self._end(HangUp(1000, "the call ended"), now)
 
-    def _closing_asked(self, event: ClosingAsked, now: float) -> list[Command]:
+    def _closing_asked(self, event: CloseRequested, now: float) -> list[Command]:
         return self._close(HangUp(event.code, event.why), now)
 
     def _close(self, hang_up: HangUp, now: float) -> list[Command]:
@@ -298,7 +298,7 @@ class Call:
             return self._end(hang_up, now)
         commands = self._conversation.break_off(now)
         voice = self._conversation.voice
-        if self._presence.away or not voice.pending:
+        if self._liveness.away or not voice.pending:
             return commands + self._end(hang_up, now)
         self._move(State.CLOSING)
         self._hang_up = hang_up
@@ -332,7 +332,7 @@ class Call:
         return []
 
     def _heard(self, _event: Word, now: float) -> list[Command]:
-        self._presence.heard_at = now
+        self._liveness.heard_at = now
         return []
 
 
@@ -350,12 +350,12 @@ _EVER: dict[type[Word], _Read] = {
     TimePassed: Call._nothing,
     Ignored: lambda call, _event, _now: call._count("ignored"),
     MessageRefused: Call._refused,
-    CarrierComplained: lambda call, _event, _now: call._count("carrier_complaints"),
+    CarrierReportedError: lambda call, _event, _now: call._count("carrier_errors"),
 }
 _WHILE_OPEN: dict[type[Word], _Read] = _EVER | {
     CallEnded: Call._stopped,
     LegLost: Call._leg_lost,
-    ClosingAsked: Call._closing_asked,
+    CloseRequested: Call._closing_asked,
 }
 _WITH_ASSISTANT: dict[type[Word], _Read] = (
     _WHILE_OPEN
@@ -367,7 +367,7 @@ _WITH_ASSISTANT: dict[type[Word], _Read] = (
         DigitPressed: Call._digit,
         AssistantReady: Call._ready,
         AssistantFailed: Call._failed,
-        AssistantComplained: lambda call, _event, _now: call._count("complaints"),
+        AssistantReportedError: lambda call, _event, _now: call._count("error_reports"),
     }
 )
 _TALK: dict[type[Word], _Read] = {kind: _conversing(read) for kind, read in TALK.items()} | {

@@ -22,21 +22,21 @@ from bridge.vocabulary.commands import (
     TruncateReply,
 )
 from bridge.vocabulary.events import (
-    AssistantLeaving,
+    AssistantHangingUp,
     AssistantReady,
-    CallerCalmed,
-    CallerPaused,
     CallerSaid,
-    CallerSpoke,
-    CallerStirred,
     DigitPressed,
-    EntryAsked,
     EntryEnd,
+    EntryRequested,
     MarkReached,
-    PressAsked,
+    PressRequested,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
+    SpeechDismissed,
+    SpeechStarted,
+    SpeechStopped,
+    SpeechSuspected,
     ToolAnswered,
     ToolCalled,
     Word,
@@ -61,7 +61,7 @@ class Conversation:
         self._tools: set[str] = set()  # calls that are not answered
         self._speaking = False  # the caller
         self._owed_until = -inf  # by then a reply should have come
-        self.leaving = False
+        self.hanging_up = False
         """The assistant is about to hang up."""
         self._keys_interrupt = False
         self._first_key_interrupts = keypad.interrupts
@@ -82,15 +82,19 @@ class Conversation:
     def quiet(self, now: float) -> bool:
         """Nobody speaks, and nobody waits for anything."""
         busy = (
-            self._speaking or self.voice.pending or self._tools or self.leaving or self._entries.is_gathering
+            self._speaking
+            or self.voice.pending
+            or self._tools
+            or self.hanging_up
+            or self._entries.is_gathering
         )
         return not busy and now >= self._owed_until
 
     def begin(self, ready: AssistantReady, now: float) -> list[Command]:
         """An assistant joins. Raises ValueError if its voice cannot be converted."""
         self._keys_interrupt = ready.keys_interrupt
-        self.leaving = False
-        commands = self.voice.open(ready.speaks, now, may_pause=ready.may_stir)
+        self.hanging_up = False
+        commands = self.voice.open(ready.speaks, now, may_pause=ready.may_suspect)
         return commands + self._typed(self._entries.listen(now), now)
 
     def break_off(self, now: float) -> list[Command]:
@@ -104,21 +108,21 @@ class Conversation:
 
     # The caller
 
-    def stirred(self, _event: CallerStirred, now: float) -> list[Command]:
+    def suspected(self, _event: SpeechSuspected, now: float) -> list[Command]:
         """The caller may have begun to speak."""
         return [] if self.voice.plays_own(now) else self.voice.pause(now)
 
-    def calmed(self, _event: CallerCalmed, now: float) -> list[Command]:
+    def dismissed(self, _event: SpeechDismissed, now: float) -> list[Command]:
         """It was nothing."""
         self._counts["coughs"] += 1
         return self.voice.go_on(now)
 
-    def spoke(self, event: CallerSpoke, now: float) -> list[Command]:
+    def spoke(self, event: SpeechStarted, now: float) -> list[Command]:
         """The caller began to speak."""
         self._speaking = True
         return self._interrupt(now) if event.interrupts else self.voice.go_on(now)
 
-    def paused(self, event: CallerPaused, now: float) -> list[Command]:
+    def paused(self, event: SpeechStopped, now: float) -> list[Command]:
         """The caller waits for a reply."""
         self._speaking, self._owed_until = False, now + OWED_S
         self.transcript.caller_paused(event.item)
@@ -136,9 +140,9 @@ class Conversation:
 
     # Keys
 
-    def seal(self, now: float) -> list[Command]:
+    def set_sensitive(self, now: float) -> list[Command]:
         """The call begins: whether what is typed is anybody's business."""
-        return self._entries.seal(now)
+        return self._entries.set_sensitive(now)
 
     def pressed(self, event: DigitPressed, now: float) -> list[Command]:
         """The caller pressed a key."""
@@ -153,7 +157,7 @@ class Conversation:
         """No further key came."""
         return self._typed(self._entries.fall_due(now, speaking=self.voice.pending), now)
 
-    def entry_asked(self, event: EntryAsked, now: float) -> list[Command]:
+    def entry_asked(self, event: EntryRequested, now: float) -> list[Command]:
         """The assistant wants the caller to type."""
         return self._typed(self._entries.ask(event, now), now)
 
@@ -166,12 +170,12 @@ class Conversation:
         for command in commands:
             if isinstance(command, EnterDigits):
                 self._owed_until = now + OWED_S
-                self.transcript.caller_typed(command.sealed or command.digits or command.terminator)
+                self.transcript.caller_typed(command.sensitive or command.digits or command.terminator)
                 if self._keys_interrupt and command.reason is not EntryEnd.HANGUP:
                     commands = self._interrupt(now) + commands
         return commands
 
-    def press_asked(self, event: PressAsked, now: float) -> list[Command]:
+    def press_asked(self, event: PressRequested, now: float) -> list[Command]:
         """The assistant wants keys pressed: the carrier does, or they sound in the voice's stead."""
         if self._presses:
             return [PressKeys(event.keys)]
@@ -235,9 +239,9 @@ class Conversation:
         self._owed_until = now + OWED_S
         return [AnswerTool(event.call, event.output)]
 
-    def leaves(self, event: AssistantLeaving, _now: float) -> list[Command]:
+    def leaves(self, event: AssistantHangingUp, _now: float) -> list[Command]:
         """It says goodbye, or was kept from it."""
-        self.leaving = event.intended
+        self.hanging_up = event.intended
         return []
 
 
@@ -250,17 +254,17 @@ EVER: dict[type[Word], Read] = {
 """Also while an assistant is opened."""
 
 TALK: dict[type[Word], Read] = {
-    AssistantLeaving: Conversation.leaves,
+    AssistantHangingUp: Conversation.leaves,
     ReplyAudio: Conversation.reply_audio,
     ReplyEnded: Conversation.reply_ended,
     ReplySaid: Conversation.reply_said,
-    CallerStirred: Conversation.stirred,
-    CallerCalmed: Conversation.calmed,
-    CallerSpoke: Conversation.spoke,
-    CallerPaused: Conversation.paused,
+    SpeechSuspected: Conversation.suspected,
+    SpeechDismissed: Conversation.dismissed,
+    SpeechStarted: Conversation.spoke,
+    SpeechStopped: Conversation.paused,
     CallerSaid: Conversation.caller_said,
     ToolCalled: Conversation.tool_called,
-    EntryAsked: Conversation.entry_asked,
-    PressAsked: Conversation.press_asked,
+    EntryRequested: Conversation.entry_asked,
+    PressRequested: Conversation.press_asked,
 }
 """While one has the call."""

@@ -1,6 +1,6 @@
-"""What the caller types, on its way to the assistant: each key, and each entry; asked for or not, sealed or open.
+"""What the caller types, on its way to the assistant: each key, and each entry; asked for or not, sensitive or open.
 
-While nobody listens it is held. A sealed entry's keys are not told one by one, and the entry has a name, by which all
+While nobody listens it is held. A sensitive entry's keys are not told one by one, and the entry has a name, by which all
 but tools know it. No clock: `now` is seconds; what falls due is in the call's `timers`.
 """
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from bridge.core.keypad import Entry, EntryRules, Keypad
 from bridge.core.timers import Timer, Timers
-from bridge.vocabulary.commands import Command, EnterDigits, SealKeys, TypeDigit
-from bridge.vocabulary.events import DigitPressed, EntryAsked, EntryEnd
+from bridge.vocabulary.commands import Command, EnterDigits, SetSensitive, TypeDigit
+from bridge.vocabulary.events import DigitPressed, EntryEnd, EntryRequested
 
 HELD_KEYS = 32
 """Kept while the assistant opens; the oldest go."""
@@ -22,7 +22,7 @@ MOST_WISHES = 16
 """That wait for their entry; one more is answered at once, with nothing."""
 
 MORE_S = 5.0
-"""After a sealed entry that ended for want of keys, what comes is sealed as well: it may be the rest of it."""
+"""After a sensitive entry that ended for want of keys, what comes is sensitive as well: it may be the rest of it."""
 
 LOOK_AGAIN_S = 0.5
 """While there is nobody to be told, or the caller still hears what to type."""
@@ -34,7 +34,7 @@ class KeypadRules:
 
     entry: EntryRules = field(default_factory=EntryRules)
     sensitive: bool = False
-    """All entries are sealed."""
+    """All entries are sensitive."""
     interrupts: bool = True
     """The first key of an entry stops what is played, with an assistant that takes entries for utterances."""
     mute_s: float = 0.15
@@ -52,9 +52,9 @@ class Entries:
         self._keypad = Keypad(rules.entry)
         self._held: deque[DigitPressed] = deque(maxlen=HELD_KEYS)
         self._listened_to = False
-        self._asked: deque[EntryAsked] = deque()  # the first of them is being gathered
-        self._sealed = False
-        self._sealed_until = 0.0  # what comes behind a sealed entry, or a wish for one, is as private
+        self._asked: deque[EntryRequested] = deque()  # the first of them is being gathered
+        self._sensitive = False
+        self._sensitive_until = 0.0  # what comes behind a sensitive entry, or a wish for one, is as private
         self._entries_sealed = 0
         self.keys = 0
         """Pressed so far, while somebody listened."""
@@ -69,16 +69,16 @@ class Entries:
         """Whether an entry is begun, or asked for."""
         return bool(self._asked) or not self._keypad.is_empty
 
-    def seal(self, now: float) -> list[Command]:
+    def set_sensitive(self, now: float) -> list[Command]:
         """Seal what is typed from now on, or no longer; and see to it that what falls due is looked at."""
-        half_typed = self._sealed and not self._keypad.is_empty
+        half_typed = self._sensitive and not self._keypad.is_empty
         asked = bool(self._asked) and self._asked[0].sensitive
-        sealed = self._rules.sensitive or asked or half_typed or now < self._sealed_until
+        sensitive = self._rules.sensitive or asked or half_typed or now < self._sensitive_until
         self._follow(now)
-        if sealed == self._sealed:
+        if sensitive == self._sensitive:
             return []
-        self._sealed = sealed
-        return [SealKeys(sealed)]
+        self._sensitive = sensitive
+        return [SetSensitive(sensitive)]
 
     def listen(self, now: float) -> list[Command]:
         """The assistant is ready: what was held, and from now on what comes."""
@@ -94,10 +94,10 @@ class Entries:
         if not self._asked:
             return []
         if any(asked.sensitive for asked in self._asked):
-            self._sealed_until = now + ASKED_S
+            self._sensitive_until = now + ASKED_S
         self._asked.clear()
         self._keypad.forget()
-        return self.seal(now)
+        return self.set_sensitive(now)
 
     def press(self, event: DigitPressed, now: float) -> list[Command]:
         """A key, and the entry if that ended it. While nobody listens it is held."""
@@ -105,13 +105,13 @@ class Entries:
             self._held.append(event)
             return []
         self.keys += 1
-        told: list[Command] = [] if self._sealed else [TypeDigit(event.digit)]
+        told: list[Command] = [] if self._sensitive else [TypeDigit(event.digit)]
         return told + self._entered(self._keypad.press(event, now), now)
 
-    def ask(self, event: EntryAsked, now: float) -> list[Command]:
+    def ask(self, event: EntryRequested, now: float) -> list[Command]:
         """The assistant wants an entry; one wish waits for the one before, and takes the place of its namesake."""
         if not event.sensitive:
-            self._sealed_until = min(self._sealed_until, now + self._rules.entry.quiet_s)
+            self._sensitive_until = min(self._sensitive_until, now + self._rules.entry.quiet_s)
         calls = [asked.call for asked in self._asked]
         if event.call in calls:
             self._asked[calls.index(event.call)] = event
@@ -130,7 +130,7 @@ class Entries:
         if speaking and keypad.is_empty:
             keypad.wait(now)
         if (due := keypad.deadline()) is None or now < due:
-            return self.seal(now)
+            return self.set_sensitive(now)
         return self._entered(keypad.end(now), now)
 
     def hang_up(self, now: float) -> list[Command]:
@@ -149,34 +149,34 @@ class Entries:
             terminators=usual.terminators if asked.terminator is None else asked.terminator,
         )
         entry = self._keypad.ask(rules, now)
-        return self.seal(now) + self._entered(entry, now)
+        return self.set_sensitive(now) + self._entered(entry, now)
 
     def _entered(self, entry: Entry | None, now: float) -> list[Command]:
         if entry is None:
-            return self.seal(now)
+            return self.set_sensitive(now)
         commands: list[Command] = [self._told(entry)]
-        if self._sealed and not entry.terminator:
+        if self._sensitive and not entry.terminator:
             is_full = entry.reason is EntryEnd.FULL
-            self._sealed_until = now + (self._rules.entry.quiet_s if is_full else MORE_S)
+            self._sensitive_until = now + (self._rules.entry.quiet_s if is_full else MORE_S)
         if self._asked:
             self._asked.popleft()
         if self._asked:
             return commands + self._gather(now)
-        return commands + self.seal(now)
+        return commands + self.set_sensitive(now)
 
     def _told(self, entry: Entry) -> EnterDigits:
         asked = self._asked[0].call if self._asked else ""
-        sealed = ""
-        if self._sealed and entry.digits:
+        sensitive = ""
+        if self._sensitive and entry.digits:
             self._entries_sealed += 1
-            sealed = f"entry-{self._entries_sealed}"
-        return EnterDigits(entry.digits, entry.reason, entry.terminator, asked, sealed)
+            sensitive = f"entry-{self._entries_sealed}"
+        return EnterDigits(entry.digits, entry.reason, entry.terminator, asked, sensitive)
 
     def _follow(self, now: float) -> None:
         """While the first key is waited for, it is looked whether the caller still hears what to type."""
         due = self._keypad.deadline()
-        if due is None and now < self._sealed_until:
-            due = self._sealed_until
+        if due is None and now < self._sensitive_until:
+            due = self._sensitive_until
         if due is None:
             self._timers.stop(Timer.KEYPAD)
         else:

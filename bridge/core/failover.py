@@ -18,11 +18,11 @@ SERVED_S = 30.0
 """After so long an assistant that is lost gets another chance."""
 
 RENEW_BEFORE_S = 120.0
-"""How long before an assistant expires its successor is looked for, from the first quiet moment on."""
+"""How long before an assistant expires its standby is looked for, from the first quiet moment on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FailoverPlan:
     """Who answers. `assistants`: names, the next takes over when the one before is lost for good.
 
     `sentence`: what the caller hears when nobody is left, `spoken` its format; silence if empty.
@@ -33,10 +33,10 @@ class Plan:
     spoken: AudioFormat = L16_8K
 
 
-class Succession:
+class Failover:
     """One call's assistants, one after the other. `said` tells what was said so far."""
 
-    def __init__(self, plan: Plan, said: Callable[[], tuple[Said, ...]]) -> None:
+    def __init__(self, plan: FailoverPlan, said: Callable[[], tuple[Said, ...]]) -> None:
         self._names = list(plan.assistants)
         self._said = said
         self._tried_again = False
@@ -51,7 +51,7 @@ class Succession:
         return self._open(Opening.FIRST)
 
     def ready(self, event: AssistantReady, now: float) -> float | None:
-        """The assistant has the call. Returns when its successor should be looked for; None if it does not expire."""
+        """The assistant has the call. Returns when its standby should be looked for; None if it does not expire."""
         self._ready_at, self._was_ready = now, True
         if event.lasts_s is None:
             return None

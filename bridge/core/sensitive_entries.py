@@ -14,16 +14,16 @@ GAP = r"[\s().,/_-]{0,3}"
 """Between two digits of one number."""
 
 
-class SealedEntries:
+class SensitiveEntries:
     """Those of one call."""
 
     def __init__(self) -> None:
         self._digits: dict[str, str] = {}
 
     def add(self, entry: EnterDigits) -> None:
-        """Keep it, if it is sealed."""
-        if entry.sealed:
-            self._digits[entry.sealed] = entry.digits
+        """Keep it, if it is sensitive."""
+        if entry.sensitive:
+            self._digits[entry.sensitive] = entry.digits
 
     def opened(self, text: str) -> str:
         """The text with the digits for each name."""

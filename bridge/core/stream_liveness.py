@@ -7,7 +7,7 @@ from bridge.core.timers import Limits, Timer, Timers
 from bridge.vocabulary.events import CallStarted
 
 
-class Presence:
+class StreamLiveness:
     """One call's carrier. `expected`: the call that the stream's token was made for; any other is turned away."""
 
     def __init__(self, limits: Limits, expected: str | None, timers: Timers, now: float) -> None:

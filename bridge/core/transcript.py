@@ -59,7 +59,7 @@ class Transcript:
         self._turn(item, Speaker.CALLER).text = text.strip()
 
     def caller_typed(self, text: str) -> None:
-        """An entry on the keypad: its keys, or the name of a sealed one; nothing where nothing was typed."""
+        """An entry on the keypad: its keys, or the name of a sensitive one; nothing where nothing was typed."""
         if text:
             self._turns.append(_Turn(Speaker.CALLER, f"[keypad: {text}]"))
 

@@ -6,9 +6,9 @@ from bridge.core.failover import FINAL_CLOSES
 from bridge.vocabulary.commands import CloseAssistant, OpenAssistant
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
     AssistantReady,
+    AssistantReportedError,
     LegLost,
     LegName,
     Opening,
@@ -18,22 +18,22 @@ from bridge.vocabulary.events import (
 log = structlog.get_logger()
 
 
-class Readiness:
+class AssistantHealth:
     """Of all calls together. `faults`: by assistant, what a person has to mend: a key, a quota, a model's name."""
 
     def __init__(self) -> None:
         self.faults: dict[str, str] = {}
 
-    def witness(self) -> "AssistantWatch":
+    def observer(self) -> "AssistantWatch":
         """For one call."""
         return AssistantWatch(self.faults)
 
 
 class AssistantWatch:
-    """A witness of what befalls the assistants of one call."""
+    """A observer of what befalls the assistants of one call."""
 
     sees: frozenset[type[Word]] = frozenset(
-        {OpenAssistant, AssistantReady, AssistantFailed, LegLost, CloseAssistant, AssistantComplained}
+        {OpenAssistant, AssistantReady, AssistantFailed, LegLost, CloseAssistant, AssistantReportedError}
     )
 
     def __init__(self, faults: dict[str, str]) -> None:
@@ -57,8 +57,8 @@ class AssistantWatch:
                 self._lost(reason or f"code {code}", final=code in FINAL_CLOSES)
             case CloseAssistant(why=why) if why:
                 self._lost(why, final=False)
-            case AssistantComplained(why=why):
-                log.warning("< assistant complained", call=self._call, assistant=self._name, why=why)
+            case AssistantReportedError(why=why):
+                log.warning("< assistant reported_error", call=self._call, assistant=self._name, why=why)
 
     def _lost(self, why: str, *, final: bool) -> None:
         log.warning("< assistant lost", call=self._call, assistant=self._name, why=why, final=final)

@@ -1,6 +1,6 @@
 """What a call's journal tells, as plain data: who said what and when, what was heard, what was cut off.
 
-A journal counts its seconds from its first line, a recording from the first frame of sound; a `Story` counts as the
+A journal counts its seconds from its first line, a recording from the first frame of sound; a `CallHistory` counts as the
 recording does, so that both can be laid side by side. Nothing is drawn here.
 """
 
@@ -29,7 +29,7 @@ _NOT_STARTED: dict[str, Any] = {"call": "", "line": {"rate_hz": 8000}}
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class JournalEntry:
     """One line of a journal."""
 
     at_s: float
@@ -88,7 +88,7 @@ class Cut(NamedTuple):
     barge_in: bool
 
 
-class Story(NamedTuple):
+class CallHistory(NamedTuple):
     """A call, looked back on. `turns`: from the notice that the caller speaks to the notice of the pause."""
 
     call: str
@@ -142,57 +142,55 @@ class _Ended(Struct):
 _LINES: dict[str, type[Struct]] = LINES | {"Ended": _Ended}
 
 
-def read_journal(path: Path) -> list[Happening]:
+def read_journal(path: Path) -> list[JournalEntry]:
     """Its lines by time. Raises `ConfigurationError`, with file and line, where one is not a journal's."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
-    happenings = []
+    entries = []
     for number, text in enumerate(lines, 1):
         try:
-            happenings.append(_read_line(text))
+            entries.append(_read_line(text))
         except (MsgspecError, UnicodeDecodeError) as error:
             if number == len(lines):
                 break  # no newline behind it: the process was killed while it wrote
             raise ConfigurationError(f"{path}, line {number}: {error}") from error
-    return sorted(happenings, key=lambda happening: happening.at_s)  # a run of audio is told when it is over
+    return sorted(entries, key=lambda entry: entry.at_s)  # a run of audio is told when it is over
 
 
-def _read_line(text: bytes) -> Happening:
+def _read_line(text: bytes) -> JournalEntry:
     line, fields = json.decode(text, type=_Line), json.decode(text, type=dict[str, Any])
     if line.what in _LINES and "frames" not in fields:
         json.decode(text, type=_LINES[line.what])  # refuses a word that lacks one of its fields
-    return Happening(line.at, line.way, line.what, fields)
+    return JournalEntry(line.at, line.way, line.what, fields)
 
 
-def story(happenings: Sequence[Happening]) -> Story:
+def story(entries: Sequence[JournalEntry]) -> CallHistory:
     """What they tell. They come by time, as `read_journal` gives them."""
-    first_sound_s = next(
-        (one.at_s for one in happenings if one.what in {"CallerAudio", "OtherPartyAudio"}), 0.0
-    )
-    ended_s = max((one.fields.get("until", one.at_s) for one in happenings), default=0.0) - first_sound_s
-    happenings = [replace(one, at_s=one.at_s - first_sound_s) for one in happenings]
+    first_sound_s = next((one.at_s for one in entries if one.what in {"CallerAudio", "OtherPartyAudio"}), 0.0)
+    ended_s = max((one.fields.get("until", one.at_s) for one in entries), default=0.0) - first_sound_s
+    entries = [replace(one, at_s=one.at_s - first_sound_s) for one in entries]
 
     def each(what: str) -> list[tuple[float, dict[str, Any]]]:
-        return [(one.at_s, one.fields) for one in happenings if one.what == what]
+        return [(one.at_s, one.fields) for one in entries if one.what == what]
 
-    spoke_s, paused_s = ([at_s for at_s, _ in each(what)] for what in ("CallerSpoke", "CallerPaused"))
+    spoke_s, paused_s = ([at_s for at_s, _ in each(what)] for what in ("SpeechStarted", "SpeechStopped"))
     started = next((started for _, started in each("CallStarted")), _NOT_STARTED)
-    return Story(
+    return CallHistory(
         call=started["call"],
         ended_s=ended_s,
         other_party=bool(each("OtherPartyAudio")),
-        notes=list(_notes(happenings)),
+        notes=list(_notes(entries)),
         turns=[
             (at_s, min((end_s for end_s in paused_s if end_s > at_s), default=ended_s)) for at_s in spoke_s
         ],
-        said=sorted(_said(happenings)),
+        said=sorted(_said(entries)),
         digits=[(at_s, pressed["digit"]) for at_s, pressed in each("DigitPressed")],
-        waits=list(_waits(happenings)),
-        tools=sorted(_tools(happenings), key=lambda run: run.began_s),
-        replies=list(_replies(happenings)),
-        marks=list(_marks(happenings)),
+        waits=list(_waits(entries)),
+        tools=sorted(_tools(entries), key=lambda run: run.began_s),
+        replies=list(_replies(entries)),
+        marks=list(_marks(entries)),
         cuts=[
             Cut(
                 at_s,
@@ -204,10 +202,10 @@ def story(happenings: Sequence[Happening]) -> Story:
     )
 
 
-def _notes(happenings: Sequence[Happening]) -> Iterator[tuple[float, str]]:
+def _notes(entries: Sequence[JournalEntry]) -> Iterator[tuple[float, str]]:
     assistant: str | None = None  # who has the call
     started = False
-    for one in happenings:
+    for one in entries:
         if one.what == "CallStarted" and started:
             yield one.at_s, "the stream came back"
         elif one.what in _NOTES:
@@ -222,15 +220,15 @@ def _notes(happenings: Sequence[Happening]) -> Iterator[tuple[float, str]]:
             assistant = name
 
 
-def _said(happenings: Sequence[Happening]) -> Iterator[Words]:
+def _said(entries: Sequence[JournalEntry]) -> Iterator[Words]:
     """An utterance's words come after it: by its name they are put where it began."""
     spoke_s: float | None = None
     began_s: dict[str, float] = {}
-    for one in happenings:
+    for one in entries:
         match one.what:
-            case "CallerSpoke":
+            case "SpeechStarted":
                 spoke_s = one.at_s
-            case "CallerPaused" if item := one.fields.get("item"):
+            case "SpeechStopped" if item := one.fields.get("item"):
                 began_s[item] = one.at_s if spoke_s is None else spoke_s
             case "CallerSaid":
                 yield Words(began_s.get(one.fields["item"], one.at_s), one.fields["text"].strip())
@@ -238,16 +236,16 @@ def _said(happenings: Sequence[Happening]) -> Iterator[Words]:
                 yield Words(one.at_s, typed, typed=True)
 
 
-def _waits(happenings: Sequence[Happening]) -> Iterator[Wait]:
+def _waits(entries: Sequence[JournalEntry]) -> Iterator[Wait]:
     """How long each turn's was is in the last line; when it began is where the turn stands."""
     began_s: list[float] = []
     waited: list[dict[str, int]] = []
     keys_ask = False
-    for one in happenings:
+    for one in entries:
         match one.what:
             case "AssistantReady":
                 keys_ask = one.fields.get("keys_interrupt", False)
-            case "CallerPaused":
+            case "SpeechStopped":
                 began_s.append(one.at_s)
             case "EnterDigits" if keys_ask:
                 began_s.append(one.at_s)
@@ -260,9 +258,9 @@ def _waits(happenings: Sequence[Happening]) -> Iterator[Wait]:
             yield Wait(at_s, at_s + ms / 1000, "heard_ms" in turn)
 
 
-def _tools(happenings: Sequence[Happening]) -> Iterator[ToolRun]:
+def _tools(entries: Sequence[JournalEntry]) -> Iterator[ToolRun]:
     running: dict[str, ToolRun] = {}
-    for one in happenings:
+    for one in entries:
         match one.what:
             case "RunTool":
                 running[one.fields["call"]] = ToolRun(one.fields["tool"], one.at_s, None)
@@ -271,14 +269,14 @@ def _tools(happenings: Sequence[Happening]) -> Iterator[ToolRun]:
     yield from running.values()
 
 
-def _replies(happenings: Sequence[Happening]) -> Iterator[Reply]:
+def _replies(entries: Sequence[JournalEntry]) -> Iterator[Reply]:
     came_s: dict[str, float] = {}
     texts: dict[str, str] = {}
-    for one in happenings:
+    for one in entries:
         if one.what == "ReplySaid":
             texts[one.fields["item"]] = texts.get(one.fields["item"], "") + one.fields["text"]
     before_s = float("-inf")  # when the caller had heard the reply before: they are played in turn
-    for one in happenings:
+    for one in entries:
         match one.what:
             case "ReplyAudio":
                 came_s.setdefault(one.fields.get("item", ""), one.at_s)
@@ -290,10 +288,10 @@ def _replies(happenings: Sequence[Happening]) -> Iterator[Reply]:
                 before_s = one.at_s
 
 
-def _marks(happenings: Sequence[Happening]) -> Iterator[Mark]:
+def _marks(entries: Sequence[JournalEntry]) -> Iterator[Mark]:
     pending: dict[str, float] = {}
     cleared: set[str] = set()
-    for one in happenings:
+    for one in entries:
         match one.what:
             case "SendMark":
                 pending[one.fields["name"]] = one.at_s

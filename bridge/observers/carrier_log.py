@@ -1,10 +1,10 @@
-"""What the carriers did not like, and why calls were hung up on, for the log: a witness of one call."""
+"""What the carriers did not like, and why calls were hung up on, for the log: a observer of one call."""
 
 import structlog
 
 from bridge.vocabulary.commands import HangUp
 from bridge.vocabulary.contracts import Account
-from bridge.vocabulary.events import CallStarted, CarrierComplained, Word
+from bridge.vocabulary.events import CallStarted, CarrierReportedError, Word
 
 QUIET_CODES = (1000, 1001)
 """Of a WebSocket's close: the call is over, or the server goes. All others have somebody to mend something."""
@@ -12,10 +12,10 @@ QUIET_CODES = (1000, 1001)
 log = structlog.get_logger()
 
 
-class CarrierWatch:
+class CarrierLog:
     """One call's."""
 
-    sees: frozenset[type[Word]] = frozenset({CallStarted, CarrierComplained, HangUp})
+    sees: frozenset[type[Word]] = frozenset({CallStarted, CarrierReportedError, HangUp})
 
     def __init__(self) -> None:
         self._call = ""
@@ -25,8 +25,8 @@ class CarrierWatch:
         match word:
             case CallStarted(call=call):
                 self._call = call
-            case CarrierComplained(code=code, why=why):
-                log.warning("< the carrier complained", call=self._call, code=code, why=why)
+            case CarrierReportedError(code=code, why=why):
+                log.warning("< the carrier reported_error", call=self._call, code=code, why=why)
             case HangUp(code=code, why=why) if code not in QUIET_CODES:
                 log.warning("> the call was hung up", call=self._call, code=code, why=why)
 

@@ -6,7 +6,7 @@
 and kind, are told as runs of at most a second: {"at":…,"until":…,"what":"CallerAudio","frames":50,"bytes":8000}.
 What an assistant says comes word by word; it is one line for each item, told when the item is over. What a tool is
 given and gives back stands with the event; the command beside it, and the opening of an assistant, are abridged.
-Telephone numbers are masked, and keys that are typed under a seal: also those whose seal comes late. A line is in the
+Telephone numbers are masked, and keys that are typed under a set_sensitive: also those whose set_sensitive comes late. A line is in the
 file as soon as it is told; marks, ten a second, and runs wait for the next word after their second, or for the call's
 end.
 """
@@ -20,15 +20,15 @@ from msgspec import json
 
 from bridge.observers.call_file import CallFile, accepted
 from bridge.observers.journal_line import encode
-from bridge.observers.journal_redaction import JournalKeys
+from bridge.observers.journal_redaction import JournalRedaction
 from bridge.vocabulary.commands import (
     AppendAudio,
     Command,
     ConfirmHeard,
     DropReply,
     PlayAudio,
-    SealKeys,
     SendMark,
+    SetSensitive,
     TruncateReply,
 )
 from bridge.vocabulary.contracts import Account
@@ -38,7 +38,7 @@ from bridge.vocabulary.events import (
     CallEnded,
     CallerAudio,
     CallStarted,
-    ClosingAsked,
+    CloseRequested,
     LegLost,
     MarkReached,
     OtherPartyAudio,
@@ -71,7 +71,7 @@ _NEVER_LEFT_OUT = frozenset(
         AssistantFailed,
         CallEnded,
         LegLost,
-        ClosingAsked,
+        CloseRequested,
         CallerAudio,
         OtherPartyAudio,
     }
@@ -101,7 +101,7 @@ class _Speech:
 
 
 class Journal:
-    """A witness that writes. The file is made when the call is accepted; what came before is kept until then."""
+    """A observer that writes. The file is made when the call is accepted; what came before is kept until then."""
 
     sees = None
 
@@ -112,7 +112,7 @@ class Journal:
         self._file: CallFile | None = None
         self._lines: list[bytes] = []
         self._written = 0  # bytes in the file
-        self._keys = JournalKeys()
+        self._keys = JournalRedaction()
         self._runs: dict[type[Word], _Run] = {}
         self._speeches: dict[str, _Speech] = {}
         self._begun: float | None = None
@@ -151,7 +151,7 @@ class Journal:
             return
         if isinstance(word, _ItemOver):
             self._tell_speech(word.item)
-        if isinstance(word, SealKeys) and word.sealed:
+        if isinstance(word, SetSensitive) and word.sensitive:
             self._take_back()
         self._add(encode(self._keys.without_keys(word), self._keys.hidden), type(word), now)
         if not isinstance(word, _Frequent):

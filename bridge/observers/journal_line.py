@@ -12,18 +12,18 @@ from msgspec import Struct, json, structs
 from bridge.redaction import without_numbers
 from bridge.vocabulary.commands import AnswerTool, CloseAssistant, HangUp, OpenAssistant, PressKeys, RunTool
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
+    AssistantReportedError,
     CallerSaid,
     CallStarted,
-    CarrierComplained,
-    ClosingAsked,
+    CarrierReportedError,
+    CloseRequested,
     Ignored,
     LegLost,
     MessageRefused,
     NoteTaken,
     Opening,
-    PressAsked,
+    PressRequested,
     ReplySaid,
     ToolAnswered,
     ToolCalled,
@@ -75,9 +75,9 @@ _MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
     MessageRefused: ("why",),
     Ignored: ("kind",),
     HangUp: ("why",),
-    ClosingAsked: ("why",),
-    AssistantComplained: ("why",),
-    CarrierComplained: ("why",),
+    CloseRequested: ("why",),
+    AssistantReportedError: ("why",),
+    CarrierReportedError: ("why",),
     AssistantFailed: ("why",),
     CloseAssistant: ("why",),
     ReplySaid: ("text",),
@@ -88,8 +88,8 @@ _MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
 }
 
 
-_KEYS: dict[type[Word], str] = {PressAsked: "keys", PressKeys: "keys"}
-"""Texts that are numbers by nature; but those of a sealed entry stay sealed."""
+_KEYS: dict[type[Word], str] = {PressRequested: "keys", PressKeys: "keys"}
+"""Texts that are numbers by nature; but those of a sensitive entry stay sensitive."""
 
 
 def encode(word: Word, hidden: Callable[[str], str] = str) -> bytes:

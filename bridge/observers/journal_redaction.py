@@ -1,6 +1,6 @@
-"""What a journal does not tell: keys typed under a seal, and the digits of a sealed entry wherever they turn up.
+"""What a journal does not tell: keys typed under a set_sensitive, and the digits of a sensitive entry wherever they turn up.
 
-A key may be told before it is known that its entry is sealed, because it was typed ahead; the lines from the first key
+A key may be told before it is known that its entry is sensitive, because it was typed ahead; the lines from the first key
 of an open entry on are kept until the entry is over, to be told again without keys.
 """
 
@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from bridge.core.sensitive_entries import SealedEntries
-from bridge.vocabulary.commands import EnterDigits, SealKeys, TypeDigit
+from bridge.core.sensitive_entries import SensitiveEntries
+from bridge.vocabulary.commands import EnterDigits, SetSensitive, TypeDigit
 from bridge.vocabulary.events import DigitPressed, EntryEnd, Word
 
 MASK = "•"
@@ -35,23 +35,23 @@ class Tail(NamedTuple):
     retold: list[bytes]
 
 
-class JournalKeys:
+class JournalRedaction:
     """One call's, told of every word in order."""
 
     def __init__(self) -> None:
-        self._sealed = False
-        self._typed_under_seal = False  # in the open entry
-        self._entries = SealedEntries()
+        self._sensitive = False
+        self._typed_while_sensitive = False  # in the open entry
+        self._entries = SensitiveEntries()
         self._kept: deque[_Line] = deque()
         self._kept_bytes = 0
 
     def without_keys(self, word: Word) -> Word:
         """The word as it may be told."""
         match word:
-            case SealKeys(sealed):
-                self._sealed = sealed
-            case DigitPressed() | TypeDigit() if self._sealed:
-                self._typed_under_seal = True
+            case SetSensitive(sensitive):
+                self._sensitive = sensitive
+            case DigitPressed() | TypeDigit() if self._sensitive:
+                self._typed_while_sensitive = True
                 return structs.replace(word, digit=MASK)
             case EnterDigits():
                 return self._entered(word)
@@ -59,22 +59,22 @@ class JournalKeys:
 
     def _entered(self, entry: EnterDigits) -> EnterDigits:
         self._forget(entry)
-        is_secret = bool(entry.sealed) or self._sealed or self._typed_under_seal
-        self._typed_under_seal = False
-        if is_secret:  # one that was begun under a seal which is off by now has no name
-            name = entry.sealed or MASK * len(entry.digits)
-            self._entries.add(structs.replace(entry, sealed=name))
+        is_secret = bool(entry.sensitive) or self._sensitive or self._typed_while_sensitive
+        self._typed_while_sensitive = False
+        if is_secret:  # one that was begun under a set_sensitive which is off by now has no name
+            name = entry.sensitive or MASK * len(entry.digits)
+            self._entries.add(structs.replace(entry, sensitive=name))
         return structs.replace(entry, digits=MASK * len(entry.digits)) if is_secret else entry
 
     def hidden(self, text: str) -> str:
-        """A text with the names of sealed entries in place of their digits."""
+        """A text with the names of sensitive entries in place of their digits."""
         return self._entries.closed(text)
 
     # What was told too early
 
     def told(self, kind: type[Word] | None, line: bytes) -> None:
         """A line was told, as it stands in the journal."""
-        is_key = kind in (DigitPressed, TypeDigit) and not self._sealed
+        is_key = kind in (DigitPressed, TypeDigit) and not self._sensitive
         if not self._kept and not is_key:
             return
         self._kept.append(_Line(kind, line))
@@ -83,10 +83,10 @@ class JournalKeys:
             self._kept_bytes -= len(self._kept.popleft().text)
 
     def take_back(self) -> Tail:
-        """The keys are sealed, and with them those of the entry that is open: what to tell in place of the last lines."""
+        """The keys are sensitive, and with them those of the entry that is open: what to tell in place of the last lines."""
         retold = [_KEY.sub(rb"\1" + MASK.encode(), line.text) for line in self._kept]
         tail = Tail(len(self._kept), self._kept_bytes, retold)
-        self._typed_under_seal |= bool(self._kept)
+        self._typed_while_sensitive |= bool(self._kept)
         self._clear()
         return tail
 

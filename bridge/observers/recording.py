@@ -23,14 +23,14 @@ import numpy as np
 
 from bridge.core.media import Conversion
 from bridge.observers.call_file import CallFile, accepted
-from bridge.observers.recording_redaction import KeyBlanks, Span
+from bridge.observers.recording_redaction import RecordingRedaction, Span
 from bridge.vocabulary.commands import (
     ClearPlayback,
     EnterDigits,
     HangUp,
     OpenAssistant,
     PlayAudio,
-    SealKeys,
+    SetSensitive,
     TypeDigit,
 )
 from bridge.vocabulary.contracts import Account
@@ -73,12 +73,12 @@ class _Track:
 
 
 class Recording:
-    """A witness that records. The file is made when the call is accepted."""
+    """A observer that records. The file is made when the call is accepted."""
 
     sees: frozenset[type[Word]] = frozenset(
         {
             *(CallStarted, OpenAssistant, HangUp, CallerAudio, OtherPartyAudio, PlayAudio, ClearPlayback),
-            *(DigitPressed, TypeDigit, EnterDigits, SealKeys),
+            *(DigitPressed, TypeDigit, EnterDigits, SetSensitive),
         }
     )
 
@@ -87,7 +87,7 @@ class Recording:
         self._started = started
         self._call: CallStarted | None = None
         self._file: CallFile | None = None
-        self._keys: KeyBlanks
+        self._keys: RecordingRedaction
 
     def saw(self, word: Word, now: float) -> None:
         """Take what is sound."""
@@ -95,7 +95,7 @@ class Recording:
             if self._call is not None and accepted(self._call, word):
                 self._open(self._call, now)
             elif isinstance(word, CallStarted):
-                self._call, self._keys = word, KeyBlanks(word.line)
+                self._call, self._keys = word, RecordingRedaction(word.line)
             elif self._call is not None:
                 self._keys.saw(word, 0, now)
         if self._file is None:
@@ -112,7 +112,7 @@ class Recording:
             case ClearPlayback(unheard_samples):
                 unheard = unheard_samples * self._line.rate_hz // self._plays.rate_hz
                 self._cut(unheard * self._line.sample_bytes)
-            case DigitPressed() | TypeDigit() | EnterDigits() | SealKeys():
+            case DigitPressed() | TypeDigit() | EnterDigits() | SetSensitive():
                 self._blank(self._keys.saw(word, self._end, now))
 
     def _open(self, call: CallStarted, now: float) -> None:

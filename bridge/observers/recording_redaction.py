@@ -1,14 +1,14 @@
 """Where a recording of the caller must be silent, because keys that are nobody's business may sound there.
 
 A carrier tells of a key when its tone is over, or takes the tone out of the audio, or does neither; so while keys are
-sealed the sound is listened to as well. Silent is what came from `BEFORE_MS` before such a key until `AFTER_MS` after
-it. Of keys that are typed ahead of the seal the places are kept while their entry is open.
+sensitive the sound is listened to as well. Silent is what came from `BEFORE_MS` before such a key until `AFTER_MS` after
+it. Of keys that are typed ahead of the set_sensitive the places are kept while their entry is open.
 Positions are bytes of the line's format, as in `recording`; `now` is seconds.
 """
 
 from typing import NamedTuple
 
-from bridge.vocabulary.commands import EnterDigits, SealKeys, TypeDigit
+from bridge.vocabulary.commands import EnterDigits, SetSensitive, TypeDigit
 from bridge.vocabulary.events import DigitPressed, EntryEnd, Word
 from telecodecs.codec import decoder
 from telecodecs.dtmf_detector import RATES_HZ, ToneDetector
@@ -45,15 +45,15 @@ class _Tones:
         self.pressed = bool(heard) or (self.pressed and self._detector.sounding)
 
 
-class KeyBlanks:
+class RecordingRedaction:
     """One call's, whose caller comes in this format."""
 
     def __init__(self, line: AudioFormat) -> None:
         self._line = line
         self._before, self._after = line.bytes_in(BEFORE_MS), line.bytes_in(AFTER_MS)
         self._longest_open = line.bytes_in(LONGEST_OPEN_MS)
-        self._sealed = False
-        self._open: list[Span] = []  # of keys that are typed and not sealed as yet
+        self._sensitive = False
+        self._open: list[Span] = []  # of keys that are typed and not sensitive as yet
         self._blank: list[Span] = []
         self._silent_until = 0.0
         self._tones: _Tones | None = None
@@ -61,8 +61,8 @@ class KeyBlanks:
     def saw(self, word: Word, at: int, now: float) -> list[Span]:
         """What is to be silent from now on, whether it was recorded or will be. `at`: the recording's end."""
         match word:
-            case SealKeys(sealed):
-                return self._seal(sealed)
+            case SetSensitive(sensitive):
+                return self._set_sensitive(sensitive)
             case DigitPressed() | TypeDigit():
                 return self._press(at, now)
             case EnterDigits(reason=reason) if reason is not EntryEnd.FULL:  # else some keys may be left
@@ -98,10 +98,10 @@ class KeyBlanks:
         """Nothing can be laid there any more."""
         self._blank = [blank for blank in self._blank if blank.stop > before]
 
-    def _seal(self, sealed: bool) -> list[Span]:
-        self._sealed = sealed
-        self._tones = _Tones(self._line) if sealed and self._line.rate_hz in RATES_HZ else None
-        if not sealed:
+    def _set_sensitive(self, sensitive: bool) -> list[Span]:
+        self._sensitive = sensitive
+        self._tones = _Tones(self._line) if sensitive and self._line.rate_hz in RATES_HZ else None
+        if not sensitive:
             return []
         blanks, self._open = self._open, []
         self._blank += blanks
@@ -109,7 +109,7 @@ class KeyBlanks:
 
     def _press(self, at: int, now: float) -> list[Span]:
         span = Span(max(0, at - self._before), at + self._after)
-        if not self._sealed:
+        if not self._sensitive:
             self._open.append(span)
             return []
         self._silent_until = now + AFTER_MS / 1000

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.observers.call_history import Cut, Mark, Reply, Story, ToolRun, Wait, Words, read_journal, story
+from bridge.observers.call_history import (
+    CallHistory,
+    Cut,
+    Mark,
+    Reply,
+    ToolRun,
+    Wait,
+    Words,
+    read_journal,
+    story,
+)
 from bridge.vocabulary.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -220,7 +230,7 @@ def _draw_marks(axes: "Axes", marks: list[Mark]) -> None:
         axes.plot(at_s, np.full(len(at_s), y), marker, color=colour, ms=4, label=text if len(at_s) else "")
 
 
-def _draw_labels(axes: "Axes", told: Story, within_s: tuple[float, float], point_s: float) -> None:
+def _draw_labels(axes: "Axes", told: CallHistory, within_s: tuple[float, float], point_s: float) -> None:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

@@ -16,10 +16,10 @@ from bridge.vocabulary.commands import AppendAudio, ClearPlayback, EnterDigits, 
 from bridge.vocabulary.contracts import Account, Turn
 from bridge.vocabulary.events import (
     AssistantReady,
-    CallerPaused,
-    CallerSpoke,
     MarkReached,
     ReplyAudio,
+    SpeechStarted,
+    SpeechStopped,
     TokensUsed,
     ToolCalled,
     Word,
@@ -58,7 +58,7 @@ class _Wait:
 
 
 class Accounting:
-    """One call's. It sees what a witness sees, and `account` adds it up."""
+    """One call's. It sees what a observer sees, and `account` adds it up."""
 
     def __init__(self) -> None:
         self._caller, self._assistant = _Meter(), _Meter()
@@ -78,21 +78,21 @@ class Accounting:
             SendMark: self._mark,
             MarkReached: self._mark_reached,
             ClearPlayback: self._clear,
-            CallerPaused: self._ask,
+            SpeechStopped: self._ask,
             EnterDigits: self._enter,
-            CallerSpoke: self._go_on,
+            SpeechStarted: self._go_on,
             AssistantReady: self._change,
             ToolCalled: self._call_tool,
             TokensUsed: self._use_tokens,
         }
 
     def saw(self, word: Word, now: float) -> None:
-        """A word of `sees`: events before the heart sees them, commands before they are performed, in order."""
+        """A word of `sees`: events before the core sees them, commands before they are performed, in order."""
         if (see := self.sees.get(type(word))) is not None:
             see(word, now)
 
     def account(self, counts: Mapping[str, int]) -> Account:
-        """The sum so far. `counts`: the heart's own."""
+        """The sum so far. `counts`: the core's own."""
         told = {"turns": len(self._turns), **self._counts, **counts}
         return Account(
             counts={name: count for name, count in told.items() if count},
@@ -108,7 +108,7 @@ class Accounting:
         self._caller.bytes += len(word.audio)
 
     def _change(self, word: AssistantReady, _now: float) -> None:
-        if word.is_successor:
+        if word.is_standby:
             return
         self._caller.change(word.hears)
         self._assistant.change(word.speaks)
@@ -131,7 +131,7 @@ class Accounting:
         if self._keys_ask:
             self._ask(word, now)
 
-    def _go_on(self, _word: CallerSpoke, _now: float) -> None:
+    def _go_on(self, _word: SpeechStarted, _now: float) -> None:
         self._asked = None
 
     def _reply(self, word: ReplyAudio, now: float) -> None:

@@ -77,7 +77,7 @@ class KeypadSettings(Section):
         return self
 
     def rules(self) -> KeypadRules:
-        """For the heart."""
+        """For the core."""
         first_ms = self.first_digit_timeout_ms
         return KeypadRules(
             EntryRules(

@@ -38,7 +38,7 @@ class _Branch(NamedTuple):
 
 
 def with_nearest(error: ValidationError, known: Sequence[str]) -> ValidationError:
-    """The same, told with the nearest right name where a table does not know a key; it knows `known`."""
+    """The same, told with the nearest right name where a table does not know a key; it has_assistant `known`."""
     told = []
     for found in error.errors(include_url=False, include_context=False):
         type_, message = found["type"], found["msg"].removeprefix("Value error, ")

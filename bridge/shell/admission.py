@@ -18,18 +18,18 @@ from bridge.carriers.registry import CARRIERS
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.core.call import Call
-from bridge.core.failover import Plan
+from bridge.core.failover import FailoverPlan
 from bridge.core.timers import Limits
-from bridge.observers.assistant_health import Readiness
-from bridge.observers.carrier_log import CarrierWatch
+from bridge.observers.assistant_health import AssistantHealth
+from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
 from bridge.shell import websocket as network
 from bridge.shell.session import Session, clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import Expected, Tokens
-from bridge.vocabulary.contracts import Carrier, Witness
-from bridge.vocabulary.events import CallEnded, CallStarted, ClosingAsked
+from bridge.vocabulary.contracts import Carrier, Observer
+from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested
 
 STREAMS = ("media", "listen")
 """The last word of a media socket's path before its token: spoken into, or only listened to."""
@@ -39,7 +39,7 @@ MEDIA_PATHS = tuple(f"/{carrier}/{stream}".encode() for carrier in CARRIERS for 
 log = structlog.get_logger()
 
 
-class _Guest(NamedTuple):
+class _ActiveCall(NamedTuple):
     """A call under way."""
 
     expected: Expected
@@ -47,12 +47,12 @@ class _Guest(NamedTuple):
     leg: network.SocketLeg
 
 
-class Reception:
-    """One for a server. `told_url`: where the carriers find us."""
+class Admission:
+    """One for a server. `public_url`: where the carriers find us."""
 
     def __init__(self, settings: Settings, switchboard: Switchboard) -> None:
-        self.told_url = ""
-        self.readiness = Readiness()
+        self.public_url = ""
+        self.readiness = AssistantHealth()
         self.routes = Routes(settings.routes)
         """Who answers a call that names nobody."""
         self.closing = False
@@ -60,16 +60,16 @@ class Reception:
         self._settings = settings
         self._switchboard = switchboard
         self._tokens = Tokens()
-        self._guests: dict[Session, _Guest] = {}
+        self._active: dict[Session, _ActiveCall] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def calls(self) -> int:
         """Calls under way."""
-        return len(self._guests)
+        return len(self._active)
 
-    def knows(self, assistant: str) -> bool:
+    def has_assistant(self, assistant: str) -> bool:
         """Whether there is an assistant of this name; an empty one is the default's."""
         return not assistant or assistant in self._settings.assistant_kinds
 
@@ -78,7 +78,7 @@ class Reception:
         token = self._tokens.mint(expected, clock())
         if not listen:
             self._switchboard.expect(expected.call, expected.assistant)
-        told = urlsplit(self.told_url)
+        told = urlsplit(self.public_url)
         media = told._replace(scheme="wss" if told.scheme == "https" else "ws").geturl()
         return f"{media}/{carrier}/{'listen' if listen else 'media'}/{token}"
 
@@ -86,8 +86,8 @@ class Reception:
         """The carrier says so; its stream may not have heard of it, or may never have come."""
         self._tokens.forget(call)
         self._switchboard.forget(call)
-        for session, guest in list(self._guests.items()):
-            if guest.expected.call == call:
+        for session, active in list(self._active.items()):
+            if active.expected.call == call:
                 session.handle(CallEnded())
 
     async def idle(self) -> None:
@@ -97,14 +97,14 @@ class Reception:
     async def drain(self) -> None:
         """Take no new calls; close those under way once the caller has heard what was said."""
         self.closing = True
-        for session in self._guests:  # each in a callback of its own, whatever becomes of the others
-            asyncio.get_running_loop().call_soon(session.handle, ClosingAsked("the server is closing"))
+        for session in self._active:  # each in a callback of its own, whatever becomes of the others
+            asyncio.get_running_loop().call_soon(session.handle, CloseRequested("the server is closing"))
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.limits.drain_s):
                 await self.idle()
-        for session, guest in list(self._guests.items()):
+        for session, active in list(self._active.items()):
             session.break_off("the server is closing")
-            guest.leg.abort()
+            active.leg.abort()
 
     def admit(self, path: str, headers: Mapping[str, str]) -> network.SocketLeg | HTTPStatus:
         """A media socket asks to come in: its token says for which call."""
@@ -130,8 +130,8 @@ class Reception:
         """The call under way whose stream has broken, and comes back with its token."""
         back = (
             session
-            for session, guest in self._guests.items()
-            if guest.expected.returns_s and token and guest.token == token
+            for session, active in self._active.items()
+            if active.expected.returns_s and token and active.token == token
         )
         return next(back, None)
 
@@ -155,42 +155,42 @@ class Reception:
             noise_dbfs=self._settings.silence.comfort_noise_dbfs,
         )
         session = Session(
-            carrier, call, self._switchboard.connect, self._witnesses(), self._over, expected.press
+            carrier, call, self._switchboard.connect, self._observers(), self._over, expected.press
         )
         self._idle.clear()
         leg = network.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
-        self._guests[session] = _Guest(expected, token, leg)
+        self._active[session] = _ActiveCall(expected, token, leg)
         session.attach(leg)
         return leg
 
-    def _plan_at_start(self, event: CallStarted) -> Plan:
+    def _plan_at_start(self, event: CallStarted) -> FailoverPlan:
         """Nobody announced the call: what its stream says is all that is known of it."""
         return self._switchboard.plan(self.routes.assistant_at_start(event.parameters))
 
     def _take_back(self, session: Session, carrier: Carrier) -> network.SocketLeg | HTTPStatus:
-        guest = self._guests[session]
+        active = self._active[session]
         leg = network.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
         is_taken_up = session.rejoin(carrier, leg)
-        guest.leg.abort()
+        active.leg.abort()
         if not is_taken_up:
             log.warning("media socket turned away", reason="its call did not outlive the stream that broke")
             return HTTPStatus.FORBIDDEN
-        log.info("= the stream came back", call=guest.expected.call)
-        self._guests[session] = guest._replace(leg=leg)
+        log.info("= the stream came back", call=active.expected.call)
+        self._active[session] = active._replace(leg=leg)
         return leg
 
-    def _witnesses(self) -> list[Witness]:
+    def _observers(self) -> list[Observer]:
         started = datetime.now(UTC)
-        witnesses: list[Witness] = [self.readiness.witness(), CarrierWatch()]
+        observers: list[Observer] = [self.readiness.observer(), CarrierLog()]
         if (directory := self._settings.journal.directory) is not None:
-            witnesses.append(Journal(directory, started))
+            observers.append(Journal(directory, started))
         if (directory := self._settings.recording.directory) is not None:
-            witnesses.append(Recording(directory, started))
-        return witnesses
+            observers.append(Recording(directory, started))
+        return observers
 
     def _over(self, session: Session) -> None:
-        guest = self._guests.pop(session, None)
-        if not self._guests:
+        active = self._active.pop(session, None)
+        if not self._active:
             self._idle.set()
-        if guest is not None:
-            guest.expected.over()
+        if active is not None:
+            active.expected.over()

@@ -1,7 +1,7 @@
-"""The assistant's seat in a call: who has it, and who is about to take it over.
+"""The assistant's slot in a call: who has it, and who is about to take it over.
 
-An assistant that is opened while another one has the seat is its successor: nothing of it is heard but that it is
-ready, until the heart seats it. What an assistant in here breaks costs it the seat, not the caller the call.
+An assistant that is opened while another one has the slot is its standby: nothing of it is heard but that it is
+ready, until the core seats it. What an assistant in here breaks costs it the slot, not the caller the call.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from msgspec import structs
 
-from bridge.core.sensitive_entries import SealedEntries
+from bridge.core.sensitive_entries import SensitiveEntries
 from bridge.vocabulary.commands import (
     AppendAudio,
     AssistantCommand,
@@ -19,7 +19,7 @@ from bridge.vocabulary.commands import (
     EnterDigits,
     OpenAssistant,
     RunTool,
-    SeatSuccessor,
+    SwitchToStandby,
 )
 from bridge.vocabulary.contracts import (
     Answer,
@@ -58,7 +58,7 @@ class MemoryLeg:
         """Nothing to close."""
 
 
-class _Sitter:
+class _Attached:
     """One assistant, from its opening to its end."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class _Sitter:
         self.leg.close()
 
 
-class Seat:
+class AssistantSlot:
     """One call's. `take` gets what the assistant says; `moved` is called when `deadline` may be another."""
 
     def __init__(
@@ -86,14 +86,14 @@ class Seat:
         self._take = take
         self._clock = clock
         self._call = ""
-        self._present: _Sitter | None = None
-        self._successor: _Sitter | None = None
+        self._present: _Attached | None = None
+        self._standby: _Attached | None = None
         self._not_sent = 0
-        self._sealed = SealedEntries()
+        self._sensitive = SensitiveEntries()
         self.performs: Mapping[type[Word], Callable[[Any, float], None]] = {
             AppendAudio: self.append,
             OpenAssistant: self.open,
-            SeatSuccessor: self.seat_successor,
+            SwitchToStandby: self.switch_to_standby,
             CloseAssistant: self.close,
             RunTool: self.run_tool,
             EnterDigits: self.enter,
@@ -104,46 +104,46 @@ class Seat:
         """The caller's frames that an assistant read too slowly to be sent."""
         return {"not_sent_to_assistant": self._not_sent} if self._not_sent else {}
 
-    # From the heart
+    # From the core
 
     def open(self, command: OpenAssistant, now: float) -> None:
-        """A new assistant takes the seat, now if it is free."""
+        """A new assistant takes the slot, now if it is free."""
         self._call = command.call
-        if self._successor is not None:
-            self._successor.dismiss()
-            self._successor = None
-        sitter = _Sitter()
+        if self._standby is not None:
+            self._standby.dismiss()
+            self._standby = None
+        attached = _Attached()
         try:
-            sitter.assistant, sitter.leg, sitter.tools = self._connect(
-                command, partial(self._said, sitter), partial(self._lost, sitter)
+            attached.assistant, attached.leg, attached.tools = self._connect(
+                command, partial(self._said, attached), partial(self._lost, attached)
             )
         except Exception:  # noqa: BLE001  # whatever is wrong in an assistant costs the assistant, not the caller
             self._report()
-            leg = LegName.ASSISTANT if self._present is None else LegName.SUCCESSOR
+            leg = LegName.ASSISTANT if self._present is None else LegName.STANDBY
             self._take(LegLost(leg, 1011, "a fault in the assistant"))
             return
         if self._present is None:
-            self._present = sitter
+            self._present = attached
         else:
-            self._successor = sitter
-        self._tell(sitter, command, now)
+            self._standby = attached
+        self._tell(attached, command, now)
 
     def close(self, command: CloseAssistant, now: float) -> None:
-        """The seat is free again, and nobody is about to take it."""
-        present, successor = self._present, self._successor
+        """The slot is free again, and nobody is about to take it."""
+        present, standby = self._present, self._standby
         if present is not None:
             self._tell(present, command, now)
-        self._present = self._successor = None
-        for sitter in (present, successor):
-            if sitter is not None:
-                sitter.dismiss()
+        self._present = self._standby = None
+        for attached in (present, standby):
+            if attached is not None:
+                attached.dismiss()
 
-    def seat_successor(self, _command: SeatSuccessor, _now: float) -> None:
+    def switch_to_standby(self, _command: SwitchToStandby, _now: float) -> None:
         """It was ready, and now is the moment."""
-        if self._successor is not None:
+        if self._standby is not None:
             if self._present is not None:
                 self._present.dismiss()
-            self._present, self._successor = self._successor, None
+            self._present, self._standby = self._standby, None
 
     def append(self, command: AppendAudio, now: float) -> None:
         """The caller's voice. An assistant that reads too slowly would hear it too late: it hears less instead."""
@@ -154,8 +154,8 @@ class Seat:
             self._tell(present, command, now)
 
     def enter(self, command: EnterDigits, now: float) -> None:
-        """An entry; one that is sealed is kept for the tools."""
-        self._sealed.add(command)
+        """An entry; one that is sensitive is kept for the tools."""
+        self._sensitive.add(command)
         self.tell(command, now)
 
     def tell(self, command: AssistantCommand, now: float) -> None:
@@ -164,76 +164,76 @@ class Seat:
             self._tell(self._present, command, now)
 
     def run_tool(self, command: RunTool, _now: float) -> None:
-        """Beside the call. What is sealed is opened for the tool, and for nobody else."""
+        """Beside the call. What is sensitive is opened for the tool, and for nobody else."""
         if self._present is not None:
-            opened = structs.replace(command, arguments=self._sealed.opened(command.arguments))
+            opened = structs.replace(command, arguments=self._sensitive.opened(command.arguments))
             self._present.tools.run(opened, partial(self._answered, command.call))
 
     def _answered(self, call: str, output: str) -> None:
-        self._take(ToolAnswered(call, self._sealed.closed(output)))
+        self._take(ToolAnswered(call, self._sensitive.closed(output)))
 
-    def _tell(self, sitter: _Sitter, command: AssistantCommand, now: float) -> None:
-        leg = sitter.leg
+    def _tell(self, attached: _Attached, command: AssistantCommand, now: float) -> None:
+        leg = attached.leg
         try:
-            for message in sitter.assistant.encode(command, now):
+            for message in attached.assistant.encode(command, now):
                 leg.send(message)
         except Exception:  # noqa: BLE001  # as above
-            self._fail(sitter)
+            self._fail(attached)
 
     # From the assistant
 
-    def _said(self, sitter: _Sitter, message: Message) -> None:
-        if sitter is not self._present and sitter is not self._successor:
+    def _said(self, attached: _Attached, message: Message) -> None:
+        if attached is not self._present and attached is not self._standby:
             return  # it was closed
         utterances: Sequence[Utterance | MessageRefused]
         try:
-            utterances = sitter.assistant.decode(message, self._clock())
+            utterances = attached.assistant.decode(message, self._clock())
         except MalformedMessage as error:
             utterances = (MessageRefused(LegName.ASSISTANT, str(error)),)
         except Exception:  # noqa: BLE001  # as above
-            self._fail(sitter)
+            self._fail(attached)
             return
-        self._hear(sitter, utterances)
+        self._hear(attached, utterances)
         self._moved()
 
-    def _hear(self, sitter: _Sitter, utterances: Sequence[Utterance | MessageRefused]) -> None:
+    def _hear(self, attached: _Attached, utterances: Sequence[Utterance | MessageRefused]) -> None:
         for utterance in utterances:
             if isinstance(utterance, Answer):
-                sitter.leg.send(utterance.message)
-            elif sitter is self._present:
+                attached.leg.send(utterance.message)
+            elif attached is self._present:
                 self._take(utterance)
-            elif sitter is self._successor:
-                self._hear_successor(sitter, utterance)
+            elif attached is self._standby:
+                self._standby_event(attached, utterance)
 
-    def _hear_successor(self, successor: _Sitter, utterance: Event) -> None:
+    def _standby_event(self, standby: _Attached, utterance: Event) -> None:
         match utterance:
             case AssistantReady():
-                self._take(structs.replace(utterance, is_successor=True))
+                self._take(structs.replace(utterance, is_standby=True))
             case AssistantFailed(why=why):
-                self._successor = None
-                successor.dismiss()
-                self._take(LegLost(LegName.SUCCESSOR, 1011, why))
+                self._standby = None
+                standby.dismiss()
+                self._take(LegLost(LegName.STANDBY, 1011, why))
 
-    def _lost(self, sitter: _Sitter, code: int, reason: str) -> None:
-        if sitter is self._present:
+    def _lost(self, attached: _Attached, code: int, reason: str) -> None:
+        if attached is self._present:
             self._present = None
             leg = LegName.ASSISTANT
-            if self._successor is not None:
-                self._successor.dismiss()
-                self._successor = None
-        elif sitter is self._successor:
-            self._successor = None
-            leg = LegName.SUCCESSOR
+            if self._standby is not None:
+                self._standby.dismiss()
+                self._standby = None
+        elif attached is self._standby:
+            self._standby = None
+            leg = LegName.STANDBY
         else:
             return  # it was closed
-        sitter.tools.close()
+        attached.tools.close()
         self._take(LegLost(leg, code, reason))
 
-    def _fail(self, sitter: _Sitter) -> None:
+    def _fail(self, attached: _Attached) -> None:
         """An exception in its dialect: its leg goes with it."""
         self._report()
-        sitter.leg.close()
-        self._lost(sitter, 1011, "a fault in the assistant")
+        attached.leg.close()
+        self._lost(attached, 1011, "a fault in the assistant")
 
     def _report(self) -> None:
         log.exception("= the assistant failed", call=self._call)
@@ -242,23 +242,23 @@ class Seat:
 
     def deadline(self) -> float | None:
         """When `fall_due` wants to be called next; asked after each word."""
-        if self._successor is None:
+        if self._standby is None:
             return None if self._present is None else self._present.assistant.deadline()
-        sitters = (self._present, self._successor)
-        due = [sitter.assistant.deadline() for sitter in sitters if sitter is not None]
+        attached = (self._present, self._standby)
+        due = [attached.assistant.deadline() for attached in attached if attached is not None]
         return min([at for at in due if at is not None], default=None)
 
     def fall_due(self) -> None:
         """What is due by now."""
         now = self._clock()
-        for sitter in (self._present, self._successor):
-            if sitter is None:
+        for attached in (self._present, self._standby):
+            if attached is None:
                 continue
-            assistant = sitter.assistant
+            assistant = attached.assistant
             try:
                 due = assistant.deadline()
                 utterances = assistant.due(now) if due is not None and due <= now else ()
             except Exception:  # noqa: BLE001  # as above
-                self._fail(sitter)
+                self._fail(attached)
             else:
-                self._hear(sitter, utterances)
+                self._hear(attached, utterances)

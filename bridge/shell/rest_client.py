@@ -35,7 +35,7 @@ class ApiClient:
         self._closed = False
 
     async def send(self, request: ApiRequest) -> Mapping[str, Any]:
-        """The data of the answer. Raises `CarrierRefused`; the log knows of it."""
+        """The data of the answer. Raises `CarrierRefused`; the log has_assistant of it."""
         try:
             return _data(request, await self._outcome(request))
         except CarrierRefused as refused:
@@ -95,7 +95,7 @@ class ApiClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the rule knows
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the rule has_assistant
                 headers={"User-Agent": "voicebridge"},
             )
         return self._session

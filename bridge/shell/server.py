@@ -1,6 +1,6 @@
 """The server: one port for webhooks, media sockets and health, and a quiet end.
 
-Routes: those of `webhooks`, GET /healthz, GET /readyz; media sockets as in `reception`.
+Routes: those of `webhooks`, GET /healthz, GET /readyz; media sockets as in `admission`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bridge.config.settings import Settings
 from bridge.shell import websocket as network
-from bridge.shell.admission import MEDIA_PATHS, Reception
+from bridge.shell.admission import MEDIA_PATHS, Admission
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks.telnyx import TelnyxWebhooks
@@ -33,11 +33,11 @@ class Server:
         self._tls = settings.tls()
         self._settings = settings
         self._switchboard = Switchboard(settings)
-        self.reception = Reception(settings, self._switchboard)
+        self.admission = Admission(settings, self._switchboard)
         open_doors = settings.security.allow_unauthenticated
         self._webhooks = (
-            TwilioWebhooks(settings.twilio, self.reception, open_doors=open_doors),
-            TelnyxWebhooks(settings.telnyx, self.reception, open_doors=open_doors),
+            TwilioWebhooks(settings.twilio, self.admission, open_doors=open_doors),
+            TelnyxWebhooks(settings.telnyx, self.admission, open_doors=open_doors),
         )
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
@@ -51,18 +51,18 @@ class Server:
         http = runner.server
         try:
             listener = await network.listen(
-                lambda: FrontDoor(MEDIA_PATHS, lambda: network.accept(self.reception.admit), http),
+                lambda: FrontDoor(MEDIA_PATHS, lambda: network.accept(self.admission.admit), http),
                 self._settings.host,
                 self._settings.port,
                 self._tls,
             )
             self.port = listener.sockets[0].getsockname()[1]
-            self.reception.told_url = self._settings.told_url(self.port)
+            self.admission.public_url = self._settings.reachable_url(self.port)
             try:
                 yield self
             finally:
                 # the port is still open: whoever comes is told that we are closing
-                await self.reception.drain()
+                await self.admission.drain()
                 listener.close()
         finally:
             for webhooks in self._webhooks:
@@ -79,14 +79,14 @@ class Server:
         return app
 
     async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "calls": self.reception.calls})
+        return web.json_response({"status": "ok", "calls": self.admission.calls})
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        calls = self.reception.calls
-        if self.reception.closing:
+        calls = self.admission.calls
+        if self.admission.closing:
             return web.json_response({"status": "draining", "calls": calls}, status=503)
         answer: dict[str, object] = {"status": "ready", "calls": calls}
-        if faults := self.reception.readiness.faults:
+        if faults := self.admission.readiness.faults:
             # still ready: a call is how it is found out that they are mended
             answer |= {"status": "degraded", "assistants": faults}
         return web.json_response(answer)
@@ -111,4 +111,4 @@ async def serve(settings: Settings) -> None:
             log.warning("= doubtful settings", reason=doubt)
         log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
         await stop.wait()
-        log.info("= draining", calls=server.reception.calls)
+        log.info("= draining", calls=server.admission.calls)

@@ -1,6 +1,6 @@
-"""One call's two legs and its clock: feed the heart, perform what it commands, wake it at its deadline.
+"""One call's two legs and its clock: feed the core, perform what it commands, wake it at its deadline.
 
-Everything happens in one synchronous stack: a message arrives, the heart answers, the answers are written. What an
+Everything happens in one synchronous stack: a message arrives, the core answers, the answers are written. What an
 assistant in this process says while it is spoken to waits for the end of the round. No queue, no task, no await.
 """
 
@@ -15,17 +15,17 @@ import structlog
 
 from bridge.core.call import Call
 from bridge.observers.usage import Accounting, summary
-from bridge.shell.assistant_slot import Seat
+from bridge.shell.assistant_slot import AssistantSlot
 from bridge.vocabulary.commands import (
     CarrierCommand,
     ClearPlayback,
     HangUp,
     PlayAudio,
     PressKeys,
-    SealKeys,
     SendMark,
+    SetSensitive,
 )
-from bridge.vocabulary.contracts import Answer, Carrier, Connect, Leg, WireMessage, Witness
+from bridge.vocabulary.contracts import Answer, Carrier, Connect, Leg, Observer, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import CallEnded, Event, LegLost, LegName, MessageRefused, TimePassed, Word
 
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 class _Seen(dict[type[Word], tuple[Callable[[Word, float], None], ...]]):
     """Who sees words of a kind."""
 
-    def __init__(self, watching: Sequence[Witness | Accounting]) -> None:
+    def __init__(self, watching: Sequence[Observer | Accounting]) -> None:
         super().__init__()
         self._watching = watching
 
@@ -61,17 +61,17 @@ class Session:
         carrier: Carrier,
         call: Call,
         connect: Connect,
-        witnesses: Sequence[Witness],
+        observers: Sequence[Observer],
         ended: Callable[["Session"], None],
         press: Callable[[str], None] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
         self._call = call
-        self._seat = Seat(connect, self.handle, self._follow_deadline, clock)
+        self._slot = AssistantSlot(connect, self.handle, self._follow_deadline, clock)
         self._accounting = Accounting()
-        self._witnesses = tuple(witnesses)
-        self._seen = _Seen([self._accounting, *witnesses])
+        self._observers = tuple(observers)
+        self._seen = _Seen([self._accounting, *observers])
         self._ended = ended
         self._press = press
         self._over = False
@@ -87,8 +87,8 @@ class Session:
             ClearPlayback: self._tell_carrier,
             HangUp: self._hang_up,
             PressKeys: self._press_keys,
-            SealKeys: self._nothing,  # for witnesses to see
-            **self._seat.performs,
+            SetSensitive: self._nothing,  # for observers to see
+            **self._slot.performs,
         }
 
     def attach(self, carrier_leg: Leg) -> None:
@@ -135,7 +135,7 @@ class Session:
         self.handle(CallEnded())  # where it would be
 
     def handle(self, event: Event) -> None:
-        """Feed the heart one event and perform what it commands, then what that brought about."""
+        """Feed the core one event and perform what it commands, then what that brought about."""
         if self._in_round:
             self._round.append(event)
         elif not self._over:
@@ -149,12 +149,12 @@ class Session:
 
     def _carry_round(self, event: Event) -> None:
         now = clock()
-        waiting, heart, seen = self._round, self._call.handle, self._seen
-        performs, otherwise = self._performs, self._seat.tell
+        waiting, core, seen = self._round, self._call.handle, self._seen
+        performs, otherwise = self._performs, self._slot.tell
         while True:
             for saw in seen[type(event)]:
                 saw(event, now)
-            for command in heart(event, now):
+            for command in core(event, now):
                 kind = type(command)
                 for saw in seen[kind]:
                     saw(command, now)
@@ -171,10 +171,10 @@ class Session:
         self._carrier_leg.close(command.code, command.why)
 
     def _press_keys(self, command: PressKeys, _now: float) -> None:
-        assert self._press is not None, "the heart was told that keys can be pressed"
+        assert self._press is not None, "the core was told that keys can be pressed"
         self._press(command.keys)
 
-    def _nothing(self, _command: SealKeys, _now: float) -> None:
+    def _nothing(self, _command: SetSensitive, _now: float) -> None:
         pass
 
     def _follow_deadline(self) -> None:
@@ -185,7 +185,7 @@ class Session:
         if due is None:
             self._finish()
             return
-        for wish in (self._seat.deadline(), self._carrier.deadline()):
+        for wish in (self._slot.deadline(), self._carrier.deadline()):
             if wish is not None and wish < due:
                 due = wish
         if due < self._wakes_at:
@@ -199,7 +199,7 @@ class Session:
 
     def _wake(self) -> None:
         self._timer, self._wakes_at = None, inf
-        self._seat.fall_due()
+        self._slot.fall_due()
         self._carrier_due()
         self.handle(TimePassed())
 
@@ -218,10 +218,10 @@ class Session:
             self._timer.cancel()
         mended = self._former_streams + Counter(self._carrier.counts())
         account = self._accounting.account(
-            Counter(self._call.counts()) + Counter(self._seat.counts()) + mended
+            Counter(self._call.counts()) + Counter(self._slot.counts()) + mended
         )
         log.info("= call over", call=self._call.name, **summary(account))
         self._ended(self)
         now = clock()
-        for witness in self._witnesses:
-            witness.close(now, account)
+        for observer in self._observers:
+            observer.close(now, account)

@@ -4,7 +4,7 @@ from bridge.assistants.registry import ASSISTANTS
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
-from bridge.core.failover import Plan
+from bridge.core.failover import FailoverPlan
 from bridge.shell.assistant_http import Poster
 from bridge.shell.assistant_slot import MemoryLeg
 from bridge.shell.assistant_socket import Dialler
@@ -28,11 +28,13 @@ class Switchboard:
         self._poster = Poster()
         self._preconnections = Preconnections(self._dialler.dial)
 
-    def _plan(self, name: str) -> Plan:
+    def _plan(self, name: str) -> FailoverPlan:
         sentence = self._settings.rescue_sentence(name)
-        return Plan(self._settings.rescue_chain(name), read_wav(sentence) if sentence else b"", PCMU_8K)
+        return FailoverPlan(
+            self._settings.rescue_chain(name), read_wav(sentence) if sentence else b"", PCMU_8K
+        )
 
-    def plan(self, assistant: str = "") -> Plan:
+    def plan(self, assistant: str = "") -> FailoverPlan:
         """Who answers a call for this assistant; for the default one if it has no name."""
         return self._plans[assistant or self._settings.assistant]
 

@@ -164,5 +164,5 @@ async def _text(response: aiohttp.ClientResponse) -> str:
         body += chunk
     try:
         return body.decode(response.charset or "utf-8", errors="replace")
-    except LookupError:  # a charset that nobody knows
+    except LookupError:  # a charset that nobody has_assistant
         return body.decode(errors="replace")

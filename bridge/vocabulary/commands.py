@@ -1,4 +1,4 @@
-"""The vocabulary's second half: every command that leaves the heart, in the imperative; `events` has the first.
+"""The vocabulary's second half: every command that leaves the core, in the imperative; `events` has the first.
 
 Frozen and compared by value. Audio is bytes in the format of its leg.
 """
@@ -30,7 +30,7 @@ class ClearPlayback(Word, frozen=True, gc=False):
 
 
 class PressKeys(Word, frozen=True, gc=False):
-    """Have the carrier press these keys, for who is at the far end; see `PressAsked`."""
+    """Have the carrier press these keys, for who is at the far end; see `PressRequested`."""
 
     keys: str
 
@@ -50,7 +50,7 @@ class OpenAssistant(Word, frozen=True):
 
     `line`: what comes from the caller; `plays`: what is played to the caller, None where both are the same.
     `assistant`: its name in the settings. `history`: what was said so far. While one is open the new one is only its
-    successor, in place of any other.
+    standby, in place of any other.
     """
 
     call: str
@@ -69,7 +69,7 @@ class AppendAudio(Word, frozen=True, gc=False):
 
 
 class TypeDigit(Word, frozen=True, gc=False):
-    """The caller pressed a key; those of a sealed entry are not told."""
+    """The caller pressed a key; those of a sensitive entry are not told."""
 
     digit: str
 
@@ -77,7 +77,7 @@ class TypeDigit(Word, frozen=True, gc=False):
 class EnterDigits(Word, frozen=True, gc=False):
     """The caller typed an entry and finished it.
 
-    `terminator`: the key that did. `asked`: the call of the `EntryAsked` that this answers. `sealed`: the entry is
+    `terminator`: the key that did. `asked`: the call of the `EntryRequested` that this answers. `sensitive`: the entry is
     nobody's business, and this is its name; whoever is to be told of it is told the name, and tools get what it stands for.
     """
 
@@ -85,7 +85,7 @@ class EnterDigits(Word, frozen=True, gc=False):
     reason: EntryEnd = EntryEnd.QUIET
     terminator: str = ""
     asked: str = ""
-    sealed: str = ""
+    sensitive: str = ""
 
 
 class TruncateReply(Word, frozen=True, gc=False):
@@ -114,8 +114,8 @@ class AnswerTool(Word, frozen=True, gc=False):
     output: str
 
 
-class SeatSuccessor(Word, frozen=True, gc=False):
-    """The successor has the call from now on; the one before is closed."""
+class SwitchToStandby(Word, frozen=True, gc=False):
+    """The standby has the call from now on; the one before is closed."""
 
 
 class CloseAssistant(Word, frozen=True, gc=False):
@@ -127,10 +127,10 @@ class CloseAssistant(Word, frozen=True, gc=False):
 # Commands: to the shell
 
 
-class SealKeys(Word, frozen=True, gc=False):
+class SetSensitive(Word, frozen=True, gc=False):
     """What the caller types from now on is nobody's business, or is again."""
 
-    sealed: bool
+    sensitive: bool
 
 
 class RunTool(Word, frozen=True, gc=False):
@@ -153,4 +153,4 @@ AssistantCommand = (
     | AnswerTool
     | CloseAssistant
 )
-Command = CarrierCommand | HangUp | AssistantCommand | SeatSuccessor | RunTool | PressKeys | SealKeys
+Command = CarrierCommand | HangUp | AssistantCommand | SwitchToStandby | RunTool | PressKeys | SetSensitive

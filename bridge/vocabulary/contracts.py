@@ -1,4 +1,4 @@
-"""What a carrier, an assistant, a leg and a witness must offer; whoever keeps a contract can take its place."""
+"""What a carrier, an assistant, a leg and a observer must offer; whoever keeps a contract can take its place."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -39,7 +39,7 @@ Lost = Callable[[int, str], None]
 
 
 class Answer(NamedTuple):
-    """A message that a dialect sends of its own accord; the heart need not know."""
+    """A message that a dialect sends of its own accord; the core need not know."""
 
     message: WireMessage
 
@@ -81,7 +81,7 @@ class Carrier(Protocol):
 
 
 Utterance = AssistantEvent | Answer
-"""What becomes of a message from the assistant: something for the heart, or something to send back."""
+"""What becomes of a message from the assistant: something for the core, or something to send back."""
 
 
 class Assistant(Protocol):
@@ -181,8 +181,8 @@ class Account(NamedTuple):
     turns: Sequence[Turn]
 
 
-class Witness(Protocol):
-    """Sees events before the heart does and commands before they are performed, in order."""
+class Observer(Protocol):
+    """Sees events before the core does and commands before they are performed, in order."""
 
     @property
     def sees(self) -> Collection[type[Word]] | None:

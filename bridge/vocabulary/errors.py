@@ -9,7 +9,7 @@ BridgeError
 
 
 class BridgeError(Exception):
-    """Any fault that the bridge knows how to name."""
+    """Any fault that the bridge has_assistant how to name."""
 
 
 class ConfigurationError(BridgeError):

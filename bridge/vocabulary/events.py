@@ -1,4 +1,4 @@
-"""The vocabulary's first half: every event that reaches the heart, in the past tense; `commands` has the second.
+"""The vocabulary's first half: every event that reaches the core, in the past tense; `commands` has the second.
 
 Frozen and compared by value. Audio is bytes in the format of its leg. As JSON each word is tagged with its own name
 under "what", which is how the journal writes it.
@@ -16,7 +16,7 @@ class LegName(StrEnum):
 
     CARRIER = "carrier"
     ASSISTANT = "assistant"
-    SUCCESSOR = "successor"
+    STANDBY = "standby"
     """An assistant that is being opened while another one has the call."""
 
 
@@ -113,7 +113,7 @@ class CallEnded(Word, frozen=True, gc=False):
     """The carrier said that the stream is over."""
 
 
-class CarrierComplained(Word, frozen=True, gc=False):
+class CarrierReportedError(Word, frozen=True, gc=False):
     """The carrier did not like what it was told; the stream goes on. `code`: the carrier's own."""
 
     code: str
@@ -127,16 +127,16 @@ class AssistantReady(Word, frozen=True):
     """The assistant confirmed the formats that it hears and speaks.
 
     `lasts_s`: then it expires. `keys_interrupt`: an entry from the keypad is an utterance, and stops what is played.
-    `is_successor`: another one has the call as yet; `SeatSuccessor` gives it to this one. `may_stir`: it may say
-    `CallerStirred`, and then want a reply to go on where it stopped.
+    `is_standby`: another one has the call as yet; `SwitchToStandby` gives it to this one. `may_suspect`: it may say
+    `SpeechSuspected`, and then want a reply to go on where it stopped.
     """
 
     hears: AudioFormat
     speaks: AudioFormat
     lasts_s: float | None = None
     keys_interrupt: bool = False
-    is_successor: bool = False
-    may_stir: bool = False
+    is_standby: bool = False
+    may_suspect: bool = False
 
 
 class ReplyAudio(Word, frozen=True, gc=False):
@@ -159,15 +159,15 @@ class ReplySaid(Word, frozen=True, gc=False):
     text: str
 
 
-class CallerStirred(Word, frozen=True, gc=False):
-    """The caller may have begun to speak: what is being played waits for `CallerSpoke` or `CallerCalmed`."""
+class SpeechSuspected(Word, frozen=True, gc=False):
+    """The caller may have begun to speak: what is being played waits for `SpeechStarted` or `SpeechDismissed`."""
 
 
-class CallerCalmed(Word, frozen=True, gc=False):
+class SpeechDismissed(Word, frozen=True, gc=False):
     """It was a cough, or the like: what was being played goes on."""
 
 
-class CallerSpoke(Word, frozen=True, gc=False):
+class SpeechStarted(Word, frozen=True, gc=False):
     """The caller began to speak. `interrupts`: what is being played should stop.
 
     `at_ms`: where that was in the audio that the assistant was given of the caller; None if it does not say.
@@ -177,7 +177,7 @@ class CallerSpoke(Word, frozen=True, gc=False):
     at_ms: int | None = None
 
 
-class CallerPaused(Word, frozen=True, gc=False):
+class SpeechStopped(Word, frozen=True, gc=False):
     """The caller's utterance ended. `item`: its name, where the assistant names utterances; `at_ms` as above."""
 
     item: str = ""
@@ -199,7 +199,7 @@ class ToolCalled(Word, frozen=True, gc=False):
     arguments: str
 
 
-class EntryAsked(Word, frozen=True, gc=False):
+class EntryRequested(Word, frozen=True, gc=False):
     """The assistant wants the caller to type something; `EnterDigits` answers `call`, its name for this wish.
 
     `length`: digits, at the most; None, and likewise below: as the settings have it. `terminator`: keys that end it,
@@ -214,7 +214,7 @@ class EntryAsked(Word, frozen=True, gc=False):
     sensitive: bool = False
 
 
-class PressAsked(Word, frozen=True, gc=False):
+class PressRequested(Word, frozen=True, gc=False):
     """The assistant wants keys pressed, for who is at the far end: 0-9 * # A-D; w is half a second's pause, W a second."""
 
     keys: str
@@ -226,7 +226,7 @@ class NoteTaken(Word, frozen=True, gc=False):
     text: str
 
 
-class AssistantLeaving(Word, frozen=True, gc=False):
+class AssistantHangingUp(Word, frozen=True, gc=False):
     """The assistant is about to hang up, after its goodbye; or, not `intended`, has been kept from it."""
 
     intended: bool = True
@@ -238,7 +238,7 @@ class TokensUsed(Word, frozen=True):
     tokens: dict[str, int]
 
 
-class AssistantComplained(Word, frozen=True, gc=False):
+class AssistantReportedError(Word, frozen=True, gc=False):
     """The assistant did not like what it was told; the conversation goes on."""
 
     why: str
@@ -275,7 +275,7 @@ class Ignored(Word, frozen=True, gc=False):
     kind: str
 
 
-class ClosingAsked(Word, frozen=True, gc=False):
+class CloseRequested(Word, frozen=True, gc=False):
     """The server, or a dialect, wants the call to end once the caller has heard what was said.
 
     `code`: the WebSocket close code to hang up with.
@@ -303,8 +303,8 @@ CarrierEvent = (
     | DigitPressed
     | MarkReached
     | CallEnded
-    | CarrierComplained
-    | ClosingAsked
+    | CarrierReportedError
+    | CloseRequested
     | Ignored
 )
 AssistantEvent = (
@@ -312,21 +312,21 @@ AssistantEvent = (
     | ReplyAudio
     | ReplyEnded
     | ReplySaid
-    | CallerStirred
-    | CallerCalmed
-    | CallerSpoke
-    | CallerPaused
+    | SpeechSuspected
+    | SpeechDismissed
+    | SpeechStarted
+    | SpeechStopped
     | CallerSaid
     | ToolCalled
-    | EntryAsked
-    | PressAsked
+    | EntryRequested
+    | PressRequested
     | NoteTaken
-    | AssistantLeaving
+    | AssistantHangingUp
     | TokensUsed
-    | AssistantComplained
+    | AssistantReportedError
     | AssistantFailed
-    | ClosingAsked
+    | CloseRequested
     | Ignored
 )
-ShellEvent = LegLost | MessageRefused | ClosingAsked | ToolAnswered | TimePassed
+ShellEvent = LegLost | MessageRefused | CloseRequested | ToolAnswered | TimePassed
 Event = CarrierEvent | AssistantEvent | ShellEvent

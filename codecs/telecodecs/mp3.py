@@ -13,7 +13,7 @@ from telecodecs.format import Samples
 from telecodecs.packets import CodecMissing
 
 RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-"""What MP3 knows."""
+"""What MP3 has_assistant."""
 
 _BIT_RATE = 64_000  # for one voice more than enough, and allowed at any rate
 

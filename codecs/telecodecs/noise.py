@@ -66,7 +66,7 @@ class NoiseFloor:
         self._review()
 
     def hear(self, power: float, speaking: bool) -> None:
-        """Remember this frame, after `lets_pass`. `speaking`: somebody does, as far as one knows."""
+        """Remember this frame, after `lets_pass`. `speaking`: somebody does, as far as one has_assistant."""
         self._last.append(power)
         if speaking:
             self._undecided.clear()

@@ -164,7 +164,7 @@ SETTINGS = {"stream": {"url": "ws://127.0.0.1/"}, "turn-based": {"url": "ws://12
 """What has to be set."""
 
 MU_LAW_ALONE = {"turn-based"}
-"""What its protocol knows."""
+"""What its protocol has_assistant."""
 
 OTHER_ENDS: dict[str, Callable[[], OnTheirOwn | FakeServer | UsersOwn | InTurn]] = {
     "echo": OnTheirOwn,
@@ -176,7 +176,7 @@ OTHER_ENDS: dict[str, Callable[[], OnTheirOwn | FakeServer | UsersOwn | InTurn]]
 
 
 class Talk:
-    """An assistant and its other end; `said` is what the heart would hear."""
+    """An assistant and its other end; `said` is what the core would hear."""
 
     def __init__(self, name: str) -> None:
         kind = ASSISTANTS[name]

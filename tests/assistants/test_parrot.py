@@ -17,10 +17,10 @@ from bridge.vocabulary.commands import AppendAudio, OpenAssistant, TypeDigit
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantReady,
-    CallerPaused,
-    CallerSpoke,
     ReplyAudio,
     ReplyEnded,
+    SpeechStarted,
+    SpeechStopped,
 )
 from telecodecs.format import L16_16K, PCMU_8K, AudioFormat
 from telecodecs.g711 import ulaw_decode, ulaw_encode
@@ -96,8 +96,8 @@ def test_hears_each_sentence_out_and_says_it_back(name: str) -> None:
     audio, sentences = read_wav(FIXTURES / name), SPOKEN[name]["spoken"]
     said = listen(opened(), frames(audio))
     assert [type(event) for event in events(said)] == [
-        CallerSpoke,
-        CallerPaused,
+        SpeechStarted,
+        SpeechStopped,
         ReplyAudio,
         ReplyEnded,
     ] * len(sentences)
@@ -128,7 +128,7 @@ def test_silence_is_not_answered() -> None:
 
 def test_a_sentence_that_does_not_end_is_not_answered_yet() -> None:
     audio = read_wav(FIXTURES / "sentence-en-us-male.wav")
-    assert events(listen(opened(), frames(audio[: 2 * SECOND]))) == [CallerSpoke(at_ms=300)]
+    assert events(listen(opened(), frames(audio[: 2 * SECOND]))) == [SpeechStarted(at_ms=300)]
 
 
 KEYPAD_HZ = {"1": (697, 1209), "5": (770, 1336), "#": (941, 1477), "*": (941, 1209), "D": (941, 1633)}
@@ -169,7 +169,7 @@ def test_an_endless_speech_is_said_back_piece_by_piece() -> None:
     audio = faint_noise(1) + unbroken(2 * LONGEST_S + 5) + faint_noise(1)
     said = events(listen(opened(), frames(audio)))
     reply = [ReplyAudio, ReplyEnded]
-    assert [type(event) for event in said] == [CallerSpoke, *reply, *reply, CallerPaused, *reply]
+    assert [type(event) for event in said] == [SpeechStarted, *reply, *reply, SpeechStopped, *reply]
     replies = [event.audio for event in said if isinstance(event, ReplyAudio)]
     assert [round(len(reply) / SECOND) for reply in replies] == [LONGEST_S, LONGEST_S, 5]
     assert all(len(reply) <= (LONGEST_S + 1) * SECOND for reply in replies)

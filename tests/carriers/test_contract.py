@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.carriers.registry import CARRIERS
-from bridge.simulators.carriers.contract import Clear, Mark, Order, Play, PretendCarrier
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx
-from bridge.simulators.carriers.twilio.media import PretendTwilio
+from bridge.simulators.carriers.contract import Clear, Mark, Order, Play, SimulatedStream
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
+from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.vocabulary.commands import (
     CarrierCommand,
     ClearPlayback,
@@ -40,17 +40,17 @@ PARAMETERS = {"token": 'one-"time"', "plan": "gold"}
 class Peer(NamedTuple):
     """What a carrier's dialect is held against: the carrier as the pretend phone plays it."""
 
-    phone: Callable[[tuple[str, ...]], PretendCarrier]
+    phone: Callable[[tuple[str, ...]], SimulatedStream]
     """Makes a stream of these tracks."""
     novelty: Callable[[str], WireMessage]
-    """A message of a kind that nobody knows."""
+    """A message of a kind that nobody has_assistant."""
     misshapen: tuple[WireMessage, ...]
     """Messages of kinds that we read, each without what makes it one."""
 
 
 PEERS = {
     "telnyx": Peer(
-        phone=lambda tracks: PretendTelnyx(
+        phone=lambda tracks: SimulatedTelnyxStream(
             call_control_id="CA1", tracks=tracks, parameters=PARAMETERS, one_way="outbound" in tracks
         ),
         novelty=lambda kind: json.dumps({"event": kind, "stream_id": "S1", kind: {}}),
@@ -59,7 +59,7 @@ PEERS = {
         ),
     ),
     "twilio": Peer(
-        phone=lambda tracks: PretendTwilio(
+        phone=lambda tracks: SimulatedTwilioStream(
             call_sid="CA1", account_sid="AC1", tracks=tracks, parameters=PARAMETERS
         ),
         novelty=lambda kind: json.dumps({"event": kind, "streamSid": "MZ1", kind: {}}),
@@ -70,7 +70,7 @@ PEERS = {
 each_carrier = pytest.mark.parametrize("name", CARRIERS)
 
 
-def joined(name: str, tracks: tuple[str, ...] = ("inbound",)) -> tuple[Carrier, PretendCarrier]:
+def joined(name: str, tracks: tuple[str, ...] = ("inbound",)) -> tuple[Carrier, SimulatedStream]:
     """Both ends of a stream that has started."""
     carrier, phone = stream(name), PEERS[name].phone(tracks)
     for message in phone.opening():
@@ -169,7 +169,7 @@ def spoilt(message: object, draw: Callable[[st.SearchStrategy[Any]], Any]) -> ob
 
 
 @st.composite
-def rubbish(draw: Callable[[st.SearchStrategy[Any]], Any], phone: PretendCarrier) -> WireMessage:
+def rubbish(draw: Callable[[st.SearchStrategy[Any]], Any], phone: SimulatedStream) -> WireMessage:
     """Bytes, text, JSON, or what the phone really sends with something wrong in it."""
     real = draw(
         st.sampled_from(

@@ -23,7 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from bridge.cli.commands import app, main
 from bridge.config.audio_file import read_wav, write_wav
-from bridge.simulators.carriers.twilio.media import PretendTwilio
+from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan
@@ -316,7 +316,7 @@ def test_a_call_leaves_what_was_heard_and_the_trace(calls: Calls) -> None:
 # The end of a server
 
 
-def closed(media: ClientConnection, phone: PretendTwilio) -> tuple[int, str]:
+def closed(media: ClientConnection, phone: SimulatedTwilioStream) -> tuple[int, str]:
     """Hear everything out, give the marks back, until the server closes."""
     with suppress(ConnectionClosed):
         for text in media:
@@ -328,7 +328,7 @@ def closed(media: ClientConnection, phone: PretendTwilio) -> tuple[int, str]:
 
 
 def test_sigterm_lets_the_call_end_and_is_no_failure(tmp_path: Path) -> None:
-    phone = PretendTwilio(call_sid="CA1", account_sid="AC1")
+    phone = SimulatedTwilioStream(call_sid="CA1", account_sid="AC1")
     with serving(tmp_path) as (server, port):
         with connect(f"ws://127.0.0.1:{port}/twilio/media") as media:
             for message in [*phone.opening(), phone.media("inbound", SAID[:160], 0)]:

@@ -29,7 +29,7 @@ def test_the_design_s_example() -> None:
     )
     settings = load(file=Path("mine.toml"), environment={})
     assert settings.assistant_kinds["check"] == "echo"
-    assert settings.told_url(1) == "https://voice.example.com"
+    assert settings.reachable_url(1) == "https://voice.example.com"
 
 
 REALTIME = "[assistants.a]\nkind = 'openai-realtime'\n"

@@ -1,4 +1,4 @@
-"""The heart, told as call transcripts: when, what came, what we do."""
+"""The core, told as call transcripts: when, what came, what we do."""
 
 from collections.abc import Sequence
 
@@ -27,10 +27,8 @@ from bridge.vocabulary.events import (
     AssistantReady,
     CallEnded,
     CallerAudio,
-    CallerPaused,
-    CallerSpoke,
     CallStarted,
-    ClosingAsked,
+    CloseRequested,
     DigitPressed,
     EntryEnd,
     Event,
@@ -42,6 +40,8 @@ from bridge.vocabulary.events import (
     OtherPartyAudio,
     ReplyAudio,
     ReplyEnded,
+    SpeechStarted,
+    SpeechStopped,
     TimePassed,
 )
 from telecodecs.format import L16_24K, PCMU_8K, AudioFormat
@@ -91,7 +91,7 @@ def test_a_whole_call() -> None:
             (0.6, TimePassed(), [AppendAudio(SILENCE * 800)]),
             (0.61, MarkReached("0.1"), []),
             (0.63, MarkReached("0.2"), [ConfirmHeard("hello")]),
-            (0.64, CallerPaused(), []),
+            (0.64, SpeechStopped(), []),
             (
                 0.65,
                 CallEnded(),
@@ -114,11 +114,11 @@ def test_barge_in() -> None:
         [
             (1.0, ReplyAudio("item_1", second), [word for mark in sent for word in (PlayAudio(FIFTH), mark)]),
             (1.20, MarkReached("0.1"), []),
-            (1.30, CallerSpoke(), [ClearPlayback(8000 - 2400), TruncateReply("item_1", heard_ms=300)]),
+            (1.30, SpeechStarted(), [ClearPlayback(8000 - 2400), TruncateReply("item_1", heard_ms=300)]),
             (1.32, MarkReached("0.2"), []),  # the clear sends them back; they prove nothing
             (1.32, MarkReached("0.3"), []),
             (1.33, ReplyAudio("item_1", FRAME), []),  # was under way
-            (1.34, CallerSpoke(), []),
+            (1.34, SpeechStarted(), []),
             (1.40, ReplyEnded("item_1"), []),
             (2.00, ReplyAudio("item_2", FRAME), [PlayAudio(FRAME)]),
             (2.01, ReplyEnded("item_2"), [SendMark("1.6")]),
@@ -136,7 +136,7 @@ def test_what_waits_behind_an_interrupted_reply_is_dropped() -> None:
             (1.0, ReplyAudio("b", FRAME), [PlayAudio(FRAME)]),
             (
                 1.1,
-                CallerSpoke(),
+                SpeechStarted(),
                 [ClearPlayback(160 + 800), TruncateReply("a", heard_ms=100), DropReply("b")],
             ),
             (1.1, ReplyAudio("b", FRAME), []),
@@ -204,7 +204,7 @@ def test_a_stream_that_only_listens_is_never_spoken_into() -> None:
             (0.0, CallStarted("CA1", "MZ1", PCMU_8K, ("inbound", "outbound"), one_way=True), []),
             (0.1, CallerAudio(FRAME, 0), []),
             (0.1, OtherPartyAudio(FRAME, 0), []),
-            (0.2, ClosingAsked("the server is closing"), [HangUp(1001, "the server is closing")]),
+            (0.2, CloseRequested("the server is closing"), [HangUp(1001, "the server is closing")]),
         ],
     )
 
@@ -269,7 +269,7 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
         talking(),
         [
             (1.0, ReplyAudio("bye", FRAME), [PlayAudio(FRAME)]),
-            (1.0, ClosingAsked("that was all"), [SendMark("0.1")]),
+            (1.0, CloseRequested("that was all"), [SendMark("0.1")]),
             (1.01, CallerAudio(FRAME, 0), []),
             (1.01, ReplyAudio("more", FRAME), []),
             (1.02, MarkReached("0.1"), [ConfirmHeard("bye"), CloseAssistant(), HangUp(1001, "that was all")]),
@@ -280,7 +280,7 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
         talking(),
         [
             (1.0, ReplyAudio("bye", FRAME), [PlayAudio(FRAME)]),
-            (1.0, ClosingAsked("that was all"), [SendMark("0.1")]),
+            (1.0, CloseRequested("that was all"), [SendMark("0.1")]),
             (6.02, TimePassed(), [CloseAssistant(), HangUp(1001, "that was all")]),
         ],
     ),
@@ -302,7 +302,7 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
         talking(),
         [
             (1.0, ReplyAudio("so", FRAME), [PlayAudio(FRAME)]),
-            (1.0, ClosingAsked("that was all"), [SendMark("0.1")]),
+            (1.0, CloseRequested("that was all"), [SendMark("0.1")]),
             (1.01, LegLost(LegName.CARRIER, 1006), [CloseAssistant()]),
         ],
     ),

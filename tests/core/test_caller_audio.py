@@ -1,4 +1,4 @@
-"""What the caller says while the carrier pauses: told as transcripts against the heart."""
+"""What the caller says while the carrier pauses: told as transcripts against the core."""
 
 from collections.abc import Sequence
 

@@ -17,14 +17,14 @@ from bridge.vocabulary.commands import (
     TypeDigit,
 )
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantReady,
-    CallerSpoke,
+    AssistantReportedError,
     CallStarted,
     DigitPressed,
     EntryEnd,
     Event,
     ReplyAudio,
+    SpeechStarted,
     TimePassed,
     ToolAnswered,
     ToolCalled,
@@ -97,8 +97,8 @@ def test_a_caller_who_speaks_and_does_not_interrupt() -> None:
     follow(
         call,
         [
-            (1.1, CallerSpoke(interrupts=False), []),
-            (1.1, CallerSpoke(), [ClearPlayback(800), TruncateReply("a", 100)]),
+            (1.1, SpeechStarted(interrupts=False), []),
+            (1.1, SpeechStarted(), [ClearPlayback(800), TruncateReply("a", 100)]),
         ],
     )
 
@@ -112,7 +112,7 @@ def test_tools_run_beside_the_call_and_are_answered_in_any_order() -> None:
             (1.2, ToolAnswered("c2", "30"), [AnswerTool("c2", "30")]),
             (1.3, ToolAnswered("c1", "9:00"), [AnswerTool("c1", "9:00")]),
             (1.3, ToolAnswered("c1", "9:00"), []),
-            (1.4, AssistantComplained("once is enough"), []),
+            (1.4, AssistantReportedError("once is enough"), []),
         ],
     )
 
@@ -124,8 +124,8 @@ def test_what_was_dropped_or_cut_is_counted_once() -> None:
         [
             (1.0, ReplyAudio("a", FRAME), [PlayAudio(FRAME)]),
             (1.0, ReplyAudio("b", FRAME), [SendMark("0.1"), PlayAudio(FRAME)]),
-            (1.01, CallerSpoke(), [ClearPlayback(240), TruncateReply("a", 10), DropReply("b")]),
-            (1.02, CallerSpoke(), []),
+            (1.01, SpeechStarted(), [ClearPlayback(240), TruncateReply("a", 10), DropReply("b")]),
+            (1.02, SpeechStarted(), []),
         ],
     )
     assert call.counts() == {"barge_ins": 1}

@@ -1,4 +1,4 @@
-"""What is typed, on its way through the heart: told as transcripts."""
+"""What is typed, on its way through the core: told as transcripts."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ from bridge.vocabulary.commands import (
     HangUp,
     OpenAssistant,
     PlayAudio,
-    SealKeys,
     SendMark,
+    SetSensitive,
     TypeDigit,
 )
 from bridge.vocabulary.events import (
@@ -26,8 +26,8 @@ from bridge.vocabulary.events import (
     CallerAudio,
     CallStarted,
     DigitPressed,
-    EntryAsked,
     EntryEnd,
+    EntryRequested,
     Event,
     MarkReached,
     ReplyAudio,
@@ -41,7 +41,7 @@ from telecodecs.format import PCMU_8K
 FRAME = bytes(range(160))
 SILENCE = b"\xff"
 READY = AssistantReady(PCMU_8K, PCMU_8K)
-ASKED = EntryAsked("c1", length=4, timeout_s=5.0)
+ASKED = EntryRequested("c1", length=4, timeout_s=5.0)
 
 Row = tuple[float, Event, Sequence[Command]]
 
@@ -105,8 +105,8 @@ def test_two_wishes_are_answered_one_after_the_other() -> None:
     follow(
         talking(),
         [
-            (1.0, EntryAsked("c1", length=2), []),
-            (1.0, EntryAsked("c2", length=1), []),
+            (1.0, EntryRequested("c1", length=2), []),
+            (1.0, EntryRequested("c2", length=1), []),
             *keys("1", 2.0),
             (2.1, DigitPressed("2"), [TypeDigit("2"), EnterDigits("12", EntryEnd.FULL, asked="c1")]),
             (2.2, DigitPressed("3"), [TypeDigit("3"), EnterDigits("3", EntryEnd.FULL, asked="c2")]),
@@ -131,9 +131,9 @@ def test_who_asks_again_under_the_same_name_means_the_same_entry() -> None:
         [
             (1.0, ASKED, []),
             *keys("12", 2.0),
-            (2.2, EntryAsked("c1", length=3, sensitive=True), [SealKeys(True)]),
-            (2.3, DigitPressed("3"), [EnterDigits("123", EntryEnd.FULL, asked="c1", sealed="entry-1")]),
-            (3.4, TimePassed(), [SealKeys(False)]),
+            (2.2, EntryRequested("c1", length=3, sensitive=True), [SetSensitive(True)]),
+            (2.3, DigitPressed("3"), [EnterDigits("123", EntryEnd.FULL, asked="c1", sensitive="entry-1")]),
+            (3.4, TimePassed(), [SetSensitive(False)]),
             *keys("4", 4.0),
             (5.0, TimePassed(), [EnterDigits("4")]),
         ],
@@ -144,9 +144,9 @@ def test_what_a_second_wish_of_that_name_is_waits_in_the_place_of_the_first() ->
     follow(
         talking(),
         [
-            (1.0, EntryAsked("c1", length=1), []),
-            (1.0, EntryAsked("c2", length=1), []),
-            (1.1, EntryAsked("c2", length=2), []),
+            (1.0, EntryRequested("c1", length=1), []),
+            (1.0, EntryRequested("c2", length=1), []),
+            (1.1, EntryRequested("c2", length=2), []),
             (2.0, DigitPressed("1"), [TypeDigit("1"), EnterDigits("1", EntryEnd.FULL, asked="c1")]),
             *keys("2", 2.1),
             (2.2, DigitPressed("3"), [TypeDigit("3"), EnterDigits("23", EntryEnd.FULL, asked="c2")]),
@@ -157,7 +157,9 @@ def test_what_a_second_wish_of_that_name_is_waits_in_the_place_of_the_first() ->
 def test_each_of_a_flood_of_wishes_is_answered() -> None:
     call = talking()
     answered = [
-        command for wish in range(100) for command in call.handle(EntryAsked(f"c{wish}", timeout_s=1.0), 1.0)
+        command
+        for wish in range(100)
+        for command in call.handle(EntryRequested(f"c{wish}", timeout_s=1.0), 1.0)
     ]
     for step in range(2, 60):
         answered += call.handle(TimePassed(), step / 2)
@@ -170,7 +172,7 @@ def test_another_terminator_may_be_asked_for() -> None:
     follow(
         talking(),
         [
-            (1.0, EntryAsked("c1", terminator="*"), []),
+            (1.0, EntryRequested("c1", terminator="*"), []),
             *keys("1#", 1.1),
             (
                 1.3,

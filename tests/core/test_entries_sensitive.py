@@ -1,4 +1,4 @@
-"""What is typed in private, on its way through the heart: told as transcripts."""
+"""What is typed in private, on its way through the core: told as transcripts."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,15 @@ from bridge.vocabulary.commands import (
     Command,
     EnterDigits,
     OpenAssistant,
-    SealKeys,
+    SetSensitive,
     TypeDigit,
 )
 from bridge.vocabulary.events import (
     AssistantReady,
     CallStarted,
     DigitPressed,
-    EntryAsked,
     EntryEnd,
+    EntryRequested,
     Event,
     LegLost,
     LegName,
@@ -29,8 +29,8 @@ from telecodecs.format import PCMU_8K
 
 FRAME = bytes(range(160))
 READY = AssistantReady(PCMU_8K, PCMU_8K)
-ASKED = EntryAsked("c1", length=4, timeout_s=5.0)
-SECRET = EntryAsked("c1", length=4, timeout_s=5.0, sensitive=True)
+ASKED = EntryRequested("c1", length=4, timeout_s=5.0)
+SECRET = EntryRequested("c1", length=4, timeout_s=5.0, sensitive=True)
 
 Row = tuple[float, Event, Sequence[Command]]
 
@@ -51,22 +51,22 @@ def keys(digits: str, at: float) -> list[Row]:
     return [(at + 0.1 * place, DigitPressed(digit), [TypeDigit(digit)]) for place, digit in enumerate(digits)]
 
 
-def test_a_sealed_entry_is_not_told_key_by_key() -> None:
+def test_a_sensitive_entry_is_not_told_key_by_key() -> None:
     follow(
         talking(),
         [
             *keys("7", 0.1),
             (0.3, DigitPressed("#"), [TypeDigit("#"), EnterDigits("7", EntryEnd.TERMINATOR, "#")]),
-            (1.0, SECRET, [SealKeys(True)]),
+            (1.0, SECRET, [SetSensitive(True)]),
             *((2.0, DigitPressed(digit), []) for digit in "123"),
             (
                 2.1,
                 DigitPressed("4"),
-                [EnterDigits("1234", EntryEnd.FULL, asked="c1", sealed="entry-1")],
+                [EnterDigits("1234", EntryEnd.FULL, asked="c1", sensitive="entry-1")],
             ),
             (2.2, DigitPressed("5"), []),  # of a longer number
-            (3.3, TimePassed(), [EnterDigits("5", sealed="entry-2")]),
-            (8.3, TimePassed(), [SealKeys(False)]),
+            (3.3, TimePassed(), [EnterDigits("5", sensitive="entry-2")]),
+            (8.3, TimePassed(), [SetSensitive(False)]),
             *keys("8", 9.0),
         ],
     )
@@ -76,13 +76,13 @@ def test_a_caller_who_stops_to_read_the_card_types_the_rest_of_it_in_private() -
     follow(
         talking(),
         [
-            (1.0, EntryAsked("c1", length=8, sensitive=True), [SealKeys(True)]),
+            (1.0, EntryRequested("c1", length=8, sensitive=True), [SetSensitive(True)]),
             *((2.0, DigitPressed(digit), []) for digit in "4111"),
-            (3.0, TimePassed(), [EnterDigits("4111", asked="c1", sealed="entry-1")]),
+            (3.0, TimePassed(), [EnterDigits("4111", asked="c1", sensitive="entry-1")]),
             *((5.0, DigitPressed(digit), []) for digit in "2222"),
-            (6.0, TimePassed(), [EnterDigits("2222", sealed="entry-2")]),
-            (7.0, EntryAsked("c2", length=1), []),  # a menu, after a while
-            (8.0, TimePassed(), [SealKeys(False)]),
+            (6.0, TimePassed(), [EnterDigits("2222", sensitive="entry-2")]),
+            (7.0, EntryRequested("c2", length=1), []),  # a menu, after a while
+            (8.0, TimePassed(), [SetSensitive(False)]),
             (8.1, DigitPressed("1"), [TypeDigit("1"), EnterDigits("1", EntryEnd.FULL, asked="c2")]),
         ],
     )
@@ -90,47 +90,47 @@ def test_a_caller_who_stops_to_read_the_card_types_the_rest_of_it_in_private() -
 
 def test_nor_is_a_caller_overheard_who_begins_when_nobody_waits_any_more() -> None:
     call = talking()
-    follow(call, [(1.0, SECRET, [SealKeys(True)])])
+    follow(call, [(1.0, SECRET, [SetSensitive(True)])])
     heard = [call.handle(TimePassed(), 1.0 + 0.5 * step) for step in range(1, 11)]
     assert heard == [[]] * 9 + [[EnterDigits("", asked="c1")]]
     follow(
         call,
         [
             (7.0, DigitPressed("4"), []),
-            (7.1, DigitPressed("#"), [EnterDigits("4", EntryEnd.TERMINATOR, "#", sealed="entry-1")]),
+            (7.1, DigitPressed("#"), [EnterDigits("4", EntryEnd.TERMINATOR, "#", sensitive="entry-1")]),
         ],
     )
 
 
-def test_what_falls_due_under_a_seal_comes_to_an_end() -> None:
+def test_what_falls_due_under_a_mask_comes_to_an_end() -> None:
     """While a reply is heard, and no key is waited for."""
     call = talking(KeypadRules(EntryRules(first_s=2.0)))
-    follow(call, [(1.0, EntryAsked("c1", length=1, sensitive=True), [SealKeys(True)])])
+    follow(call, [(1.0, EntryRequested("c1", length=1, sensitive=True), [SetSensitive(True)])])
     call.handle(DigitPressed("1"), 1.1)
     call.handle(ReplyAudio("a", FRAME), 1.3)
     told = [command for step in range(5, 20) for command in call.handle(TimePassed(), step / 2)]
-    assert told == [SealKeys(False)]
+    assert told == [SetSensitive(False)]
 
 
-def test_all_entries_are_sealed_where_the_settings_say_so() -> None:
+def test_all_entries_are_sensitive_where_the_settings_say_so() -> None:
     call = Call(0.0, Limits(), reorder_ms=0, keypad=KeypadRules(sensitive=True))
     begun = call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
-    assert [type(command) for command in begun] == [SealKeys, OpenAssistant]
+    assert [type(command) for command in begun] == [SetSensitive, OpenAssistant]
     follow(
         call,
         [
             (0.0, READY, []),
             (1.0, DigitPressed("1"), []),
-            (1.1, DigitPressed("#"), [EnterDigits("1", EntryEnd.TERMINATOR, "#", sealed="entry-1")]),
+            (1.1, DigitPressed("#"), [EnterDigits("1", EntryEnd.TERMINATOR, "#", sensitive="entry-1")]),
             (1.2, ASKED, []),
             (1.3, DigitPressed("#"), [EnterDigits("", EntryEnd.TERMINATOR, "#", asked="c1")]),
             (2.0, DigitPressed("2"), []),
-            (3.0, TimePassed(), [EnterDigits("2", sealed="entry-2")]),
+            (3.0, TimePassed(), [EnterDigits("2", sensitive="entry-2")]),
         ],
     )
 
 
-def test_what_was_said_tells_a_sealed_entry_by_its_name() -> None:
+def test_what_was_said_tells_a_sensitive_entry_by_its_name() -> None:
     call = talking(KeypadRules(sensitive=True))
     for digit in "1234#":
         call.handle(DigitPressed(digit), 1.0)
@@ -142,23 +142,23 @@ def test_what_was_said_tells_a_sealed_entry_by_its_name() -> None:
 
 def test_a_wish_goes_with_who_had_it_and_what_was_typed_does_not() -> None:
     call = talking()
-    follow(call, [(1.0, SECRET, [SealKeys(True)]), (1.1, DigitPressed("1"), [])])
+    follow(call, [(1.0, SECRET, [SetSensitive(True)]), (1.1, DigitPressed("1"), [])])
     said = call.handle(LegLost(LegName.ASSISTANT, 1006), 1.2)
-    assert [type(command) for command in said] == [OpenAssistant], "half an entry stays sealed"
+    assert [type(command) for command in said] == [OpenAssistant], "half an entry stays sensitive"
     follow(
         call,
         [
             (2.5, TimePassed(), []),
             (2.6, READY, []),
-            (3.0, TimePassed(), [EnterDigits("1", sealed="entry-1")]),
-            (8.0, TimePassed(), [SealKeys(False)]),
+            (3.0, TimePassed(), [EnterDigits("1", sensitive="entry-1")]),
+            (8.0, TimePassed(), [SetSensitive(False)]),
         ],
     )
 
 
 def test_a_caller_who_was_told_to_type_in_private_does_though_who_asked_is_gone() -> None:
     call = talking()
-    follow(call, [(1.0, SECRET, [SealKeys(True)])])
+    follow(call, [(1.0, SECRET, [SetSensitive(True)])])
     said = call.handle(LegLost(LegName.ASSISTANT, 1006), 1.2)
     assert [type(command) for command in said] == [OpenAssistant]
     follow(
@@ -167,8 +167,8 @@ def test_a_caller_who_was_told_to_type_in_private_does_though_who_asked_is_gone(
             (1.3, DigitPressed("1"), []),
             (2.6, READY, []),
             (2.7, DigitPressed("2"), []),
-            (2.8, DigitPressed("#"), [EnterDigits("12", EntryEnd.TERMINATOR, "#", sealed="entry-1")]),
+            (2.8, DigitPressed("#"), [EnterDigits("12", EntryEnd.TERMINATOR, "#", sensitive="entry-1")]),
             (16.1, TimePassed(), []),
-            (16.2, TimePassed(), [SealKeys(False)]),
+            (16.2, TimePassed(), [SetSensitive(False)]),
         ],
     )

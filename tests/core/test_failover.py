@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.core.call import Call
-from bridge.core.failover import RENEW_BEFORE_S, SERVED_S, Plan
+from bridge.core.failover import RENEW_BEFORE_S, SERVED_S, FailoverPlan
 from bridge.core.states import State
 from bridge.core.timers import Limits, Timer
 from bridge.vocabulary.commands import (
@@ -17,18 +17,16 @@ from bridge.vocabulary.commands import (
     HangUp,
     OpenAssistant,
     PlayAudio,
-    SeatSuccessor,
     SendMark,
+    SwitchToStandby,
     TypeDigit,
 )
 from bridge.vocabulary.events import (
     AssistantFailed,
-    AssistantLeaving,
+    AssistantHangingUp,
     AssistantReady,
     CallerAudio,
-    CallerPaused,
     CallerSaid,
-    CallerSpoke,
     CallStarted,
     DigitPressed,
     Event,
@@ -41,6 +39,8 @@ from bridge.vocabulary.events import (
     ReplySaid,
     Said,
     Speaker,
+    SpeechStarted,
+    SpeechStopped,
     TimePassed,
     ToolAnswered,
     ToolCalled,
@@ -50,7 +50,7 @@ from telecodecs.format import L16_8K, PCMU_8K
 START = CallStarted("CA1", "MZ1", PCMU_8K)
 READY = AssistantReady(PCMU_8K, PCMU_8K)
 FRAME = bytes(range(160))
-SUCCESSOR = AssistantReady(PCMU_8K, PCMU_8K, 3600, is_successor=True)
+STANDBY = AssistantReady(PCMU_8K, PCMU_8K, 3600, is_standby=True)
 LOST = LegLost(LegName.ASSISTANT, 1006, "the connection broke")
 
 Row = tuple[float, Event, Sequence[Command]]
@@ -63,7 +63,7 @@ def opened(name: str, opening: Opening = Opening.FIRST, *history: Said) -> OpenA
 
 
 def call(*names: str, sentence: bytes = b"") -> Call:
-    plan = Plan(names, sentence, L16_8K)
+    plan = FailoverPlan(names, sentence, L16_8K)
     return Call(0.0, Limits(open_s=5, silent_s=10_000), reorder_ms=40, plan=plan)
 
 
@@ -84,8 +84,8 @@ def test_a_lost_assistant_comes_back_and_is_told_what_was_said() -> None:
             (1.0, ReplyAudio("a", FRAME), [PlayAudio(FRAME)]),
             (1.0, ReplyEnded("a"), [SendMark("0.1")]),
             (1.1, MarkReached("0.1"), [ConfirmHeard("a")]),
-            (2.0, CallerSpoke(), []),
-            (3.0, CallerPaused("u"), []),
+            (2.0, SpeechStarted(), []),
+            (3.0, SpeechStopped("u"), []),
             (3.5, CallerSaid("u", "I have a toothache."), []),
             (4.0, LOST, [opened("dentist", Opening.RECOVERED, *history)]),
             (4.1, CallerAudio(FRAME, 4100), []),  # too old by the time somebody listens
@@ -169,7 +169,7 @@ def test_the_next_assistant_may_give_the_same_names() -> None:
             (0.1, READY, []),
             (1.0, ReplySaid("item_1", "Good morning to you."), []),
             (1.0, ReplyAudio("item_1", FRAME * 20), ANY),
-            (1.1, CallerSpoke(), ANY),
+            (1.1, SpeechStarted(), ANY),
             (1.2, LOST, ANY),
             (1.3, READY, []),
             (2.0, ReplySaid("item_1", "Sorry?"), []),
@@ -197,9 +197,9 @@ def test_an_entry_waits_for_somebody_to_be_told() -> None:
 @pytest.mark.parametrize(
     "busy",
     [
-        [AssistantLeaving()],
+        [AssistantHangingUp()],
         [ToolCalled("c1", "look", "{}"), ToolAnswered("c1", "found")],
-        [CallerSpoke(), CallerPaused("u")],
+        [SpeechStarted(), SpeechStopped("u")],
     ],
     ids=["it says goodbye", "what a tool found is not told yet", "the caller waits"],
 )
@@ -217,8 +217,8 @@ def test_not_a_quiet_moment(busy: list[Event]) -> None:
 def test_what_a_second_try_would_not_mend_is_not_tried(fatal: Event) -> None:
     refused = call("a", "b")
     assert refused.handle(START, 0.0) == [opened("a")]
-    *close, successor = refused.handle(fatal, 0.3)
-    assert successor == opened("b")  # never ready, so the caller is still greeted
+    *close, standby = refused.handle(fatal, 0.3)
+    assert standby == opened("b")  # never ready, so the caller is still greeted
     assert close == ([CloseAssistant()] if isinstance(fatal, AssistantFailed) else [])
 
 
@@ -265,9 +265,9 @@ def test_an_assistant_that_expires_is_renewed_in_a_quiet_moment() -> None:
     follow(
         renewing,
         [
-            (at - 1, CallerSpoke(), []),
+            (at - 1, SpeechStarted(), []),
             (at, TimePassed(), []),
-            (at + 0.5, CallerPaused(), []),
+            (at + 0.5, SpeechStopped(), []),
             (at + 1, TimePassed(), []),  # a reply is on its way
             (at + 1.5, ReplyAudio("r", FRAME), [PlayAudio(FRAME)]),
             (at + 1.5, ReplyEnded("r"), [SendMark("0.1")]),
@@ -275,7 +275,7 @@ def test_an_assistant_that_expires_is_renewed_in_a_quiet_moment() -> None:
             (at + 2.5, MarkReached("0.1"), [ConfirmHeard("r")]),
             (at + 3, TimePassed(), [opened("a", Opening.RENEWED)]),
             (at + 3.1, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),  # to the one before, as yet
-            (at + 3.2, SUCCESSOR, [SeatSuccessor()]),
+            (at + 3.2, STANDBY, [SwitchToStandby()]),
             (at + 3.25, CallerAudio(FRAME, 20), [AppendAudio(FRAME)]),
         ],
     )
@@ -283,16 +283,16 @@ def test_an_assistant_that_expires_is_renewed_in_a_quiet_moment() -> None:
     assert renewing.counts()["renewals"] == 1
 
 
-def test_a_successor_that_comes_when_somebody_speaks_is_not_seated() -> None:
+def test_a_standby_that_comes_when_somebody_speaks_is_not_seated() -> None:
     at = 3600 - RENEW_BEFORE_S
     follow(
         lasting(3600),
         [
             (at, TimePassed(), [opened("a", Opening.RENEWED)]),
-            (at + 0.1, CallerSpoke(), []),
-            (at + 0.2, SUCCESSOR, []),
+            (at + 0.1, SpeechStarted(), []),
+            (at + 0.2, STANDBY, []),
             (at + 1.2, TimePassed(), []),
-            (at + 2, CallerPaused("u"), []),
+            (at + 2, SpeechStopped("u"), []),
             (at + 2.1, ReplySaid("r", "Yes."), []),
             (at + 2.1, ReplyAudio("r", FRAME), [PlayAudio(FRAME)]),
             (at + 2.1, ReplyEnded("r"), [SendMark("0.1")]),
@@ -302,7 +302,7 @@ def test_a_successor_that_comes_when_somebody_speaks_is_not_seated() -> None:
     )
 
 
-def test_a_successor_may_give_the_same_names() -> None:
+def test_a_standby_may_give_the_same_names() -> None:
     renewing = lasting(3600)
     at = 3600 - RENEW_BEFORE_S
     for when, text in ((1.0, "Good morning."), (at + 1, "Goodbye.")):
@@ -315,21 +315,21 @@ def test_a_successor_may_give_the_same_names() -> None:
             assert renewing.handle(TimePassed(), at) == [
                 opened("a", Opening.RENEWED, Said(Speaker.ASSISTANT, "Good morning."))
             ]
-            assert renewing.handle(SUCCESSOR, at + 0.1) == [SeatSuccessor()]
+            assert renewing.handle(STANDBY, at + 0.1) == [SwitchToStandby()]
     history = (Said(Speaker.ASSISTANT, "Good morning."), Said(Speaker.ASSISTANT, "Goodbye."))
     assert renewing.handle(LOST, at + 2) == [opened("a", Opening.RECOVERED, *history)]
 
 
-def test_a_successor_that_missed_something_is_not_seated() -> None:
+def test_a_standby_that_missed_something_is_not_seated() -> None:
     at = 3600 - RENEW_BEFORE_S
     follow(
         lasting(3600),
         [
             (at, TimePassed(), [opened("a", Opening.RENEWED)]),
             (at + 0.1, CallerSaid("u", "Thanks."), []),  # understood late
-            (at + 0.2, SUCCESSOR, []),
+            (at + 0.2, STANDBY, []),
             (at + 1.2, TimePassed(), [opened("a", Opening.RENEWED, Said(Speaker.CALLER, "Thanks."))]),
-            (at + 1.4, SUCCESSOR, [SeatSuccessor()]),
+            (at + 1.4, STANDBY, [SwitchToStandby()]),
         ],
     )
 
@@ -340,9 +340,9 @@ def test_one_that_is_lost_while_it_says_goodbye_has_hung_up() -> None:
         [
             (0.0, START, [opened("a")]),
             (0.1, READY, []),
-            (1.0, AssistantLeaving(), []),
-            (1.1, AssistantLeaving(intended=False), []),
-            (1.2, AssistantLeaving(), []),
+            (1.0, AssistantHangingUp(), []),
+            (1.1, AssistantHangingUp(intended=False), []),
+            (1.2, AssistantHangingUp(), []),
             (1.3, ReplyAudio("bye", FRAME), [PlayAudio(FRAME)]),
             (1.31, LOST, [SendMark("0.1")]),
             (1.4, MarkReached("0.1"), [ConfirmHeard("bye"), HangUp(1000, "the assistant hung up")]),
@@ -350,11 +350,11 @@ def test_one_that_is_lost_while_it_says_goodbye_has_hung_up() -> None:
     )
 
 
-FAILURES = [LegLost(LegName.SUCCESSOR, 1006), TimePassed()]
+FAILURES = [LegLost(LegName.STANDBY, 1006), TimePassed()]
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=["lost", "never ready"])
-def test_a_successor_that_is_not_to_be_had_is_tried_again(failure: Event) -> None:
+def test_a_standby_that_is_not_to_be_had_is_tried_again(failure: Event) -> None:
     at = 3600 - RENEW_BEFORE_S
     renewing = lasting(3600)
     follow(
@@ -369,7 +369,7 @@ def test_a_successor_that_is_not_to_be_had_is_tried_again(failure: Event) -> Non
     assert renewing.state is State.TALKING
 
 
-def test_the_loss_of_the_assistant_while_its_successor_opens_is_a_loss() -> None:
+def test_the_loss_of_the_assistant_while_its_standby_opens_is_a_loss() -> None:
     at = 3600 - RENEW_BEFORE_S
     follow(
         lasting(3600),

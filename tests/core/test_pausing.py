@@ -19,17 +19,17 @@ from bridge.vocabulary.commands import (
 )
 from bridge.vocabulary.events import (
     AssistantReady,
-    CallerCalmed,
-    CallerSpoke,
-    CallerStirred,
     CallStarted,
     Event,
     LegLost,
     LegName,
     MarkReached,
-    PressAsked,
+    PressRequested,
     ReplyAudio,
     ReplyEnded,
+    SpeechDismissed,
+    SpeechStarted,
+    SpeechSuspected,
     TimePassed,
 )
 from telecodecs.format import L16_24K, PCMU_8K
@@ -44,7 +44,7 @@ Row = tuple[float, Event, Sequence[Command]]
 def talking() -> Call:
     call = Call(0.0, Limits(), reorder_ms=0)
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
-    call.handle(AssistantReady(PCMU_8K, PCMU_8K, may_stir=True), 0.0)
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K, may_suspect=True), 0.0)
     return call
 
 
@@ -68,10 +68,10 @@ def test_a_cough_costs_a_moment_and_no_word() -> None:
         call,
         [
             (1.2, MarkReached("0.1"), []),
-            (1.3, CallerStirred(), [ClearPlayback(4000 - 2400)]),
-            (1.3, CallerStirred(), []),
+            (1.3, SpeechSuspected(), [ClearPlayback(4000 - 2400)]),
+            (1.3, SpeechSuspected(), []),
             (1.31, MarkReached("0.2"), []),  # the clear sends it back
-            (1.6, CallerCalmed(), [PlayAudio(SECOND[2400:4000]), SendMark("1.4")]),
+            (1.6, SpeechDismissed(), [PlayAudio(SECOND[2400:4000]), SendMark("1.4")]),
             (1.85, MarkReached("1.4"), [ConfirmHeard("a")]),
         ],
     )
@@ -83,8 +83,8 @@ def test_a_word_cuts_where_the_reply_stopped() -> None:
     follow(
         call,
         [
-            (1.3, CallerStirred(), [ClearPlayback(8000 - 2400)]),
-            (1.7, CallerSpoke(), [TruncateReply("a", 300), DropReply("b")]),
+            (1.3, SpeechSuspected(), [ClearPlayback(8000 - 2400)]),
+            (1.7, SpeechStarted(), [TruncateReply("a", 300), DropReply("b")]),
             (2.0, ReplyAudio("c", FIFTH), [PlayAudio(FIFTH), SendMark("2.7")]),
         ],
     )
@@ -94,9 +94,9 @@ def test_a_word_cuts_where_the_reply_stopped() -> None:
 def test_what_is_said_meanwhile_waits_in_its_place() -> None:
     call = talking()
     follow(call, [(1.0, ReplyAudio("a", FIFTH), [PlayAudio(FIFTH), SendMark("0.1")])])
-    follow(call, [(1.1, CallerStirred(), [ClearPlayback(800)]), (1.2, ReplyAudio("a", FIFTH[::-1]), [])])
+    follow(call, [(1.1, SpeechSuspected(), [ClearPlayback(800)]), (1.2, ReplyAudio("a", FIFTH[::-1]), [])])
     follow(call, [(1.2, ReplyEnded("a"), []), (1.2, ReplyAudio("b", FIFTH), []), (1.2, ReplyEnded("b"), [])])
-    resumed = call.handle(CallerCalmed(), 1.4)
+    resumed = call.handle(SpeechDismissed(), 1.4)
     assert sound(resumed) == FIFTH[800:] + FIFTH[::-1] + FIFTH
     heard = [
         word
@@ -111,9 +111,9 @@ def test_what_was_heard_in_two_parts_is_counted_in_one() -> None:
     follow(
         saying("a"),
         [
-            (1.2, CallerStirred(), [ClearPlayback(4000 - 1600)]),
-            (2.0, CallerCalmed(), [PlayAudio(SECOND[1600:3200]), SendMark("1.4"), PlayAudio(SECOND[3200:4000]), SendMark("1.5")]),
-            (2.1, CallerSpoke(), [ClearPlayback(4000 - 2400), TruncateReply("a", 300)]),
+            (1.2, SpeechSuspected(), [ClearPlayback(4000 - 1600)]),
+            (2.0, SpeechDismissed(), [PlayAudio(SECOND[1600:3200]), SendMark("1.4"), PlayAudio(SECOND[3200:4000]), SendMark("1.5")]),
+            (2.1, SpeechStarted(), [ClearPlayback(4000 - 2400), TruncateReply("a", 300)]),
         ],
     )  # fmt: skip
 
@@ -123,9 +123,9 @@ def test_nothing_is_held_where_nothing_is_said() -> None:
     follow(
         call,
         [
-            (1.0, CallerStirred(), []),
+            (1.0, SpeechSuspected(), []),
             (1.2, ReplyAudio("a", FIFTH), [PlayAudio(FIFTH), SendMark("0.1")]),
-            (1.3, CallerCalmed(), []),
+            (1.3, SpeechDismissed(), []),
         ],
     )
 
@@ -135,38 +135,38 @@ def test_a_reply_of_which_all_so_far_was_heard() -> None:
         talking(),
         [
             (1.0, ReplyAudio("a", FIFTH), [PlayAudio(FIFTH), SendMark("0.1")]),
-            (1.5, CallerStirred(), [ClearPlayback(0)]),
+            (1.5, SpeechSuspected(), [ClearPlayback(0)]),
             (1.6, ReplyAudio("a", FIFTH), []),
-            (1.8, CallerCalmed(), [PlayAudio(FIFTH), SendMark("1.2")]),
-            (1.9, CallerSpoke(), [ClearPlayback(800), TruncateReply("a", 300)]),
+            (1.8, SpeechDismissed(), [PlayAudio(FIFTH), SendMark("1.2")]),
+            (1.9, SpeechStarted(), [ClearPlayback(800), TruncateReply("a", 300)]),
         ],
     )
 
 
 def test_an_assistant_that_is_lost_meanwhile_is_heard_to_its_last_word() -> None:
     call = saying("a")
-    call.handle(CallerStirred(), 1.3)
+    call.handle(SpeechSuspected(), 1.3)
     said = call.handle(LegLost(LegName.ASSISTANT, 1006), 1.4)
     assert sound(said) == SECOND[2400:4000]
 
 
 def test_it_goes_on_in_whole_frames() -> None:
     call = saying("a")
-    follow(call, [(1.3117, CallerStirred(), [ClearPlayback(4000 - 2400)])])
-    assert sound(call.handle(CallerCalmed(), 1.6)) == SECOND[2400:4000]
+    follow(call, [(1.3117, SpeechSuspected(), [ClearPlayback(4000 - 2400)])])
+    assert sound(call.handle(SpeechDismissed(), 1.6)) == SECOND[2400:4000]
 
 
 def test_it_goes_on_where_the_assistant_changes_its_format_meanwhile() -> None:
     call = saying("a")
-    call.handle(CallerStirred(), 1.3)
-    assert sound(call.handle(AssistantReady(PCMU_8K, L16_24K, may_stir=True), 1.4)) == SECOND[2400:4000]
+    call.handle(SpeechSuspected(), 1.3)
+    assert sound(call.handle(AssistantReady(PCMU_8K, L16_24K, may_suspect=True), 1.4)) == SECOND[2400:4000]
 
 
 def test_keys_that_are_pressed_meanwhile_do_not_hold_it_for_good() -> None:
     call = saying("a")
-    call.handle(CallerStirred(), 1.3)
-    assert call.handle(PressAsked("5"), 1.4) == []
-    played = sound(call.handle(CallerSpoke(), 1.5))
+    call.handle(SpeechSuspected(), 1.3)
+    assert call.handle(PressRequested("5"), 1.4) == []
+    played = sound(call.handle(SpeechStarted(), 1.5))
     assert played.startswith(SECOND[2400:4000])
     assert len(played) == 1600 + 1600, "and the key behind it"
 
@@ -178,11 +178,11 @@ def test_what_is_still_to_be_heard_of_one_who_never_waits_is_not_mistaken_for_an
     call.handle(AssistantReady(PCMU_8K, PCMU_8K), 0.0)
     call.handle(ReplyAudio("a", FIFTH), 1.0)
     call.handle(LegLost(LegName.ASSISTANT, 1006), 1.0)
-    call.handle(AssistantReady(PCMU_8K, PCMU_8K, may_stir=True), 1.0)
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K, may_suspect=True), 1.0)
     call.handle(ReplyAudio("b", FIFTH[::-1]), 1.0)
-    assert call.handle(CallerStirred(), 1.1) == [ClearPlayback(3200 - 800)]
-    assert sound(call.handle(CallerCalmed(), 1.2)) == FIFTH[::-1]
-    assert call.handle(CallerSpoke(), 1.3)[-1] == TruncateReply("b", 100)
+    assert call.handle(SpeechSuspected(), 1.1) == [ClearPlayback(3200 - 800)]
+    assert sound(call.handle(SpeechDismissed(), 1.2)) == FIFTH[::-1]
+    assert call.handle(SpeechStarted(), 1.3)[-1] == TruncateReply("b", 100)
 
 
 def test_of_a_carrier_that_returns_no_marks_no_more_is_kept_than_is_of_use() -> None:
@@ -196,8 +196,8 @@ def test_of_a_carrier_that_returns_no_marks_no_more_is_kept_than_is_of_use() -> 
 
 def test_a_caller_who_speaks_and_does_not_interrupt_lets_it_go_on() -> None:
     call = saying("a")
-    call.handle(CallerStirred(), 1.3)
-    assert sound(call.handle(CallerSpoke(interrupts=False), 1.6)) == SECOND[2400:4000]
+    call.handle(SpeechSuspected(), 1.3)
+    assert sound(call.handle(SpeechStarted(interrupts=False), 1.6)) == SECOND[2400:4000]
 
 
 def sound(commands: Sequence[Command]) -> bytes:
@@ -216,9 +216,9 @@ def test_however_often_it_is_held_each_sample_is_heard_once(
     now = 0.0
     for wait, held in coughs:
         now = line.run(call, now, now + wait * 0.02)
-        line.take(call.handle(CallerStirred(), now), now)
+        line.take(call.handle(SpeechSuspected(), now), now)
         now = line.run(call, now, now + held * 0.02)
-        line.take(call.handle(CallerCalmed(), now), now)
+        line.take(call.handle(SpeechDismissed(), now), now)
     line.run(call, now, now + frames * 0.02 + 3.0)
     assert line.heard == said
     assert ConfirmHeard("a") in line.told

@@ -1,4 +1,4 @@
-"""The recorded calls, told to the heart again: what the carrier said then must bring about what the bridge said then."""
+"""The recorded calls, told to the core again: what the carrier said then must bring about what the bridge said then."""
 
 import json
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from bridge.vocabulary.commands import (
     PlayAudio,
     PressKeys,
     RunTool,
-    SealKeys,
-    SeatSuccessor,
     SendMark,
+    SetSensitive,
+    SwitchToStandby,
     TruncateReply,
 )
 from bridge.vocabulary.contracts import Answer, Assistant, Utterance
@@ -63,7 +63,7 @@ class Replay:
                 match command:
                     case PlayAudio() | SendMark() | ClearPlayback():
                         self.said += map(json.loads, self.dialect.encode(command, now))
-                    case HangUp() | RunTool() | SeatSuccessor() | PressKeys() | SealKeys():
+                    case HangUp() | RunTool() | SwitchToStandby() | PressKeys() | SetSensitive():
                         pass
                     case _:
                         for message in self.assistant.encode(command, now):

@@ -2,17 +2,17 @@
 
 import pytest
 
-from bridge.core.sensitive_entries import SealedEntries
+from bridge.core.sensitive_entries import SensitiveEntries
 from bridge.vocabulary.commands import EnterDigits
 
 
 @pytest.fixture
-def entries() -> SealedEntries:
-    entries = SealedEntries()
-    entries.add(EnterDigits("4111222233334444", sealed="entry-1"))
-    entries.add(EnterDigits("99", sealed="entry-2"))
+def entries() -> SensitiveEntries:
+    entries = SensitiveEntries()
+    entries.add(EnterDigits("4111222233334444", sensitive="entry-1"))
+    entries.add(EnterDigits("99", sensitive="entry-2"))
     entries.add(EnterDigits("555"))
-    entries.add(EnterDigits("*12#", sealed="entry-10"))
+    entries.add(EnterDigits("*12#", sensitive="entry-10"))
     return entries
 
 
@@ -26,7 +26,7 @@ def entries() -> SealedEntries:
         ("{}", "{}"),
     ],
 )
-def test_a_name_stands_for_the_digits(entries: SealedEntries, text: str, opened: str) -> None:
+def test_a_name_stands_for_the_digits(entries: SensitiveEntries, text: str, opened: str) -> None:
     assert entries.opened(text) == opened
 
 
@@ -41,5 +41,5 @@ def test_a_name_stands_for_the_digits(entries: SealedEntries, text: str, opened:
         ("the code *12# is", "the code entry-10 is"),
     ],
 )
-def test_the_digits_become_the_name(entries: SealedEntries, text: str, closed: str) -> None:
+def test_the_digits_become_the_name(entries: SensitiveEntries, text: str, closed: str) -> None:
     assert entries.closed(text) == closed

@@ -22,7 +22,7 @@ from bridge.vocabulary.events import (
     CallEnded,
     CallerAudio,
     CallStarted,
-    ClosingAsked,
+    CloseRequested,
     Event,
     LegLost,
     LegName,
@@ -154,7 +154,7 @@ def test_what_comes_back_is_the_same_call_or_is_turned_away(start: CallStarted, 
 
 
 def test_a_call_that_is_to_close_does_not_wait_for_it() -> None:
-    follow(away(), [(2.0, ClosingAsked("bye"), [CloseAssistant(), HangUp(1001, "bye")])])
+    follow(away(), [(2.0, CloseRequested("bye"), [CloseAssistant(), HangUp(1001, "bye")])])
 
 
 def test_a_stream_that_said_stop_does_not_come_back() -> None:

@@ -1,4 +1,4 @@
-"""Interrupted at any moment, over a line of any delay, the ledger knows what the caller's ear had played.
+"""Interrupted at any moment, over a line of any delay, the ledger has_assistant what the caller's ear had played.
 
 Both ends of a stream in virtual time: voice and ledger behind the real dialect, the pretend carrier before a real earpiece,
 a slow network between them. Each item is one byte, over and over, so what the ear played of it can be counted.
@@ -16,7 +16,7 @@ from bridge.carriers.twilio.stream import TwilioStream
 from bridge.core.reply_audio import Voice
 from bridge.core.timers import Timer, Timers
 from bridge.simulators.carriers.contract import Clear, Mark, Play
-from bridge.simulators.carriers.twilio.media import PretendTwilio
+from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.phone.earpiece import Earpiece
 from bridge.simulators.phone.line_delay import Delay, LineDelay
 from bridge.vocabulary.commands import (
@@ -105,7 +105,7 @@ class Stream:
         self.voice.open(PCMU_8K, self.now)
         self.ear = Earpiece(PCMU_8K, self.now)
         self.confirmed: set[str] = set()
-        self._carrier = PretendTwilio(call_sid="CA", account_sid="AC")
+        self._carrier = SimulatedTwilioStream(call_sid="CA", account_sid="AC")
         self._dialect = TwilioStream()
         for message in self._carrier.opening():
             self._dialect.decode(message, self.now)

@@ -2,12 +2,12 @@
 
 import structlog
 
-from bridge.observers.assistant_health import AssistantWatch, Readiness
+from bridge.observers.assistant_health import AssistantHealth, AssistantWatch
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
     AssistantReady,
+    AssistantReportedError,
     LegLost,
     LegName,
     Opening,
@@ -22,8 +22,8 @@ def opened(name: str, opening: Opening = Opening.FIRST) -> OpenAssistant:
 
 def watched(*words: Word) -> tuple[dict[str, str], list[str]]:
     """The faults that /readyz names, and the lines of the log, in short."""
-    readiness = Readiness()
-    watch = readiness.witness()
+    readiness = AssistantHealth()
+    watch = readiness.observer()
     with structlog.testing.capture_logs() as lines:
         for word in words:
             assert type(word) in AssistantWatch.sees
@@ -54,13 +54,13 @@ def test_a_broken_connection_is_only_told() -> None:
         opened("a"),
         LegLost(LegName.ASSISTANT, 1006),
         opened("a", Opening.RECOVERED),
-        AssistantComplained("a reply is incomplete"),
+        AssistantReportedError("a reply is incomplete"),
     )
     assert faults == {}
     assert lines == [
         "< assistant lost: code 1006",
         "= assistant opened again: recovered",
-        "< assistant complained: a reply is incomplete",
+        "< assistant reported_error: a reply is incomplete",
     ]
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from bridge.observers.call_history import (
+    CallHistory,
     Cut,
-    Happening,
+    JournalEntry,
     Mark,
     Reply,
-    Story,
     ToolRun,
     Wait,
     Words,
@@ -35,9 +35,7 @@ from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
     CallerAudio,
-    CallerPaused,
     CallerSaid,
-    CallerSpoke,
     CallStarted,
     LegLost,
     LegName,
@@ -49,6 +47,8 @@ from bridge.vocabulary.events import (
     ReplySaid,
     Said,
     Speaker,
+    SpeechStarted,
+    SpeechStopped,
     TokensUsed,
     ToolAnswered,
     ToolCalled,
@@ -66,10 +66,10 @@ def journal(folder: Path, text: str) -> Path:
 
 
 def test_lines_come_by_time(tmp_path: Path) -> None:
-    happenings = read_journal(journal(tmp_path, CALL))
-    assert len(happenings) == CALL.count("\n")
-    assert [one.at_s for one in happenings] == sorted(one.at_s for one in happenings)
-    first = happenings[0]
+    entries = read_journal(journal(tmp_path, CALL))
+    assert len(entries) == CALL.count("\n")
+    assert [one.at_s for one in entries] == sorted(one.at_s for one in entries)
+    first = entries[0]
     assert (first.at_s, first.way, first.what, first.fields["call"]) == (0.0, "<", "CallStarted", "CA1")
 
 
@@ -88,8 +88,8 @@ BROKEN = [
     ("no JSON\n", "malformed"),
     ("\n", "truncated"),
     ("[]\n", "array"),
-    ('{"at":"soon","way":"<","what":"CallerSpoke"}\n', "at"),
-    ('{"at":0,"way":"?","what":"CallerSpoke"}\n', "way"),
+    ('{"at":"soon","way":"<","what":"SpeechStarted"}\n', "at"),
+    ('{"at":0,"way":"?","what":"SpeechStarted"}\n', "way"),
     ('{"at":0,"way":">","what":"ClearPlayback"}\n', "unheard_samples"),
     ('{"at":0,"way":"<","what":"MarkReached","name":7}\n', "name"),
     ('{"at":0,"way":">","what":"RunTool","call":"c1"}\n', "tool"),
@@ -123,7 +123,7 @@ def test_a_missing_journal_is_named(tmp_path: Path) -> None:
         read_journal(tmp_path / "nowhere.jsonl")
 
 
-def test_a_story_counts_from_the_first_sound(tmp_path: Path) -> None:
+def test_a_history_counts_from_the_first_sound(tmp_path: Path) -> None:
     told = story(read_journal(journal(tmp_path, CALL)))
     assert told.call == "CA1"
     assert told.ended_s == 4.0
@@ -144,10 +144,10 @@ def test_a_reply_is_heard_from_when_it_came_or_the_one_before_it_was_over(tmp_pa
     told = story(read_journal(journal(tmp_path, CALL)))
     assert told.replies == [Reply("chime-1", -0.25, 0.125), Reply("reply-2", 1.75, 2.125, 300)]
     both_at_once = [
-        Happening(0.0, "<", "ReplyAudio", {"item": "tones-1"}),
-        Happening(0.1, "<", "ReplyAudio", {"item": "tones-2"}),
-        Happening(0.3, ">", "ConfirmHeard", {"item": "tones-1"}),
-        Happening(0.5, ">", "ConfirmHeard", {"item": "tones-2"}),
+        JournalEntry(0.0, "<", "ReplyAudio", {"item": "tones-1"}),
+        JournalEntry(0.1, "<", "ReplyAudio", {"item": "tones-2"}),
+        JournalEntry(0.3, ">", "ConfirmHeard", {"item": "tones-1"}),
+        JournalEntry(0.5, ">", "ConfirmHeard", {"item": "tones-2"}),
     ]
     assert story(both_at_once).replies == [Reply("tones-1", 0.0, 0.3), Reply("tones-2", 0.3, 0.5)]
 
@@ -169,7 +169,7 @@ def test_a_mark_that_returns_after_a_clear_proves_nothing(tmp_path: Path) -> Non
 
 def test_a_stream_of_both_tracks_has_another_party() -> None:
     told = story(
-        [Happening(1.0, "<", "OtherPartyAudio", {"frames": 1}), Happening(3.0, "<", "CallEnded", {})]
+        [JournalEntry(1.0, "<", "OtherPartyAudio", {"frames": 1}), JournalEntry(3.0, "<", "CallEnded", {})]
     )
     assert told.other_party
     assert told.ended_s == 2.0
@@ -183,8 +183,8 @@ CONVERSATION: list[tuple[float, Word]] = [
     (0.0, OpenAssistant("CA1", PCMU_8K, {}, "first")),
     (0.0, CallerAudio(b"\x55" * 160, 0)),
     (0.25, READY),
-    (1.0, CallerSpoke()),
-    (2.0, CallerPaused("u1")),
+    (1.0, SpeechStarted()),
+    (2.0, SpeechStopped("u1")),
     (2.125, ToolCalled("c1", "book", '{"day":"Monday"}')),
     (2.125, RunTool("c1", "book", '{"day":"Monday"}')),
     (2.25, ToolCalled("c2", "hangs", "{}")),
@@ -218,7 +218,7 @@ CONVERSATION: list[tuple[float, Word]] = [
 
 
 @pytest.fixture
-def conversation(tmp_path: Path) -> Story:
+def conversation(tmp_path: Path) -> CallHistory:
     """As the journal tells it."""
     journal, accounting = Journal(tmp_path, datetime(2026, 11, 21, tzinfo=UTC)), Accounting()
     for now, word in CONVERSATION:
@@ -229,7 +229,7 @@ def conversation(tmp_path: Path) -> Story:
     return story(read_journal(path))
 
 
-def test_words_stand_where_they_were_spoken(conversation: Story) -> None:
+def test_words_stand_where_they_were_spoken(conversation: CallHistory) -> None:
     assert conversation.said == [
         Words(1.0, "A table, please."),
         Words(4.0, "42", typed=True),
@@ -241,35 +241,35 @@ def test_words_stand_where_they_were_spoken(conversation: Story) -> None:
     ]
 
 
-def test_a_wait_is_from_the_pause_until_the_reply_is_heard(conversation: Story) -> None:
+def test_a_wait_is_from_the_pause_until_the_reply_is_heard(conversation: CallHistory) -> None:
     assert conversation.waits == [Wait(2.0, 3.25, heard=True), Wait(4.0, 4.5, heard=False)]
 
 
 def test_an_entry_is_no_turn_where_the_assistant_does_not_take_it_for_one() -> None:
-    happenings = [
-        Happening(0.0, "<", "AssistantReady", {"keys_interrupt": False}),
-        Happening(1.0, "<", "CallerPaused", {}),
-        Happening(1.5, ">", "EnterDigits", {"digits": "4"}),
-        Happening(9.0, "=", "Ended", {"turns": [{"replied_ms": 500, "heard_ms": 1000}]}),
+    entries = [
+        JournalEntry(0.0, "<", "AssistantReady", {"keys_interrupt": False}),
+        JournalEntry(1.0, "<", "SpeechStopped", {}),
+        JournalEntry(1.5, ">", "EnterDigits", {"digits": "4"}),
+        JournalEntry(9.0, "=", "Ended", {"turns": [{"replied_ms": 500, "heard_ms": 1000}]}),
     ]
-    assert story(happenings).waits == [Wait(1.0, 2.0, heard=True)]
+    assert story(entries).waits == [Wait(1.0, 2.0, heard=True)]
 
 
 def test_a_journal_that_lacks_turns_tells_no_waits() -> None:
-    happenings = [
-        Happening(1.0, "<", "CallerPaused", {}),
-        Happening(2.0, "<", "CallerPaused", {}),
-        Happening(9.0, "=", "Ended", {"turns": [{"heard_ms": 1000}]}),
+    entries = [
+        JournalEntry(1.0, "<", "SpeechStopped", {}),
+        JournalEntry(2.0, "<", "SpeechStopped", {}),
+        JournalEntry(9.0, "=", "Ended", {"turns": [{"heard_ms": 1000}]}),
     ]
-    assert story(happenings).waits == []
-    assert story(happenings[:2]).waits == []
+    assert story(entries).waits == []
+    assert story(entries[:2]).waits == []
 
 
-def test_a_tool_runs_until_the_assistant_knows(conversation: Story) -> None:
+def test_a_tool_runs_until_the_assistant_knows(conversation: CallHistory) -> None:
     assert conversation.tools == [ToolRun("book", 2.125, 2.75), ToolRun("hangs", 2.25, None)]
 
 
-def test_who_has_the_call_is_noted(conversation: Story) -> None:
+def test_who_has_the_call_is_noted(conversation: CallHistory) -> None:
     assert conversation.notes == [
         (0.0, "call starts"),
         (5.0, "note: table 42"),
@@ -284,19 +284,19 @@ def test_who_has_the_call_is_noted(conversation: Story) -> None:
 
 def test_a_stream_that_came_back_is_noted() -> None:
     start = {"call": "v2:C1", "line": {"rate_hz": 8000}}
-    happenings = [
-        Happening(0.0, "<", "CallStarted", start),
-        Happening(2.0, "<", "LegLost", {"leg": "carrier", "code": 1006}),
-        Happening(3.0, "<", "CallStarted", start),
+    entries = [
+        JournalEntry(0.0, "<", "CallStarted", start),
+        JournalEntry(2.0, "<", "LegLost", {"leg": "carrier", "code": 1006}),
+        JournalEntry(3.0, "<", "CallStarted", start),
     ]
-    assert story(happenings).notes == [
+    assert story(entries).notes == [
         (0.0, "call starts"),
         (2.0, "carrier lost, code 1006"),
         (3.0, "the stream came back"),
     ]
 
 
-def test_the_summary_of_a_conversation(conversation: Story) -> None:
+def test_the_summary_of_a_conversation(conversation: CallHistory) -> None:
     assert conversation.summary() == (
         "Turns of the caller: 1. Keys: 0. Replies heard: 2. Barge-ins: 0. Tools: 2. "
         "Waits: median 1.2 s, longest 1.2 s."

@@ -20,9 +20,9 @@ from bridge.vocabulary.commands import (
 )
 from bridge.vocabulary.contracts import Account, Turn
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
     AssistantReady,
+    AssistantReportedError,
     CallerAudio,
     CallerSaid,
     CallStarted,
@@ -192,12 +192,12 @@ FLOODS: list[list[Word]] = [
     [ReplyAudio("a", b"\x55"), ReplyAudio("b", b"\x55")],  # a run each
     [ReplySaid("a", "x" * 500)],
     [ReplySaid("a", "x"), ReplyEnded("a")],
-    [CallerSaid("u", "x" * 500), AssistantComplained("x" * 500)],
+    [CallerSaid("u", "x" * 500), AssistantReportedError("x" * 500)],
 ]
 
 
 @pytest.mark.parametrize(
-    "flood", FLOODS, ids=["marks", "long ones", "items", "speeches", "words", "complaints"]
+    "flood", FLOODS, ids=["marks", "long ones", "items", "speeches", "words", "error_reports"]
 )
 @pytest.mark.parametrize("before", [True, False])
 def test_a_flood_is_counted_and_not_written_down(tmp_path: Path, flood: list[Word], before: bool) -> None:

@@ -19,15 +19,14 @@ from bridge.vocabulary.commands import (
     RunTool,
 )
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
     AssistantReady,
+    AssistantReportedError,
     CallerAudio,
-    CallerPaused,
     CallerSaid,
     CallStarted,
-    CarrierComplained,
-    ClosingAsked,
+    CarrierReportedError,
+    CloseRequested,
     Ignored,
     LegLost,
     LegName,
@@ -35,10 +34,11 @@ from bridge.vocabulary.events import (
     MessageRefused,
     NoteTaken,
     Opening,
-    PressAsked,
+    PressRequested,
     ReplySaid,
     Said,
     Speaker,
+    SpeechStopped,
     TokensUsed,
     ToolAnswered,
     ToolCalled,
@@ -83,16 +83,16 @@ TELLING: list[tuple[Word, dict[str, object]]] = [
     (MessageRefused(LegName.CARRIER, NUMBER), {"why": "***99"}),
     (Ignored(NUMBER), {"kind": "***99"}),
     (HangUp(1000, NUMBER), {"why": "***99"}),
-    (ClosingAsked(NUMBER), {"why": "***99"}),
-    (AssistantComplained(NUMBER), {"why": "***99"}),
-    (CarrierComplained("100004", NUMBER), {"why": "***99"}),
+    (CloseRequested(NUMBER), {"why": "***99"}),
+    (AssistantReportedError(NUMBER), {"why": "***99"}),
+    (CarrierReportedError("100004", NUMBER), {"why": "***99"}),
     (AssistantFailed(NUMBER), {"why": "***99"}),
     (ReplySaid("item_15550100199", f"Call {NUMBER}."), {"item": "item_15550100199", "text": "Call ***99."}),
     (CallerSaid("u", NUMBER), {"text": "***99"}),
     (NoteTaken(NUMBER), {"text": "***99"}),
     (CloseAssistant(NUMBER), {"why": "***99"}),
     (EnterDigits("15550100199"), {"digits": "15550100199"}),  # as its keys were pressed
-    (PressAsked("15550100199"), {"keys": "15550100199"}),
+    (PressRequested("15550100199"), {"keys": "15550100199"}),
     (PressKeys("15550100199"), {"keys": "15550100199"}),
     (ToolCalled("call_15550100199", "book", '{"phone":"+15550100199"}'), {"call": "call_15550100199", "arguments": '{"phone":"***99"}'}),
     (ToolAnswered("c1", '{"phone":15550100199}'), {"output": '{"phone":***99}'}),
@@ -107,12 +107,12 @@ ABRIDGED: list[tuple[Word, dict[str, object]]] = [
     ),
 ]  # fmt: skip
 PLAIN: list[Word] = [
-    CallerPaused(),
+    SpeechStopped(),
     AssistantReady(PCMU_8K, PCMU_8K, lasts_s=3600.0),
     TokensUsed({"input_audio": 15550100}),
 ]
 NAMES = {"call", "stream", "item", "name", "digit", "tool", "assistant", "digits"} | {
-    *("pressed_at", "terminator", "asked", "sealed"),
+    *("pressed_at", "terminator", "asked", "sensitive"),
 }
 """Texts that are given by a machine, for itself."""
 
@@ -128,13 +128,22 @@ def test_what_may_hold_a_number_is_told_without_it(word: Word, told: dict[str, o
 
 
 HIDING = [
-    *(ReplySaid("a", "It is 1234."), CallerSaid("u", "1234"), NoteTaken("1234"), AssistantComplained("1234")),
+    *(
+        ReplySaid("a", "It is 1234."),
+        CallerSaid("u", "1234"),
+        NoteTaken("1234"),
+        AssistantReportedError("1234"),
+    ),
     *(
         ToolCalled("c", "pay", '{"pin":"1234"}'),
         ToolAnswered("c", '{"paid":1234}'),
         RunTool("c", "pay", "1234"),
     ),
-    *(PressAsked("w1234"), PressKeys("w1234"), CallStarted(SID, "MZ", PCMU_8K, parameters={"1234": "1234"})),
+    *(
+        PressRequested("w1234"),
+        PressKeys("w1234"),
+        CallStarted(SID, "MZ", PCMU_8K, parameters={"1234": "1234"}),
+    ),
 ]
 
 

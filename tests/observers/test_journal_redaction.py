@@ -1,4 +1,4 @@
-"""Keys typed under a seal: not in the journal, nor what they amount to, whenever the seal comes."""
+"""Keys typed under a set_sensitive: not in the journal, nor what they amount to, whenever the set_sensitive comes."""
 
 import json
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ import pytest
 from bridge.observers.call_history import read_journal, story
 from bridge.observers.journal import Journal
 from bridge.observers.journal_redaction import MASK, MOST_KEPT_BYTES
-from bridge.vocabulary.commands import EnterDigits, OpenAssistant, RunTool, SealKeys, TypeDigit
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, RunTool, SetSensitive, TypeDigit
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import (
     CallerSaid,
     CallStarted,
     DigitPressed,
-    EntryAsked,
     EntryEnd,
+    EntryRequested,
     MarkReached,
     NoteTaken,
     ReplyEnded,
@@ -31,8 +31,8 @@ from telecodecs.format import PCMU_8K
 NOTHING = Account({}, {}, 0.0, 0.0, [])
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 ACCEPTED: list[Word] = [CallStarted("CA1", "MZ1", PCMU_8K), OpenAssistant("CA1", PCMU_8K)]
-ON, OFF = SealKeys(True), SealKeys(False)
-ASK = EntryAsked("c1", sensitive=True)
+ON, OFF = SetSensitive(True), SetSensitive(False)
+ASK = EntryRequested("c1", sensitive=True)
 
 
 def keys(digits: str) -> list[Word]:
@@ -66,9 +66,9 @@ def digits_in(lines: list[dict[str, object]]) -> list[object]:
 
 
 ROWS: list[tuple[str, list[Word], list[str]]] = [
-    ("nobody sealed them", [*ACCEPTED, *keys("12"), entry("12", "")], ["1", "1", "2", "2", "12"]),
+    ("nobody sensitive them", [*ACCEPTED, *keys("12"), entry("12", "")], ["1", "1", "2", "2", "12"]),
     (
-        "sealed, and open again",
+        "sensitive, and open again",
         [*ACCEPTED, ASK, ON, *pressed("123#"), entry("123"), OFF, *keys("9"), entry("9", "")],
         [*"••••", "•••", "9", "9", "9"],
     ),
@@ -103,7 +103,7 @@ ROWS: list[tuple[str, list[Word], list[str]]] = [
         ["•", "••••", "9"],
     ),
     (
-        "the seal is off before the entry is over",
+        "the set_sensitive is off before the entry is over",
         [*ACCEPTED, ASK, ON, *pressed("12"), OFF, *keys("3"), entry("123", ""), NoteTaken("123")],
         ["•", "•", "3", "3", "•••"],
     ),
@@ -120,7 +120,7 @@ def test_keys(tmp_path: Path, words: list[Word], told: list[str]) -> None:
     assert digits_in(journal_of(tmp_path, words)) == told
 
 
-def test_keys_are_in_the_file_until_their_seal_comes_and_then_not(tmp_path: Path) -> None:
+def test_keys_are_in_the_file_until_their_mask_comes_and_then_not(tmp_path: Path) -> None:
     journal = Journal(tmp_path, STARTED)
     for word in (*ACCEPTED, MarkReached("x"), *pressed("48"), NoteTaken("between")):
         journal.saw(word, 0.0)
@@ -130,13 +130,13 @@ def test_keys_are_in_the_file_until_their_seal_comes_and_then_not(tmp_path: Path
     journal.saw(ON, 0.1)
     told = [json.loads(line) for line in file.read_text().splitlines()]
     whats = ["CallStarted", "OpenAssistant", "MarkReached", "DigitPressed", "DigitPressed", "NoteTaken"]
-    assert [line["what"] for line in told] == [*whats, "MarkReached", "SealKeys"]
+    assert [line["what"] for line in told] == [*whats, "MarkReached", "SetSensitive"]
     assert digits_in(told) == [MASK, MASK]
     assert '"digit":"4"' not in file.read_text()
     journal.close(0.2, NOTHING)
 
 
-def test_a_key_long_before_the_seal_is_not_remembered_for_ever(tmp_path: Path) -> None:
+def test_a_key_long_before_the_mask_is_not_remembered_for_ever(tmp_path: Path) -> None:
     words = [*ACCEPTED, *keys("1"), *[NoteTaken("x" * 1_000)] * (MOST_KEPT_BYTES // 1_000 + 1), ON]
     journal = Journal(tmp_path, STARTED)
     for number, word in enumerate(words):
@@ -161,7 +161,7 @@ def test_digits_that_turn_up_later_are_the_name(tmp_path: Path, later: Word) -> 
     words = [*ACCEPTED, ASK, ON, *pressed("4111111111111111#"), entry("4111111111111111"), OFF, later]
     told = json.dumps(journal_of(tmp_path, words))
     assert "4111" not in told
-    assert ("entry-1" in told.split('"SealKeys"')[-1]) is not isinstance(later, RunTool)
+    assert ("entry-1" in told.split('"SetSensitive"')[-1]) is not isinstance(later, RunTool)
 
 
 def test_digits_that_come_in_pieces_are_the_name_too(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_digits_that_come_in_pieces_are_the_name_too(tmp_path: Path) -> None:
     assert "It is entry-1, right?" in file.read_text()
 
 
-def test_the_story_shows_what_the_journal_shows(tmp_path: Path) -> None:
+def test_the_history_shows_what_the_journal_shows(tmp_path: Path) -> None:
     journal_of(tmp_path, [*ACCEPTED, ASK, ON, *pressed("123#"), entry("123"), OFF])
     (file,) = tmp_path.glob("*.jsonl")
     told = story(read_journal(file))
@@ -182,7 +182,7 @@ def test_the_story_shows_what_the_journal_shows(tmp_path: Path) -> None:
     assert [words.text for words in told.said] == ["•••"]
 
 
-def test_the_story_shows_a_terminator_alone_and_nothing_where_nothing_was_typed(tmp_path: Path) -> None:
+def test_the_history_shows_a_terminator_alone_and_nothing_where_nothing_was_typed(tmp_path: Path) -> None:
     nothing = EnterDigits("", EntryEnd.QUIET, asked="c1")
     journal_of(tmp_path, [*ACCEPTED, EnterDigits("", EntryEnd.TERMINATOR, "#"), nothing])
     (file,) = tmp_path.glob("*.jsonl")

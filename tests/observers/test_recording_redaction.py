@@ -1,4 +1,4 @@
-"""The caller's side of a recording is silent where sealed keys may sound; the rest of it, and the other side, is not."""
+"""The caller's side of a recording is silent where sensitive keys may sound; the rest of it, and the other side, is not."""
 
 import io
 import wave
@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bridge.observers.recording import KEPT_MS, Recording
-from bridge.vocabulary.commands import EnterDigits, OpenAssistant, PlayAudio, SealKeys, TypeDigit
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, PlayAudio, SetSensitive, TypeDigit
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import CallerAudio, CallStarted, DigitPressed, EntryEnd, Word
 from telecodecs.codec import encoder
@@ -20,9 +20,9 @@ from telecodecs.format import L16_16K, PCMU_8K, AudioFormat, Encoding
 
 NOTHING = Account({}, {}, 0.0, 0.0, [])
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
-ON, OFF = SealKeys(True), SealKeys(False)
+ON, OFF = SetSensitive(True), SetSensitive(False)
 KEY = DigitPressed("4")
-ENTERED = EnterDigits("4", EntryEnd.TERMINATOR, "#", sealed="entry-1")
+ENTERED = EnterDigits("4", EntryEnd.TERMINATOR, "#", sensitive="entry-1")
 LENGTH_MS = 4_000
 
 Rows = Iterable[tuple[int, Word]]
@@ -65,9 +65,9 @@ SCENES: dict[str, tuple[Rows, list[tuple[float, float]]]] = {
     "one key": ([(500, ON), (1_000, KEY), (2_000, ENTERED), (2_000, OFF)], [(600, 1_160)]),
     "keys in a row": ([(0, ON), (1_000, KEY), (1_300, KEY), (3_000, ENTERED)], [(600, 1_460)]),
     "two apart": ([(0, ON), (1_000, KEY), (2_000, KEY)], [(600, 1_160), (1_600, 2_160)]),
-    "after the seal is off": ([(0, ON), (500, KEY), (1_000, OFF), (3_000, KEY)], [(100, 660)]),
+    "after the set_sensitive is off": ([(0, ON), (500, KEY), (1_000, OFF), (3_000, KEY)], [(100, 660)]),
     "the first key of all": ([(0, ON), (0, KEY)], [(0, 160)]),
-    "typed ahead, and sealed then": (
+    "typed ahead, and sensitive then": (
         [(1_000, KEY), (1_000, TypeDigit("4")), (1_500, KEY), (1_900, ON), (1_900, ENTERED), (1_900, OFF)],
         [(600, 1_150), (1_100, 1_650)],
     ),
@@ -77,7 +77,7 @@ SCENES: dict[str, tuple[Rows, list[tuple[float, float]]]] = {
         [(1_100, 1_650)],
     ),
     "heard as a tone, typed ahead": ([(1_000, TypeDigit("4")), (1_500, ON), (1_600, ENTERED)], [(600, 1_150)]),
-    "sealed before the call is accepted": ([(-1, ON), (1_000, KEY)], [(600, 1_160)]),
+    "sensitive before the call is accepted": ([(-1, ON), (1_000, KEY)], [(600, 1_160)]),
 }  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def joined(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("line", [PCMU_8K, L16_16K], ids=str)
-def test_silent_around_sealed_keys(tmp_path: Path, scene: str, line: AudioFormat) -> None:
+def test_silent_around_sensitive_keys(tmp_path: Path, scene: str, line: AudioFormat) -> None:
     rows, silent = SCENES[scene]
     left, right = recorded(tmp_path, rows, line)
     assert silent_ms(left, line) == joined(silent)
@@ -100,7 +100,7 @@ def test_silent_around_sealed_keys(tmp_path: Path, scene: str, line: AudioFormat
     assert right[0] != 0
 
 
-def test_a_seal_keeps_no_more_than_it_needs(tmp_path: Path) -> None:
+def test_a_mask_keeps_no_more_than_it_needs(tmp_path: Path) -> None:
     recording = Recording(tmp_path, STARTED)
     for word in (CallStarted("CA1", "MZ1", PCMU_8K), OpenAssistant("CA1", PCMU_8K), KEY):
         recording.saw(word, 0.0)

@@ -82,7 +82,7 @@ def size_of(picture: Path) -> tuple[int, int]:
 
 NO_SPEECH = '{"at":0,"until":4,"way":"<","what":"CallerAudio","frames":200,"bytes":32000}\n'
 TALK = (
-    CALL.replace("CallerPaused", 'CallerPaused","item":"u1').replace(
+    CALL.replace("SpeechStopped", 'SpeechStopped","item":"u1').replace(
         '"counts":{}', '"counts":{},"turns":[{"replied_ms":100,"heard_ms":250}]'
     )
     + """\

@@ -18,11 +18,11 @@ from bridge.vocabulary.contracts import Account, Turn
 from bridge.vocabulary.events import (
     AssistantReady,
     CallerAudio,
-    CallerPaused,
-    CallerSpoke,
     MarkReached,
     ReplyAudio,
     ReplyEnded,
+    SpeechStarted,
+    SpeechStopped,
     TokensUsed,
     ToolAnswered,
     ToolCalled,
@@ -46,8 +46,8 @@ def accounting(rows: Sequence[Row], ready: AssistantReady = READY) -> Accounting
 
 
 HEARD: list[Row] = [
-    (1.0, CallerSpoke()),
-    (2.0, CallerPaused("u1")),
+    (1.0, SpeechStarted()),
+    (2.0, SpeechStopped("u1")),
     (2.5, ReplyAudio("a", FIFTH)),
     (2.51, PlayAudio(FIFTH)),
     (2.51, SendMark("0.1")),
@@ -58,11 +58,11 @@ HEARD: list[Row] = [
     (2.95, MarkReached("0.2")),
 ]
 INTERRUPTED: list[Row] = [
-    (10.0, CallerPaused()),
+    (10.0, SpeechStopped()),
     (10.5, ReplyAudio("b", FIFTH)),
     (10.5, PlayAudio(FIFTH)),
     (10.5, SendMark("0.3")),
-    (10.6, CallerSpoke()),
+    (10.6, SpeechStarted()),
     (10.6, ClearPlayback(1000)),
     (10.65, MarkReached("0.3")),  # thrown away, not heard
 ]
@@ -76,7 +76,7 @@ TURNS: list[tuple[str, list[Row], list[Turn]]] = [
     ),
     (
         "cleared after it was heard",
-        [*HEARD, (3.0, CallerSpoke()), (3.0, ClearPlayback(100))],
+        [*HEARD, (3.0, SpeechStarted()), (3.0, ClearPlayback(100))],
         [Turn(500, 510, 750)],
     ),
     ("one after the other", [*HEARD, *INTERRUPTED], [Turn(500, 510, 750), Turn(500, 500, None)]),
@@ -84,24 +84,24 @@ TURNS: list[tuple[str, list[Row], list[Turn]]] = [
     ("replied to and never sent", HEARD[:3], [Turn(500, None, None)]),
     (
         "the caller goes on: only the last utterance is waited on",
-        [(1.0, CallerPaused()), (1.2, CallerSpoke()), *HEARD[1:]],
+        [(1.0, SpeechStopped()), (1.2, SpeechStarted()), *HEARD[1:]],
         [Turn(None, None, None), Turn(500, 510, 750)],
     ),
     (
         "the caller goes on and the assistant speaks meanwhile",
-        [(1.0, CallerPaused()), (1.2, CallerSpoke()), (1.4, ReplyAudio("a", FIFTH)), (1.4, PlayAudio(FIFTH))],
+        [(1.0, SpeechStopped()), (1.2, SpeechStarted()), (1.4, ReplyAudio("a", FIFTH)), (1.4, PlayAudio(FIFTH))],
         [Turn(None, None, None)],
     ),
     (
         "the caller hums, and is not meant to interrupt",
-        [*HEARD[:5], (2.6, CallerSpoke(interrupts=False)), (2.7, CallerPaused()), (2.75, MarkReached("0.1"))],
+        [*HEARD[:5], (2.6, SpeechStarted(interrupts=False)), (2.7, SpeechStopped()), (2.75, MarkReached("0.1"))],
         [Turn(500, 510, 750), Turn(None, None, None)],
     ),
     (
         "the tail of an earlier reply is no answer",
         [
             (1.0, ReplyAudio("greeting", FIFTH)),
-            (2.0, CallerPaused()),
+            (2.0, SpeechStopped()),
             (2.1, ReplyAudio("greeting", FIFTH)),
             (2.1, PlayAudio(FIFTH)),
             (2.1, SendMark("0.1")),
@@ -118,7 +118,7 @@ TURNS: list[tuple[str, list[Row], list[Turn]]] = [
     (
         "a tool is part of the wait",
         [
-            (1.0, CallerPaused()),
+            (1.0, SpeechStopped()),
             (1.3, ToolCalled("c1", "book", "{}")),
             (1.3, RunTool("c1", "book", "{}")),
             (3.0, ToolAnswered("c1", "done")),
@@ -141,7 +141,7 @@ TURNS: list[tuple[str, list[Row], list[Turn]]] = [
         "another assistant takes over, with the same names",
         [
             (1.0, ReplyAudio("reply-1", FIFTH)),
-            (2.0, CallerPaused()),
+            (2.0, SpeechStopped()),
             (4.0, AssistantReady(PCMU_8K, PCMU_8K)),
             (4.2, ReplyAudio("reply-1", FIFTH)),
         ],
@@ -158,7 +158,7 @@ def test_a_turn_is_timed_from_the_pause(rows: list[Row], turns: list[Turn]) -> N
 
 
 def test_an_entry_is_no_turn_where_the_assistant_does_not_take_it_for_one() -> None:
-    rows: list[Row] = [(1.0, CallerPaused()), (1.5, EnterDigits("4")), (2.0, ReplyAudio("a", FIFTH))]
+    rows: list[Row] = [(1.0, SpeechStopped()), (1.5, EnterDigits("4")), (2.0, ReplyAudio("a", FIFTH))]
     assert accounting(rows, AssistantReady(PCMU_8K, PCMU_8K)).account({}).turns == [Turn(1000, None, None)]
 
 

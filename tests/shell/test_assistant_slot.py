@@ -1,10 +1,10 @@
-"""The assistant's seat, told as a story: who was told what, and what the heart heard of it."""
+"""The assistant's slot, told as a story: who was told what, and what the core heard of it."""
 
 from collections.abc import Callable, Sequence
 
 import pytest
 
-from bridge.shell.assistant_slot import MemoryLeg, Seat
+from bridge.shell.assistant_slot import AssistantSlot, MemoryLeg
 from bridge.vocabulary.commands import (
     AppendAudio,
     AssistantCommand,
@@ -12,7 +12,7 @@ from bridge.vocabulary.commands import (
     EnterDigits,
     OpenAssistant,
     RunTool,
-    SeatSuccessor,
+    SwitchToStandby,
     TypeDigit,
 )
 from bridge.vocabulary.contracts import Answer, Connection, Lost, Message, Receive, Utterance
@@ -20,13 +20,13 @@ from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
-    CallerSpoke,
     Event,
     LegLost,
     LegName,
     MessageRefused,
     Opening,
     ReplyEnded,
+    SpeechStarted,
     ToolAnswered,
 )
 from telecodecs.format import PCMU_8K
@@ -34,12 +34,12 @@ from telecodecs.format import PCMU_8K
 READY = AssistantReady(PCMU_8K, PCMU_8K)
 SAYS: dict[Message, Sequence[Utterance]] = {
     "ready": [READY],
-    "spoke": [CallerSpoke(), Answer("cancel"), ReplyEnded("a")],
+    "spoke": [SpeechStarted(), Answer("cancel"), ReplyEnded("a")],
     "failed": [AssistantFailed("expired")],
 }
 
 
-class Sitter:
+class Attached:
     """An assistant, its leg and its tools in one; what it is told goes into the story."""
 
     def __init__(self, name: str, story: list[str], receive: Receive, lost: Lost) -> None:
@@ -49,7 +49,7 @@ class Sitter:
         self.name, self.receive, self.lost = name, receive, lost
         self.ran: RunTool
         self.answered: Callable[[str], None]
-        self._story = story
+        self._history = story
 
     def encode(self, command: AssistantCommand, now: float) -> Sequence[Message]:
         if self.breaks:
@@ -71,43 +71,43 @@ class Sitter:
         return [Answer(f"due at {now:g}")]
 
     def send(self, message: Message) -> None:
-        self._story.append(f"{self.name}: {message!s}")
+        self._history.append(f"{self.name}: {message!s}")
 
     def run(self, command: RunTool, answered: Callable[[str], None]) -> None:
         self.ran, self.answered = command, answered
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        if self._story[-1:] != [f"{self.name}: closed"]:  # leg and tools are closed together
-            self._story.append(f"{self.name}: closed")
+        if self._history[-1:] != [f"{self.name}: closed"]:  # leg and tools are closed together
+            self._history.append(f"{self.name}: closed")
 
 
 class Scene:
-    """A seat, everybody who ever sat there, and what the heart was told."""
+    """A slot, everybody who ever sat there, and what the core was told."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.story: list[str] = []
         self.heard: list[Event] = []
-        self.sitters: list[Sitter] = []
-        self.seat = Seat(self._connect, self.heard.append, lambda: None, lambda: self.now)
+        self.attached: list[Attached] = []
+        self.slot = AssistantSlot(self._connect, self.heard.append, lambda: None, lambda: self.now)
 
     def _connect(self, command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
         if command.assistant == "nobody":
             raise ZeroDivisionError("a bug")
-        sitter = Sitter(command.assistant, self.story, receive, lost)
-        self.sitters.append(sitter)
-        return Connection(sitter, sitter, sitter)
+        attached = Attached(command.assistant, self.story, receive, lost)
+        self.attached.append(attached)
+        return Connection(attached, attached, attached)
 
-    def open(self, name: str) -> Sitter | None:
-        self.seat.open(OpenAssistant("CA1", PCMU_8K, {}, name, Opening.FIRST), self.now)
-        return self.sitters[-1] if self.sitters else None
+    def open(self, name: str) -> Attached | None:
+        self.slot.open(OpenAssistant("CA1", PCMU_8K, {}, name, Opening.FIRST), self.now)
+        return self.attached[-1] if self.attached else None
 
     def told(self) -> list[str]:
         told, self.story[:] = self.story[:], []
         return told
 
 
-def seated() -> tuple[Scene, Sitter]:
+def seated() -> tuple[Scene, Attached]:
     scene = Scene()
     ann = scene.open("ann")
     assert ann is not None
@@ -118,7 +118,7 @@ def seated() -> tuple[Scene, Sitter]:
     return scene, ann
 
 
-def succeeded() -> tuple[Scene, Sitter, Sitter]:
+def succeeded() -> tuple[Scene, Attached, Attached]:
     scene, ann = seated()
     bob = scene.open("bob")
     assert bob is not None
@@ -129,7 +129,7 @@ def succeeded() -> tuple[Scene, Sitter, Sitter]:
 def test_what_it_says_is_heard_and_what_it_answers_is_sent_in_order() -> None:
     scene, ann = seated()
     ann.receive("spoke")
-    assert scene.heard == [CallerSpoke(), ReplyEnded("a")]
+    assert scene.heard == [SpeechStarted(), ReplyEnded("a")]
     assert scene.told() == ["ann: cancel"]
 
 
@@ -137,37 +137,37 @@ def test_a_malformed_message_costs_itself() -> None:
     scene, ann = seated()
     ann.receive("rubbish")
     assert scene.heard == [MessageRefused(LegName.ASSISTANT, "no word of ours")]
-    scene.seat.tell(TypeDigit("1"), 0.0)
+    scene.slot.tell(TypeDigit("1"), 0.0)
     assert scene.told() == ["ann: TypeDigit"]
 
 
-def test_a_successor_takes_the_seat_when_the_heart_says_so() -> None:
+def test_a_successor_takes_the_seat_when_the_core_says_so() -> None:
     scene, ann, bob = succeeded()
-    scene.seat.tell(TypeDigit("1"), 0.0)
+    scene.slot.tell(TypeDigit("1"), 0.0)
     bob.receive("spoke")  # nobody hears that yet, but its answers are its own
     assert scene.heard == []
     assert scene.told() == ["ann: TypeDigit", "bob: cancel"]
     bob.receive("ready")
-    assert scene.heard == [AssistantReady(PCMU_8K, PCMU_8K, is_successor=True)]
+    assert scene.heard == [AssistantReady(PCMU_8K, PCMU_8K, is_standby=True)]
     assert scene.told() == []
-    scene.seat.seat_successor(SeatSuccessor(), 0.0)
+    scene.slot.switch_to_standby(SwitchToStandby(), 0.0)
     assert scene.told() == ["ann: closed"]
     ann.receive("spoke")
     ann.lost(1000, "")
-    scene.seat.tell(TypeDigit("2"), 0.0)
+    scene.slot.tell(TypeDigit("2"), 0.0)
     assert scene.told() == ["bob: TypeDigit"]
     assert len(scene.heard) == 1
 
 
-def test_nobody_can_take_the_seat_who_is_not_there() -> None:
+def test_nobody_can_take_the_slot_who_is_not_there() -> None:
     scene, _ = seated()
-    scene.seat.seat_successor(SeatSuccessor(), 0.0)
-    scene.seat.tell(TypeDigit("1"), 0.0)
+    scene.slot.switch_to_standby(SwitchToStandby(), 0.0)
+    scene.slot.tell(TypeDigit("1"), 0.0)
     assert scene.told() == ["ann: TypeDigit"]
 
 
 @pytest.mark.parametrize("how", ["lost", "failed", "a bug"])
-def test_a_successor_that_comes_to_nothing_leaves_the_seat_as_it_is(how: str) -> None:
+def test_a_successor_that_comes_to_nothing_leaves_the_slot_as_it_is(how: str) -> None:
     scene, ann, bob = succeeded()
     if how == "lost":
         bob.lost(1006, "")
@@ -175,13 +175,13 @@ def test_a_successor_that_comes_to_nothing_leaves_the_seat_as_it_is(how: str) ->
         bob.receive(how)
     (lost,) = scene.heard
     assert isinstance(lost, LegLost)
-    assert lost.leg is LegName.SUCCESSOR
+    assert lost.leg is LegName.STANDBY
     assert scene.told() == ["bob: closed"]
     ann.receive("ready")
     assert scene.heard[1:] == [READY]
 
 
-def test_another_successor_replaces_the_one_that_waits() -> None:
+def test_another_standby_replaces_the_one_that_waits() -> None:
     scene, _, bob = succeeded()
     scene.open("cid")
     assert scene.told() == ["bob: closed", "cid: OpenAssistant"]
@@ -189,25 +189,25 @@ def test_another_successor_replaces_the_one_that_waits() -> None:
     assert scene.heard == []
 
 
-def test_after_a_loss_the_next_one_has_the_seat_at_once() -> None:
+def test_after_a_loss_the_next_one_has_the_slot_at_once() -> None:
     scene, ann, _ = succeeded()
     ann.lost(1006, "gone")
     assert scene.heard == [LegLost(LegName.ASSISTANT, 1006, "gone")]
     assert scene.told() == ["bob: closed", "ann: closed"]
     scene.open("cid")
     assert scene.told() == ["cid: OpenAssistant"]
-    scene.seat.tell(TypeDigit("1"), 0.0)
+    scene.slot.tell(TypeDigit("1"), 0.0)
     assert scene.told() == ["cid: TypeDigit"]
 
 
-def test_closing_frees_the_seat_and_sends_the_successor_home() -> None:
+def test_closing_frees_the_seat_and_sends_the_standby_home() -> None:
     scene, ann, bob = succeeded()
-    scene.seat.close(CloseAssistant(), 0.0)
+    scene.slot.close(CloseAssistant(), 0.0)
     assert scene.told() == ["ann: CloseAssistant", "ann: closed", "bob: closed"]
     ann.lost(1000, "")
     bob.lost(1000, "")
-    scene.seat.close(CloseAssistant(), 0.0)
-    scene.seat.tell(TypeDigit("1"), 0.0)
+    scene.slot.close(CloseAssistant(), 0.0)
+    scene.slot.tell(TypeDigit("1"), 0.0)
     assert scene.told() == []
     assert scene.heard == []
 
@@ -215,12 +215,12 @@ def test_closing_frees_the_seat_and_sends_the_successor_home() -> None:
 def test_a_bug_costs_the_assistant() -> None:
     scene, ann = seated()
     ann.breaks = True
-    scene.seat.tell(TypeDigit("1"), 0.0)
+    scene.slot.tell(TypeDigit("1"), 0.0)
     assert scene.told() == ["ann: closed"]
     assert scene.heard == [LegLost(LegName.ASSISTANT, 1011, "a fault in the assistant")]
 
 
-@pytest.mark.parametrize(("before", "leg"), [([], LegName.ASSISTANT), (["ann"], LegName.SUCCESSOR)])
+@pytest.mark.parametrize(("before", "leg"), [([], LegName.ASSISTANT), (["ann"], LegName.STANDBY)])
 def test_one_that_cannot_even_be_opened(before: list[str], leg: LegName) -> None:
     scene = Scene()
     for name in before:
@@ -232,38 +232,38 @@ def test_one_that_cannot_even_be_opened(before: list[str], leg: LegName) -> None
 def test_one_that_reads_too_slowly_hears_less() -> None:
     scene, ann = seated()
     ann.stalled = True
-    scene.seat.append(AppendAudio(b""), 0.0)
-    scene.seat.tell(TypeDigit("1"), 0.0)
+    scene.slot.append(AppendAudio(b""), 0.0)
+    scene.slot.tell(TypeDigit("1"), 0.0)
     ann.stalled = False
-    scene.seat.append(AppendAudio(b""), 0.0)
+    scene.slot.append(AppendAudio(b""), 0.0)
     assert scene.told() == ["ann: TypeDigit", "ann: AppendAudio"]
-    assert scene.seat.counts() == {"not_sent_to_assistant": 1}
+    assert scene.slot.counts() == {"not_sent_to_assistant": 1}
 
 
 def test_what_falls_due_is_asked_for_in_time() -> None:
     scene, ann, bob = succeeded()
-    assert scene.seat.deadline() is None
+    assert scene.slot.deadline() is None
     ann.due_at = 2.0
-    assert scene.seat.deadline() == 2.0
+    assert scene.slot.deadline() == 2.0
     bob.due_at = 1.0
-    assert scene.seat.deadline() == 1.0
+    assert scene.slot.deadline() == 1.0
     scene.now = 1.5
-    scene.seat.fall_due()
+    scene.slot.fall_due()
     assert scene.told() == ["bob: due at 1.5"]
-    assert scene.seat.deadline() == 2.0
+    assert scene.slot.deadline() == 2.0
 
 
-def test_a_tool_is_answered_through_the_heart() -> None:
+def test_a_tool_is_answered_through_the_core() -> None:
     scene, ann = seated()
-    scene.seat.run_tool(RunTool("c1", "slots", "{}"), 0.0)
+    scene.slot.run_tool(RunTool("c1", "slots", "{}"), 0.0)
     ann.answered("nine o'clock")
     assert scene.heard == [ToolAnswered("c1", "nine o'clock")]
 
 
-def test_a_sealed_entry_is_opened_for_tools_alone() -> None:
+def test_a_sensitive_entry_is_opened_for_tools_alone() -> None:
     scene, ann = seated()
-    scene.seat.enter(EnterDigits("4711", sealed="entry-1"), 0.0)
-    scene.seat.run_tool(RunTool("c1", "charge", '{"card":"entry-1"}'), 0.0)
+    scene.slot.enter(EnterDigits("4711", sensitive="entry-1"), 0.0)
+    scene.slot.run_tool(RunTool("c1", "charge", '{"card":"entry-1"}'), 0.0)
     assert ann.ran == RunTool("c1", "charge", '{"card":"4711"}')
     ann.answered("4711 was charged")
     assert scene.heard == [ToolAnswered("c1", "entry-1 was charged")]

@@ -19,10 +19,10 @@ from bridge.shell.server import Server
 from bridge.simulators.carriers.telnyx import injected_faults as telnyx_faults
 from bridge.simulators.carriers.telnyx.calls import State
 from bridge.simulators.carriers.telnyx.ordered import HANGS_UP, OrderedCalls
-from bridge.simulators.carriers.telnyx.server import FakeTelnyx
+from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 from bridge.simulators.carriers.twilio import injected_faults as twilio_faults
-from bridge.simulators.carriers.twilio.media import PretendTwilio
-from bridge.simulators.carriers.twilio.server import FakeTwilio
+from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
+from bridge.simulators.carriers.twilio.server import SimulatedTwilio
 from bridge.simulators.carriers.twilio.stream import Stream as TwilioStream
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.line import Line
@@ -51,7 +51,7 @@ class TwilioPhone:
         self._plan = plan
 
     async def __call__(self, stream: TwilioStream) -> bool:
-        carrier = PretendTwilio(
+        carrier = SimulatedTwilioStream(
             call_sid=stream.call_sid,
             account_sid=stream.account_sid,
             parameters=stream.order.parameters,
@@ -91,17 +91,17 @@ def serve(tmp_path: Path) -> Serve:
         async with Server(Settings.model_validate(plain | settings)).running() as server:
             url = f"http://127.0.0.1:{server.port}"
             yield House(plain | settings | {"public_url": url}, tmp_path)
-            await server.reception.idle()
+            await server.admission.idle()
 
     return run
 
 
-def telnyx(fake: FakeTelnyx, **more: Any) -> dict[str, Any]:
+def telnyx(fake: SimulatedTelnyx, **more: Any) -> dict[str, Any]:
     own = {"public_key": fake.public_key, "api_key": fake.api_key, "api_url": fake.url, "connection_id": "1"}
     return {"telnyx": own | more}
 
 
-def twilio(fake: FakeTwilio, **more: Any) -> dict[str, Any]:
+def twilio(fake: SimulatedTwilio, **more: Any) -> dict[str, Any]:
     own = {"account_sid": fake.account_sid, "auth_token": fake.auth_token, "api_url": fake.url}
     return {"twilio": own | more}
 
@@ -129,7 +129,7 @@ async def test_who_is_put_through_by_telnyx(
 ) -> None:
     phone = OrderedCalls(lambda _line: HANGS_UP_SOON)
     callee = telnyx_faults.Callee(answered_by=who)
-    async with asyncio.timeout(TIMEOUT_S), FakeTelnyx(phone, callee=callee).running() as fake:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(phone, callee=callee).running() as fake:
         async with serve(**telnyx(fake, **settings)) as house:
             name = await house.dial("telnyx", **options)
             await fake.over(fake.exchange.calls[name])
@@ -148,7 +148,7 @@ async def test_where_no_verdict_comes_nobody_is_left_on_a_silent_line(
     monkeypatch.setattr("bridge.carriers.telnyx.phone_calls.VERDICT_S", 0.05)
     phone = OrderedCalls(lambda _line: HANGS_UP_SOON)
     callee = telnyx_faults.Callee(verdict_after_s=TIMEOUT_S)
-    async with asyncio.timeout(TIMEOUT_S), FakeTelnyx(phone, callee=callee).running() as fake:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(phone, callee=callee).running() as fake:
         async with serve(**telnyx(fake, talk_to=talk_to)) as house:
             name = await house.dial("telnyx")
             await fake.over(fake.exchange.calls[name])
@@ -157,7 +157,7 @@ async def test_where_no_verdict_comes_nobody_is_left_on_a_silent_line(
 
 async def test_a_server_that_closes_before_the_verdict_hangs_up(serve: Serve) -> None:
     callee = telnyx_faults.Callee(verdict_after_s=TIMEOUT_S)
-    async with asyncio.timeout(TIMEOUT_S), FakeTelnyx(callee=callee).running() as fake:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(callee=callee).running() as fake:
         async with serve(**telnyx(fake)) as house:
             name = await house.dial("telnyx")
             await fake.told("call.answered")
@@ -166,7 +166,7 @@ async def test_a_server_that_closes_before_the_verdict_hangs_up(serve: Serve) ->
 
 async def test_the_one_who_is_named_talks(serve: Serve) -> None:
     phone = OrderedCalls(lambda _line: HANGS_UP_SOON)
-    async with asyncio.timeout(TIMEOUT_S), FakeTelnyx(phone).running() as fake:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(phone).running() as fake:
         async with serve(**telnyx(fake)) as house:
             name = await house.dial("telnyx", assistant="parrot")
             await fake.over(fake.exchange.calls[name])
@@ -176,7 +176,7 @@ async def test_the_one_who_is_named_talks(serve: Serve) -> None:
 @pytest.mark.parametrize("refuses", ["user_busy", "call_rejected", "not_found"])
 async def test_a_call_that_nobody_takes_leaves_nothing(refuses: Any, serve: Serve) -> None:
     callee = telnyx_faults.Callee(refuses=refuses)
-    async with asyncio.timeout(TIMEOUT_S), FakeTelnyx(callee=callee).running() as fake:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(callee=callee).running() as fake:
         async with serve(**telnyx(fake)) as house:
             name = await house.dial("telnyx")
             await fake.over(fake.exchange.calls[name])
@@ -187,7 +187,7 @@ async def test_a_call_that_nobody_takes_leaves_nothing(refuses: Any, serve: Serv
 async def test_a_dial_that_fails_at_first_rings_once_and_both_are_heard(serve: Serve) -> None:
     faults = telnyx_faults.Faults(server_errors=1, silent=1, commands=("dial",))
     phone = OrderedCalls(lambda _line: TALKS)
-    async with asyncio.timeout(TIMEOUT_S), FakeTelnyx(phone, faults=faults).running() as fake:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(phone, faults=faults).running() as fake:
         async with serve(**telnyx(fake)) as house:
             name = await house.dial("telnyx")
             await fake.over(fake.exchange.calls[name])
@@ -216,7 +216,7 @@ async def test_who_is_put_through_by_twilio(
 ) -> None:
     phone = TwilioPhone(HANGS_UP_SOON)
     callee = twilio_faults.Callee(answered_by=who)
-    async with asyncio.timeout(TIMEOUT_S), FakeTwilio(phone, callee=callee).running() as fake:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedTwilio(phone, callee=callee).running() as fake:
         async with serve(**twilio(fake, **settings)) as house:
             name = await house.dial("twilio", **options)
             await fake.over(fake.exchange.calls[name])
@@ -230,7 +230,7 @@ async def test_who_is_put_through_by_twilio(
 
 async def test_who_was_called_by_twilio_talks(serve: Serve) -> None:
     phone = TwilioPhone(TALKS)
-    async with asyncio.timeout(TIMEOUT_S), FakeTwilio(phone).running() as fake:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedTwilio(phone).running() as fake:
         async with serve(**twilio(fake)) as house:
             await fake.over(fake.exchange.calls[await house.dial("twilio")])
     (report,) = phone.reports
@@ -251,7 +251,7 @@ async def test_who_was_called_by_twilio_talks(serve: Serve) -> None:
 async def test_telnyx_s_refusal_has_telnyx_s_code(
     settings: dict[str, Any], options: dict[str, Any], status: int, code: str, serve: Serve
 ) -> None:
-    async with asyncio.timeout(TIMEOUT_S), FakeTelnyx().running() as fake:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx().running() as fake:
         async with serve(**telnyx(fake, **settings)) as house:
             with pytest.raises(CarrierRefused) as refused:
                 await house.dial("telnyx", **options)
@@ -269,7 +269,7 @@ async def test_telnyx_s_refusal_has_telnyx_s_code(
 async def test_twilio_s_refusal_has_twilio_s_code(
     settings: dict[str, Any], options: dict[str, Any], status: int, code: str, serve: Serve
 ) -> None:
-    async with asyncio.timeout(TIMEOUT_S), FakeTwilio().running() as fake:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedTwilio().running() as fake:
         async with serve(**twilio(fake, **settings)) as house:
             with pytest.raises(CarrierRefused) as refused:
                 await house.dial("twilio", **options)
@@ -277,7 +277,7 @@ async def test_twilio_s_refusal_has_twilio_s_code(
 
 
 async def test_nobody_of_that_name_rings_nowhere(serve: Serve) -> None:
-    async with FakeTelnyx().running() as fake, serve(**telnyx(fake)) as house:
+    async with SimulatedTelnyx().running() as fake, serve(**telnyx(fake)) as house:
         with pytest.raises(ConfigurationError, match="--assistant 'polly'"):
             await house.dial("telnyx", assistant="polly")
         assert fake.commands == []
@@ -353,7 +353,7 @@ async def test_the_call_s_name_is_printed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async with FakeTelnyx(callee=telnyx_faults.Callee(answers_after_s=None)).running() as fake:
+    async with SimulatedTelnyx(callee=telnyx_faults.Callee(answers_after_s=None)).running() as fake:
         lines = {**WHOLE, "telnyx.api_key": fake.api_key, "telnyx.api_url": fake.url}
         text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in lines.items())
         (here / "voicebridge.toml").write_text(

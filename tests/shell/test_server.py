@@ -92,7 +92,7 @@ async def test_an_echoed_call_comes_back_byte_for_byte() -> None:
             CallPlan(said, (Digit("5", 100),), linger_s=0.2),
             auth_token=AUTH_TOKEN,
         )
-        assert running.reception.calls == 0
+        assert running.admission.calls == 0
     assert report.ending is Ending.QUIET
     assert said in replied(report)
     assert not report.warnings
@@ -214,9 +214,9 @@ async def test_a_request_that_is_no_upgrade_does_not_spend_the_token() -> None:
         url = await media_url(running.port, "CA1")
         async with aiohttp.ClientSession() as http, http.get(url.replace("ws:", "http:")) as answer:
             assert answer.status == 426
-        assert running.reception.calls == 0
+        assert running.admission.calls == 0
         async with connect(url):
-            assert running.reception.calls == 1
+            assert running.admission.calls == 1
 
 
 REFUSED_SETTINGS = [
@@ -300,7 +300,7 @@ async def test_the_call_goes_on_after(rubbish: list[str | bytes], counted: str, 
                 pass
             await socket.send('{"event":"stop","streamSid":"MZ1"}')
             assert await closed(socket) == (1000, "the call ended")
-        assert running.reception.calls == 0
+        assert running.admission.calls == 0
     (journal,) = tmp_path.glob("*.jsonl")
     ended = json.loads(journal.read_text().splitlines()[-1])
     assert ended["counts"][counted] >= 1
@@ -329,7 +329,7 @@ async def test_the_call_ends_after(messages: list[str | bytes], code: int) -> No
             for message in messages:
                 await socket.send(message)
             assert (await closed(socket))[0] == code
-        assert running.reception.calls == 0
+        assert running.admission.calls == 0
 
 
 async def test_a_socket_that_dies_without_stop_leaves_nothing() -> None:
@@ -337,8 +337,8 @@ async def test_a_socket_that_dies_without_stop_leaves_nothing() -> None:
         url = f"ws://127.0.0.1:{running.port}/twilio/media"
         report = await place_call(url, CallPlan(noise(0.2), die_at_ms=100))
         assert report.ending is Ending.DIED
-        await running.reception.idle()
-        assert running.reception.calls == 0
+        await running.admission.idle()
+        assert running.admission.calls == 0
 
 
 async def test_closing_lets_the_last_words_be_heard() -> None:
@@ -347,9 +347,9 @@ async def test_closing_lets_the_last_words_be_heard() -> None:
             await socket.send(json.dumps(START))
             chime = [json.loads(await socket.recv()) for _ in range(8)]
             assert [message["event"] for message in chime] == ["media", "mark"] * 4
-            drained = asyncio.create_task(running.reception.drain())
+            drained = asyncio.create_task(running.admission.drain())
             await asyncio.sleep(0)
-            assert running.reception.calls == 1
+            assert running.admission.calls == 1
             for mark in chime[1::2]:
                 await socket.send(json.dumps({"event": "mark", "streamSid": "MZ1", "mark": mark["mark"]}))
             assert await closed(socket) == (1001, "the server is closing")
@@ -361,13 +361,13 @@ async def test_a_call_that_does_not_end_is_broken_off_when_the_time_to_close_is_
         socket = await connect(f"ws://127.0.0.1:{running.port}/twilio/media")
         await socket.send(json.dumps(START))
         await socket.recv()
-        await running.reception.drain()
+        await running.admission.drain()
         assert await closed(socket) == (1006, "")
 
 
 async def test_a_closing_server_takes_no_calls() -> None:
     async with server(OPEN).running() as running, aiohttp.ClientSession() as http:
-        await running.reception.drain()
+        await running.admission.drain()
         async with http.get(f"http://127.0.0.1:{running.port}/readyz") as answer:
             assert answer.status == 503
         async with http.get(f"http://127.0.0.1:{running.port}/healthz") as answer:

@@ -1,5 +1,5 @@
 """The shell of one call, told as a story: which leg got what, in which order. The legs and the assistant are plain
-objects that write down what happens to them; the heart is the real one.
+objects that write down what happens to them; the core is the real one.
 """
 
 import asyncio
@@ -41,10 +41,9 @@ from bridge.vocabulary.events import (
     AssistantReady,
     CallEnded,
     CallerAudio,
-    CallerSpoke,
     CallStarted,
     CarrierEvent,
-    ClosingAsked,
+    CloseRequested,
     DigitPressed,
     EntryEnd,
     LegLost,
@@ -53,6 +52,7 @@ from bridge.vocabulary.events import (
     MessageRefused,
     ReplyAudio,
     ReplyEnded,
+    SpeechStarted,
     TimePassed,
     Word,
 )
@@ -76,7 +76,7 @@ FROM_ASSISTANT: dict[Message, Sequence[AssistantEvent]] = {
     "ready": [AssistantReady(PCMU_8K, PCMU_8K)],
     "reply": [ReplyAudio("a", FIFTH)],
     "a word": [ReplyAudio("b", FRAME), ReplyEnded("b")],
-    "spoke": [CallerSpoke()],
+    "spoke": [SpeechStarted()],
 }
 
 
@@ -100,7 +100,7 @@ class NothingWaits:
         return ()
 
 
-class FakeCarrier(NothingWaits):
+class SimulatedCarrier(NothingWaits):
     """A dialect of one word a message."""
 
     reorder_ms = REORDER_MS
@@ -118,7 +118,7 @@ class FakeCarrier(NothingWaits):
         return {}
 
 
-class FakeAssistant(NothingWaits):
+class SimulatedAssistant(NothingWaits):
     """A remote one, with such a dialect too."""
 
     def encode(self, command: AssistantCommand, now: float) -> Sequence[Message]:
@@ -154,18 +154,18 @@ class FakeLeg:
     def __init__(self, name: LegName, story: list[str]) -> None:
         self.used = asyncio.Event()
         self._name = name
-        self._story = story
+        self._history = story
 
     def send(self, message: Message) -> None:
-        self._story.append(f"{self._name}: {message!s}")
+        self._history.append(f"{self._name}: {message!s}")
         self.used.set()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        self._story.append(f"{self._name}: closed {code} {reason}".rstrip())
+        self._history.append(f"{self._name}: closed {code} {reason}".rstrip())
         self.used.set()
 
 
-class FakeWitness:
+class FakeObserver:
     """Remembers what it saw."""
 
     sees = None
@@ -187,18 +187,18 @@ class Scene:
     def __init__(
         self, now: Callable[[], float], assistant: Assistant | None = None, limits: Limits | None = None
     ) -> None:
-        self._story: list[str] = []
-        self._assistant = assistant or FakeAssistant()
-        self.witnesses = [FakeWitness(), FakeWitness()]
+        self._history: list[str] = []
+        self._assistant = assistant or SimulatedAssistant()
+        self.observers = [FakeObserver(), FakeObserver()]
         self.ended: list[Session] = []
         self.over = asyncio.Event()
-        self.carrier_leg = FakeLeg(LegName.CARRIER, self._story)
-        self.assistant_leg = FakeLeg(LegName.ASSISTANT, self._story)
+        self.carrier_leg = FakeLeg(LegName.CARRIER, self._history)
+        self.assistant_leg = FakeLeg(LegName.ASSISTANT, self._history)
         self.assistant_said: Receive
         self.assistant_lost: Lost
         call = Call(now(), limits or Limits(), reorder_ms=REORDER_MS)
-        self.carrier = FakeCarrier()
-        self.session = Session(self.carrier, call, self._connect, self.witnesses, self._over)
+        self.carrier = SimulatedCarrier()
+        self.session = Session(self.carrier, call, self._connect, self.observers, self._over)
         self.session.attach(self.carrier_leg)
 
     def _connect(self, _: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
@@ -211,7 +211,7 @@ class Scene:
         self.over.set()
 
     def told(self) -> list[str]:
-        told, self._story[:] = self._story[:], []
+        told, self._history[:] = self._history[:], []
         return told
 
     def carrier_says(self, *messages: str) -> list[str]:
@@ -224,9 +224,9 @@ class Scene:
         return self.told()
 
     def is_over(self) -> bool:
-        """Over, and told so exactly once, with the same counts to every witness."""
+        """Over, and told so exactly once, with the same counts to every observer."""
         assert self.ended in ([], [self.session])
-        told = [witness.counts for witness in self.witnesses]
+        told = [observer.counts for observer in self.observers]
         assert told == [[told[0][0]] if self.ended else []] * len(told)
         return bool(self.ended)
 
@@ -276,25 +276,25 @@ async def test_a_whole_call(clock: Clock) -> None:
     assert call.is_over()
 
 
-async def test_witnesses_see_each_event_before_what_it_brought_about(clock: Clock) -> None:
+async def test_observers_see_each_event_before_what_it_brought_about(clock: Clock) -> None:
     call = talking(clock)
     call.carrier_says("digit", "stop")
     before = [CallStarted, OpenAssistant, AssistantReady]
-    for witness in call.witnesses:
-        assert [type(word) for word in witness.words[:3]] == before
-        assert witness.words[3:6] == [DigitPressed("4"), TypeDigit("4"), CallEnded()]
-        assert witness.words[6:] == [
+    for observer in call.observers:
+        assert [type(word) for word in observer.words[:3]] == before
+        assert observer.words[3:6] == [DigitPressed("4"), TypeDigit("4"), CallEnded()]
+        assert observer.words[6:] == [
             EnterDigits("4", EntryEnd.HANGUP),
             CloseAssistant(),
             HangUp(1000, "the call ended"),
         ]
-        assert witness.counts == [{"digits": 1}]
+        assert observer.counts == [{"digits": 1}]
 
 
 async def test_what_an_assistant_in_this_process_says_waits_for_the_end_of_the_round(clock: Clock) -> None:
     call = Scene(clock, Mirror())
     assert call.carrier_says("start") == ["carrier: PlayAudio 160", "carrier: SendMark 0.1"]
-    seen = call.witnesses[0].words
+    seen = call.observers[0].words
     assert [type(word) for word in seen[:3]] == [CallStarted, OpenAssistant, AssistantReady]
     assert [type(word) for word in seen[3:]] == [ReplyAudio, PlayAudio, ReplyEnded, SendMark]
     call.carrier_says("audio", "audio 40")
@@ -311,14 +311,14 @@ async def test_a_malformed_message_costs_itself_only(clock: Clock) -> None:
     call = talking(clock)
     assert call.carrier_says("rubbish") == []
     assert call.assistant_says("rubbish") == []
-    assert call.witnesses[0].words[-2:] == [
+    assert call.observers[0].words[-2:] == [
         MessageRefused(LegName.CARRIER, "no word of ours"),
         MessageRefused(LegName.ASSISTANT, "no word of ours"),
     ]
     assert call.carrier_says("audio") == ["assistant: AppendAudio 160"]
     assert call.assistant_says("reply")
     call.carrier_says("stop")
-    (counts,) = call.witnesses[0].counts
+    (counts,) = call.observers[0].counts
     assert counts["refused_from_carrier"] == counts["refused_from_assistant"] == 1
 
 
@@ -330,28 +330,28 @@ async def test_a_lost_carrier_is_the_end(
     call.session.carrier_lost(call.carrier, 1006, "the connection broke")
     assert call.told() == ["assistant: CloseAssistant", "assistant: closed 1000"]
     assert call.is_over()
-    assert call.witnesses[0].words[-2] == LegLost(LegName.CARRIER, 1006, "the connection broke")
+    assert call.observers[0].words[-2] == LegLost(LegName.CARRIER, 1006, "the connection broke")
     assert timers_left() == []
 
 
 async def test_what_comes_after_the_end_changes_nothing(clock: Clock) -> None:
     call = talking(clock)
     call.carrier_says("stop")
-    seen = list(call.witnesses[0].words)
+    seen = list(call.observers[0].words)
     assert call.carrier_says("audio", "rubbish", "start", "stop") == []
     assert call.assistant_says("reply") == []
     call.session.carrier_lost(call.carrier, 1000, "")
     call.assistant_lost(1000, "")
-    call.session.handle(ClosingAsked("the server is closing"))
+    call.session.handle(CloseRequested("the server is closing"))
     assert call.told() == []
     assert call.is_over()
-    assert call.witnesses[0].words == seen
+    assert call.observers[0].words == seen
 
 
 # The clock
 
 
-async def test_the_timer_wakes_the_heart_at_its_deadline(
+async def test_the_timer_wakes_the_core_at_its_deadline(
     timers_left: Callable[[], list[asyncio.TimerHandle]],
 ) -> None:
     began = time.monotonic()
@@ -360,7 +360,7 @@ async def test_the_timer_wakes_the_heart_at_its_deadline(
     async with asyncio.timeout(5):
         await call.over.wait()
     assert time.monotonic() - began >= 0.05
-    *woken, last = call.witnesses[0].words
+    *woken, last = call.observers[0].words
     assert set(woken) == {TimePassed()}  # on uvloop, whose clock stands during a round, it may be woken early
     assert last == HangUp(1008, "the carrier never said start")
     assert call.is_over()
@@ -385,7 +385,7 @@ async def test_a_deadline_that_goes_away_wakes_it_for_nothing(
     call.carrier_says("start")
     async with asyncio.timeout(5):
         await call.over.wait()
-    words = [type(word) for word in call.witnesses[0].words]
+    words = [type(word) for word in call.observers[0].words]
     assert list(dict.fromkeys(words)) == [CallStarted, OpenAssistant, TimePassed, CloseAssistant, HangUp]
     assert words.count(TimePassed) >= 2
     assert timers_left() == []

@@ -38,7 +38,7 @@ def journal(out: Path, what: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["what"] == what]
 
 
-def test_the_files_are_there_and_the_story_is_told(demo: tuple[Path, dict[str, Any]]) -> None:
+def test_the_files_are_there_and_the_history_is_told(demo: tuple[Path, dict[str, Any]]) -> None:
     out, told = demo
     names = ["caller-heard.wav", "trace.jsonl", "call.wav", "journal.jsonl", "timeline.png"]
     assert [Path(file).name for file in told["files"]] == names

@@ -60,7 +60,7 @@ REFUSES: list[tuple[tuple[Any, ...], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "complaint"), REFUSES)
-def test_refuses(fields: tuple[Any, ...], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+@pytest.mark.parametrize(("fields", "error_report"), REFUSES)
+def test_refuses(fields: tuple[Any, ...], error_report: str) -> None:
+    with pytest.raises(ValueError, match=error_report):
         AudioFormat(*fields)

@@ -33,7 +33,7 @@ def test_both_ways(rate_hz: int) -> None:
     heard, heard_hz = mp3_samples(mp3_file(sound, rate_hz))
     assert heard_hz == rate_hz
     assert heard.dtype == np.int16
-    assert len(heard) == len(sound), "a decoder that knows the header cuts off the delay"
+    assert len(heard) == len(sound), "a decoder that has_assistant the header cuts off the delay"
     assert np.corrcoef(sound, heard)[0, 1] > 0.99
     assert dbfs(heard) - dbfs(sound) == pytest.approx(-0.45, abs=0.1)
 

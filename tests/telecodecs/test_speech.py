@@ -219,7 +219,7 @@ REFUSES: list[tuple[dict[str, int], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "complaint"), REFUSES)
-def test_refuses(options: dict[str, int], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+@pytest.mark.parametrize(("options", "error_report"), REFUSES)
+def test_refuses(options: dict[str, int], error_report: str) -> None:
+    with pytest.raises(ValueError, match=error_report):
         SpeechDetector(**options)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from telecodecs.codec import encoder
 from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 from telecodecs.resample import resample
-from telecodecs.turns import Calmed, Paused, Spoke, Stirred, Turn, TurnDetector
+from telecodecs.turns import Turn, TurnDetector, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 SPOKEN = json.loads((FIXTURES / "spoken.json").read_text())
@@ -93,8 +93,8 @@ def test_a_turn_in_any_format(format: AudioFormat) -> None:
     detector = TurnDetector(format)
     began, ended = detector.feed(audio)
     assert not detector.speaking
-    assert isinstance(began, Spoke)
-    assert isinstance(ended, Paused)
+    assert isinstance(began, TurnStarted)
+    assert isinstance(ended, TurnEnded)
     assert began.at_ms == pytest.approx(sentence["start_ms"], abs=40)
     assert ended.at_ms == pytest.approx(sentence["end_ms"], abs=100)
 
@@ -128,9 +128,9 @@ def test_interruptions_are_noticed_at_once_and_their_ends_too() -> None:
             sound = noise[(begin := chance.integers(len(noise) - length)) : begin + length].copy()
             sound[start : start + len(speech)] += speech
             told = heard(coded(sound))
-            noticed_ms += [at_ms - start / 8 for at_ms, turn in told if isinstance(turn, Spoke)][:1]
+            noticed_ms += [at_ms - start / 8 for at_ms, turn in told if isinstance(turn, TurnStarted)][:1]
             ended_ms += [at_ms - (start + len(speech)) / 8 for at_ms, _ in told[-1:]]
-            assert kinds(told[:2]) == [Spoke, Paused]
+            assert kinds(told[:2]) == [TurnStarted, TurnEnded]
     assert len(noticed_ms) == len(LINES) * len(INTERRUPTIONS) > 200
     assert sum(at_ms < 0 for at_ms in noticed_ms) <= 1, "a noise's first peaks may surprise, seldom"
     assert np.mean(np.array(noticed_ms) <= WITHIN_MS) >= 0.98
@@ -149,19 +149,19 @@ def test_the_end_is_found_in_a_full_waiting_room() -> None:
     assert spoke.at_ms == pytest.approx(sentence["start_ms"], abs=100)
     assert paused_ms == pytest.approx(sentence["end_ms"] + 700, abs=300)
     assert paused.at_ms == pytest.approx(sentence["end_ms"], abs=300)
-    assert (type(spoke), type(paused)) == (Spoke, Paused)
+    assert (type(spoke), type(paused)) == (TurnStarted, TurnEnded)
 
 
 def test_noise_that_sets_in_is_found_out() -> None:
     room = at_level(babble(20), -30)
     told = heard(coded(np.concatenate([hush(3000), room])))
-    assert kinds(told) == [Spoke, Paused]
+    assert kinds(told) == [TurnStarted, TurnEnded]
     assert told[1][0] < 3000 + 5000
     speech = INTERRUPTIONS[0]
     room[12 * 8000 : 12 * 8000 + len(speech)] += speech
     *_, (spoke_ms, spoke), (_, paused) = heard(coded(np.concatenate([hush(3000), room])))
     assert spoke_ms < 15_000 + WITHIN_MS
-    assert (type(spoke), type(paused)) == (Spoke, Paused)
+    assert (type(spoke), type(paused)) == (TurnStarted, TurnEnded)
 
 
 @pytest.mark.parametrize("sets_in_ms", [0, 5000])
@@ -174,7 +174,7 @@ def test_who_goes_on_while_a_noise_sets_in_is_heard_to_the_end(
     room[: sets_in_ms * 8] = 0
     room[: len(words)] += words
     told = heard(coded(np.concatenate([hush(3000), room])))
-    assert kinds(told[:2]) == [Spoke, Paused]
+    assert kinds(told[:2]) == [TurnStarted, TurnEnded]
     assert told[1][1].at_ms == pytest.approx(3000 + len(words) / 8, abs=300)
 
 
@@ -182,14 +182,14 @@ def test_who_goes_on_while_a_noise_sets_in_is_heard_to_the_end(
 def test_a_lines_direct_current_is_no_sound(direct_current: int) -> None:
     sound = np.concatenate([INTERRUPTIONS[0], hush(2000), INTERRUPTIONS[0] * 0.3, hush(2000)])
     told = heard(coded(sound + direct_current))
-    assert kinds(told) == [Spoke, Paused, Spoke, Paused]
+    assert kinds(told) == [TurnStarted, TurnEnded, TurnStarted, TurnEnded]
     at_ms = [turn.at_ms for _, turn in heard(coded(sound))]
     assert [turn.at_ms for _, turn in told] == pytest.approx(at_ms, abs=40)
 
 
 def test_a_noise_that_stops_is_forgotten() -> None:
     sound = np.concatenate([at_level(babble(5), -20), hush(6000), INTERRUPTIONS[0] * 0.1, hush(1500)])
-    assert kinds(heard(coded(sound))) == [Spoke, Paused]
+    assert kinds(heard(coded(sound))) == [TurnStarted, TurnEnded]
 
 
 def test_long_speech_does_not_raise_the_gate_over_itself() -> None:
@@ -197,7 +197,7 @@ def test_long_speech_does_not_raise_the_gate_over_itself() -> None:
     sound = at_level(babble(28), -35)
     sound[3 * 8000 : 3 * 8000 + len(sentences)] += sentences
     told = heard(coded(sound))
-    assert kinds(told) == [Spoke, Paused]
+    assert kinds(told) == [TurnStarted, TurnEnded]
     assert told[1][0] == pytest.approx(3000 + len(sentences) / 8 + 700, abs=300)
 
 
@@ -207,7 +207,7 @@ def test_a_click_in_the_noise_is_none_and_deafens_nobody() -> None:
         sound[at_ms * 8 : at_ms * 8 + 40] += 20_000
     sound[5 * 8000 : 5 * 8000 + len(INTERRUPTIONS[0])] += INTERRUPTIONS[0]
     told = heard(coded(sound))
-    assert kinds(told) == [Spoke, Paused]
+    assert kinds(told) == [TurnStarted, TurnEnded]
     assert 5000 < told[0][0] <= 5000 + WITHIN_MS
 
 
@@ -216,7 +216,7 @@ def test_who_speaks_at_once_in_noise_is_heard_all_the_same() -> None:
     sound = at_level(pink(6), -32)
     sound[: len(INTERRUPTIONS[0])] += INTERRUPTIONS[0]
     told = heard(coded(sound))
-    assert kinds(told) == [Spoke, Paused]
+    assert kinds(told) == [TurnStarted, TurnEnded]
     assert told[0][0] <= 800
     assert told[0][1].at_ms < WITHIN_MS
 
@@ -226,11 +226,11 @@ def test_who_speaks_at_once_in_noise_is_heard_all_the_same() -> None:
 WEIGHED: list[tuple[int, int, list[tuple[int, type[Turn]]]]] = [
     # the burst in ms, confirm_ms, what is noticed and when, in ms from its beginning
     (60, 300, []),
-    (150, 300, [(100, Stirred), (400, Calmed)]),
-    (250, 300, [(100, Stirred), (400, Calmed)]),
-    (250, 1000, [(100, Stirred), (500, Calmed)]),  # 200 ms of quiet tell enough
-    (900, 300, [(100, Stirred), (400, Spoke), (1640, Paused)]),
-    (900, 0, [(100, Spoke), (1640, Paused)]),
+    (150, 300, [(100, TurnSuspected), (400, TurnDismissed)]),
+    (250, 300, [(100, TurnSuspected), (400, TurnDismissed)]),
+    (250, 1000, [(100, TurnSuspected), (500, TurnDismissed)]),  # 200 ms of quiet tell enough
+    (900, 300, [(100, TurnSuspected), (400, TurnStarted), (1640, TurnEnded)]),
+    (900, 0, [(100, TurnStarted), (1640, TurnEnded)]),
 ]
 
 
@@ -240,7 +240,7 @@ def test_speech_is_confirmed(burst_ms: int, confirm_ms: int, expected: list[tupl
     told = heard(coded(sound), TurnDetector(PCMU_8K, confirm_ms=confirm_ms))
     assert kinds(told) == [kind for _, kind in expected]
     assert [at_ms - 1000 for at_ms, _ in told] == pytest.approx([at_ms for at_ms, _ in expected], abs=60)
-    assert {turn.at_ms for _, turn in told if not isinstance(turn, Paused)} <= {1000}
+    assert {turn.at_ms for _, turn in told if not isinstance(turn, TurnEnded)} <= {1000}
 
 
 def test_nobody_speaks_before_it_is_confirmed() -> None:
@@ -254,16 +254,20 @@ def test_nobody_speaks_before_it_is_confirmed() -> None:
 
 def test_a_hesitation_shorter_than_that_is_no_end_while_it_is_weighed() -> None:
     sound = np.concatenate([hush(500), burst(200), hush(120), burst(900), hush(1000)])
-    assert kinds(heard(coded(sound), TurnDetector(PCMU_8K, confirm_ms=500))) == [Stirred, Spoke, Paused]
+    assert kinds(heard(coded(sound), TurnDetector(PCMU_8K, confirm_ms=500))) == [
+        TurnSuspected,
+        TurnStarted,
+        TurnEnded,
+    ]
 
 
-def test_silence_shorter_than_the_confirmation_calms() -> None:
+def test_silence_shorter_than_the_confirmation_dismisses() -> None:
     sound = np.concatenate([hush(500), burst(200), hush(1000)])
     detector = TurnDetector(PCMU_8K, confirm_ms=1000, silence_ms=100)
-    assert kinds(heard(coded(sound), detector)) == [Stirred, Calmed]
+    assert kinds(heard(coded(sound), detector)) == [TurnSuspected, TurnDismissed]
 
 
-LETTERS = {Stirred: "s", Calmed: "c", Spoke: "S", Paused: "P"}
+LETTERS = {TurnSuspected: "s", TurnDismissed: "c", TurnStarted: "S", TurnEnded: "P"}
 STRETCHES = st.lists(
     st.tuples(st.sampled_from(["hush", "burst", "speech", "room"]), st.integers(20, 900)), max_size=8
 )
@@ -290,7 +294,7 @@ def test_the_grammar_holds_and_any_cut_notices_the_same(
     told = detector.feed(audio)
     grammar = r"(s(c|SP))*(s|sS)?" if confirm_ms else r"(SP)*S?"
     assert re.fullmatch(grammar, "".join(LETTERS[type(turn)] for turn in told))
-    assert detector.speaking == (told != [] and isinstance(told[-1], Spoke))
+    assert detector.speaking == (told != [] and isinstance(told[-1], TurnStarted))
     pieces = (
         audio[begin:end] for begin, end in pairwise([0, *sorted(min(cut, len(audio)) for cut in cuts), None])
     )
@@ -302,7 +306,7 @@ def test_reset_is_as_new() -> None:
     audio = coded(np.concatenate([at_level(babble(4), -30), hush(500), burst(300)]), L16_24K)
     detector = TurnDetector(L16_24K, confirm_ms=300)
     first = detector.feed(audio)
-    assert isinstance(first[-1], Stirred)
+    assert isinstance(first[-1], TurnSuspected)
     detector.reset()
     assert not detector.speaking
     assert detector.feed(audio) == first
@@ -317,7 +321,7 @@ REFUSES: list[tuple[AudioFormat, dict[str, int], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("hears", "options", "complaint"), REFUSES)
-def test_refuses(hears: AudioFormat, options: dict[str, int], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+@pytest.mark.parametrize(("hears", "options", "error_report"), REFUSES)
+def test_refuses(hears: AudioFormat, options: dict[str, int], error_report: str) -> None:
+    with pytest.raises(ValueError, match=error_report):
         TurnDetector(hears, **options)

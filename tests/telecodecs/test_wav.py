@@ -86,9 +86,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("file", "complaint"), REFUSED)
-def test_refuses(file: bytes, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+@pytest.mark.parametrize(("file", "error_report"), REFUSED)
+def test_refuses(file: bytes, error_report: str) -> None:
+    with pytest.raises(ValueError, match=error_report):
         wav_decode(file)
 
 

@@ -73,7 +73,7 @@ def exhausted() -> object:
     return next(iter(()))
 
 
-def leaving() -> object:
+def hanging_up() -> object:
     sys.exit(3)
 
 
@@ -93,7 +93,7 @@ FAILURES: list[tuple[Users, str]] = [
     (missing_key, "KeyError"),
     (missing_key_at_the_loop, "KeyError"),
     (exhausted, "RuntimeError"),
-    (leaving, "SystemExit"),
+    (hanging_up, "SystemExit"),
     (leaving_at_the_loop, "SystemExit"),
     (unsayable, "PydanticSerializationError"),
 ]

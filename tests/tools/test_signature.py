@@ -30,7 +30,7 @@ class Patient(BaseModel):
 
 
 class Opaque:
-    """Nothing that JSON knows."""
+    """Nothing that JSON has_assistant."""
 
 
 def plain(day: str, hours: float, count: int, urgent: bool) -> None: ...

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec import DecodeError, json
 
-from bridge.vocabulary.events import EntryAsked
+from bridge.vocabulary.events import EntryRequested
 
 KEYS = "0123456789*#ABCD"
 PAUSES = "wW"
@@ -28,7 +28,7 @@ class Collected(NamedTuple):
     """An entry that is wanted. `prompt`: what the caller is to be told first, or nothing."""
 
     prompt: str
-    asked: EntryAsked
+    asked: EntryRequested
 
 
 def nothing_in(arguments: str) -> None:
@@ -56,7 +56,7 @@ def entry_in(call: str, arguments: str) -> Collected:
         raise _wrong("prompt", prompt, "the words that the caller should hear first")
     if not isinstance(sensitive, bool):
         raise _wrong("sensitive", sensitive, "true or false")
-    asked = EntryAsked(call, _length(found), _terminators(found), _timeout_s(found), sensitive)
+    asked = EntryRequested(call, _length(found), _terminators(found), _timeout_s(found), sensitive)
     return Collected(prompt.strip(), asked)
 
 

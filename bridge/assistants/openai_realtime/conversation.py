@@ -1,7 +1,7 @@
 """The conversation in one session: whose turn it is, which responses to ask for, which to cut, when to leave.
 
 The server answers the caller by itself where its turn detection does; everything else that wants a response goes
-through the gate. What comes of an event is what the heart should know and what the server should be told (`Answer`),
+through the gate. What comes of an event is what the core should know and what the server should be told (`Answer`),
 in order; `advance` is called after each. No clock: `now` is seconds.
 """
 
@@ -10,30 +10,30 @@ from math import inf
 
 from bridge.assistants.openai_realtime import keypad, usage, wire
 from bridge.assistants.openai_realtime.calls import Calls
-from bridge.assistants.openai_realtime.complaints import Meaning, active_response, meaning, name, told
+from bridge.assistants.openai_realtime.error_reports import Meaning, active_response, meaning, name, told
 from bridge.assistants.openai_realtime.functions import Functions
 from bridge.assistants.openai_realtime.gate import Purpose, Request, ResponseGate
-from bridge.assistants.openai_realtime.leaving import Leaving, Step
+from bridge.assistants.openai_realtime.hang_up_sequence import HangUpSequence, Step
 from bridge.assistants.openai_realtime.model_clock import ModelClock
-from bridge.assistants.openai_realtime.patience import Patience
 from bridge.assistants.openai_realtime.replies import Replies
-from bridge.assistants.openai_realtime.sayings import Sayings
+from bridge.assistants.openai_realtime.reply_timeout import ReplyTimeout
+from bridge.assistants.openai_realtime.scripted_responses import ScriptedResponses
 from bridge.assistants.openai_realtime.server_events import AudioDelta, ErrorBody, Item, ResponseBody
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.vocabulary.commands import EnterDigits
 from bridge.vocabulary.contracts import Answer, Utterance
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
-    AssistantLeaving,
-    CallerPaused,
-    CallerSpoke,
-    ClosingAsked,
+    AssistantHangingUp,
+    AssistantReportedError,
+    CloseRequested,
     EntryEnd,
     Ignored,
     ReplyAudio,
     Said,
     Speaker,
+    SpeechStarted,
+    SpeechStopped,
     TokensUsed,
 )
 
@@ -46,9 +46,11 @@ _NOTHING_DUE = (None, None, None, None)
 class Conversation:
     """One session's. `new_id`: the next name for an item or an event of ours."""
 
-    def __init__(self, settings: RealtimeSettings, sayings: Sayings, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, settings: RealtimeSettings, scripted: ScriptedResponses, new_id: Callable[[], str]
+    ) -> None:
         self._settings = settings
-        self._sayings = sayings
+        self._scripted = scripted
         self._new_id = new_id
         vad = settings.turn_detection
         self._server_hears = vad.type != "none"
@@ -57,13 +59,13 @@ class Conversation:
         self.gate = ResponseGate(new_id)
         self.replies = Replies(new_id)
         self._calls = Calls(settings.filler.after_s)
-        self._patience = Patience(settings.reply_s)
+        self._reply_timeout = ReplyTimeout(settings.reply_s)
         self._speaking = False  # the caller
         self._speaking_until: float | None = None  # at the latest
         self._spoken_into: set[str] = set()  # responses from before the caller's turn: no answer to it
         self._cancels: dict[str, str] = {}  # our event's id, the response that it cancels
-        self._leaving = Leaving()
-        self._functions = Functions(self._calls, self._leaving, new_id)
+        self._hang_up_sequence = HangUpSequence()
+        self._functions = Functions(self._calls, self._hang_up_sequence, new_id)
         self.clock = ModelClock()
         self.over = False
         """It failed or was left; nothing more is asked for."""
@@ -76,11 +78,11 @@ class Conversation:
         `at_ms`, here and below: by the server's clock; what is told of it is the caller's own audio.
         """
         self._speaking = True
-        self._patience.stop()
+        self._reply_timeout.stop()
         self.gate.hold(inf)
         cancels = self._interrupt(server_cancels=server_cancels) if interrupts else []
         self._spoken_into = self.gate.open.keys() - self.replies.dropped
-        return [*cancels, CallerSpoke(interrupts, self._own_ms(at_ms))]
+        return [*cancels, SpeechStarted(interrupts, self._own_ms(at_ms))]
 
     @property
     def caller_speaks(self) -> bool:
@@ -99,13 +101,13 @@ class Conversation:
         """The turn is over; its response should follow, but is not waited for without end."""
         self._stopped_speaking()
         self.gate.hold(now + self._settings.reply_s)
-        self._patience.start(now)
-        return [CallerPaused(item_id, self._own_ms(at_ms))]
+        self._reply_timeout.start(now)
+        return [SpeechStopped(item_id, self._own_ms(at_ms))]
 
     def committed(self, now: float) -> None:
         """The turn is in the conversation."""
         if self._server_answers:
-            self._patience.start(now)
+            self._reply_timeout.start(now)
         elif self._server_hears:
             self.want_reply()
 
@@ -113,7 +115,7 @@ class Conversation:
         """As our own turn detection has it: the turn is made an item, and answered."""
         self._stopped_speaking()
         self.want_reply()
-        return [CallerPaused(at_ms=self._own_ms(at_ms)), Answer(wire.commit())]
+        return [SpeechStopped(at_ms=self._own_ms(at_ms)), Answer(wire.commit())]
 
     def _stopped_speaking(self) -> None:
         self._speaking, self._speaking_until = False, None
@@ -136,8 +138,10 @@ class Conversation:
             active = {name for name in active if name in made and made[name].is_aside}
         self.replies.drop(made.keys() | self.replies.unheard)
         self.gate.interrupt()
-        self._patience.stop()
-        stays: list[Utterance] = [AssistantLeaving(intended=False)] if self._leaving.call_off() else []
+        self._reply_timeout.stop()
+        stays: list[Utterance] = (
+            [AssistantHangingUp(intended=False)] if self._hang_up_sequence.call_off() else []
+        )
         return [*stays, *(self._cancel(response_id) for response_id in sorted(active) if response_id)]
 
     def _cancel(self, response_id: str) -> Answer:
@@ -190,9 +194,9 @@ class Conversation:
     def _came(self, response_id: str, now: float) -> None:
         """A sign of a reply; while its response is open, more should come."""
         if response_id in self.gate.open:
-            self._patience.go_on(now)
+            self._reply_timeout.go_on(now)
         else:
-            self._patience.stop()
+            self._reply_timeout.stop()
 
     def function_call(self, response_id: str, item: Item, now: float, *, complete: bool) -> list[Utterance]:
         """What an event tells of a function call. `complete`: its arguments are all there."""
@@ -209,7 +213,7 @@ class Conversation:
     def response_created(self, response: ResponseBody, now: float) -> list[Utterance]:
         """A response is being made, by us or by the server."""
         wanted = self.gate.created(response.id, response.client_event_id)
-        self._patience.go_on(now)
+        self._reply_timeout.go_on(now)
         if self.gate.open[response.id].is_aside:
             self.replies.set_aside(response.id)
         elif self._speaking:
@@ -230,14 +234,14 @@ class Conversation:
         prompt = self._functions.take_prompt(said) if called else ""
         if response.id in self.replies.dropped:
             return came
-        self._patience.stop()
+        self._reply_timeout.stop()
         if response.id in self._spoken_into and not self._speaking:
-            self._patience.start(now)
+            self._reply_timeout.start(now)
         is_ours_to_judge = request is not None and not request.is_aside
         is_silent = is_ours_to_judge and not called and not self._spoke(response.id)
         came += self._step(request or Request(), response, now, is_silent=is_silent)
-        if prompt and not (self._speaking or self._leaving.intended):
-            self.gate.ask(self._sayings.prompt(prompt))
+        if prompt and not (self._speaking or self._hang_up_sequence.intended):
+            self.gate.ask(self._scripted.prompt(prompt))
         return came
 
     def _spoke(self, response_id: str) -> bool:
@@ -255,17 +259,17 @@ class Conversation:
         """What the end of a response leads to."""
         failed = response.status == "failed"
         is_farewell = request.purpose is Purpose.FAREWELL and not failed
-        spoke = self._leaving.intended and self._spoke(response.id)
-        step = self._leaving.response_done(response.id, spoke=spoke, is_farewell=is_farewell)
+        spoke = self._hang_up_sequence.intended and self._spoke(response.id)
+        step = self._hang_up_sequence.response_done(response.id, spoke=spoke, is_farewell=is_farewell)
         if step is Step.SAY_GOODBYE:
-            self.gate.ask(self._sayings.farewell(self._settings.goodbye))
+            self.gate.ask(self._scripted.farewell(self._settings.goodbye))
         elif step is Step.STAY and failed:
             return self._failed(request, response.error, now)
         why = f"a reply is incomplete: {response.reason or 'no reason given'}"
         is_cut = response.status == "incomplete"
         if is_silent and step is Step.STAY and response.status != "cancelled" and not self._speaking:
             return self._once_more(request, why if is_cut else "a reply without a sound", now)
-        return [AssistantComplained(why)] if is_cut else []
+        return [AssistantReportedError(why)] if is_cut else []
 
     def _last_of(self, response: ResponseBody, now: float) -> list[Utterance]:
         """What a response brings at its end: calls not told before, ends of items, its price."""
@@ -285,7 +289,7 @@ class Conversation:
         return self._once_more(request, why, now)
 
     def _once_more(self, request: Request, why: str, now: float) -> list[Utterance]:
-        return [AssistantComplained(why)] if self.gate.retry(request, now) else self.fail(why)
+        return [AssistantReportedError(why)] if self.gate.retry(request, now) else self.fail(why)
 
     # The end
 
@@ -297,13 +301,13 @@ class Conversation:
 
     def _leave(self) -> list[Utterance]:
         self.over = True
-        return [ClosingAsked("the assistant hung up", code=1000)]
+        return [CloseRequested("the assistant hung up", code=1000)]
 
     def fail(self, why: str, *, final: bool = False) -> list[Utterance]:
         """It is of no use any more, which is told once; one that was about to leave just leaves."""
         if self.over:
             return []
-        if self._leaving.intended:
+        if self._hang_up_sequence.intended:
             return self._leave()
         self.over = True
         return [AssistantFailed(why, final)]
@@ -324,7 +328,7 @@ class Conversation:
                 came += map(Answer, self.replies.cut_again(error))
             case Meaning.COMPLAINT:
                 request = self.gate.rejected(error.event_id)
-                return self._failed(request, error, now) if request else [AssistantComplained(told(error))]
+                return self._failed(request, error, now) if request else [AssistantReportedError(told(error))]
         return came
 
     # Time
@@ -333,7 +337,7 @@ class Conversation:
         """When `advance` wants to be called, at the latest."""
         due = (
             self.gate.deadline(),
-            self._patience.deadline(),
+            self._reply_timeout.deadline(),
             self._calls.deadline(),
             self._speaking_until,
         )
@@ -350,14 +354,14 @@ class Conversation:
         return [*ended, *self._go_on(now)]
 
     def _go_on(self, now: float) -> list[Utterance]:
-        if not self._leaving.intended and (outputs := self._calls.take_outputs()):
+        if not self._hang_up_sequence.intended and (outputs := self._calls.take_outputs()):
             self.gate.ask(Request(items=outputs))
-        if self._leaving.is_ready and not self._calls.any_open:
+        if self._hang_up_sequence.is_ready and not self._calls.any_open:
             return self._leave()
         if self._calls.wants_filler(now, quiet=self._is_quiet()):
-            self.gate.ask(self._sayings.filler(self._settings.filler.say))
-        if self._patience.is_over(now):
-            if not self._patience.asks_again(now):
+            self.gate.ask(self._scripted.filler(self._settings.filler.say))
+        if self._reply_timeout.is_over(now):
+            if not self._reply_timeout.asks_again(now):
                 return self.fail(f"no reply within {self._settings.reply_s:g} s")
             if self.gate.in_flight is None:
                 self.want_reply()
@@ -365,9 +369,9 @@ class Conversation:
         if self.gate.gave_up:
             return self.fail("it makes no response, though asked twice")
         if sent and self.gate.in_flight is not None and not self.gate.in_flight.is_aside:
-            self._patience.start(now)
+            self._reply_timeout.start(now)
         return [*sent]
 
     def _is_quiet(self) -> bool:
-        is_between = self.gate.is_free and not self._speaking and not self._leaving.intended
+        is_between = self.gate.is_free and not self._speaking and not self._hang_up_sequence.intended
         return is_between and not self.replies.unheard_ms

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from bridge.assistants.openai_realtime import wire
-from bridge.assistants.openai_realtime.complaints import told, would_stay
 from bridge.assistants.openai_realtime.conversation import Conversation
 from bridge.assistants.openai_realtime.dispatch import READS
+from bridge.assistants.openai_realtime.error_reports import told, would_stay
 from bridge.assistants.openai_realtime.formats import Formats, asked, confirmed
 from bridge.assistants.openai_realtime.gate import Purpose
-from bridge.assistants.openai_realtime.sayings import Sayings
+from bridge.assistants.openai_realtime.scripted_responses import ScriptedResponses
 from bridge.assistants.openai_realtime.server_events import (
     AudioDelta,
     Error,
@@ -42,15 +42,15 @@ from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantReady,
-    CallerCalmed,
-    CallerStirred,
     EntryEnd,
     Ignored,
     Opening,
+    SpeechDismissed,
+    SpeechSuspected,
 )
 from telecodecs.format import PCMU_8K
 from telecodecs.silence import closing_ms, silence
-from telecodecs.turns import Calmed, Paused, Spoke, Stirred, TurnDetector
+from telecodecs.turns import TurnDetector, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
 SESSION_S = 3_600.0
 """How long a session lasts that tells when it expires, in the server's time, but not when it began."""
@@ -67,8 +67,8 @@ class RealtimeDialect:
         self._tools = tools
         numbers = count(1)
         self._new_id: Callable[[], str] = lambda: f"{wire.OURS}{next(numbers)}"
-        self._sayings = Sayings(settings.instructions)
-        self._talk = Conversation(settings, self._sayings, self._new_id)
+        self._scripted = ScriptedResponses(settings.instructions)
+        self._talk = Conversation(settings, self._scripted, self._new_id)
         self._opening = OpenAssistant("", PCMU_8K)
         self._line = self._asked = Formats(PCMU_8K, PCMU_8K)
         self._formats: Formats | None = None
@@ -77,7 +77,7 @@ class RealtimeDialect:
         self._guarded = False  # the server does not listen for turns until the greeting was heard
         self._guarded_until: float | None = None
         self._lifting = ""  # our event that has it listen
-        self._ears: TurnDetector | None = None
+        self._listener: TurnDetector | None = None
         self._ears_from_ms = 0  # what the server was given before
         self._noticed: list[AssistantEvent] = []  # while a command was carried out: `due` tells them
         self._noticed_at = 0.0
@@ -92,7 +92,7 @@ class RealtimeDialect:
             return []
         message = wire.append(command.audio)
         self._talk.clock.append(len(command.audio))
-        if self._ears is None:
+        if self._listener is None:
             return [message]
         noticed = self._overhear(command.audio)
         return [message, *self._carried(noticed, now)] if noticed else [message]
@@ -123,7 +123,7 @@ class RealtimeDialect:
         return [*self._take_noticed(), *self._advance(now)]
 
     def _carried(self, told: Sequence[Utterance], now: float) -> list[Message]:
-        """What is for the server; what is for the heart waits for `due`."""
+        """What is for the server; what is for the core waits for `due`."""
         told = [*told, *self._advance(now)]
         self._noticed += [event for event in told if not isinstance(event, Answer)]
         self._noticed_at = now
@@ -183,16 +183,16 @@ class RealtimeDialect:
     def _overhear(self, audio: bytes) -> list[Utterance]:
         """What our own turn detection makes of the caller's audio."""
         told: list[Utterance] = []
-        for change in self._ears.feed(audio) if self._ears is not None else ():
+        for change in self._listener.feed(audio) if self._listener is not None else ():
             at_ms = self._ears_from_ms + change.at_ms
             match change:
-                case Stirred():
-                    told.append(CallerStirred())
-                case Calmed():
-                    told.append(CallerCalmed())
-                case Spoke():
+                case TurnSuspected():
+                    told.append(SpeechSuspected())
+                case TurnDismissed():
+                    told.append(SpeechDismissed())
+                case TurnStarted():
                     told += self._talk.caller_spoke(at_ms, interrupts=True, server_cancels=False)
-                case Paused():
+                case TurnEnded():
                     told += self._talk.caller_paused(at_ms)
         return told
 
@@ -239,7 +239,7 @@ class RealtimeDialect:
         if vad.type == "none":
             barge_in = self._settings.barge_in
             self._ears_from_ms = round(self._talk.clock.given_ms)
-            self._ears = TurnDetector(
+            self._listener = TurnDetector(
                 formats.hears,
                 min_speech_ms=barge_in.min_speech_ms,
                 confirm_ms=barge_in.confirm_ms,
@@ -249,7 +249,7 @@ class RealtimeDialect:
             *formats,
             self._lasts_s,
             keys_interrupt=self._settings.dtmf.respond == "create",
-            may_stir=vad.type == "none" and self._settings.barge_in.confirm_ms > 0,
+            may_suspect=vad.type == "none" and self._settings.barge_in.confirm_ms > 0,
         )
         return [*self._begin(), ready] if is_first else [ready]
 
@@ -258,9 +258,9 @@ class RealtimeDialect:
         command, settings, gate = self._opening, self._settings, self._talk.gate
         self._deaf = self._guarded
         if command.opening is Opening.FIRST and settings.greeting is not None:
-            gate.ask(self._sayings.greeting(settings.greeting))
+            gate.ask(self._scripted.greeting(settings.greeting))
         if command.opening is Opening.RECOVERED and settings.reconnect_say is not None:
-            gate.ask(self._sayings.recovery(settings.reconnect_say))
+            gate.ask(self._scripted.recovery(settings.reconnect_say))
         return [Answer(wire.create_said(said, self._new_id())) for said in command.history if said.text]
 
     # Time
@@ -285,7 +285,7 @@ class RealtimeDialect:
     def _lift_guard(self) -> list[Answer]:
         self._guarded = self._deaf = False
         self._guarded_until = None
-        if self._ears is not None:  # turns are our own affair
+        if self._listener is not None:  # turns are our own affair
             return []
         update = self._settings.listening_update(self._line)
         self._lifting = self._new_id()

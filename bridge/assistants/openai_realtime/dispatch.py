@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from bridge.assistants.openai_realtime import usage
-from bridge.assistants.openai_realtime.complaints import told
 from bridge.assistants.openai_realtime.conversation import Conversation
+from bridge.assistants.openai_realtime.error_reports import told
 from bridge.assistants.openai_realtime.server_events import (
     ArgumentsDone,
     AudioDone,
@@ -18,6 +18,8 @@ from bridge.assistants.openai_realtime.server_events import (
     BetaTranscriptDone,
     Committed,
     Error,
+    InputSpeechStarted,
+    InputSpeechStopped,
     Item,
     ItemAdded,
     NotTranscribed,
@@ -25,14 +27,12 @@ from bridge.assistants.openai_realtime.server_events import (
     OutputItemDone,
     ResponseCreated,
     ResponseDone,
-    SpeechStarted,
-    SpeechStopped,
     Transcribed,
     TranscriptDelta,
     TranscriptDone,
 )
 from bridge.vocabulary.contracts import Utterance
-from bridge.vocabulary.events import AssistantComplained, CallerSaid, TokensUsed
+from bridge.vocabulary.events import AssistantReportedError, CallerSaid, TokensUsed
 
 Read = Callable[[Conversation, Any, float], list[Utterance]]
 """The conversation, the event, now; what comes of it."""
@@ -50,11 +50,11 @@ def _all_words(talk: Conversation, event: TranscriptDone, _now: float) -> list[U
     return [*talk.replies.all_words(event)]
 
 
-def _speech_started(talk: Conversation, event: SpeechStarted, now: float) -> list[Utterance]:
+def _speech_started(talk: Conversation, event: InputSpeechStarted, now: float) -> list[Utterance]:
     return talk.server_heard_speech(event.at_ms, now)
 
 
-def _speech_stopped(talk: Conversation, event: SpeechStopped, now: float) -> list[Utterance]:
+def _speech_stopped(talk: Conversation, event: InputSpeechStopped, now: float) -> list[Utterance]:
     return talk.server_heard_pause(event.item_id or "", event.at_ms, now)
 
 
@@ -70,7 +70,7 @@ def _transcribed(_talk: Conversation, event: Transcribed, _now: float) -> list[U
 
 
 def _not_transcribed(_talk: Conversation, event: NotTranscribed, _now: float) -> list[Utterance]:
-    return [AssistantComplained(f"the caller was not written down: {told(event.body)}")]
+    return [AssistantReportedError(f"the caller was not written down: {told(event.body)}")]
 
 
 def _item_added(talk: Conversation, event: ItemAdded, _now: float) -> list[Utterance]:
@@ -110,8 +110,8 @@ READS: dict[type, Read] = {
     BetaTranscriptDelta: _words,
     TranscriptDone: _all_words,
     BetaTranscriptDone: _all_words,
-    SpeechStarted: _speech_started,
-    SpeechStopped: _speech_stopped,
+    InputSpeechStarted: _speech_started,
+    InputSpeechStopped: _speech_stopped,
     Committed: _committed,
     Transcribed: _transcribed,
     NotTranscribed: _not_transcribed,

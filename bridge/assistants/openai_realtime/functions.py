@@ -13,18 +13,18 @@ from msgspec import json
 from bridge.assistants.openai_realtime import keypad, wire
 from bridge.assistants.openai_realtime.arguments import Refused, entry_in, keys_in, note_in, nothing_in
 from bridge.assistants.openai_realtime.calls import Called, Calls
-from bridge.assistants.openai_realtime.leaving import Leaving
+from bridge.assistants.openai_realtime.hang_up_sequence import HangUpSequence
 from bridge.vocabulary.commands import EnterDigits
 from bridge.vocabulary.contracts import Answer, Utterance
-from bridge.vocabulary.events import AssistantLeaving, EntryEnd, NoteTaken, PressAsked
+from bridge.vocabulary.events import AssistantHangingUp, EntryEnd, NoteTaken, PressRequested
 
 
 class Functions:
     """One session's. `new_id`: the next name for an item or an event of ours."""
 
-    def __init__(self, calls: Calls, leaving: Leaving, new_id: Callable[[], str]) -> None:
+    def __init__(self, calls: Calls, hanging_up: HangUpSequence, new_id: Callable[[], str]) -> None:
         self._calls = calls
-        self._leaving = leaving
+        self._hang_up_sequence = hanging_up
         self._new_id = new_id
         self._prompts: dict[str, str] = {}  # by call, until its response is done
         self._wishes: dict[str, Called] = {}  # by the name of the entry, the call that it answers
@@ -82,8 +82,8 @@ class Functions:
 
     def _hang_up(self, call: Called) -> list[Utterance]:
         nothing_in(call.arguments)
-        self._leaving.call(call.response_id)
-        return [AssistantLeaving(), self._put_out(call.call_id, "the call ends now", follow_up=False)]
+        self._hang_up_sequence.call(call.response_id)
+        return [AssistantHangingUp(), self._put_out(call.call_id, "the call ends now", follow_up=False)]
 
     def _collect_digits(self, call: Called) -> list[Utterance]:
         earlier = (name for name, wish in self._wishes.items() if wish.response_id != call.response_id)
@@ -100,7 +100,7 @@ class Functions:
 
     def _send_digits(self, call: Called) -> list[Utterance]:
         keys = keys_in(call.arguments)
-        return [PressAsked(keys), self._put_out(call.call_id, json.encode({"sent": keys}).decode())]
+        return [PressRequested(keys), self._put_out(call.call_id, json.encode({"sent": keys}).decode())]
 
     def _put_out(self, call_id: str, output: str, *, follow_up: bool = True) -> Answer:
         item_id = self._new_id()

@@ -81,7 +81,7 @@ class ResponseGate:
         self._sent_at = 0.0
         self._repeated = False
         self._needless = False  # the one in flight: it is not wanted any more ...
-        self._is_covered = False  # ... since another response knows what it is about
+        self._is_covered = False  # ... since another response has_assistant what it is about
         self._last = Request()  # the request that went by `_event_id`
         self._event_id = ""
         self._open: dict[str, Request] = {}
@@ -191,7 +191,7 @@ class ResponseGate:
         return not needless
 
     def _cover(self) -> None:
-        """The server answers by itself; that serves our plain requests too, if it knows what they are about."""
+        """The server answers by itself; that serves our plain requests too, if it has_assistant what they are about."""
         if _covered(self._waiting, self._acknowledged):
             self._waiting = self._not_before = None
         if _covered(self._sent, self._acknowledged):

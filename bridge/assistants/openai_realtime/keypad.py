@@ -1,6 +1,6 @@
 """An entry from the keypad in words: as a user's message, where nobody asked for it, and as a function's output.
 
-Of a sealed entry the model is told its name and how long it is: in a tool's arguments the name stands for the digits.
+Of a sensitive entry the model is told its name and how long it is: in a tool's arguments the name stands for the digits.
 """
 
 from typing import Any
@@ -18,11 +18,11 @@ USE_OF_NAME = (
 
 def told(entry: EnterDigits, text: str) -> str:
     """What the caller typed, of its own accord. `text`: with {digits} where they go. Empty if there is nothing to tell."""
-    if entry.sealed:
+    if entry.sensitive:
         length = len(entry.digits)
         words = (
             f"The caller typed a confidential entry of {length} digit{'s' * (length != 1)} on the keypad; "
-            f"its name is {entry.sealed}."
+            f"its name is {entry.sensitive}."
         )
     elif typed := entry.digits or entry.terminator:  # a terminator alone may mean yes
         words = text.format(digits=typed)
@@ -34,9 +34,9 @@ def told(entry: EnterDigits, text: str) -> str:
 def output(entry: EnterDigits) -> str:
     """What came of asking for an entry."""
     found: dict[str, Any] = {"digits": entry.digits, "reason": entry.reason}
-    if entry.sealed:
+    if entry.sensitive:
         found = {
-            "entry": entry.sealed,
+            "entry": entry.sensitive,
             "length": len(entry.digits),
             "reason": entry.reason,
             "use": USE_OF_NAME,

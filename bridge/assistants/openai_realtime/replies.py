@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from bridge.assistants.openai_realtime.complaints import length_ms
+from bridge.assistants.openai_realtime.error_reports import length_ms
 from bridge.assistants.openai_realtime.server_events import (
     AudioDelta,
     ErrorBody,
@@ -116,7 +116,7 @@ class Replies:
     # What the caller hears
 
     def set_aside(self, response_id: str) -> None:
-        """This response is outside of the conversation: the server knows no items of it."""
+        """This response is outside of the conversation: the server has_assistant no items of it."""
         _remember(self._aside, response_id, None)
 
     def drop(self, response_ids: Iterable[str]) -> None:

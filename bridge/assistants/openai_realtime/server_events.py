@@ -61,7 +61,7 @@ class SessionUpdated(Event, tag="session.updated"):
 # The caller
 
 
-class SpeechStarted(Event, tag="input_audio_buffer.speech_started"):
+class InputSpeechStarted(Event, tag="input_audio_buffer.speech_started"):
     """The server's voice detection: the caller speaks. Its time is where the item begins, padding included."""
 
     item_id: str | None = None
@@ -73,7 +73,7 @@ class SpeechStarted(Event, tag="input_audio_buffer.speech_started"):
         return _whole(self.audio_start_ms)
 
 
-class SpeechStopped(Event, tag="input_audio_buffer.speech_stopped"):
+class InputSpeechStopped(Event, tag="input_audio_buffer.speech_stopped"):
     """The server's voice detection: the caller paused."""
 
     item_id: str | None = None
@@ -320,8 +320,8 @@ def _whole(found: Any) -> int | None:
 ServerEvent = (
     SessionCreated
     | SessionUpdated
-    | SpeechStarted
-    | SpeechStopped
+    | InputSpeechStarted
+    | InputSpeechStopped
     | Committed
     | Transcribed
     | NotTranscribed

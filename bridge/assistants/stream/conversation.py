@@ -1,6 +1,6 @@
 """The conversation once the assistant has said hello: what each of its messages and each command means.
 
-What comes of one is what the heart should know and what the assistant should be told (`Answer`), in order. Where the
+What comes of one is what the core should know and what the assistant should be told (`Answer`), in order. Where the
 bridge hears turns it does so in the audio that the assistant is sent. No clock: `now` is seconds.
 """
 
@@ -23,19 +23,19 @@ from bridge.vocabulary.commands import (
 from bridge.vocabulary.contracts import Answer, Utterance
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    CallerCalmed,
-    CallerPaused,
     CallerSaid,
-    CallerSpoke,
-    CallerStirred,
-    ClosingAsked,
-    EntryAsked,
+    CloseRequested,
+    EntryRequested,
     NoteTaken,
-    PressAsked,
+    PressRequested,
+    SpeechDismissed,
+    SpeechStarted,
+    SpeechStopped,
+    SpeechSuspected,
     ToolCalled,
 )
 from telecodecs.format import AudioFormat
-from telecodecs.turns import Calmed, Paused, Spoke, Stirred, Turn, TurnDetector
+from telecodecs.turns import Turn, TurnDetector, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
 MOST_WISHES = 32
 """That wait for their answers at a time."""
@@ -58,7 +58,7 @@ class Conversation:
         self._caller_speaks = False  # the assistant says so, and has not said that it is over
         self._wishes: set[str] = set()  # ids of what was asked for and is not answered
 
-    # From the heart
+    # From the core
 
     def carry(self, command: AssistantCommand, now: float) -> list[Utterance]:
         """What a command means, if it is neither audio nor the end."""
@@ -70,18 +70,18 @@ class Conversation:
             case AnswerTool(call, output) if call in self._wishes:
                 self._wishes.remove(call)
                 return [Answer(wire.answer(call, output))]
-            case ConfirmHeard(item) if self._replies.knows(item):
+            case ConfirmHeard(item) if self._replies.has_assistant(item):
                 return [Answer(wire.heard(item))]
-            case TruncateReply(item, heard_ms) if self._replies.knows(item):
+            case TruncateReply(item, heard_ms) if self._replies.has_assistant(item):
                 return [Answer(wire.interrupted(item, heard_ms)), *self._replies.cut(item, now)]
-            case DropReply(item) if self._replies.knows(item):
+            case DropReply(item) if self._replies.has_assistant(item):
                 return [Answer(wire.interrupted(item, 0)), *self._replies.cut(item, now)]
             case _:
                 return []
 
     def _enter(self, entry: EnterDigits) -> list[Utterance]:
         is_wanted = entry.asked in self._wishes or self._keys in ("entries", "both")
-        is_all = bool(entry.sealed) and self._keys == "each"  # its keys were not told
+        is_all = bool(entry.sensitive) and self._keys == "each"  # its keys were not told
         self._wishes.discard(entry.asked)
         return [Answer(wire.entry(entry))] if is_wanted or is_all else []
 
@@ -92,22 +92,22 @@ class Conversation:
 
     def _noticed(self, turn: Turn) -> list[Utterance]:
         match turn:
-            case Stirred():
-                return [CallerStirred()]
-            case Calmed():
-                return [CallerCalmed()]
-            case Spoke(at_ms):
+            case TurnSuspected():
+                return [SpeechSuspected()]
+            case TurnDismissed():
+                return [SpeechDismissed()]
+            case TurnStarted(at_ms):
                 self._utterance = ""
-                return [Answer(wire.speech_started(at_ms)), CallerSpoke(at_ms=at_ms)]
-            case Paused(at_ms):
+                return [Answer(wire.speech_started(at_ms)), SpeechStarted(at_ms=at_ms)]
+            case TurnEnded(at_ms):
                 return [Answer(wire.speech_stopped(at_ms)), self._paused(at_ms)]
 
-    def _paused(self, at_ms: int | None = None) -> CallerPaused:
+    def _paused(self, at_ms: int | None = None) -> SpeechStopped:
         """The utterance's place in what is said; its words may follow."""
         self._caller_speaks = False
         self._replies.caller_paused()
         self._utterance = self._fresh("utterance")
-        return CallerPaused(self._utterance, at_ms)
+        return SpeechStopped(self._utterance, at_ms)
 
     # From the assistant: its voice
 
@@ -148,7 +148,7 @@ class Conversation:
     # From the assistant: turns
 
     def _interrupt(self, interrupt: said.Interrupt, _now: float) -> Sequence[Utterance]:
-        spoke: list[Utterance] = [*self._replies.interrupted(), CallerSpoke(at_ms=interrupt.at_ms)]
+        spoke: list[Utterance] = [*self._replies.interrupted(), SpeechStarted(at_ms=interrupt.at_ms)]
         if self._turns is None:
             self._caller_speaks, self._utterance = True, ""
         elif not self._turns.speaking:  # it was a key, or the like, and has no end of its own
@@ -167,13 +167,13 @@ class Conversation:
     def _collect_digits(self, collect: said.CollectDigits, _now: float) -> Sequence[Utterance]:
         self._wish("collect_digits", collect.id)
         return [
-            EntryAsked(
+            EntryRequested(
                 collect.id, collect.length, collect.terminator, collect.timeout_s, collect.sensitive
             )
         ]  # fmt: skip
 
     def _send_digits(self, send: said.SendDigits, _now: float) -> Sequence[Utterance]:
-        return [PressAsked(send.keys)]
+        return [PressRequested(send.keys)]
 
     def _call_tool(self, call: said.CallTool, _now: float) -> Sequence[Utterance]:
         if call.tool not in self._tools:
@@ -200,7 +200,7 @@ class Conversation:
         return [NoteTaken(note.text)]
 
     def _hang_up(self, leave: said.HangUp, _now: float) -> Sequence[Utterance]:
-        return [*self._replies.end(), ClosingAsked(leave.why or "the assistant hung up", 1000)]
+        return [*self._replies.end(), CloseRequested(leave.why or "the assistant hung up", 1000)]
 
     def read(self, message: said.FromAssistant, now: float) -> Sequence[Utterance]:
         """What a message means. Raises `MalformedMessage` where it makes no sense."""

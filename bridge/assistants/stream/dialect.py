@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from bridge.assistants.stream import wire
 from bridge.assistants.stream.conversation import Conversation
 from bridge.assistants.stream.formats import chosen
-from bridge.assistants.stream.messages import VERSION, Complaint, Hello
+from bridge.assistants.stream.messages import VERSION, ErrorReport, Hello
 from bridge.assistants.stream.settings import StreamSettings
 from bridge.redaction import without_keys
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, CloseAssistant, OpenAssistant
 from bridge.vocabulary.contracts import Answer, Message, ToolSchema, Utterance, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
-from bridge.vocabulary.events import AssistantComplained, AssistantFailed, AssistantReady, Ignored
+from bridge.vocabulary.events import AssistantFailed, AssistantReady, AssistantReportedError, Ignored
 from telecodecs.format import PCMU_8K, AudioFormat
 from telecodecs.turns import TurnDetector
 
@@ -23,7 +23,7 @@ MOST_BYTES = 1_048_576
 """Of one message: 22 s of L16 at 24 kHz. It is converted in one go, 20 ms, in which other calls wait."""
 
 LONGEST_COMPLAINT = 300
-"""Letters of what an assistant has to complain about."""
+"""Letters of what an assistant has to report_error about."""
 
 
 class StreamDialect:
@@ -41,7 +41,7 @@ class StreamDialect:
         self._noticed: list[Utterance] = []  # what could not be told when it was noticed: `due` tells it
         self._noticed_at = 0.0
 
-    # From the heart
+    # From the core
 
     def encode(self, command: AssistantCommand, now: float) -> Sequence[WireMessage]:
         """The messages, none or more, that carry this command."""
@@ -66,7 +66,7 @@ class StreamDialect:
         return [message, *self._carried(overheard, now)] if overheard else [message]
 
     def _carried(self, told: list[Utterance], now: float) -> list[WireMessage]:
-        """What is for the assistant; what is for the heart waits for `due`."""
+        """What is for the assistant; what is for the core waits for `due`."""
         self._notice([event for event in told if not isinstance(event, Answer)], now)
         return [answer.message for answer in told if isinstance(answer, Answer)]
 
@@ -109,8 +109,8 @@ class StreamDialect:
         match event:
             case wire.Unread(kind, why):
                 return [Ignored(kind), Answer(wire.error(why))]
-            case Complaint(why):  # not answered, or an assistant that sends all back would never end
-                return [AssistantComplained(without_keys(why)[:LONGEST_COMPLAINT])]
+            case ErrorReport(why):  # not answered, or an assistant that sends all back would never end
+                return [AssistantReportedError(without_keys(why)[:LONGEST_COMPLAINT])]
             case Hello() if self._talk is None:
                 return self._greeted(event)
             case _ if self._talk is None:
@@ -132,8 +132,8 @@ class StreamDialect:
         self._talk = Conversation(hello, speaks, turns, [tool.name for tool in self._tools])
         self._in_base64 = hello.audio == "base64"
         self._passes = turns is None and not self._in_base64
-        may_stir = turns is not None and self._settings.barge_in.confirm_ms > 0
-        return [AssistantReady(hears, speaks, keys_interrupt=hello.keys != "each", may_stir=may_stir)]
+        may_suspect = turns is not None and self._settings.barge_in.confirm_ms > 0
+        return [AssistantReady(hears, speaks, keys_interrupt=hello.keys != "each", may_suspect=may_suspect)]
 
     def _turns(self, hears: AudioFormat) -> TurnDetector:
         barge_in = self._settings.barge_in

@@ -103,7 +103,7 @@ class HangUp(_Wire, tag="hang_up"):
     why: Annotated[str, Meta(max_length=500)] = ""
 
 
-class Complaint(_Wire, tag="error"):
+class ErrorReport(_Wire, tag="error"):
     """The assistant did not like what it got."""
 
     why: Annotated[str, Meta(max_length=10_000)] = ""
@@ -122,5 +122,5 @@ FromAssistant = (
     | CallTool
     | Note
     | HangUp
-    | Complaint
+    | ErrorReport
 )

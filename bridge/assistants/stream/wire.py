@@ -28,10 +28,10 @@ _AT = re.compile(r" - at `\$\.?(.*)`$")
 _FIELD = re.compile(r"field `(\w+)`$")
 
 LONGEST_KIND = 64
-"""Letters of a kind that nobody knows, as it is told."""
+"""Letters of a kind that nobody has_assistant, as it is told."""
 
 LONGEST_FAULT = 200
-"""Letters of what the decoder says: only a field that nobody knows can make it more."""
+"""Letters of what the decoder says: only a field that nobody has_assistant can make it more."""
 
 
 class _AnyKind(Struct):
@@ -159,15 +159,15 @@ def key(digit: str) -> str:
 
 
 def entry(command: EnterDigits) -> str:
-    """An entry is over. The assistant is its owner's own: it is told the digits even if they are sealed."""
+    """An entry is over. The assistant is its owner's own: it is told the digits even if they are sensitive."""
     return _message(
         "entry",
         id=command.asked,
         digits=command.digits,
         reason=command.reason,
         terminator=command.terminator,
-        sensitive=bool(command.sealed),
-        name=command.sealed,
+        sensitive=bool(command.sensitive),
+        name=command.sensitive,
     )
 
 

@@ -1,8 +1,8 @@
 """An assistant that takes turns: the caller speaks, then the assistant, each to the end; over a WebSocket or by posts.
 
 While it is the assistant's turn nothing of the caller's voice goes there, unless `barge_in` lets him take the turn back.
-`Turns` knows whose it is, `Frames` and `Posts` how it travels. The contract has no word for the keypad: an entry is for
-the tool `on_entry`, or a frame if the assistant knows one; over HTTP it is a post.
+`Turns` has_assistant whose it is, `Frames` and `Posts` how it travels. The contract has no word for the keypad: an entry is for
+the tool `on_entry`, or a frame if the assistant has_assistant one; over HTTP it is a post.
 No socket, no clock: `now` is seconds on the session's clock.
 """
 
@@ -31,7 +31,7 @@ from bridge.vocabulary.commands import (
 )
 from bridge.vocabulary.contracts import Answer, Message, ToolSchema, Utterance
 from bridge.vocabulary.errors import MalformedMessage
-from bridge.vocabulary.events import AssistantComplained, AssistantReady, Ignored, ToolCalled
+from bridge.vocabulary.events import AssistantReady, AssistantReportedError, Ignored, ToolCalled
 
 MOST_AWAITED = 8
 """Posts without an answer; further entries are dropped. Each is worth a reply that somebody must hear."""
@@ -53,7 +53,7 @@ class TurnBasedDialect:
         self._due: float | None = None
 
     def encode(self, command: AssistantCommand, now: float) -> Sequence[Message]:
-        """The messages, none or more, that carry this command. What is for the heart waits for `due`."""
+        """The messages, none or more, that carry this command. What is for the core waits for `due`."""
         turns = self._turns
         if type(command) is AppendAudio:
             if self._passes_on:
@@ -91,7 +91,7 @@ class TurnBasedDialect:
                 turns.tells.append(Ignored(kind))
                 if not self._puzzled:
                     self._puzzled = True
-                    turns.tells.append(AssistantComplained(f"it sent {why}"))
+                    turns.tells.append(AssistantReportedError(f"it sent {why}"))
         return self._told(now)
 
     def deadline(self) -> float | None:
@@ -143,8 +143,8 @@ class TurnBasedDialect:
 
     def _begin(self, now: float) -> None:
         way, turns, barge_in = self._way, self._turns, self._settings.barge_in
-        may_stir = barge_in is not None and barge_in.confirm_ms > 0
-        ready = AssistantReady(way.hears, way.speaks, keys_interrupt=way.keys_ask, may_stir=may_stir)
+        may_suspect = barge_in is not None and barge_in.confirm_ms > 0
+        ready = AssistantReady(way.hears, way.speaks, keys_interrupt=way.keys_ask, may_suspect=may_suspect)
         turns.tells.append(ready)
         if turns.sends:
             turns.awaited = 1
@@ -159,17 +159,17 @@ class TurnBasedDialect:
         if not self._way.keys_ask:
             turns.sends += self._way.enter(entry)
         elif turns.awaited >= MOST_AWAITED:
-            turns.complain(f"an entry was dropped: {MOST_AWAITED} posts have no answer yet")
+            turns.report_error(f"an entry was dropped: {MOST_AWAITED} posts have no answer yet")
         else:
             turns.interject(now)
             turns.sends += self._way.enter(entry)
             turns.awaited += 1
 
     def _entry_call(self, entry: EnterDigits, tool: ToolSchema) -> ToolCalled:
-        """As much of it as the tool takes. A sealed one by its name: the digits take its place when the tool runs."""
+        """As much of it as the tool takes. A sensitive one by its name: the digits take its place when the tool runs."""
         self._entries += 1
         arguments = {
-            "digits": entry.sealed or entry.digits,
+            "digits": entry.sensitive or entry.digits,
             "reason": entry.reason,
             "terminator": entry.terminator,
         }

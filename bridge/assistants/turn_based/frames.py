@@ -47,7 +47,7 @@ class Frames:
         return [self._settings.utterance_end] if locally and self._settings.announces_end else []
 
     def enter(self, entry: EnterDigits) -> list[str]:
-        """Only to an assistant that knows such a frame: another may take it for audio."""
+        """Only to an assistant that has_assistant such a frame: another may take it for audio."""
         prefix = self._settings.entry_prefix
         return [] if prefix is None else [prefix + entry.digits]
 

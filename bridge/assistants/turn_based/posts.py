@@ -73,7 +73,7 @@ class Posts:
             "digits": entry.digits,
             "reason": entry.reason,
             "terminator": entry.terminator,
-            "sensitive": bool(entry.sealed),
+            "sensitive": bool(entry.sensitive),
         }
         return [self._post(json.encode(body), "application/json", self._turn)]
 

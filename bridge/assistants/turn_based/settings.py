@@ -106,7 +106,7 @@ class TurnBasedSettings(AssistantSettings):
     )
     min_speech_ms: int = Field(100, ge=20, le=2000, description="local: so much speech begins one")
     barge_in: BargeInSettings | None = Field(
-        None, description="the caller's voice cuts a reply; the contract knows no such thing"
+        None, description="the caller's voice cuts a reply; the contract has_assistant no such thing"
     )
     greeting_overlaps: bool = Field(
         False, description="a reply in the caller's turn, as a greeting is, leaves it the caller's turn"

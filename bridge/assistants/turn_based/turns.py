@@ -5,28 +5,28 @@ fails on the way costs that turn: the caller hears `sorry`, where there is one, 
 and to tell stands in `sends` and `tells`. No clock: `now` is seconds; `_ms` are ms of the caller's audio.
 """
 
-from bridge.assistants.turn_based.ears import LEAD_MS, Ears
+from bridge.assistants.turn_based.caller_listener import LEAD_MS, CallerListener
 from bridge.assistants.turn_based.modes import MOVES, Mode
 from bridge.assistants.turn_based.replies import Replies
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.way import Reply, Way
 from bridge.vocabulary.contracts import Message
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantEvent,
     AssistantFailed,
-    AssistantLeaving,
-    CallerCalmed,
-    CallerPaused,
+    AssistantHangingUp,
+    AssistantReportedError,
     CallerSaid,
-    CallerSpoke,
-    CallerStirred,
-    ClosingAsked,
+    CloseRequested,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
+    SpeechDismissed,
+    SpeechStarted,
+    SpeechStopped,
+    SpeechSuspected,
 )
-from telecodecs.turns import Calmed, Paused, Spoke, Stirred, Turn
+from telecodecs.turns import Turn, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
 MOST_FAILURES = 5
 """Posts in a row without a reply; then the server is of no use. A WebSocket tells by itself that it is gone."""
@@ -39,7 +39,7 @@ class Turns:
         self._settings = settings
         self._way = way
         hears_itself = settings.ends_locally or settings.barge_in is not None
-        self._ears = Ears(way.hears, settings) if hears_itself else None
+        self._listener = CallerListener(way.hears, settings) if hears_itself else None
         self._replies = Replies(settings.heard_slack_s)
         self.mode = Mode.CONNECTING
         self.awaited = 0
@@ -52,7 +52,7 @@ class Turns:
         self._turn_from = 0  # when the caller's turn began
         self._speech_from: int | None = None  # in it he speaks since
         self._barged_from: int | None = None  # he spoke over a reply since
-        self._stirred = False  # he may have
+        self._suspected = False  # he may have
         self._goodbye = ""  # the item that is to be heard before the assistant hangs up
 
     def deadline(self) -> float | None:
@@ -66,15 +66,15 @@ class Turns:
             self.fail(f"no reply came within {self._settings.reply_s:g} s", now)
         if self._utterance_due is not None and now >= self._utterance_due:
             longest_s = self._settings.longest_utterance_s
-            self.complain(f"no {self._settings.utterance_end} came within {longest_s:g} s")
+            self.report_error(f"no {self._settings.utterance_end} came within {longest_s:g} s")
             self.end_utterance(now)
         for item in self._replies.overdue(now):
-            self.complain(f"no mark says that {item} was heard; it is taken to be")
+            self.report_error(f"no mark says that {item} was heard; it is taken to be")
             self.heard(item, now)
 
-    def complain(self, why: str) -> None:
+    def report_error(self, why: str) -> None:
         """For the owner to see."""
-        self.tells.append(AssistantComplained(why))
+        self.tells.append(AssistantReportedError(why))
 
     def _move(self, mode: Mode) -> None:
         assert mode in MOVES[self.mode], f"a conversation that is {self.mode} does not become {mode}"
@@ -89,15 +89,15 @@ class Turns:
         self._move(Mode.SENDING)
         self.sends += self._way.begin_turn()
         barged_from, self._barged_from, self._speech_from = self._barged_from, None, None
-        if (ears := self._ears) is not None:
-            self._turn_from = ears.now_ms
+        if (listener := self._listener) is not None:
+            self._turn_from = listener.now_ms
             if barged_from is not None:
                 self._turn_from = barged_from - LEAD_MS
-                for frame in ears.frames(self._turn_from):
+                for frame in listener.frames(self._turn_from):
                     self.sends += self._way.say(frame)
-            if barged_from is None and ears.in_turn:
+            if barged_from is None and listener.in_turn:
                 self._speaks(self._turn_from)
-            elif barged_from is not None and (ears.in_turn or not ears.finds_turns):
+            elif barged_from is not None and (listener.in_turn or not listener.finds_turns):
                 self._speech_from = self._turn_from
         if not self._settings.ends_locally:
             self._utterance_due = now + self._settings.longest_utterance_s
@@ -110,15 +110,17 @@ class Turns:
     def end_utterance(self, now: float, ended_ms: int | None = None) -> None:
         """`ended_ms`: where the bridge heard its end; None: it was told, or time is up."""
         utterance = b""
-        if (ears := self._ears) is not None and self._speech_from is not None:
+        if (listener := self._listener) is not None and self._speech_from is not None:
             start_ms = max(self._speech_from - LEAD_MS, self._turn_from)
-            utterance = ears.between(start_ms, ears.now_ms if ended_ms is None else ended_ms + LEAD_MS)
+            utterance = listener.between(
+                start_ms, listener.now_ms if ended_ms is None else ended_ms + LEAD_MS
+            )
         self.wait()
         self.sends += self._way.end_turn(utterance, locally=ended_ms is not None)
         self.awaited += 1
         if not self._way.keys_ask:  # a leg of posts has a time for each
             self._reply_due = now + self._settings.reply_s
-        self.tells.append(CallerPaused(self._way.utterance, ended_ms))
+        self.tells.append(SpeechStopped(self._way.utterance, ended_ms))
 
     def interject(self, now: float) -> None:
         """The caller goes on by other means: what he has said so far is an utterance."""
@@ -136,13 +138,13 @@ class Turns:
         if reply.understood and reply.utterance:
             self.tells.append(CallerSaid(reply.utterance, reply.understood))
         if reply.text and not reply.audio:
-            self.complain("its reply has text and no audio; audio is right, the bridge has no voice")
+            self.report_error("its reply has text and no audio; audio is right, the bridge has no voice")
         item = self._play("reply", reply.audio, now, reply.text) if reply.audio else ""
         if not reply.hang_up:
             self.begin(now)
         elif item:
             self._goodbye = item
-            self.tells.append(AssistantLeaving())
+            self.tells.append(AssistantHangingUp())
         else:
             self._leave()
 
@@ -156,7 +158,7 @@ class Turns:
             self.close()
             return
         if not told:
-            self.complain(why)
+            self.report_error(why)
         if was_awaited and (prompt := self._settings.prompt(self._way.speaks)):
             self._play("sorry", prompt, now)
         self.begin(now)
@@ -170,7 +172,7 @@ class Turns:
         """Returns the item. What comes in the caller's turn takes the turn, unless it may overlap."""
         if self.mode is Mode.SENDING and not self._settings.greeting_overlaps:
             if self._speech_from is not None:
-                self.tells.append(CallerPaused())
+                self.tells.append(SpeechStopped())
             self.wait()
         item = self._replies.add(kind, self._way.speaks.duration_ms(len(audio)) / 1000, now)
         if text:
@@ -193,11 +195,11 @@ class Turns:
             return
         if item == self._goodbye:
             self._goodbye = ""
-            self.tells.append(AssistantLeaving(intended=False))
+            self.tells.append(AssistantHangingUp(intended=False))
         self.begin(now)
 
     def _leave(self) -> None:
-        self.tells.append(ClosingAsked("the assistant hung up", 1000))
+        self.tells.append(CloseRequested("the assistant hung up", 1000))
         self.close()
 
     def close(self) -> None:
@@ -210,56 +212,56 @@ class Turns:
     # The caller, as he is heard
 
     def hear(self, audio: bytes, now: float) -> None:
-        """His audio: to the assistant in his own turn, and to our own ears in any."""
+        """His audio: to the assistant in his own turn, and to our own listener in any."""
         if self.mode is Mode.SENDING:
             self.sends += self._way.say(audio)
-        ears = self._ears
-        if ears is None or self.mode is Mode.CLOSED:
+        listener = self._listener
+        if listener is None or self.mode is Mode.CLOSED:
             return
-        turns, interruptions = ears.feed(
+        turns, interruptions = listener.feed(
             audio, self._speech_from if self._barged_from is None else self._barged_from
         )
         for turn in turns:
             self._hear_turn(turn, now)
         for turn in interruptions:
-            self._hear_interruption(turn, ears, now)
+            self._hear_interruption(turn, listener, now)
         longest_ms = self._settings.longest_utterance_s * 1000
         since_ms = self._speech_from
-        if ears.finds_turns and since_ms is not None and ears.now_ms - since_ms >= longest_ms:
-            self.end_utterance(now, ears.now_ms)
+        if listener.finds_turns and since_ms is not None and listener.now_ms - since_ms >= longest_ms:
+            self.end_utterance(now, listener.now_ms)
 
     def _hear_turn(self, turn: Turn, now: float) -> None:
         if self.mode is not Mode.SENDING:
             return
         match turn:
-            case Spoke(at_ms) if self._speech_from is None:
+            case TurnStarted(at_ms) if self._speech_from is None:
                 self._speaks(at_ms)
-            case Paused(at_ms) if self._speech_from is not None:
+            case TurnEnded(at_ms) if self._speech_from is not None:
                 self.end_utterance(now, at_ms)
 
     def _speaks(self, at_ms: int) -> None:
         self._speech_from = at_ms
-        self.tells.append(CallerSpoke(interrupts=False, at_ms=at_ms))
+        self.tells.append(SpeechStarted(interrupts=False, at_ms=at_ms))
 
-    def _hear_interruption(self, turn: Turn, ears: Ears, now: float) -> None:
+    def _hear_interruption(self, turn: Turn, listener: CallerListener, now: float) -> None:
         match turn:
-            case Stirred() if self._replies.pending:
-                self._stirred = True
-                self.tells.append(CallerStirred())
-            case Calmed() if self._stirred:
+            case TurnSuspected() if self._replies.pending:
+                self._suspected = True
+                self.tells.append(SpeechSuspected())
+            case TurnDismissed() if self._suspected:
                 assert self._settings.barge_in is not None
-                self._stirred = False
+                self._suspected = False
                 self._replies.hold(self._settings.barge_in.confirm_ms / 1000)
-                self.tells.append(CallerCalmed())
-            case Spoke(at_ms) if self._stirred or self._replies.pending or self.mode is Mode.WAITING:
+                self.tells.append(SpeechDismissed())
+            case TurnStarted(at_ms) if self._suspected or self._replies.pending or self.mode is Mode.WAITING:
                 self._barge_in(at_ms, now)
-            case Spoke(at_ms) if self._speech_from is None and not ears.finds_turns:
+            case TurnStarted(at_ms) if self._speech_from is None and not listener.finds_turns:
                 self._speaks(at_ms)
 
     def _barge_in(self, at_ms: int, now: float) -> None:
-        """The heart cuts what is played, and says so; what is only awaited is not wanted any more."""
-        self._stirred = False
-        self.tells.append(CallerSpoke(interrupts=True, at_ms=at_ms))
+        """The core cuts what is played, and says so; what is only awaited is not wanted any more."""
+        self._suspected = False
+        self.tells.append(SpeechStarted(interrupts=True, at_ms=at_ms))
         if self.mode is Mode.WAITING or self._replies.pending:
             self._barged_from = at_ms
         elif self._speech_from is None:

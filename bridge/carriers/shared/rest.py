@@ -47,7 +47,7 @@ class RetryRule:
     """When a request is sent again. A rate limit, and a server out of reach, have done nothing: always.
 
     After a 5xx, a broken connection or a silence only where it `may_repeat`: it can be done twice without harm, or
-    the carrier knows it again.
+    the carrier has_assistant it again.
     """
 
     answer_s: float

@@ -4,7 +4,7 @@ Wire: Telnyx, "Voice API webhooks". They come in any order, repeated, and severa
 of all that must have been before it, and after a hang-up nothing that comes makes a difference.
 Does not talk to Telnyx: whoever takes a step tells if it was `taken` or `refused`. No clock.
 
-unknown ──ours──▶ ringing ──answered──▶ screening ──human──▶ streaming ──▶ leaving ──▶ ended
+unknown ──ours──▶ ringing ──answered──▶ screening ──human──▶ streaming ──▶ hanging_up ──▶ ended
                      └───────answered, nobody to screen──────────▲
 """
 
@@ -91,7 +91,7 @@ class Stage(StrEnum):
     SCREENING = "screening"
     """Answered; who answered is not known yet."""
     STREAMING = "streaming"
-    LEAVING = "leaving"
+    LEAVING = "hanging_up"
     """We hang up."""
     ENDED = "ended"
 

@@ -1,6 +1,6 @@
 """What is played to the caller, as Telnyx takes it: media, mark and clear, in RTP payloads or in MP3 files.
 
-Wire: Telnyx, "Media streaming over WebSockets". In mode rtp a message holds 20 ms to 30 s of audio; the heart's
+Wire: Telnyx, "Media streaming over WebSockets". In mode rtp a message holds 20 ms to 30 s of audio; the core's
 pieces are whole frames of 20 ms, 200 ms at most. In mode mp3 a message is a file, and there may be one a second.
 Units: bytes of `plays`. No clock: `now` is in seconds.
 """

@@ -17,7 +17,7 @@ from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.vocabulary.errors import ConfigurationError
 
 RULE = RetryRule(answer_s=0.5, at_once=2, backoff_s=1.0, last_try_s=55.0, give_up_s=60.0)
-"""Telnyx knows a `command_id` again for 60 s. The last try leaves itself time to arrive."""
+"""Telnyx has_assistant a `command_id` again for 60 s. The last try leaves itself time to arrive."""
 
 KEYS_RULE = RetryRule(
     answer_s=5.0, at_once=1, backoff_s=0.5, last_try_s=3.0, give_up_s=10.0, may_repeat=False

@@ -27,9 +27,9 @@ from bridge.vocabulary.events import (
     CallEnded,
     CallerAudio,
     CallStarted,
-    CarrierComplained,
     CarrierEvent,
-    ClosingAsked,
+    CarrierReportedError,
+    CloseRequested,
     MarkReached,
     OtherPartyAudio,
 )
@@ -47,7 +47,7 @@ TRACKS = {
 
 LONGEST_COMPLAINT, LONGEST_CODE = 200, 20
 
-_PAYLOAD = re.compile(r"\S{40,}")  # what a complaint may quote of ours
+_PAYLOAD = re.compile(r"\S{40,}")  # what a error_report may quote of ours
 
 CANNOT_READ = 1003
 """The WebSocket close code for data of a kind that is not accepted (RFC 6455, 7.4.1)."""
@@ -165,7 +165,7 @@ class TelnyxStream:
         if isinstance(wire, _Start):
             return (self._decode_start(wire),)
         if isinstance(wire, _Error):
-            return (_complaint(wire.payload),)
+            return (_error_report(wire.payload),)
         if wire.stream_id != self._stream_id:
             raise self._foreign(type(wire).__name__.strip("_").lower())
         match wire:
@@ -181,7 +181,7 @@ class TelnyxStream:
                 waited = [heard for track in self._packet_tracks for heard in track.rest()]
                 return (*waited, *self._digits.rest(), CallEnded())
 
-    def _decode_start(self, wire: _Start) -> CallStarted | ClosingAsked:
+    def _decode_start(self, wire: _Start) -> CallStarted | CloseRequested:
         if self._stream_id or self._stopped:
             raise MalformedMessage("start: the stream has started already")
         start = wire.start
@@ -192,7 +192,7 @@ class TelnyxStream:
         line = line_of(sent.encoding, sent.sample_rate, sent.channels, big_endian=byte_order == "big")
         if line is None:
             name = f"{sent.encoding[:20]!a}, {sent.sample_rate} Hz, {sent.channels} channels,"
-            return ClosingAsked(f"start: media_format {name} cannot be decoded; {READABLE}", CANNOT_READ)
+            return CloseRequested(f"start: media_format {name} cannot be decoded; {READABLE}", CANNOT_READ)
         self._line, self._codec = line
         if byte_order == "auto" and self._line.encoding is Encoding.L16 and self._codec is None:
             self._order = ByteOrder(self._line.rate_hz)
@@ -200,7 +200,7 @@ class TelnyxStream:
             self._inbound = self._track(CallerAudio)
             plays = None if self._one_way else self._play()
         except CodecMissing as error:
-            return ClosingAsked(f"start: {error}", CANNOT_READ)
+            return CloseRequested(f"start: {error}", CANNOT_READ)
         self._stream_id = wire.stream_id
         return CallStarted(
             start.call_control_id,
@@ -280,6 +280,6 @@ def _plain(client_state: str) -> str:
         return client_state
 
 
-def _complaint(error: _ErrorBody) -> CarrierComplained:
+def _error_report(error: _ErrorBody) -> CarrierReportedError:
     why = ": ".join(filter(None, (error.title, error.detail)))
-    return CarrierComplained(str(error.code)[:LONGEST_CODE], _PAYLOAD.sub("…", why)[:LONGEST_COMPLAINT])
+    return CarrierReportedError(str(error.code)[:LONGEST_CODE], _PAYLOAD.sub("…", why)[:LONGEST_COMPLAINT])

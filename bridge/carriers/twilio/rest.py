@@ -1,7 +1,7 @@
 """Twilio's calls by REST: to place, change and end one, as requests, and what the answers say.
 
 Wire: Twilio, "Call resource", "Answering Machine Detection". Forms in PascalCase go out, JSON in snake_case comes
-back. There is no key by which Twilio knows a request again: one that places a call is not repeated unless it is
+back. There is no key by which Twilio has_assistant a request again: one that places a call is not repeated unless it is
 certain that Twilio did nothing.
 """
 

@@ -30,7 +30,7 @@ from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.webhook import CallEvent, Deliveries, doubt, read
 from bridge.config.routes import Incoming
 from bridge.redaction import without_addresses
-from bridge.shell.admission import Reception
+from bridge.shell.admission import Admission
 from bridge.shell.rest_client import ApiClient
 from bridge.shell.session import clock
 from bridge.shell.tokens import Expected
@@ -50,9 +50,9 @@ log = structlog.get_logger()
 class TelnyxWebhooks:
     """One server's. Raises `ConfigurationError` for a key that cannot be one."""
 
-    def __init__(self, settings: TelnyxSettings, reception: Reception, *, open_doors: bool) -> None:
+    def __init__(self, settings: TelnyxSettings, admission: Admission, *, open_doors: bool) -> None:
         self._settings = settings
-        self._reception = reception
+        self._admission = admission
         self._open_doors = open_doors
         self._api = TelnyxApi(settings) if settings.api_key is not None else None
         self._client = ApiClient()
@@ -114,7 +114,7 @@ class TelnyxWebhooks:
         if event.type != "call.initiated" or event.direction != "incoming":
             return ""
         call = Incoming(event.to, event.from_)
-        return who_answers(request, self._reception, call, self._settings.parameters)
+        return who_answers(request, self._admission, call, self._settings.parameters)
 
     def _take(self, event: CallEvent, assistant: str) -> None:
         if not self._deliveries.is_new(event.id, clock()):
@@ -127,12 +127,12 @@ class TelnyxWebhooks:
             call=event.call,
             **{name: said for name, said in told.items() if said},
         )
-        if self._reception.closing and event.type == "call.initiated":
+        if self._admission.closing and event.type == "call.initiated":
             return  # it rings on, and Telnyx goes to the failover address
         phone_call, steps = self._calls.handle(event, clock(), assistant)
         self._perform(event.call, phone_call, steps)
         if event.type == "call.hangup":
-            self._reception.call_ended(event.call)
+            self._admission.call_ended(event.call)
         self._follow_deadline()
 
     def _follow_deadline(self) -> None:
@@ -170,7 +170,7 @@ class TelnyxWebhooks:
             case Answer():
                 return self._api.answer(call, command_id, client_state=phone_call.client_state.encode())
             case StartStreaming():
-                url = self._reception.expect("telnyx", self._expected(call, phone_call))
+                url = self._admission.expect("telnyx", self._expected(call, phone_call))
                 return self._api.start_streaming(call, command_id, url)
             case HangUp(why):
                 log.info("> telnyx hangup", call=call, why=why)
@@ -181,7 +181,7 @@ class TelnyxWebhooks:
 
     def _expected(self, call: str, phone_call: PhoneCall) -> Expected:
         assistant = phone_call.client_state.assistant
-        if not self._reception.knows(assistant):
+        if not self._admission.has_assistant(assistant):
             log.warning(
                 "= there is no such assistant; the default one answers", call=call, assistant=assistant
             )
@@ -206,13 +206,13 @@ class TelnyxWebhooks:
             raise web.HTTPBadRequest(text=f"listen = {listen!r}: should be true or false")
         if listen == "true":
             check_goes_on("telnyx", self._settings.then)
-        assistant = who_answers(request, self._reception, incoming(form), self._settings.parameters)
-        check_open(self._reception)
+        assistant = who_answers(request, self._admission, incoming(form), self._settings.parameters)
+        check_open(self._admission)
         expected = Expected(call, assistant, returns_s=self._settings.return_s)
         document = texml.answer(
-            self._reception.expect("telnyx", expected, listen=listen == "true"),
+            self._admission.expect("telnyx", expected, listen=listen == "true"),
             self._settings,
-            status_callback=f"{self._reception.told_url}/telnyx/stream",
+            status_callback=f"{self._admission.public_url}/telnyx/stream",
             listen=listen == "true",
             then=self._settings.then,
         )

@@ -9,7 +9,7 @@ from aiohttp import web
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.webhook import TRACKS, answer, is_signed, no_answer
 from bridge.redaction import without_addresses
-from bridge.shell.admission import Reception
+from bridge.shell.admission import Admission
 from bridge.shell.tokens import Expected
 from bridge.shell.webhooks.body import FORM, form_fields, read_body
 from bridge.shell.webhooks.voice import WORD, check_goes_on, check_open, incoming, who_answers
@@ -22,9 +22,9 @@ log = structlog.get_logger()
 class TwilioWebhooks:
     """One server's."""
 
-    def __init__(self, settings: TwilioSettings, reception: Reception, *, open_doors: bool) -> None:
+    def __init__(self, settings: TwilioSettings, admission: Admission, *, open_doors: bool) -> None:
         self._settings = settings
-        self._reception = reception
+        self._admission = admission
         self._open_doors = open_doors
 
     def routes(self) -> list[web.RouteDef]:
@@ -49,18 +49,18 @@ class TwilioWebhooks:
             raise web.HTTPBadRequest(text=f"listen = {listen!r}: should be one of {', '.join(TRACKS)}")
         if listen:
             check_goes_on("twilio", self._settings.then)
-        assistant = who_answers(request, self._reception, incoming(form), self._settings.parameters)
-        check_open(self._reception)
+        assistant = who_answers(request, self._admission, incoming(form), self._settings.parameters)
+        check_open(self._admission)
         answered_by = form.get("AnsweredBy")
         if answered_by and answered_by not in self._settings.talk_to:
             log.info("= nobody to talk to", call=call, answered_by=answered_by)
             return _twiml(no_answer())
-        url = self._reception.expect("twilio", Expected(call, assistant), listen=bool(listen))
+        url = self._admission.expect("twilio", Expected(call, assistant), listen=bool(listen))
         return _twiml(
             answer(
                 url,
                 parameters=self._settings.parameters,
-                status_callback=f"{self._reception.told_url}/twilio/status",
+                status_callback=f"{self._admission.public_url}/twilio/status",
                 listen=listen,
                 then=self._settings.then,
             )
@@ -81,7 +81,7 @@ class TwilioWebhooks:
         pairs = form_fields(await read_body(request, FORM))
         auth_token = self._settings.auth_token
         if auth_token is not None:
-            url = self._reception.told_url + request.raw_path
+            url = self._admission.public_url + request.raw_path
             given = request.headers.get("X-Twilio-Signature", "")
             if not is_signed(auth_token.get_secret_value(), url, pairs, given):
                 log.warning("webhook turned away", path=request.path, reason="its signature is not Twilio's")

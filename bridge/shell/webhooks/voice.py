@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from bridge.config.routes import OWN_PARAMETERS, Incoming
-from bridge.shell.admission import Reception
+from bridge.shell.admission import Admission
 
 WORD = "/{word}"
 """Behind a webhook's path, where there is one."""
@@ -26,29 +26,29 @@ def incoming(form: Mapping[str, str]) -> Incoming:
 
 
 def who_answers(
-    request: web.Request, reception: Reception, call: Incoming, parameters: Mapping[str, str]
+    request: web.Request, admission: Admission, call: Incoming, parameters: Mapping[str, str]
 ) -> str:
     """`?assistant=NAME`, else as the routes have it; empty for the default one. `parameters`: of every stream.
 
     Raises 400 where there is none of this name, 404 where no route has the word behind the address.
     """
     assistant = request.query.get("assistant", "")
-    if not reception.knows(assistant):
+    if not admission.has_assistant(assistant):
         log.warning("webhook turned away", path=request.path, reason="it names no assistant of ours")
         raise web.HTTPBadRequest(text=f"assistant = {assistant!r}: there is none of this name")
     word = request.match_info.get("word", "")
-    if word and not reception.routes.has_path(word):
+    if word and not admission.routes.has_path(word):
         log.warning("webhook turned away", path=request.path, reason="no route has this path")
         raise web.HTTPNotFound(text=f"{word!r}: no route in the settings has this path")
     asked = {name: request.query[name] for name in request.query if name not in OWN_PARAMETERS}
-    return assistant or reception.routes.assistant(
+    return assistant or admission.routes.assistant(
         call._replace(path=word, parameters={**parameters, **asked})
     )
 
 
-def check_open(reception: Reception) -> None:
+def check_open(admission: Admission) -> None:
     """Raises 503 at the end."""
-    if reception.closing:
+    if admission.closing:
         raise web.HTTPServiceUnavailable(text="the server is closing")
 
 

@@ -4,7 +4,7 @@ Units: mu-law at 8 kHz, eight bytes a millisecond; milliseconds of audio since t
 """
 
 from telecodecs.format import PCMU_8K
-from telecodecs.turns import Paused, Spoke, TurnDetector
+from telecodecs.turns import TurnDetector, TurnEnded, TurnStarted
 
 LEAD_MS = 200
 """An utterance is taken from so much before the speech that was found to so much after it: soft sounds count too."""
@@ -38,9 +38,9 @@ class Listening:
         self._kept += audio
         for change in self._turns.feed(audio):
             match change:
-                case Spoke(at_ms):
+                case TurnStarted(at_ms):
                     self._began = PCMU_8K.bytes_in(at_ms)
-                case Paused(at_ms):
+                case TurnEnded(at_ms):
                     self._ended = PCMU_8K.bytes_in(at_ms)
                     return True
         longest = PCMU_8K.bytes_in(LONGEST_S * 1000)

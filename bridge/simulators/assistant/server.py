@@ -108,7 +108,7 @@ class Connection:
         return True
 
 
-class FakeAssistant:
+class SimulatedAssistant:
     """The server. Enter `running` to open the port; `keeps_record`: what came stays listed when it is over."""
 
     def __init__(
@@ -154,7 +154,7 @@ class FakeAssistant:
         return self.connections[times - 1]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["FakeAssistant"]:
+    async def running(self) -> AsyncIterator["SimulatedAssistant"]:
         """The port is open inside; at the end connections that still stand are cut off.
 
         Raises `ConfigurationError` if the port cannot be had.
@@ -255,6 +255,6 @@ async def serve(script: Script, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with FakeAssistant(script, host, port, keeps_record=False).running() as fake:
+    async with SimulatedAssistant(script, host, port, keeps_record=False).running() as fake:
         log.info("= fake assistant", url=fake.url, posts=fake.http_url)
         await stop.wait()

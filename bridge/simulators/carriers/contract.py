@@ -44,7 +44,7 @@ class Warned:
     why: str
 
 
-class PretendCarrier(Protocol):
+class SimulatedStream(Protocol):
     """A carrier's side of one stream: messages out as text, messages in as orders."""
 
     line: AudioFormat

@@ -11,12 +11,12 @@ from functools import partial
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
-from bridge.simulators.carriers.contract import PretendCarrier
+from bridge.simulators.carriers.contract import SimulatedStream
 from bridge.simulators.carriers.telnyx.coding import PCMU, Coding, Mode
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx, new_call_control_id
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream, new_call_control_id
 from bridge.simulators.carriers.telnyx.texml import TexmlOrder, order_texml
 from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED
-from bridge.simulators.carriers.twilio.media import PretendTwilio, new_sid
+from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream, new_sid
 from bridge.simulators.carriers.twilio.voice_webhook import StreamOrder, order_stream, signed_headers
 from bridge.simulators.phone.plan import CallPlan
 from bridge.vocabulary.errors import ConfigurationError
@@ -31,8 +31,8 @@ class Stream(NamedTuple):
     url: str
     headers: Mapping[str, str]
     """Of the upgrade."""
-    carrier: PretendCarrier
-    again: Callable[[], PretendCarrier] | None = None
+    carrier: SimulatedStream
+    again: Callable[[], SimulatedStream] | None = None
     """The same call's carrier, as new, where the carrier dials again when the connection breaks."""
 
 
@@ -82,7 +82,7 @@ class TwilioExchange:
                 called=called,
                 auth_token=self.auth_token,
             )
-        carrier = PretendTwilio(
+        carrier = SimulatedTwilioStream(
             call_sid=self.call_sid,
             account_sid=self.account_sid,
             tracks=order.tracks,
@@ -141,7 +141,7 @@ class TelnyxExchange:
 
     def _stream(self, order: TexmlOrder, caller: str, called: str) -> Stream:
         carrier = partial(
-            PretendTelnyx,
+            SimulatedTelnyxStream,
             call_control_id=self.call_control_id,
             says=self._transcoded(order.codec),
             hears=replace(order.hears, byteorder=self.hears.byteorder),
@@ -178,7 +178,9 @@ def read_exchange(
     match carrier:
         case "twilio":
             if codec or rate_hz or play_codec or play_rate_hz:
-                raise ConfigurationError("--codec: Twilio knows mu-law alone; --carrier telnyx has a choice")
+                raise ConfigurationError(
+                    "--codec: Twilio has_assistant mu-law alone; --carrier telnyx has a choice"
+                )
             return TwilioExchange(auth_token)
         case "telnyx":
             says = _coding("codec", "rate", codec or "PCMU", rate_hz, byteorder)

@@ -1,6 +1,6 @@
 """The shell of a pretend carrier: one port, a task for each stream, one timer, and news for those who wait.
 
-What is to be done, the carrier's own exchange decides; how it is done, its own server knows. Times are Unix seconds.
+What is to be done, the carrier's own exchange decides; how it is done, its own server has_assistant. Times are Unix seconds.
 """
 
 import asyncio

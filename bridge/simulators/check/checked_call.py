@@ -1,4 +1,4 @@
-"""One call that is checked: the bridge's own heart and dialect, a pretend line in front and a script that plays it.
+"""One call that is checked: the bridge's own core and dialect, a pretend line in front and a script that plays it.
 
 What it leaves open: how the assistant is reached (`Dial`) and what time it is (`clock`, seconds). `advance` at `deadline`.
 """
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from bridge.core.call import Call
 from bridge.core.timers import Limits
-from bridge.shell.assistant_slot import Seat
+from bridge.shell.assistant_slot import AssistantSlot
 from bridge.simulators.check.facts import Facts
 from bridge.simulators.check.line import FORMAT, Line
 from bridge.simulators.check.rules import Rule
@@ -21,8 +21,8 @@ from bridge.vocabulary.commands import (
     PlayAudio,
     PressKeys,
     RunTool,
-    SealKeys,
     SendMark,
+    SetSensitive,
 )
 from bridge.vocabulary.contracts import Assistant, Connection, Leg, Lost, Message, Receive
 from bridge.vocabulary.events import (
@@ -30,7 +30,7 @@ from bridge.vocabulary.events import (
     AssistantReady,
     CallEnded,
     CallStarted,
-    EntryAsked,
+    EntryRequested,
     Event,
     LegLost,
     TimePassed,
@@ -141,8 +141,8 @@ class CheckedCall:
         self._clock = clock
         self._dialect = dialect
         self._dial = dial
-        self._heart = Call(now, Limits(), reorder_ms=0)
-        self._seat = Seat(self._connect, self._handle, lambda: None, clock)
+        self._call = Call(now, Limits(), reorder_ms=0)
+        self._slot = AssistantSlot(self._connect, self._handle, lambda: None, clock)
         self._waiting: deque[Event] = deque()
         self._in_round = False
         self._caller_left = False
@@ -152,8 +152,8 @@ class CheckedCall:
             ClearPlayback: self.line.clear,
             HangUp: _nothing,
             PressKeys: _nothing,
-            SealKeys: _nothing,
-            **self._seat.performs,
+            SetSensitive: _nothing,
+            **self._slot.performs,
         }
         self.ways: list[Way] = []
         """Its connections, in order."""
@@ -171,20 +171,20 @@ class CheckedCall:
 
     def deadline(self) -> float:
         """When `advance` wants to be called next, at the latest."""
-        wishes = (self._heart.deadline(), self._seat.deadline(), self.line.deadline())
+        wishes = (self._call.deadline(), self._slot.deadline(), self.line.deadline())
         return min(at for at in wishes if at is not None)
 
     def advance(self) -> None:
         """What is due by now happens."""
         now = self._clock()
-        self._seat.fall_due()
+        self._slot.fall_due()
         for event in self.line.due(now):
             self._handle(event)
-        if (due := self._heart.deadline()) is not None and due <= now:
+        if (due := self._call.deadline()) is not None and due <= now:
             self._handle(TimePassed())
         while not self.over and ((met := self._wait.until()) or now >= self._gives_up):
             self._resume(met)
-        if not self.over and not self._caller_left and self._heart.deadline() is None:
+        if not self.over and not self._caller_left and self._call.deadline() is None:
             self.over = True
             self._script.close()
 
@@ -239,7 +239,7 @@ class CheckedCall:
         now = self._clock()
         self.facts.saw(event, now)
         match event:
-            case EntryAsked():
+            case EntryRequested():
                 self._obey(event, now)
             case AssistantReady():
                 self.watch.speaks(event.speaks)
@@ -248,11 +248,11 @@ class CheckedCall:
             case LegLost(_, code, reason) if reason != CUT:
                 why = f"the connection was lost: {reason or 'no reason was given'} ({code})"
                 self.troubles.append(Trouble(self.act, why))
-        for command in self._heart.handle(event, now):
+        for command in self._call.handle(event, now):
             self.facts.saw(command, now)
-            self._performs.get(type(command), self._seat.tell)(command, now)
+            self._performs.get(type(command), self._slot.tell)(command, now)
 
-    def _obey(self, wish: EntryAsked, now: float) -> None:
+    def _obey(self, wish: EntryRequested, now: float) -> None:
         """The caller types what he is asked for."""
         ends = "#" if wish.terminator is None else wish.terminator[:1]
         self.line.type(TYPED[: wish.length or 4] + ("" if wish.length else ends), now + THINKS_S)

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from bridge.vocabulary.commands import DropReply, EnterDigits, TruncateReply
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantReady,
-    ClosingAsked,
-    EntryAsked,
+    AssistantReportedError,
+    CloseRequested,
+    EntryRequested,
     MessageRefused,
     ReplyAudio,
     Word,
@@ -28,16 +28,16 @@ class Facts:
     def __init__(self) -> None:
         self.ready: list[tuple[AssistantReady, float]] = []
         self.refused: list[str] = []
-        """Messages that made no sense, and complaints about what was heard."""
+        """Messages that made no sense, and error_reports about what was heard."""
         self.began: dict[tuple[int, str], float] = {}
         """Items, each with the number of its connection, and when their first audio came."""
         self.cut: list[Cut] = []
-        self.asked: list[EntryAsked] = []
+        self.asked: list[EntryRequested] = []
         self.entered: list[EnterDigits] = []
         self.leaves = ""
         """Why the assistant hung up."""
 
-    def unanswered(self) -> list[EntryAsked]:
+    def unanswered(self) -> list[EntryRequested]:
         """The entries that it waits for."""
         answered = {entry.asked for entry in self.entered}
         return [wish for wish in self.asked if wish.call not in answered]
@@ -53,11 +53,11 @@ class Facts:
                 self.cut.append(Cut(item, now, heard_ms))
             case DropReply(item):
                 self.cut.append(Cut(item, now, 0))
-            case EntryAsked():
+            case EntryRequested():
                 self.asked.append(word)
             case EnterDigits():
                 self.entered.append(word)
-            case MessageRefused(why=why) | AssistantComplained(why):
+            case MessageRefused(why=why) | AssistantReportedError(why):
                 self.refused.append(why)
-            case ClosingAsked(why):
+            case CloseRequested(why):
                 self.leaves = why

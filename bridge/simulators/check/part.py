@@ -1,4 +1,4 @@
-"""What the caller of a checked call brings along: utterances out of a recording, keys, patience."""
+"""What the caller of a checked call brings along: utterances out of a recording, keys, reply_timeout."""
 
 from pathlib import Path
 from typing import NamedTuple

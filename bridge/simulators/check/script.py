@@ -37,7 +37,7 @@ OVERLAPS_S = 1.5
 """... and if it came to its end by itself, after this long it should have stopped."""
 
 UTTERANCE_ENDS_S = 2.0
-"""So long it may take to notice that an utterance is over; the patience for a reply begins then."""
+"""So long it may take to notice that an utterance is over; the reply_timeout for a reply begins then."""
 
 ENTRY_S = 3.0
 """An entry is over by then."""
@@ -132,15 +132,15 @@ class Acts:
         yield from self._await_answer(what, known)
 
     def _await_answer(self, what: str, known: Set[tuple[int, str]]) -> Script:
-        facts, line, patience_s = self._facts, self._line, self._part.reply_s
+        facts, line, reply_timeout_s = self._facts, self._line, self._part.reply_s
         yield Wait(lambda: not line.speaking, inf)
-        if (yield Wait(lambda: bool(facts.began.keys() - known), UTTERANCE_ENDS_S + patience_s)):
+        if (yield Wait(lambda: bool(facts.began.keys() - known), UTTERANCE_ENDS_S + reply_timeout_s)):
             began = min(facts.began[item] for item in facts.began.keys() - known)
             self._found.ok(Rule.ANSWERS, f"{what}, {_ms(max(0.0, began - line.spoke_until))} after its end")
         else:
             self._found.wrong(
                 Rule.ANSWERS,
-                f"no audio came within {patience_s:g} s of {what}",
+                f"no audio came within {reply_timeout_s:g} s of {what}",
                 "answer what the caller says; --reply-s gives it more time",
             )
 
@@ -191,18 +191,18 @@ class Acts:
         self._found.ok(Rule.ENTRY, f"it asked for {len(facts.asked)}, and took what it was told")
 
     def _strange_messages(self) -> Script:
-        call, complaints = self._call, self._call.watch.complaints
+        call, error_reports = self._call, self._call.watch.error_reports
         for rule, messages in ((Rule.UNKNOWN, UNKNOWN), (Rule.ERROR, [OUR_ERROR])):
             call.act = rule
-            known = len(complaints)
+            known = len(error_reports)
             for message in messages:
                 call.tell(message)
             yield Wait(never, SETTLES_S)
             self._found.ok(rule, "it did not mind")
-            if len(complaints) > known:
+            if len(error_reports) > known:
                 self._found.wrong(
                     rule,
-                    f"it answered with an error: {complaints[known][:100]!r}",
+                    f"it answered with an error: {error_reports[known][:100]!r}",
                     "ignore it, for the bridge may come to send more kinds and fields; write an error to your log",
                 )
 

@@ -39,7 +39,7 @@ class StreamWatch:
         """Its choice, as it was written."""
         self.told: list[str] = []
         """What the bridge refused, in the bridge's words."""
-        self.complaints: list[str] = []
+        self.error_reports: list[str] = []
         """What the assistant refused, in its own."""
         self.interrupted: dict[str, float] = {}
         """Items of this connection, and when it was told that they were cut."""
@@ -106,7 +106,7 @@ class StreamWatch:
             case {"type": "reply_end" | "hang_up"}:
                 self._open = BARE
             case {"type": "error", **fields}:
-                self.complaints.append(str(fields.get("why", "")))
+                self.error_reports.append(str(fields.get("why", "")))
 
     def _audio(self, audio: bytes, now: float) -> None:
         if self._format is None or not audio:

@@ -109,7 +109,7 @@ class Items:
         self._items.remove(self.find(name, "delete"))
 
     def truncate(self, name: str, audio_end_ms: int) -> None:
-        """Keep the sound up to there; the words go, for nobody knows which of them are left."""
+        """Keep the sound up to there; the words go, for nobody has_assistant which of them are left."""
         item = self.find(name, "truncate")
         if not item.is_models or not item.audio_ms:
             message = "Only model output audio messages can be truncated"

@@ -154,7 +154,7 @@ CHEERFUL = (
     Reply(
         say=("Hello there! You have reached a voice that was made up for trying things out, and it works.",)
     ),
-    Reply(say=("That is good to hear! Please tell me a little more, I am all ears and have all day.",)),
+    Reply(say=("That is good to hear! Please tell me a little more, I am listening and have all day.",)),
     Reply(say=("Wonderful! I have written that down. You may interrupt me at any time, go on and try it.",)),
 )
 """What is said to the caller's turns where the script says nothing."""

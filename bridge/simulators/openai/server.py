@@ -137,7 +137,7 @@ class Connection:
         log.debug("= realtime client left", connection=self.number, code=code, reason=reason)
 
 
-class FakeOpenAI:
+class SimulatedOpenAI:
     """The server. Enter `running` to open the port; `keeps_record`: connections stay listed when they are over."""
 
     def __init__(
@@ -171,7 +171,7 @@ class FakeOpenAI:
         return self.connections[times - 1]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["FakeOpenAI"]:
+    async def running(self) -> AsyncIterator["SimulatedOpenAI"]:
         """The port is open inside; at the end connections that still stand are cut off."""
         listener = await network.listen(self._accept, self._host, self.port, None)
         self.port = listener.sockets[0].getsockname()[1]
@@ -224,6 +224,6 @@ async def serve(script_path: Path | None, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with FakeOpenAI(script, host, port, keeps_record=False).running() as fake:
+    async with SimulatedOpenAI(script, host, port, keeps_record=False).running() as fake:
         log.info("= fake OpenAI Realtime", url=fake.url, script=str(script_path or "built in"))
         await stop.wait()

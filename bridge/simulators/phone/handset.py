@@ -3,14 +3,14 @@
 Every 20 ms a frame, by deadlines counted from the start; between them digits, marks as the earpiece reaches them,
 and at the end `stop`. A handset that is woken late sends what is due at once, and does not drift.
 No socket, no clock: `begin`, then `hear` what arrives and ask `due` no later than `deadline`, until `ending` is set;
-all of them return messages to send. `now` is seconds. What the dialect is, the carrier knows. Where a carrier dials
+all of them return messages to send. `now` is seconds. What the dialect is, the carrier has_assistant. Where a carrier dials
 again, `lost` and `begin_again` stand between two streams of the call; the caller talks on, to nobody.
 """
 
 from enum import StrEnum
 from math import inf
 
-from bridge.simulators.carriers.contract import Clear, Mark, Play, PretendCarrier, Refused
+from bridge.simulators.carriers.contract import Clear, Mark, Play, Refused, SimulatedStream
 from bridge.simulators.phone.disorder import IN_ORDER, Disorder, DisorderedWay, Mishaps
 from bridge.simulators.phone.earpiece import Earpiece
 from bridge.simulators.phone.latency import Arrival
@@ -34,7 +34,7 @@ class Ending(StrEnum):
 class Handset:
     """One caller in one call, as `plan` says; `begin` comes first. `disorder`: of the network to the server."""
 
-    def __init__(self, plan: CallPlan, carrier: PretendCarrier, disorder: Disorder = IN_ORDER) -> None:
+    def __init__(self, plan: CallPlan, carrier: SimulatedStream, disorder: Disorder = IN_ORDER) -> None:
         self.ending: Ending | None = None
         self.dropped = False
         """The connection is broken, as planned; the shell should see to it."""
@@ -134,7 +134,7 @@ class Handset:
         self._way.left()
         self.earpiece.cut(now)
 
-    def begin_again(self, carrier: PretendCarrier) -> list[str]:
+    def begin_again(self, carrier: SimulatedStream) -> list[str]:
         """The stream is open again, and this is its start. `carrier`: the same call's, as new."""
         self._carrier = carrier
         self._stream_from = len(self.sent_at)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bridge.shell.websocket import SocketLeg, dial
-from bridge.simulators.carriers.contract import PretendCarrier
+from bridge.simulators.carriers.contract import SimulatedStream
 from bridge.simulators.phone.disorder import IN_ORDER, Disorder
 from bridge.simulators.phone.handset import Ending, Handset
 from bridge.simulators.phone.line_delay import AT_ONCE, MAX_MESSAGE_BYTES, SHORTEST_WAIT_S, Delay, SlowLeg
@@ -49,10 +49,10 @@ class Line:
     def __init__(
         self,
         plan: CallPlan,
-        carrier: PretendCarrier,
+        carrier: SimulatedStream,
         network: Network = Network(),
         *,
-        again: Callable[[], PretendCarrier] | None = None,
+        again: Callable[[], SimulatedStream] | None = None,
         opened: Callable[[], None] | None = None,
         rings: bool = False,
     ) -> None:

@@ -24,14 +24,12 @@ from bridge.vocabulary.commands import (
 from bridge.vocabulary.contracts import Answer, ToolSchema, Utterance
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantEvent,
     AssistantFailed,
     AssistantReady,
-    CallerPaused,
+    AssistantReportedError,
     CallerSaid,
-    CallerSpoke,
-    ClosingAsked,
+    CloseRequested,
     NoteTaken,
     Opening,
     ReplyAudio,
@@ -39,6 +37,8 @@ from bridge.vocabulary.events import (
     ReplySaid,
     Said,
     Speaker,
+    SpeechStarted,
+    SpeechStopped,
     TokensUsed,
     ToolCalled,
 )
@@ -102,7 +102,7 @@ class Line:
             case ReplyEnded(item):
                 for playing in self._playing:
                     playing[2] = playing[2] or playing[0] == item
-            case CallerSpoke(interrupts=True):
+            case SpeechStarted(interrupts=True):
                 self.clear()
 
     def clear(self) -> None:
@@ -153,7 +153,7 @@ class Line:
         return [received.event for received in self.fake.received if received.event["type"] == kind]
 
     def assert_smooth(self) -> None:
-        assert not self.all(AssistantFailed, AssistantComplained)
+        assert not self.all(AssistantFailed, AssistantReportedError)
 
 
 def test_a_conversation_of_two_turns() -> None:
@@ -166,7 +166,7 @@ def test_a_conversation_of_two_turns() -> None:
     assert line.words() == ["One.", "Two.", "Three."]
     assert line.all(AssistantReady) == [AssistantReady(PCMU_8K, PCMU_8K, 3600.0, keys_interrupt=True)]
     assert [event.text for event in line.all(CallerSaid)] == ["First.", "Second."]
-    assert len(line.all(CallerSpoke)) == len(line.all(CallerPaused)) == 2
+    assert len(line.all(SpeechStarted)) == len(line.all(SpeechStopped)) == 2
     assert len(line.all(TokensUsed)) == 4
     assert line.sent("response.create") == []
     assert line.sent("conversation.item.truncate") == []
@@ -176,12 +176,12 @@ def test_a_greeting_that_is_guarded_from_the_callers_hello() -> None:
     script = '[[replies]]\non_instructions = ""\nseconds = 8\n[[replies]]\nsay = "Yes?"'
     line = Line(script, greeting="Good day.").run(1.0)
     line.speak(then_s=5.0)
-    assert not line.all(CallerSpoke), "the caller spoke into the greeting"
+    assert not line.all(SpeechStarted), "the caller spoke into the greeting"
     assert line.sent("conversation.item.truncate") == []
     assert len(line.sent("session.update")) == 2, "and now the server listens"
     line.speak()
     line.assert_smooth()
-    assert len(line.all(CallerSpoke)) == 1
+    assert len(line.all(SpeechStarted)) == 1
     assert line.words()[-1] == "Yes?"
 
 
@@ -283,11 +283,11 @@ def test_hanging_up(say: str, words: list[str]) -> None:
     line = Line(script).run(0.5).speak(then_s=5.0)
     line.assert_smooth()
     assert line.words() == words
-    assert line.all(ClosingAsked) == [ClosingAsked("the assistant hung up", code=1000)]
+    assert line.all(CloseRequested) == [CloseRequested("the assistant hung up", code=1000)]
 
 
 @pytest.mark.parametrize("opening", [Opening.RENEWED, Opening.RECOVERED])
-def test_history_is_taken_by_the_server(opening: Opening) -> None:
+def test_hihistory_is_taken_by_the_server(opening: Opening) -> None:
     line = Line('[[replies]]\non_instructions = ""', opening=opening).run(2.0)
     line.assert_smooth()
     assert len(line.sent("conversation.item.create")) == 2
@@ -318,7 +318,7 @@ def test_a_server_that_answers_in_another_format() -> None:
 def test_a_failed_response_is_made_once_more() -> None:
     script = '[[replies]]\nfaults = { fail = "server_error", after_ms = 0 }\nsay = "One."\n'
     line = Line(script + '[[replies]]\nsay = "Two."').run(0.5).speak()
-    assert len(line.all(AssistantComplained)) == 1
+    assert len(line.all(AssistantReportedError)) == 1
     assert not line.all(AssistantFailed)
     assert len(line.sent("response.create")) == 1
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.vocabulary.commands import ConfirmHeard, DropReply, TruncateReply
-from bridge.vocabulary.events import CallerPaused, CallerSpoke, Ignored, ReplyEnded, ReplySaid
+from bridge.vocabulary.events import Ignored, ReplyEnded, ReplySaid, SpeechStarted, SpeechStopped
 
 if TYPE_CHECKING:
     from tests.assistants.openai_realtime.conftest import Dial, RealtimeLine, Row
@@ -26,7 +26,7 @@ REPLY: "list[Row]" = [
 SCENES: "dict[str, list[Row]]" = {
     "the server cancels what it makes; late audio is dropped by its response": [
         *REPLY,
-        (1.5, "speech U1", [CallerSpoke()]),
+        (1.5, "speech U1", [SpeechStarted()]),
         (1.5, TruncateReply("A", 400), ["truncate A 400"]),
         (1.6, "audio R1 A 200", []),
         (1.6, "words R1 A never heard", []),
@@ -38,12 +38,12 @@ SCENES: "dict[str, list[Row]]" = {
     "a reply that was made before it was heard is only cut": [
         *REPLY,
         (1.3, "done R1", [ReplyEnded("A")]),
-        (1.9, "speech U1", [CallerSpoke()]),
+        (1.9, "speech U1", [SpeechStarted()]),
         (1.9, TruncateReply("A", 800), ["truncate A 800"]),
     ],
     "never more is heard than came in": [
         *REPLY,
-        (3.0, "speech U1", [CallerSpoke()]),
+        (3.0, "speech U1", [SpeechStarted()]),
         (3.0, TruncateReply("A", 1085), ["truncate A 1000"]),
     ],
     "each item is counted by itself": [
@@ -53,13 +53,13 @@ SCENES: "dict[str, list[Row]]" = {
         (1.4, "audio-done R1 B", [ReplyEnded("B")]),
         (1.4, "audio R1 C 500", ["sound C 500"]),
         (2.4, ConfirmHeard("A"), []),
-        (2.6, "speech U1", [CallerSpoke()]),
+        (2.6, "speech U1", [SpeechStarted()]),
         (2.6, TruncateReply("B", 700), ["truncate B 500"]),
         (2.6, DropReply("C"), ["delete C"]),
     ],
     "at 0 ms there is nothing to cut, and the item goes": [
         *REPLY,
-        (1.3, "speech U1", [CallerSpoke()]),
+        (1.3, "speech U1", [SpeechStarted()]),
         (1.3, TruncateReply("A", 0), ["delete A"]),
     ],
     "an item is cut once, and not after it was heard": [
@@ -67,7 +67,7 @@ SCENES: "dict[str, list[Row]]" = {
         (1.3, "audio-done R1 A", [ReplyEnded("A")]),
         (1.4, "audio R1 B 500", ["sound B 500"]),
         (2.2, ConfirmHeard("A"), []),
-        (2.3, "speech U1", [CallerSpoke()]),
+        (2.3, "speech U1", [SpeechStarted()]),
         (2.3, TruncateReply("A", 900), []),
         (2.3, TruncateReply("B", 100), ["truncate B 100"]),
         (2.4, TruncateReply("B", 90), []),
@@ -81,22 +81,22 @@ SCENES: "dict[str, list[Row]]" = {
     "an item of words alone has no sound to cut": [
         (1.0, "created R1", []),
         (1.1, "words R1 A Good", [ReplySaid("A", "Good")]),
-        (1.2, "speech U1", [CallerSpoke()]),
+        (1.2, "speech U1", [SpeechStarted()]),
         (1.2, TruncateReply("A", 40), ["delete A"]),
     ],
     "a response that nobody announced": [
         (1.0, "audio R1 A 500", ["sound A 500"]),
-        (1.1, "speech U1", [CallerSpoke()]),
+        (1.1, "speech U1", [SpeechStarted()]),
         (1.1, TruncateReply("A", 100), ["truncate A 100"]),
         (1.2, "audio R1 A 200", []),
         (1.3, "done R1 cancelled turn_detected", [ReplyEnded("A")]),
     ],
     "the next reply is heard": [
         *REPLY,
-        (1.3, "speech U1", [CallerSpoke()]),
+        (1.3, "speech U1", [SpeechStarted()]),
         (1.3, TruncateReply("A", 100), ["truncate A 100"]),
         (1.4, "done R1 cancelled turn_detected", [ReplyEnded("A")]),
-        (2.0, "pause U1", [CallerPaused("U1")]),
+        (2.0, "pause U1", [SpeechStopped("U1")]),
         (2.0, "committed U1", []),
         (2.2, "created R2", []),
         (2.3, "audio R2 B 200", ["sound B 200"]),
@@ -117,7 +117,7 @@ def test_who_does_not_interrupt_cuts_nothing(dial: "Dial") -> None:
     line.play(
         [
             *REPLY,
-            (1.5, "speech U1", [CallerSpoke(interrupts=False)]),
+            (1.5, "speech U1", [SpeechStarted(interrupts=False)]),
             (1.6, "audio R1 A 200", ["sound A 200"]),
         ]
     )
@@ -156,7 +156,7 @@ def test_already_shorter_is_answered_once_with_the_servers_length(dial: "Dial") 
     line.play(
         [
             *REPLY,
-            (2.5, "speech U1", [CallerSpoke()]),
+            (2.5, "speech U1", [SpeechStarted()]),
             (2.5, TruncateReply("A", 1000), ["truncate A 1000"]),
         ]
     )
@@ -178,7 +178,7 @@ def test_already_shorter_is_answered_once_with_the_servers_length(dial: "Dial") 
 def test_other_answers_to_a_cut(dial: "Dial", message: str, outcome: list[str]) -> None:
     line = dial()
     line.open()
-    line.play([*REPLY, (2.5, "speech U1", [CallerSpoke()])])
+    line.play([*REPLY, (2.5, "speech U1", [SpeechStarted()])])
     line.tell(TruncateReply("A", 1000))
     _, *rest = line.hear(truncate_error(line, message))
     assert rest == outcome

@@ -7,12 +7,12 @@ import pytest
 from bridge.vocabulary.commands import CloseAssistant, TypeDigit
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    AssistantComplained,
-    CallerPaused,
+    AssistantReportedError,
     CallerSaid,
-    CallerSpoke,
     Ignored,
     ReplyEnded,
+    SpeechStarted,
+    SpeechStopped,
     TokensUsed,
 )
 
@@ -25,8 +25,8 @@ def test_a_turn_of_the_caller(dial: "Dial") -> None:
     line.open()
     line.play(
         [
-            (1.0, "speech U1", [CallerSpoke()]),
-            (2.0, "pause U1", [CallerPaused("U1")]),
+            (1.0, "speech U1", [SpeechStarted()]),
+            (2.0, "pause U1", [SpeechStopped("U1")]),
             (2.0, "committed U1", []),
             (2.1, "created R1", []),
             (2.2, "audio R1 A 500", ["sound A 500"]),
@@ -80,16 +80,16 @@ def test_a_price_that_makes_no_sense_costs_nothing_else(dial: "Dial", usage: obj
     assert line.hear(done) == [ReplyEnded("A")]
 
 
-def test_what_could_not_be_written_down_is_a_complaint(dial: "Dial") -> None:
+def test_what_could_not_be_written_down_is_a_error_report(dial: "Dial") -> None:
     line = dial()
     line.open()
     event = {
         "type": "conversation.item.input_audio_transcription.failed",
         "error": {"code": "audio_unintelligible"},
     }
-    (complaint,) = line.hear(event)
-    assert isinstance(complaint, AssistantComplained)
-    assert "audio_unintelligible" in complaint.why
+    (error_report,) = line.hear(event)
+    assert isinstance(error_report, AssistantReportedError)
+    assert "audio_unintelligible" in error_report.why
 
 
 @pytest.mark.parametrize("kind", ["vendor.novelty", "mcp_list_tools.completed"])

@@ -6,17 +6,17 @@ import pytest
 
 from bridge.vocabulary.commands import AnswerTool, ConfirmHeard, DropReply, EnterDigits, TruncateReply
 from bridge.vocabulary.events import (
-    AssistantComplained,
-    AssistantLeaving,
-    CallerPaused,
-    CallerSpoke,
-    ClosingAsked,
-    EntryAsked,
+    AssistantHangingUp,
+    AssistantReportedError,
+    CloseRequested,
     EntryEnd,
+    EntryRequested,
     NoteTaken,
-    PressAsked,
+    PressRequested,
     ReplyEnded,
     ReplySaid,
+    SpeechStarted,
+    SpeechStopped,
     ToolCalled,
 )
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ASK = "call R1 c1 collect_digits {}"
 ASK_FOR_PIN = 'call R1 c1 collect_digits {"prompt": "Please type your PIN.", "length": 4, "sensitive": true}'
-PIN = EntryAsked("c1", length=4, sensitive=True)
+PIN = EntryRequested("c1", length=4, sensitive=True)
 PROMPT = 'create: Say exactly this and nothing else: "Please type your PIN."'
 TYPED = EnterDigits("1234", EntryEnd.TERMINATOR, "#", asked="c1")
 OUTPUT = 'output c1: {"digits":"1234","reason":"terminator"}'
@@ -40,7 +40,7 @@ ASKED: "list[Row]" = [
     (1.4, "audio R2 A 900", ["sound A 900"]),
     (1.5, "done R2 ours", [ReplyEnded("A")]),
 ]
-SILENT: "list[Row]" = [(1.0, "created R1", []), (1.1, ASK, [EntryAsked("c1")]), (1.2, "done R1", [])]
+SILENT: "list[Row]" = [(1.0, "created R1", []), (1.1, ASK, [EntryRequested("c1")]), (1.2, "done R1", [])]
 
 SCENES: "dict[str, list[Row]]" = {
     "said, typed, answered, followed up": [
@@ -105,8 +105,8 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a caller who speaks instead is answered, and may type later": [
         *SILENT,
-        (5.0, "speech U1", [CallerSpoke()]),
-        (6.0, "pause U1", [CallerPaused("U1")]),
+        (5.0, "speech U1", [SpeechStarted()]),
+        (6.0, "pause U1", [SpeechStopped("U1")]),
         (6.1, "created R2", []),
         (6.2, "audio R2 A 20", ["sound A 20"]),
         (6.3, "done R2", [ReplyEnded("A")]),
@@ -115,9 +115,9 @@ SCENES: "dict[str, list[Row]]" = {
     "a caller who speaks into the response that asks is not prompted": [
         (1.0, "created R1", []),
         (1.1, ASK_FOR_PIN, [PIN]),
-        (1.15, "speech U1", [CallerSpoke()]),
+        (1.15, "speech U1", [SpeechStarted()]),
         (1.2, "done R1 cancelled turn_detected", []),
-        (2.0, "pause U1", [CallerPaused("U1")]),
+        (2.0, "pause U1", [SpeechStopped("U1")]),
         (2.1, "created R2", []),
         (2.2, "audio R2 A 20", ["sound A 20"]),
         (2.3, "done R2", [ReplyEnded("A")]),
@@ -125,10 +125,10 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "an entry that ends while the caller speaks waits for the turn": [
         *SILENT,
-        (5.0, "speech U1", [CallerSpoke()]),
+        (5.0, "speech U1", [SpeechStarted()]),
         (5.5, TYPED, [OUTPUT]),
         (5.6, "added", []),
-        (6.0, "pause U1", [CallerPaused("U1")]),
+        (6.0, "pause U1", [SpeechStopped("U1")]),
         (6.1, "created R2", []),
         (6.2, "audio R2 A 20", ["sound A 20"]),
         (6.3, "done R2", [ReplyEnded("A")]),
@@ -136,7 +136,7 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "other tools are followed up with it": [
         (1.0, "created R1", []),
-        (1.1, ASK, [EntryAsked("c1")]),
+        (1.1, ASK, [EntryRequested("c1")]),
         (1.1, "call R1 c2 weather {}", [ToolCalled("c2", "weather", "{}")]),
         (1.2, "done R1", []),
         (1.9, AnswerTool("c2", "sunny"), ["output c2: sunny"]),
@@ -144,23 +144,23 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "two entries: each has its output, and one response follows": [
         (1.0, "created R1", []),
-        (1.1, ASK, [EntryAsked("c1")]),
-        (1.1, "call R1 c2 collect_digits {}", [EntryAsked("c2")]),
+        (1.1, ASK, [EntryRequested("c1")]),
+        (1.1, "call R1 c2 collect_digits {}", [EntryRequested("c2")]),
         (1.2, "done R1", []),
         (5.0, TYPED, [OUTPUT]),
         (9.0, EnterDigits("5", asked="c2"), ['output c2: {"digits":"5","reason":"quiet"}', "create"]),
     ],
     "a wish is said again: the entry answers the later call": [
         *SILENT,
-        (5.0, "speech U1", [CallerSpoke()]),
-        (6.0, "pause U1", [CallerPaused("U1")]),
+        (5.0, "speech U1", [SpeechStarted()]),
+        (6.0, "pause U1", [SpeechStopped("U1")]),
         (6.1, "created R2", []),
         (6.2, "audio R2 A 20", ["sound A 20"]),
-        (6.3, 'call R2 c2 collect_digits {"length": 4, "sensitive": true}', ["output c1: error: asked again since", EntryAsked("c1", length=4, sensitive=True)]),
+        (6.3, 'call R2 c2 collect_digits {"length": 4, "sensitive": true}', ["output c1: error: asked again since", EntryRequested("c1", length=4, sensitive=True)]),
         (6.4, "done R2", [ReplyEnded("A")]),
         (9.0, EnterDigits("1234", EntryEnd.TERMINATOR, "#", asked="c1"), ['output c2: {"digits":"1234","reason":"terminator"}', "create"]),
         (9.1, "created R3 ours", []),
-        (9.2, "call R3 c3 collect_digits {}", [EntryAsked("c3")]),
+        (9.2, "call R3 c3 collect_digits {}", [EntryRequested("c3")]),
         (9.3, "done R3 ours", []),
     ],
     "said again in a wrong way: the first wish stands": [
@@ -172,7 +172,7 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a call in a response that was interrupted asks for nothing": [
         (1.0, "created R1", []),
-        (1.1, "speech U1", [CallerSpoke()]),
+        (1.1, "speech U1", [SpeechStarted()]),
         (1.2, ASK_FOR_PIN, ["output c1: error: interrupted"]),
         (1.3, "done R1 cancelled turn_detected", []),
     ],
@@ -180,12 +180,12 @@ SCENES: "dict[str, list[Row]]" = {
         (1.0, "created R1", []),
         (1.0, "audio R1 A 500", ["sound A 500"]),
         (1.1, ASK_FOR_PIN, [PIN]),
-        (1.2, "call R1 c2 hang_up {}", [AssistantLeaving(), "output c2: the call ends now"]),
-        (1.3, "done R1", [ReplyEnded("A"), ClosingAsked("the assistant hung up", code=1000)]),
+        (1.2, "call R1 c2 hang_up {}", [AssistantHangingUp(), "output c2: the call ends now"]),
+        (1.3, "done R1", [ReplyEnded("A"), CloseRequested("the assistant hung up", code=1000)]),
     ],
     "a prompt that fails is said once more": [
         *ASKED[:4],
-        (1.4, "done R2 failed server_error", [AssistantComplained("a response failed: server_error")]),
+        (1.4, "done R2 failed server_error", [AssistantReportedError("a response failed: server_error")]),
         (1.9, None, [PROMPT]),
     ],
     "the call ends while it is typed: told, not followed up": [
@@ -202,7 +202,7 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "keys are pressed, and that is told": [
         (1.0, "created R1", []),
-        (1.1, 'call R1 c1 send_digits {"digits": "1w2#aW"}', [PressAsked("1w2#AW"), 'output c1: {"sent":"1w2#AW"}']),
+        (1.1, 'call R1 c1 send_digits {"digits": "1w2#aW"}', [PressRequested("1w2#AW"), 'output c1: {"sent":"1w2#AW"}']),
         (1.2, "done R1", ["create"]),
     ],
 }  # fmt: skip
@@ -224,12 +224,12 @@ def test_an_entry_that_was_asked_for_is_followed_up_whatever_becomes_of_others(
     line.play([*SILENT, (30.0, TYPED, [OUTPUT, "create"])])
 
 
-def test_of_a_sealed_entry_the_model_learns_the_name(dial: "Dial") -> None:
+def test_of_a_sensitive_entry_the_model_learns_the_name(dial: "Dial") -> None:
     line = dial()
     line.open()
     line.play(ASKED)
-    sealed = EnterDigits("4111111111111111", EntryEnd.FULL, asked="c1", sealed="entry-1")
-    (output, follow_up) = line.tell(sealed)
+    sensitive = EnterDigits("4111111111111111", EntryEnd.FULL, asked="c1", sensitive="entry-1")
+    (output, follow_up) = line.tell(sensitive)
     assert output == (
         'output c1: {"entry":"entry-1","length":16,"reason":"full","use":"The digits are confidential. '
         'Give the name of the entry to another tool in place of the digits: the tool gets the digits."}'
@@ -245,21 +245,21 @@ def test_the_prompt_has_the_character_and_no_tools(dial: "Dial") -> None:
     response = line.last("response.create")["response"]
     assert response["instructions"].startswith("Be kind.\n\nSay exactly this")
     assert response["tool_choice"] == "none"
-    assert "conversation" not in response, "the model knows that it was said"
+    assert "conversation" not in response, "the model has_assistant that it was said"
 
 
 WISHES = [
-    ("", EntryAsked("c1")),
-    ("{}", EntryAsked("c1")),
-    ('{"length": 4.0, "terminator": "#*a", "timeout": 2.5}', EntryAsked("c1", 4, "#*A", 2.5)),
-    ('{"terminator": "", "sensitive": true}', EntryAsked("c1", terminator="", sensitive=True)),
-    ('{"length": null, "prompt": null, "sensitive": null}', EntryAsked("c1")),
-    ('{"length": 128, "timeout": 300}', EntryAsked("c1", 128, None, 300.0)),
+    ("", EntryRequested("c1")),
+    ("{}", EntryRequested("c1")),
+    ('{"length": 4.0, "terminator": "#*a", "timeout": 2.5}', EntryRequested("c1", 4, "#*A", 2.5)),
+    ('{"terminator": "", "sensitive": true}', EntryRequested("c1", terminator="", sensitive=True)),
+    ('{"length": null, "prompt": null, "sensitive": null}', EntryRequested("c1")),
+    ('{"length": 128, "timeout": 300}', EntryRequested("c1", 128, None, 300.0)),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "asked"), WISHES)
-def test_what_is_asked_for(dial: "Dial", arguments: str, asked: EntryAsked) -> None:
+def test_what_is_asked_for(dial: "Dial", arguments: str, asked: EntryRequested) -> None:
     line = dial()
     line.open()
     line.play([(1.0, "created R1", [])])

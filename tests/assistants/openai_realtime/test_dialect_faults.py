@@ -22,9 +22,9 @@ from bridge.vocabulary.commands import (
 from bridge.vocabulary.contracts import Answer
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
-    ClosingAsked,
+    AssistantReportedError,
+    CloseRequested,
     Ignored,
     Opening,
     ToolCalled,
@@ -98,7 +98,7 @@ def test_an_expired_session_can_be_had_again(dial: "Dial") -> None:
 def test_any_other_error_is_told(dial: "Dial", body: dict[str, Any], why: str) -> None:
     line = dial()
     line.open()
-    assert line.hear({"type": "error", "error": body}) == [AssistantComplained(why)]
+    assert line.hear({"type": "error", "error": body}) == [AssistantReportedError(why)]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_keys_in_errors_are_masked(dial: "Dial", secret: str, when: str) -> None
     else:
         line.tell(OpenAssistant("CA1", PCMU_8K))
     (told,) = line.hear(f"error odd Incorrect key: {secret}, see your account")
-    assert isinstance(told, AssistantFailed | AssistantComplained)
+    assert isinstance(told, AssistantFailed | AssistantReportedError)
     assert secret not in told.why
     assert told.why == "odd: Incorrect key: ***, see your account"
 
@@ -121,7 +121,7 @@ def test_an_error_that_goes_on_and_on_is_cut(dial: "Dial") -> None:
     line = dial()
     line.open()
     (told,) = line.hear("error odd " + "x" * 10_000)
-    assert isinstance(told, AssistantComplained)
+    assert isinstance(told, AssistantReportedError)
     assert len(told.why) <= 300
 
 
@@ -245,7 +245,7 @@ def assert_sound(messages: list[dict[str, Any]], told: list[Any]) -> None:
     assert len(cut) == len(set(cut))
     calls = [event.call for event in told if isinstance(event, ToolCalled)]
     assert len(calls) == len(set(calls))
-    assert sum(isinstance(event, AssistantFailed | ClosingAsked) for event in told) <= 1
+    assert sum(isinstance(event, AssistantFailed | CloseRequested) for event in told) <= 1
     ids = [message["item"]["id"] for message in messages if message["type"] == "conversation.item.create"]
     assert len(ids) == len(set(ids))
 

@@ -6,9 +6,9 @@ import pytest
 
 from bridge.vocabulary.commands import AppendAudio, ConfirmHeard, DropReply, EnterDigits, TruncateReply
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
     AssistantReady,
+    AssistantReportedError,
     Opening,
     ReplyEnded,
     Said,
@@ -25,7 +25,7 @@ FRAME = AppendAudio(b"\xff" * 160)
 HISTORY = (Said(Speaker.CALLER, "Hi."), Said(Speaker.ASSISTANT, "Good day."), Said(Speaker.CALLER, ""))
 TOLD = ["item user: Hi.", "item assistant: Good day."]
 
-SILENT = AssistantComplained("a reply without a sound")
+SILENT = AssistantReportedError("a reply without a sound")
 
 GREETED: "list[Row]" = [
     (0.1, "created R1 ours", []),
@@ -88,7 +88,7 @@ GUARDS: "dict[str, list[Row]]" = {
     ],
     "a greeting that failed is tried again, and guarded again": [
         (0.1, "created R1 ours", []),
-        (0.3, "done R1 failed server_error", [AssistantComplained("a response failed: server_error")]),
+        (0.3, "done R1 failed server_error", [AssistantReportedError("a response failed: server_error")]),
         (0.5, FRAME, []),
         (0.8, None, [HELLO]),
         (0.9, "created R2 ours", []),
@@ -98,7 +98,7 @@ GUARDS: "dict[str, list[Row]]" = {
     ],
     "a greeting that fails twice": [
         (0.1, "created R1 ours", []),
-        (0.3, "done R1 failed server_error", [AssistantComplained("a response failed: server_error")]),
+        (0.3, "done R1 failed server_error", [AssistantReportedError("a response failed: server_error")]),
         (0.8, None, [HELLO]),
         (0.9, "created R2 ours", []),
         (1.1, "done R2 failed server_error", [AssistantFailed("a response failed: server_error")]),

@@ -6,14 +6,14 @@ import pytest
 
 from bridge.vocabulary.commands import AnswerTool, ConfirmHeard, EnterDigits, TruncateReply
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
-    AssistantLeaving,
-    CallerPaused,
-    CallerSpoke,
-    ClosingAsked,
+    AssistantHangingUp,
+    AssistantReportedError,
+    CloseRequested,
     NoteTaken,
     ReplyEnded,
+    SpeechStarted,
+    SpeechStopped,
     ToolCalled,
 )
 
@@ -24,9 +24,9 @@ CALLED = ToolCalled("c1", "weather", '{"city": "Rome"}')
 CALL = 'call R1 c1 weather {"city": "Rome"}'
 FILLER = 'create aside: Say exactly this and nothing else: "One moment, please."'
 GOODBYE = "create: Say goodbye in one short sentence."
-LEFT = ClosingAsked("the assistant hung up", code=1000)
+LEFT = CloseRequested("the assistant hung up", code=1000)
 GONE = "output c1: the call ends now"
-LEAVES, STAYS = AssistantLeaving(), AssistantLeaving(intended=False)
+LEAVES, STAYS = AssistantHangingUp(), AssistantHangingUp(intended=False)
 
 CALLED_IN_R1: "list[Row]" = [
     (1.0, "created R1", []),
@@ -65,10 +65,10 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a caller who speaks meanwhile is not talked over": [
         *CALLED_IN_R1,
-        (1.5, "speech U1", [CallerSpoke()]),
+        (1.5, "speech U1", [SpeechStarted()]),
         (1.9, AnswerTool("c1", "sunny"), ["output c1: sunny"]),
         (2.0, "added", []),
-        (2.5, "pause U1", [CallerPaused("U1")]),
+        (2.5, "pause U1", [SpeechStopped("U1")]),
         (2.5, "committed U1", []),
         (2.6, "created R2", []),
         (2.7, "audio R2 A 20", ["sound A 20"]),
@@ -77,8 +77,8 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "an answer between the caller's pause and the response": [
         *CALLED_IN_R1,
-        (1.5, "speech U1", [CallerSpoke()]),
-        (1.8, "pause U1", [CallerPaused("U1")]),
+        (1.5, "speech U1", [SpeechStarted()]),
+        (1.8, "pause U1", [SpeechStopped("U1")]),
         (1.8, "committed U1", []),
         (1.9, AnswerTool("c1", "sunny"), ["output c1: sunny"]),
         (2.0, "added", []),
@@ -88,8 +88,8 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "an answer that comes while the next turn is answered follows that": [
         *CALLED_IN_R1,
-        (1.5, "speech U1", [CallerSpoke()]),
-        (1.8, "pause U1", [CallerPaused("U1")]),
+        (1.5, "speech U1", [SpeechStarted()]),
+        (1.8, "pause U1", [SpeechStopped("U1")]),
         (1.9, "created R2", []),
         (2.0, AnswerTool("c1", "sunny"), ["output c1: sunny"]),
         (2.1, "audio R2 A 20", ["sound A 20"]),
@@ -97,7 +97,7 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a call in a response that was interrupted is answered, not run": [
         (1.0, "created R1", []),
-        (1.1, "speech U1", [CallerSpoke()]),
+        (1.1, "speech U1", [SpeechStarted()]),
         (1.2, CALL, ["output c1: error: interrupted"]),
         (1.2, CALL, []),
         (1.3, "done R1 cancelled turn_detected", []),
@@ -106,8 +106,8 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a call that comes long after the interruption keeps nothing waiting": [
         (1.0, "created R1", []),
-        (1.1, "speech U1", [CallerSpoke()]),
-        (2.0, "pause U1", [CallerPaused("U1")]),
+        (1.1, "speech U1", [SpeechStarted()]),
+        (2.0, "pause U1", [SpeechStopped("U1")]),
         (7.0, CALL, ["output c1: error: interrupted"]),
         (7.1, "created R2", []),
         (7.2, 'call R2 c2 note {"text": "x"}', [NoteTaken("x"), "output c2: noted"]),
@@ -115,7 +115,7 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a caller whose pause is never told does not keep an answer waiting for ever": [
         *CALLED_IN_R1,
-        (1.5, "speech U1", [CallerSpoke()]),
+        (1.5, "speech U1", [SpeechStarted()]),
         (1.9, AnswerTool("c1", "sunny"), ["output c1: sunny"]),
         (61.4, None, []),
         (61.5, None, ["create"]),
@@ -144,7 +144,7 @@ SCENES: "dict[str, list[Row]]" = {
         (3.1, None, [FILLER]),
         (3.2, "created R2 ours", []),
         (3.3, "audio R2 W 500", ["sound W 500"]),
-        (3.4, "speech U1", ["cancel R2", CallerSpoke()]),
+        (3.4, "speech U1", ["cancel R2", SpeechStarted()]),
         (3.4, TruncateReply("W", 100), []),
         (3.5, "audio R2 W 500", []),
         (3.6, "done R2 cancelled client_cancelled", [ReplyEnded("W")]),
@@ -160,7 +160,7 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "no filler while the caller speaks": [
         *CALLED_IN_R1,
-        (3.0, "speech U1", [CallerSpoke()]),
+        (3.0, "speech U1", [SpeechStarted()]),
         (3.2, None, []),
         (3.3, AnswerTool("c1", "sunny"), ["output c1: sunny"]),
         (9.9, None, []),
@@ -169,7 +169,7 @@ SCENES: "dict[str, list[Row]]" = {
         *CALLED_IN_R1,
         (3.1, None, [FILLER]),
         (3.2, "created R2 ours", []),
-        (3.3, "done R2 failed server_error", [AssistantComplained("a response failed: server_error")]),
+        (3.3, "done R2 failed server_error", [AssistantReportedError("a response failed: server_error")]),
         (20.0, None, []),
         (20.0, AnswerTool("c1", "sunny"), ["output c1: sunny", "create"]),
     ],
@@ -208,7 +208,7 @@ SCENES: "dict[str, list[Row]]" = {
         (1.1, "audio R1 A 500", ["sound A 500"]),
         (1.2, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [ReplyEnded("A")]),
-        (1.8, "speech U1", [STAYS, CallerSpoke()]),
+        (1.8, "speech U1", [STAYS, SpeechStarted()]),
         (1.9, AnswerTool("c2", "sunny"), ["output c2: sunny"]),
     ],
     "with the goodbye behind the call": [
@@ -231,10 +231,10 @@ SCENES: "dict[str, list[Row]]" = {
         (1.3, "done R1", [GOODBYE]),
         (1.4, "created R2 ours", []),
         (1.5, "audio R2 A 500", ["sound A 500"]),
-        (1.6, "speech U1", [STAYS, CallerSpoke()]),
+        (1.6, "speech U1", [STAYS, SpeechStarted()]),
         (1.6, TruncateReply("A", 50), ["truncate A 50"]),
         (1.7, "done R2 cancelled turn_detected", [ReplyEnded("A")]),
-        (2.0, "pause U1", [CallerPaused("U1")]),
+        (2.0, "pause U1", [SpeechStopped("U1")]),
         (2.1, "created R3", []),
         (2.2, "audio R3 B 500", ["sound B 500"]),
         (2.3, "done R3", [ReplyEnded("B")]),
@@ -243,7 +243,7 @@ SCENES: "dict[str, list[Row]]" = {
         (1.0, "created R1", []),
         (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [GOODBYE]),
-        (1.4, "speech U1", [STAYS, CallerSpoke()]),
+        (1.4, "speech U1", [STAYS, SpeechStarted()]),
         (1.5, "created R2 ours", ["cancel R2"]),
         (1.6, "done R2 cancelled client_cancelled", []),
         (9.0, None, []),
@@ -252,7 +252,7 @@ SCENES: "dict[str, list[Row]]" = {
         (1.0, "created R1", []),
         (1.1, "audio R1 A 500", ["sound A 500"]),
         (1.2, "call R1 c1 hang_up {}", [LEAVES, GONE]),
-        (1.3, "speech U1", [STAYS, CallerSpoke()]),
+        (1.3, "speech U1", [STAYS, SpeechStarted()]),
         (1.4, "done R1 cancelled turn_detected", [ReplyEnded("A")]),
     ],
     "a caller who types stays": [
@@ -274,7 +274,7 @@ SCENES: "dict[str, list[Row]]" = {
         (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [GOODBYE]),
         (1.4, "created R2 ours", []),
-        (1.5, "done R2 failed server_error", [AssistantComplained("a response failed: server_error")]),
+        (1.5, "done R2 failed server_error", [AssistantReportedError("a response failed: server_error")]),
         (2.0, None, [GOODBYE]),
         (2.1, "created R3 ours", []),
         (2.2, "done R3 failed server_error", [LEFT]),

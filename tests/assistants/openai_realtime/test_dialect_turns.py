@@ -7,13 +7,13 @@ import pytest
 
 from bridge.vocabulary.commands import EnterDigits
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
-    CallerPaused,
-    CallerSpoke,
+    AssistantReportedError,
     Ignored,
     ReplyEnded,
     ReplySaid,
+    SpeechStarted,
+    SpeechStopped,
 )
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ TYPED = "item user: The caller typed on the keypad: 12"
 REFUSED = Ignored("error: conversation_already_has_active_response")
 NOT_ACTIVE = Ignored("error: response_cancel_not_active")
 REFUSED_LATE = "error conversation_already_has_active_response in progress"
-SILENT = AssistantComplained("a reply without a sound")
-LISTENS = CallerSpoke(interrupts=False)
+SILENT = AssistantReportedError("a reply without a sound")
+LISTENS = SpeechStarted(interrupts=False)
 NO_REPLY = AssistantFailed("no reply within 10 s")
 
 SPOKE: "list[Row]" = [
-    (1.0, "speech U1", [CallerSpoke()]),
-    (2.0, "pause U1", [CallerPaused("U1")]),
+    (1.0, "speech U1", [SpeechStarted()]),
+    (2.0, "pause U1", [SpeechStopped("U1")]),
     (2.0, "committed U1", []),
 ]
 
@@ -59,18 +59,18 @@ SCENES: "dict[str, list[Row]]" = {
         (1.4, "done R1 cancelled client_cancelled", ["create"]),
     ],
     "an entry while the caller speaks is covered by the turn's own response": [
-        (1.0, "speech U1", [CallerSpoke()]),
+        (1.0, "speech U1", [SpeechStarted()]),
         (1.5, EnterDigits("12"), [TYPED]),
         (1.6, "added", []),
-        (2.0, "pause U1", [CallerPaused("U1")]),
+        (2.0, "pause U1", [SpeechStopped("U1")]),
         (2.0, "committed U1", []),
         (2.2, "created R1", []),
         (2.3, "audio R1 A 20", ["sound A 20"]),
         (2.4, "done R1", [ReplyEnded("A")]),
     ],
     "an entry that the turn's response did not know is answered after it": [
-        (1.0, "speech U1", [CallerSpoke()]),
-        (2.0, "pause U1", [CallerPaused("U1")]),
+        (1.0, "speech U1", [SpeechStarted()]),
+        (2.0, "pause U1", [SpeechStopped("U1")]),
         (2.0, "committed U1", []),
         (2.1, EnterDigits("12"), [TYPED]),
         (2.2, "created R1", []),
@@ -102,11 +102,11 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a request that overlaps with the caller's speech is not talked over": [
         (1.0, EnterDigits("12"), [TYPED, "create"]),
-        (1.1, "speech U1", [CallerSpoke()]),
+        (1.1, "speech U1", [SpeechStarted()]),
         (1.2, "created R1 ours", ["cancel R1"]),
         (1.3, "audio R1 A 20", []),
         (1.4, "done R1 cancelled client_cancelled", []),
-        (2.0, "pause U1", [CallerPaused("U1")]),
+        (2.0, "pause U1", [SpeechStopped("U1")]),
         (2.2, "created R2", []),
         (2.3, "audio R2 B 20", ["sound B 20"]),
     ],
@@ -129,15 +129,15 @@ SCENES: "dict[str, list[Row]]" = {
     "a response that the server cut, and whose end never comes": [
         (1.0, "created R1", []),
         (1.1, "audio R1 A 500", ["sound A 500"]),
-        (1.2, "speech U1", [CallerSpoke()]),
-        (2.0, "pause U1", [CallerPaused("U1")]),
+        (1.2, "speech U1", [SpeechStarted()]),
+        (2.0, "pause U1", [SpeechStopped("U1")]),
         (6.2, None, [ReplyEnded("A")]),
         (12.0, None, ["create"]),
     ],
     # No dead air
     "a turn that is never said to be committed": [
-        (1.0, "speech U1", [CallerSpoke()]),
-        (2.0, "pause U1", [CallerPaused("U1")]),
+        (1.0, "speech U1", [SpeechStarted()]),
+        (2.0, "pause U1", [SpeechStopped("U1")]),
         (12.0, None, ["create"]),
     ],
     "a reply without a sound is asked for once more": [
@@ -152,7 +152,7 @@ SCENES: "dict[str, list[Row]]" = {
     "a reply without a sound to a caller who speaks again": [
         *SPOKE,
         (2.1, "created R1", []),
-        (2.2, "speech U2", [CallerSpoke()]),
+        (2.2, "speech U2", [SpeechStarted()]),
         (2.3, "done R1", []),
         (9.0, None, []),
     ],
@@ -196,8 +196,8 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a caller who speaks again waits for nothing": [
         *SPOKE,
-        (3.0, "speech U2", [CallerSpoke()]),
-        (30.0, "pause U2", [CallerPaused("U2")]),
+        (3.0, "speech U2", [SpeechStarted()]),
+        (30.0, "pause U2", [SpeechStopped("U2")]),
         (30.0, "committed U2", []),
         (30.1, "created R1", []),
         (30.2, "audio R1 A 20", ["sound A 20"]),
@@ -205,7 +205,7 @@ SCENES: "dict[str, list[Row]]" = {
     "a failed response is asked for once more, after a pause": [
         *SPOKE,
         (2.1, "created R1", []),
-        (2.2, "done R1 failed server_error", [AssistantComplained("a response failed: server_error")]),
+        (2.2, "done R1 failed server_error", [AssistantReportedError("a response failed: server_error")]),
         (2.6, None, []),
         (2.7, None, ["create"]),
         (2.8, "created R2 ours", []),
@@ -214,9 +214,9 @@ SCENES: "dict[str, list[Row]]" = {
     "a caller who speaks in the pause is answered by the server": [
         *SPOKE,
         (2.1, "created R1", []),
-        (2.2, "done R1 failed server_error", [AssistantComplained("a response failed: server_error")]),
-        (2.5, "speech U2", [CallerSpoke()]),
-        (4.0, "pause U2", [CallerPaused("U2")]),
+        (2.2, "done R1 failed server_error", [AssistantReportedError("a response failed: server_error")]),
+        (2.5, "speech U2", [SpeechStarted()]),
+        (4.0, "pause U2", [SpeechStopped("U2")]),
         (4.1, "created R2", []),
         (4.2, "audio R2 A 20", ["sound A 20"]),
         (4.3, "done R2", [ReplyEnded("A")]),
@@ -226,7 +226,7 @@ SCENES: "dict[str, list[Row]]" = {
         (
             1.1,
             "done R1 incomplete max_output_tokens",
-            [AssistantComplained("a reply is incomplete: max_output_tokens")],
+            [AssistantReportedError("a reply is incomplete: max_output_tokens")],
         ),
         (1.6, None, ["create"]),
         (1.7, "created R2 ours", []),
@@ -234,7 +234,7 @@ SCENES: "dict[str, list[Row]]" = {
         (
             1.9,
             "done R2 incomplete max_output_tokens",
-            [ReplyEnded("A"), AssistantComplained("a reply is incomplete: max_output_tokens")],
+            [ReplyEnded("A"), AssistantReportedError("a reply is incomplete: max_output_tokens")],
         ),
         (9.0, None, []),
     ],
@@ -274,7 +274,7 @@ UNINTERRUPTED: "dict[str, list[Row]]" = {
         (2.1, REFUSED_LATE, [REFUSED]),
         (2.5, "speech U2", [LISTENS]),
         (3.0, "done R1", [ReplyEnded("A")]),
-        (20.0, "pause U2", [CallerPaused("U2")]),
+        (20.0, "pause U2", [SpeechStopped("U2")]),
         (20.1, "created R2", []),
         (20.2, "audio R2 B 20", ["sound B 20"]),
     ],
@@ -290,7 +290,7 @@ def test_a_turn_that_comes_into_a_reply_which_it_does_not_interrupt(dial: "Dial"
             (1.0, "created R1", []),
             (1.1, "audio R1 A 500", ["sound A 500"]),
             (1.2, "speech U1", [LISTENS]),
-            (2.0, "pause U1", [CallerPaused("U1")]),
+            (2.0, "pause U1", [SpeechStopped("U1")]),
             (2.0, "committed U1", []),
             *UNINTERRUPTED[scene],
         ]
@@ -303,7 +303,7 @@ def test_a_request_that_the_server_rejects_is_made_once_more(dial: "Dial") -> No
     line.tell(EnterDigits("12"))
     rejected = line.event("error invalid_value no")
     rejected["error"]["event_id"] = line.last("response.create")["event_id"]
-    assert line.hear(rejected) == [AssistantComplained("a response failed: invalid_value: no")]
+    assert line.hear(rejected) == [AssistantReportedError("a response failed: invalid_value: no")]
     assert line.pass_to(0.5) == ["create"]
     rejected["error"]["event_id"] = line.last("response.create")["event_id"]
     assert line.hear(rejected) == [AssistantFailed("a response failed: invalid_value: no")]
@@ -314,9 +314,9 @@ def test_if_the_server_detects_turns_but_does_not_answer_we_ask(dial: "Dial") ->
     line.open()
     line.play(
         [
-            (1.0, "speech U1", [CallerSpoke()]),
+            (1.0, "speech U1", [SpeechStarted()]),
             (1.5, EnterDigits("12"), [TYPED]),
-            (2.0, "pause U1", [CallerPaused("U1")]),
+            (2.0, "pause U1", [SpeechStopped("U1")]),
             (2.0, "committed U1", ["create"]),
             (2.2, "created R1 ours", []),
             (2.3, "audio R1 A 20", ["sound A 20"]),

@@ -38,8 +38,8 @@ SAME: list[tuple[str, Any, Any]] = [
 
 @pytest.mark.parametrize(("key", "said", "meant"), SAME)
 def test_short_ways_to_say_it(key: str, said: Any, meant: Any) -> None:
-    ears = {"turn_detection": "none"} if key == "barge_in" else {}
-    assert getattr(settings(**{key: said}, **ears), key) == meant
+    listener = {"turn_detection": "none"} if key == "barge_in" else {}
+    assert getattr(settings(**{key: said}, **listener), key) == meant
 
 
 def test_the_defaults_are_said_where_the_dialect_leans_on_them() -> None:

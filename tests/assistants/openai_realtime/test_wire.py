@@ -22,13 +22,13 @@ READS: list[tuple[str, object]] = [
     ),
     (
         '{"type":"input_audio_buffer.speech_started","audio_start_ms":100,"item_id":"U"}',
-        event.SpeechStarted("U", 100),
+        event.InputSpeechStarted("U", 100),
     ),
     (
         '{"type":"input_audio_buffer.speech_stopped","audio_end_ms":900,"item_id":"U"}',
-        event.SpeechStopped("U", 900),
+        event.InputSpeechStopped("U", 900),
     ),
-    ('{"type":"input_audio_buffer.speech_stopped"}', event.SpeechStopped(None)),
+    ('{"type":"input_audio_buffer.speech_stopped"}', event.InputSpeechStopped(None)),
     (
         '{"type":"conversation.item.added","previous_item_id":null,"item":{"id":"A","type":"message","content":[]}}',
         event.ItemAdded(event.Item("A", "message")),

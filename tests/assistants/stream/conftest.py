@@ -1,6 +1,6 @@
 """Both ends of a line to an imagined assistant of the stream protocol.
 
-Text is written as its fields, and sound as bytes, in both directions; what is for the heart is an event.
+Text is written as its fields, and sound as bytes, in both directions; what is for the core is an event.
 """
 
 import json

@@ -123,7 +123,7 @@ async def carry(assistant: Assistant, plan: CallPlan, **options: Any) -> Call:
     call = Call()
     async with asyncio.timeout(PATIENCE_S), server_for(assistant, call, options) as server:
         call.report = await place_call(f"ws://127.0.0.1:{server.port}/twilio/media", plan)
-        await server.reception.idle()
+        await server.admission.idle()
         await call.over.wait()
     return call
 
@@ -153,7 +153,7 @@ async def test_calls_side_by_side() -> None:
     assert heard.report.heard.count(TONE) == 1
     assert heard.texts[-2] == {"type": "heard", "item": "item-1"}
 
-    assert coughed.kinds() == ["hello", "heard", "bye"], "it knows nothing of the cough"
+    assert coughed.kinds() == ["hello", "heard", "bye"], "it has_assistant nothing of the cough"
     assert len(coughed.report.clears) == 1, "what was said waited for it ..."
     before, _, after = coughed.report.heard.strip(b"\xff").partition(b"\xff" * 800)
     after = after.lstrip(b"\xff")

@@ -18,17 +18,17 @@ from bridge.vocabulary.commands import (
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
-    CallerPaused,
     CallerSaid,
-    CallerSpoke,
-    ClosingAsked,
-    EntryAsked,
+    CloseRequested,
     EntryEnd,
+    EntryRequested,
     NoteTaken,
-    PressAsked,
+    PressRequested,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
+    SpeechStarted,
+    SpeechStopped,
     ToolCalled,
 )
 from telecodecs.format import L16_8K, L16_24K, PCMA_8K, PCMU_8K
@@ -131,7 +131,7 @@ def test_one_call(dial: "Dial") -> None:
         "timeout_s": 9,
         "sensitive": True,
     }
-    entry = EnterDigits("1234", EntryEnd.FULL, asked="pin", sealed="entry-1")
+    entry = EnterDigits("1234", EntryEnd.FULL, asked="pin", sensitive="entry-1")
     rows: list[Row] = [
         (0.2, AppendAudio(SOUND), [SOUND]),
         (0.3, {"type": "reply", "item": "greeting"}, []),
@@ -139,11 +139,11 @@ def test_one_call(dial: "Dial") -> None:
         (0.3, SOUND, [ReplyAudio("greeting", SOUND)]),
         (0.3, {"type": "said", "who": "assistant", "text": "day"}, [ReplySaid("greeting", "day")]),
         (0.3, {"type": "reply_end"}, [ReplyEnded("greeting")]),
-        (0.9, {"type": "interrupt", "at_ms": 400}, [CallerSpoke(at_ms=400)]),
+        (0.9, {"type": "interrupt", "at_ms": 400}, [SpeechStarted(at_ms=400)]),
         (0.9, TruncateReply("greeting", 120), [cut("greeting", 120)]),
-        (2.0, {"type": "speech_stopped", "at_ms": 1400}, [CallerPaused("utterance-1", 1400)]),
+        (2.0, {"type": "speech_stopped", "at_ms": 1400}, [SpeechStopped("utterance-1", 1400)]),
         (2.1, {"type": "said", "who": "caller", "text": "Hello?"}, [CallerSaid("utterance-1", "Hello?")]),
-        (2.2, asks, [EntryAsked("pin", 4, "#", 9, True)]),
+        (2.2, asks, [EntryRequested("pin", 4, "#", 9, True)]),
         (4.0, entry, [{"type": "entry", "id": "pin", "digits": "1234", "reason": "full", "terminator": "",
                        "sensitive": True, "name": "entry-1"}]),
         (4.1, {"type": "call_tool", "id": "t", "tool": "look", "arguments": {"pin": "entry-1"}},
@@ -152,7 +152,7 @@ def test_one_call(dial: "Dial") -> None:
         (4.3, {"type": "reply", "item": "bye"}, []),
         (4.3, SOUND, [ReplyAudio("bye", SOUND)]),
         (4.4, {"type": "note", "text": "settled"}, [NoteTaken("settled")]),
-        (4.4, {"type": "hang_up", "why": "settled"}, [ReplyEnded("bye"), ClosingAsked("settled", 1000)]),
+        (4.4, {"type": "hang_up", "why": "settled"}, [ReplyEnded("bye"), CloseRequested("settled", 1000)]),
         (5.0, ConfirmHeard("bye"), [{"type": "heard", "item": "bye"}]),
         (5.0, CloseAssistant(), [{"type": "bye", "why": "the call is over"}]),
         (5.0, SOUND, []),
@@ -196,7 +196,7 @@ def test_a_new_reply_ends_the_one_before_and_the_wait_for_what_was_cut(dial: "Di
         (9.3, {"type": "reply"}, []),
         (9.3, SOUND, [ReplyAudio("item-4", SOUND)]),
         (9.4, TruncateReply("item-4", 10), [cut("item-4", 10)]),
-        (9.4, SOUND, [ReplyAudio("item-4", SOUND)]),  # the heart drops it, until it has ended
+        (9.4, SOUND, [ReplyAudio("item-4", SOUND)]),  # the core drops it, until it has ended
         (
             9.4,
             {"type": "said", "who": "assistant", "text": "a", "item": "item-1"},
@@ -215,12 +215,12 @@ def test_a_new_reply_ends_the_one_before_and_the_wait_for_what_was_cut(dial: "Di
 def test_its_own_interruption_makes_the_next_sound_new(dial: "Dial") -> None:
     rows: list[Row] = [
         (1.0, SOUND, [ReplyAudio("item-1", SOUND)]),
-        (1.1, {"type": "interrupt"}, [ReplyEnded("item-1"), CallerSpoke()]),
+        (1.1, {"type": "interrupt"}, [ReplyEnded("item-1"), SpeechStarted()]),
         (1.1, TruncateReply("item-1", 20), [cut("item-1", 20)]),
         (
             2.0,
             SOUND,
-            [CallerPaused("utterance-2"), ReplyAudio("item-3", SOUND)],
+            [SpeechStopped("utterance-2"), ReplyAudio("item-3", SOUND)],
         ),  # it has not said speech_stopped
         (2.1, SOUND, [ReplyAudio("item-3", SOUND)]),
     ]
@@ -229,13 +229,13 @@ def test_its_own_interruption_makes_the_next_sound_new(dial: "Dial") -> None:
 
 def test_words_of_the_caller_find_their_place(dial: "Dial") -> None:
     rows: list[Row] = [
-        (1.0, {"type": "interrupt"}, [CallerSpoke()]),
+        (1.0, {"type": "interrupt"}, [SpeechStarted()]),
         (1.1, {"type": "said", "who": "caller", "text": "quick"}, [CallerSaid("utterance-1", "quick")]),
-        (1.2, {"type": "speech_stopped"}, [CallerPaused("utterance-2")]),
-        (2.0, {"type": "interrupt"}, [CallerSpoke()]),
-        (2.1, {"type": "speech_stopped"}, [CallerPaused("utterance-3")]),
+        (1.2, {"type": "speech_stopped"}, [SpeechStopped("utterance-2")]),
+        (2.0, {"type": "interrupt"}, [SpeechStarted()]),
+        (2.1, {"type": "speech_stopped"}, [SpeechStopped("utterance-3")]),
         (2.2, {"type": "said", "who": "caller", "text": " "}, []),
-        (3.0, {"type": "speech_stopped"}, [CallerPaused("utterance-4")]),
+        (3.0, {"type": "speech_stopped"}, [SpeechStopped("utterance-4")]),
         (3.1, {"type": "said", "who": "caller", "text": "late"}, [CallerSaid("utterance-4", "late")]),
         (3.2, {"type": "said", "who": "caller", "text": "more"}, [CallerSaid("utterance-5", "more")]),
     ]
@@ -259,7 +259,7 @@ def test_base64_for_those_who_asked_for_it(dial: "Dial") -> None:
 ENTRY = EnterDigits("12", EntryEnd.TERMINATOR, "#")
 TOLD = {"type": "entry", "id": "", "digits": "12", "reason": "terminator", "terminator": "#", "sensitive": False, "name": ""}  # fmt: skip
 KEY = {"type": "key", "key": "1"}
-SEALED = EnterDigits("12", EntryEnd.TERMINATOR, "#", sealed="entry-7")
+SEALED = EnterDigits("12", EntryEnd.TERMINATOR, "#", sensitive="entry-7")
 SEALED_TOLD = TOLD | {"sensitive": True, "name": "entry-7"}
 
 KEYS: list[tuple[str, list[Any], list[Any], list[Any], bool]] = [
@@ -270,9 +270,9 @@ KEYS: list[tuple[str, list[Any], list[Any], list[Any], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("keys", "pressed", "entered", "sealed", "interrupts"), KEYS)
+@pytest.mark.parametrize(("keys", "pressed", "entered", "sensitive", "interrupts"), KEYS)
 def test_keys_as_they_were_asked_for(
-    dial: "Dial", keys: str, pressed: list[Any], entered: list[Any], sealed: list[Any], interrupts: bool
+    dial: "Dial", keys: str, pressed: list[Any], entered: list[Any], sensitive: list[Any], interrupts: bool
 ) -> None:
     line = dial()
     line.pass_on(0.0, OpenAssistant("CA1", PCMU_8K))
@@ -284,12 +284,12 @@ def test_keys_as_they_were_asked_for(
     rows: list[Row] = [
         (1.0, TypeDigit("1"), pressed),
         (1.1, ENTRY, entered),
-        (1.2, SEALED, sealed),
-        (1.3, {"type": "collect_digits", "id": "p"}, [EntryAsked("p")]),
+        (1.2, SEALED, sensitive),
+        (1.3, {"type": "collect_digits", "id": "p"}, [EntryRequested("p")]),
         (2.0, asked, [answer]),  # whatever was chosen
     ]
     line.play(rows)
 
 
 def test_presses_keys(dial: "Dial") -> None:
-    assert dial().open().pass_on(1.0, {"type": "send_digits", "keys": "12w#"}) == [PressAsked("12w#")]
+    assert dial().open().pass_on(1.0, {"type": "send_digits", "keys": "12w#"}) == [PressRequested("12w#")]

@@ -20,9 +20,9 @@ from bridge.vocabulary.commands import (
 from bridge.vocabulary.contracts import Answer
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantEvent,
-    EntryAsked,
+    AssistantReportedError,
+    EntryRequested,
     Ignored,
     NoteTaken,
     ReplyAudio,
@@ -76,10 +76,10 @@ def test_what_it_does_not_know_is_ignored_and_told(dial: "Dial") -> None:
     dial().open().play(rows)
 
 
-def test_a_complaint_is_not_answered_and_its_keys_are_masked(dial: "Dial") -> None:
-    complaint = {"type": "error", "why": "no such key: sk-abc123 " + "x " * 400}
-    (told,) = dial().open().pass_on(1.0, complaint)
-    assert isinstance(told, AssistantComplained)
+def test_a_error_report_is_not_answered_and_its_keys_are_masked(dial: "Dial") -> None:
+    error_report = {"type": "error", "why": "no such key: sk-abc123 " + "x " * 400}
+    (told,) = dial().open().pass_on(1.0, error_report)
+    assert isinstance(told, AssistantReportedError)
     assert told.why.startswith("no such key: *** x x")
     assert len(told.why) == 300
 
@@ -100,7 +100,7 @@ def test_not_everything_is_wished_for_at_once(dial: "Dial") -> None:
     why = f"collect_digits: {MOST_WISHES} wishes wait for their answers; wait for one of them"
     assert line.pass_on(1.0, one_more) == [{"refused": why}]
     line.pass_on(1.1, AnswerTool("t0", "found"))
-    assert line.pass_on(1.2, one_more) == [EntryAsked("pin")]
+    assert line.pass_on(1.2, one_more) == [EntryRequested("pin")]
 
 
 def test_answers_that_nobody_waits_for_are_not_told(dial: "Dial") -> None:

@@ -12,19 +12,19 @@ from bridge.config.audio_file import read_wav
 from bridge.vocabulary.commands import AppendAudio, OpenAssistant, TruncateReply
 from bridge.vocabulary.events import (
     AssistantReady,
-    CallerCalmed,
-    CallerPaused,
     CallerSaid,
-    CallerSpoke,
-    CallerStirred,
     ReplyAudio,
     ReplyEnded,
+    SpeechDismissed,
+    SpeechStarted,
+    SpeechStopped,
+    SpeechSuspected,
 )
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, L16_24K, PCMU_8K, AudioFormat
 from telecodecs.g711 import ulaw_decode
 from telecodecs.resample import resample
-from telecodecs.turns import Calmed, Paused, Spoke, Stirred, Turn
+from telecodecs.turns import Turn, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
 if TYPE_CHECKING:
     from tests.assistants.stream.conftest import Dial, Row
@@ -33,11 +33,11 @@ FIXTURES = Path(__file__).parents[3] / "fixtures"
 SOUND = b"\x10\x20" * 80
 
 HEARD: dict[bytes, Sequence[Turn]] = {
-    b"stir": [Stirred(60)],
-    b"calm": [Calmed(60)],
-    b"spoke": [Spoke(80)],
-    b"pause": [Paused(900)],
-    b"all": [Stirred(60), Spoke(60), Paused(300)],
+    b"suspect": [TurnSuspected(60)],
+    b"dismiss": [TurnDismissed(60)],
+    b"spoke": [TurnStarted(80)],
+    b"pause": [TurnEnded(900)],
+    b"all": [TurnSuspected(60), TurnStarted(60), TurnEnded(300)],
 }
 
 
@@ -53,7 +53,9 @@ class Detector:
     def feed(self, audio: bytes) -> Sequence[Turn]:
         turns = HEARD.get(audio, ())
         for turn in turns:
-            self.speaking = isinstance(turn, Spoke) or (self.speaking and not isinstance(turn, Paused))
+            self.speaking = isinstance(turn, TurnStarted) or (
+                self.speaking and not isinstance(turn, TurnEnded)
+            )
         return turns
 
 
@@ -73,10 +75,10 @@ STOPPED = {"type": "speech_stopped", "at_ms": 900}
 def test_a_barge_in_on_an_assistant_that_only_sends_sound(dial: "Dial") -> None:
     rows: list[Row] = [
         (1.0, SOUND, [ReplyAudio("item-1", SOUND)]),
-        (1.1, AppendAudio(b"spoke"), [b"spoke", STARTED, CallerSpoke(at_ms=80)]),
+        (1.1, AppendAudio(b"spoke"), [b"spoke", STARTED, SpeechStarted(at_ms=80)]),
         (1.1, TruncateReply("item-1", 60), [{"type": "interrupted", "item": "item-1", "heard_ms": 60}, ReplyEnded("item-1")]),
         (1.2, SOUND, []),
-        (1.4, AppendAudio(b"pause"), [b"pause", STOPPED, CallerPaused("utterance-2", 900)]),
+        (1.4, AppendAudio(b"pause"), [b"pause", STOPPED, SpeechStopped("utterance-2", 900)]),
         (1.4, SOUND, [ReplyAudio("item-3", SOUND)]),  # it does not pause by itself, or answers at once
         (1.5, {"type": "said", "who": "caller", "text": "Yes"}, [CallerSaid("utterance-2", "Yes")]),
     ]  # fmt: skip
@@ -84,17 +86,17 @@ def test_a_barge_in_on_an_assistant_that_only_sends_sound(dial: "Dial") -> None:
 
 
 @scripted
-def test_a_cough_is_for_the_heart_alone(dial: "Dial") -> None:
+def test_a_cough_is_for_the_core_alone(dial: "Dial") -> None:
     line = dial(barge_in={"confirm_ms": 300})
     line.pass_on(0.0, OpenAssistant("CA1", PCMU_8K))
     rows: list[Row] = [
-        (0.1, {"type": "hello"}, [AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=True, may_stir=True)]),
-        (1.1, AppendAudio(b"stir"), [b"stir", CallerStirred()]),
-        (1.2, AppendAudio(b"calm"), [b"calm", CallerCalmed()]),
+        (0.1, {"type": "hello"}, [AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=True, may_suspect=True)]),
+        (1.1, AppendAudio(b"suspect"), [b"suspect", SpeechSuspected()]),
+        (1.2, AppendAudio(b"dismiss"), [b"dismiss", SpeechDismissed()]),
         (1.3, AppendAudio(b"nothing"), [b"nothing"]),
-        (1.4, AppendAudio(b"stir"), [b"stir", CallerStirred()]),
-        (1.5, AppendAudio(b"spoke"), [b"spoke", STARTED, CallerSpoke(at_ms=80)]),
-        (2.5, AppendAudio(b"pause"), [b"pause", STOPPED, CallerPaused("utterance-1", 900)]),
+        (1.4, AppendAudio(b"suspect"), [b"suspect", SpeechSuspected()]),
+        (1.5, AppendAudio(b"spoke"), [b"spoke", STARTED, SpeechStarted(at_ms=80)]),
+        (2.5, AppendAudio(b"pause"), [b"pause", STOPPED, SpeechStopped("utterance-1", 900)]),
     ]
     line.play(rows)
 
@@ -107,20 +109,20 @@ def test_all_in_one_piece_of_audio_is_told_in_its_order(dial: "Dial") -> None:
     assert told == [
         {"type": "speech_started", "at_ms": 60},
         {"type": "speech_stopped", "at_ms": 300},
-        CallerStirred(),
-        CallerSpoke(at_ms=60),
-        CallerPaused("utterance-1", 300),
+        SpeechSuspected(),
+        SpeechStarted(at_ms=60),
+        SpeechStopped("utterance-1", 300),
     ]
 
 
 @scripted
 def test_an_interruption_for_another_reason_has_no_end_of_its_own(dial: "Dial") -> None:
     rows: list[Row] = [
-        (1.0, {"type": "interrupt"}, [CallerSpoke(), CallerPaused("utterance-1")]),
-        (1.1, AppendAudio(b"spoke"), [b"spoke", STARTED, CallerSpoke(at_ms=80)]),
-        (1.2, {"type": "interrupt"}, [CallerSpoke()]),  # the caller still speaks
+        (1.0, {"type": "interrupt"}, [SpeechStarted(), SpeechStopped("utterance-1")]),
+        (1.1, AppendAudio(b"spoke"), [b"spoke", STARTED, SpeechStarted(at_ms=80)]),
+        (1.2, {"type": "interrupt"}, [SpeechStarted()]),  # the caller still speaks
         (1.3, SOUND, [ReplyAudio("item-2", SOUND)]),
-        (1.4, AppendAudio(b"pause"), [b"pause", STOPPED, CallerPaused("utterance-3", 900)]),
+        (1.4, AppendAudio(b"pause"), [b"pause", STOPPED, SpeechStopped("utterance-3", 900)]),
     ]
     dial().open(turns="bridge").play(rows)
 
@@ -158,9 +160,9 @@ def test_a_sentence_is_heard_from_its_beginning_to_its_end(dial: "Dial", hears: 
         told += more
     kinds: list[Callable[[Any], bool]] = [
         lambda one: one["type"] == "speech_started",
-        lambda one: isinstance(one, CallerSpoke) and one.at_ms == told[0]["at_ms"],
+        lambda one: isinstance(one, SpeechStarted) and one.at_ms == told[0]["at_ms"],
         lambda one: one["type"] == "speech_stopped",
-        lambda one: isinstance(one, CallerPaused) and one.at_ms == told[2]["at_ms"],
+        lambda one: isinstance(one, SpeechStopped) and one.at_ms == told[2]["at_ms"],
     ]
     assert all(kind(one) for kind, one in zip(kinds, told[:2] + told[-2:], strict=True))
     assert told[0]["at_ms"] < told[-2]["at_ms"] <= len(frames(hears)) * 20 - 700

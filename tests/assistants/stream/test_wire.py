@@ -47,7 +47,7 @@ READS: list[tuple[str, said.FromAssistant]] = [
     ('{"type":"note","text":"called twice"}', said.Note("called twice")),
     ('{"type":"hang_up"}', said.HangUp()),
     ('{"type":"hang_up","why":"all is settled"}', said.HangUp("all is settled")),
-    ('{"type":"error","why":"what?"}', said.Complaint("what?")),
+    ('{"type":"error","why":"what?"}', said.ErrorReport("what?")),
 ]  # fmt: skip
 
 NOT_JSON = 'not a JSON object; {"type": "…"} would be right'
@@ -150,7 +150,7 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     (
-        wire.entry(EnterDigits("1234", EntryEnd.FULL, asked="pin", sealed="entry-1")),
+        wire.entry(EnterDigits("1234", EntryEnd.FULL, asked="pin", sensitive="entry-1")),
         {
             "type": "entry",
             "id": "pin",

@@ -20,11 +20,11 @@ from bridge.vocabulary.commands import (
 )
 from bridge.vocabulary.contracts import Post, Posted
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantFailed,
-    AssistantLeaving,
+    AssistantHangingUp,
+    AssistantReportedError,
     CallerSaid,
-    ClosingAsked,
+    CloseRequested,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 URL = "http://assistant.example.com/turn"
 
 
-def complaint(why: str) -> AssistantComplained:
-    return AssistantComplained(why)
+def error_report(why: str) -> AssistantReportedError:
+    return AssistantReportedError(why)
 
 
 def sounds(item: str, ms: int) -> list[Any]:
@@ -139,11 +139,11 @@ NO_VOICE = "its reply has text and no audio; audio is right, the bridge has no v
 def test_words_alone_are_not_heard(opened: "Open") -> None:
     line = opened()
     line.tell(EnterDigits("1"))
-    assert line.hear(Posted(200, "application/json", body(text="Good day."))) == [complaint(NO_VOICE)]
+    assert line.hear(Posted(200, "application/json", body(text="Good day."))) == [error_report(NO_VOICE)]
     assert line.tell(EnterDigits("2")) == [entry(2, "2", "quiet", "")]
 
 
-LEAVES = ClosingAsked("the assistant hung up", 1000)
+LEAVES = CloseRequested("the assistant hung up", 1000)
 
 
 def test_it_hangs_up_when_its_goodbye_was_heard(opened: "Open") -> None:
@@ -151,7 +151,7 @@ def test_it_hangs_up_when_its_goodbye_was_heard(opened: "Open") -> None:
     opened().play(
         [
             (1.0, EnterDigits("1"), [entry(1, "1", "quiet", "")]),
-            (2.0, goodbye, [*sounds("reply-1", 500), AssistantLeaving()]),
+            (2.0, goodbye, [*sounds("reply-1", 500), AssistantHangingUp()]),
             (2.6, ConfirmHeard("reply-1"), [LEAVES]),
             (2.7, EnterDigits("1"), []),
         ]
@@ -169,7 +169,7 @@ def test_a_goodbye_that_was_cut_is_none(opened: "Open", sentence: bytes) -> None
     line.tell(EnterDigits("1"))
     line.hear(Posted(200, "application/json", body(audio=b64(wav_encode(SOUND, 8_000)), hang_up=True)))
     line.says(sentence[: 1000 * 8])
-    assert line.tell(TruncateReply("reply-1", 100)) == [AssistantLeaving(intended=False)]
+    assert line.tell(TruncateReply("reply-1", 100)) == [AssistantHangingUp(intended=False)]
 
 
 def test_a_goodbye_without_a_mark_is_heard_in_time(opened: "Open") -> None:
@@ -221,7 +221,7 @@ def test_what_is_no_reply_costs_a_turn(opened: "Open", posted: Posted, why: str)
     line = opened()
     line.tell(EnterDigits("1"))
     (told,) = line.hear(posted)
-    assert isinstance(told, AssistantComplained)
+    assert isinstance(told, AssistantReportedError)
     assert why in told.why
     assert len(told.why) < 300
     assert line.tell(EnterDigits("2")) == [entry(2, "2", "quiet", "")]
@@ -244,7 +244,7 @@ def test_five_failures_in_a_row_are_the_end(opened: "Open") -> None:
         assert len(line.hear(answer)) == (answer.status == 500)
     for _ in range(MOST_FAILURES - 1):
         line.tell(EnterDigits("1"))
-        assert [type(one) for one in line.hear(Posted(503, "", b""))] == [AssistantComplained]
+        assert [type(one) for one in line.hear(Posted(503, "", b""))] == [AssistantReportedError]
     line.tell(EnterDigits("1"))
     (failed,) = line.hear(Posted(0, "", b"no answer came within 20 s"))
     assert failed == AssistantFailed("5 posts in a row were of no use: no answer came within 20 s")

@@ -14,13 +14,13 @@ from bridge.vocabulary.commands import (
     TruncateReply,
 )
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantReady,
-    CallerPaused,
-    CallerSpoke,
+    AssistantReportedError,
     EntryEnd,
     Opening,
     ReplyEnded,
+    SpeechStarted,
+    SpeechStopped,
 )
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import L16_8K, PCMU_8K
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 URL = "http://assistant.example.com/turn"
 
 
-def complaint(why: str) -> AssistantComplained:
-    return AssistantComplained(why)
+def error_report(why: str) -> AssistantReportedError:
+    return AssistantReportedError(why)
 
 
 def sounds(item: str, ms: int) -> list[Any]:
@@ -60,8 +60,8 @@ def test_an_utterance_is_posted_whole(
 ) -> None:
     line = opened(**settings)
     spoke, _, paused = line.says(sentence)
-    assert isinstance(spoke, CallerSpoke)
-    assert (spoke.interrupts, paused) == (False, CallerPaused("utterance-1", paused.at_ms))
+    assert isinstance(spoke, SpeechStarted)
+    assert (spoke.interrupts, paused) == (False, SpeechStopped("utterance-1", paused.at_ms))
     (posted,) = line.posts
     assert posted.headers["Content-Type"] == content_type
     assert posted.headers["X-Voicebridge-Call"] == "CA1"
@@ -111,7 +111,7 @@ def test_entries_are_turns(opened: "Open") -> None:
         (1.0, EnterDigits("12", EntryEnd.TERMINATOR, "#"), [entry(1, "12", "terminator", "#")]),
         (1.1, AppendAudio(b"\0" * 320), []),
         (1.5, "reply 500", sounds("reply-1", 500)),
-        (1.6, EnterDigits("4711", sealed="entry-2"), [entry(2, "4711", "quiet", "", "true")]),
+        (1.6, EnterDigits("4711", sensitive="entry-2"), [entry(2, "4711", "quiet", "", "true")]),
         (2.1, ConfirmHeard("reply-1"), []),
         (2.5, "reply 500", sounds("reply-2", 500)),
         (3.1, ConfirmHeard("reply-2"), []),
@@ -128,7 +128,7 @@ def test_an_entry_is_posted_behind_what_was_said_before_it(opened: "Open", sente
     first, second, paused = line.tell(EnterDigits("12"))
     assert str(first).startswith("post 1 audio/wav 1")
     assert second == entry(2, "12", "quiet", "")
-    assert paused == CallerPaused("utterance-1")
+    assert paused == SpeechStopped("utterance-1")
     assert line.hear("reply 500") == sounds("reply-1", 500)
     assert line.tell(ConfirmHeard("reply-1")) == []
     assert line.says(sentence) == [], "one answer is still to come"
@@ -140,7 +140,7 @@ def test_who_types_on_and_on_is_told_of(opened: "Open") -> None:
     line = opened()
     for number in range(MOST_AWAITED):
         assert line.tell(EnterDigits("1")) == [entry(number + 1, "1", "quiet", "")]
-    assert line.tell(EnterDigits("1")) == [complaint("an entry was dropped: 8 posts have no answer yet")]
+    assert line.tell(EnterDigits("1")) == [error_report("an entry was dropped: 8 posts have no answer yet")]
 
 
 def test_a_long_utterance_is_posted_at_its_length(opened: "Open", sentence: bytes) -> None:
@@ -153,7 +153,7 @@ def test_barge_in_drops_what_is_on_its_way(opened: "Open", sentence: bytes) -> N
     line = opened(barge_in={})
     line.says(sentence)
     spoke, post, _ = line.says(sentence), line.posts[-1], None
-    assert [type(one) for one in spoke] == [CallerSpoke, str, CallerPaused]
+    assert [type(one) for one in spoke] == [SpeechStarted, str, SpeechStopped]
     assert spoke[0].interrupts
     assert post.headers["X-Voicebridge-Turn"] == "2"
     samples, _ = wav_decode(post.body)
@@ -162,5 +162,5 @@ def test_barge_in_drops_what_is_on_its_way(opened: "Open", sentence: bytes) -> N
     assert line.hear("reply 700") == sounds("reply-1", 700)
     (spoke,) = line.says(sentence[: 1500 * 8])
     assert line.tell(TruncateReply("reply-1", 100)) == []
-    assert [type(one) for one in line.says(sentence[1500 * 8 :])] == [str, CallerPaused]
+    assert [type(one) for one in line.says(sentence[1500 * 8 :])] == [str, SpeechStopped]
     assert len(wav_decode(line.posts[-1].body)[0]) / 8 == pytest.approx(2960 + 400, abs=120)

@@ -26,12 +26,12 @@ from bridge.vocabulary.commands import (
 from bridge.vocabulary.contracts import Answer
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantReady,
-    CallerPaused,
+    AssistantReportedError,
     Ignored,
     ReplyAudio,
     ReplyEnded,
+    SpeechStopped,
 )
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat
 
@@ -44,7 +44,7 @@ OPENED: "list[Row]" = [(0.0, OpenAssistant("CA1", PCMU_8K), [READY, "restart"])]
 ASKED: "list[Row]" = [
     *OPENED,
     (1.0, FRAME, ["20"]),
-    (2.0, "end", [CallerPaused()]),
+    (2.0, "end", [SpeechStopped()]),
 ]
 
 
@@ -52,8 +52,8 @@ def sounds(item: str, ms: int) -> list[Any]:
     return [f"sound {item} {ms}", ReplyEnded(item)]
 
 
-def complaint(why: str) -> AssistantComplained:
-    return AssistantComplained(why)
+def error_report(why: str) -> AssistantReportedError:
+    return AssistantReportedError(why)
 
 
 PUZZLED = "it sent a frame that says nothing ({}); SINGLE_UTTERANCE_END, or _MULAW and base64 is right"
@@ -67,7 +67,7 @@ SCENES: "dict[str, list[Row]]" = {
         (3.1, FRAME, []),
         (3.6, ConfirmHeard("reply-1"), ["restart"]),
         (3.62, FRAME, ["20"]),
-        (4.0, "end", [CallerPaused()]),
+        (4.0, "end", [SpeechStopped()]),
         (4.5, "reply 200", sounds("reply-2", 200)),
         (4.8, ConfirmHeard("reply-2"), ["restart"]),
         (4.82, FRAME, ["20"]),
@@ -104,12 +104,12 @@ SCENES: "dict[str, list[Row]]" = {
     "an empty reply in the caller's turn has it begin anew": [*OPENED, (1.0, "_MULAW", ["restart"])],
     "no reply": [
         *ASKED,
-        (22.0, None, [complaint("no reply came within 20 s"), "restart"]),
+        (22.0, None, [error_report("no reply came within 20 s"), "restart"]),
         (22.1, FRAME, ["20"]),
     ],
     "a reply that comes late all the same is played": [
         *ASKED,
-        (22.0, None, [complaint("no reply came within 20 s"), "restart"]),
+        (22.0, None, [error_report("no reply came within 20 s"), "restart"]),
         (23.0, "reply 500", sounds("reply-1", 500)),
         (23.6, ConfirmHeard("reply-1"), ["restart"]),
     ],
@@ -117,33 +117,33 @@ SCENES: "dict[str, list[Row]]" = {
         *ASKED,
         (3.0, "reply 500", sounds("reply-1", 500)),
         (8.4, None, []),
-        (8.5, None, [complaint(NO_MARK.format("reply-1")), "restart"]),
+        (8.5, None, [error_report(NO_MARK.format("reply-1")), "restart"]),
         (8.6, ConfirmHeard("reply-1"), []),
     ],
     "no mark for two: each has its own time": [
         *ASKED,
         (3.0, "reply 500", sounds("reply-1", 500)),
         (3.0, "reply 2000", sounds("reply-2", 2000)),
-        (8.5, None, [complaint(NO_MARK.format("reply-1"))]),
-        (10.5, None, [complaint(NO_MARK.format("reply-2")), "restart"]),
+        (8.5, None, [error_report(NO_MARK.format("reply-1"))]),
+        (10.5, None, [error_report(NO_MARK.format("reply-2")), "restart"]),
     ],
     "no end": [
         *OPENED,
         (59.0, FRAME, ["20"]),
-        (60.0, None, [complaint("no SINGLE_UTTERANCE_END came within 60 s"), CallerPaused()]),
+        (60.0, None, [error_report("no SINGLE_UTTERANCE_END came within 60 s"), SpeechStopped()]),
         (60.1, FRAME, []),
         (61.0, "reply 500", sounds("reply-1", 500)),
     ],
     "nothing at all, for minutes": [
         *OPENED,
-        (60.0, None, [complaint("no SINGLE_UTTERANCE_END came within 60 s"), CallerPaused()]),
-        (80.0, None, [complaint("no reply came within 20 s"), "restart"]),
-        (140.0, None, [complaint("no SINGLE_UTTERANCE_END came within 60 s"), CallerPaused()]),
-        (160.0, None, [complaint("no reply came within 20 s"), "restart"]),
+        (60.0, None, [error_report("no SINGLE_UTTERANCE_END came within 60 s"), SpeechStopped()]),
+        (80.0, None, [error_report("no reply came within 20 s"), "restart"]),
+        (140.0, None, [error_report("no SINGLE_UTTERANCE_END came within 60 s"), SpeechStopped()]),
+        (160.0, None, [error_report("no reply came within 20 s"), "restart"]),
     ],
     "what says nothing is told of once": [
         *ASKED,
-        (2.1, "HELLO_THERE", [Ignored("HELLO_THERE"), complaint(PUZZLED.format("HELLO_THERE"))]),
+        (2.1, "HELLO_THERE", [Ignored("HELLO_THERE"), error_report(PUZZLED.format("HELLO_THERE"))]),
         (2.2, "_WAVaaaa", [Ignored("8 characters")]),
         (2.3, '{"audio":"AAAA"}', [Ignored("16 characters")]),
         (2.4, "", [Ignored("0 characters")]),
@@ -170,11 +170,11 @@ SCENES: "dict[str, list[Row]]" = {
         *ASKED,
         (3.0, "reply 60000", sounds("reply-1", 60000)),
         (3.5, TruncateReply("reply-1", 400), ["restart"]),
-        (4.0, "end", [CallerPaused()]),
+        (4.0, "end", [SpeechStopped()]),
         (5.0, "reply 500", sounds("reply-2", 500)),
-        (10.5, None, [complaint(NO_MARK.format("reply-2")), "restart"]),
+        (10.5, None, [error_report(NO_MARK.format("reply-2")), "restart"]),
     ],
-    "keys go nowhere where nobody knows them": [
+    "keys go nowhere where nobody has_assistant them": [
         *OPENED,
         (1.0, TypeDigit("4"), []),
         (2.0, EnterDigits("4"), []),
@@ -252,7 +252,7 @@ def test_half_a_reply_costs_itself(dial: "Dial", half: str) -> None:
     assert len(str(refused.value)) < 120
     assert line.pass_to(line.now) == ["restart"]
     line.play(
-        [(3.0, FRAME, ["20"]), (3.5, "end", [CallerPaused()]), (4.0, "reply 500", sounds("reply-1", 500))]
+        [(3.0, FRAME, ["20"]), (3.5, "end", [SpeechStopped()]), (4.0, "reply 500", sounds("reply-1", 500))]
     )
 
 
@@ -264,9 +264,9 @@ def test_a_reply_that_is_too_long_is_refused_and_the_call_goes_on(dial: "Dial") 
             (
                 3.0,
                 "reply 1001",
-                [complaint("its reply has 8010 bytes of audio; should have 8000 at most"), "restart"],
+                [error_report("its reply has 8010 bytes of audio; should have 8000 at most"), "restart"],
             ),
-            (3.5, "end", [CallerPaused()]),
+            (3.5, "end", [SpeechStopped()]),
             (4.0, "reply 1000", sounds("reply-1", 1000)),
         ]
     )
@@ -280,7 +280,7 @@ def test_eight_megabytes_are_taken_and_more_are_not(dial: "Dial") -> None:
     assert said == ["sound reply-1 1.04858e+06", ReplyEnded("reply-1")]
     line.play([(4.0, ConfirmHeard("reply-1"), ["restart"])])
     ours = line.hear(most + "AAAA")
-    assert [type(one) for one in ours] == [AssistantComplained, str]
+    assert [type(one) for one in ours] == [AssistantReportedError, str]
 
 
 # The state machine
@@ -314,21 +314,21 @@ def test_whatever_comes_the_seam_holds(story: "list[tuple[float, Any]]", overlap
     """From the end of an utterance to the restart nothing goes up, and after all of it the caller gets a turn."""
     dialect = TurnBasedDialect(TurnBasedSettings(url="ws://assistant", greeting_overlaps=overlaps))
     restart, end = "RESTART_COMMUNICATION", "SINGLE_UTTERANCE_END"
-    sealed, now, closed = True, 0.0, False
+    sensitive, now, closed = True, 0.0, False
 
     def goes_up(messages: Any) -> None:
-        nonlocal sealed
+        nonlocal sensitive
         for message in messages:
             if message == restart:
-                sealed = False
+                sensitive = False
             else:
-                assert not sealed, "a frame went up in the assistant's turn"
+                assert not sensitive, "a frame went up in the assistant's turn"
 
     def falls_due(until: float) -> None:
-        nonlocal sealed
+        nonlocal sensitive
         while (due := dialect.deadline()) is not None and due <= until:
             told = dialect.due(max(now, due))
-            sealed = sealed or any(isinstance(one, CallerPaused) for one in told)
+            sensitive = sensitive or any(isinstance(one, SpeechStopped) for one in told)
             goes_up(one.message for one in told if isinstance(one, Answer))
 
     goes_up(dialect.encode(OpenAssistant("CA1", PCMU_8K), now))
@@ -342,7 +342,7 @@ def test_whatever_comes_the_seam_holds(story: "list[tuple[float, Any]]", overlap
                 if isinstance(came, str)
                 else came
             )
-            sealed = sealed or message == end
+            sensitive = sensitive or message == end
             try:
                 told = dialect.decode(message, now)
             except MalformedMessage:

@@ -15,11 +15,11 @@ from bridge.vocabulary.commands import (
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    AssistantComplained,
     AssistantReady,
-    CallerPaused,
+    AssistantReportedError,
     EntryEnd,
     ReplyEnded,
+    SpeechStopped,
     ToolCalled,
 )
 from telecodecs.format import PCMU_8K
@@ -34,7 +34,7 @@ OPENED: "list[Row]" = [(0.0, OpenAssistant("CA1", PCMU_8K), [READY, "restart"])]
 ASKED: "list[Row]" = [
     *OPENED,
     (1.0, FRAME, ["20"]),
-    (2.0, "end", [CallerPaused()]),
+    (2.0, "end", [SpeechStopped()]),
 ]
 
 
@@ -42,8 +42,8 @@ def sounds(item: str, ms: int) -> list[Any]:
     return [f"sound {item} {ms}", ReplyEnded(item)]
 
 
-def complaint(why: str) -> AssistantComplained:
-    return AssistantComplained(why)
+def error_report(why: str) -> AssistantReportedError:
+    return AssistantReportedError(why)
 
 
 def test_sorry_is_heard_in_place_of_a_reply(dial: "Dial", tmp_path: Any) -> None:
@@ -52,14 +52,14 @@ def test_sorry_is_heard_in_place_of_a_reply(dial: "Dial", tmp_path: Any) -> None
     line = dial(sorry=str(file), reply_s=3)
     line.settings.check(())
     file.unlink()
-    missed = complaint("no reply came within 3 s")
+    missed = error_report("no reply came within 3 s")
     line.play(
         [
             *ASKED,
             (5.0, None, [missed, *sounds("sorry-1", 1000)]),
             (5.5, FRAME, []),
             (6.1, ConfirmHeard("sorry-1"), ["restart"]),
-            (7.0, "end", [CallerPaused()]),
+            (7.0, "end", [SpeechStopped()]),
         ]
     )
     with pytest.raises(MalformedMessage):
@@ -72,7 +72,7 @@ def test_sorry_is_heard_in_place_of_a_reply(dial: "Dial", tmp_path: Any) -> None
 def test_words_are_options(dial: "Dial") -> None:
     line = dial(prefix="_AUDIO:", restart="GO_ON", utterance_end="STOP_IT")
     assert line.open() == [READY, "GO_ON"]
-    assert line.hear("STOP_IT") == [CallerPaused()]
+    assert line.hear("STOP_IT") == [SpeechStopped()]
     assert line.hear("_AUDIO://8=") == ["sound reply-1 0.25", ReplyEnded("reply-1")]
     assert line.tell(ConfirmHeard("reply-1")) == ["GO_ON"]
 
@@ -83,7 +83,7 @@ OVERLAP: "list[Row]" = [
     (0.2, FRAME, ["20"]),
     (0.7, ConfirmHeard("reply-1"), ["restart"]),
     (0.8, FRAME, ["20"]),
-    (1.0, "end", [CallerPaused()]),
+    (1.0, "end", [SpeechStopped()]),
     (1.1, FRAME, []),
     (1.2, "reply 500", sounds("reply-2", 500)),
     (1.8, ConfirmHeard("reply-2"), ["restart"]),
@@ -91,7 +91,7 @@ OVERLAP: "list[Row]" = [
 CROSSED: "list[Row]" = [
     *OPENED,
     (0.1, "reply 500", sounds("reply-1", 500)),
-    (0.6, "end", [CallerPaused()]),
+    (0.6, "end", [SpeechStopped()]),
     (0.7, ConfirmHeard("reply-1"), []),  # a restart would stop the reply that is in work
     (1.2, "reply 500", sounds("reply-2", 500)),
     (1.8, ConfirmHeard("reply-2"), ["restart"]),
@@ -124,7 +124,7 @@ def test_an_entry_is_for_the_tool(dial: "Dial") -> None:
             (1.2, FRAME, ["20"]),
             (
                 2.0,
-                EnterDigits("4711", sealed="entry-2"),
+                EnterDigits("4711", sensitive="entry-2"),
                 [called(2, '{"digits":"entry-2","reason":"quiet","terminator":""}')],
             ),
         ]
@@ -145,7 +145,7 @@ def test_an_entry_is_a_frame_for_who_knows_it(dial: "Dial") -> None:
             (1.0, EnterDigits("1234"), ["_DTMF1234"]),
             (1.1, FRAME, ["20"]),
             (1.5, "reply 500", sounds("reply-1", 500)),
-            (1.6, EnterDigits("9", sealed="entry-1"), ["_DTMF9"]),
+            (1.6, EnterDigits("9", sensitive="entry-1"), ["_DTMF9"]),
             (2.1, ConfirmHeard("reply-1"), ["restart"]),
         ]
     )

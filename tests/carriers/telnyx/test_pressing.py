@@ -86,11 +86,11 @@ def test_a_server_that_closes_waits_for_no_keys() -> None:
     at_once.press("2")
     assert at_once.server_closes() == [HangUp("the server is closing")]
     assert at_once.taken(SendDtmf("1")) == []
-    leaving = streaming()
-    leaving.press("1")
-    leaving.stream_over()
-    assert leaving.server_closes() == [HangUp("the stream is over")]
-    assert leaving.taken(SendDtmf("1")) == []
+    hanging_up = streaming()
+    hanging_up.press("1")
+    hanging_up.stream_over()
+    assert hanging_up.server_closes() == [HangUp("the stream is over")]
+    assert hanging_up.taken(SendDtmf("1")) == []
 
 
 SOUNDING_S = [("", 0), ("1", 0.35), ("1w#W", 2.2)]

@@ -10,7 +10,7 @@ from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.stream import TelnyxStream
 from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import MalformedMessage
-from bridge.vocabulary.events import CallerAudio, CallStarted, CarrierEvent, ClosingAsked
+from bridge.vocabulary.events import CallerAudio, CallStarted, CarrierEvent, CloseRequested
 from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 
 L16_BE_16K = AudioFormat(Encoding.L16_BE, 16_000)
@@ -121,7 +121,7 @@ def test_big_endian_samples_are_named_so_and_left_alone() -> None:
 @pytest.mark.parametrize("message", CANNOT_BE_READ)
 def test_a_format_that_cannot_be_decoded_ends_the_call(message: str) -> None:
     event = read(dialect(), message)
-    assert isinstance(event, ClosingAsked)
+    assert isinstance(event, CloseRequested)
     sent = json.loads(message)["start"]["media_format"]
     name = f"'{sent['encoding']}', {sent['sample_rate']} Hz, {sent['channels']} channels"
     assert event.why.startswith(f"start: media_format {name}, cannot be decoded; PCMU, PCMA, L16, ")
@@ -144,7 +144,7 @@ def test_a_codec_that_is_not_installed_ends_the_call(
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     event = read(dialect(**settings), start(encoding))
-    assert isinstance(event, ClosingAsked)
+    assert isinstance(event, CloseRequested)
     assert event.why.startswith(why)
 
 

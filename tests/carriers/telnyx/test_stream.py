@@ -19,8 +19,8 @@ from bridge.vocabulary.events import (
     CallEnded,
     CallerAudio,
     CallStarted,
-    CarrierComplained,
     CarrierEvent,
+    CarrierReportedError,
     DigitPressed,
     Ignored,
     MarkReached,
@@ -80,12 +80,12 @@ READS: list[tuple[str, CarrierEvent]] = [
     ('{"event":"mark","stream_id":"S1","sequence_number":"7","mark":{"name":"0.7"}}', MarkReached("0.7")),
     (
         '{"event":"error","payload":{"code":100004,"title":"invalid_media","detail":"too short"},"stream_id":"S1"}',
-        CarrierComplained("100004", "invalid_media: too short"),
+        CarrierReportedError("100004", "invalid_media: too short"),
     ),
-    ('{"event":"error","payload":{"code":"100002"}}', CarrierComplained("100002", "")),
+    ('{"event":"error","payload":{"code":"100002"}}', CarrierReportedError("100002", "")),
     (
         '{"event":"error","payload":{"code":1,"title":null,"detail":"a"}}',
-        CarrierComplained("1", "a"),
+        CarrierReportedError("1", "a"),
     ),
     ('{"event":"stop","stream_id":"S1","stop":{"user_id":"U1","call_control_id":"v2:C1"}}', CallEnded()),
     ('{"event":"novelty","stream_id":"S1","novelty":[1,2]}', Ignored("novelty")),
@@ -162,7 +162,7 @@ def test_refuses(message: WireMessage, why: str) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        *(message for message, event in READS if not isinstance(event, Ignored | CarrierComplained)),
+        *(message for message, event in READS if not isinstance(event, Ignored | CarrierReportedError)),
         *(message for message, _ in DIGITS),
     ],
 )
@@ -174,7 +174,7 @@ def test_nothing_useful_comes_before_start(message: str) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        *(message for message, event in READS if not isinstance(event, Ignored | CarrierComplained)),
+        *(message for message, event in READS if not isinstance(event, Ignored | CarrierReportedError)),
         *(message for message, _ in DIGITS),
         START,
     ],
@@ -187,11 +187,11 @@ def test_nothing_useful_comes_after_stop(message: str) -> None:
     assert stream.deadline() is None
 
 
-def test_a_complaint_quotes_no_payload_and_is_short() -> None:
+def test_a_error_report_quotes_no_payload_and_is_short() -> None:
     detail = f"got {'/v7+' * 100} " + "and so on " * 50
     error = {"code": "1" * 1000, "title": "invalid_media", "detail": detail}
     event = read(started(), json.dumps({"event": "error", "payload": error}))
-    assert isinstance(event, CarrierComplained)
+    assert isinstance(event, CarrierReportedError)
     assert event.code == "1" * 20
     assert event.why.startswith("invalid_media: got … and so on")
     assert len(event.why) == 200

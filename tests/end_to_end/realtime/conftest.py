@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
-from bridge.observers.call_history import Happening, Story, read_journal, story
+from bridge.observers.call_history import CallHistory, JournalEntry, read_journal, story
 from bridge.shell.server import Server
 from bridge.shell.session import clock
 from bridge.simulators.carriers.twilio.media import new_sid
 from bridge.simulators.carriers.twilio.voice_webhook import order_stream
 from bridge.simulators.openai.script import Script
-from bridge.simulators.openai.server import Connection, FakeOpenAI
+from bridge.simulators.openai.server import Connection, SimulatedOpenAI
 from bridge.simulators.openai.voice import Speech, utter
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.line import Network
@@ -81,7 +81,7 @@ class Call:
     """What /readyz answered afterwards."""
     log: list[dict[str, Any]]
     """What was logged of this call."""
-    journal: list[Happening]
+    journal: list[JournalEntry]
     files: dict[str, Path]
 
     @cached_property
@@ -178,7 +178,7 @@ class Call:
         return dict(self.sum["counts"])
 
     @property
-    def story(self) -> Story:
+    def story(self) -> CallHistory:
         return story(self.journal)
 
 
@@ -197,7 +197,7 @@ def _told(item: dict[str, Any]) -> str:
     return f"{item['role']}: " + " ".join(part["text"] for part in item["content"])
 
 
-class Fake(FakeOpenAI):
+class Fake(SimulatedOpenAI):
     """The fake, as the row wants it: `session` are fields that it says it has, whatever was asked."""
 
     def __init__(self, script: Script, row: dict[str, Any]) -> None:
@@ -254,7 +254,7 @@ def settings(row: dict[str, Any], base_url: str, folder: Path) -> Settings:
     )
 
 
-async def watch(fake: FakeOpenAI, gone_at: list[float]) -> None:
+async def watch(fake: SimulatedOpenAI, gone_at: list[float]) -> None:
     """Note when each of the fake's connections is over, one after the other."""
     for number in count(1):
         await (await fake.connected(number)).over()
@@ -334,7 +334,7 @@ async def carry(
                 report = await place_call(url, caller(row), call_sid=sid, network=line)
                 began = clock() - report.length_ms / 1000
                 async with asyncio.timeout(5.0):
-                    await server.reception.idle()
+                    await server.admission.idle()
             async with aiohttp.ClientSession() as http, http.get(f"{origin}/readyz") as answer:
                 readyz = await answer.json()
         with suppress(TimeoutError):  # who has stalled does not notice

@@ -152,7 +152,7 @@ def test_the_call_can_be_drawn(call: "Call", tmp_path: Path) -> None:
 def test_a_guarded_greeting_is_not_interrupted(call: "Call") -> None:
     call.hears_all("Good morning, this is Example Dental.")
     assert not call.report.clears
-    assert not call.wrote("CallerSpoke")
+    assert not call.wrote("SpeechStarted")
 
 
 @row(

@@ -1,4 +1,4 @@
-"""Entries over real sockets: asked for, typed into the prompt or after it, sealed; and the keys that nobody is shown."""
+"""Entries over real sockets: asked for, typed into the prompt or after it, sensitive; and the keys that nobody is shown."""
 
 import json
 from pathlib import Path
@@ -61,7 +61,7 @@ def paid() -> dict[str, Any]:
 
 
 @SEALED
-def test_a_sealed_entry_is_a_name_to_the_model_and_its_digits_to_the_tool(call: "Call") -> None:
+def test_a_sensitive_entry_is_a_name_to_the_model_and_its_digits_to_the_tool(call: "Call") -> None:
     heard = call.hears_all(PROMPT)
     assert heard.until_ms < 4_000, "before it was typed"
     entry, output = outputs(call)
@@ -72,7 +72,7 @@ def test_a_sealed_entry_is_a_name_to_the_model_and_its_digits_to_the_tool(call: 
     }
     assert output == paid(), "what the tool gave back has the name again"
     call.hears_all(PAID)
-    (asked,) = call.wrote("EntryAsked")
+    (asked,) = call.wrote("EntryRequested")
     assert asked["sensitive"]
     assert len(call.sent("response.create")) == 4, "greeting, prompt, and one after each output"
 
@@ -168,6 +168,6 @@ def test_keys_are_pressed_and_what_is_wrong_is_told(call: "Call") -> None:
     sent, wrong = call.items()
     assert sent == 'output: {"sent":"2w#"}'
     assert wrong.startswith("output: error: length is 0; it should be a whole number")
-    assert [fields["keys"] for fields in call.wrote("PressAsked")] == ["2w#"]
-    assert not call.wrote("EntryAsked")
+    assert [fields["keys"] for fields in call.wrote("PressRequested")] == ["2w#"]
+    assert not call.wrote("EntryRequested")
     call.hears_all("Pressed.")

@@ -166,7 +166,7 @@ def reconnects(call: "Call") -> None:
     says=(0.9, 5.0),
     script={"replies": [{"say": LONG, "faults": {"mute": True, "after_ms": 0, "connections": 1}}]},
 )
-def test_a_reply_that_does_not_begin_costs_the_assistant_its_seat(call: "Call") -> None:
+def test_a_reply_that_does_not_begin_costs_the_assistant_its_slot(call: "Call") -> None:
     assert call.upgrades == [101, 101]
     assert call.hears(LONG, before_ms=5000) is None
     assert 900 + WORD_MS + 800 < call.hears_all(SORRY).from_ms < 900 + WORD_MS + 1600
@@ -231,7 +231,7 @@ def test_a_session_that_expires_is_renewed_unheard(call: "Call") -> None:
         for name, says in (("in the caller's words", 4.0), ("in the reply", 3.2))
     }
 )
-def test_a_successor_that_is_late_does_not_cut_the_turn(call: "Call") -> None:
+def test_a_standby_that_is_late_does_not_cut_the_turn(call: "Call") -> None:
     call.hears_all(LONG)
     assert call.items(2) == ["assistant: Hello."]
     assert call.upgrades == [101, 101, 101], "it was not seated: it had missed the turn"

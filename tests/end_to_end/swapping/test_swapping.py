@@ -21,13 +21,13 @@ import uvloop
 
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
-from bridge.observers.call_history import Happening, read_journal
+from bridge.observers.call_history import JournalEntry, read_journal
 from bridge.shell.server import Server
 from bridge.simulators.assistant.script import parse_script as parse_fake_script
-from bridge.simulators.assistant.server import FakeAssistant
+from bridge.simulators.assistant.server import SimulatedAssistant
 from bridge.simulators.carriers.exchange import Exchange, TelnyxExchange, TwilioExchange
 from bridge.simulators.openai.script import Script
-from bridge.simulators.openai.server import FakeOpenAI
+from bridge.simulators.openai.server import SimulatedOpenAI
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan, Digit
@@ -64,9 +64,9 @@ OPENAI_SCRIPT = {
 class Others:
     """The other ends."""
 
-    openai: FakeOpenAI
-    legacy: FakeAssistant
-    posted: FakeAssistant
+    openai: SimulatedOpenAI
+    legacy: SimulatedAssistant
+    posted: SimulatedAssistant
     own_url: str
 
 
@@ -75,7 +75,7 @@ class Carried:
     """What became of one call."""
 
     report: CallReport
-    journal: list[Happening]
+    journal: list[JournalEntry]
     others: Others
 
     def wrote(self, what: str) -> list[dict[str, Any]]:
@@ -140,9 +140,9 @@ async def others(own_url: str) -> AsyncIterator[Others]:
     async with AsyncExitStack() as stack:
         quick = parse_fake_script("silence_ms = 600\nreply_s = 0.05", ROOT)
         yield Others(
-            await stack.enter_async_context(FakeOpenAI(Script.model_validate(OPENAI_SCRIPT)).running()),
-            await stack.enter_async_context(FakeAssistant(quick).running()),
-            await stack.enter_async_context(FakeAssistant(quick).running()),
+            await stack.enter_async_context(SimulatedOpenAI(Script.model_validate(OPENAI_SCRIPT)).running()),
+            await stack.enter_async_context(SimulatedAssistant(quick).running()),
+            await stack.enter_async_context(SimulatedAssistant(quick).running()),
             own_url,
         )
 
@@ -159,7 +159,7 @@ async def carry(row: Row, own_url: str, folder: Path) -> Carried:
     ):
         report = await place_call(f"http://127.0.0.1:{server.port}/{path}", plan, carrier=exchange())
         async with asyncio.timeout(5.0):
-            await server.reception.idle()
+            await server.admission.idle()
     (journal,) = folder.glob("*.jsonl")
     return Carried(report, read_journal(journal), ends)
 
@@ -215,8 +215,8 @@ def test_the_caller_says_a_sentence_and_hears_an_answer(call: Carried, row: Row)
     assert call.report.ending is Ending.QUIET
     assert not call.report.warnings
     assert call.loudness(SAID_MS, TYPED_MS) > -45
-    assert not call.wrote("AssistantFailed") + call.wrote("AssistantComplained")
-    assert call.wrote("CallerPaused")
+    assert not call.wrote("AssistantFailed") + call.wrote("AssistantReportedError")
+    assert call.wrote("SpeechStopped")
 
 
 @each_call

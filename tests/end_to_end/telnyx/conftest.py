@@ -11,14 +11,14 @@ import pytest
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.simulators.carriers.telnyx.calls import Call
-from bridge.simulators.carriers.telnyx.server import FakeTelnyx
+from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 
 
 class Both(NamedTuple):
     """The two parties."""
 
     server: Server
-    fake: FakeTelnyx
+    fake: SimulatedTelnyx
     folder: Path
 
     def ring(self) -> Call:
@@ -27,7 +27,7 @@ class Both(NamedTuple):
 
     def url(self, path: str) -> str:
         """A place at the server."""
-        return f"{self.server.reception.told_url}{path}"
+        return f"{self.server.admission.public_url}{path}"
 
     def commands(self) -> list[str]:
         """What Telnyx was asked to do, and did."""
@@ -49,7 +49,7 @@ def meet(tmp_path: Path) -> Meet:
 
     @asynccontextmanager
     async def run(*args: Any, settings: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[Both]:
-        async with FakeTelnyx(*args, **options).running() as fake:
+        async with SimulatedTelnyx(*args, **options).running() as fake:
             more = dict(settings or {})
             own = {"public_key": fake.public_key, "api_key": fake.api_key, "api_url": fake.url}
             telnyx = own | more.pop("telnyx", {})

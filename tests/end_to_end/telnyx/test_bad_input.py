@@ -21,7 +21,7 @@ from bridge.cli.commands import main
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.simulators.carriers.telnyx.coding import PCMU, Coding
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import L16_16K
 
@@ -42,8 +42,8 @@ def settings(folder: Path, **more: Any) -> Settings:
     )
 
 
-def caller(says: Coding = PCMU) -> PretendTelnyx:
-    return PretendTelnyx(call_control_id="C1", stream_id="S1", says=says)
+def caller(says: Coding = PCMU) -> SimulatedTelnyxStream:
+    return SimulatedTelnyxStream(call_control_id="C1", stream_id="S1", says=says)
 
 
 def start(encoding: str = "PCMU", rate_hz: int = 8000, channels: int = 1) -> str:
@@ -97,7 +97,7 @@ async def test_a_format_that_cannot_be_decoded_ends_the_call_and_is_never_heard(
             for message in (connected, start(*media_format), phone.media("inbound", FRAME, 0)):
                 await socket.send(message)
             code, reason = await closed(socket)
-            assert server.reception.calls == 0
+            assert server.admission.calls == 0
     encoding, rate_hz, channels = media_format
     told = f"start: media_format '{encoding}', {rate_hz} Hz, {channels} channels, cannot be decoded"
     assert (code, reason[: len(told)]) == (1003, told)
@@ -134,8 +134,8 @@ async def test_an_odd_byte_of_l16_costs_its_message_only(tmp_path: Path) -> None
 
 ERROR = {"code": 100004, "title": "invalid_media", "detail": "payload " + "QUJD" * 20}
 GOES_ON: list[tuple[str, str | bytes, str]] = [
-    ("an error", json.dumps({"event": "error", "payload": ERROR, "stream_id": "S1"}), "carrier_complaints"),
-    ("an error without words", '{"event":"error","payload":{"code":"100002"}}', "carrier_complaints"),
+    ("an error", json.dumps({"event": "error", "payload": ERROR, "stream_id": "S1"}), "carrier_errors"),
+    ("an error without words", '{"event":"error","payload":{"code":"100002"}}', "carrier_errors"),
     ("an error without a code", '{"event":"error","payload":{}}', "refused_from_carrier"),
     ("malformed JSON", '{"event":', "refused_from_carrier"),
     ("a binary frame", b"\x00\x01", "refused_from_carrier"),
@@ -164,7 +164,7 @@ async def test_the_call_goes_on_after(rubbish: str | bytes, counted: str, tmp_pa
         assert await echoed(socket) == FRAME
         await socket.send(phone.closing())
         assert await closed(socket) == (1000, "the call ended")
-        assert server.reception.calls == 0
+        assert server.admission.calls == 0
     assert counts(tmp_path)[counted] == 1
 
 
@@ -175,7 +175,7 @@ async def test_an_error_of_telnyx_s_is_told_with_its_code_and_without_our_audio(
             for message in [*phone.opening(), GOES_ON[0][1], phone.closing()]:
                 await socket.send(message)
             await closed(socket)
-    (line,) = [line for line in log if line["event"] == "< the carrier complained"]
+    (line,) = [line for line in log if line["event"] == "< the carrier reported_error"]
     assert (line["log_level"], line["call"], line["code"]) == ("warning", "C1", "100004")
     assert line["why"] == "invalid_media: payload …"
 
@@ -192,7 +192,7 @@ async def test_a_start_behind_the_stop_starts_nothing(tmp_path: Path) -> None:
             with suppress(ConnectionClosed):
                 await socket.send(message)
         assert await closed(socket) == (1000, "the call ended")
-        assert server.reception.calls == 0
+        assert server.admission.calls == 0
     assert len(list(tmp_path.glob("*.wav"))) == len(list(tmp_path.glob("*.jsonl"))) == 1
     assert "refused_from_carrier" not in counts(tmp_path)
 
@@ -204,7 +204,7 @@ async def test_a_socket_that_closes_with_neither_start_nor_stop_leaves_nothing(t
             async with opened(server) as socket:
                 for message in said:
                     await socket.send(message)
-            await server.reception.idle()
+            await server.admission.idle()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,7 @@ from bridge.carriers.telnyx import rest
 from bridge.shell.tokens import Expected
 from bridge.simulators.carriers.telnyx.calls import State
 from bridge.simulators.carriers.telnyx.injected_faults import Faults
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.carriers.telnyx.ordered import OrderedCalls
 from bridge.simulators.carriers.telnyx.stream import Stream
 from bridge.simulators.phone.handset import Ending
@@ -62,7 +62,7 @@ async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", tel
     settings = {"telnyx": telnyx | {"parameters": {"clinic": "north"}}}
     async with asyncio.timeout(TIMEOUT_S), meet(phone, settings=settings) as both:
         call = await both.fake.over(both.ring())
-        await both.server.reception.idle()
+        await both.server.admission.idle()
         (report,) = phone.reports
         assert report.ending is Ending.QUIET
         assert call.cause == "normal_clearing"
@@ -128,7 +128,7 @@ async def test_a_server_that_closes_hangs_up(meet: "Meet", drain_s: float) -> No
         async with meet(phone, settings={"assistant": "parrot", "limits": {"drain_s": drain_s}}) as both:
             call = both.ring()
             await both.fake.told("streaming.started")
-            assert both.server.reception.calls == 1
+            assert both.server.admission.calls == 1
         assert "hangup" in both.commands()
         assert call.state is State.ENDED
 
@@ -148,7 +148,7 @@ async def test_a_server_that_closes_hangs_up_a_call_whose_stream_has_not_come(me
 
 async def test_a_closing_server_answers_no_call(meet: "Meet") -> None:
     async with asyncio.timeout(TIMEOUT_S), meet() as both:
-        await both.server.reception.drain()
+        await both.server.admission.drain()
         call = both.ring()
         await both.fake.told("call.initiated")
         both.fake.hang_up(call)
@@ -175,7 +175,7 @@ async def test_the_call_goes_through_once_despite(name: str, meet: "Meet") -> No
     phone = OrderedCalls(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=FAULTS[name]) as both:
         call = await both.fake.over(both.ring())
-        await both.server.reception.idle()
+        await both.server.admission.idle()
         for step in ("answer", "streaming_start"):
             tries = [command for command in both.fake.commands if command.name == step]
             assert len({command.body["command_id"] for command in tries}) == 1
@@ -214,13 +214,13 @@ async def test_a_stream_that_cannot_be_opened_ends_the_call(meet: "Meet") -> Non
 def announced(both: "Both") -> list[Expected]:
     """The calls that the server will expect from now on."""
     calls: list[Expected] = []
-    expect = both.server.reception.expect
+    expect = both.server.admission.expect
 
     def notice(carrier: str, expected: Expected, *, listen: bool = False) -> str:
         calls.append(expected)
         return expect(carrier, expected, listen=listen)
 
-    both.server.reception.expect = notice  # type: ignore[method-assign]
+    both.server.admission.expect = notice  # type: ignore[method-assign]
     return calls
 
 
@@ -282,7 +282,7 @@ async def test_keys_come_too_late_when_the_call_is_over(meet: "Meet") -> None:
     async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
         expected = announced(both)
         await both.fake.over(both.ring())
-        await both.server.reception.idle()
+        await both.server.admission.idle()
         assert expected[0].press is not None
         expected[0].press("1")
     assert "send_dtmf" not in both.commands()
@@ -293,7 +293,7 @@ async def test_keys_come_too_late_when_the_call_is_over(meet: "Meet") -> None:
 
 def opening(stream: Stream) -> list[str]:
     order = stream.order
-    return PretendTelnyx(call_control_id=order.call_control_id, stream_id=order.stream_id).opening()
+    return SimulatedTelnyxStream(call_control_id=order.call_control_id, stream_id=order.stream_id).opening()
 
 
 async def test_a_caller_who_gives_up_while_it_rings_leaves_nothing(meet: "Meet") -> None:
@@ -302,7 +302,7 @@ async def test_a_caller_who_gives_up_while_it_rings_leaves_nothing(meet: "Meet")
         both.fake.hang_up(call)
         await both.fake.over(call)
         await both.fake.commanded("answer")
-        assert both.server.reception.calls == 0
+        assert both.server.admission.calls == 0
         assert both.commands() == []
     assert both.journal() == []
 
@@ -322,7 +322,7 @@ async def test_a_call_that_ends_before_its_stream_came_leaves_no_way_in(meet: "M
         await both.fake.over(call)
         with pytest.raises(InvalidStatus, match="403"):
             await connect(urls[0])
-        assert both.server.reception.calls == 0
+        assert both.server.admission.calls == 0
 
 
 async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(meet: "Meet") -> None:
@@ -348,10 +348,10 @@ async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(m
     async with asyncio.timeout(TIMEOUT_S), meet(mute) as both:
         call = both.ring()
         await is_open.wait()
-        assert both.server.reception.calls == 1
+        assert both.server.admission.calls == 1
         both.fake.hang_up(call)
         await told.wait()
-        await both.server.reception.idle()
+        await both.server.admission.idle()
     assert closes == [(1000, "the call ended")]
     assert len(both.journal("Ended")) == 1
 
@@ -360,7 +360,7 @@ async def test_after_the_call_its_token_lets_nobody_in(meet: "Meet") -> None:
     phone = OrderedCalls(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
         await both.fake.over(both.ring())
-        await both.server.reception.idle()
+        await both.server.admission.idle()
         url = (await both.fake.commanded("streaming_start")).body["stream_url"]
         with pytest.raises(InvalidStatus, match="403"):
             await connect(url)

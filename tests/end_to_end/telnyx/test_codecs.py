@@ -21,7 +21,7 @@ from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.simulators.carriers.exchange import TelnyxExchange, read_exchange
 from bridge.simulators.carriers.telnyx.coding import Coding
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan
@@ -220,7 +220,7 @@ def amr_wb(frame: bytes) -> bytes:
 
 
 async def test_amr_wb_is_heard_and_answered_in_another_codec(tmp_path: Path) -> None:
-    phone = PretendTelnyx(call_control_id="C1", stream_id="S1", says=Coding("G722"))
+    phone = SimulatedTelnyxStream(call_control_id="C1", stream_id="S1", says=Coding("G722"))
     opening = [message.replace('"G722"', '"AMR-WB"') for message in phone.opening()]
     answer = b""
     async with Server(settings(tmp_path)).running() as server:
@@ -235,7 +235,7 @@ async def test_amr_wb_is_heard_and_answered_in_another_codec(tmp_path: Path) -> 
                     case {"event": "media", "media": {"payload": str(payload)}}:
                         answer += b64decode(payload)
             await socket.send(phone.closing())
-            await server.reception.idle()
+            await server.admission.idle()
     heard = recorded(tmp_path)
     assert heard.ms == 20 * len(AMR_WB_FRAMES)
     for audio in (heard.caller, at_16k(decoder(PCMU_8K)(answer), 8000)):

@@ -21,7 +21,7 @@ from bridge.core.timers import Limits
 from bridge.shell.server import Server
 from bridge.simulators.carriers.exchange import read_exchange
 from bridge.simulators.carriers.telnyx.coding import Coding
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.disorder import IN_ORDER, Disorder
 from bridge.simulators.phone.line import Network
@@ -115,7 +115,7 @@ def chunks(report: CallReport) -> list[int]:
     return [int(message["media"]["chunk"]) for message in sent if message["event"] == "media"]
 
 
-# What waits, and what does not: the dialect and the heart by a clock of our own
+# What waits, and what does not: the dialect and the core by a clock of our own
 
 
 class Answered:
@@ -123,7 +123,7 @@ class Answered:
 
     def __init__(self, codec: str) -> None:
         coding = Coding(codec)
-        phone = PretendTelnyx(call_control_id="C1", says=coding)
+        phone = SimulatedTelnyxStream(call_control_id="C1", says=coding)
         self._stream = TelnyxStream(TelnyxSettings())
         self._call = Call(0.0, Limits(), reorder_ms=self._stream.reorder_ms)
         self._piece = coding.format.bytes_in(20)

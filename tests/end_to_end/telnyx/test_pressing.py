@@ -57,7 +57,7 @@ async def test_under_call_control_telnyx_presses_them(meet: "Meet") -> None:
         ):
             call = both.ring()
             await both.fake.commanded("send_dtmf")
-            await both.server.reception.idle()
+            await both.server.admission.idle()
             assert "hangup" not in both.commands(), "they still sound"
             await both.fake.over(call)
     assert call.pressed == KEYS
@@ -76,7 +76,7 @@ async def test_under_texml_they_are_tones_in_the_stream(meet: "Meet") -> None:
     ):
         exchange = TelnyxExchange(private_key=TEST_SEED)
         report = await place_call(both.url("/telnyx/texml"), CallPlan(linger_s=0.8), carrier=exchange)
-        await both.server.reception.idle()
+        await both.server.admission.idle()
         assert "send_dtmf" not in both.commands()
     heard = ulaw_decode(np.frombuffer(report.heard, np.uint8))
     assert "".join(tone.digit for tone in ToneDetector().feed(heard)) == KEYS.replace("w", "")

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.simulators.carriers.exchange import TelnyxExchange
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.carriers.telnyx.texml import TexmlOrder, order_texml
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, TEST_SEED
 from bridge.simulators.phone.call import place_call
@@ -103,7 +103,7 @@ def replied(report: CallReport) -> bytes:
 async def test_a_call_is_answered_and_heard(house: Open) -> None:
     async with house({"parameters": {"clinic": "north"}}) as home:
         report = await home.call(CallPlan(noise(200), linger_s=0.15))
-        await home.server.reception.idle()
+        await home.server.admission.idle()
     assert report.ending is Ending.QUIET
     assert noise(200) in replied(report)
     (started,) = home.journal("CallStarted")
@@ -114,7 +114,7 @@ async def test_a_call_is_answered_and_heard(house: Open) -> None:
 async def test_the_address_names_who_answers(house: Open) -> None:
     async with house() as home:
         await home.call(CallPlan(hang_up_at_ms=60), "?assistant=parrot")
-        await home.server.reception.idle()
+        await home.server.admission.idle()
     assert [line["assistant"] for line in home.journal("OpenAssistant")] == ["parrot"]
 
 
@@ -123,7 +123,7 @@ async def test_a_call_that_is_only_listened_to(house: Open) -> None:
     async with house(telnyx) as home:
         plan = CallPlan(noise(200), other_party=noise(300), hang_up_at_ms=300)
         report = await home.call(plan, "?listen=true")
-        await home.server.reception.idle()
+        await home.server.admission.idle()
     assert not report.received
     assert not home.journal("OpenAssistant")
     assert np.all(np.any(home.recording(), axis=0))
@@ -141,7 +141,7 @@ async def test_a_webhook_that_telnyx_did_not_sign_is_turned_away(house: Open) ->
 async def test_the_call_is_taken_up_again_on_another_stream(house: Open) -> None:
     async with house() as home:
         report = await home.call(CallPlan(noise(600), drop_at_ms=300, back_after_ms=100, linger_s=0.15))
-        await home.server.reception.idle()
+        await home.server.admission.idle()
     assert report.reconnects == 1
     assert report.ending is Ending.QUIET
     assert len(home.journal("CallStarted")) == 2
@@ -161,7 +161,7 @@ async def test_what_the_assistant_says_meanwhile_is_heard_after(house: Open) -> 
     plan = CallPlan(digits=(Digit("5", 100),), drop_at_ms=250, back_after_ms=300, linger_s=0.8)
     async with house({"reorder_ms": 300}, assistant="parrot") as home:
         report = await home.call(plan)
-        await home.server.reception.idle()
+        await home.server.admission.idle()
     assert report.reconnects == 1
     assert [line["digit"] for line in home.journal("TypeDigit")] == ["5"]
     (key,), (lost, *_) = home.journal("TypeDigit"), home.journal("LegLost")
@@ -172,7 +172,7 @@ async def test_what_the_assistant_says_meanwhile_is_heard_after(house: Open) -> 
 async def test_a_stream_that_does_not_come_back_in_time_ends_the_call(house: Open) -> None:
     async with house({"return_s": 0.1}) as home:
         report = await home.call(CallPlan(noise(400), drop_at_ms=60, back_after_ms=150))
-        assert home.server.reception.calls == 0
+        assert home.server.admission.calls == 0
     assert report.reconnects == 0
     assert report.ending is Ending.SERVER_LEFT
     assert len(home.journal("Ended")) == 1
@@ -183,26 +183,26 @@ async def test_where_streams_do_not_come_back_the_call_ends_with_its_stream(hous
         assert not (await home.order()).reconnects
         report = await home.call(CallPlan(noise(400), drop_at_ms=100, back_after_ms=20))
         assert report.ending is Ending.DIED
-        await home.server.reception.idle()
+        await home.server.admission.idle()
 
 
 # Who comes in with the token of a call
 
 
 def opening(call: str = CALL) -> list[str]:
-    return PretendTelnyx(call_control_id=call).opening()
+    return SimulatedTelnyxStream(call_control_id=call).opening()
 
 
-async def started(url: str, call: str = CALL) -> tuple[ClientConnection, PretendTelnyx]:
+async def started(url: str, call: str = CALL) -> tuple[ClientConnection, SimulatedTelnyxStream]:
     """A socket that has said start."""
-    phone = PretendTelnyx(call_control_id=call)
+    phone = SimulatedTelnyxStream(call_control_id=call)
     socket = await connect(url)
     for message in phone.opening():
         await socket.send(message)
     return socket, phone
 
 
-async def echoes(socket: ClientConnection, phone: PretendTelnyx) -> None:
+async def echoes(socket: ClientConnection, phone: SimulatedTelnyxStream) -> None:
     await socket.send(phone.media("inbound", noise(20), 0))
     assert json.loads(await socket.recv())["event"] == "media"
 
@@ -225,10 +225,10 @@ async def test_the_new_stream_goes_before_an_old_one_that_still_stands(house: Op
         new, phone = await started(url)
         await echoes(new, phone)
         assert (await closed(old))[0] == 1006
-        assert home.server.reception.calls == 1
+        assert home.server.admission.calls == 1
         await new.send(phone.closing())
         assert await closed(new) == (1000, "the call ended")
-        assert home.server.reception.calls == 0
+        assert home.server.admission.calls == 0
         with pytest.raises(InvalidStatus, match="403"):
             await connect(url)
     assert len(home.journal("OpenAssistant")) == 1
@@ -242,7 +242,7 @@ async def test_who_comes_back_and_says_nothing_is_not_waited_for_any_longer(hous
         new = await connect(url)
         assert await closed(new) == (1008, "the carrier's stream broke and did not come back")
         assert (await closed(old))[0] == 1006
-        assert home.server.reception.calls == 0
+        assert home.server.admission.calls == 0
 
 
 async def test_another_call_does_not_come_back_with_the_token_of_this_one(house: Open) -> None:
@@ -253,7 +253,7 @@ async def test_another_call_does_not_come_back_with_the_token_of_this_one(house:
         other, _phone = await started(url, "v3:2")
         assert await closed(other) == (1008, "another call came back")
         assert (await closed(old))[0] == 1006
-        assert home.server.reception.calls == 0
+        assert home.server.admission.calls == 0
 
 
 @pytest.mark.parametrize("says_start", [True, False], ids=["it says its last words", "it never began"])
@@ -267,15 +267,15 @@ async def test_a_call_that_does_not_outlive_its_stream_is_not_taken_up_again(
             for message in opening():
                 await old.send(message)
             await old.recv()  # of the chime
-        drained = asyncio.create_task(home.server.reception.drain()) if says_start else None
+        drained = asyncio.create_task(home.server.admission.drain()) if says_start else None
         await asyncio.sleep(0)
-        assert home.server.reception.calls == 1
+        assert home.server.admission.calls == 1
         with pytest.raises(InvalidStatus, match="403"):
             await connect(url)
         assert (await closed(old))[0] == 1006
         if drained is not None:
             await drained
-        assert home.server.reception.calls == 0
+        assert home.server.admission.calls == 0
 
 
 # The server closes
@@ -288,7 +288,7 @@ async def test_a_call_whose_stream_is_away_ends_when_the_server_closes(house: Op
         await echoes(socket, phone)
         socket.transport.abort()
         await closed(socket)
-        assert home.server.reception.calls == 1
+        assert home.server.admission.calls == 1
     assert len(home.journal("Ended")) == 1
 
 
@@ -296,7 +296,7 @@ async def test_a_call_that_does_not_end_in_time_is_not_waited_for(house: Open) -
     async with house(assistant="parrot", limits={"drain_s": 0.0}) as home:
         socket, _phone = await started((await home.order()).url)
         await socket.recv()  # of the chime
-        await home.server.reception.drain()
-        assert home.server.reception.calls == 0
+        await home.server.admission.drain()
+        assert home.server.admission.calls == 0
         assert (await closed(socket))[0] in (1000, 1006)
     assert len(home.journal("Ended")) == 1

@@ -13,7 +13,7 @@ from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.simulators.carriers.exchange import read_exchange
 from bridge.simulators.openai.script import Script
-from bridge.simulators.openai.server import Connection, FakeOpenAI
+from bridge.simulators.openai.server import Connection, SimulatedOpenAI
 from bridge.simulators.openai.voice import Speech, utter
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan
@@ -51,7 +51,7 @@ def likeness(sound: Samples, track: Samples) -> float:
     return float(np.corrcoef(sound, track[lag : lag + len(sound)])[0, 1])
 
 
-class Fake(FakeOpenAI):
+class Fake(SimulatedOpenAI):
     """It keeps what it hears."""
 
     heard = b""
@@ -99,7 +99,7 @@ async def carry(codec: str) -> Carried:
         async with Server(Settings.model_validate(settings)).running() as server:
             url = f"ws://127.0.0.1:{server.port}/telnyx/media"
             report = await place_call(url, plan, carrier=exchange)
-            await server.reception.idle()
+            await server.admission.idle()
         return Carried(report, fake.heard)
 
 

@@ -240,7 +240,7 @@ async def test_a_form_without_its_call_is_refused(house: Open) -> None:
 
 async def test_a_closing_server_takes_no_texml_call(house: Open) -> None:
     async with house() as home:
-        await home.server.reception.drain()
+        await home.server.admission.drain()
         assert await home.ask() == (503, "the server is closing")
 
 

@@ -14,10 +14,10 @@ from msgspec import json
 from bridge.carriers.telnyx.call_control import ClientState
 from bridge.carriers.twilio.webhook import signature
 from bridge.config.settings import Settings
-from bridge.shell.admission import Reception
+from bridge.shell.admission import Admission
 from bridge.shell.server import Server
 from bridge.shell.tokens import Expected
-from bridge.simulators.carriers.telnyx.server import FakeTelnyx
+from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, Signer
 
 AUTH_TOKEN = "12345"
@@ -78,13 +78,13 @@ Open = Callable[..., AbstractAsyncContextManager[House]]
 def house(monkeypatch: pytest.MonkeyPatch) -> Open:
     """`more`: settings."""
     expected: list[Expected] = []
-    expect = Reception.expect
+    expect = Admission.expect
 
-    def notice(reception: Reception, carrier: str, call: Expected, *, listen: bool = False) -> str:
+    def notice(admission: Admission, carrier: str, call: Expected, *, listen: bool = False) -> str:
         expected.append(call)
-        return expect(reception, carrier, call, listen=listen)
+        return expect(admission, carrier, call, listen=listen)
 
-    monkeypatch.setattr(Reception, "expect", notice)
+    monkeypatch.setattr(Admission, "expect", notice)
 
     @asynccontextmanager
     async def run(**more: Any) -> AsyncIterator[House]:
@@ -180,12 +180,12 @@ UNDER_CALL_CONTROL: list[tuple[str, dict[str, str], str]] = [
 ]
 
 
-def telnyx_of(fake: FakeTelnyx) -> dict[str, Any]:
+def telnyx_of(fake: SimulatedTelnyx) -> dict[str, Any]:
     return {"public_key": fake.public_key, "api_key": fake.api_key, "api_url": fake.url}
 
 
 async def test_who_answers_a_call_that_an_event_tells_of(house: Open) -> None:
-    async with FakeTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
+    async with SimulatedTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
         for number, (behind, numbers, _) in enumerate(UNDER_CALL_CONTROL, 1):
             url = f"http://127.0.0.1:{home.server.port}/telnyx/webhook{behind}"
             call = fake.ring(url, **numbers)
@@ -205,7 +205,7 @@ async def test_a_call_that_we_placed_keeps_its_own_assistant(named: str, house: 
         "from": GERMAN,
         "client_state": state,
     }
-    async with FakeTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
+    async with SimulatedTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
         for number, kind in enumerate(("call.initiated", "call.answered")):
             event = {"event_type": kind, "id": str(number), "payload": payload}
             assert await home.tell("/telnyx/webhook/sales?plan=gold", **event) == (204, "")
@@ -215,7 +215,7 @@ async def test_a_call_that_we_placed_keeps_its_own_assistant(named: str, house: 
 
 async def test_who_answers_is_known_again_after_a_restart(house: Open) -> None:
     """By what the answer gave along: the webhooks that follow do not tell which routes there were."""
-    async with FakeTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
+    async with SimulatedTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
         fake.ring(f"http://127.0.0.1:{home.server.port}/telnyx/webhook/sales", called=NEW)
         answer = await fake.commanded("answer")
         assert answer.body["client_state"] == ClientState("sales").encode()

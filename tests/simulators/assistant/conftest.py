@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from bridge.config.audio_file import read_wav, write_wav
 from bridge.config.settings import Settings
-from bridge.observers.call_history import Happening, read_journal
+from bridge.observers.call_history import JournalEntry, read_journal
 from bridge.shell.server import Server
 from bridge.simulators.assistant.posts import PostedTurn
 from bridge.simulators.assistant.script import Script, parse_script
-from bridge.simulators.assistant.server import FakeAssistant
+from bridge.simulators.assistant.server import SimulatedAssistant
 from bridge.simulators.assistant.turn_based import Act, Close, Conversation, State, Turn
 from bridge.simulators.carriers.exchange import Exchange, TelnyxExchange, TwilioExchange
 from bridge.simulators.carriers.telnyx.coding import Coding
@@ -150,8 +150,8 @@ class Carried:
 
     row: Row
     report: CallReport
-    fake: FakeAssistant
-    journal: list[Happening]
+    fake: SimulatedAssistant
+    journal: list[JournalEntry]
 
     @property
     def turns(self) -> list[Turn]:
@@ -246,10 +246,10 @@ def settings(codec: str, assistants: dict[str, Any], folder: Path) -> Settings:
     )
 
 
-def assistant(row: Row, fake: FakeAssistant) -> dict[str, Any]:
+def assistant(row: Row, fake: SimulatedAssistant) -> dict[str, Any]:
     url = {"ws": fake.url, "http": fake.http_url}[row.way]
-    ears = OWN_EARS if row.way == "http" else {}
-    return {"kind": "turn-based", "url": url, "reply_s": 0.7, **ears, **row.settings}
+    listener = OWN_EARS if row.way == "http" else {}
+    return {"kind": "turn-based", "url": url, "reply_s": 0.7, **listener, **row.settings}
 
 
 def script(row: Row, folder: Path) -> Script:
@@ -258,7 +258,7 @@ def script(row: Row, folder: Path) -> Script:
     return parse_script(f"{quick}reply_s = 0.05\n{row.script}", folder)
 
 
-def call_of(journal: list[Happening]) -> str:
+def call_of(journal: list[JournalEntry]) -> str:
     return next(str(one.fields["call"]) for one in journal if one.what == "CallStarted")
 
 
@@ -281,7 +281,7 @@ async def carry(
     folder.mkdir()
     async with AsyncExitStack() as stack:
         fakes = [
-            await stack.enter_async_context(FakeAssistant(script(row, folder)).running())
+            await stack.enter_async_context(SimulatedAssistant(script(row, folder)).running())
             for row in rows.values()
         ]
         own = {f"call-{number}": assistant(row, fakes[number]) for number, row in enumerate(rows.values())}
@@ -289,7 +289,7 @@ async def carry(
             calls = (place(row, number, server, lines) for number, row in enumerate(rows.values()))
             reports = await asyncio.gather(*calls)
             async with asyncio.timeout(5.0):
-                await server.reception.idle()
+                await server.admission.idle()
     journals = {call_of(journal): journal for journal in map(read_journal, folder.glob("*.jsonl"))}
     return {
         name: Carried(row, report, fake, journals[report.call_sid])

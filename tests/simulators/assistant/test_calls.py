@@ -68,17 +68,17 @@ PLAIN = {
     ),
     "a greeting": row('greeting = "keys.wav"', first=True),
     "a reprompt": row('reprompt = "keys.wav"\nreprompt_s = 1.2', first=True, **LONG),
-    "our own ears": row(
+    "our own listener": row(
         "silence_ms = 5000", {"endpointing": "local", "announces_end": True, **OWN_EARS}, first=True
     ),
-    "our own ears, untold": row(
+    "our own listener, untold": row(
         "silence_ms = 5000",
         {"endpointing": "local", "reply_s": 2.5, **OWN_EARS},
         first=True,
         linger_s=2.0,
         **LONG,
     ),
-    "either ears": row(settings={"endpointing": "either", **OWN_EARS}, first=True),
+    "either listener": row(settings={"endpointing": "either", **OWN_EARS}, first=True),
     "an entry": row(settings={"entry_prefix": "_DTMF"}, digits=ENTRY, first=True, **LONG),
     "by POST": row(way="http", first=True),
     "by POST, over Telnyx": row(way="http", carrier="telnyx", first=True),
@@ -98,29 +98,29 @@ FAULTS = {
     "rubbish": row('reply = "rubbish"', told=(("MessageRefused", "no base64"),)),
     "half a base64": row('reply = "half"', told=(("MessageRefused", "no base64"),)),
     "another prefix": row(
-        'reply = "mislabelled"', told=(("Ignored", "characters"), ("AssistantComplained", "no reply came"))
+        'reply = "mislabelled"', told=(("Ignored", "characters"), ("AssistantReportedError", "no reply came"))
     ),
     "an empty reply": row('reply = "empty"'),
-    "no reply": row('reply = "none"', told=(("AssistantComplained", "no reply came within 0.7 s"),)),
-    "a late reply": row("reply_s = 1.2", told=(("AssistantComplained", "no reply came within 0.7 s"),)),
+    "no reply": row('reply = "none"', told=(("AssistantReportedError", "no reply came within 0.7 s"),)),
+    "a late reply": row("reply_s = 1.2", told=(("AssistantReportedError", "no reply came within 0.7 s"),)),
     "two replies": row('reply = "twice"', first=True, **LONG),
     "a reply while the caller speaks": row('reply = "early"'),
     "no end": row('utterance_end = "never"', first=True),
     "the end twice": row('utterance_end = "twice"', first=True),
     "a late end": row('utterance_end = "late"', first=True),
     "noise": row(
-        "noise = true", told=(("Ignored", "binary"), ("AssistantComplained", "says nothing")), first=True
+        "noise = true", told=(("Ignored", "binary"), ("AssistantReportedError", "says nothing")), first=True
     ),
     "nothing at all": row(
         'reply = "none"\nutterance_end = "never"',
         {"longest_utterance_s": 2.5},
-        told=(("AssistantComplained", "no SINGLE_UTTERANCE_END came within 2.5 s"),),
+        told=(("AssistantReportedError", "no SINGLE_UTTERANCE_END came within 2.5 s"),),
         **LONG,
     ),
     "too long a reply": row(
         "reply_bytes = 300_000",
         {"max_reply_bytes": 100_000},
-        told=(("AssistantComplained", "100000 at most"),),
+        told=(("AssistantReportedError", "100000 at most"),),
     ),
     "20 MB": row(
         "connections = 1\nreply_bytes = 20_000_000",
@@ -130,24 +130,26 @@ FAULTS = {
     "a refused upgrade": row(
         "connections = 1\nrefuse = 503", told=(("LegLost", "refused with HTTP 503"),), first=True
     ),
-    "by POST, 503": row("refuse = 503", way="http", told=(("AssistantComplained", "503"),)),
-    "by POST, rubbish": row('reply = "rubbish"', way="http", told=(("AssistantComplained", "WAV"),)),
+    "by POST, 503": row("refuse = 503", way="http", told=(("AssistantReportedError", "503"),)),
+    "by POST, rubbish": row('reply = "rubbish"', way="http", told=(("AssistantReportedError", "WAV"),)),
     "by POST, rubbish JSON": row(
-        'reply = "rubbish"\n#json', way="http", told=(("AssistantComplained", "JSON cannot be read"),)
+        'reply = "rubbish"\n#json', way="http", told=(("AssistantReportedError", "JSON cannot be read"),)
     ),
-    "by POST, half": row('reply = "half"', way="http", told=(("AssistantComplained", "no whole answer"),)),
+    "by POST, half": row('reply = "half"', way="http", told=(("AssistantReportedError", "no whole answer"),)),
     "by POST, another type": row(
-        'reply = "mislabelled"', way="http", told=(("AssistantComplained", "'text/html'"),)
+        'reply = "mislabelled"', way="http", told=(("AssistantReportedError", "'text/html'"),)
     ),
     "by POST, empty": row('reply = "empty"', way="http"),
-    "by POST, no answer": row('reply = "none"', way="http", told=(("AssistantComplained", "0.7 s"),)),
-    "by POST, a slow one": row("body_s = 2", way="http", told=(("AssistantComplained", "0.7 s"),)),
-    "by POST, cut off": row("close = 1006", way="http", told=(("AssistantComplained", "no whole answer"),)),
+    "by POST, no answer": row('reply = "none"', way="http", told=(("AssistantReportedError", "0.7 s"),)),
+    "by POST, a slow one": row("body_s = 2", way="http", told=(("AssistantReportedError", "0.7 s"),)),
+    "by POST, cut off": row(
+        "close = 1006", way="http", told=(("AssistantReportedError", "no whole answer"),)
+    ),
     "by POST, too long": row(
         "reply_bytes = 300_000",
         {"max_reply_bytes": 100_000},
         "http",
-        told=(("AssistantComplained", "100000"),),
+        told=(("AssistantReportedError", "100000"),),
     ),
 }
 for fault in FAULTS.values():
@@ -182,7 +184,7 @@ def test_the_journal_tells_what_was_wrong(call: "Carried") -> None:
         assert any(words in str(line) for line in lines), (what, words, lines)
 
 
-@each("a call", "other words", "either ears", "over Telnyx")
+@each("a call", "other words", "either listener", "over Telnyx")
 def test_mu_law_goes_through_untouched(call: "Carried") -> None:
     first, second, unused = call.turns
     for turn in (first, second):
@@ -194,7 +196,7 @@ def test_mu_law_goes_through_untouched(call: "Carried") -> None:
 
 @each("a call", "by POST", "by POST, L16 on both sides")
 def test_the_journal_has_both_turns(call: "Carried") -> None:
-    assert len(call.wrote("CallerPaused")) == len(call.wrote("ConfirmHeard")) == 2
+    assert len(call.wrote("SpeechStopped")) == len(call.wrote("ConfirmHeard")) == 2
     (ended,) = call.wrote("Ended")
     assert [turn["replied_ms"] is not None for turn in ended["turns"]] == [True, True]
 
@@ -231,7 +233,7 @@ def test_words_and_the_end_of_the_call_come_in_json(call: "Carried") -> None:
     assert call.report.ending is Ending.SERVER_LEFT
     assert [line["text"] for line in call.wrote("ReplySaid")] == ["One.", "Two."]
     assert [line["text"] for line in call.wrote("CallerSaid")] == ["Hm.", "Hm."]
-    (asked,) = call.wrote("ClosingAsked")
+    (asked,) = call.wrote("CloseRequested")
     assert asked["why"] == "the assistant hung up"
 
 

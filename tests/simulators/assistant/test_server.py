@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from bridge.simulators.assistant.bodies import wav
 from bridge.simulators.assistant.posts import CALL_HEADER
 from bridge.simulators.assistant.script import Script, parse_script
-from bridge.simulators.assistant.server import FakeAssistant, serve
+from bridge.simulators.assistant.server import SimulatedAssistant, serve
 from bridge.vocabulary.errors import ConfigurationError
 
 RESTART, END, PREFIX = "RESTART_COMMUNICATION", "SINGLE_UTTERANCE_END", "_MULAW"
@@ -27,13 +27,13 @@ TIMEOUT_S = 10.0
 
 
 @asynccontextmanager
-async def running(script: str = "") -> AsyncIterator[FakeAssistant]:
-    async with asyncio.timeout(TIMEOUT_S), FakeAssistant(parse_script(QUICK + script)).running() as fake:
+async def running(script: str = "") -> AsyncIterator[SimulatedAssistant]:
+    async with asyncio.timeout(TIMEOUT_S), SimulatedAssistant(parse_script(QUICK + script)).running() as fake:
         yield fake
 
 
 @asynccontextmanager
-async def dialled(fake: FakeAssistant, **options: object) -> AsyncIterator[ClientConnection]:
+async def dialled(fake: SimulatedAssistant, **options: object) -> AsyncIterator[ClientConnection]:
     async with connect(fake.url, max_size=None, **options) as socket:  # type: ignore[arg-type]
         yield socket
 
@@ -174,7 +174,7 @@ async def test_no_answer_at_all() -> None:
 
 
 async def test_what_stands_is_cut_off_when_it_ends() -> None:
-    async with FakeAssistant().running() as fake:
+    async with SimulatedAssistant().running() as fake:
         socket = await connect(fake.url)
         await socket.send(RESTART)
         await fake.connected()
@@ -185,7 +185,7 @@ async def test_what_stands_is_cut_off_when_it_ends() -> None:
 async def test_a_port_that_is_taken() -> None:
     async with running() as fake:
         with pytest.raises(ConfigurationError, match=f"port = {fake.port}: "):
-            async with FakeAssistant(port=fake.port).running():
+            async with SimulatedAssistant(port=fake.port).running():
                 pass
 
 

@@ -42,8 +42,8 @@ EXCHANGES: list[tuple[dict[str, object], Exchange]] = [
 ]
 REFUSED: list[tuple[dict[str, object], str]] = [
     ({"carrier": "vonage"}, "--carrier: 'vonage' is none; twilio or telnyx is right"),
-    ({"carrier": "twilio", "codec": "PCMA"}, "--codec: Twilio knows mu-law alone"),
-    ({"carrier": "twilio", "play_rate_hz": 8_000}, "--codec: Twilio knows mu-law alone"),
+    ({"carrier": "twilio", "codec": "PCMA"}, "--codec: Twilio has_assistant mu-law alone"),
+    ({"carrier": "twilio", "play_rate_hz": 8_000}, "--codec: Twilio has_assistant mu-law alone"),
     ({"carrier": "telnyx", "codec": "SPEEX"}, "--codec, --rate: codec 'SPEEX' is none"),
     ({"carrier": "telnyx", "rate_hz": 16_000}, "--codec, --rate: PCMU at 16000 Hz cannot be"),
     ({"carrier": "telnyx", "play_codec": "x"}, "--play-codec, --play-rate: codec 'X' is none"),

@@ -140,7 +140,7 @@ Examine = Callable[[type[Conversation]], list[Verdict]]
 
 @pytest.fixture(scope="session")
 def short_part() -> Part:
-    """Two words, and little patience."""
+    """Two words, and little reply_timeout."""
     first, second = utterances(read_wav(TALK))
     return Part((first[:5_600], second[:8_000]), "0", 1.0)
 

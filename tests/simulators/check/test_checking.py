@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from bridge.cli.commands import app
 from bridge.simulators.assistant.script import parse_script
-from bridge.simulators.assistant.server import FakeAssistant
+from bridge.simulators.assistant.server import SimulatedAssistant
 from bridge.simulators.check.checking import check, read_headers
 from bridge.simulators.check.part import KEYS, LONGEST_S, Part, prepare, utterances
 from bridge.simulators.check.rules import Rule, rules_for
@@ -59,7 +59,7 @@ async def reach(port: int) -> None:
 async def test_the_example_and_the_fake_pass(example: int, short_part: Part) -> None:
     patient = short_part._replace(reply_s=5.0)
     await reach(example)
-    async with FakeAssistant(parse_script("reply_s = 0.02\n")).running() as fake:
+    async with SimulatedAssistant(parse_script("reply_s = 0.02\n")).running() as fake:
         async with asyncio.timeout(LONG_ENOUGH_S):
             stream, *turn_based = await asyncio.gather(
                 check("stream", f"ws://127.0.0.1:{example}/", {}, patient, speed=SPEED),

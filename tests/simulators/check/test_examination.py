@@ -94,7 +94,7 @@ def leaves(self: Any) -> None:
     self.leaves()
 
 
-def complains(self: Any) -> None:
+def reports_error(self: Any) -> None:
     self.tells("error", why="what is this?")
 
 
@@ -198,12 +198,15 @@ BROKEN = {
     "falls over what is new": Broken(
         {"reads": reads_but("weather", leaves)}, Rule.UNKNOWN, CONNECTION, STAYS
     ),
-    "complains about what is new": Broken(
-        {"reads": reads_but("weather", complains)}, Rule.UNKNOWN, "'what is this?'", "ignore it"
+    "reports_error about what is new": Broken(
+        {"reads": reads_but("weather", reports_error)}, Rule.UNKNOWN, "'what is this?'", "ignore it"
     ),
     "falls over an error": Broken({"reads": reads_but("error", leaves)}, Rule.ERROR, CONNECTION, STAYS),
     "argues about an error": Broken(
-        {"reads": reads_but("error", complains)}, Rule.ERROR, "'what is this?'", "write an error to your log"
+        {"reads": reads_but("error", reports_error)},
+        Rule.ERROR,
+        "'what is this?'",
+        "write an error to your log",
     ),
     "leaves when nobody speaks": Broken(
         {"hears": hears_and_leaves}, Rule.SILENCE, "the connection was lost: idle (1001)", STAYS

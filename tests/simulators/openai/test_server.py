@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bridge.config.audio_file import read_wav
 from bridge.simulators.openai.script import parse_script
-from bridge.simulators.openai.server import FakeOpenAI, serve
+from bridge.simulators.openai.server import SimulatedOpenAI, serve
 from bridge.vocabulary.errors import ConfigurationError
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -77,7 +77,7 @@ class Client:
 
 
 @asynccontextmanager
-async def dialled(fake: FakeOpenAI) -> AsyncIterator[Client]:
+async def dialled(fake: SimulatedOpenAI) -> AsyncIterator[Client]:
     async with AsyncOpenAI(api_key="x", websocket_base_url=fake.url.replace("http", "ws")) as openai:
         async with openai.realtime.connect(model="gpt-realtime") as connection:
             client = Client(connection)
@@ -91,7 +91,7 @@ async def test_a_turn_with_the_real_client() -> None:
     script = parse_script(
         'speed = 40\nfirst_audio_s = 0\n[[replies]]\nsay = "Your appointment is cancelled."'
     )
-    async with FakeOpenAI(script).running() as fake, dialled(fake) as client:
+    async with SimulatedOpenAI(script).running() as fake, dialled(fake) as client:
         confirmed = client.events[-1].session
         assert confirmed.audio.input.format.type == "audio/pcmu"
         assert confirmed.audio.output.voice == "marin"
@@ -116,7 +116,7 @@ async def test_a_turn_with_the_real_client() -> None:
 
 async def test_a_barge_in_with_the_real_client() -> None:
     async with (
-        FakeOpenAI(parse_script("[[replies]]\nseconds = 30")).running() as fake,
+        SimulatedOpenAI(parse_script("[[replies]]\nseconds = 30")).running() as fake,
         dialled(fake) as client,
     ):
         await client.say_sentence()
@@ -156,7 +156,7 @@ async def test_tools_with_the_real_client() -> None:
         say = "Done."
         """
     )
-    async with FakeOpenAI(script).running() as fake, dialled(fake) as client:
+    async with SimulatedOpenAI(script).running() as fake, dialled(fake) as client:
         talk = client.connection
         await talk.conversation.item.create(
             item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Friday."}]}
@@ -180,7 +180,7 @@ async def test_tools_with_the_real_client() -> None:
 
 async def test_it_reads_instructions_of_any_length() -> None:
     long = "Be brief. " * 50_000
-    async with FakeOpenAI().running() as fake, dialled(fake) as client:
+    async with SimulatedOpenAI().running() as fake, dialled(fake) as client:
         await client.connection.session.update(session={"type": "realtime", "instructions": long})
         assert (await client.until("session.updated")).session.instructions == long
 
@@ -188,7 +188,7 @@ async def test_it_reads_instructions_of_any_length() -> None:
 async def test_an_upgrade_is_refused_and_the_next_one_is_not() -> None:
     statuses = [401, 403, 404, 429]
     faults = "\n".join(f"[[faults]]\nconnections = [{n}]\nrefuse = {s}" for n, s in enumerate(statuses, 1))
-    async with FakeOpenAI(parse_script(faults)).running() as fake:
+    async with SimulatedOpenAI(parse_script(faults)).running() as fake:
         for status in statuses:
             with pytest.raises(InvalidStatus) as refusal:
                 async with dialled(fake):
@@ -215,7 +215,7 @@ UPGRADES: list[tuple[str, dict[str, str], HTTPStatus]] = [
 
 @pytest.mark.parametrize(("path", "headers", "status"), UPGRADES)
 async def test_who_may_come_in(path: str, headers: dict[str, str], status: HTTPStatus) -> None:
-    async with FakeOpenAI().running() as fake:
+    async with SimulatedOpenAI().running() as fake:
         url = f"ws://127.0.0.1:{fake.port}{path}"
         if status is HTTPStatus.SWITCHING_PROTOCOLS:
             async with connect(url, additional_headers=headers) as client:
@@ -238,7 +238,7 @@ async def closed_with(client: ClientConnection) -> int | None:
 @pytest.mark.parametrize("code", [1001, 1006, 1011, 4000])
 async def test_it_closes_as_scripted(code: int) -> None:
     script = parse_script(f"[[replies]]\nseconds = 5\nfaults = {{ close = {code}, after_ms = 200 }}")
-    async with FakeOpenAI(script).running() as fake:
+    async with SimulatedOpenAI(script).running() as fake:
         url = f"ws://127.0.0.1:{fake.port}/v1/realtime?model=m"
         async with connect(url, additional_headers=BEARER) as client:
             message = '{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]}'
@@ -249,7 +249,7 @@ async def test_it_closes_as_scripted(code: int) -> None:
 
 
 async def test_a_stalled_reader_reads_again_later() -> None:
-    async with FakeOpenAI(parse_script("[faults]\nstall_s = 0.3")).running() as fake:
+    async with SimulatedOpenAI(parse_script("[faults]\nstall_s = 0.3")).running() as fake:
         url = f"ws://127.0.0.1:{fake.port}/v1/realtime?model=m"
         async with connect(url, additional_headers=BEARER) as client:
             await client.recv()
@@ -263,7 +263,7 @@ async def test_a_stalled_reader_reads_again_later() -> None:
 
 
 async def test_the_end_of_the_server_is_the_end_of_its_connections() -> None:
-    fake = FakeOpenAI()
+    fake = SimulatedOpenAI()
     async with fake.running():
         url = f"ws://127.0.0.1:{fake.port}/v1/realtime?model=m"
         client = await connect(url, additional_headers=BEARER)

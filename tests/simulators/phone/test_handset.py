@@ -6,8 +6,8 @@ from math import inf
 import pytest
 
 from bridge.simulators.carriers.telnyx.coding import Coding
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx
-from bridge.simulators.carriers.twilio.media import PretendTwilio
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
+from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.phone.disorder import Disorder
 from bridge.simulators.phone.handset import Ending, Handset
 from bridge.simulators.phone.plan import CallPlan, Digit
@@ -17,7 +17,7 @@ SPEECH = bytes([0x20]) * 160
 
 
 def handset(plan: CallPlan, **options: object) -> Handset:
-    carrier = PretendTwilio(call_sid="CA1", account_sid="AC1", **options)  # type: ignore[arg-type]
+    carrier = SimulatedTwilioStream(call_sid="CA1", account_sid="AC1", **options)  # type: ignore[arg-type]
     carrier.stream_sid = "MZ1"
     return Handset(plan, carrier)
 
@@ -115,7 +115,7 @@ def test_a_clear_brings_the_marks_back_at_once() -> None:
 
 
 def test_what_the_carrier_refuses_is_answered_at_once() -> None:
-    phone = Handset(CallPlan(), PretendTelnyx(call_control_id="v3:1"))
+    phone = Handset(CallPlan(), SimulatedTelnyxStream(call_control_id="v3:1"))
     phone.begin(T)
     (answer,) = phone.hear("no JSON", T)
     assert json.loads(answer)["payload"]["title"] == "malformed_frame"
@@ -123,7 +123,7 @@ def test_what_the_carrier_refuses_is_answered_at_once() -> None:
 
 
 def test_what_is_said_and_what_is_heard_may_differ_in_format() -> None:
-    carrier = PretendTelnyx(call_control_id="v3:1", says=Coding("L16"), hears=Coding("PCMA"))
+    carrier = SimulatedTelnyxStream(call_control_id="v3:1", says=Coding("L16"), hears=Coding("PCMA"))
     said = b"\1\2" * 400  # 25 ms
     phone = Handset(CallPlan(said, hang_up_at_ms=60), carrier)
     phone.begin(T)
@@ -133,7 +133,7 @@ def test_what_is_said_and_what_is_heard_may_differ_in_format() -> None:
 
 
 def test_frames_change_places_on_the_way_and_none_is_kept_at_the_end() -> None:
-    carrier = PretendTwilio(call_sid="CA1", account_sid="AC1")
+    carrier = SimulatedTwilioStream(call_sid="CA1", account_sid="AC1")
     phone = Handset(CallPlan(SPEECH * 3, hang_up_at_ms=50), carrier, Disorder(reorder=1))
     phone.begin(T)
     assert run(phone, inf) == [
@@ -145,7 +145,7 @@ def test_frames_change_places_on_the_way_and_none_is_kept_at_the_end() -> None:
 
 
 def test_between_two_streams_the_caller_talks_on() -> None:
-    carrier, anew = (PretendTelnyx(call_control_id="v3:1") for _ in range(2))
+    carrier, anew = (SimulatedTelnyxStream(call_control_id="v3:1") for _ in range(2))
     plan = CallPlan(SPEECH * 9, digits=(Digit("7", 90),), drop_at_ms=30, hang_up_at_ms=110)
     phone = Handset(plan, carrier)
     phone.begin(T)
@@ -231,7 +231,7 @@ def test_its_own_ending_stays_when_the_socket_closes() -> None:
 
 
 def test_a_server_that_reads_too_slowly_loses_audio_and_sees_the_gap() -> None:
-    carrier = PretendTwilio(call_sid="CA1", account_sid="AC1")
+    carrier = SimulatedTwilioStream(call_sid="CA1", account_sid="AC1")
     phone = Handset(CallPlan(SPEECH * 5, digits=(Digit("1", 20),)), carrier)
     phone.begin(T)
     assert brief(phone.due(T)) == ["inbound 0"]

@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError
 
 from bridge.simulators.carriers.telnyx.coding import Coding
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.phone.disorder import Disorder
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.line import Line, Network
@@ -25,7 +25,7 @@ from bridge.vocabulary.errors import CallRefused
 NOISE = np.random.default_rng(7).integers(0, 127, 8000, np.uint8).tobytes()
 Serve = Callable[[ServerConnection], Awaitable[None]]
 
-telnyx = partial(PretendTelnyx, call_control_id="v3:1")
+telnyx = partial(SimulatedTelnyxStream, call_control_id="v3:1")
 
 
 @asynccontextmanager

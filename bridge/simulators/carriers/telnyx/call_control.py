@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from bridge.simulators.carriers.telnyx.ordered import OrderedCalls
-from bridge.simulators.carriers.telnyx.server import FakeTelnyx
+from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 from bridge.simulators.carriers.telnyx.stream import Stream
 from bridge.simulators.phone.line import Network
 from bridge.simulators.phone.plan import CallPlan
@@ -52,7 +52,7 @@ async def place_controlled_call(
                 await stream.ended.wait()
         return not stream.ended.is_set()
 
-    fake = FakeTelnyx(media, webhook_url=url, port=port, codec=codec)
+    fake = SimulatedTelnyx(media, webhook_url=url, port=port, codec=codec)
     async with fake.running():
         call = fake.ring()
         over = asyncio.create_task(fake.over(call))

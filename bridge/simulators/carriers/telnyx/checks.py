@@ -200,7 +200,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 
 
 def read_body(request: Request, api_key: str) -> dict[str, Any]:
-    """The body of a request with this key. Raises `Refusal`; without any key Telnyx knows of no such address."""
+    """The body of a request with this key. Raises `Refusal`; without any key Telnyx has_assistant of no such address."""
     if request.authorization is None:
         raise Refusal(NOT_FOUND, "The requested resource or URL could not be found.", status=404)
     if request.authorization != f"Bearer {api_key}":

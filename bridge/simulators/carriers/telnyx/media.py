@@ -102,14 +102,14 @@ class _MarkSent(_Sent, tag="mark"):
     mark: _MarkBody
 
 
-class _Complaint(Struct):
+class _ErrorReport(Struct):
     code: int
     title: str
     detail: str
 
 
 class _Error(_Sent, tag="error"):
-    payload: _Complaint
+    payload: _ErrorReport
     stream_id: str
 
 
@@ -148,8 +148,8 @@ _write = msgspec.json.Encoder().encode
 _read = msgspec.json.Decoder(_MediaReceived | _MarkReceived | _ClearReceived).decode
 
 
-class PretendTelnyx:
-    """One stream of one call; `bridge.simulators.carriers.contract.PretendCarrier` says what its methods promise.
+class SimulatedTelnyxStream:
+    """One stream of one call; `bridge.simulators.carriers.contract.SimulatedStream` says what its methods promise.
 
     `says` is how the caller's audio is sent, `hears` how the server's is taken where `mode` is rtp. `line`: what the
     caller says, where the network changes it to what is sent: A-law for mu-law, or the other way. `stream_token`: of
@@ -293,7 +293,7 @@ class PretendTelnyx:
 
     def _refuse(self, code: int, why: str) -> Refused:
         self.warnings.append(Warned(code, why))
-        return Refused(self._text(_Error(_Complaint(code, ERRORS[code], why), self.stream_sid)))
+        return Refused(self._text(_Error(_ErrorReport(code, ERRORS[code], why), self.stream_sid)))
 
     def _next(self) -> str:
         self._sequence += 1

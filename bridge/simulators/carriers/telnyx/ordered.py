@@ -11,7 +11,7 @@ from typing import Literal
 
 from bridge.simulators.carriers.exchange import TOKEN_HEADER
 from bridge.simulators.carriers.telnyx.coding import Coding, Mode
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.carriers.telnyx.stream import Stream, StreamOrder
 from bridge.simulators.carriers.twilio.voice_webhook import TRACKS
 from bridge.simulators.phone.handset import Ending
@@ -70,13 +70,13 @@ class OrderedCalls:
         self.reports.append(report)
         return report.ending in HANGS_UP
 
-    def _carrier(self, order: StreamOrder) -> PretendTelnyx:
+    def _carrier(self, order: StreamOrder) -> SimulatedTelnyxStream:
         try:
             says = Coding(order.codec, order.rate_hz, self._byteorder)
             hears = Coding(order.bidirectional_codec, order.bidirectional_rate_hz, self._byteorder)
         except ConfigurationError as error:
             raise CallRefused(f"the stream cannot be: {error}") from None
-        return PretendTelnyx(
+        return SimulatedTelnyxStream(
             call_control_id=order.call_control_id,
             call_session_id=order.call_session_id,
             stream_id=order.stream_id,

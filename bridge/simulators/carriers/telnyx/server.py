@@ -36,7 +36,7 @@ ACTIONS = "|".join(name for name in COMMANDS if name != "dial")
 log = structlog.get_logger()
 
 
-class FakeTelnyx:
+class SimulatedTelnyx:
     """The server. Enter `running` to open the port. `media` carries the streams; `webhook_url` is the connection's."""
 
     def __init__(
@@ -89,7 +89,7 @@ class FakeTelnyx:
         return self.exchange.commands
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["FakeTelnyx"]:
+    async def running(self) -> AsyncIterator["SimulatedTelnyx"]:
         """The port is open inside. What a task of ours failed with is raised at the end."""
         async with (
             aiohttp.ClientSession() as self._http,

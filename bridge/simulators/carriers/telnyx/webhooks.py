@@ -13,7 +13,7 @@ from msgspec import json
 
 TEST_SEED = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
 TEST_PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
-"""A key that everybody knows: it protects nothing."""
+"""A key that everybody has_assistant: it protects nothing."""
 
 
 class Signer:

@@ -111,8 +111,8 @@ _write = msgspec.json.Encoder().encode
 _read = msgspec.json.Decoder(_MediaReceived | _MarkReceived | _ClearReceived).decode
 
 
-class PretendTwilio:
-    """One stream of one call; `bridge.simulators.carriers.contract.PretendCarrier` says what its methods promise."""
+class SimulatedTwilioStream:
+    """One stream of one call; `bridge.simulators.carriers.contract.SimulatedStream` says what its methods promise."""
 
     line = plays = PCMU_8K
 

@@ -41,7 +41,7 @@ class Sent(NamedTuple):
     answer: bytes
 
 
-class FakeTwilio:
+class SimulatedTwilio:
     """The server. Enter `running` to open the port. `media` carries the streams."""
 
     def __init__(
@@ -78,7 +78,7 @@ class FakeTwilio:
         return self.exchange.requests
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["FakeTwilio"]:
+    async def running(self) -> AsyncIterator["SimulatedTwilio"]:
         """The port is open inside. What a task of ours failed with is raised at the end."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         async with (

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.carriers.telnyx.call_control import PhoneCall
 from bridge.config.settings import Settings
-from bridge.shell.admission import Reception
+from bridge.shell.admission import Admission
 from bridge.shell.server import Server
 from bridge.shell.tokens import Expected
 from bridge.simulators.carriers.telnyx.call_control import place_controlled_call
@@ -36,7 +36,7 @@ async def webhook(api_port: int) -> AsyncIterator[str]:
     }
     settings = {"port": 0, "assistant": "echo", "telnyx": telnyx, "limits": {"longest_call_s": 1.0}}
     async with Server(Settings.model_validate(settings)).running() as server:
-        yield f"{server.reception.told_url}/telnyx/webhook"
+        yield f"{server.admission.public_url}/telnyx/webhook"
 
 
 async def test_the_server_answers_and_the_caller_hangs_up(webhook: str, api_port: int) -> None:
@@ -54,14 +54,14 @@ async def test_the_server_answers_and_the_caller_hangs_up(webhook: str, api_port
 async def test_keys_that_the_server_has_pressed_are_told(
     webhook: str, api_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expect = Reception.expect
+    expect = Admission.expect
 
-    def press(reception: Reception, carrier: str, expected: Expected, *, listen: bool = False) -> str:
+    def press(admission: Admission, carrier: str, expected: Expected, *, listen: bool = False) -> str:
         assert expected.press is not None
         expected.press("12w3#")
-        return expect(reception, carrier, expected, listen=listen)
+        return expect(admission, carrier, expected, listen=listen)
 
-    monkeypatch.setattr(Reception, "expect", press)
+    monkeypatch.setattr(Admission, "expect", press)
     report = await place_controlled_call(webhook, lambda _line: CallPlan(hang_up_at_ms=300), port=api_port)
     assert report.pressed == "12w3#"
 

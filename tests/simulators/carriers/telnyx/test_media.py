@@ -12,7 +12,7 @@ import pytest
 
 from bridge.simulators.carriers.contract import Clear, Mark, Order, Play, Refused
 from bridge.simulators.carriers.telnyx.coding import Coding
-from bridge.simulators.carriers.telnyx.media import PretendTelnyx, new_call_control_id
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream, new_call_control_id
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding, Samples
 
@@ -20,8 +20,8 @@ CALL = "v3:a+b/c=="
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-def telnyx(**options: object) -> PretendTelnyx:
-    carrier = PretendTelnyx(call_control_id=CALL, **options)  # type: ignore[arg-type]
+def telnyx(**options: object) -> SimulatedTelnyxStream:
+    carrier = SimulatedTelnyxStream(call_control_id=CALL, **options)  # type: ignore[arg-type]
     carrier.stream_sid = "32DE0DEA"
     return carrier
 
@@ -322,11 +322,11 @@ def test_a_discarded_frame_has_had_its_number() -> None:
 
 
 def test_names() -> None:
-    carrier = PretendTelnyx(call_control_id=CALL)
+    carrier = SimulatedTelnyxStream(call_control_id=CALL)
     assert re.fullmatch(UUID, carrier.stream_sid)
     assert carrier.call_sid == CALL
     assert new_call_control_id() != new_call_control_id()
-    again = PretendTelnyx(call_control_id=CALL)
+    again = SimulatedTelnyxStream(call_control_id=CALL)
     starts = [json.loads(stream.opening()[1]) for stream in (carrier, again)]
     assert starts[0]["start"] == starts[1]["start"], "the same call"
     assert starts[0]["stream_id"] != starts[1]["stream_id"], "on another stream"

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from bridge.simulators.carriers.telnyx.calls import State
 from bridge.simulators.carriers.telnyx.injected_faults import Callee, Faults
-from bridge.simulators.carriers.telnyx.server import FakeTelnyx
+from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 from bridge.simulators.carriers.telnyx.stream import Stream
 from bridge.vocabulary.errors import CallRefused
 
@@ -43,7 +43,7 @@ class Hook:
         return web.Response(status=status or 200)
 
 
-Calls = Callable[..., AbstractAsyncContextManager[tuple[FakeTelnyx, telnyx.AsyncTelnyx]]]
+Calls = Callable[..., AbstractAsyncContextManager[tuple[SimulatedTelnyx, telnyx.AsyncTelnyx]]]
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def running(hook: Hook) -> Calls:
     """A pretend Telnyx that tells the hook, and the package as its client."""
 
     @asynccontextmanager
-    async def run(*args: Any, **options: Any) -> AsyncIterator[tuple[FakeTelnyx, telnyx.AsyncTelnyx]]:
+    async def run(*args: Any, **options: Any) -> AsyncIterator[tuple[SimulatedTelnyx, telnyx.AsyncTelnyx]]:
         async with (
             asyncio.timeout(TIMEOUT_S),
-            FakeTelnyx(*args, webhook_url=hook.url, **options).running() as fake,
+            SimulatedTelnyx(*args, webhook_url=hook.url, **options).running() as fake,
         ):
             plain = telnyx.DefaultAsyncHttpxClient(verify=False)  # certificates take long to read
             async with telnyx.AsyncTelnyx(

@@ -6,13 +6,13 @@ import re
 import pytest
 
 from bridge.simulators.carriers.contract import Clear, Mark, Order, Play
-from bridge.simulators.carriers.twilio.media import PretendTwilio, new_sid
+from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream, new_sid
 
 CALL, ACCOUNT = "CA" + "1" * 32, "AC" + "2" * 32
 
 
-def twilio(**options: object) -> PretendTwilio:
-    carrier = PretendTwilio(call_sid=CALL, account_sid=ACCOUNT, **options)  # type: ignore[arg-type]
+def twilio(**options: object) -> SimulatedTwilioStream:
+    carrier = SimulatedTwilioStream(call_sid=CALL, account_sid=ACCOUNT, **options)  # type: ignore[arg-type]
     carrier.stream_sid = "MZ1"
     return carrier
 
@@ -130,6 +130,6 @@ def test_discarded_audio_is_warned_of_once() -> None:
 
 
 def test_sids() -> None:
-    carrier = PretendTwilio(call_sid=CALL, account_sid=ACCOUNT)
+    carrier = SimulatedTwilioStream(call_sid=CALL, account_sid=ACCOUNT)
     assert re.fullmatch("MZ[0-9a-f]{32}", carrier.stream_sid)
     assert new_sid("CA") != new_sid("CA")

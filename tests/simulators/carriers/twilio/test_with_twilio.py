@@ -14,7 +14,7 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from bridge.simulators.carriers.twilio.injected_faults import Callee, Faults
-from bridge.simulators.carriers.twilio.server import FakeTwilio
+from bridge.simulators.carriers.twilio.server import SimulatedTwilio
 from bridge.simulators.carriers.twilio.stream import Stream
 from bridge.vocabulary.errors import CallRefused
 
@@ -62,7 +62,7 @@ class Hook:
         return [form["CallStatus"] for form in sorted(callbacks, key=lambda form: form["SequenceNumber"])]
 
 
-Calls = Callable[..., AbstractAsyncContextManager[tuple[FakeTwilio, Any]]]
+Calls = Callable[..., AbstractAsyncContextManager[tuple[SimulatedTwilio, Any]]]
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def running(hook: Hook) -> Calls:
     """A pretend Twilio, and the package as its client."""
 
     @asynccontextmanager
-    async def run(*args: Any, **options: Any) -> AsyncIterator[tuple[FakeTwilio, Any]]:
-        async with asyncio.timeout(TIMEOUT_S), FakeTwilio(*args, **options).running() as fake:
+    async def run(*args: Any, **options: Any) -> AsyncIterator[tuple[SimulatedTwilio, Any]]:
+        async with asyncio.timeout(TIMEOUT_S), SimulatedTwilio(*args, **options).running() as fake:
             hook.validator = RequestValidator(fake.auth_token)
             async with Redirected(fake.url) as http:
                 yield fake, Client(fake.account_sid, fake.auth_token, http_client=http)

@@ -4,7 +4,7 @@ No clock: `now` is seconds.
 """
 
 
-class Patience:
+class ReplyTimeout:
     """One session's. It runs from the end of the caller's turn, or from our request, to the end of the response."""
 
     def __init__(self, reply_s: float) -> None:

@@ -18,7 +18,7 @@ class Words(Protocol):
     def instructions(self) -> str | None: ...
 
 
-class Sayings:
+class ScriptedResponses:
     """What an assistant of this character says. `character`: the session's instructions."""
 
     def __init__(self, character: str) -> None:

@@ -14,7 +14,7 @@ LEAD_MS = 200
 """Speech is passed on from this much before it was found to start, and after it ended: soft sounds count too."""
 
 
-class Ears:
+class CallerListener:
     """One conversation's."""
 
     def __init__(self, hears: AudioFormat, settings: TurnBasedSettings) -> None:

@@ -10,11 +10,11 @@ from bridge.settings.assistants import UPGRADED
 from bridge.vocabulary.commands import AppendAudio, ConfirmHeard, DropReply, OpenAssistant, TruncateReply
 from bridge.vocabulary.events import (
     AssistantReady,
-    CallerCalmed,
-    CallerPaused,
-    CallerSpoke,
-    CallerStirred,
     ReplyEnded,
+    SpeechDismissed,
+    SpeechStarted,
+    SpeechStopped,
+    SpeechSuspected,
 )
 from telecodecs.format import PCMU_8K
 
@@ -37,7 +37,7 @@ def opened(dial: "Dial", **settings: Any) -> "TurnBasedLine":
 
 
 def near(event: object, at_ms: int) -> bool:
-    assert isinstance(event, CallerSpoke | CallerPaused)
+    assert isinstance(event, SpeechStarted | SpeechStopped)
     assert event.at_ms is not None
     return abs(event.at_ms - at_ms) <= SLACK_MS
 
@@ -56,8 +56,8 @@ def test_the_bridge_finds_the_end(dial: "Dial", sentence: bytes, endpointing: st
     line = opened(dial, endpointing=endpointing, silence_ms=500)
     before, spoke, rest, paused = line.listen(sentence)
     assert (spoke, paused) == (
-        CallerSpoke(interrupts=False, at_ms=spoke.at_ms),
-        CallerPaused("", paused.at_ms),
+        SpeechStarted(interrupts=False, at_ms=spoke.at_ms),
+        SpeechStopped("", paused.at_ms),
     )
     assert near(spoke, BEGIN_MS)
     assert near(paused, END_MS)
@@ -74,8 +74,8 @@ def test_silence_is_no_utterance_however_long(dial: "Dial") -> None:
 
 def test_who_is_first_ends_it(dial: "Dial", sentence: bytes) -> None:
     line = opened(dial, endpointing="either")
-    assert [type(one) for one in line.listen(sentence[: 2000 * 8])] == [str, CallerSpoke, str]
-    assert line.hear("end") == [CallerPaused()]
+    assert [type(one) for one in line.listen(sentence[: 2000 * 8])] == [str, SpeechStarted, str]
+    assert line.hear("end") == [SpeechStopped()]
     assert line.listen(sentence[2000 * 8 :]) == [], "its end is heard, and nothing new"
 
 
@@ -88,12 +88,12 @@ def test_an_assistant_that_is_not_asked_ends_nothing(dial: "Dial", sentence: byt
 
 def test_the_end_is_announced_to_who_wants_it(dial: "Dial", sentence: bytes) -> None:
     line = opened(dial, endpointing="either", announces_end=True)
-    assert [type(one) for one in line.listen(sentence)][-2:] == [str, CallerPaused]
+    assert [type(one) for one in line.listen(sentence)][-2:] == [str, SpeechStopped]
     line = opened(dial, endpointing="either", announces_end=True)
     *_, end, _ = line.listen(sentence)
     assert end == "end"
     line = opened(dial, endpointing="either", announces_end=True)
-    assert line.hear("end") == [CallerPaused()], "who said it knows it"
+    assert line.hear("end") == [SpeechStopped()], "who said it has_assistant it"
 
 
 def test_who_never_stops_is_stopped(dial: "Dial", sentence: bytes) -> None:
@@ -108,7 +108,7 @@ def test_a_turn_may_begin_in_the_middle_of_speech(dial: "Dial", sentence: bytes)
     line = opened(dial, endpointing="local")
     replied(line)
     assert line.listen(sentence[: 2000 * 8]) == []
-    assert line.tell(ConfirmHeard("reply-1")) == ["restart", CallerSpoke(interrupts=False, at_ms=2000)]
+    assert line.tell(ConfirmHeard("reply-1")) == ["restart", SpeechStarted(interrupts=False, at_ms=2000)]
     _, paused = line.listen(sentence[2000 * 8 :])
     assert near(paused, END_MS)
 
@@ -116,7 +116,7 @@ def test_a_turn_may_begin_in_the_middle_of_speech(dial: "Dial", sentence: bytes)
 def test_a_reply_over_the_callers_words_takes_the_turn(dial: "Dial", sentence: bytes) -> None:
     line = opened(dial, endpointing="either")
     line.listen(sentence[: 1000 * 8])
-    assert line.hear("reply 500") == [CallerPaused(), "sound reply-1 500", ReplyEnded("reply-1")]
+    assert line.hear("reply 500") == [SpeechStopped(), "sound reply-1 500", ReplyEnded("reply-1")]
 
 
 # Barge-in
@@ -128,7 +128,7 @@ def test_the_caller_takes_the_turn_back(dial: "Dial", sentence: bytes, endpointi
     replied(line)
     assert line.listen(QUIET * 1000) == []
     (spoke,) = line.listen(sentence[: 600 * 8])
-    assert spoke == CallerSpoke(interrupts=True, at_ms=spoke.at_ms)
+    assert spoke == SpeechStarted(interrupts=True, at_ms=spoke.at_ms)
     assert near(spoke, 1000 + BEGIN_MS)
     restart, lead = shortened(line.tell(TruncateReply("reply-1", 1500)))
     assert restart == "restart"
@@ -136,7 +136,7 @@ def test_the_caller_takes_the_turn_back(dial: "Dial", sentence: bytes, endpointi
     rest = line.listen(sentence[600 * 8 :])
     if endpointing == "remote":
         assert len(rest) == 1
-        assert line.hear("end") == [CallerPaused()]
+        assert line.hear("end") == [SpeechStopped()]
     else:
         assert near(rest[1], 1000 + END_MS)
     replied(line, 500, "reply-2")
@@ -163,7 +163,7 @@ def test_who_coughs_is_not_listened_to(dial: "Dial", sentence: bytes) -> None:
     replied(line)
     line.listen(QUIET * 500)
     cough = sentence[(BEGIN_MS + 50) * 8 : (BEGIN_MS + 250) * 8]
-    assert line.listen(cough + QUIET * 1500) == [CallerStirred(), CallerCalmed()]
+    assert line.listen(cough + QUIET * 1500) == [SpeechSuspected(), SpeechDismissed()]
     assert line.pass_to(3.4 + 5.0 - 0.4) == [], "the reply stood still meanwhile, and has more time"
     assert line.tell(ConfirmHeard("reply-1")) == ["restart"]
 
@@ -171,9 +171,9 @@ def test_who_coughs_is_not_listened_to(dial: "Dial", sentence: bytes) -> None:
 def test_who_goes_on_is(dial: "Dial", sentence: bytes) -> None:
     line = opened(dial, barge_in={"confirm_ms": 400}, endpointing="local")
     replied(line)
-    stirred, spoke = line.listen(sentence[: 1500 * 8])
-    assert stirred == CallerStirred()
-    assert isinstance(spoke, CallerSpoke)
+    suspected, spoke = line.listen(sentence[: 1500 * 8])
+    assert suspected == SpeechSuspected()
+    assert isinstance(spoke, SpeechStarted)
     assert spoke.interrupts
     assert line.tell(DropReply("reply-1"))[0] == "restart"
 
@@ -183,21 +183,21 @@ def test_an_answer_may_be_as_short_as_a_cough(dial: "Dial", sentence: bytes) -> 
     yes = sentence[(BEGIN_MS + 50) * 8 : (BEGIN_MS + 350) * 8]
     assert [type(one) for one in line.listen(QUIET * 500 + yes + QUIET * 1500)] == [
         str,
-        CallerSpoke,
+        SpeechStarted,
         str,
-        CallerPaused,
+        SpeechStopped,
     ]
 
 
 def test_who_goes_on_while_waiting_is_heard_and_the_old_reply_is_not(dial: "Dial", sentence: bytes) -> None:
     line = opened(dial, barge_in={})
     line.listen(QUIET * 100)
-    assert line.hear("end") == [CallerPaused()]
+    assert line.hear("end") == [SpeechStopped()]
     outcome = line.listen(sentence[: 1000 * 8])
     assert "restart" in outcome
-    assert any(isinstance(one, CallerSpoke) and one.interrupts for one in outcome)
+    assert any(isinstance(one, SpeechStarted) and one.interrupts for one in outcome)
     assert line.hear("reply 500") == [], "it crossed the restart"
-    assert line.hear("end") == [CallerPaused()]
+    assert line.hear("end") == [SpeechStopped()]
     replied(line, 700)
 
 
@@ -205,26 +205,26 @@ def test_after_the_restart_a_reply_is_a_new_one(dial: "Dial", sentence: bytes) -
     line = opened(dial, barge_in={})
     line.hear("end")
     line.listen(sentence[: 1000 * 8])
-    assert line.hear("end") == [CallerPaused()], "and no reply crossed it"
+    assert line.hear("end") == [SpeechStopped()], "and no reply crossed it"
     replied(line, 700)
 
 
 def test_nor_is_a_reply_lost_that_did_not_cross_the_restart(dial: "Dial", sentence: bytes) -> None:
     """An assistant that hears no ends says nothing between a restart and its reply."""
     line = opened(dial, barge_in={}, endpointing="local")
-    assert line.listen(sentence)[-1] == CallerPaused(at_ms=3260)
+    assert line.listen(sentence)[-1] == SpeechStopped(at_ms=3260)
     assert "restart" in line.listen(sentence[: 1000 * 8])
-    assert isinstance(line.listen(QUIET * 2000)[-1], CallerPaused)
+    assert isinstance(line.listen(QUIET * 2000)[-1], SpeechStopped)
     replied(line, 700)
 
 
-def test_who_stirred_is_told_of_though_the_reply_is_over(dial: "Dial", sentence: bytes) -> None:
+def test_who_suspected_is_told_of_though_the_reply_is_over(dial: "Dial", sentence: bytes) -> None:
     line = opened(dial, barge_in={"confirm_ms": 400}, endpointing="local")
     replied(line)
-    assert line.listen(sentence[: 600 * 8]) == [CallerStirred()]
+    assert line.listen(sentence[: 600 * 8]) == [SpeechSuspected()]
     assert line.tell(ConfirmHeard("reply-1"))[0] == "restart"
     told = [one for one in line.listen(sentence[600 * 8 : 1500 * 8]) if not isinstance(one, str)]
-    assert [(type(one), one.interrupts) for one in told] == [(CallerSpoke, True)], (
+    assert [(type(one), one.interrupts) for one in told] == [(SpeechStarted, True)], (
         "the reply is held until then"
     )
 

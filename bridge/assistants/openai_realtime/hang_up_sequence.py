@@ -15,7 +15,7 @@ class Step(Enum):
     LEAVE = auto()
 
 
-class Leaving:
+class HangUpSequence:
     """One session's."""
 
     def __init__(self) -> None:

@@ -11,12 +11,12 @@ from msgspec import structs
 from bridge.config.audio_file import read_wav
 from bridge.vocabulary.commands import AppendAudio, EnterDigits, OpenAssistant, TruncateReply
 from bridge.vocabulary.events import (
-    CallerCalmed,
-    CallerPaused,
-    CallerSpoke,
-    CallerStirred,
     EntryEnd,
     ReplyEnded,
+    SpeechDismissed,
+    SpeechStarted,
+    SpeechStopped,
+    SpeechSuspected,
 )
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, PCMU_8K, AudioFormat
@@ -53,9 +53,9 @@ def test_no_silence_in_the_middle_of_speech(dial: "Dial") -> None:
     line.open()
     line.play(
         [
-            (1.0, "speech U1", [CallerSpoke()]),
+            (1.0, "speech U1", [SpeechStarted()]),
             (1.1, EnterDigits("12"), [TYPED]),
-            (2.0, "pause U1", [CallerPaused("U1")]),
+            (2.0, "pause U1", [SpeechStopped("U1")]),
             (2.1, EnterDigits("12"), [TYPED, "append 4800"]),
         ]
     )
@@ -80,11 +80,11 @@ ENTRIES = [
     (EnterDigits("#"), "item user: The caller typed on the keypad: #"),
     (EnterDigits("1", EntryEnd.INVALID), "item user: The caller typed on the keypad: 1 (It is too short.)"),
     (
-        EnterDigits("4111111111111111", sealed="entry-1"),
+        EnterDigits("4111111111111111", sensitive="entry-1"),
         "item user: The caller typed a confidential entry of 16 digits on the keypad; its name is entry-1.",
     ),
     (
-        EnterDigits("4", EntryEnd.INVALID, sealed="entry-2"),
+        EnterDigits("4", EntryEnd.INVALID, sensitive="entry-2"),
         "item user: The caller typed a confidential entry of 1 digit on the keypad; its name is entry-2. "
         "(It is too short.)",
     ),
@@ -108,10 +108,10 @@ def test_a_caller_who_has_hung_up_is_not_answered(dial: "Dial", respond: str) ->
     assert line.tell(EnterDigits("", EntryEnd.QUIET)) == [], "nor one who has typed nothing"
 
 
-def test_the_text_of_an_entry_cannot_tell_what_is_sealed(dial: "Dial") -> None:
+def test_the_text_of_an_entry_cannot_tell_what_is_sensitive(dial: "Dial") -> None:
     line = dial(dtmf={"text": "Keys {digits}!"})
     line.open()
-    line.tell(EnterDigits("48151623", sealed="entry-1"))
+    line.tell(EnterDigits("48151623", sensitive="entry-1"))
     assert "48151623" not in str(line.sent)
 
 
@@ -127,19 +127,19 @@ def test_times_of_speech_are_those_of_the_callers_own_audio(dial: "Dial") -> Non
     line = dial(dtmf={"respond": "silence"}, turn_detection={"silence_duration_ms": 500})
     line.open()
     line.tell(AppendAudio(bytes(8_000)))
-    assert speech_at(line, "speech", 300) == [CallerSpoke(at_ms=300)]
-    assert speech_at(line, "pause", 900) == [CallerPaused("U1", 900)]
+    assert speech_at(line, "speech", 300) == [SpeechStarted(at_ms=300)]
+    assert speech_at(line, "pause", 900) == [SpeechStopped("U1", 900)]
     line.tell(EnterDigits("12"))  # 600 ms of silence, from 1000 on
     line.tell(AppendAudio(bytes(8_000)))
-    assert speech_at(line, "speech", 1_900) == [CallerSpoke(at_ms=1_300)]
-    assert speech_at(line, "pause", 2_500) == [CallerPaused("U1", 1_900)]
+    assert speech_at(line, "speech", 1_900) == [SpeechStarted(at_ms=1_300)]
+    assert speech_at(line, "pause", 2_500) == [SpeechStopped("U1", 1_900)]
 
 
 @pytest.mark.parametrize("ms", [None, "soon", [], {}])
 def test_a_time_that_is_none_is_left_out(dial: "Dial", ms: object) -> None:
     line = dial()
     line.open()
-    assert speech_at(line, "speech", ms) == [CallerSpoke()]
+    assert speech_at(line, "speech", ms) == [SpeechStarted()]
 
 
 # Our own turn detection
@@ -154,7 +154,7 @@ def speech(line: AudioFormat) -> bytes:
 
 def timeless(outcome: "list[Outcome]") -> "list[Outcome]":
     """Where exactly speech begins is the detector's affair."""
-    times = (CallerSpoke, CallerPaused)
+    times = (SpeechStarted, SpeechStopped)
     return [structs.replace(word, at_ms=None) if isinstance(word, times) else word for word in outcome]
 
 
@@ -170,12 +170,12 @@ def test_without_the_servers_turn_detection_we_hear_turns(dial: "Dial", format: 
         outcome = timeless(line.tell(AppendAudio(audio[at : at + size])))
         assert outcome[0] == f"append {len(audio[at : at + size])}"
         heard += outcome[1:]
-        if CallerSpoke() in outcome:
+        if SpeechStarted() in outcome:
             heard += line.tell(TruncateReply("A", 100))
         if "cancel R1" in outcome:
             heard += line.hear("done R1 cancelled client_cancelled")
-    spoke = ["cancel R1", CallerSpoke(), "truncate A 100", ReplyEnded("A")]
-    assert heard == [*spoke, "commit", "create", CallerPaused()]
+    spoke = ["cancel R1", SpeechStarted(), "truncate A 100", ReplyEnded("A")]
+    assert heard == [*spoke, "commit", "create", SpeechStopped()]
     line.play(
         [
             (line.now, "committed U1", []),
@@ -193,21 +193,21 @@ def test_our_own_ears_count_the_callers_audio_alone(dial: "Dial") -> None:
     for _ in range(2):
         heard += line.tell(AppendAudio(speech(PCMU_8K)))
         line.tell(EnterDigits("12"))  # 800 ms
-    first, second = (word.at_ms for word in heard if isinstance(word, CallerSpoke))
+    first, second = (word.at_ms for word in heard if isinstance(word, SpeechStarted))
     assert first is not None
     assert second is not None
     assert abs(second - first - len(speech(PCMU_8K)) // 8) <= 60
 
 
-def test_a_caller_who_only_stirs(dial: "Dial") -> None:
+def test_a_caller_who_only_is_suspected(dial: "Dial") -> None:
     line = dial(turn_detection="none", barge_in={"confirm_ms": 800})
     line.open()
     audio = speech(PCMU_8K)
     cough, rest = audio[: 8 * 700], bytes([0xFF]) * 8_000
-    stirs = line.tell(AppendAudio(cough)) + line.tell(AppendAudio(rest))
-    assert stirs == ["append 5600", CallerStirred(), "append 8000", CallerCalmed()]
+    suspects = line.tell(AppendAudio(cough)) + line.tell(AppendAudio(rest))
+    assert suspects == ["append 5600", SpeechSuspected(), "append 8000", SpeechDismissed()]
     speaks = timeless(line.tell(AppendAudio(audio + rest)))
-    assert speaks[1:] == ["commit", "create", CallerStirred(), CallerSpoke(), CallerPaused()]
+    assert speaks[1:] == ["commit", "create", SpeechSuspected(), SpeechStarted(), SpeechStopped()]
 
 
 def test_what_is_noticed_while_audio_is_sent_is_due_at_once(dial: "Dial") -> None:
@@ -217,7 +217,7 @@ def test_what_is_noticed_while_audio_is_sent_is_due_at_once(dial: "Dial") -> Non
     line.now = 5.0
     line.dialect.encode(AppendAudio(audio[: len(audio) // 2]), 5.0)
     assert line.dialect.deadline() == 5.0
-    assert timeless(line.hear("transcribed U0 ")) == [CallerSpoke()], "in order, if a message comes first"
+    assert timeless(line.hear("transcribed U0 ")) == [SpeechStarted()], "in order, if a message comes first"
     assert line.dialect.deadline() is None
 
 
