@@ -190,7 +190,7 @@ def dial(
     configure("error")
     call = _run(dial(settings, carrier, to=to, from_=from_, assistant=assistant, machines=machines))
     typer.echo(
-        json.dumps({"carrier": carrier, "call": call})
+        json.dumps({"carrier": carrier, "call_id": call})
         if as_json
         else f"It rings. {carrier}'s name for the call: {call}"
     )

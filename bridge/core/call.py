@@ -86,7 +86,7 @@ class Call:
         self._counts: Counter[str] = Counter()
         self._assistant_open = False
         self._hang_up = HangUp(1000, "")
-        self.name = ""
+        self.call_id = ""
         """The carrier's name for the call; empty until it started."""
         self._caller: Caller | None = None  # these three are there once the line can be spoken into
         self._conversation: Conversation
@@ -158,7 +158,7 @@ class Call:
     def _start(self, event: CallStarted, now: float) -> list[Command]:
         if why := self._liveness.came(event, now):
             return self._end(HangUp(1008, why), now)
-        self.name = event.call
+        self.call_id = event.call_id
         self._timers.set(Timer.LONGEST, now + self._limits.longest_s)
         if event.one_way:
             self._move(State.LISTENING)
@@ -367,7 +367,7 @@ _WITH_ASSISTANT: dict[type[Word], _Read] = (
         DigitPressed: Call._digit,
         AssistantReady: Call._ready,
         AssistantFailed: Call._failed,
-        AssistantReportedError: lambda call, _event, _now: call._count("error_reports"),
+        AssistantReportedError: lambda call, _event, _now: call._count("assistant_errors"),
     }
 )
 _TALK: dict[type[Word], _Read] = {kind: _conversing(read) for kind, read in TALK.items()} | {

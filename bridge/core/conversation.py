@@ -170,7 +170,7 @@ class Conversation:
         for command in commands:
             if isinstance(command, EnterDigits):
                 self._owed_until = now + OWED_S
-                self.transcript.caller_typed(command.sensitive or command.digits or command.terminator)
+                self.transcript.caller_typed(command.placeholder or command.digits or command.terminator)
                 if self._keys_interrupt and command.reason is not EntryEnd.HANGUP:
                     commands = self._interrupt(now) + commands
         return commands
@@ -227,17 +227,17 @@ class Conversation:
 
     def tool_called(self, event: ToolCalled, _now: float) -> list[Command]:
         """It wants something done."""
-        self._tools.add(event.call)
-        return [RunTool(event.call, event.tool, event.arguments)]
+        self._tools.add(event.tool_call_id)
+        return [RunTool(event.tool_call_id, event.tool, event.arguments)]
 
     def tool_answered(self, event: ToolAnswered, now: float) -> list[Command]:
         """It was done, or not."""
-        if event.call not in self._tools:  # asked for by an assistant that was lost since
+        if event.tool_call_id not in self._tools:  # asked for by an assistant that was lost since
             self._counts["late_tool_answers"] += 1
             return []
-        self._tools.remove(event.call)
+        self._tools.remove(event.tool_call_id)
         self._owed_until = now + OWED_S
-        return [AnswerTool(event.call, event.output)]
+        return [AnswerTool(event.tool_call_id, event.output)]
 
     def leaves(self, event: AssistantHangingUp, _now: float) -> list[Command]:
         """It says goodbye, or was kept from it."""

@@ -112,13 +112,13 @@ class Entries:
         """The assistant wants an entry; one wish waits for the one before, and takes the place of its namesake."""
         if not event.sensitive:
             self._sensitive_until = min(self._sensitive_until, now + self._rules.entry.quiet_s)
-        calls = [asked.call for asked in self._asked]
-        if event.call in calls:
-            self._asked[calls.index(event.call)] = event
+        calls = [asked.request_id for asked in self._asked]
+        if event.request_id in calls:
+            self._asked[calls.index(event.request_id)] = event
         elif len(calls) < MOST_WISHES:
             self._asked.append(event)
         else:
-            return [EnterDigits("", asked=event.call)]
+            return [EnterDigits("", request_id=event.request_id)]
         return self._gather(now) if self._asked[0] is event else []
 
     def fall_due(self, now: float, *, speaking: bool) -> list[Command]:
@@ -165,7 +165,7 @@ class Entries:
         return commands + self.set_sensitive(now)
 
     def _told(self, entry: Entry) -> EnterDigits:
-        asked = self._asked[0].call if self._asked else ""
+        asked = self._asked[0].request_id if self._asked else ""
         sensitive = ""
         if self._sensitive and entry.digits:
             self._entries_sealed += 1

@@ -84,5 +84,5 @@ class Failover:
         call = self._call
         self._told = () if opening is Opening.FIRST else self._said()
         return OpenAssistant(
-            call.call, call.line, call.parameters, self._names[0], opening, self._told, call.plays
+            call.call_id, call.line, call.parameters, self._names[0], opening, self._told, call.plays
         )

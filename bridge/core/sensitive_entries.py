@@ -22,8 +22,8 @@ class SensitiveEntries:
 
     def add(self, entry: EnterDigits) -> None:
         """Keep it, if it is sensitive."""
-        if entry.sensitive:
-            self._digits[entry.sensitive] = entry.digits
+        if entry.placeholder:
+            self._digits[entry.placeholder] = entry.digits
 
     def opened(self, text: str) -> str:
         """The text with the digits for each name."""

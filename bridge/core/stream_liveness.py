@@ -24,11 +24,11 @@ class StreamLiveness:
     def came(self, event: CallStarted, now: float) -> str:
         """It said start. Returns why it is to be turned away; empty where it is welcome."""
         if self._stream is not None:
-            if event.call != self._stream.call:
+            if event.call_id != self._stream.call_id:
                 return "another call came back"
             if (event.line, event.plays) != (self._stream.line, self._stream.plays):
                 return "the call came back in another format"
-        elif self._expected is not None and event.call != self._expected:
+        elif self._expected is not None and event.call_id != self._expected:
             return "the token was made for another call"
         self._stream = event
         self.away = False

@@ -44,10 +44,10 @@ class AssistantWatch:
     def saw(self, word: Word, now: float) -> None:
         """Tell the log, and remember what has to be mended."""
         match word:
-            case OpenAssistant(call=call, assistant=name, opening=opening):
+            case OpenAssistant(call_id=call, assistant=name, opening=opening):
                 self._call, self._name = call, name
                 if opening is not Opening.FIRST:
-                    log.info("= assistant opened again", call=call, assistant=name, opening=str(opening))
+                    log.info("= assistant opened again", call_id=call, assistant=name, opening=str(opening))
             case AssistantReady():
                 if self._faults.pop(self._name, None) is not None:
                     log.info("= assistant is back", assistant=self._name)
@@ -58,10 +58,12 @@ class AssistantWatch:
             case CloseAssistant(why=why) if why:
                 self._lost(why, final=False)
             case AssistantReportedError(why=why):
-                log.warning("< assistant reported_error", call=self._call, assistant=self._name, why=why)
+                log.warning(
+                    "< assistant reported an error", call_id=self._call, assistant=self._name, why=why
+                )
 
     def _lost(self, why: str, *, final: bool) -> None:
-        log.warning("< assistant lost", call=self._call, assistant=self._name, why=why, final=final)
+        log.warning("< assistant lost", call_id=self._call, assistant=self._name, why=why, final=final)
         if final:
             self._faults[self._name] = why
 

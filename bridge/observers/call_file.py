@@ -22,9 +22,9 @@ MOST_NAMESAKES = 99
 log = structlog.get_logger()
 
 
-def stem(call: str, started: datetime) -> str:
+def stem(call_id: str, started: datetime) -> str:
     """Sorted by time; the carrier's name for the call, fit for a file."""
-    return f"{started:%Y%m%dT%H%M%S}-{re.sub('[^A-Za-z0-9_-]', '_', call)[:64]}"
+    return f"{started:%Y%m%dT%H%M%S}-{re.sub('[^A-Za-z0-9_-]', '_', call_id)[:64]}"
 
 
 def accepted(started: CallStarted | None, word: Word) -> bool:
@@ -37,8 +37,8 @@ def accepted(started: CallStarted | None, word: Word) -> bool:
 class CallFile:
     """Opened anew for writing; what is written has left the process. After a fault it is closed and stays silent."""
 
-    def __init__(self, directory: Path, call: str, started: datetime, suffix: str) -> None:
-        name = stem(call, started)
+    def __init__(self, directory: Path, call_id: str, started: datetime, suffix: str) -> None:
+        name = stem(call_id, started)
         self._path = directory / (name + suffix)
         self._file: BinaryIO | None = None
         try:

@@ -25,7 +25,7 @@ _NOTES = {
     "LegLost": "{leg} lost, code {code}",
     "HangUp": "hang-up: {why}",
 }
-_NOT_STARTED: dict[str, Any] = {"call": "", "line": {"rate_hz": 8000}}
+_NOT_STARTED: dict[str, Any] = {"call_id": "", "line": {"rate_hz": 8000}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Cut(NamedTuple):
 class CallHistory(NamedTuple):
     """A call, looked back on. `turns`: from the notice that the caller speaks to the notice of the pause."""
 
-    call: str
+    call_id: str
     ended_s: float
     other_party: bool
     notes: list[tuple[float, str]]
@@ -178,7 +178,7 @@ def story(entries: Sequence[JournalEntry]) -> CallHistory:
     spoke_s, paused_s = ([at_s for at_s, _ in each(what)] for what in ("SpeechStarted", "SpeechStopped"))
     started = next((started for _, started in each("CallStarted")), _NOT_STARTED)
     return CallHistory(
-        call=started["call"],
+        call_id=started["call_id"],
         ended_s=ended_s,
         other_party=bool(each("OtherPartyAudio")),
         notes=list(_notes(entries)),
@@ -263,8 +263,8 @@ def _tools(entries: Sequence[JournalEntry]) -> Iterator[ToolRun]:
     for one in entries:
         match one.what:
             case "RunTool":
-                running[one.fields["call"]] = ToolRun(one.fields["tool"], one.at_s, None)
-            case "AnswerTool" if run := running.pop(one.fields["call"], None):
+                running[one.fields["tool_call_id"]] = ToolRun(one.fields["tool"], one.at_s, None)
+            case "AnswerTool" if run := running.pop(one.fields["tool_call_id"], None):
                 yield run._replace(answered_s=one.at_s)
     yield from running.values()
 

@@ -23,12 +23,12 @@ class CarrierLog:
     def saw(self, word: Word, now: float) -> None:
         """Tell the log."""
         match word:
-            case CallStarted(call=call):
+            case CallStarted(call_id=call):
                 self._call = call
             case CarrierReportedError(code=code, why=why):
-                log.warning("< the carrier reported_error", call=self._call, code=code, why=why)
+                log.warning("< the carrier reported an error", call_id=self._call, code=code, why=why)
             case HangUp(code=code, why=why) if code not in QUIET_CODES:
-                log.warning("> the call was hung up", call=self._call, code=code, why=why)
+                log.warning("> the call was hung up", call_id=self._call, code=code, why=why)
 
     def close(self, now: float, account: Account) -> None:
         """Nothing more to tell."""

@@ -151,7 +151,7 @@ class Journal:
             return
         if isinstance(word, _ItemOver):
             self._tell_speech(word.item)
-        if isinstance(word, SetSensitive) and word.sensitive:
+        if isinstance(word, SetSensitive) and word.on:
             self._take_back()
         self._add(encode(self._keys.without_keys(word), self._keys.hidden), type(word), now)
         if not isinstance(word, _Frequent):
@@ -159,7 +159,7 @@ class Journal:
 
     def _await_acceptance(self, word: Word) -> None:
         if self._call is not None and accepted(self._call, word):
-            self._file = CallFile(self._directory, self._call.call, self._started, ".jsonl")
+            self._file = CallFile(self._directory, self._call.call_id, self._started, ".jsonl")
         elif isinstance(word, CallStarted):
             self._call = word
 

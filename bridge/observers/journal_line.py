@@ -35,7 +35,7 @@ from telecodecs.format import AudioFormat
 class _Opened(Struct, tag="OpenAssistant", tag_field="what"):
     """`history`: only how much there is of it; it was told when it was spoken."""
 
-    call: str
+    call_id: str
     line: AudioFormat
     parameters: dict[str, str] = {}
     assistant: str = ""
@@ -45,20 +45,20 @@ class _Opened(Struct, tag="OpenAssistant", tag_field="what"):
 
 
 class _ToolRun(Struct, tag="RunTool", tag_field="what"):
-    call: str
+    tool_call_id: str
     tool: str
 
 
 class _ToolOver(Struct, tag="AnswerTool", tag_field="what"):
-    call: str
+    tool_call_id: str
 
 
 _ABRIDGED: dict[type[Word], Callable[[Any], Struct]] = {
     OpenAssistant: lambda word: _Opened(
-        word.call, word.line, word.parameters, word.assistant, word.opening, len(word.history), word.plays
+        word.call_id, word.line, word.parameters, word.assistant, word.opening, len(word.history), word.plays
     ),
-    RunTool: lambda word: _ToolRun(word.call, word.tool),
-    AnswerTool: lambda word: _ToolOver(word.call),
+    RunTool: lambda word: _ToolRun(word.tool_call_id, word.tool),
+    AnswerTool: lambda word: _ToolOver(word.tool_call_id),
 }
 
 LINES: dict[str, type[Struct]] = {word.__name__: word for word in Word.__subclasses__()} | {

@@ -59,11 +59,11 @@ class JournalRedaction:
 
     def _entered(self, entry: EnterDigits) -> EnterDigits:
         self._forget(entry)
-        is_secret = bool(entry.sensitive) or self._sensitive or self._typed_while_sensitive
+        is_secret = bool(entry.placeholder) or self._sensitive or self._typed_while_sensitive
         self._typed_while_sensitive = False
         if is_secret:  # one that was begun under a set_sensitive which is off by now has no name
-            name = entry.sensitive or MASK * len(entry.digits)
-            self._entries.add(structs.replace(entry, sensitive=name))
+            name = entry.placeholder or MASK * len(entry.digits)
+            self._entries.add(structs.replace(entry, placeholder=name))
         return structs.replace(entry, digits=MASK * len(entry.digits)) if is_secret else entry
 
     def hidden(self, text: str) -> str:

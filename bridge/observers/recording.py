@@ -130,7 +130,7 @@ class Recording:
         self._end = 0  # and ends here
         self._changed = 0  # not in the file yet from here on
         self._written = 0  # where the recording ended when it was last written
-        self._file = CallFile(self._directory, call.call, self._started, ".wav")
+        self._file = CallFile(self._directory, call.call_id, self._started, ".wav")
         self._file.append(_header(call.line.rate_hz, data_bytes=0))
 
     # Frames find their place

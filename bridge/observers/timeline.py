@@ -145,7 +145,7 @@ def draw(recording: Path, journal: Path, picture: Path, *, title: str = "") -> N
     axes.tick_params(length=0, labelcolor=INK)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.07), ncols=4, frameon=False, fontsize=LETTER_PT)
-    heading = f"{title or 'Call'} {told.call}".rstrip() + f", {call_s:.1f} s"
+    heading = f"{title or 'Call'} {told.call_id}".rstrip() + f", {call_s:.1f} s"
     figure.text(left, 1 - 0.36 / HEIGHT_IN, heading, fontsize=14, weight="bold", color=INK, parse_math=False)
     figure.text(left, 1 - 0.63 / HEIGHT_IN, told.summary(), fontsize=10.5, color=INK)
     try:

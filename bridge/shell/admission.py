@@ -77,17 +77,17 @@ class Admission:
         """A call will come: where its media socket may come in, once, or again if it may return."""
         token = self._tokens.mint(expected, clock())
         if not listen:
-            self._switchboard.expect(expected.call, expected.assistant)
+            self._switchboard.expect(expected.call_id, expected.assistant)
         told = urlsplit(self.public_url)
         media = told._replace(scheme="wss" if told.scheme == "https" else "ws").geturl()
         return f"{media}/{carrier}/{'listen' if listen else 'media'}/{token}"
 
-    def call_ended(self, call: str) -> None:
+    def call_ended(self, call_id: str) -> None:
         """The carrier says so; its stream may not have heard of it, or may never have come."""
-        self._tokens.forget(call)
-        self._switchboard.forget(call)
+        self._tokens.forget(call_id)
+        self._switchboard.forget(call_id)
         for session, active in list(self._active.items()):
-            if active.expected.call == call:
+            if active.expected.call_id == call_id:
                 session.handle(CallEnded())
 
     async def idle(self) -> None:
@@ -147,9 +147,9 @@ class Admission:
                 expected.returns_s,
             ),
             reorder_ms=carrier.reorder_ms,
-            expected=expected.call or None,
+            expected=expected.call_id or None,
             plan=self._switchboard.plan(expected.assistant),
-            choose=None if expected.call else self._plan_at_start,
+            choose=None if expected.call_id else self._plan_at_start,
             keypad=self._settings.keypad.rules(),
             presses=expected.press is not None,
             noise_dbfs=self._settings.silence.comfort_noise_dbfs,
@@ -175,7 +175,7 @@ class Admission:
         if not is_taken_up:
             log.warning("media socket turned away", reason="its call did not outlive the stream that broke")
             return HTTPStatus.FORBIDDEN
-        log.info("= the stream came back", call=active.expected.call)
+        log.info("= the stream came back", call_id=active.expected.call_id)
         self._active[session] = active._replace(leg=leg)
         return leg
 

@@ -108,7 +108,7 @@ class AssistantSlot:
 
     def open(self, command: OpenAssistant, now: float) -> None:
         """A new assistant takes the slot, now if it is free."""
-        self._call = command.call
+        self._call = command.call_id
         if self._standby is not None:
             self._standby.dismiss()
             self._standby = None
@@ -167,10 +167,10 @@ class AssistantSlot:
         """Beside the call. What is sensitive is opened for the tool, and for nobody else."""
         if self._present is not None:
             opened = structs.replace(command, arguments=self._sensitive.opened(command.arguments))
-            self._present.tools.run(opened, partial(self._answered, command.call))
+            self._present.tools.run(opened, partial(self._answered, command.tool_call_id))
 
-    def _answered(self, call: str, output: str) -> None:
-        self._take(ToolAnswered(call, self._sensitive.closed(output)))
+    def _answered(self, call_id: str, output: str) -> None:
+        self._take(ToolAnswered(call_id, self._sensitive.closed(output)))
 
     def _tell(self, attached: _Attached, command: AssistantCommand, now: float) -> None:
         leg = attached.leg
@@ -236,7 +236,7 @@ class AssistantSlot:
         self._lost(attached, 1011, "a fault in the assistant")
 
     def _report(self) -> None:
-        log.exception("= the assistant failed", call=self._call)
+        log.exception("= the assistant failed", call_id=self._call)
 
     # The clock
 

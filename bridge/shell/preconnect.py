@@ -81,37 +81,41 @@ class Preconnections:
         """How many wait."""
         return len(self._unclaimed)
 
-    def open(self, call: str, assistant: str, address: Address) -> None:
+    def open(self, call_id: str, assistant: str, address: Address) -> None:
         """Dial now, for this call. Once is enough: a webhook that is asked again changes nothing."""
-        key = call, assistant
+        key = call_id, assistant
         if key in self._unclaimed:
             return
         if len(self._unclaimed) >= self._most:
-            log.warning("not connected ahead of the call", call=call, assistant=assistant, waiting=self._most)
+            log.warning(
+                "not connected ahead of the call", call_id=call_id, assistant=assistant, waiting=self._most
+            )
             return
 
         def forget(why: str) -> None:
-            log.info("= connection ahead of the call dropped", call=call, assistant=assistant, reason=why)
+            log.info(
+                "= connection ahead of the call dropped", call_id=call_id, assistant=assistant, reason=why
+            )
             self._drop(key)
 
         unclaimed = self._unclaimed[key] = _Unclaimed(forget)
         unclaimed.leg = self._dial(address, unclaimed.receive, unclaimed.lost)
         unclaimed.expiry = asyncio.get_running_loop().call_later(self._within_s, forget, "nobody claimed it")
 
-    def claim(self, call: str, assistant: str, receive: Receive, lost: Lost) -> Leg | None:
+    def claim(self, call_id: str, assistant: str, receive: Receive, lost: Lost) -> Leg | None:
         """The connection that was opened for this call, or what is becoming of it; None: dial.
 
         What it has said so far reaches `receive` soon, not from in here.
         """
-        unclaimed = self._unclaimed.pop((call, assistant), None)
+        unclaimed = self._unclaimed.pop((call_id, assistant), None)
         if unclaimed is None:
             return None
         unclaimed.expiry.cancel()
         return unclaimed.claim(receive, lost)
 
-    def forget(self, call: str) -> None:
+    def forget(self, call_id: str) -> None:
         """Drop those of this call: it is over."""
-        for key in [key for key in self._unclaimed if key[0] == call]:
+        for key in [key for key in self._unclaimed if key[0] == call_id]:
             self._drop(key)
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ class ApiClient:
         except CarrierRefused as refused:
             log.warning(
                 "< a carrier refused",
-                call=request.call,
+                call_id=request.call_id,
                 command=request.command,
                 status=refused.status,
                 code=refused.code,
@@ -62,7 +62,9 @@ class ApiClient:
             while not (self._closed or tries.is_over(now := clock())):
                 if tries.again_at is not None and now >= tries.again_at:
                     if under_way:
-                        log.info("> no answer yet, sent again", call=request.call, command=request.command)
+                        log.info(
+                            "> no answer yet, sent again", call_id=request.call_id, command=request.command
+                        )
                     under_way.add(asyncio.create_task(self._try(request), name=f"try {request.command}"))
                     tries.sent(now)
                 ended, under_way = await _first_of(under_way, tries.deadline() - now)
@@ -86,7 +88,9 @@ class ApiClient:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return ApiAnswer(response.status, headers, await _body(response))
         except (aiohttp.ClientError, OSError) as error:
-            log.info("= a try failed", call=request.call, command=request.command, error=type(error).__name__)
+            log.info(
+                "= a try failed", call_id=request.call_id, command=request.command, error=type(error).__name__
+            )
             never_sent = isinstance(error, aiohttp.ClientConnectorError)
             return NoAnswer.UNREACHABLE if never_sent else NoAnswer.LOST
 

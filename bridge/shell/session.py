@@ -220,7 +220,7 @@ class Session:
         account = self._accounting.account(
             Counter(self._call.counts()) + Counter(self._slot.counts()) + mended
         )
-        log.info("= call over", call=self._call.name, **summary(account))
+        log.info("= call over", call_id=self._call.call_id, **summary(account))
         self._ended(self)
         now = clock()
         for observer in self._observers:

@@ -38,16 +38,16 @@ class Switchboard:
         """Who answers a call for this assistant; for the default one if it has no name."""
         return self._plans[assistant or self._settings.assistant]
 
-    def expect(self, call: str, assistant: str = "") -> None:
+    def expect(self, call_id: str, assistant: str = "") -> None:
         """A call will come: dial its assistant now, if the settings want that."""
         name = self.plan(assistant).assistants[0]
         settings = self._settings.settings_of(name)
         if settings.preconnect and (address := settings.address()) is not None:
-            self._preconnections.open(call, name, address)
+            self._preconnections.open(call_id, name, address)
 
-    def forget(self, call: str) -> None:
+    def forget(self, call_id: str) -> None:
         """The call will not come any more."""
-        self._preconnections.forget(call)
+        self._preconnections.forget(call_id)
 
     def connect(self, command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
         """See `contracts.Connect`."""
@@ -62,9 +62,11 @@ class Switchboard:
             answer_s, most_bytes = settings.reply_s, settings.max_reply_bytes
             leg = self._poster.open(address, receive, lost, answer_s=answer_s, most_bytes=most_bytes)
         else:
-            claimed = self._preconnections.claim(command.call, name, receive, lost)
+            claimed = self._preconnections.claim(command.call_id, name, receive, lost)
             leg = claimed or self._dialler.dial(address, receive, lost)
-        return Connection(assistant, leg, toolbox.open(call=command.call, parameters=command.parameters))
+        return Connection(
+            assistant, leg, toolbox.open(call_id=command.call_id, parameters=command.parameters)
+        )
 
     async def aclose(self) -> None:
         """Drop what is connected, and stop what runs."""

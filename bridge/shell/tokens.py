@@ -17,7 +17,7 @@ MOST = 10_000
 class Expected(NamedTuple):
     """A call that a webhook has announced."""
 
-    call: str
+    call_id: str
     assistant: str = ""
     """Who answers, by name; the default if empty."""
     returns_s: float = 0.0
@@ -47,9 +47,9 @@ class Tokens:
         expected, expiry = self._waiting.pop(token, (None, now))
         return expected if now < expiry else None
 
-    def forget(self, call: str) -> None:
+    def forget(self, call_id: str) -> None:
         """This call is over: nobody comes in for it any more."""
-        for token in [token for token, (expected, _) in self._waiting.items() if expected.call == call]:
+        for token in [token for token, (expected, _) in self._waiting.items() if expected.call_id == call_id]:
             del self._waiting[token]
 
     def _oldest_expiry(self) -> float:

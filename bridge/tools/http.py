@@ -93,7 +93,7 @@ class HttpTool:
                 self._method,
                 self._url if in_body else self._with_query(given),
                 json=given if in_body else None,
-                headers=self._headers | {CALL_HEADER: facts.call},
+                headers=self._headers | {CALL_HEADER: facts.call_id},
                 max_redirects=MOST_REDIRECTS,
             ) as response:
                 return await _answer(response)

@@ -82,7 +82,7 @@ class RunningTools:
         where = traceback.format_tb(error.__traceback__)
         log.error(
             "= a tool failed",
-            call=self._facts.call,
+            call_id=self._facts.call_id,
             tool=tool,
             error=type(error).__name__,
             where="".join(where),
@@ -109,7 +109,10 @@ class RunningTools:
 
     def _refusal(self, command: RunTool, why: str, kind: str) -> str:
         log.warning(
-            "= a tool was of no use", call=self._facts.call, tool=command.tool[:LONGEST_NAME], error=kind
+            "= a tool was of no use",
+            call_id=self._facts.call_id,
+            tool=command.tool[:LONGEST_NAME],
+            error=kind,
         )
         return _error(why)
 

@@ -14,7 +14,7 @@ LONGEST_OUTPUT = 32_768
 class CallFacts:
     """The call that a function works for. A function that has a parameter of this type is given it."""
 
-    call: str
+    call_id: str
     """The carrier's name for the call."""
     assistant: str
     """The assistant that called the tool, by its name in the settings."""

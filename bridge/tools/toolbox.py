@@ -153,9 +153,9 @@ class Toolbox:
         self._tools[name] = tool
         return tool.schema
 
-    def open(self, *, call: str, parameters: Mapping[str, str]) -> Tools:
+    def open(self, *, call_id: str, parameters: Mapping[str, str]) -> Tools:
         """The tools of one call, until they are closed. `parameters`: the stream's custom parameters."""
-        facts = CallFacts(call, self._assistant, MappingProxyType(dict(parameters)))
+        facts = CallFacts(call_id, self._assistant, MappingProxyType(dict(parameters)))
         return RunningTools(self._tools, facts, self._alive)
 
     def _session(self) -> aiohttp.ClientSession:

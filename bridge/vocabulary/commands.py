@@ -53,7 +53,7 @@ class OpenAssistant(Word, frozen=True):
     standby, in place of any other.
     """
 
-    call: str
+    call_id: str
     line: AudioFormat
     parameters: dict[str, str] = field(default_factory=dict)
     assistant: str = ""
@@ -77,15 +77,15 @@ class TypeDigit(Word, frozen=True, gc=False):
 class EnterDigits(Word, frozen=True, gc=False):
     """The caller typed an entry and finished it.
 
-    `terminator`: the key that did. `asked`: the call of the `EntryRequested` that this answers. `sensitive`: the entry is
+    `terminator`: the key that did. `request_id`: the call of the `EntryRequested` that this answers. `placeholder`: the entry is
     nobody's business, and this is its name; whoever is to be told of it is told the name, and tools get what it stands for.
     """
 
     digits: str
     reason: EntryEnd = EntryEnd.QUIET
     terminator: str = ""
-    asked: str = ""
-    sensitive: str = ""
+    request_id: str = ""
+    placeholder: str = ""
 
 
 class TruncateReply(Word, frozen=True, gc=False):
@@ -110,7 +110,7 @@ class ConfirmHeard(Word, frozen=True, gc=False):
 class AnswerTool(Word, frozen=True, gc=False):
     """What came of a tool that the assistant called."""
 
-    call: str
+    tool_call_id: str
     output: str
 
 
@@ -130,13 +130,13 @@ class CloseAssistant(Word, frozen=True, gc=False):
 class SetSensitive(Word, frozen=True, gc=False):
     """What the caller types from now on is nobody's business, or is again."""
 
-    sensitive: bool
+    on: bool
 
 
 class RunTool(Word, frozen=True, gc=False):
     """Do what the assistant wants done, beside the call; `ToolAnswered` tells the end."""
 
-    call: str
+    tool_call_id: str
     tool: str
     arguments: str
 

@@ -70,7 +70,7 @@ class CallStarted(Word, frozen=True):
     `plays` is None where both are the same. `one_way`: listened to only, nothing can be played into it.
     """
 
-    call: str
+    call_id: str
     stream: str
     line: AudioFormat
     tracks: tuple[str, ...] = ("inbound",)
@@ -192,22 +192,22 @@ class CallerSaid(Word, frozen=True, gc=False):
 
 
 class ToolCalled(Word, frozen=True, gc=False):
-    """The assistant wants something done. `call`: its name for this wish; `arguments`: JSON as the assistant wrote it."""
+    """The assistant wants something done. `tool_call_id`: its name for this wish; `arguments`: JSON as the assistant wrote it."""
 
-    call: str
+    tool_call_id: str
     tool: str
     arguments: str
 
 
 class EntryRequested(Word, frozen=True, gc=False):
-    """The assistant wants the caller to type something; `EnterDigits` answers `call`, its name for this wish.
+    """The assistant wants the caller to type something; `EnterDigits` answers `request_id`, its name for this wish.
 
     `length`: digits, at the most; None, and likewise below: as the settings have it. `terminator`: keys that end it,
     empty for none. `timeout_s`: for the first key. `sensitive`: what is typed is for tools only. Asked again under the
-    same `call` it takes the place of the earlier wish.
+    same `request_id` it takes the place of the earlier wish.
     """
 
-    call: str
+    request_id: str
     length: int | None = None
     terminator: str | None = None
     timeout_s: float | None = None
@@ -288,7 +288,7 @@ class CloseRequested(Word, frozen=True, gc=False):
 class ToolAnswered(Word, frozen=True, gc=False):
     """A tool came to its end, good or bad. `output`: JSON or text, for the assistant."""
 
-    call: str
+    tool_call_id: str
     output: str
 
 

@@ -76,7 +76,7 @@ def test_an_entry_that_was_asked_for_answers_who_asked() -> None:
         [
             (1.0, ASKED, []),
             *keys("123", 2.0),
-            (2.3, DigitPressed("4"), [TypeDigit("4"), EnterDigits("1234", EntryEnd.FULL, asked="c1")]),
+            (2.3, DigitPressed("4"), [TypeDigit("4"), EnterDigits("1234", EntryEnd.FULL, request_id="c1")]),
             (3.0, DigitPressed("5"), [TypeDigit("5")]),
             (4.0, TimePassed(), [EnterDigits("5")]),
         ],
@@ -87,7 +87,7 @@ def test_nothing_typed_is_an_answer_too() -> None:
     call = talking()
     follow(call, [(1.0, ASKED, [])])
     heard = [call.handle(TimePassed(), 1.0 + 0.5 * step) for step in range(1, 11)]
-    assert heard == [[]] * 9 + [[EnterDigits("", asked="c1")]]
+    assert heard == [[]] * 9 + [[EnterDigits("", request_id="c1")]]
 
 
 def test_the_time_for_the_first_key_runs_once_the_prompt_was_heard() -> None:
@@ -108,8 +108,8 @@ def test_two_wishes_are_answered_one_after_the_other() -> None:
             (1.0, EntryRequested("c1", length=2), []),
             (1.0, EntryRequested("c2", length=1), []),
             *keys("1", 2.0),
-            (2.1, DigitPressed("2"), [TypeDigit("2"), EnterDigits("12", EntryEnd.FULL, asked="c1")]),
-            (2.2, DigitPressed("3"), [TypeDigit("3"), EnterDigits("3", EntryEnd.FULL, asked="c2")]),
+            (2.1, DigitPressed("2"), [TypeDigit("2"), EnterDigits("12", EntryEnd.FULL, request_id="c1")]),
+            (2.2, DigitPressed("3"), [TypeDigit("3"), EnterDigits("3", EntryEnd.FULL, request_id="c2")]),
         ],
     )
 
@@ -120,7 +120,7 @@ def test_nobody_takes_over_while_an_entry_is_asked_for_or_begun() -> None:
     follow(call, [(4.0, ASKED, []), *((at, TimePassed(), []) for at in (5.0, 6.0, 7.0))])
     follow(call, [*keys("1", 8.0), (8.3, TimePassed(), [])])
     (entered,) = call.handle(TimePassed(), 9.0)
-    assert entered == EnterDigits("1", asked="c1")
+    assert entered == EnterDigits("1", request_id="c1")
     renewed = [type(command) for at in range(10, 20) for command in call.handle(TimePassed(), float(at))]
     assert renewed == [OpenAssistant]
 
@@ -132,7 +132,11 @@ def test_who_asks_again_under_the_same_name_means_the_same_entry() -> None:
             (1.0, ASKED, []),
             *keys("12", 2.0),
             (2.2, EntryRequested("c1", length=3, sensitive=True), [SetSensitive(True)]),
-            (2.3, DigitPressed("3"), [EnterDigits("123", EntryEnd.FULL, asked="c1", sensitive="entry-1")]),
+            (
+                2.3,
+                DigitPressed("3"),
+                [EnterDigits("123", EntryEnd.FULL, request_id="c1", placeholder="entry-1")],
+            ),
             (3.4, TimePassed(), [SetSensitive(False)]),
             *keys("4", 4.0),
             (5.0, TimePassed(), [EnterDigits("4")]),
@@ -147,9 +151,9 @@ def test_what_a_second_wish_of_that_name_is_waits_in_the_place_of_the_first() ->
             (1.0, EntryRequested("c1", length=1), []),
             (1.0, EntryRequested("c2", length=1), []),
             (1.1, EntryRequested("c2", length=2), []),
-            (2.0, DigitPressed("1"), [TypeDigit("1"), EnterDigits("1", EntryEnd.FULL, asked="c1")]),
+            (2.0, DigitPressed("1"), [TypeDigit("1"), EnterDigits("1", EntryEnd.FULL, request_id="c1")]),
             *keys("2", 2.1),
-            (2.2, DigitPressed("3"), [TypeDigit("3"), EnterDigits("23", EntryEnd.FULL, asked="c2")]),
+            (2.2, DigitPressed("3"), [TypeDigit("3"), EnterDigits("23", EntryEnd.FULL, request_id="c2")]),
         ],
     )
 
@@ -163,7 +167,7 @@ def test_each_of_a_flood_of_wishes_is_answered() -> None:
     ]
     for step in range(2, 60):
         answered += call.handle(TimePassed(), step / 2)
-    assert sorted(answer.asked for answer in answered if isinstance(answer, EnterDigits)) == sorted(
+    assert sorted(answer.request_id for answer in answered if isinstance(answer, EnterDigits)) == sorted(
         f"c{wish}" for wish in range(100)
     )
 
@@ -177,7 +181,7 @@ def test_another_terminator_may_be_asked_for() -> None:
             (
                 1.3,
                 DigitPressed("*"),
-                [TypeDigit("*"), EnterDigits("1#", EntryEnd.TERMINATOR, "*", asked="c1")],
+                [TypeDigit("*"), EnterDigits("1#", EntryEnd.TERMINATOR, "*", request_id="c1")],
             ),
         ],
     )
@@ -196,7 +200,7 @@ def test_the_caller_hangs_up_in_the_middle_of_an_entry() -> None:
                 1.5,
                 CallEnded(),
                 [
-                    EnterDigits("12", EntryEnd.HANGUP, asked="c1"),
+                    EnterDigits("12", EntryEnd.HANGUP, request_id="c1"),
                     CloseAssistant(),
                     HangUp(1000, "the call ended"),
                 ],

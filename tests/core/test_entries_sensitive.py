@@ -62,10 +62,10 @@ def test_a_sensitive_entry_is_not_told_key_by_key() -> None:
             (
                 2.1,
                 DigitPressed("4"),
-                [EnterDigits("1234", EntryEnd.FULL, asked="c1", sensitive="entry-1")],
+                [EnterDigits("1234", EntryEnd.FULL, request_id="c1", placeholder="entry-1")],
             ),
             (2.2, DigitPressed("5"), []),  # of a longer number
-            (3.3, TimePassed(), [EnterDigits("5", sensitive="entry-2")]),
+            (3.3, TimePassed(), [EnterDigits("5", placeholder="entry-2")]),
             (8.3, TimePassed(), [SetSensitive(False)]),
             *keys("8", 9.0),
         ],
@@ -78,12 +78,12 @@ def test_a_caller_who_stops_to_read_the_card_types_the_rest_of_it_in_private() -
         [
             (1.0, EntryRequested("c1", length=8, sensitive=True), [SetSensitive(True)]),
             *((2.0, DigitPressed(digit), []) for digit in "4111"),
-            (3.0, TimePassed(), [EnterDigits("4111", asked="c1", sensitive="entry-1")]),
+            (3.0, TimePassed(), [EnterDigits("4111", request_id="c1", placeholder="entry-1")]),
             *((5.0, DigitPressed(digit), []) for digit in "2222"),
-            (6.0, TimePassed(), [EnterDigits("2222", sensitive="entry-2")]),
+            (6.0, TimePassed(), [EnterDigits("2222", placeholder="entry-2")]),
             (7.0, EntryRequested("c2", length=1), []),  # a menu, after a while
             (8.0, TimePassed(), [SetSensitive(False)]),
-            (8.1, DigitPressed("1"), [TypeDigit("1"), EnterDigits("1", EntryEnd.FULL, asked="c2")]),
+            (8.1, DigitPressed("1"), [TypeDigit("1"), EnterDigits("1", EntryEnd.FULL, request_id="c2")]),
         ],
     )
 
@@ -92,12 +92,12 @@ def test_nor_is_a_caller_overheard_who_begins_when_nobody_waits_any_more() -> No
     call = talking()
     follow(call, [(1.0, SECRET, [SetSensitive(True)])])
     heard = [call.handle(TimePassed(), 1.0 + 0.5 * step) for step in range(1, 11)]
-    assert heard == [[]] * 9 + [[EnterDigits("", asked="c1")]]
+    assert heard == [[]] * 9 + [[EnterDigits("", request_id="c1")]]
     follow(
         call,
         [
             (7.0, DigitPressed("4"), []),
-            (7.1, DigitPressed("#"), [EnterDigits("4", EntryEnd.TERMINATOR, "#", sensitive="entry-1")]),
+            (7.1, DigitPressed("#"), [EnterDigits("4", EntryEnd.TERMINATOR, "#", placeholder="entry-1")]),
         ],
     )
 
@@ -121,11 +121,11 @@ def test_all_entries_are_sensitive_where_the_settings_say_so() -> None:
         [
             (0.0, READY, []),
             (1.0, DigitPressed("1"), []),
-            (1.1, DigitPressed("#"), [EnterDigits("1", EntryEnd.TERMINATOR, "#", sensitive="entry-1")]),
+            (1.1, DigitPressed("#"), [EnterDigits("1", EntryEnd.TERMINATOR, "#", placeholder="entry-1")]),
             (1.2, ASKED, []),
-            (1.3, DigitPressed("#"), [EnterDigits("", EntryEnd.TERMINATOR, "#", asked="c1")]),
+            (1.3, DigitPressed("#"), [EnterDigits("", EntryEnd.TERMINATOR, "#", request_id="c1")]),
             (2.0, DigitPressed("2"), []),
-            (3.0, TimePassed(), [EnterDigits("2", sensitive="entry-2")]),
+            (3.0, TimePassed(), [EnterDigits("2", placeholder="entry-2")]),
         ],
     )
 
@@ -150,7 +150,7 @@ def test_a_wish_goes_with_who_had_it_and_what_was_typed_does_not() -> None:
         [
             (2.5, TimePassed(), []),
             (2.6, READY, []),
-            (3.0, TimePassed(), [EnterDigits("1", sensitive="entry-1")]),
+            (3.0, TimePassed(), [EnterDigits("1", placeholder="entry-1")]),
             (8.0, TimePassed(), [SetSensitive(False)]),
         ],
     )
@@ -167,7 +167,7 @@ def test_a_caller_who_was_told_to_type_in_private_does_though_who_asked_is_gone(
             (1.3, DigitPressed("1"), []),
             (2.6, READY, []),
             (2.7, DigitPressed("2"), []),
-            (2.8, DigitPressed("#"), [EnterDigits("12", EntryEnd.TERMINATOR, "#", sensitive="entry-1")]),
+            (2.8, DigitPressed("#"), [EnterDigits("12", EntryEnd.TERMINATOR, "#", placeholder="entry-1")]),
             (16.1, TimePassed(), []),
             (16.2, TimePassed(), [SetSensitive(False)]),
         ],

@@ -9,10 +9,10 @@ from bridge.vocabulary.commands import EnterDigits
 @pytest.fixture
 def entries() -> SensitiveEntries:
     entries = SensitiveEntries()
-    entries.add(EnterDigits("4111222233334444", sensitive="entry-1"))
-    entries.add(EnterDigits("99", sensitive="entry-2"))
+    entries.add(EnterDigits("4111222233334444", placeholder="entry-1"))
+    entries.add(EnterDigits("99", placeholder="entry-2"))
     entries.add(EnterDigits("555"))
-    entries.add(EnterDigits("*12#", sensitive="entry-10"))
+    entries.add(EnterDigits("*12#", placeholder="entry-10"))
     return entries
 
 

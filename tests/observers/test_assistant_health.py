@@ -60,7 +60,7 @@ def test_a_broken_connection_is_only_told() -> None:
     assert lines == [
         "< assistant lost: code 1006",
         "= assistant opened again: recovered",
-        "< assistant reported_error: a reply is incomplete",
+        "< assistant reported an error: a reply is incomplete",
     ]
 
 

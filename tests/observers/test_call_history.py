@@ -70,7 +70,7 @@ def test_lines_come_by_time(tmp_path: Path) -> None:
     assert len(entries) == CALL.count("\n")
     assert [one.at_s for one in entries] == sorted(one.at_s for one in entries)
     first = entries[0]
-    assert (first.at_s, first.way, first.what, first.fields["call"]) == (0.0, "<", "CallStarted", "CA1")
+    assert (first.at_s, first.way, first.what, first.fields["call_id"]) == (0.0, "<", "CallStarted", "CA1")
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ BROKEN = [
     ('{"at":0,"way":"?","what":"SpeechStarted"}\n', "way"),
     ('{"at":0,"way":">","what":"ClearPlayback"}\n', "unheard_samples"),
     ('{"at":0,"way":"<","what":"MarkReached","name":7}\n', "name"),
-    ('{"at":0,"way":">","what":"RunTool","call":"c1"}\n', "tool"),
+    ('{"at":0,"way":">","what":"RunTool","tool_call_id":"c1"}\n', "tool"),
     (
-        '{"at":0,"way":">","what":"OpenAssistant","call":"CA1","line":{"encoding":"pcmu","rate_hz":8000},"history":[]}\n',
+        '{"at":0,"way":">","what":"OpenAssistant","call_id":"CA1","line":{"encoding":"pcmu","rate_hz":8000},"history":[]}\n',
         "history",
     ),
     ('{"at":0,"way":"=","what":"Ended","turns":[{"heard_ms":"soon"}]}\n', "turns"),
@@ -125,7 +125,7 @@ def test_a_missing_journal_is_named(tmp_path: Path) -> None:
 
 def test_a_history_counts_from_the_first_sound(tmp_path: Path) -> None:
     told = story(read_journal(journal(tmp_path, CALL)))
-    assert told.call == "CA1"
+    assert told.call_id == "CA1"
     assert told.ended_s == 4.0
     assert told.notes == [(-0.25, "call starts"), (4.0, "hang-up: the call ended")]
     assert told.turns == [(0.75, 1.75), (2.125, 4.0)]
@@ -283,7 +283,7 @@ def test_who_has_the_call_is_noted(conversation: CallHistory) -> None:
 
 
 def test_a_stream_that_came_back_is_noted() -> None:
-    start = {"call": "v2:C1", "line": {"rate_hz": 8000}}
+    start = {"call_id": "v2:C1", "line": {"rate_hz": 8000}}
     entries = [
         JournalEntry(0.0, "<", "CallStarted", start),
         JournalEntry(2.0, "<", "LegLost", {"leg": "carrier", "code": 1006}),

@@ -77,8 +77,8 @@ def test_numbers_are_masked_and_nothing_else(text: str, masked: str) -> None:
 SID = "CA" + "1234567890" * 3 + "ab"
 NUMBER = "+1 (555) 010-0199"
 TELLING: list[tuple[Word, dict[str, object]]] = [
-    (CallStarted(SID, "MZ15550100199", PCMU_8K, parameters={NUMBER: NUMBER}), {"call": SID, "stream": "MZ15550100199", "parameters": {"***99": "***99"}}),
-    (OpenAssistant(SID, PCMU_8K, {"from": NUMBER}), {"call": SID, "parameters": {"from": "***99"}}),
+    (CallStarted(SID, "MZ15550100199", PCMU_8K, parameters={NUMBER: NUMBER}), {"call_id": SID, "stream": "MZ15550100199", "parameters": {"***99": "***99"}}),
+    (OpenAssistant(SID, PCMU_8K, {"from": NUMBER}), {"call_id": SID, "parameters": {"from": "***99"}}),
     (LegLost(LegName.CARRIER, 1006, NUMBER), {"reason": "***99"}),
     (MessageRefused(LegName.CARRIER, NUMBER), {"why": "***99"}),
     (Ignored(NUMBER), {"kind": "***99"}),
@@ -94,16 +94,16 @@ TELLING: list[tuple[Word, dict[str, object]]] = [
     (EnterDigits("15550100199"), {"digits": "15550100199"}),  # as its keys were pressed
     (PressRequested("15550100199"), {"keys": "15550100199"}),
     (PressKeys("15550100199"), {"keys": "15550100199"}),
-    (ToolCalled("call_15550100199", "book", '{"phone":"+15550100199"}'), {"call": "call_15550100199", "arguments": '{"phone":"***99"}'}),
+    (ToolCalled("call_15550100199", "book", '{"phone":"+15550100199"}'), {"tool_call_id": "call_15550100199", "arguments": '{"phone":"***99"}'}),
     (ToolAnswered("c1", '{"phone":15550100199}'), {"output": '{"phone":***99}'}),
     (MarkReached("1234.5678901"), {"name": "1234.5678901"}),
 ]  # fmt: skip
 ABRIDGED: list[tuple[Word, dict[str, object]]] = [
-    (RunTool("c1", "book", NUMBER), {"what": "RunTool", "call": "c1", "tool": "book"}),
-    (AnswerTool("c1", NUMBER), {"what": "AnswerTool", "call": "c1"}),
+    (RunTool("c1", "book", NUMBER), {"what": "RunTool", "tool_call_id": "c1", "tool": "book"}),
+    (AnswerTool("c1", NUMBER), {"what": "AnswerTool", "tool_call_id": "c1"}),
     (
         OpenAssistant("CA1", PCMU_8K, {}, "backup", Opening.RECOVERED, (Said(Speaker.CALLER, NUMBER),) * 12),
-        {"what": "OpenAssistant", "call": "CA1", "line": {"encoding": "pcmu", "rate_hz": 8000, "channels": 1}, "parameters": {}, "assistant": "backup", "opening": "recovered", "history": 12, "plays": None},
+        {"what": "OpenAssistant", "call_id": "CA1", "line": {"encoding": "pcmu", "rate_hz": 8000, "channels": 1}, "parameters": {}, "assistant": "backup", "opening": "recovered", "history": 12, "plays": None},
     ),
 ]  # fmt: skip
 PLAIN: list[Word] = [
@@ -111,7 +111,19 @@ PLAIN: list[Word] = [
     AssistantReady(PCMU_8K, PCMU_8K, lasts_s=3600.0),
     TokensUsed({"input_audio": 15550100}),
 ]
-NAMES = {"call", "stream", "item", "name", "digit", "tool", "assistant", "digits"} | {
+NAMES = {
+    "call_id",
+    "tool_call_id",
+    "request_id",
+    "placeholder",
+    "stream",
+    "item",
+    "name",
+    "digit",
+    "tool",
+    "assistant",
+    "digits",
+} | {
     *("pressed_at", "terminator", "asked", "sensitive"),
 }
 """Texts that are given by a machine, for itself."""

@@ -183,7 +183,7 @@ def test_the_history_shows_what_the_journal_shows(tmp_path: Path) -> None:
 
 
 def test_the_history_shows_a_terminator_alone_and_nothing_where_nothing_was_typed(tmp_path: Path) -> None:
-    nothing = EnterDigits("", EntryEnd.QUIET, asked="c1")
+    nothing = EnterDigits("", EntryEnd.QUIET, request_id="c1")
     journal_of(tmp_path, [*ACCEPTED, EnterDigits("", EntryEnd.TERMINATOR, "#"), nothing])
     (file,) = tmp_path.glob("*.jsonl")
     assert [words.text for words in story(read_journal(file)).said] == ["#"]

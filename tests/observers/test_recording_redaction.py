@@ -22,7 +22,7 @@ NOTHING = Account({}, {}, 0.0, 0.0, [])
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 ON, OFF = SetSensitive(True), SetSensitive(False)
 KEY = DigitPressed("4")
-ENTERED = EnterDigits("4", EntryEnd.TERMINATOR, "#", sensitive="entry-1")
+ENTERED = EnterDigits("4", EntryEnd.TERMINATOR, "#", placeholder="entry-1")
 LENGTH_MS = 4_000
 
 Rows = Iterable[tuple[int, Word]]

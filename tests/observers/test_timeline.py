@@ -88,9 +88,9 @@ TALK = (
     + """\
 {"at":2.0,"way":"<","what":"CallerSaid","item":"u1","text":"What is $5, or 100 % of it? And $6?"}
 {"at":2.0,"until":2.1,"way":"<","what":"ReplySaid","item":"reply-2","text":"It is $5, or 100 % of it."}
-{"at":2.0,"way":">","what":"RunTool","call":"c1","tool":"cash_$desk$"}
-{"at":2.1,"way":">","what":"RunTool","call":"c2","tool":"hangs"}
-{"at":2.2,"way":">","what":"AnswerTool","call":"c1"}
+{"at":2.0,"way":">","what":"RunTool","tool_call_id":"c1","tool":"cash_$desk$"}
+{"at":2.1,"way":">","what":"RunTool","tool_call_id":"c2","tool":"hangs"}
+{"at":2.2,"way":">","what":"AnswerTool","tool_call_id":"c1"}
 {"at":3.0,"way":">","what":"EnterDigits","digits":"4"}
 {"at":3.0,"way":"<","what":"AssistantFailed","why":"it is of no use, and this is a long story","final":false}
 """

@@ -262,7 +262,7 @@ def test_a_tool_is_answered_through_the_core() -> None:
 
 def test_a_sensitive_entry_is_opened_for_tools_alone() -> None:
     scene, ann = seated()
-    scene.slot.enter(EnterDigits("4711", sensitive="entry-1"), 0.0)
+    scene.slot.enter(EnterDigits("4711", placeholder="entry-1"), 0.0)
     scene.slot.run_tool(RunTool("c1", "charge", '{"card":"entry-1"}'), 0.0)
     assert ann.ran == RunTool("c1", "charge", '{"card":"4711"}')
     ann.answered("4711 was charged")

@@ -343,7 +343,7 @@ def test_what_is_missing_is_said_before_anybody_is_called(
     ("flags", "shows"),
     [
         ("", "It rings. telnyx's name for the call: CALL"),
-        (" --json", '{"carrier": "telnyx", "call": "CALL"}'),
+        (" --json", '{"carrier": "telnyx", "call_id": "CALL"}'),
     ],
 )
 async def test_the_call_s_name_is_printed(

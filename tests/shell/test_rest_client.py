@@ -204,7 +204,7 @@ async def test_the_log_tells_of_a_refusal_once_and_of_no_secret(telnyx: Telnyx, 
     with capture_logs() as log, pytest.raises(CarrierRefused):
         await sent(client, answer(telnyx.url))
     (line,) = log
-    assert (line["call"], line["command"], line["status"], line["code"]) == (CALL, "answer", 422, "90018")
+    assert (line["call_id"], line["command"], line["status"], line["code"]) == (CALL, "answer", 422, "90018")
     assert KEY not in str(log)
 
 
@@ -213,7 +213,11 @@ async def test_the_log_tells_that_a_silent_server_is_asked_again(telnyx: Telnyx,
     with capture_logs() as log:
         await sent(client, answer(telnyx.url, SOON))
     line = log[0]
-    assert (line["event"], line["call"], line["command"]) == ("> no answer yet, sent again", CALL, "answer")
+    assert (line["event"], line["call_id"], line["command"]) == (
+        "> no answer yet, sent again",
+        CALL,
+        "answer",
+    )
 
 
 # The end

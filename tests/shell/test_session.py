@@ -204,7 +204,7 @@ class Scene:
     def _connect(self, _: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
         self.assistant_said, self.assistant_lost = receive, lost
         leg = MemoryLeg(receive) if isinstance(self._assistant, Mirror) else self.assistant_leg
-        return Connection(self._assistant, leg, Toolbox("", {}).open(call="CA1", parameters={}))
+        return Connection(self._assistant, leg, Toolbox("", {}).open(call_id="CA1", parameters={}))
 
     def _over(self, session: Session) -> None:
         self.ended.append(session)

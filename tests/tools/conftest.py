@@ -52,6 +52,8 @@ def open_toolbox(make_toolbox: Callable[..., Toolbox]) -> Callable[..., Tools]:
     """The tools of one call."""
 
     def open_one(*functions: Users, timeout_s: float = PATIENCE_S) -> Tools:
-        return make_toolbox(*functions, timeout_s=timeout_s).open(call="CA1", parameters={"language": "de"})
+        return make_toolbox(*functions, timeout_s=timeout_s).open(
+            call_id="CA1", parameters={"language": "de"}
+        )
 
     return open_one

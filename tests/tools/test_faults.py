@@ -45,7 +45,7 @@ async def test_broken_arguments_are_answered_in_words(open_toolbox: Callable[...
         {
             "event": "= a tool was of no use",
             "log_level": "warning",
-            "call": "CA1",
+            "call_id": "CA1",
             "tool": "book",
             "error": "arguments",
         }
@@ -113,7 +113,7 @@ async def test_a_fault_in_a_function_is_answered_and_logged_with_its_place(
     assert logged == {
         "event": "= a tool failed",
         "log_level": "error",
-        "call": "CA1",
+        "call_id": "CA1",
         "tool": name,
         "error": error,
     }

@@ -130,7 +130,7 @@ async def ask(url: str, arguments: str = '{"day": "Monday"}', **settings: Any) -
     box = Toolbox("receptionist", {"slots": tool})
     output: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     try:
-        box.open(call="CA1", parameters={}).run(RunTool("w1", "slots", arguments), output.set_result)
+        box.open(call_id="CA1", parameters={}).run(RunTool("w1", "slots", arguments), output.set_result)
         async with asyncio.timeout(PATIENCE_S):
             return await output
     finally:
@@ -227,7 +227,7 @@ async def test_no_call_gets_the_cookies_of_another(clinic: Clinic) -> None:
     box = Toolbox("receptionist", {"eat": tool})
     for call in ("CA1", "CA2"):
         output: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        box.open(call=call, parameters={}).run(RunTool("w1", "eat", ""), output.set_result)
+        box.open(call_id=call, parameters={}).run(RunTool("w1", "eat", ""), output.set_result)
         async with asyncio.timeout(PATIENCE_S):
             assert await output == "sweet"
     await box.aclose()
@@ -279,7 +279,7 @@ async def test_what_goes_wrong_is_told_and_logged_without_what_was_said(
         {
             "event": "= a tool was of no use",
             "log_level": "warning",
-            "call": "CA1",
+            "call_id": "CA1",
             "tool": "slots",
             "error": kind,
         }
@@ -319,7 +319,7 @@ async def test_more_parameters_are_welcome_where_the_settings_say_so(clinic: Cli
 
 async def test_a_call_that_ends_drops_its_requests(clinic: Clinic) -> None:
     box = Toolbox("receptionist", {"slots": ToolSettings(url=clinic.url("/slow"), description="Slots.")})
-    tools = box.open(call="CA1", parameters={})
+    tools = box.open(call_id="CA1", parameters={})
     output: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tools.run(RunTool("w1", "slots", "{}"), output.set_result)
     async with asyncio.timeout(PATIENCE_S):

@@ -73,7 +73,7 @@ async def test_text_passes_and_all_else_is_json(
 
 async def test_arguments_and_the_facts_of_the_call_arrive(open_toolbox: Callable[..., Tools]) -> None:
     def book(call: CallFacts, day: date, hour: int = 9) -> str:
-        return f"{call.call} {call.assistant} {call.parameters['language']} {day:%A} {hour}"
+        return f"{call.call_id} {call.assistant} {call.parameters['language']} {day:%A} {hour}"
 
     assert await answer(open_toolbox(book), "book", '{"day": "2027-03-01"}') == "CA1 receptionist de Monday 9"
 
@@ -194,7 +194,7 @@ async def test_one_call_ends_and_another_goes_on(make_toolbox: Callable[..., Too
         return "done"
 
     box = make_toolbox(wait)
-    ends, goes_on = box.open(call="CA1", parameters={}), box.open(call="CA2", parameters={})
+    ends, goes_on = box.open(call_id="CA1", parameters={}), box.open(call_id="CA2", parameters={})
     lost, kept = begin(ends, "wait"), begin(goes_on, "wait")
     ends.close()
     may_end.set()
@@ -216,7 +216,7 @@ async def test_the_end_of_the_server_waits_for_last_words(make_toolbox: Callable
             said.append("put away")
 
     box = make_toolbox(tidy)
-    tools = box.open(call="CA1", parameters={})
+    tools = box.open(call_id="CA1", parameters={})
     output = begin(tools, "tidy")
     async with asyncio.timeout(PATIENCE_S):
         await begun.wait()
@@ -236,7 +236,7 @@ async def test_the_end_of_the_server_does_not_wait_for_what_blocks(
         let_go.wait()
 
     box = make_toolbox(hang)
-    output = begin(box.open(call="CA1", parameters={}), "hang")
+    output = begin(box.open(call_id="CA1", parameters={}), "hang")
     await asyncio.to_thread(begun.wait)
     async with asyncio.timeout(PATIENCE_S):
         await box.aclose()

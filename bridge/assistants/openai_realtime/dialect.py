@@ -168,7 +168,7 @@ class RealtimeDialect:
 
     def _silence(self, entry: EnterDigits) -> list[Utterance]:
         """Enough of it to end a turn, where an entry that nobody asked for is to be told so."""
-        if self._settings.dtmf.respond != "silence" or entry.asked or entry.reason is EntryEnd.HANGUP:
+        if self._settings.dtmf.respond != "silence" or entry.request_id or entry.reason is EntryEnd.HANGUP:
             return []
         if self._deaf or self._formats is None:
             return []

@@ -56,11 +56,11 @@ class Functions:
 
     def is_asked(self, entry: EnterDigits) -> bool:
         """Whether a call of this session waits for this entry."""
-        return entry.asked in self._wishes
+        return entry.request_id in self._wishes
 
     def enter(self, entry: EnterDigits) -> list[Utterance]:
         """The entry that a call asked for."""
-        call = self._wishes.pop(entry.asked)
+        call = self._wishes.pop(entry.request_id)
         return [self._answer_entry(call, keypad.output(entry), follow_up=entry.reason is not EntryEnd.HANGUP)]
 
     def _answer_entry(self, call: Called, output: str, *, follow_up: bool) -> Answer:

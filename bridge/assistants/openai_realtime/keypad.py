@@ -18,11 +18,11 @@ USE_OF_NAME = (
 
 def told(entry: EnterDigits, text: str) -> str:
     """What the caller typed, of its own accord. `text`: with {digits} where they go. Empty if there is nothing to tell."""
-    if entry.sensitive:
+    if entry.placeholder:
         length = len(entry.digits)
         words = (
             f"The caller typed a confidential entry of {length} digit{'s' * (length != 1)} on the keypad; "
-            f"its name is {entry.sensitive}."
+            f"its name is {entry.placeholder}."
         )
     elif typed := entry.digits or entry.terminator:  # a terminator alone may mean yes
         words = text.format(digits=typed)
@@ -34,9 +34,9 @@ def told(entry: EnterDigits, text: str) -> str:
 def output(entry: EnterDigits) -> str:
     """What came of asking for an entry."""
     found: dict[str, Any] = {"digits": entry.digits, "reason": entry.reason}
-    if entry.sensitive:
+    if entry.placeholder:
         found = {
-            "entry": entry.sensitive,
+            "entry": entry.placeholder,
             "length": len(entry.digits),
             "reason": entry.reason,
             "use": USE_OF_NAME,

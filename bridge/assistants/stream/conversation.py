@@ -80,9 +80,9 @@ class Conversation:
                 return []
 
     def _enter(self, entry: EnterDigits) -> list[Utterance]:
-        is_wanted = entry.asked in self._wishes or self._keys in ("entries", "both")
-        is_all = bool(entry.sensitive) and self._keys == "each"  # its keys were not told
-        self._wishes.discard(entry.asked)
+        is_wanted = entry.request_id in self._wishes or self._keys in ("entries", "both")
+        is_all = bool(entry.placeholder) and self._keys == "each"  # its keys were not told
+        self._wishes.discard(entry.request_id)
         return [Answer(wire.entry(entry))] if is_wanted or is_all else []
 
     def overhear(self, audio: bytes) -> list[Utterance]:

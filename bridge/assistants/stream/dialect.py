@@ -23,7 +23,7 @@ MOST_BYTES = 1_048_576
 """Of one message: 22 s of L16 at 24 kHz. It is converted in one go, 20 ms, in which other calls wait."""
 
 LONGEST_COMPLAINT = 300
-"""Letters of what an assistant has to report_error about."""
+"""Letters of what an assistant has to report."""
 
 
 class StreamDialect:

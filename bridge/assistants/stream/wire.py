@@ -109,7 +109,7 @@ def hello(command: OpenAssistant, tools: Sequence[ToolSchema]) -> str:
     return _message(
         "hello",
         version=VERSION,
-        call=command.call,
+        call=command.call_id,
         parameters=command.parameters,
         opening=command.opening,
         history=command.history,
@@ -162,12 +162,12 @@ def entry(command: EnterDigits) -> str:
     """An entry is over. The assistant is its owner's own: it is told the digits even if they are sensitive."""
     return _message(
         "entry",
-        id=command.asked,
+        id=command.request_id,
         digits=command.digits,
         reason=command.reason,
         terminator=command.terminator,
-        sensitive=bool(command.sensitive),
-        name=command.sensitive,
+        sensitive=bool(command.placeholder),
+        name=command.placeholder,
     )
 
 

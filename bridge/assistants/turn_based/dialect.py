@@ -169,7 +169,7 @@ class TurnBasedDialect:
         """As much of it as the tool takes. A sensitive one by its name: the digits take its place when the tool runs."""
         self._entries += 1
         arguments = {
-            "digits": entry.sensitive or entry.digits,
+            "digits": entry.placeholder or entry.digits,
             "reason": entry.reason,
             "terminator": entry.terminator,
         }

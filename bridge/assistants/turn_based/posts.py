@@ -47,7 +47,7 @@ class Posts:
 
     def open(self, command: OpenAssistant) -> list[Message]:
         """Whether the assistant may greet; not in the middle of a call."""
-        self._call = command.call
+        self._call = command.call_id
         self.speaks = command.plays or command.line
         greets = self._settings.greets and command.opening is Opening.FIRST
         return [self._utterance(b"", 0)] if greets else []
@@ -73,7 +73,7 @@ class Posts:
             "digits": entry.digits,
             "reason": entry.reason,
             "terminator": entry.terminator,
-            "sensitive": bool(entry.sensitive),
+            "sensitive": bool(entry.placeholder),
         }
         return [self._post(json.encode(body), "application/json", self._turn)]
 

@@ -70,7 +70,7 @@ class ApiRequest:
     carrier: str
     command: str
     """What it asks for, for the log."""
-    call: str
+    call_id: str
     """The carrier's name of the call, empty where there is none yet."""
     method: str
     url: str

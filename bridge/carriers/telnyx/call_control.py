@@ -139,7 +139,7 @@ class PhoneCall:
         """Nothing says who answered: that is `not_sure`, too."""
         if self.stage is not Stage.SCREENING or self._awaits_greeting:
             return []
-        return self._judge(CallEvent("call.machine.detection.ended", call="", result="not_sure"))
+        return self._judge(CallEvent("call.machine.detection.ended", call_id="", result="not_sure"))
 
     def stream_over(self) -> list[Step]:
         """Our session has ended: Telnyx would keep the caller on a silent line."""

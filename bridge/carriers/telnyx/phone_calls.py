@@ -31,17 +31,17 @@ class PhoneCalls:
     def handle(self, event: CallEvent, now: float, assistant: str = "") -> tuple[PhoneCall, list[Step]]:
         """The call that this webhook is about, and what to do. `assistant`: as a `PhoneCall` is told."""
         self._forget(now)
-        phone_call = self._find(event.call)
+        phone_call = self._find(event.call_id)
         steps = phone_call.handle(event, assistant)
         if phone_call.stage is Stage.ENDED:
-            self._under_way.pop(event.call, None)
-            self._ended.setdefault(event.call, (phone_call, now))
+            self._under_way.pop(event.call_id, None)
+            self._ended.setdefault(event.call_id, (phone_call, now))
         elif phone_call.stage is not Stage.UNKNOWN:
-            self._under_way[event.call] = phone_call
+            self._under_way[event.call_id] = phone_call
         if phone_call.stage is Stage.SCREENING:
-            self._verdict_due.setdefault(event.call, now + VERDICT_S)
+            self._verdict_due.setdefault(event.call_id, now + VERDICT_S)
         else:
-            self._verdict_due.pop(event.call, None)
+            self._verdict_due.pop(event.call_id, None)
         return phone_call, steps
 
     def deadline(self) -> float | None:
@@ -60,10 +60,10 @@ class PhoneCalls:
         """Those that are ours, and have not ended."""
         return list(self._under_way.items())
 
-    def _find(self, call: str) -> PhoneCall:
-        if call in self._ended:
-            return self._ended[call][0]
-        return self._under_way.get(call) or PhoneCall(self._talk_to)
+    def _find(self, call_id: str) -> PhoneCall:
+        if call_id in self._ended:
+            return self._ended[call_id][0]
+        return self._under_way.get(call_id) or PhoneCall(self._talk_to)
 
     def _forget(self, now: float) -> None:
         while self._ended and (len(self._ended) >= MOST or self._oldest_end() + REMEMBERED_S <= now):

@@ -59,15 +59,15 @@ class TelnyxApi:
             "Accept": "application/json",
         }
 
-    def answer(self, call: str, command_id: str, *, client_state: str | None = None) -> ApiRequest:
+    def answer(self, call_id: str, command_id: str, *, client_state: str | None = None) -> ApiRequest:
         """Take a call that rings."""
-        return self._action(call, "answer", command_id, {"client_state": client_state})
+        return self._action(call_id, "answer", command_id, {"client_state": client_state})
 
-    def hang_up(self, call: str, command_id: str) -> ApiRequest:
+    def hang_up(self, call_id: str, command_id: str) -> ApiRequest:
         """End the call; one that is over already is no error."""
-        return self._action(call, "hangup", command_id, {}, done=(CALL_IS_OVER,))
+        return self._action(call_id, "hangup", command_id, {}, done=(CALL_IS_OVER,))
 
-    def start_streaming(self, call: str, command_id: str, stream_url: str) -> ApiRequest:
+    def start_streaming(self, call_id: str, command_id: str, stream_url: str) -> ApiRequest:
         """Open a media socket for an answered call, both ways; its token is in `stream_url`."""
         settings = self._settings
         custom = [{"name": name, "value": value} for name, value in settings.parameters.items()]
@@ -78,12 +78,12 @@ class TelnyxApi:
             **self._voice(),
             "custom_parameters": custom or None,
         }
-        return self._action(call, "streaming_start", command_id, body)
+        return self._action(call_id, "streaming_start", command_id, body)
 
-    def send_dtmf(self, call: str, command_id: str, keys: str) -> ApiRequest:
+    def send_dtmf(self, call_id: str, command_id: str, keys: str) -> ApiRequest:
         """Press keys in an answered call: 0-9 * # A-D; w is half a second's pause, W a second."""
         return replace(
-            self._action(call, "send_dtmf", command_id, {"digits": keys, "duration_millis": KEY_MS}),
+            self._action(call_id, "send_dtmf", command_id, {"digits": keys, "duration_millis": KEY_MS}),
             rule=KEYS_RULE,
             read=partial(read_answer, quotes=False),
         )
@@ -125,20 +125,20 @@ class TelnyxApi:
 
     def _action(
         self,
-        call: str,
+        call_id: str,
         action: str,
         command_id: str,
         body: Mapping[str, object],
         *,
         done: tuple[str, ...] = (),
     ) -> ApiRequest:
-        path = f"/calls/{quote(call, safe='')}/actions/{action}"
-        return self._request(action, call, path, {**body, "command_id": command_id}, done=done)
+        path = f"/calls/{quote(call_id, safe='')}/actions/{action}"
+        return self._request(action, call_id, path, {**body, "command_id": command_id}, done=done)
 
     def _request(
         self,
         command: str,
-        call: str,
+        call_id: str,
         path: str,
         body: Mapping[str, object],
         *,
@@ -148,7 +148,7 @@ class TelnyxApi:
         return ApiRequest(
             carrier="Telnyx",
             command=command,
-            call=call,
+            call_id=call_id,
             method="POST",
             url=self._settings.api_url + path,
             headers=self._headers,

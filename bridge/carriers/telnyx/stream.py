@@ -47,7 +47,7 @@ TRACKS = {
 
 LONGEST_COMPLAINT, LONGEST_CODE = 200, 20
 
-_PAYLOAD = re.compile(r"\S{40,}")  # what a error_report may quote of ours
+_PAYLOAD = re.compile(r"\S{40,}")  # what an error report may quote of ours
 
 CANNOT_READ = 1003
 """The WebSocket close code for data of a kind that is not accepted (RFC 6455, 7.4.1)."""

@@ -86,7 +86,7 @@ class CallEvent(Struct, frozen=True):
 
     type: str
     """One of `READ`."""
-    call: str
+    call_id: str
     """The `call_control_id`."""
     id: str = ""
     """Of the event: each delivery of it has the same."""

@@ -62,18 +62,18 @@ class TwilioApi:
         }
         return self._request("create call", "", "/Calls.json", form, rule=ONCE)
 
-    def redirect_call(self, call: str, *, url: str | None = None, twiml: str | None = None) -> ApiRequest:
+    def redirect_call(self, call_id: str, *, url: str | None = None, twiml: str | None = None) -> ApiRequest:
         """Have a call go on by other TwiML; its stream ends."""
-        return self._request("redirect call", call, _path(call), _instructions(url, twiml), rule=ONCE)
+        return self._request("redirect call", call_id, _path(call_id), _instructions(url, twiml), rule=ONCE)
 
-    def hang_up(self, call: str) -> ApiRequest:
+    def hang_up(self, call_id: str) -> ApiRequest:
         """End the call; one that is over already is no error."""
-        return self._request("end call", call, _path(call), {"Status": "completed"}, done=CALL_IS_OVER)
+        return self._request("end call", call_id, _path(call_id), {"Status": "completed"}, done=CALL_IS_OVER)
 
     def _request(
         self,
         command: str,
-        call: str,
+        call_id: str,
         path: str,
         form: Mapping[str, object],
         *,
@@ -84,7 +84,7 @@ class TwilioApi:
         return ApiRequest(
             carrier="Twilio",
             command=command,
-            call=call,
+            call_id=call_id,
             method="POST",
             url=self._account + path,
             headers=self._headers,
@@ -94,8 +94,8 @@ class TwilioApi:
         )
 
 
-def _path(call: str) -> str:
-    return f"/Calls/{quote(call, safe='')}.json"
+def _path(call_id: str) -> str:
+    return f"/Calls/{quote(call_id, safe='')}.json"
 
 
 def _instructions(url: str | None, twiml: str | None) -> dict[str, object]:

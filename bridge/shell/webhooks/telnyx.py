@@ -118,21 +118,21 @@ class TelnyxWebhooks:
 
     def _take(self, event: CallEvent, assistant: str) -> None:
         if not self._deliveries.is_new(event.id, clock()):
-            log.info("< telnyx webhook", type=event.type, call=event.call, repeated=True)
+            log.info("< telnyx webhook", type=event.type, call_id=event.call_id, repeated=True)
             return
         told = {"hangup_cause": event.hangup_cause, "result": event.result, "failure": event.failure_reason}
         log.info(
             "< telnyx webhook",
             type=event.type,
-            call=event.call,
+            call_id=event.call_id,
             **{name: said for name, said in told.items() if said},
         )
         if self._admission.closing and event.type == "call.initiated":
             return  # it rings on, and Telnyx goes to the failover address
         phone_call, steps = self._calls.handle(event, clock(), assistant)
-        self._perform(event.call, phone_call, steps)
+        self._perform(event.call_id, phone_call, steps)
         if event.type == "call.hangup":
-            self._admission.call_ended(event.call)
+            self._admission.call_ended(event.call_id)
         self._follow_deadline()
 
     def _follow_deadline(self) -> None:
@@ -146,51 +146,51 @@ class TelnyxWebhooks:
             self._perform(call, phone_call, steps)
         self._follow_deadline()
 
-    def _perform(self, call: str, phone_call: PhoneCall, steps: Sequence[Step]) -> None:
+    def _perform(self, call_id: str, phone_call: PhoneCall, steps: Sequence[Step]) -> None:
         for step in steps:
-            task = asyncio.create_task(self._do(call, phone_call, step))
+            task = asyncio.create_task(self._do(call_id, phone_call, step))
             self._steps.add(task)
             task.add_done_callback(self._steps.discard)
 
-    async def _do(self, call: str, phone_call: PhoneCall, step: Step) -> None:
+    async def _do(self, call_id: str, phone_call: PhoneCall, step: Step) -> None:
         try:
-            await self._client.send(self._request(call, phone_call, step))
+            await self._client.send(self._request(call_id, phone_call, step))
         except CarrierRefused as refused:
             code = refused.code or str(refused.status or "no answer")
-            self._perform(call, phone_call, phone_call.refused(step, code))
+            self._perform(call_id, phone_call, phone_call.refused(step, code))
         else:
             if isinstance(step, SendDtmf):
                 await asyncio.sleep(sounding_s(step.keys))
-            self._perform(call, phone_call, phone_call.taken(step))
+            self._perform(call_id, phone_call, phone_call.taken(step))
 
-    def _request(self, call: str, phone_call: PhoneCall, step: Step) -> ApiRequest:
+    def _request(self, call_id: str, phone_call: PhoneCall, step: Step) -> ApiRequest:
         assert self._api is not None
         command_id = str(uuid.uuid4())
         match step:
             case Answer():
-                return self._api.answer(call, command_id, client_state=phone_call.client_state.encode())
+                return self._api.answer(call_id, command_id, client_state=phone_call.client_state.encode())
             case StartStreaming():
-                url = self._admission.expect("telnyx", self._expected(call, phone_call))
-                return self._api.start_streaming(call, command_id, url)
+                url = self._admission.expect("telnyx", self._expected(call_id, phone_call))
+                return self._api.start_streaming(call_id, command_id, url)
             case HangUp(why):
-                log.info("> telnyx hangup", call=call, why=why)
-                return self._api.hang_up(call, command_id)
+                log.info("> telnyx hangup", call_id=call_id, why=why)
+                return self._api.hang_up(call_id, command_id)
             case SendDtmf(keys):
-                log.info("> telnyx send_dtmf", call=call, keys=len(keys))
-                return self._api.send_dtmf(call, command_id, keys)
+                log.info("> telnyx send_dtmf", call_id=call_id, keys=len(keys))
+                return self._api.send_dtmf(call_id, command_id, keys)
 
-    def _expected(self, call: str, phone_call: PhoneCall) -> Expected:
+    def _expected(self, call_id: str, phone_call: PhoneCall) -> Expected:
         assistant = phone_call.client_state.assistant
         if not self._admission.has_assistant(assistant):
             log.warning(
-                "= there is no such assistant; the default one answers", call=call, assistant=assistant
+                "= there is no such assistant; the default one answers", call_id=call_id, assistant=assistant
             )
             assistant = ""
         return Expected(
-            call,
+            call_id,
             assistant,
-            over=lambda: self._perform(call, phone_call, phone_call.stream_over()),
-            press=lambda keys: self._perform(call, phone_call, phone_call.press(keys)),
+            over=lambda: self._perform(call_id, phone_call, phone_call.stream_over()),
+            press=lambda keys: self._perform(call_id, phone_call, phone_call.press(keys)),
         )
 
     # TeXML

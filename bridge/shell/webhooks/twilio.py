@@ -53,7 +53,7 @@ class TwilioWebhooks:
         check_open(self._admission)
         answered_by = form.get("AnsweredBy")
         if answered_by and answered_by not in self._settings.talk_to:
-            log.info("= nobody to talk to", call=call, answered_by=answered_by)
+            log.info("= nobody to talk to", call_id=call, answered_by=answered_by)
             return _twiml(no_answer())
         url = self._admission.expect("twilio", Expected(call, assistant), listen=bool(listen))
         return _twiml(

@@ -28,7 +28,7 @@ class Facts:
     def __init__(self) -> None:
         self.ready: list[tuple[AssistantReady, float]] = []
         self.refused: list[str] = []
-        """Messages that made no sense, and error_reports about what was heard."""
+        """Messages that made no sense, and errors reported about what was heard."""
         self.began: dict[tuple[int, str], float] = {}
         """Items, each with the number of its connection, and when their first audio came."""
         self.cut: list[Cut] = []
@@ -39,8 +39,8 @@ class Facts:
 
     def unanswered(self) -> list[EntryRequested]:
         """The entries that it waits for."""
-        answered = {entry.asked for entry in self.entered}
-        return [wish for wish in self.asked if wish.call not in answered]
+        answered = {entry.request_id for entry in self.entered}
+        return [wish for wish in self.asked if wish.request_id not in answered]
 
     def saw(self, word: Word, now: float) -> None:
         """A word passed."""

@@ -256,7 +256,7 @@ def test_calls_are_answered_and_followed_up_once() -> None:
     assert called.tool == "weather"
     assert line.all(NoteTaken) == [NoteTaken("asked")]
     assert line.sent("response.create") == []
-    line.tell(AnswerTool(called.call, "sun"))
+    line.tell(AnswerTool(called.tool_call_id, "sun"))
     line.run(3.0)
     line.assert_smooth()
     assert len(line.sent("response.create")) == 1
@@ -267,7 +267,7 @@ def test_a_filler_outside_of_the_conversation() -> None:
     line = Line(CALLS, filler={"say": "One moment.", "after_s": 1.0}).run(0.5).speak(then_s=8.0)
     (called,) = line.all(ToolCalled)
     assert line.words() == ["Let me see.", "One moment."]
-    line.tell(AnswerTool(called.call, "sun"))
+    line.tell(AnswerTool(called.tool_call_id, "sun"))
     line.run(3.0)
     line.assert_smooth()
     assert line.words() == ["Let me see.", "One moment.", "Sunny."]

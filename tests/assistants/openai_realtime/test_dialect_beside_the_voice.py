@@ -80,7 +80,7 @@ def test_a_price_that_makes_no_sense_costs_nothing_else(dial: "Dial", usage: obj
     assert line.hear(done) == [ReplyEnded("A")]
 
 
-def test_what_could_not_be_written_down_is_a_error_report(dial: "Dial") -> None:
+def test_what_could_not_be_written_down_is_an_error_report(dial: "Dial") -> None:
     line = dial()
     line.open()
     event = {

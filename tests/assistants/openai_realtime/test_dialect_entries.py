@@ -27,7 +27,7 @@ ASK = "call R1 c1 collect_digits {}"
 ASK_FOR_PIN = 'call R1 c1 collect_digits {"prompt": "Please type your PIN.", "length": 4, "sensitive": true}'
 PIN = EntryRequested("c1", length=4, sensitive=True)
 PROMPT = 'create: Say exactly this and nothing else: "Please type your PIN."'
-TYPED = EnterDigits("1234", EntryEnd.TERMINATOR, "#", asked="c1")
+TYPED = EnterDigits("1234", EntryEnd.TERMINATOR, "#", request_id="c1")
 OUTPUT = 'output c1: {"digits":"1234","reason":"terminator"}'
 
 LENGTH = "it should be a whole number from 1 to 128, or be left out"
@@ -55,7 +55,7 @@ SCENES: "dict[str, list[Row]]" = {
     "without a prompt nothing is said, and no filler either": [*SILENT, (30.0, TYPED, [OUTPUT, "create"])],
     "nobody typed anything": [
         *SILENT,
-        (30.0, EnterDigits("", asked="c1"), ['output c1: {"digits":"","reason":"quiet"}', "create"]),
+        (30.0, EnterDigits("", request_id="c1"), ['output c1: {"digits":"","reason":"quiet"}', "create"]),
     ],
     "answered once": [*SILENT, (3.0, TYPED, [OUTPUT, "create"]), (3.1, AnswerTool("c1", "x"), [])],
     "typed ahead, while the response is being made: the prompt is not needed any more": [
@@ -148,7 +148,7 @@ SCENES: "dict[str, list[Row]]" = {
         (1.1, "call R1 c2 collect_digits {}", [EntryRequested("c2")]),
         (1.2, "done R1", []),
         (5.0, TYPED, [OUTPUT]),
-        (9.0, EnterDigits("5", asked="c2"), ['output c2: {"digits":"5","reason":"quiet"}', "create"]),
+        (9.0, EnterDigits("5", request_id="c2"), ['output c2: {"digits":"5","reason":"quiet"}', "create"]),
     ],
     "a wish is said again: the entry answers the later call": [
         *SILENT,
@@ -158,7 +158,7 @@ SCENES: "dict[str, list[Row]]" = {
         (6.2, "audio R2 A 20", ["sound A 20"]),
         (6.3, 'call R2 c2 collect_digits {"length": 4, "sensitive": true}', ["output c1: error: asked again since", EntryRequested("c1", length=4, sensitive=True)]),
         (6.4, "done R2", [ReplyEnded("A")]),
-        (9.0, EnterDigits("1234", EntryEnd.TERMINATOR, "#", asked="c1"), ['output c2: {"digits":"1234","reason":"terminator"}', "create"]),
+        (9.0, EnterDigits("1234", EntryEnd.TERMINATOR, "#", request_id="c1"), ['output c2: {"digits":"1234","reason":"terminator"}', "create"]),
         (9.1, "created R3 ours", []),
         (9.2, "call R3 c3 collect_digits {}", [EntryRequested("c3")]),
         (9.3, "done R3 ours", []),
@@ -192,13 +192,13 @@ SCENES: "dict[str, list[Row]]" = {
         *SILENT,
         (
             3.0,
-            EnterDigits("12", EntryEnd.HANGUP, asked="c1"),
+            EnterDigits("12", EntryEnd.HANGUP, request_id="c1"),
             ['output c1: {"digits":"12","reason":"hangup"}'],
         ),
         (9.0, None, []),
     ],
     "an entry that another assistant asked for is one like others": [
-        (1.0, EnterDigits("12", asked="c9"), ["item user: The caller typed on the keypad: 12", "create"]),
+        (1.0, EnterDigits("12", request_id="c9"), ["item user: The caller typed on the keypad: 12", "create"]),
     ],
     "keys are pressed, and that is told": [
         (1.0, "created R1", []),
@@ -228,7 +228,7 @@ def test_of_a_sensitive_entry_the_model_learns_the_name(dial: "Dial") -> None:
     line = dial()
     line.open()
     line.play(ASKED)
-    sensitive = EnterDigits("4111111111111111", EntryEnd.FULL, asked="c1", sensitive="entry-1")
+    sensitive = EnterDigits("4111111111111111", EntryEnd.FULL, request_id="c1", placeholder="entry-1")
     (output, follow_up) = line.tell(sensitive)
     assert output == (
         'output c1: {"entry":"entry-1","length":16,"reason":"full","use":"The digits are confidential. '

@@ -243,7 +243,7 @@ def assert_sound(messages: list[dict[str, Any]], told: list[Any]) -> None:
     """Whatever came: no item is cut twice but by the retry, no call is made twice, and the end comes once."""
     cut = [message["item_id"] for message in messages if message["type"].startswith("conversation.item.del")]
     assert len(cut) == len(set(cut))
-    calls = [event.call for event in told if isinstance(event, ToolCalled)]
+    calls = [event.tool_call_id for event in told if isinstance(event, ToolCalled)]
     assert len(calls) == len(set(calls))
     assert sum(isinstance(event, AssistantFailed | CloseRequested) for event in told) <= 1
     ids = [message["item"]["id"] for message in messages if message["type"] == "conversation.item.create"]

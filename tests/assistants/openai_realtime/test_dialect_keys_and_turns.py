@@ -80,11 +80,11 @@ ENTRIES = [
     (EnterDigits("#"), "item user: The caller typed on the keypad: #"),
     (EnterDigits("1", EntryEnd.INVALID), "item user: The caller typed on the keypad: 1 (It is too short.)"),
     (
-        EnterDigits("4111111111111111", sensitive="entry-1"),
+        EnterDigits("4111111111111111", placeholder="entry-1"),
         "item user: The caller typed a confidential entry of 16 digits on the keypad; its name is entry-1.",
     ),
     (
-        EnterDigits("4", EntryEnd.INVALID, sensitive="entry-2"),
+        EnterDigits("4", EntryEnd.INVALID, placeholder="entry-2"),
         "item user: The caller typed a confidential entry of 1 digit on the keypad; its name is entry-2. "
         "(It is too short.)",
     ),
@@ -111,7 +111,7 @@ def test_a_caller_who_has_hung_up_is_not_answered(dial: "Dial", respond: str) ->
 def test_the_text_of_an_entry_cannot_tell_what_is_sensitive(dial: "Dial") -> None:
     line = dial(dtmf={"text": "Keys {digits}!"})
     line.open()
-    line.tell(EnterDigits("48151623", sensitive="entry-1"))
+    line.tell(EnterDigits("48151623", placeholder="entry-1"))
     assert "48151623" not in str(line.sent)
 
 

@@ -131,7 +131,7 @@ def test_one_call(dial: "Dial") -> None:
         "timeout_s": 9,
         "sensitive": True,
     }
-    entry = EnterDigits("1234", EntryEnd.FULL, asked="pin", sensitive="entry-1")
+    entry = EnterDigits("1234", EntryEnd.FULL, request_id="pin", placeholder="entry-1")
     rows: list[Row] = [
         (0.2, AppendAudio(SOUND), [SOUND]),
         (0.3, {"type": "reply", "item": "greeting"}, []),
@@ -259,7 +259,7 @@ def test_base64_for_those_who_asked_for_it(dial: "Dial") -> None:
 ENTRY = EnterDigits("12", EntryEnd.TERMINATOR, "#")
 TOLD = {"type": "entry", "id": "", "digits": "12", "reason": "terminator", "terminator": "#", "sensitive": False, "name": ""}  # fmt: skip
 KEY = {"type": "key", "key": "1"}
-SEALED = EnterDigits("12", EntryEnd.TERMINATOR, "#", sensitive="entry-7")
+SEALED = EnterDigits("12", EntryEnd.TERMINATOR, "#", placeholder="entry-7")
 SEALED_TOLD = TOLD | {"sensitive": True, "name": "entry-7"}
 
 KEYS: list[tuple[str, list[Any], list[Any], list[Any], bool]] = [
@@ -279,7 +279,7 @@ def test_keys_as_they_were_asked_for(
     assert line.pass_on(0.1, HELLO | {"keys": keys}) == [
         AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=interrupts)
     ]
-    asked = EnterDigits("", asked="p")
+    asked = EnterDigits("", request_id="p")
     answer = {"type": "entry", "id": "p", "digits": "", "reason": "quiet", "terminator": "", "sensitive": False, "name": ""}  # fmt: skip
     rows: list[Row] = [
         (1.0, TypeDigit("1"), pressed),

@@ -76,7 +76,7 @@ def test_what_it_does_not_know_is_ignored_and_told(dial: "Dial") -> None:
     dial().open().play(rows)
 
 
-def test_a_error_report_is_not_answered_and_its_keys_are_masked(dial: "Dial") -> None:
+def test_an_error_report_is_not_answered_and_its_keys_are_masked(dial: "Dial") -> None:
     error_report = {"type": "error", "why": "no such key: sk-abc123 " + "x " * 400}
     (told,) = dial().open().pass_on(1.0, error_report)
     assert isinstance(told, AssistantReportedError)

@@ -150,7 +150,7 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     (
-        wire.entry(EnterDigits("1234", EntryEnd.FULL, asked="pin", sensitive="entry-1")),
+        wire.entry(EnterDigits("1234", EntryEnd.FULL, request_id="pin", placeholder="entry-1")),
         {
             "type": "entry",
             "id": "pin",

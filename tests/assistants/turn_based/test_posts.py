@@ -111,7 +111,7 @@ def test_entries_are_turns(opened: "Open") -> None:
         (1.0, EnterDigits("12", EntryEnd.TERMINATOR, "#"), [entry(1, "12", "terminator", "#")]),
         (1.1, AppendAudio(b"\0" * 320), []),
         (1.5, "reply 500", sounds("reply-1", 500)),
-        (1.6, EnterDigits("4711", sensitive="entry-2"), [entry(2, "4711", "quiet", "", "true")]),
+        (1.6, EnterDigits("4711", placeholder="entry-2"), [entry(2, "4711", "quiet", "", "true")]),
         (2.1, ConfirmHeard("reply-1"), []),
         (2.5, "reply 500", sounds("reply-2", 500)),
         (3.1, ConfirmHeard("reply-2"), []),

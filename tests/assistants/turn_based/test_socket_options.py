@@ -124,7 +124,7 @@ def test_an_entry_is_for_the_tool(dial: "Dial") -> None:
             (1.2, FRAME, ["20"]),
             (
                 2.0,
-                EnterDigits("4711", sensitive="entry-2"),
+                EnterDigits("4711", placeholder="entry-2"),
                 [called(2, '{"digits":"entry-2","reason":"quiet","terminator":""}')],
             ),
         ]
@@ -145,7 +145,7 @@ def test_an_entry_is_a_frame_for_who_knows_it(dial: "Dial") -> None:
             (1.0, EnterDigits("1234"), ["_DTMF1234"]),
             (1.1, FRAME, ["20"]),
             (1.5, "reply 500", sounds("reply-1", 500)),
-            (1.6, EnterDigits("9", sensitive="entry-1"), ["_DTMF9"]),
+            (1.6, EnterDigits("9", placeholder="entry-1"), ["_DTMF9"]),
             (2.1, ConfirmHeard("reply-1"), ["restart"]),
         ]
     )

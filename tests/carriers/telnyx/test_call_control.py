@@ -39,7 +39,7 @@ Transcript = Sequence[tuple[CallEvent, list[Step]]]
 def of(state: ClientState, event: CallEvent) -> CallEvent:
     """The webhook as it comes where a command gave `state` along."""
     payload = {
-        "call_control_id": event.call,
+        "call_control_id": event.call_id,
         "client_state": state.encode(),
         "direction": event.direction,
         "result": event.result,

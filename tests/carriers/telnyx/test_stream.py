@@ -187,7 +187,7 @@ def test_nothing_useful_comes_after_stop(message: str) -> None:
     assert stream.deadline() is None
 
 
-def test_a_error_report_quotes_no_payload_and_is_short() -> None:
+def test_an_error_report_quotes_no_payload_and_is_short() -> None:
     detail = f"got {'/v7+' * 100} " + "and so on " * 50
     error = {"code": "1" * 1000, "title": "invalid_media", "detail": detail}
     event = read(started(), json.dumps({"event": "error", "payload": error}))

@@ -350,7 +350,7 @@ async def carry(
         upgrades=fake.upgrades,
         gone_at=gone_at,
         readyz=readyz,
-        log=[line for line in log if line.get("call") == sid],
+        log=[line for line in log if line.get("call_id") == sid],
         journal=read_journal(journal),
         files={"journal": journal, "recording": recording},
     )

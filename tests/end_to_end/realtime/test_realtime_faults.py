@@ -29,7 +29,7 @@ def test_unknown_events_are_counted_and_passed_over(call: "Call") -> None:
     call.hears_all("Hello.")
     call.hears_all(LONG)
     assert call.counts["ignored"] > 5
-    assert "error_reports" not in call.counts
+    assert "assistant_errors" not in call.counts
 
 
 @row(says=(0.9,), script={"replies": [{"say": LONG, "faults": {"bad_delta": True}}]})
@@ -48,7 +48,7 @@ def test_a_delta_that_is_no_base64_costs_itself(call: "Call") -> None:
 def test_a_failed_response_is_asked_for_again(call: "Call") -> None:
     call.hears_all("Here I am.")
     assert call.upgrades == [101]
-    assert call.counts["error_reports"] == 1
+    assert call.counts["assistant_errors"] == 1
 
 
 @row(
@@ -153,13 +153,13 @@ def test_a_caller_can_interrupt_however_the_reply_comes(call: "Call") -> None:
     )
     assert call.is_quiet(clear.at_ms + 1, 3000 + WORD_MS)
     call.hears_all("Yes?")
-    assert "error_reports" not in call.counts
+    assert "assistant_errors" not in call.counts
 
 
 @row(says=(0.9,), script={"replies": [{"say": LONG, "faults": {"error": "server_hiccup"}}]})
 def test_an_error_that_is_not_fatal_is_counted(call: "Call") -> None:
     call.hears_all(LONG)
-    assert call.counts["error_reports"] == 1
+    assert call.counts["assistant_errors"] == 1
     assert call.upgrades == [101]
 
 

@@ -70,7 +70,7 @@ def test_calls_in_parallel_are_followed_by_one_response(call: "Call") -> None:
     _greeting, follow_up = call.connections[0].events("response.create")
     assert follow_up.at >= call.connections[0].events("conversation.item.create")[1].at
     call.hears_all("All done.")
-    assert "error_reports" not in call.counts
+    assert "assistant_errors" not in call.counts
 
 
 @row(
@@ -109,7 +109,7 @@ def test_a_caller_who_speaks_while_a_tool_runs_is_not_talked_over(call: "Call") 
     assert call.is_quiet(2600, 2600 + WORD_MS + 300)
     call.hears_all("All done.")
     assert len(call.sent("response.create")) == 1
-    assert "error_reports" not in call.counts
+    assert "assistant_errors" not in call.counts
 
 
 # The assistant hangs up

@@ -8,10 +8,10 @@ RECEIVED: dict[str, list[str]] = {}
 
 def typed(digits: str, call: CallFacts) -> None:
     """Take what the caller typed."""
-    RECEIVED.setdefault(call.call, []).append(digits)
+    RECEIVED.setdefault(call.call_id, []).append(digits)
 
 
 def pay(card: str, call: CallFacts) -> str:
     """Charge a card."""
-    RECEIVED.setdefault(call.call, []).append(card)
+    RECEIVED.setdefault(call.call_id, []).append(card)
     return f"{card} was charged"

@@ -175,8 +175,8 @@ async def test_an_error_of_telnyx_s_is_told_with_its_code_and_without_our_audio(
             for message in [*phone.opening(), GOES_ON[0][1], phone.closing()]:
                 await socket.send(message)
             await closed(socket)
-    (line,) = [line for line in log if line["event"] == "< the carrier reported_error"]
-    assert (line["log_level"], line["call"], line["code"]) == ("warning", "C1", "100004")
+    (line,) = [line for line in log if line["event"] == "< the carrier reported an error"]
+    assert (line["log_level"], line["call_id"], line["code"]) == ("warning", "C1", "100004")
     assert line["why"] == "invalid_media: payload …"
 
 

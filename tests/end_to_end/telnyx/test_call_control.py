@@ -72,7 +72,7 @@ async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", tel
         assert streaming.body["stream_bidirectional_codec"] == telnyx.get("codec", "PCMU")
         assert all(delivery.delivered for delivery in both.fake.deliveries)
     (started,) = both.journal("CallStarted")
-    assert started["call"] == call.call_control_id
+    assert started["call_id"] == call.call_control_id
     assert started["parameters"]["clinic"] == "north"
     if report.line == report.plays:
         assert speech(report.line) in replied(report)

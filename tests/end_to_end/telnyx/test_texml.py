@@ -107,7 +107,7 @@ async def test_a_call_is_answered_and_heard(house: Open) -> None:
     assert report.ending is Ending.QUIET
     assert noise(200) in replied(report)
     (started,) = home.journal("CallStarted")
-    assert started["call"] == report.call_sid
+    assert started["call_id"] == report.call_sid
     assert started["parameters"] == {"clinic": "north"}
 
 

@@ -198,7 +198,7 @@ BROKEN = {
     "falls over what is new": Broken(
         {"reads": reads_but("weather", leaves)}, Rule.UNKNOWN, CONNECTION, STAYS
     ),
-    "reports_error about what is new": Broken(
+    "reports an error about what is new": Broken(
         {"reads": reads_but("weather", reports_error)}, Rule.UNKNOWN, "'what is this?'", "ignore it"
     ),
     "falls over an error": Broken({"reads": reads_but("error", leaves)}, Rule.ERROR, CONNECTION, STAYS),
