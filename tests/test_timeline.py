@@ -136,5 +136,5 @@ def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_without_matplotlib_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'voicebridge\[report\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'voicebridge-server\[report\]'"):
         draw(recording(tmp_path), journal(tmp_path, CALL), tmp_path / "timeline.png")
