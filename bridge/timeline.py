@@ -105,7 +105,9 @@ def draw(recording: Path, journal: Path, picture: Path, *, title: str = "") -> N
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ConfigurationError("a picture needs matplotlib: pip install 'voicebridge-server[report]'") from error
+        raise ConfigurationError(
+            "a picture needs matplotlib: pip install 'voicebridge-server[report]'"
+        ) from error
     told, voices = story(read_journal(journal)), _listen(recording)
     call_s = max(voices.length_s, told.ended_s)
     within_s = (min([0.0, *(at_s for at_s, _ in told.notes)]), max(call_s, 1.0))  # an axis needs a length
