@@ -1,12 +1,16 @@
 """Installing: which interpreters `scripts/install` refuses and why, and that the lock is complete."""
 
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+import venv
+import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import distribution, version
 from pathlib import Path
 
@@ -159,3 +163,127 @@ def test_a_lock_names_no_index_and_no_address(lock: str) -> None:
 
 def test_no_vendors_library_is_needed_at_run_time() -> None:
     assert not pins("requirements-serve.lock") & {"twilio", "telnyx"}
+
+
+def test_the_image_installs_its_locks_as_a_checkout_does() -> None:
+    steps = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    installed = re.findall(r"\./install-lock (\S+) (\S+)", steps)
+    assert installed == [
+        ("/build/bin/python", "requirements-build.lock"),
+        ("/opt/voicebridge/bin/python", "requirements-serve.lock"),
+    ]
+    assert not re.search(r"pip install\b.* -r", steps)
+    assert "!scripts/install-lock" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+
+
+# What follows installs for real, from wheels that are made here: no network, and the same on every day.
+
+
+def made(folder: Path, name: str, release: str, *requires: str, extra: str = "") -> str:
+    """Make a wheel that holds nothing; returns its pin."""
+    path, info = folder / f"{name}-{release}-py3-none-any.whl", f"{name}-{release}.dist-info"
+    metadata = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {release}"]
+    metadata += [f"Provides-Extra: {extra}"] * bool(extra) + [f"Requires-Dist: {text}" for text in requires]
+    files = {
+        "METADATA": "\n".join(metadata),
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any",
+    }
+    names = [f"{info}/{file}" for file in (*files, "RECORD")]
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(f"{info}/{file}", text + "\n")
+        wheel.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in names))
+    return f"{name}=={release} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def of_yesterday(folder: Path) -> list[str]:
+    """The pins of a lock that was complete yesterday; today there are newer releases of everything in it.
+
+    As pytest-cov asks for coverage[toml], `suite` asks for `meter[config]`, and that for `parser`.
+    """
+    pins: list[str] = []
+    for release in ("1.0", "1.1"):
+        newest = [
+            made(folder, "suite", release, "meter[config]>=1.0"),
+            made(folder, "meter", release, 'parser>=1.0; extra == "config"', "clock>=1.0", extra="config"),
+            made(folder, "parser", release),
+            made(folder, "clock", release),
+        ]
+        pins = pins or newest
+    return pins
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fresh") / "venv"
+    venv.create(folder, with_pip=True, symlinks=True)
+    return folder
+
+
+@dataclass
+class Installer:
+    """A fresh environment with the pip that this Python brings along, and a folder in place of an index."""
+
+    python: Path
+    wheels: Path
+
+    def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        environment |= {
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(self.wheels),
+        }
+        words = [str(word) for word in command]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def install(self, lock: list[str]) -> subprocess.CompletedProcess[str]:
+        """As `scripts/install`, `scripts/check-install` and the Dockerfile do."""
+        return self.run(ROOT / "scripts/install-lock", self.python, self.written(lock))
+
+    def written(self, lock: list[str]) -> Path:
+        file = self.wheels / "requirements.lock"
+        file.write_text("\n".join(lock))
+        return file
+
+    def installed(self) -> set[str]:
+        return {*self.run(self.python, "-m", "pip", "list", "--format", "freeze").stdout.split()}
+
+
+@pytest.fixture
+def installer(fresh: Path, tmp_path: Path) -> Installer:
+    shutil.copytree(fresh, tmp_path / "venv", symlinks=True)
+    (tmp_path / "wheels").mkdir()
+    return Installer(tmp_path / "venv/bin/python", tmp_path / "wheels")
+
+
+def test_a_lock_whose_pins_are_not_the_newest_releases_installs(installer: Installer) -> None:
+    done = installer.install(of_yesterday(installer.wheels))
+    assert done.returncode == 0, done.stderr
+    assert {"suite==1.0", "meter==1.0", "parser==1.0", "clock==1.0"} <= installer.installed()
+
+
+def test_it_is_a_lock_that_an_older_pip_does_not_resolve(installer: Installer) -> None:
+    """Else the test before proves nothing."""
+    release = installer.run(installer.python, "-m", "pip", "--version").stdout.split()[1]
+    if int(release.split(".")[0]) > 23:
+        pytest.skip(f"pip {release} resolves it; scripts/check-install tries the older ones")
+    lock = installer.written(of_yesterday(installer.wheels))
+    done = installer.run(installer.python, "-m", "pip", "install", "--require-hashes", "-r", lock)
+    assert done.returncode != 0
+    assert "all requirements must have their versions pinned" in done.stderr
+
+
+def test_a_lock_that_lacks_something_is_refused(installer: Installer) -> None:
+    lock = [pin for pin in of_yesterday(installer.wheels) if not pin.startswith("clock")]
+    done = installer.install(lock)
+    assert done.returncode != 0
+    assert "meter 1.0 requires clock, which is not installed" in done.stdout + done.stderr
+
+
+def test_a_wheel_that_is_not_the_locks_is_refused(installer: Installer) -> None:
+    lock = of_yesterday(installer.wheels)
+    made(installer.wheels, "clock", "1.0", "suite")
+    done = installer.install(lock)
+    assert done.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in done.stderr
