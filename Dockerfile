@@ -1,10 +1,10 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
+ENV PIP_NO_CACHE_DIR=1
 RUN python -m venv /build && python -m venv /opt/voicebridge
-COPY requirements-build.lock requirements-serve.lock ./
-RUN /build/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements-build.lock \
- && /build/bin/pip check \
- && /opt/voicebridge/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements-serve.lock
+COPY scripts/install-lock requirements-build.lock requirements-serve.lock ./
+RUN ./install-lock /build/bin/python requirements-build.lock \
+ && ./install-lock /opt/voicebridge/bin/python requirements-serve.lock
 COPY . .
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/voicebridge/bin/pip install --no-deps --no-index /dist/*.whl \

@@ -32,6 +32,23 @@ ConfigFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"voicebridge {version('voicebridge-server')}")
+        raise typer.Exit
+
+
+@app.callback()
+def voicebridge(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """The command `voicebridge`. Exit codes: 0 done, 1 failed, 2 wrongly asked or wrongly configured."""
     try:
@@ -286,8 +303,8 @@ def demo(
 
     configure("warning")
     make_folder(out)
-    report, files = _run(carry(out))
-    show(report, files, as_json=as_json)
+    report, files, notes = _run(carry(out))
+    show(report, files, notes, as_json=as_json)
 
 
 @app.command()
@@ -295,12 +312,33 @@ def timeline(
     recording: Annotated[Path, typer.Argument(help="The server's recording of a call, a WAV file.")],
     journal: Annotated[Path, typer.Argument(help="Its journal, a file of JSON lines.")],
     out: Annotated[Path, typer.Option(help="The picture, a PNG file.")] = Path("timeline.png"),
+    as_json: AsJson = False,
 ) -> None:
-    """Draw a recorded call: both voices, and what happened, on one time axis."""
-    from bridge.observers.timeline import draw
+    """Draw a recorded call: both voices, and what happened, on one time axis. Without matplotlib: say it in a line."""
+    import json
 
-    draw(recording, journal, out)
-    typer.echo(out)
+    from bridge.observers.call_history import build_history, read_journal
+    from bridge.observers.timeline import MatplotlibMissing, draw
+
+    missing = ""
+    try:
+        draw(recording, journal, out)
+    except MatplotlibMissing as error:
+        missing = str(error)
+    told = build_history(read_journal(journal))
+    if as_json:
+        picture = None if missing else str(out)
+        facts = {
+            "call_id": told.call_id,
+            "summary": told.summary(),
+            "picture": picture,
+            "notes": [missing] * bool(missing),
+        }
+        typer.echo(json.dumps(facts, indent=2))
+    elif missing:
+        typer.echo(f"Call {told.call_id}. {told.summary()}\nNo picture: {missing}")
+    else:
+        typer.echo(out)
 
 
 @config_app.command("check")

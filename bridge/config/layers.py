@@ -3,6 +3,7 @@
 A layer is a flat table: the path of a setting, its value, and the place that it came from.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,20 @@ VENDOR_NAMES = {
 }
 """The vendors' own names in the environment, and the settings that they are."""
 
+_SERVICE_LINK = re.compile(
+    r"""VOICEBRIDGE_(?:[A-Z0-9]+_)*(?:           # a Service named voicebridge, or voicebridge-media
+        SERVICE_HOST=[0-9a-fA-F.:]+
+      | SERVICE_PORT(?:_[A-Z0-9]+)*=\d+
+      | PORT(?:_\d+_(?:TCP|UDP|SCTP))?=(?:tcp|udp|sctp)://.*
+      | PORT_\d+_(?:TCP|UDP|SCTP)_(?:PROTO=(?:tcp|udp|sctp)|PORT=\d+|ADDR=[0-9a-fA-F.:]+)
+    )""",
+    re.VERBOSE,
+)
+"""What Kubernetes puts into the environment of a pod for each Service (Kubernetes, "Service": environment variables).
+
+A setting has none of these names with such a value; those inside tables are told by their `__`.
+"""
+
 Layer = dict[Key, tuple[Any, str]]
 """Values by their path in the settings, each with the place that it came from."""
 
@@ -46,9 +61,11 @@ def from_file(file: Path, *, required: bool) -> Layer:
 
 
 def from_variables(variables: Mapping[str, str], place: str) -> Layer:
-    """What variables of an environment say."""
+    """What variables of an environment say, but for those that Kubernetes injects."""
     found: Layer = {}
     for name, value in variables.items():
+        if _SERVICE_LINK.fullmatch(f"{name}={value}"):
+            continue
         path: Key | None = VENDOR_NAMES.get(name)
         if path is None and name.startswith(PREFIX):
             path = tuple(name.removeprefix(PREFIX).lower().split("__"))

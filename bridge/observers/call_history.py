@@ -166,7 +166,7 @@ def _read_line(text: bytes) -> JournalEntry:
     return JournalEntry(line.at, line.way, line.what, fields)
 
 
-def story(entries: Sequence[JournalEntry]) -> CallHistory:
+def build_history(entries: Sequence[JournalEntry]) -> CallHistory:
     """What they tell. They come by time, as `read_journal` gives them."""
     first_sound_s = next((one.at_s for one in entries if one.what in {"CallerAudio", "OtherPartyAudio"}), 0.0)
     ended_s = max((one.fields.get("until", one.at_s) for one in entries), default=0.0) - first_sound_s

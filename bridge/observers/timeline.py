@@ -23,8 +23,8 @@ from bridge.observers.call_history import (
     ToolRun,
     Wait,
     Words,
+    build_history,
     read_journal,
-    story,
 )
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -46,6 +46,10 @@ ROW, TOOL_ROW, TOOL_ROWS = 0.4, 0.33, 2
 LONG_ITEM = 14  # letters
 SPOKEN = (60, 40, 24, 12)  # letters of a text, where there is room for so many
 QUIETEST_PEAK = 0.1  # of full scale: what is quieter is not drawn as if it were loud
+
+
+class MatplotlibMissing(ConfigurationError):
+    """Recording and journal can be read, but there is nothing to draw them with."""
 
 
 class Label(NamedTuple):
@@ -111,12 +115,17 @@ def group_keys(digits: Sequence[tuple[float, str]], key_s: float) -> list[tuple[
 
 
 def draw(recording: Path, journal: Path, picture: Path, *, title: str = "") -> None:
-    """Write the picture. Raises `ConfigurationError` if a file cannot be read or written, or matplotlib is missing."""
+    """Write the picture.
+
+    Raises `ConfigurationError` if a file cannot be read or written, and `MatplotlibMissing` if only that is wrong.
+    """
+    told, voices = build_history(read_journal(journal)), _listen(recording)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ConfigurationError("a picture needs matplotlib: pip install 'voicebridge[report]'") from error
-    told, voices = story(read_journal(journal)), _listen(recording)
+        raise MatplotlibMissing(
+            "a picture needs matplotlib: pip install 'voicebridge-server[report]'"
+        ) from error
     call_s = max(voices.length_s, told.ended_s)
     within_s = (min([0.0, *(at_s for at_s, _ in told.notes)]), max(call_s, 1.0))  # an axis needs a length
     width_in = min(WIDEST_IN, WIDTH_IN + max(0.0, call_s - LONG_CALL_S) / SECONDS_PER_INCH)

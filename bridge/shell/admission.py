@@ -24,7 +24,7 @@ from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
-from bridge.shell import websocket as network
+from bridge.shell import websocket
 from bridge.shell.session import Session, clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import Expected, Tokens
@@ -44,7 +44,7 @@ class _ActiveCall(NamedTuple):
 
     expected: Expected
     token: str
-    leg: network.SocketLeg
+    leg: websocket.SocketLeg
 
 
 class Admission:
@@ -106,7 +106,7 @@ class Admission:
             session.break_off("the server is closing")
             active.leg.abort()
 
-    def admit(self, path: str, headers: Mapping[str, str]) -> network.SocketLeg | HTTPStatus:
+    def admit(self, path: str, headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
         """A media socket asks to come in: its token says for which call."""
         if headers.get("Upgrade", "").lower() != "websocket":
             return HTTPStatus.UPGRADE_REQUIRED  # before the token is spent
@@ -135,7 +135,7 @@ class Admission:
         )
         return next(back, None)
 
-    def _take(self, carrier: Carrier, expected: Expected, token: str) -> network.SocketLeg:
+    def _take(self, carrier: Carrier, expected: Expected, token: str) -> websocket.SocketLeg:
         limits = self._settings.limits
         call = Call(
             clock(),
@@ -158,7 +158,7 @@ class Admission:
             carrier, call, self._switchboard.connect, self._observers(), self._over, expected.press
         )
         self._idle.clear()
-        leg = network.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
+        leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
         self._active[session] = _ActiveCall(expected, token, leg)
         session.attach(leg)
         return leg
@@ -167,9 +167,9 @@ class Admission:
         """Nobody announced the call: what its stream says is all that is known of it."""
         return self._switchboard.plan(self.routes.assistant_at_start(event.parameters))
 
-    def _take_back(self, session: Session, carrier: Carrier) -> network.SocketLeg | HTTPStatus:
+    def _take_back(self, session: Session, carrier: Carrier) -> websocket.SocketLeg | HTTPStatus:
         active = self._active[session]
-        leg = network.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
+        leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
         is_taken_up = session.rejoin(carrier, leg)
         active.leg.abort()
         if not is_taken_up:

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from bridge.config.settings import Settings
-from bridge.shell import websocket as network
+from bridge.shell import websocket
 from bridge.shell.admission import MEDIA_PATHS, Admission
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.switchboard import Switchboard
@@ -50,8 +50,8 @@ class Server:
         assert runner.server is not None
         http = runner.server
         try:
-            listener = await network.listen(
-                lambda: FrontDoor(MEDIA_PATHS, lambda: network.accept(self.admission.admit), http),
+            listener = await websocket.listen(
+                lambda: FrontDoor(MEDIA_PATHS, lambda: websocket.accept(self.admission.admit), http),
                 self._settings.host,
                 self._settings.port,
                 self._tls,

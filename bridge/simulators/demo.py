@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bridge.config.audio_file import read_wav, talk
 from bridge.config.settings import Settings
-from bridge.observers.timeline import draw
+from bridge.observers.timeline import MatplotlibMissing, draw
 from bridge.shell.server import Server
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan, read_digits
@@ -18,8 +18,8 @@ DIGITS = "4@14.0s,2@14.8s"
 """When the last reply has been heard."""
 
 
-async def carry(out: Path) -> tuple[CallReport, list[Path]]:
-    """Carry one call with the parrot; returns its report and the files written to `out`."""
+async def carry(out: Path) -> tuple[CallReport, list[Path], list[str]]:
+    """Carry one call with the parrot; returns its report, the files written to `out`, and what could not be written."""
     plan = CallPlan(read_wav(talk()), read_digits(DIGITS))
     auth_token = secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as kept:
@@ -34,16 +34,21 @@ async def carry(out: Path) -> tuple[CallReport, list[Path]]:
         async with Server(settings).running() as server:
             webhook = f"http://{settings.host}:{server.port}/twilio/voice"
             report = await place_call(webhook, plan, auth_token=auth_token)
-        files = await asyncio.to_thread(_gather, report, Path(kept), out)
-    return report, files
+        files, notes = await asyncio.to_thread(_gather, report, Path(kept), out)
+    return report, files, notes
 
 
-def _gather(report: CallReport, kept: Path, out: Path) -> list[Path]:
+def _gather(report: CallReport, kept: Path, out: Path) -> tuple[list[Path], list[str]]:
     """What the phone heard, and what the server wrote into `kept`, under plain names; and the picture of both."""
     files = keep(report, out)
     recording, journal, picture = out / "call.wav", out / "journal.jsonl", out / "timeline.png"
     for pattern, file in (("*.wav", recording), ("*.jsonl", journal)):
         (written,) = kept.glob(pattern)
         file.write_bytes(written.read_bytes())
-    draw(recording, journal, picture)
-    return [*files, recording, journal, picture]
+    files += [recording, journal]
+    try:
+        draw(recording, journal, picture)
+    except MatplotlibMissing as missing:
+        picture.unlink(missing_ok=True)  # of an earlier call
+        return files, [f"no {picture.name}: {missing}"]
+    return [*files, picture], []

@@ -40,7 +40,7 @@ class CodecMissing(Exception):
 
     def __init__(self, codec: str, extra: str | None) -> None:
         remedy = (
-            f"needs the extra {extra}: pip install 'voicebridge[{extra}]'"
+            f"needs the extra {extra}: pip install 'voicebridge-server[{extra}]'"
             if extra
             else "can be received but not sent: there is no library that encodes it"
         )

@@ -1,13 +1,14 @@
 """The layers of the settings: what goes before what, and how one place's words fit into another's."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from bridge.assistants.openai_realtime.session import Transcription
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.config.settings import load
+from bridge.config.settings import Settings, load
 from bridge.vocabulary.errors import ConfigurationError
 
 REALTIME = "[assistants.a]\nkind = 'openai-realtime'\n"
@@ -85,6 +86,54 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
     settings = load(environment={"TWILIO_AUTH_TOKEN": "", "VOICEBRIDGE_PORT": "", "OPENAI_API_KEY": ""})
     assert settings.twilio.auth_token is None
     assert settings.port == 8080
+
+
+INJECTED = {  # by Kubernetes, for a Service named voicebridge
+    "VOICEBRIDGE_SERVICE_HOST": "10.96.0.17",
+    "VOICEBRIDGE_SERVICE_PORT": "8080",
+    "VOICEBRIDGE_SERVICE_PORT_HTTP": "8080",
+    "VOICEBRIDGE_SERVICE_PORT_HTTP_MEDIA": "8443",
+    "VOICEBRIDGE_PORT": "tcp://10.96.0.17:8080",
+    "VOICEBRIDGE_PORT_8080_TCP": "tcp://10.96.0.17:8080",
+    "VOICEBRIDGE_PORT_8080_TCP_PROTO": "tcp",
+    "VOICEBRIDGE_PORT_8080_TCP_PORT": "8080",
+    "VOICEBRIDGE_PORT_8080_TCP_ADDR": "10.96.0.17",
+    "VOICEBRIDGE_PORT_5060_UDP": "udp://10.96.0.17:5060",
+    "VOICEBRIDGE_PORT_5060_UDP_ADDR": "fd00:10:96::11",
+    "VOICEBRIDGE_PORT_9000_SCTP_PROTO": "sctp",
+    # for one named voicebridge-media
+    "VOICEBRIDGE_MEDIA_SERVICE_HOST": "fd00:10:96::11",
+    "VOICEBRIDGE_MEDIA_SERVICE_PORT": "8081",
+    "VOICEBRIDGE_MEDIA_PORT": "tcp://[fd00:10:96::11]:8081",
+    "VOICEBRIDGE_MEDIA_PORT_8081_TCP": "tcp://[fd00:10:96::11]:8081",
+}
+
+
+@pytest.mark.parametrize("name", INJECTED)
+def test_a_variable_that_kubernetes_injects_is_no_setting(name: str) -> None:
+    assert load(environment={name: INJECTED[name]}) == Settings()
+
+
+def test_all_of_them_at_once_leave_the_settings_beside_them() -> None:
+    mine = {"VOICEBRIDGE_HOST": "localhost", "VOICEBRIDGE_LIMITS__START_S": "3"}
+    assert load(environment=INJECTED | mine) == load(environment=mine)
+    assert load(environment=INJECTED | {"VOICEBRIDGE_PORT": "8081"}).port == 8081
+
+
+NOT_INJECTED = [  # settings, or faults, whose names or values only look alike
+    ({"VOICEBRIDGE_PORT": "8081x"}, "VOICEBRIDGE_PORT: port = '8081x'"),
+    ({"VOICEBRIDGE_PORT": "http://10.96.0.17:8080"}, "VOICEBRIDGE_PORT: port = 'http://10.96.0.17:8080'"),
+    ({"VOICEBRIDGE_SERVICE_HOST": "pbx.example.com"}, "there is no setting service_host"),
+    ({"VOICEBRIDGE_SERVICE": "x"}, "there is no setting service"),
+    ({"VOICEBRIDGE_PORT_8080": "8080"}, "there is no setting port_8080"),
+    ({"VOICEBRIDGE_LIMITS__SERVICE_PORT": "8080"}, "there is no setting limits.service_port"),
+]
+
+
+@pytest.mark.parametrize(("environment", "message"), NOT_INJECTED)
+def test_what_only_looks_like_it_is_still_refused(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        load(environment=environment)
 
 
 def test_an_empty_table_is_a_table() -> None:

@@ -14,8 +14,8 @@ from bridge.observers.call_history import (
     ToolRun,
     Wait,
     Words,
+    build_history,
     read_journal,
-    story,
 )
 from bridge.observers.journal import Journal
 from bridge.observers.usage import Accounting
@@ -124,7 +124,7 @@ def test_a_missing_journal_is_named(tmp_path: Path) -> None:
 
 
 def test_a_history_counts_from_the_first_sound(tmp_path: Path) -> None:
-    told = story(read_journal(journal(tmp_path, CALL)))
+    told = build_history(read_journal(journal(tmp_path, CALL)))
     assert told.call_id == "CA1"
     assert told.ended_s == 4.0
     assert told.notes == [(-0.25, "call starts"), (4.0, "hang-up: the call ended")]
@@ -134,14 +134,14 @@ def test_a_history_counts_from_the_first_sound(tmp_path: Path) -> None:
 
 
 def test_a_barge_in_is_a_clear_that_the_caller_caused(tmp_path: Path) -> None:
-    told = story(read_journal(journal(tmp_path, CALL)))
+    told = build_history(read_journal(journal(tmp_path, CALL)))
     barge_in = Cut(2.125, 0.3, barge_in=True)
     assert told.cuts == [barge_in, Cut(3.75, 0, barge_in=False)]
     assert told.barge_ins == [barge_in]
 
 
 def test_a_reply_is_heard_from_when_it_came_or_the_one_before_it_was_over(tmp_path: Path) -> None:
-    told = story(read_journal(journal(tmp_path, CALL)))
+    told = build_history(read_journal(journal(tmp_path, CALL)))
     assert told.replies == [Reply("chime-1", -0.25, 0.125), Reply("reply-2", 1.75, 2.125, 300)]
     both_at_once = [
         JournalEntry(0.0, "<", "ReplyAudio", {"item": "tones-1"}),
@@ -149,16 +149,16 @@ def test_a_reply_is_heard_from_when_it_came_or_the_one_before_it_was_over(tmp_pa
         JournalEntry(0.3, ">", "ConfirmHeard", {"item": "tones-1"}),
         JournalEntry(0.5, ">", "ConfirmHeard", {"item": "tones-2"}),
     ]
-    assert story(both_at_once).replies == [Reply("tones-1", 0.0, 0.3), Reply("tones-2", 0.3, 0.5)]
+    assert build_history(both_at_once).replies == [Reply("tones-1", 0.0, 0.3), Reply("tones-2", 0.3, 0.5)]
 
 
 def test_unheard_samples_are_told_as_seconds_of_the_line(tmp_path: Path) -> None:
     wideband = CALL.replace('"rate_hz":8000', '"rate_hz":16000')
-    assert story(read_journal(journal(tmp_path, wideband))).cuts[0] == Cut(2.125, 0.15, barge_in=True)
+    assert build_history(read_journal(journal(tmp_path, wideband))).cuts[0] == Cut(2.125, 0.15, barge_in=True)
 
 
 def test_a_mark_that_returns_after_a_clear_proves_nothing(tmp_path: Path) -> None:
-    told = story(read_journal(journal(tmp_path, CALL)))
+    told = build_history(read_journal(journal(tmp_path, CALL)))
     assert told.marks == [
         Mark(-0.125, 0.125, heard=True),
         Mark(1.75, 2.0, heard=True),
@@ -168,7 +168,7 @@ def test_a_mark_that_returns_after_a_clear_proves_nothing(tmp_path: Path) -> Non
 
 
 def test_a_stream_of_both_tracks_has_another_party() -> None:
-    told = story(
+    told = build_history(
         [JournalEntry(1.0, "<", "OtherPartyAudio", {"frames": 1}), JournalEntry(3.0, "<", "CallEnded", {})]
     )
     assert told.other_party
@@ -226,7 +226,7 @@ def conversation(tmp_path: Path) -> CallHistory:
         accounting.saw(word, 100 + now)
     journal.close(111.0, accounting.account({}))
     (path,) = tmp_path.iterdir()
-    return story(read_journal(path))
+    return build_history(read_journal(path))
 
 
 def test_words_stand_where_they_were_spoken(conversation: CallHistory) -> None:
@@ -252,7 +252,7 @@ def test_an_entry_is_no_turn_where_the_assistant_does_not_take_it_for_one() -> N
         JournalEntry(1.5, ">", "EnterDigits", {"digits": "4"}),
         JournalEntry(9.0, "=", "Ended", {"turns": [{"replied_ms": 500, "heard_ms": 1000}]}),
     ]
-    assert story(entries).waits == [Wait(1.0, 2.0, heard=True)]
+    assert build_history(entries).waits == [Wait(1.0, 2.0, heard=True)]
 
 
 def test_a_journal_that_lacks_turns_tells_no_waits() -> None:
@@ -261,8 +261,8 @@ def test_a_journal_that_lacks_turns_tells_no_waits() -> None:
         JournalEntry(2.0, "<", "SpeechStopped", {}),
         JournalEntry(9.0, "=", "Ended", {"turns": [{"heard_ms": 1000}]}),
     ]
-    assert story(entries).waits == []
-    assert story(entries[:2]).waits == []
+    assert build_history(entries).waits == []
+    assert build_history(entries[:2]).waits == []
 
 
 def test_a_tool_runs_until_the_assistant_knows(conversation: CallHistory) -> None:
@@ -289,7 +289,7 @@ def test_a_stream_that_came_back_is_noted() -> None:
         JournalEntry(2.0, "<", "LegLost", {"leg": "carrier", "code": 1006}),
         JournalEntry(3.0, "<", "CallStarted", start),
     ]
-    assert story(entries).notes == [
+    assert build_history(entries).notes == [
         (0.0, "call starts"),
         (2.0, "carrier lost, code 1006"),
         (3.0, "the stream came back"),
@@ -304,7 +304,7 @@ def test_the_summary_of_a_conversation(conversation: CallHistory) -> None:
 
 
 def test_nothing_happened() -> None:
-    told = story([])
+    told = build_history([])
     assert (told.ended_s, told.cuts, told.summary()) == (
         0.0,
         [],
@@ -313,7 +313,7 @@ def test_nothing_happened() -> None:
 
 
 def test_the_summary_counts(tmp_path: Path) -> None:
-    told = story(read_journal(journal(tmp_path, CALL)))
+    told = build_history(read_journal(journal(tmp_path, CALL)))
     assert told.summary() == (
         "Turns of the caller: 2. Keys: 1. Replies heard: 2. Barge-ins: 1; 0.3 s thrown away unheard."
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.observers.call_history import read_journal, story
+from bridge.observers.call_history import build_history, read_journal
 from bridge.observers.journal import Journal
 from bridge.observers.journal_redaction import MASK, MOST_KEPT_BYTES
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant, RunTool, SetSensitive, TypeDigit
@@ -177,7 +177,7 @@ def test_digits_that_come_in_pieces_are_the_name_too(tmp_path: Path) -> None:
 def test_the_history_shows_what_the_journal_shows(tmp_path: Path) -> None:
     journal_of(tmp_path, [*ACCEPTED, ASK, ON, *pressed("123#"), entry("123"), OFF])
     (file,) = tmp_path.glob("*.jsonl")
-    told = story(read_journal(file))
+    told = build_history(read_journal(file))
     assert [key for _, key in told.digits] == list("••••")
     assert [words.text for words in told.said] == ["•••"]
 
@@ -186,4 +186,4 @@ def test_the_history_shows_a_terminator_alone_and_nothing_where_nothing_was_type
     nothing = EnterDigits("", EntryEnd.QUIET, request_id="c1")
     journal_of(tmp_path, [*ACCEPTED, EnterDigits("", EntryEnd.TERMINATOR, "#"), nothing])
     (file,) = tmp_path.glob("*.jsonl")
-    assert [words.text for words in story(read_journal(file)).said] == ["#"]
+    assert [words.text for words in build_history(read_journal(file)).said] == ["#"]

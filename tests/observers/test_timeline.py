@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.observers.timeline import Label, draw, group_keys, shortened, stagger
+from bridge.observers.timeline import Label, MatplotlibMissing, draw, group_keys, shortened, stagger
 from bridge.vocabulary.errors import ConfigurationError
 
 CALL = Path(__file__).with_name("call-journal.jsonl").read_text()
@@ -134,7 +134,15 @@ def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         draw(recording(tmp_path), journal(tmp_path, CALL), tmp_path / "nowhere" / "timeline.png")
 
 
+def test_a_recording_that_is_none_is_named_without_matplotlib_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ConfigurationError, match=r"call\.wav: No such file"):
+        draw(tmp_path / "call.wav", journal(tmp_path, CALL), tmp_path / "timeline.png")
+
+
 def test_without_matplotlib_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'voicebridge\[report\]'"):
+    with pytest.raises(MatplotlibMissing, match=r"pip install 'voicebridge-server\[report\]'"):
         draw(recording(tmp_path), journal(tmp_path, CALL), tmp_path / "timeline.png")

@@ -394,4 +394,4 @@ def test_config_check_finds_a_codec_that_is_not_installed(
     monkeypatch.setattr("bridge.carriers.telnyx.settings.check_installed", missing)
     (here / "voicebridge.toml").write_text('[twilio]\nauth_token = "12345"\n[telnyx]\ncodec = "OPUS"\n')
     assert ended(monkeypatch, "config check") == 2
-    assert "voicebridge[opus]" in capsys.readouterr().err
+    assert "voicebridge-server[opus]" in capsys.readouterr().err

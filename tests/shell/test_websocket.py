@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
-from bridge.shell import websocket as network
+from bridge.shell import websocket
 from bridge.shell.websocket import SocketLeg, accept, dial
 from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import CallRefused
@@ -92,7 +92,7 @@ BREACHES = [
     ("reserved bits", [Reserved(Opcode.TEXT, b"x", rsv1=True)], 1002),
     ("a fragment of nothing", [Frame(Opcode.CONT, b"x")], 1002),
     ("a message within a message", [Frame(Opcode.TEXT, b"x", fin=False), Frame(Opcode.TEXT, b"y")], 1002),
-    ("a frame too long", [Frame(Opcode.TEXT, b"x" * (network.MAX_MESSAGE_BYTES + 1))], 1009),
+    ("a frame too long", [Frame(Opcode.TEXT, b"x" * (websocket.MAX_MESSAGE_BYTES + 1))], 1009),
     (
         "fragments too long together",
         [Frame(Opcode.TEXT, b"x" * 40_000, fin=False), Frame(Opcode.CONT, b"x" * 40_000, fin=False)],
@@ -102,7 +102,7 @@ BREACHES = [
         "fragments without end and without content",
         [
             Frame(Opcode.TEXT, b"", fin=False),
-            *[Frame(Opcode.CONT, b"", fin=False)] * network.MAX_MESSAGE_BYTES,
+            *[Frame(Opcode.CONT, b"", fin=False)] * websocket.MAX_MESSAGE_BYTES,
         ],
         1009,
     ),
@@ -148,7 +148,7 @@ async def test_a_connection_that_breaks_is_1006() -> None:
 
 
 async def test_a_peer_that_does_not_answer_the_close_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "CLOSE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(websocket, "CLOSE_TIMEOUT_S", 0.05)
     lost: Lost = asyncio.Future()
     async with accepting([], lost) as (url, legs):
         reader, writer = await raw_upgrade(url)
@@ -183,7 +183,7 @@ async def test_a_peer_that_lets_too_much_wait_is_cut_off_at_once() -> None:
     lost: Lost = asyncio.Future()
     async with accepting([], lost) as (url, legs):
         _, writer = await raw_upgrade(url)
-        for _ in range(2 * network.MOST_UNREAD_BYTES // 60_000):
+        for _ in range(2 * websocket.MOST_UNREAD_BYTES // 60_000):
             legs[0].send("x" * 60_000)
         assert (await lost)[0] == 1006
         assert legs[0].backlog == 0
@@ -191,7 +191,7 @@ async def test_a_peer_that_lets_too_much_wait_is_cut_off_at_once() -> None:
 
 
 async def test_a_peer_that_stops_reading_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "STALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(websocket, "STALL_TIMEOUT_S", 0.05)
     lost: Lost = asyncio.Future()
     async with accepting([], lost) as (url, legs):
         _, writer = await raw_upgrade(url)
@@ -217,7 +217,7 @@ async def test_a_stalled_reader_shows_until_it_reads_again() -> None:
 
 
 async def test_a_peer_that_closes_and_reads_nothing_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "PARTING_S", 0.05)
+    monkeypatch.setattr(websocket, "PARTING_S", 0.05)
     lost: Lost = asyncio.Future()
     async with accepting([], lost) as (url, legs):
         _, writer = await raw_upgrade(url)
@@ -233,7 +233,7 @@ async def test_a_peer_that_breaks_the_protocol_and_reads_nothing_can_be_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """picows sends the close frame then, and waits for the peer to read what is before it."""
-    monkeypatch.setattr(network, "PARTING_S", 0.05)
+    monkeypatch.setattr(websocket, "PARTING_S", 0.05)
     lost: Lost = asyncio.Future()
     async with accepting([], lost) as (url, legs):
         _, writer = await raw_upgrade(url)

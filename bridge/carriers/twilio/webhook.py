@@ -8,6 +8,7 @@ import hmac
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit, urlunsplit
+from xml.etree import ElementTree as ET
 
 TRACKS = ("inbound_track", "outbound_track", "both_tracks")
 
@@ -45,11 +46,9 @@ def _as_twilio_may_write(url: str) -> Iterable[str]:
 
 def no_answer() -> str:
     """TwiML that hangs up."""
-    from twilio.twiml.voice_response import VoiceResponse
-
-    response = VoiceResponse()
-    response.hangup()
-    return str(response)
+    response = ET.Element("Response")
+    ET.SubElement(response, "Hangup")
+    return _document(response)
 
 
 def answer(
@@ -64,14 +63,18 @@ def answer(
 
     `then`: the URL of the TwiML that the call goes on with.
     """
-    from twilio.twiml.voice_response import Connect, Start, Stream, VoiceResponse
-
-    response = VoiceResponse()
-    track = {"track": listen} if listen else {}
-    stream = Stream(url=stream_url, status_callback=status_callback, status_callback_method="POST", **track)
+    response = ET.Element("Response")
+    verb = ET.SubElement(response, "Start" if listen else "Connect")
+    stream = ET.SubElement(verb, "Stream", statusCallback=status_callback, statusCallbackMethod="POST")
+    if listen:
+        stream.set("track", listen)
+    stream.set("url", stream_url)
     for name, value in parameters.items():
-        stream.parameter(name=name, value=value)
-    response.append((Start if listen else Connect)().append(stream))
+        ET.SubElement(stream, "Parameter", name=name, value=value)
     if then is not None:
-        response.redirect(then, method="POST")
-    return str(response)
+        ET.SubElement(response, "Redirect", method="POST").text = then
+    return _document(response)
+
+
+def _document(response: ET.Element) -> str:
+    return '<?xml version="1.0" encoding="UTF-8"?>' + ET.tostring(response, encoding="unicode")

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import structlog
 
-from bridge.shell import websocket as network
+from bridge.shell import websocket
 from bridge.shell.session import clock
 from bridge.simulators.openai.conversation import Conversation, Received
 from bridge.simulators.openai.script import Script, read_script
@@ -31,7 +31,7 @@ MAX_MESSAGE_BYTES = 16_777_216
 log = structlog.get_logger()
 
 
-class _ClientLeg(network.SocketLeg):
+class _ClientLeg(websocket.SocketLeg):
     """A leg that can leave what the client sends where it is, as a server does that has stalled."""
 
     def stop_reading(self) -> None:
@@ -87,7 +87,7 @@ class Connection:
         self._news.set()
         self._news = asyncio.Event()
 
-    def _begin(self, _leg: network.SocketLeg) -> None:
+    def _begin(self, _leg: websocket.SocketLeg) -> None:
         self.opened_at = clock()
         beta = "realtime=v1" in self.headers.get("OpenAI-Beta", "")
         self._perform(self.conversation.begin(self.opened_at, asks_for_beta=beta))
@@ -173,7 +173,7 @@ class SimulatedOpenAI:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["SimulatedOpenAI"]:
         """The port is open inside; at the end connections that still stand are cut off."""
-        listener = await network.listen(self._accept, self._host, self.port, None)
+        listener = await websocket.listen(self._accept, self._host, self.port, None)
         self.port = listener.sockets[0].getsockname()[1]
         try:
             yield self
@@ -184,9 +184,9 @@ class SimulatedOpenAI:
                     connection.leg.abort()
 
     def _accept(self) -> asyncio.BufferedProtocol:
-        return network.accept(self._admit, max_message_bytes=MAX_MESSAGE_BYTES)
+        return websocket.accept(self._admit, max_message_bytes=MAX_MESSAGE_BYTES)
 
-    def _admit(self, path: str, headers: Mapping[str, str]) -> network.SocketLeg | HTTPStatus:
+    def _admit(self, path: str, headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
         answer = self._judge(path, headers)
         status = answer if isinstance(answer, HTTPStatus) else HTTPStatus.SWITCHING_PROTOCOLS
         if self._keeps_record:

@@ -33,15 +33,18 @@ def keep(report: CallReport, folder: Path) -> list[Path]:
     return [heard, trace]
 
 
-def show(report: CallReport, files: Sequence[Path], *, as_json: bool) -> None:
-    """Print to standard output."""
+def show(report: CallReport, files: Sequence[Path], notes: Sequence[str] = (), *, as_json: bool) -> None:
+    """Print to standard output. `notes`: sentences about the files."""
     if as_json:
-        json.dump(_facts(report) | {"files": [str(file) for file in files]}, sys.stdout, indent=2)
+        told = {"files": [str(file) for file in files], "notes": list(notes)}
+        json.dump(_facts(report) | told, sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
         console = Console(highlight=False)
         console.print(f"[bold]Call {report.call_sid[:10]}…: {report.ending}")
         console.print(_table(report, files))
+        for note in notes:
+            console.print(note, markup=False, soft_wrap=True)
 
 
 def _facts(report: CallReport) -> dict[str, object]:

@@ -1,11 +1,14 @@
 """Twilio's signature and TwiML, against its published vectors and its own library."""
 
+from collections.abc import Mapping
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from twilio.request_validator import RequestValidator
+from twilio.twiml.voice_response import Connect, Start, Stream, VoiceResponse
 
-from bridge.carriers.twilio.webhook import answer, is_signed, signature
+from bridge.carriers.twilio.webhook import answer, is_signed, no_answer, signature
 
 
 def form(caller: str) -> list[tuple[str, str]]:
@@ -98,3 +101,45 @@ def test_listens_and_goes_on() -> None:
     assert stream is not None
     assert stream.get("track") == "both_tracks"
     assert twiml.findtext("./Redirect") == "https://a/next?x=1&y=2"
+
+
+def by_twilios_library(
+    stream_url: str,
+    *,
+    parameters: Mapping[str, str],
+    status_callback: str,
+    listen: str | None = None,
+    then: str | None = None,
+) -> str:
+    response = VoiceResponse()
+    stream = Stream(
+        url=stream_url, track=listen, status_callback=status_callback, status_callback_method="POST"
+    )
+    for name, value in parameters.items():
+        stream.parameter(name=name, value=value)
+    response.append((Start() if listen else Connect()).append(stream))
+    if then is not None:
+        response.redirect(then, method="POST")
+    return str(response)
+
+
+ANSWERS: list[dict[str, Any]] = [
+    {"parameters": {}},
+    {"parameters": {"plan": "<gold>", "who": 'Zoë & "co"', "two": "lines\nand a\ttab", "empty": ""}},
+    {"parameters": {"a": "1"}, "then": "https://a/next?x=1&y=<2>"},
+    {"parameters": {}, "listen": "both_tracks", "then": "https://a/next"},
+    {"parameters": {"a": "ü €"}, "listen": "inbound_track"},
+]
+
+
+@pytest.mark.parametrize("asked", ANSWERS)
+def test_the_document_is_byte_for_byte_what_twilios_own_library_writes(asked: dict[str, Any]) -> None:
+    arguments = {"status_callback": "https://a/c?x=1&y=2"} | asked
+    expected = by_twilios_library("wss://a/b?c=d&e=f", **arguments)
+    assert answer("wss://a/b?c=d&e=f", **arguments) == expected
+
+
+def test_so_is_the_one_that_hangs_up() -> None:
+    response = VoiceResponse()
+    response.hangup()
+    assert no_answer() == str(response)

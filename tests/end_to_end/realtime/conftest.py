@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
-from bridge.observers.call_history import CallHistory, JournalEntry, read_journal, story
+from bridge.observers.call_history import CallHistory, JournalEntry, build_history, read_journal
 from bridge.shell.server import Server
 from bridge.shell.session import clock
 from bridge.simulators.carriers.twilio.media import new_sid
@@ -178,8 +178,8 @@ class Call:
         return dict(self.sum["counts"])
 
     @property
-    def story(self) -> CallHistory:
-        return story(self.journal)
+    def history(self) -> CallHistory:
+        return build_history(self.journal)
 
 
 Calls = dict[int, Call | BaseException]

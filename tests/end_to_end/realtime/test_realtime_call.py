@@ -121,7 +121,7 @@ def test_the_server_hears_nothing_until_the_greeting_was_heard(call: "Call") -> 
 
 @conversation
 def test_the_journal_tells_the_call_and_what_it_cost(call: "Call") -> None:
-    told = call.story
+    told = call.history
     assert [(words.text, words.typed) for words in told.said] == [
         ("I need an appointment.", False),
         ("Friday!", False),
@@ -282,7 +282,7 @@ def test_a_server_that_speaks_the_beta_is_understood(call: "Call") -> None:
     call.hears_all("Hello.")
     call.hears_all(SENTENCE)
     call.hears_all("It is booked.")
-    assert [words.text for words in call.story.said] == ["Hello."]
+    assert [words.text for words in call.history.said] == ["Hello."]
 
 
 @row(

@@ -230,7 +230,7 @@ async def test_but_not_for_ever(tmp_path: Path) -> None:
 # Codecs that are not installed
 
 MISSING = [
-    ('codec = "G722"', "telnyx: G722 needs the extra g722: pip install 'voicebridge[g722]'"),
+    ('codec = "G722"', "telnyx: G722 needs the extra g722: pip install 'voicebridge-server[g722]'"),
     ('stream_codec = "G722"', "telnyx: G722 needs the extra g722: "),
     ('codec = "OPUS"', "telnyx: OPUS needs the extra opus: "),
     ('stream_codec = "AMR-WB"', "telnyx: AMR-WB needs the extra amr-wb: "),

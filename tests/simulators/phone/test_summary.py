@@ -143,6 +143,7 @@ FACTS = {
     "phone_late_ms": 1.23,
     "echo_latency": None,
     "files": ["out/trace.jsonl"],
+    "notes": [],
 }
 
 
@@ -153,6 +154,14 @@ def test_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert facts == FACTS
     assert turns["count"] == 1
     assert turns["p50_ms"] == turns["max_ms"] == pytest.approx(320)
+
+
+def test_notes_about_the_files_go_to_both(capsys: pytest.CaptureFixture[str]) -> None:
+    note = "no timeline.png: it needs what [report] installs, and this sentence is longer than a terminal is wide"
+    show(CALL, [], [note], as_json=True)
+    assert json.loads(capsys.readouterr().out)["notes"] == [note]
+    show(CALL, [], [note], as_json=False)
+    assert capsys.readouterr().out.splitlines()[-1] == note
 
 
 def test_to_programs_of_an_echo(capsys: pytest.CaptureFixture[str]) -> None:
