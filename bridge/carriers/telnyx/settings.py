@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from bridge.carriers.shared.settings import CarrierSettings
 from bridge.carriers.telnyx.webhook import check_public_key
-from bridge.settings.table import ApiAddress, Parameters, Section, WebAddress
+from bridge.settings.table import ApiAddress, Parameters, WebAddress
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs import mp3
 from telecodecs.packets import CodecMissing, PacketCodec, check_installed
@@ -34,7 +35,7 @@ def _is_public_key(text: str) -> str:
     return text
 
 
-class TelnyxSettings(Section):
+class TelnyxSettings(CarrierSettings):
     """[telnyx]"""
 
     public_key: Annotated[str, AfterValidator(_is_public_key)] | None = Field(
@@ -85,6 +86,11 @@ class TelnyxSettings(Section):
                 f"should be one of {', '.join(map(str, rates))}"
             )
         return self
+
+    @property
+    def secret(self) -> SecretStr | None:
+        """The key of the REST API; see `CarrierSettings`."""
+        return self.api_key
 
     @property
     def rate_hz(self) -> int:
