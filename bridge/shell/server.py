@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import structlog
 from aiohttp import web
 
+from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
 from bridge.config.settings import Settings
 from bridge.shell import websocket
 from bridge.shell.admission import MEDIA_PATHS, Admission
@@ -27,10 +28,10 @@ class Server:
     """What one process serves. Enter `running` to open the port."""
 
     def __init__(self, settings: Settings) -> None:
-        settings.check_doors()
-        settings.check_folders()
-        settings.telnyx.check()
-        self._tls = settings.tls()
+        check_doors(settings)
+        check_folders(settings)
+        check_carriers(settings)
+        self._tls = tls_context(settings)
         self._settings = settings
         self._switchboard = Switchboard(settings)
         self.admission = Admission(settings, self._switchboard)
@@ -107,7 +108,7 @@ async def serve(settings: Settings) -> None:
     async with Server(settings).running() as server:
         gc.collect()
         gc.freeze()  # what is loaded now stays; the collector need not look at it again
-        for doubt in settings.doubts():
+        for doubt in doubts(settings):
             log.warning("= doubtful settings", reason=doubt)
         log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
         await stop.wait()

@@ -97,7 +97,7 @@ class TelnyxSettings(CarrierSettings):
         """The sampling rate that is asked for."""
         return self.sampling_rate or RATES_HZ[self.codec][0]
 
-    def check(self) -> None:
+    def check_codecs(self) -> None:
         """Raises `ConfigurationError`, naming the extra to install, where a codec is asked for that is not there."""
         try:
             if self.mode == "mp3":

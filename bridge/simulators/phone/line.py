@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bridge.shell.websocket import SocketLeg, dial
+from bridge.shell.websocket import SocketLeg, connect
 from bridge.simulators.carriers.contract import SimulatedStream
 from bridge.simulators.phone.disorder import IN_ORDER, Disorder
 from bridge.simulators.phone.handset import Ending, Handset
@@ -113,7 +113,7 @@ class Line:
     async def _dial(self, url: str, headers: Mapping[str, str]) -> SocketLeg | SlowLeg:
         self._closed = self._loop.create_future()
         if not self._network.delay:
-            return await dial(
+            return await connect(
                 url, self._receive, self._lost, headers=headers, max_message_bytes=MAX_MESSAGE_BYTES
             )
         slow = SlowLeg(self._receive, self._lost, self._network.delay)
