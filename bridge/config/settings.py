@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
+    SecretStr,
     SerializeAsAny,
     ValidationError,
     field_validator,
@@ -28,6 +29,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from bridge.assistants.openai_realtime.account import OpenAIAccount
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.assistants.registry import ASSISTANTS
+from bridge.carriers.shared.settings import CarrierSettings
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.config import assistant_names
@@ -46,6 +48,12 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 BUILT_IN = ("parrot", "echo", "openai-realtime")
 """Assistants that can do without a table are there by the name of their kind."""
+
+
+MOST_TOKEN_KEYS = 2
+
+SHORTEST_TOKEN_KEY = 32
+"""Characters. An HMAC's key should not be shorter than its digest, 32 bytes (RFC 2104, 3)."""
 
 
 def _of_its_kind(table: Any) -> Any:
@@ -70,10 +78,32 @@ def _halves(tables: Any) -> Iterator[InitErrorDetails]:
             yield InitErrorDetails(type=fault, loc=(key,), input=tables[key])
 
 
+def _in_one_line(keys: Any) -> Any:
+    """A variable of the environment holds both keys with a comma between."""
+    return tuple(key.strip() for key in keys.split(",")) if isinstance(keys, str) else keys
+
+
 class SecuritySettings(Section):
     """[security]"""
 
     allow_unauthenticated: bool = Field(False, description="open doors, on loopback only, to try things")
+    token_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_in_one_line)] = Field(
+        (),
+        description="one or two secrets that sign the addresses of media sockets: the new one, and the one before; "
+        "without them it is the carrier's own secret that does",
+    )
+
+    @field_validator("token_keys")
+    @classmethod
+    def _are_long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if len(keys) > MOST_TOKEN_KEYS:
+            raise ValueError(f"{len(keys)} keys: should be one, or two while they are exchanged")
+        if any(len(key.get_secret_value()) < SHORTEST_TOKEN_KEY for key in keys):
+            raise ValueError(
+                f"a key is too short: should have at least {SHORTEST_TOKEN_KEY} characters, "
+                "such as those of `openssl rand -hex 32`"
+            )
+        return keys
 
 
 class JournalSettings(Section):
@@ -136,10 +166,15 @@ class Settings(Section):
         named = {name: assistant.kind for name, assistant in self.assistants.items()}
         return {kind: kind for kind in BUILT_IN} | named
 
-    def carrier(self, name: str) -> Section:
+    def carrier(self, name: str) -> CarrierSettings:
         """What is set of a carrier."""
-        section: Section = getattr(self, name)
+        section: CarrierSettings = getattr(self, name)
         return section
+
+    def token_secrets(self, carrier: str) -> tuple[SecretStr, ...]:
+        """The secrets that sign a carrier's media tokens, the one to sign with first; empty where none is set."""
+        own = self.carrier(carrier).secret
+        return self.security.token_keys or (() if own is None else (own,))
 
     def settings_of(self, name: str) -> AssistantSettings:
         """What is set of an assistant, with what its vendor's section says for all."""
