@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
+    SecretStr,
     SerializeAsAny,
     ValidationError,
     create_model,
@@ -38,6 +39,11 @@ from bridge.vocabulary.errors import ConfigurationError
 
 FILE = Path("voicebridge.toml")
 DOTENV = Path(".env")
+
+MOST_TOKEN_KEYS = 2
+
+SHORTEST_TOKEN_KEY = 32
+"""Characters. An HMAC's key should not be shorter than its digest, 32 bytes (RFC 2104, 3)."""
 
 
 def built_in_assistants() -> tuple[str, ...]:
@@ -71,10 +77,32 @@ def _half_tls(tables: Any) -> Iterator[InitErrorDetails]:
             yield InitErrorDetails(type=fault, loc=(key,), input=tables[key])
 
 
+def _split_at_commas(keys: Any) -> Any:
+    """A variable of the environment holds both keys with a comma between."""
+    return tuple(key.strip() for key in keys.split(",")) if isinstance(keys, str) else keys
+
+
 class SecuritySettings(Section):
     """[security]"""
 
     allow_unauthenticated: bool = Field(False, description="open doors, on loopback only, to try things")
+    token_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_split_at_commas)] = Field(
+        (),
+        description="one or two secrets that sign the addresses of media sockets: the new one, and the one before; "
+        "without them it is the carrier's own secret that does",
+    )
+
+    @field_validator("token_keys")
+    @classmethod
+    def _check_length(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if len(keys) > MOST_TOKEN_KEYS:
+            raise ValueError(f"{len(keys)} keys: should be one, or two while they are exchanged")
+        if any(len(key.get_secret_value()) < SHORTEST_TOKEN_KEY for key in keys):
+            raise ValueError(
+                f"a key is too short: should have at least {SHORTEST_TOKEN_KEY} characters, "
+                "such as those of `openssl rand -hex 32`"
+            )
+        return keys
 
 
 class JournalSettings(Section):
@@ -144,6 +172,11 @@ class Settings(Section):
         """The table of a carrier."""
         table: CarrierSettings = getattr(self, name)
         return table
+
+    def token_secrets(self, carrier: str) -> tuple[SecretStr, ...]:
+        """The secrets that sign a carrier's media tokens, the one to sign with first; empty where none is set."""
+        own = self.carrier(carrier).secret
+        return self.security.token_keys or (() if own is None else (own,))
 
     def assistant_settings(self, name: str) -> AssistantSettings:
         """The table of an assistant, filled from its vendor's."""

@@ -8,18 +8,19 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from aiohttp import web
 
+from bridge.carriers.registry import CARRIERS
 from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
 from bridge.config.settings import Settings
 from bridge.shell import websocket
 from bridge.shell.admission import MEDIA_PATHS, Admission
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.switchboard import Switchboard
-from bridge.shell.webhooks.telnyx import TelnyxWebhooks
-from bridge.shell.webhooks.twilio import TwilioWebhooks
+from bridge.shell.webhooks import Webhooks
 
 log = structlog.get_logger()
 
@@ -35,10 +36,14 @@ class Server:
         self._settings = settings
         self._switchboard = Switchboard(settings)
         self.admission = Admission(settings, self._switchboard)
-        open_doors = settings.security.allow_unauthenticated
-        self._webhooks = (
-            TwilioWebhooks(settings.twilio, self.admission, open_doors=open_doors),
-            TelnyxWebhooks(settings.telnyx, self.admission, open_doors=open_doors),
+        self._webhooks = tuple(
+            Webhooks(
+                carrier,
+                partial(kind.webhooks, settings.carrier(carrier)),
+                self.admission,
+                allows_unauthenticated=settings.security.allow_unauthenticated,
+            )
+            for carrier, kind in CARRIERS.items()
         )
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""

@@ -6,6 +6,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.shared.settings import CarrierSettings
+from bridge.carriers.shared.webhooks import CallHost, CarrierWebhooks
 from bridge.vocabulary.contracts import Carrier
 
 S = TypeVar("S", bound=CarrierSettings)
@@ -53,6 +54,8 @@ class CarrierKind(Generic[S]):
     """What is checked before the server starts, beside each key of the table. Each raises `ConfigurationError`."""
     stream: Callable[[S, bool], Carrier]
     """Makes the dialect of one media stream. The flag: whether the stream is only listened to."""
+    webhooks: Callable[[S, CallHost], CarrierWebhooks]
+    """Makes the webhooks of one server, and with them the call control of each call."""
     voice_webhooks: Callable[[S], Sequence[VoiceWebhook]]
     """The webhooks that can take a call with these settings, for `config check`."""
     place_call: Callable[[S, OutboundCall], ApiRequest]

@@ -132,7 +132,7 @@ class CallHost(Protocol):
     def send(self, request: ApiRequest, taken: Taken | None = None, refused: Refused | None = None) -> None:
         """Send a request to the carrier's REST API beside the call, again where its rule says so.
 
-        One of the two is called later, once. A refusal is logged by the server.
+        `taken` or `refused` is called once, later. The server logs a refusal.
         """
         ...
 
@@ -159,7 +159,7 @@ class CarrierWebhooks(Protocol):
     def close(self, now: float) -> None:
         """The server closes: end what would go on without it.
 
-        What was sent is waited for, and `deadline` followed as long as it is not None, for some seconds.
+        The server waits some seconds for the answers to what was sent; `due` is called no more.
         """
         ...
 

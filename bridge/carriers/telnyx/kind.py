@@ -8,6 +8,7 @@ from bridge.carriers.telnyx.call_control import ClientState
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.stream import TelnyxStream
+from bridge.carriers.telnyx.webhooks import TelnyxWebhooks
 
 
 def check_api_key(settings: TelnyxSettings) -> None:
@@ -44,6 +45,7 @@ TELNYX = CarrierKind(
     authenticated_by="public_key",
     checks=(TelnyxSettings.check_codecs, check_api_key),
     stream=lambda settings, one_way: TelnyxStream(settings, one_way=one_way),
+    webhooks=TelnyxWebhooks,
     voice_webhooks=lambda settings: tuple(voice_webhooks(settings)),
     place_call=place_call,
     call_id_key="call_control_id",

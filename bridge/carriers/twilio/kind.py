@@ -7,6 +7,7 @@ from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.twilio.rest import TwilioApi
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.stream import TwilioStream
+from bridge.carriers.twilio.webhooks import TwilioWebhooks
 
 
 def place_call(settings: TwilioSettings, call: OutboundCall) -> ApiRequest:
@@ -29,6 +30,7 @@ TWILIO = CarrierKind(
     authenticated_by="auth_token",
     checks=(),
     stream=lambda _settings, one_way: TwilioStream(one_way=one_way),
+    webhooks=TwilioWebhooks,
     voice_webhooks=lambda _settings: (VoiceWebhook("Twilio's", "/twilio/voice"),),
     place_call=place_call,
     call_id_key="sid",

@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.carriers.telnyx import rest
-from bridge.shell.tokens import Expected
+from bridge.shell.session import clock
 from bridge.simulators.carriers.telnyx.calls import State
 from bridge.simulators.carriers.telnyx.injected_faults import Faults
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
@@ -20,6 +21,7 @@ from bridge.simulators.carriers.telnyx.stream import Stream
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
+from bridge.vocabulary.commands import PressKeys
 from bridge.vocabulary.errors import CallRefused
 from telecodecs.format import AudioFormat
 
@@ -211,14 +213,21 @@ async def test_a_stream_that_cannot_be_opened_ends_the_call(meet: "Meet") -> Non
 # Keys
 
 
-def announced(both: "Both") -> list[Expected]:
+def press(call: ExpectedCall, keys: str) -> None:
+    """As the session of this call does when the assistant wants keys pressed."""
+    assert call.control is not None
+    assert PressKeys in call.control.can
+    call.control.perform(PressKeys(keys), clock())
+
+
+def announced(both: "Both") -> list[ExpectedCall]:
     """The calls that the server will expect from now on."""
-    calls: list[Expected] = []
+    calls: list[ExpectedCall] = []
     expect = both.server.admission.expect
 
-    def notice(carrier: str, expected: Expected, *, listen: bool = False) -> str:
+    def notice(carrier: str, expected: ExpectedCall, kind: StreamKind = "media") -> str:
         calls.append(expected)
-        return expect(carrier, expected, listen=listen)
+        return expect(carrier, expected, kind)
 
     both.server.admission.expect = notice  # type: ignore[method-assign]
     return calls
@@ -227,7 +236,7 @@ def announced(both: "Both") -> list[Expected]:
 @pytest.fixture
 def quickly_pressed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys that make no sound."""
-    monkeypatch.setattr("bridge.shell.webhooks.telnyx.sounding_s", lambda _keys: 0.0)
+    monkeypatch.setattr("bridge.carriers.telnyx.steps.sounding_s", lambda _keys: 0.0)
 
 
 @pytest.mark.usefixtures("quickly_pressed")
@@ -238,9 +247,8 @@ async def test_keys_are_pressed_by_telnyx_in_their_order_and_are_in_no_log(meet:
             expected = announced(both)
             call = both.ring()
             await both.fake.told("streaming.started")
-            assert expected[0].press is not None
             for keys in ("4242w", "5", "6#"):
-                expected[0].press(keys)
+                press(expected[0], keys)
             await both.fake.commanded("send_dtmf", 2)
             assert call.pressed == "4242w56#"
             both.fake.hang_up(call)
@@ -267,9 +275,8 @@ async def test_keys_are_never_pressed_twice(name: str, meet: "Meet", monkeypatch
         expected = announced(both)
         call = both.ring()
         await both.fake.told("streaming.started")
-        assert expected[0].press is not None
-        expected[0].press("1")
-        expected[0].press("2")
+        press(expected[0], "1")
+        press(expected[0], "2")
         await both.fake.commanded("send_dtmf", times)
         assert call.pressed == pressed
         assert call.state is State.ANSWERED
@@ -283,8 +290,7 @@ async def test_keys_come_too_late_when_the_call_is_over(meet: "Meet") -> None:
         expected = announced(both)
         await both.fake.over(both.ring())
         await both.server.admission.idle()
-        assert expected[0].press is not None
-        expected[0].press("1")
+        press(expected[0], "1")
     assert "send_dtmf" not in both.commands()
 
 
