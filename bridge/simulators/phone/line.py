@@ -52,13 +52,13 @@ class Line:
         carrier: SimulatedStream,
         network: Network = Network(),
         *,
-        again: Callable[[], SimulatedStream] | None = None,
+        reconnect: Callable[[], SimulatedStream] | None = None,
         opened: Callable[[], None] | None = None,
         rings: bool = False,
     ) -> None:
         self._plan = plan
         self._network = network
-        self._again = again
+        self._reconnect = reconnect
         self._opened = opened
         self._rings = rings
         self._carriers = [carrier]
@@ -169,8 +169,8 @@ class Line:
         if self._began is None:
             self._began = now
             return self._handset.begin(now)
-        assert self._again is not None, "only a carrier that dials again comes here twice"
-        self._carriers.append(self._again())
+        assert self._reconnect is not None, "only a carrier that dials again comes here twice"
+        self._carriers.append(self._reconnect())
         return self._handset.begin_again(self._carriers[-1])
 
     def _receive(self, message: WireMessage) -> None:
@@ -193,7 +193,7 @@ class Line:
         now = _now()
         if self._began is None:
             self._fail(now)
-        elif self._again is not None and code == DROPPED and self._handset.ending is None:
+        elif self._reconnect is not None and code == DROPPED and self._handset.ending is None:
             self._handset.lost(now)
             self._tick()
             return
