@@ -1,9 +1,11 @@
-"""The assistants by kind; a new one is one file and one line here."""
+"""The assistants by kind. A new one is its file or folder, and one row here."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from bridge.assistants.echo import Echo
+from bridge.assistants.openai_realtime import account
 from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.assistants.parrot import Parrot
@@ -12,21 +14,50 @@ from bridge.assistants.stream.settings import StreamSettings
 from bridge.assistants.turn_based.dialect import TurnBasedDialect
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.settings.assistants import AssistantSettings
+from bridge.settings.table import Section
 from bridge.vocabulary.contracts import Assistant, ToolSchema
 
-
-class Kind(NamedTuple):
-    """A kind of assistant: what can be set, and what makes its dialect for one conversation."""
-
-    settings: type[AssistantSettings]
-    dialect: Callable[[Any, Sequence[ToolSchema]], Assistant]
-    """From an object of `settings` and what is known of its tools."""
+S = TypeVar("S", bound=AssistantSettings)
 
 
-ASSISTANTS: dict[str, Kind] = {
-    "echo": Kind(AssistantSettings, lambda _settings, _tools: Echo()),
-    "parrot": Kind(AssistantSettings, lambda _settings, _tools: Parrot()),
-    "openai-realtime": Kind(RealtimeSettings, RealtimeDialect),
-    "stream": Kind(StreamSettings, StreamDialect),
-    "turn-based": Kind(TurnBasedSettings, TurnBasedDialect),
+class Vendor(NamedTuple):
+    """What holds for all assistants of one vendor: a table at the top of the settings' file."""
+
+    name: str
+    """Of the table."""
+    settings: type[Section]
+    """The table. All of it can be left out."""
+    environment: Mapping[str, str]
+    """The vendor's own names of environment variables, each with the setting that it sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantKind(Generic[S]):
+    """Everything that the rest of the bridge asks of a kind of assistant."""
+
+    settings: type[S]
+    """[assistants.NAME]. How the assistant is reached is its `address`."""
+    dialect: Callable[[S, Sequence[ToolSchema]], Assistant]
+    """Makes the dialect of one conversation, from the settings and what is known of the assistant's tools."""
+    is_built_in: bool = False
+    """Whether there is an assistant by the name of its kind, without a table: all of that can be left out."""
+    vendor: Vendor | None = None
+    with_vendor: Callable[[S, Any], S] = lambda settings, _vendor: settings
+    """The settings, filled from the vendor's table where they say nothing."""
+
+
+OPENAI = Vendor("openai", account.OpenAIAccount, account.ENVIRONMENT)
+
+ASSISTANTS: dict[str, AssistantKind[Any]] = {
+    "echo": AssistantKind(AssistantSettings, lambda _settings, _tools: Echo(), is_built_in=True),
+    "parrot": AssistantKind(AssistantSettings, lambda _settings, _tools: Parrot(), is_built_in=True),
+    "openai-realtime": AssistantKind(
+        RealtimeSettings,
+        RealtimeDialect,
+        is_built_in=True,
+        vendor=OPENAI,
+        with_vendor=RealtimeSettings.with_account,
+    ),
+    "stream": AssistantKind(StreamSettings, StreamDialect),
+    "turn-based": AssistantKind(TurnBasedSettings, TurnBasedDialect),
 }

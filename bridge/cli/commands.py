@@ -141,8 +141,8 @@ def call(
     from bridge.cli.log import configure
     from bridge.config.audio_file import read_wav
     from bridge.config.settings import twilio_auth_token
-    from bridge.simulators.carriers.exchange import TelnyxExchange, read_exchange
-    from bridge.simulators.carriers.telnyx.call_control import place_controlled_call
+    from bridge.simulators.carriers.contract import CallOptions
+    from bridge.simulators.carriers.registry import carrier_simulator
     from bridge.simulators.phone.call import place_call
     from bridge.simulators.phone.disorder import Disorder, read_share
     from bridge.simulators.phone.line import Network
@@ -150,8 +150,8 @@ def call(
     from bridge.simulators.phone.plan import CallPlan, read_digits
     from bridge.simulators.phone.summary import keep, make_folder, show
 
-    exchange = read_exchange(
-        carrier,
+    simulator = carrier_simulator(carrier)
+    options = CallOptions(
         auth_token=twilio_auth_token(),
         codec=codec,
         rate_hz=rate,
@@ -159,6 +159,7 @@ def call(
         play_rate_hz=play_rate,
         byteorder=byteorder,
     )
+    exchange = simulator.exchange(options)
     disorder = Disorder(
         read_share("--reorder", reorder), read_share("--loss", loss), read_share("--repeat", repeat)
     )
@@ -173,15 +174,10 @@ def call(
     network = Network(Delay(delay, jitter), disorder)
     if api_port is None:
         report = _run(place_call(url, plan(exchange.line), carrier=exchange, network=network))
-    elif isinstance(exchange, TelnyxExchange):
-        says = exchange.says
-        report = _run(
-            place_controlled_call(
-                url, plan, codec=says.codec, byteorder=says.byteorder, network=network, port=api_port
-            )
-        )
+    elif simulator.place_controlled_call is not None:
+        report = _run(simulator.place_controlled_call(url, plan, options, network, api_port))
     else:
-        raise ConfigurationError("--api-port: Call Control is Telnyx's; --carrier telnyx is right")
+        raise ConfigurationError(f"--api-port: {carrier} has no Call Control; expected --carrier telnyx")
     show(report, keep(report, out) if out else [], as_json=as_json)
 
 

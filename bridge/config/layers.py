@@ -17,18 +17,6 @@ from bridge.vocabulary.errors import ConfigurationError
 
 PREFIX = "VOICEBRIDGE_"
 
-VENDOR_NAMES = {
-    "TWILIO_ACCOUNT_SID": ("twilio", "account_sid"),
-    "TWILIO_AUTH_TOKEN": ("twilio", "auth_token"),
-    "TELNYX_API_KEY": ("telnyx", "api_key"),
-    "TELNYX_PUBLIC_KEY": ("telnyx", "public_key"),
-    "OPENAI_API_KEY": ("openai", "api_key"),
-    "OPENAI_BASE_URL": ("openai", "base_url"),
-    "OPENAI_ORG_ID": ("openai", "organization"),
-    "OPENAI_PROJECT_ID": ("openai", "project"),
-}
-"""The vendors' own names in the environment, and the settings that they are."""
-
 _SERVICE_LINK = re.compile(
     r"""VOICEBRIDGE_(?:[A-Z0-9]+_)*(?:           # a Service named voicebridge, or voicebridge-media
         SERVICE_HOST=[0-9a-fA-F.:]+
@@ -60,13 +48,16 @@ def from_file(file: Path, *, required: bool) -> Layer:
         raise ConfigurationError(f"{file}: {error}") from None
 
 
-def from_variables(variables: Mapping[str, str], place: str) -> Layer:
-    """What variables of an environment say, but for those that Kubernetes injects."""
+def from_variables(variables: Mapping[str, str], place: str, vendor_names: Mapping[str, Key]) -> Layer:
+    """What variables of an environment say, but for those that Kubernetes injects.
+
+    `vendor_names`: variables that have a name of their vendor's, each with the setting that it sets.
+    """
     found: Layer = {}
     for name, value in variables.items():
         if _SERVICE_LINK.fullmatch(f"{name}={value}"):
             continue
-        path: Key | None = VENDOR_NAMES.get(name)
+        path = vendor_names.get(name)
         if path is None and name.startswith(PREFIX):
             path = tuple(name.removeprefix(PREFIX).lower().split("__"))
         if path is not None and value:  # an empty variable is one that is not set

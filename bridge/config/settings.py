@@ -1,54 +1,61 @@
-"""The settings: voicebridge.toml, .env, environment and flags, checked at start. The only reader of the environment.
+"""The settings as one object: voicebridge.toml, .env, environment and flags in layers. The only reader of the environment.
 
 A flag goes before the environment (VOICEBRIDGE_…, with __ between levels, and the vendors' own names), that before
-.env, that before voicebridge.toml, that before the default. What is wrong is refused with its place, key and value,
-and with what would be right.
+.env, that before voicebridge.toml, that before the default. A wrong setting is refused with its place, its key, its
+value, and what was expected. What no single key shows is in `checks`.
 """
 
 import os
-import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, Self, cast
 
 from dotenv import dotenv_values
 from pydantic import (
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
+    SecretStr,
     SerializeAsAny,
     ValidationError,
+    create_model,
     field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from bridge.assistants.openai_realtime.account import OpenAIAccount
-from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.assistants.registry import ASSISTANTS
-from bridge.carriers.telnyx.settings import TelnyxSettings
-from bridge.carriers.twilio.settings import TwilioSettings
+from bridge.assistants.registry import ASSISTANTS, Vendor
+from bridge.carriers.registry import CARRIERS
+from bridge.carriers.shared.settings import CarrierSettings
 from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
-from bridge.config.routes import RouteSettings, never_taken
-from bridge.redaction import without_credentials, without_numbers
+from bridge.config.routes import RouteSettings
 from bridge.settings.assistants import AssistantSettings, PlayFallback
 from bridge.settings.calls import KeypadSettings, LimitSettings, SilenceSettings
+from bridge.settings.faults import Key
 from bridge.settings.table import OwnAddress, Section, refusal
-from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 
 FILE = Path("voicebridge.toml")
 DOTENV = Path(".env")
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-BUILT_IN = ("parrot", "echo", "openai-realtime")
-"""Assistants that can do without a table are there by the name of their kind."""
+MOST_TOKEN_KEYS = 2
+
+SHORTEST_TOKEN_KEY = 32
+"""Characters. An HMAC's key should not be shorter than its digest, 32 bytes (RFC 2104, 3)."""
 
 
-def _of_its_kind(table: Any) -> Any:
+def built_in_assistants() -> tuple[str, ...]:
+    """The kinds that are assistants without a table, by the name of the kind."""
+    return tuple(name for name, kind in ASSISTANTS.items() if kind.is_built_in)
+
+
+def _vendors() -> dict[str, Vendor]:
+    return {kind.vendor.name: kind.vendor for kind in ASSISTANTS.values() if kind.vendor is not None}
+
+
+def _assistant_table(table: Any) -> Any:
     """The settings of an assistant, by what its kind can have set."""
     if not isinstance(table, Mapping):
         return table
@@ -59,21 +66,43 @@ def _of_its_kind(table: Any) -> Any:
     raise refusal(("kind",), f"should be one of {', '.join(ASSISTANTS)}", kind, fault)
 
 
-AnyAssistant = Annotated[SerializeAsAny[AssistantSettings], BeforeValidator(_of_its_kind)]
+AnyAssistant = Annotated[SerializeAsAny[AssistantSettings], BeforeValidator(_assistant_table)]
 
 
-def _halves(tables: Any) -> Iterator[InitErrorDetails]:
-    """Of what serves TLS only one is there."""
+def _half_tls(tables: Any) -> Iterator[InitErrorDetails]:
+    """Of certificate and key only one is set."""
     for key, other in (("ssl_certfile", "ssl_keyfile"), ("ssl_keyfile", "ssl_certfile")):
         if isinstance(tables, Mapping) and tables.get(key) is not None and tables.get(other) is None:
             fault = PydanticCustomError("refused", f"should be given together with {other}, or neither")
             yield InitErrorDetails(type=fault, loc=(key,), input=tables[key])
 
 
+def _split_at_commas(keys: Any) -> Any:
+    """A variable of the environment holds both keys with a comma between."""
+    return tuple(key.strip() for key in keys.split(",")) if isinstance(keys, str) else keys
+
+
 class SecuritySettings(Section):
     """[security]"""
 
     allow_unauthenticated: bool = Field(False, description="open doors, on loopback only, to try things")
+    token_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_split_at_commas)] = Field(
+        (),
+        description="one or two secrets that sign the addresses of media sockets: the new one, and the one before; "
+        "without them it is the carrier's own secret that does",
+    )
+
+    @field_validator("token_keys")
+    @classmethod
+    def _check_length(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if len(keys) > MOST_TOKEN_KEYS:
+            raise ValueError(f"{len(keys)} keys: should be one, or two while they are exchanged")
+        if any(len(key.get_secret_value()) < SHORTEST_TOKEN_KEY for key in keys):
+            raise ValueError(
+                f"a key is too short: should have at least {SHORTEST_TOKEN_KEY} characters, "
+                "such as those of `openssl rand -hex 32`"
+            )
+        return keys
 
 
 class JournalSettings(Section):
@@ -89,7 +118,11 @@ class RecordingSettings(Section):
 
 
 class Settings(Section):
-    """Everything that can be set."""
+    """Everything that can be set. Made by `load`, or from the file's tables by `Settings.model_validate`.
+
+    The registries add a table for each carrier, and for each vendor of assistants: either makes an object of
+    `settings_model()`, which derives from this class. Such tables are read with `carrier` and `assistant_settings`.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
@@ -99,9 +132,6 @@ class Settings(Section):
     public_url: OwnAddress | None = Field(None, repr=False, description="what the carriers were told")
     assistant: str = Field("parrot", description="the default, by name")
     assistants: dict[str, AnyAssistant] = Field({})
-    openai: OpenAIAccount = OpenAIAccount()
-    twilio: TwilioSettings = TwilioSettings()
-    telnyx: TelnyxSettings = TelnyxSettings()
     security: SecuritySettings = SecuritySettings()
     journal: JournalSettings = JournalSettings()
     recording: RecordingSettings = RecordingSettings()
@@ -112,16 +142,18 @@ class Settings(Section):
 
     @field_validator("routes", mode="before")
     @classmethod
-    def _are_several(cls, routes: Any) -> Any:
+    def _check_is_list(cls, routes: Any) -> Any:
         if isinstance(routes, Mapping):
             raise ValueError("should be written as [[routes]], a table for each")  # noqa: TRY004  # pydantic's
         return routes
 
     @model_validator(mode="wrap")
     @classmethod
-    def _told_whole(cls, tables: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        """What is wrong with one key does not hide what is wrong between the keys."""
-        faults = [*assistant_names.faults(tables, BUILT_IN), *_halves(tables)]
+    def _check_whole(cls, tables: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """A fault in one key does not hide the faults between keys."""
+        if cls is Settings:
+            return cast(Self, settings_model().model_validate(tables))
+        faults = [*assistant_names.faults(tables, built_in_assistants()), *_half_tls(tables)]
         try:
             settings = validate(tables)
         except ValidationError as error:
@@ -134,39 +166,37 @@ class Settings(Section):
     def assistant_kinds(self) -> dict[str, str]:
         """The kind of each assistant by its name; every built-in kind is an assistant of that name by default."""
         named = {name: assistant.kind for name, assistant in self.assistants.items()}
-        return {kind: kind for kind in BUILT_IN} | named
+        return {kind: kind for kind in built_in_assistants()} | named
 
-    def carrier(self, name: str) -> Section:
-        """What is set of a carrier."""
-        section: Section = getattr(self, name)
-        return section
+    def carrier(self, name: str) -> CarrierSettings:
+        """The table of a carrier."""
+        table: CarrierSettings = getattr(self, name)
+        return table
 
-    def settings_of(self, name: str) -> AssistantSettings:
-        """What is set of an assistant, with what its vendor's section says for all."""
+    def token_secrets(self, carrier: str) -> tuple[SecretStr, ...]:
+        """The secrets that sign a carrier's media tokens, the one to sign with first; empty where none is set."""
+        own = self.carrier(carrier).secret
+        return self.security.token_keys or (() if own is None else (own,))
+
+    def assistant_settings(self, name: str) -> AssistantSettings:
+        """The table of an assistant, filled from its vendor's."""
         settings = self.assistants.get(name)
         if settings is None:
             settings = ASSISTANTS[name].settings(kind=name)
-        return settings.with_account(self.openai) if isinstance(settings, RealtimeSettings) else settings
+        kind = ASSISTANTS[settings.kind]
+        if kind.vendor is None:
+            return settings
+        filled: AssistantSettings = kind.with_vendor(settings, getattr(self, kind.vendor.name))
+        return filled
 
-    def rescue_chain(self, name: str) -> tuple[str, ...]:
+    def failover_chain(self, name: str) -> tuple[str, ...]:
         """An assistant, who takes its call if it is lost, who takes that one's, and so on."""
         return tuple(assistant_names.chain(self, name))
 
-    def rescue_sentence(self, name: str) -> Path | None:
-        """What the caller hears when the last of the chain is lost."""
-        fallback = self.settings_of(self.rescue_chain(name)[-1]).fallback
+    def failover_announcement(self, name: str) -> Path | None:
+        """The WAV file that the caller hears when the last of the chain is lost."""
+        fallback = self.assistant_settings(self.failover_chain(name)[-1]).fallback
         return fallback.play if isinstance(fallback, PlayFallback) else None
-
-    def check_assistants(self, tools: Mapping[str, Sequence[ToolSchema]] | None = None) -> None:
-        """Raises `ConfigurationError` where an assistant could not answer. `tools`: what is known of them, by name."""
-        used = (name for _, name in assistant_names.names_used(self))
-        told: list[str] = []
-        for name in dict.fromkeys([*used, *self.assistants]):
-            try:
-                self.settings_of(name).check((tools or {}).get(name, ()))
-            except ConfigurationError as error:
-                told += [f"assistants.{name}: {line}" for line in str(error).splitlines()]
-        _refuse(told)
 
     def reachable_url(self, port: int) -> str:
         """`public_url`, or on loopback the server's own address, at the port that it opened."""
@@ -174,76 +204,27 @@ class Settings(Section):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"{scheme}://{host}:{port}"
 
-    def check_doors(self) -> None:
-        """Raises `ConfigurationError` where `serve` would let strangers in, or could let nobody in."""
-        _refuse(self._wrong_doors())
 
-    def _wrong_doors(self) -> Iterator[str]:
-        on_loopback = self.host in LOOPBACK
-        if self.security.allow_unauthenticated and not on_loopback:
-            yield (
-                f"host = {self.host!r} with security.allow_unauthenticated: "
-                f"should be one of {', '.join(LOOPBACK)}; anybody could talk to the assistant at your cost"
-            )
-        has_key = self.twilio.auth_token is not None or self.telnyx.public_key is not None
-        if not has_key and not self.security.allow_unauthenticated:
-            yield (
-                "twilio.auth_token and telnyx.public_key are missing, and without one of them no carrier can prove "
-                "to be one: set TWILIO_AUTH_TOKEN or TELNYX_PUBLIC_KEY, or to try things on this machine alone, "
-                "[security] allow_unauthenticated = true"
-            )
-        if self.public_url is None and not (on_loopback or self.security.allow_unauthenticated):
-            yield (
-                "public_url is missing: it is where the carriers send calls, and what Twilio's signatures are "
-                "checked against, such as https://voice.example.com"
-            )
-
-    def doubts(self) -> Iterator[str]:
-        """What `serve` starts with, and is hardly meant."""
-        told = urlsplit(self.public_url or "")
-        if told.scheme == "http" and told.hostname not in LOOPBACK:
-            yield (
-                f"public_url = {without_credentials(told.geturl())!r}: should begin with https; Twilio opens no media "
-                "socket without TLS, and what other carriers send can be read on the way"
-            )
-        for number, taker in never_taken(self.routes):
-            taken = without_numbers(self.routes[number].in_words())  # `serve` logs it
-            yield (
-                f"routes[{number}]: no call gets there, routes[{taker}] takes {taken}; should stand before it"
-            )
-
-    def tls(self) -> ssl.SSLContext | None:
-        """The server's side of TLS; None where a proxy does it. Raises `ConfigurationError`."""
-        if self.ssl_certfile is None:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
-        except OSError as error:
-            raise ConfigurationError(
-                f"ssl_certfile = {str(self.ssl_certfile)!r}, ssl_keyfile = {str(self.ssl_keyfile)!r}: {error}"
-            ) from None
-        return context
-
-    def check_folders(self) -> None:
-        """Make the folders of journals and recordings. Raises `ConfigurationError` where they cannot be written."""
-        _refuse(self._wrong_folders())
-
-    def _wrong_folders(self) -> Iterator[str]:
-        for key, folder in (("journal", self.journal.directory), ("recording", self.recording.directory)):
-            if folder is not None:
-                try:
-                    folder.mkdir(parents=True, exist_ok=True)
-                    with TemporaryFile(dir=folder):
-                        pass
-                except OSError as error:
-                    yield f"{key}.directory = {str(folder)!r}: {error.strerror}"
+def settings_model() -> type[Settings]:
+    """`Settings` with the tables that the registries add: one for each carrier and each vendor of assistants."""
+    carriers = tuple((name, kind.settings) for name, kind in CARRIERS.items())
+    vendors = tuple((name, vendor.settings) for name, vendor in _vendors().items())
+    return _model_with((*vendors, *carriers))
 
 
-def _refuse(faults: Iterable[str]) -> None:
-    """Raises `ConfigurationError` where there are any, each on its line."""
-    if told := "\n".join(faults):
-        raise ConfigurationError(told)
+@lru_cache
+def _model_with(tables: tuple[tuple[str, type[Section]], ...]) -> type[Settings]:
+    fields: dict[str, Any] = {name: (table, table()) for name, table in tables}
+    return create_model("Settings", __base__=Settings, __doc__=Settings.__doc__, **fields)
+
+
+def vendor_names() -> dict[str, Key]:
+    """The carriers' and vendors' own names of environment variables, each with the setting that it sets."""
+    owners = [(name, kind.environment) for name, kind in CARRIERS.items()]
+    owners += [(name, vendor.environment) for name, vendor in _vendors().items()]
+    return {
+        variable: (owner, setting) for owner, names in owners for variable, setting in names.items()
+    }
 
 
 def load(
@@ -254,10 +235,10 @@ def load(
 ) -> Settings:
     """The settings of this process. `file`: must exist if it is named. Raises `ConfigurationError`."""
     environment = os.environ if environment is None else environment
-    dotenv = _dotenv()
+    names = vendor_names()
     found = from_file(file or FILE, required=file is not None)
-    found |= from_variables(dotenv, str(DOTENV))
-    found |= from_variables(environment, "environment")
+    found |= from_variables(_dotenv(), str(DOTENV), names)
+    found |= from_variables(environment, "environment", names)
     found |= from_flags(flags or {})
     try:
         return Settings.model_validate(nested(found))
@@ -265,9 +246,10 @@ def load(
         raise ConfigurationError("\n".join(explain(error, found))) from None
 
 
-def twilio_auth_token() -> str:
-    """The token that signs as Twilio, for the pretend phone; empty if the environment has none."""
-    return os.environ.get("TWILIO_AUTH_TOKEN") or _dotenv().get("TWILIO_AUTH_TOKEN", "")
+def vendor_variables(names: Mapping[str, str]) -> dict[str, str]:
+    """What the environment, and behind it .env, say under a vendor's own names: the values by their settings."""
+    variables = _dotenv() | dict(os.environ)
+    return {setting: value for name, setting in names.items() if (value := variables.get(name, ""))}
 
 
 def _dotenv() -> dict[str, str]:

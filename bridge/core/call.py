@@ -6,7 +6,7 @@ what it returns, call it with `TimePassed` at `deadline()`.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, get_args
 
 from bridge.core.caller_audio import Caller
@@ -56,7 +56,7 @@ class Call:
     """One call.
 
     `expected`: see `StreamLiveness`. `choose`: the plan by what the stream says, where nobody announced the call.
-    `presses`: the carrier presses keys, beside its stream. `noise_dbfs`: see `Uplink`.
+    `can`: the commands that the carrier performs beside its stream. `noise_dbfs`: see `Uplink`.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Call:
         expected: str | None = None,
         plan: FailoverPlan = FailoverPlan(),  # noqa: B008  # frozen
         keypad: KeypadRules = KeypadRules(),  # noqa: B008  # likewise
-        presses: bool = False,
+        can: Collection[type[Command]] = (),
         choose: Callable[[CallStarted], FailoverPlan] | None = None,
         noise_dbfs: float | None = None,
     ) -> None:
@@ -79,7 +79,7 @@ class Call:
         self._plan = plan
         self._choose = choose
         self._keypad = keypad
-        self._presses = presses
+        self._can = frozenset(can)
         self._noise_dbfs = noise_dbfs
         self._timers = Timers()
         self._liveness = StreamLiveness(limits, expected, self._timers, now)
@@ -167,7 +167,7 @@ class Call:
             self._plan = self._choose(event)
         self._caller = Caller(event.line, self._reorder_ms, self._keypad, self._timers, self._noise_dbfs)
         plays = event.plays or event.line
-        self._conversation = Conversation(plays, self._keypad, self._timers, presses=self._presses)
+        self._conversation = Conversation(plays, self._keypad, self._timers, self._can)
         self._failover = Failover(self._plan, self._conversation.transcript.said)
         self._timers.set(Timer.OPEN, now + self._limits.open_s)
         self._move(State.OPENING)

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 from typing import Any
 
@@ -50,14 +50,19 @@ OWED_S = 5.0
 
 
 class Conversation:
-    """One call's, whoever the assistant is at the time. `line`: of what is played to the caller."""
+    """One call's, whoever the assistant is at the time. `line`: of what is played to the caller.
 
-    def __init__(self, line: AudioFormat, keypad: KeypadRules, timers: Timers, *, presses: bool) -> None:
+    `can`: the commands that the carrier performs beside its stream.
+    """
+
+    def __init__(
+        self, line: AudioFormat, keypad: KeypadRules, timers: Timers, can: Collection[type[Command]]
+    ) -> None:
         self.voice = Voice(line, timers)
         self.transcript = Transcript()
         self._line = line
         self._entries = Entries(keypad, timers)
-        self._presses = presses  # the carrier does, beside its stream
+        self._can = can
         self._tools: set[str] = set()  # calls that are not answered
         self._speaking = False  # the caller
         self._owed_until = -inf  # by then a reply should have come
@@ -177,7 +182,7 @@ class Conversation:
 
     def press_asked(self, event: PressRequested, now: float) -> list[Command]:
         """The assistant wants keys pressed: the carrier does, or they sound in the voice's stead."""
-        if self._presses:
+        if PressKeys in self._can:
             return [PressKeys(event.keys)]
         self._counts["keys_played"] += 1
         sound = encoder(self._line)(dialled(event.keys, self._line.rate_hz))

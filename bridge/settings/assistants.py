@@ -22,25 +22,38 @@ UPGRADED = Posted(101, "", b"")
 """The answer to an upgrade: the connection stands."""
 
 
-class Address(NamedTuple):
-    """Where a remote assistant is, and the headers of the upgrade, or of each POST."""
+class SocketAddress(NamedTuple):
+    """An assistant that is reached over one WebSocket for each call."""
 
     url: str
     headers: dict[str, str]
+    """Of the upgrade."""
+    tells_upgrade: bool = False
+    """Whether the leg hands over `UPGRADED` before all else, for an assistant that does not say that it is there."""
 
 
-class SilentAddress(Address):
-    """Of an assistant that need not say that it is there: its leg hands over `UPGRADED` before all else."""
+class PostAddress(NamedTuple):
+    """An assistant that is reached by POSTs."""
 
-    __slots__ = ()
+    url: str
+    headers: dict[str, str]
+    """Of each POST."""
+    answer_s: float
+    """How long each POST may take until its whole answer is there, in seconds."""
+    most_bytes: int
+    """Of an answer's body."""
 
 
-def _is_tool_s(url: str) -> str:
+Address = SocketAddress | PostAddress
+"""How a remote assistant is reached."""
+
+
+def _checked_tool_url(url: str) -> str:
     without_user(address_parts(url))
     return url
 
 
-ToolAddress = Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_is_tool_s), ShownAddress]
+ToolAddress = Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_checked_tool_url), ShownAddress]
 
 BUILT_IN_TOOLS = ("hang_up", "note", "collect_digits", "send_digits")
 """Tools that need no settings: the assistant's dialect does them itself."""
@@ -127,7 +140,7 @@ class AssistantSettings(Section):
         return self
 
     def address(self) -> Address | None:
-        """Where it is; None if it lives in this process."""
+        """How it is reached; None if it lives in this process."""
         return None
 
     def check(self, tools: Sequence[ToolSchema]) -> None:

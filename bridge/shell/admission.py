@@ -1,20 +1,23 @@
-"""Receives calls: expects those that a webhook announced, lets their media sockets in, and gives each a session.
+"""Admission of calls: expects those that a webhook announced, lets their media sockets in, and gives each a session.
 
-A media socket's path is /CARRIER/media/TOKEN, or /CARRIER/listen/TOKEN where it is only listened to.
+A media socket's path is /CARRIER/media/TOKEN, or /CARRIER/listen/TOKEN where the call is only listened to.
 """
 
 import asyncio
+import secrets
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 from urllib.parse import urlsplit
 
 import structlog
 
 from bridge.carriers.registry import CARRIERS
+from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.core.call import Call
@@ -24,15 +27,17 @@ from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
+from bridge.observers.stream_end import StreamEndObserver
 from bridge.shell import websocket
+from bridge.shell.expected_calls import ExpectedCalls
 from bridge.shell.session import Session, clock
 from bridge.shell.switchboard import Switchboard
-from bridge.shell.tokens import Expected, Tokens
-from bridge.vocabulary.contracts import Carrier, Observer
+from bridge.shell.tokens import MediaToken, TokenFault, Tokens, token_key
+from bridge.vocabulary.contracts import Carrier, Observer, StreamEnd
 from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested
 
-STREAMS = ("media", "listen")
-"""The last word of a media socket's path before its token: spoken into, or only listened to."""
+STREAMS: tuple[StreamKind, ...] = get_args(StreamKind)
+"""The segment of a media socket's path before its token."""
 
 MEDIA_PATHS = tuple(f"/{carrier}/{stream}".encode() for carrier in CARRIERS for stream in STREAMS)
 
@@ -40,26 +45,31 @@ log = structlog.get_logger()
 
 
 class _ActiveCall(NamedTuple):
-    """A call under way."""
+    """A call under way. `token`: None where nobody announced the call."""
 
-    expected: Expected
-    token: str
+    carrier: str
+    expected: ExpectedCall
+    token: MediaToken | None
     leg: websocket.SocketLeg
+    stream: StreamEndObserver
 
 
 class Admission:
-    """One for a server. `public_url`: where the carriers find us."""
+    """Who is let in on one server. `public_url`: where the carriers find us."""
 
     def __init__(self, settings: Settings, switchboard: Switchboard) -> None:
         self.public_url = ""
         self.readiness = AssistantHealth()
         self.routes = Routes(settings.routes)
-        """Who answers a call that names nobody."""
+        """Who answers a call whose webhook names no assistant."""
         self.closing = False
         """No new calls are taken."""
         self._settings = settings
         self._switchboard = switchboard
-        self._tokens = Tokens()
+        self._owner = secrets.token_hex(4)
+        """The name of this process, in the tokens that it mints."""
+        self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self._owner)
+        self._expected = ExpectedCalls()
         self._active: dict[Session, _ActiveCall] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -73,21 +83,23 @@ class Admission:
         """Whether there is an assistant of this name; an empty one is the default's."""
         return not assistant or assistant in self._settings.assistant_kinds
 
-    def expect(self, carrier: str, expected: Expected, *, listen: bool = False) -> str:
-        """A call will come: where its media socket may come in, once, or again if it may return."""
-        token = self._tokens.mint(expected, clock())
-        if not listen:
-            self._switchboard.expect(expected.call_id, expected.assistant)
-        told = urlsplit(self.public_url)
-        media = told._replace(scheme="wss" if told.scheme == "https" else "ws").geturl()
-        return f"{media}/{carrier}/{'listen' if listen else 'media'}/{token}"
+    def expect(self, carrier: str, call: ExpectedCall, kind: StreamKind = "media") -> str:
+        """A call will come. The address for its media socket: good once, or again where the stream may return."""
+        now = time.time()
+        token = self._tokens.mint(carrier, kind, call.call_id, call.assistant, now)
+        self._expected.add(carrier, kind, call, now)
+        if kind == "media":
+            self._switchboard.expect(call.call_id, call.assistant)
+        here = urlsplit(self.public_url)
+        media = here._replace(scheme="wss" if here.scheme == "https" else "ws").geturl()
+        return f"{media}/{carrier}/{kind}/{token}"
 
-    def call_ended(self, call_id: str) -> None:
+    def call_ended(self, carrier: str, call_id: str) -> None:
         """The carrier says so; its stream may not have heard of it, or may never have come."""
-        self._tokens.forget(call_id)
+        self._expected.forget(carrier, call_id)
         self._switchboard.forget(call_id)
         for session, active in list(self._active.items()):
-            if active.expected.call_id == call_id:
+            if (active.carrier, active.expected.call_id) == (carrier, call_id):
                 session.handle(CallEnded())
 
     async def idle(self) -> None:
@@ -109,34 +121,48 @@ class Admission:
     def admit(self, path: str, headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
         """A media socket asks to come in: its token says for which call."""
         if headers.get("Upgrade", "").lower() != "websocket":
-            return HTTPStatus.UPGRADE_REQUIRED  # before the token is spent
-        name, stream, token, *more = [*path.removeprefix("/").split("/"), "", ""]
-        if name not in CARRIERS or stream not in STREAMS or any(more):
+            return HTTPStatus.UPGRADE_REQUIRED  # before the token is used
+        name, kind, text, *more = [*path.removeprefix("/").split("/"), "", ""]
+        if name not in CARRIERS or kind not in STREAMS or any(more):
             return HTTPStatus.NOT_FOUND
-        carrier = CARRIERS[name].stream(self._settings.carrier(name), stream == "listen")
-        if (session := self._returning(token)) is not None:
+        carrier = CARRIERS[name].stream(self._settings.carrier(name), kind == "listen")
+        token = self._tokens.read(text, name, kind) if text else None
+        if token is not None and (session := self._returning(token)) is not None:
             return self._take_back(session, carrier)
         if self.closing:
             return HTTPStatus.SERVICE_UNAVAILABLE
-        if not token and self._settings.security.allow_unauthenticated:
-            return self._take(carrier, Expected(""), token)
-        expected = self._tokens.spend(token, clock())
-        if expected is None:
-            log.warning("media socket turned away", reason="its token is unknown, spent or too old")
+        if not text and self._settings.security.allow_unauthenticated:
+            return self._take(name, carrier, ExpectedCall(""), None)
+        expected = self._announced(token)
+        if not isinstance(expected, ExpectedCall):
+            log.warning("media socket turned away", reason=expected)
             return HTTPStatus.FORBIDDEN
-        return self._take(carrier, expected, token)
+        return self._take(name, carrier, expected, token)
 
-    def _returning(self, token: str) -> Session | None:
+    def _announced(self, token: MediaToken | None) -> ExpectedCall | str:
+        """The call that a token was minted for, which is used by that; or why nobody is let in with it."""
+        if token is None:
+            return TokenFault.INVALID
+        if token.owner != self._owner:
+            return "another process announced its call"
+        if (fault := self._tokens.use(token, time.time())) is not None:
+            return fault
+        return self._expected.find(token.carrier, token.kind, token.call_id) or "its call has ended"
+
+    def _returning(self, token: MediaToken) -> Session | None:
         """The call under way whose stream has broken, and comes back with its token."""
         back = (
             session
             for session, active in self._active.items()
-            if active.expected.returns_s and token and active.token == token
+            if active.expected.returns_s and active.token == token
         )
         return next(back, None)
 
-    def _take(self, carrier: Carrier, expected: Expected, token: str) -> websocket.SocketLeg:
+    def _take(
+        self, name: str, carrier: Carrier, expected: ExpectedCall, token: MediaToken | None
+    ) -> websocket.SocketLeg:
         limits = self._settings.limits
+        control = expected.control
         call = Call(
             clock(),
             Limits(
@@ -151,15 +177,15 @@ class Admission:
             plan=self._switchboard.plan(expected.assistant),
             choose=None if expected.call_id else self._plan_at_start,
             keypad=self._settings.keypad.rules(),
-            presses=expected.press is not None,
+            can=control.can if control is not None else frozenset(),
             noise_dbfs=self._settings.silence.comfort_noise_dbfs,
         )
-        session = Session(
-            carrier, call, self._switchboard.connect, self._observers(), self._over, expected.press
-        )
+        stream = StreamEndObserver()
+        observers = [stream, *self._observers()]
+        session = Session(carrier, call, self._switchboard.connect, observers, self._over, control)
         self._idle.clear()
         leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
-        self._active[session] = _ActiveCall(expected, token, leg)
+        self._active[session] = _ActiveCall(name, expected, token, leg, stream)
         session.attach(leg)
         return leg
 
@@ -192,5 +218,12 @@ class Admission:
         active = self._active.pop(session, None)
         if not self._active:
             self._idle.set()
-        if active is not None:
-            active.expected.over()
+        if active is not None and active.expected.control is not None:
+            active.expected.control.hang_up(active.stream.end or StreamEnd.BY_BRIDGE, clock())
+
+
+def _token_keys(settings: Settings, carrier: str) -> list[bytes]:
+    """The keys of a carrier's tokens; one that only this process knows where no secret is set."""
+    return [token_key(secret.get_secret_value()) for secret in settings.token_secrets(carrier)] or [
+        secrets.token_bytes(32)
+    ]

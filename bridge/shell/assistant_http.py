@@ -1,4 +1,4 @@
-"""The way to an assistant that is spoken to over HTTP: a leg that posts, and hands over each answer.
+"""The leg to an assistant that is reached by POSTs: posts each message, and hands over each answer.
 
 One post at a time and in order, each with its own time; whatever becomes of it, there is one `Posted`: also where no
 answer came, with status 0 and the reason. Redirects are not followed, and no cookies kept: the headers may be
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-from bridge.settings.assistants import Address
+from bridge.settings.assistants import PostAddress
 from bridge.vocabulary.contracts import Lost, Message, Post, Posted, Receive
 
 MOST_WAITING = 16
@@ -26,27 +26,20 @@ KEPT_ALIVE_S = 4.0
 
 
 class PostingLeg:
-    """One conversation's. After `close` nothing is received any more."""
+    """The leg of one conversation. After `close` nothing is received any more."""
 
     stalled = False
 
     def __init__(
-        self,
-        address: Address,
-        receive: Receive,
-        lost: Lost,
-        session: aiohttp.ClientSession,
-        *,
-        answer_s: float,
-        most_bytes: int,
+        self, address: PostAddress, receive: Receive, lost: Lost, session: aiohttp.ClientSession
     ) -> None:
         self._url = URL(address.url)
         self._headers = address.headers
         self._receive = receive
         self._lost = lost
         self._session = session
-        self._answer_s = answer_s
-        self._most_bytes = most_bytes
+        self._answer_s = address.answer_s
+        self._most_bytes = address.most_bytes
         self._waiting: deque[Post] = deque()
         self._over = False
         self._more = asyncio.Event()
@@ -126,20 +119,16 @@ def _none(why: str) -> Posted:
     return Posted(0, "", why.encode())
 
 
-class Poster:
+class AssistantPosts:
     """Opens legs, and owns them until they are gone."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def open(
-        self, address: Address, receive: Receive, lost: Lost, *, answer_s: float, most_bytes: int
-    ) -> PostingLeg:
-        """`answer_s`: what each post has for its whole answer; `most_bytes`: of that answer's body."""
-        leg = PostingLeg(
-            address, receive, lost, self._connections(), answer_s=answer_s, most_bytes=most_bytes
-        )
+    def open(self, address: PostAddress, receive: Receive, lost: Lost) -> PostingLeg:
+        """A leg that can be given posts at once."""
+        leg = PostingLeg(address, receive, lost, self._connections())
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg

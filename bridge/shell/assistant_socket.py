@@ -1,7 +1,7 @@
-"""The way to a remote assistant: a leg that can be spoken into at once, while its connection is still being made.
+"""The leg to an assistant that is reached by a WebSocket: takes messages at once, while the connection is still made.
 
-What is sent before the connection stands waits, and goes out in order when it does. A connection that dies without a
-word is found out by pings.
+Messages that are sent before the connection is open wait, and go out in their order when it is. Pings find out a
+connection that died without a close.
 """
 
 import asyncio
@@ -9,12 +9,12 @@ import ssl
 from collections.abc import Callable
 
 from bridge.redaction import without_keys
-from bridge.settings.assistants import UPGRADED, Address, SilentAddress
-from bridge.shell.websocket import Pings, SocketLeg, dial
+from bridge.settings.assistants import UPGRADED, SocketAddress
+from bridge.shell.websocket import Pings, SocketLeg, connect
 from bridge.vocabulary.contracts import Lost, Message, Receive, WireMessage
 from bridge.vocabulary.errors import CallRefused
 
-DIAL_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5.0
 """Name, connection, TLS and upgrade together; nobody listens to silence for longer."""
 
 PINGS = Pings(idle_s=2.5, answer_s=2.5)
@@ -45,17 +45,17 @@ PASSING = frozenset({408, 409, 425, 429})
 """Refusals that a second try may not meet; so are those from 500 on."""
 
 
-class DialledLeg:
-    """One WebSocket to come. After `close`, `lost` is not called any more; nor is it ever from inside a call of ours."""
+class AssistantSocketLeg:
+    """One WebSocket, open or being opened. `lost` is called neither after `close` nor from inside a method of the leg."""
 
     def __init__(
-        self, address: Address, receive: Receive, lost: Lost, timeout_s: float, tls: ssl.SSLContext
+        self, address: SocketAddress, receive: Receive, lost: Lost, timeout_s: float, tls: ssl.SSLContext
     ) -> None:
         self.send: Callable[[Message], None] = self._wait_with
         """Send one message, or have it wait for the connection; after the end it is dropped."""
         self._receive = receive
         self._lost = lost
-        self._tells_upgrade = isinstance(address, SilentAddress)
+        self._tells_upgrade = address.tells_upgrade
         self._waiting: list[WireMessage] = []
         self._waiting_bytes = 0
         self._socket: SocketLeg | None = None
@@ -85,9 +85,9 @@ class DialledLeg:
             else:
                 self._socket.close(code, reason)
 
-    async def _carry(self, address: Address, timeout_s: float, tls: ssl.SSLContext) -> None:
+    async def _carry(self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext) -> None:
         try:
-            socket = await dial(
+            socket = await connect(
                 address.url,
                 self._receive,
                 self._lose,
@@ -153,18 +153,18 @@ def loss(refusal: CallRefused) -> tuple[int, str]:
     return 1013 if status in PASSING or status >= 500 else 1008, reason
 
 
-class Dialler:
+class AssistantSockets:
     """Opens legs, and owns them until they are gone. `tls` verifies wss; by default with the system's authorities."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls or ssl.create_default_context()  # once: it reads files for as long as a frame lasts
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def dial(
-        self, address: Address, receive: Receive, lost: Lost, *, timeout_s: float = DIAL_TIMEOUT_S
-    ) -> DialledLeg:
-        """A leg at once, and its connection as soon as may be. `lost` is called later, if at all."""
-        leg = DialledLeg(address, receive, lost, timeout_s, self._tls)
+    def connect(
+        self, address: SocketAddress, receive: Receive, lost: Lost, *, timeout_s: float = CONNECT_TIMEOUT_S
+    ) -> AssistantSocketLeg:
+        """A leg at once; its connection follows. `lost` is called later, if at all."""
+        leg = AssistantSocketLeg(address, receive, lost, timeout_s, self._tls)
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg

@@ -1,7 +1,7 @@
-"""Connections to assistants, made while the phone still rings: opened at the webhook, claimed by the call.
+"""Connects assistants while the phone still rings: a connection is opened at the webhook, and claimed by the call.
 
-Nothing is sent before the claim, and what arrives is held unread. A connection that is lost, or that says too much,
-before anyone claims it is forgotten: the call then dials as if there had been none.
+Nothing is sent before the claim, and what arrives is held unread. A connection that is lost, or receives too much,
+before it is claimed is dropped: the call then connects as if there had been none.
 """
 
 import asyncio
@@ -9,20 +9,21 @@ from collections.abc import Callable
 
 import structlog
 
-from bridge.settings.assistants import Address
+from bridge.settings.assistants import SocketAddress
 from bridge.vocabulary.contracts import Leg, Lost, Message, Receive
 
-Dial = Callable[[Address, Receive, Lost], Leg]
+OpenSocket = Callable[[SocketAddress, Receive, Lost], Leg]
+"""Returns a leg at once, and never calls back from inside."""
 
 CLAIM_WITHIN_S = 30.0
-"""From the webhook to the media socket; who has hung up meanwhile claims nothing."""
+"""From the webhook to the media socket. A caller who hangs up before that leaves a connection that nobody claims."""
 
 MOST_UNCLAIMED = 100
-"""Calls that ring at a time. Above that, a call dials when it is answered."""
+"""Calls that ring at a time. Above that, a call connects when it is answered."""
 
 MOST_HELD = 32
 MOST_HELD_BYTES = 262_144
-"""For each connection. An assistant that was told nothing says hardly more than that it is there."""
+"""For each connection. An assistant that was sent nothing hardly sends more than its readiness."""
 
 log = structlog.get_logger()
 
@@ -58,7 +59,7 @@ class _Unclaimed:
         self._held.append(message)
         self._held_bytes += len(message) if isinstance(message, (str, bytes)) else 0
         if self._lost is None and (len(self._held) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES):
-            self._forget("it said too much")
+            self._forget("it received too much")
 
     def _hand_over(self, receive: Receive) -> None:
         self._take = receive
@@ -68,10 +69,10 @@ class _Unclaimed:
 
 
 class Preconnections:
-    """The connections that wait for their call. `dial` never calls back from inside."""
+    """The connections that wait for their call, on one server."""
 
-    def __init__(self, dial: Dial, *, within_s: float = CLAIM_WITHIN_S, most: int = MOST_UNCLAIMED) -> None:
-        self._dial = dial
+    def __init__(self, connect: OpenSocket, *, within_s: float = CLAIM_WITHIN_S, most: int = MOST_UNCLAIMED) -> None:
+        self._connect = connect
         self._within_s = within_s
         self._most = most
         self._unclaimed: dict[tuple[str, str], _Unclaimed] = {}
@@ -81,8 +82,8 @@ class Preconnections:
         """How many wait."""
         return len(self._unclaimed)
 
-    def open(self, call_id: str, assistant: str, address: Address) -> None:
-        """Dial now, for this call. Once is enough: a webhook that is asked again changes nothing."""
+    def open(self, call_id: str, assistant: str, address: SocketAddress) -> None:
+        """Connect now, for this call. A webhook that comes twice opens one connection."""
         key = call_id, assistant
         if key in self._unclaimed:
             return
@@ -99,13 +100,13 @@ class Preconnections:
             self._drop(key)
 
         unclaimed = self._unclaimed[key] = _Unclaimed(forget)
-        unclaimed.leg = self._dial(address, unclaimed.receive, unclaimed.lost)
+        unclaimed.leg = self._connect(address, unclaimed.receive, unclaimed.lost)
         unclaimed.expiry = asyncio.get_running_loop().call_later(self._within_s, forget, "nobody claimed it")
 
     def claim(self, call_id: str, assistant: str, receive: Receive, lost: Lost) -> Leg | None:
-        """The connection that was opened for this call, or what is becoming of it; None: dial.
+        """The connection that was opened for this call, open or being opened; None where there is none.
 
-        What it has said so far reaches `receive` soon, not from in here.
+        What it has received so far reaches `receive` soon, not from inside this method.
         """
         unclaimed = self._unclaimed.pop((call_id, assistant), None)
         if unclaimed is None:

@@ -8,17 +8,19 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from aiohttp import web
 
+from bridge.carriers.registry import CARRIERS
+from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
 from bridge.config.settings import Settings
 from bridge.shell import websocket
 from bridge.shell.admission import MEDIA_PATHS, Admission
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.switchboard import Switchboard
-from bridge.shell.webhooks.telnyx import TelnyxWebhooks
-from bridge.shell.webhooks.twilio import TwilioWebhooks
+from bridge.shell.webhooks import Webhooks
 
 log = structlog.get_logger()
 
@@ -27,17 +29,21 @@ class Server:
     """What one process serves. Enter `running` to open the port."""
 
     def __init__(self, settings: Settings) -> None:
-        settings.check_doors()
-        settings.check_folders()
-        settings.telnyx.check()
-        self._tls = settings.tls()
+        check_doors(settings)
+        check_folders(settings)
+        check_carriers(settings)
+        self._tls = tls_context(settings)
         self._settings = settings
         self._switchboard = Switchboard(settings)
         self.admission = Admission(settings, self._switchboard)
-        open_doors = settings.security.allow_unauthenticated
-        self._webhooks = (
-            TwilioWebhooks(settings.twilio, self.admission, open_doors=open_doors),
-            TelnyxWebhooks(settings.telnyx, self.admission, open_doors=open_doors),
+        self._webhooks = tuple(
+            Webhooks(
+                carrier,
+                partial(kind.webhooks, settings.carrier(carrier)),
+                self.admission,
+                allows_unauthenticated=settings.security.allow_unauthenticated,
+            )
+            for carrier, kind in CARRIERS.items()
         )
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
@@ -107,7 +113,7 @@ async def serve(settings: Settings) -> None:
     async with Server(settings).running() as server:
         gc.collect()
         gc.freeze()  # what is loaded now stays; the collector need not look at it again
-        for doubt in settings.doubts():
+        for doubt in doubts(settings):
             log.warning("= doubtful settings", reason=doubt)
         log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
         await stop.wait()

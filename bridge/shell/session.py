@@ -21,11 +21,10 @@ from bridge.vocabulary.commands import (
     ClearPlayback,
     HangUp,
     PlayAudio,
-    PressKeys,
     SendMark,
     SetSensitive,
 )
-from bridge.vocabulary.contracts import Answer, Carrier, Connect, Leg, Observer, WireMessage
+from bridge.vocabulary.contracts import Answer, CallControl, Carrier, Connect, Leg, Observer, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import CallEnded, Event, LegLost, LegName, MessageRefused, TimePassed, Word
 
@@ -53,7 +52,7 @@ class _Seen(dict[type[Word], tuple[Callable[[Word, float], None], ...]]):
 class Session:
     """One carrier stream from its upgrade to its end.
 
-    `ended` is called once, when the call is over. `press` has the carrier press keys, where it can beside its stream.
+    `ended` is called once, when the call is over. `control`: what the carrier can do beside the stream; None: nothing.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Session:
         connect: Connect,
         observers: Sequence[Observer],
         ended: Callable[["Session"], None],
-        press: Callable[[str], None] | None = None,
+        control: CallControl | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
@@ -73,7 +72,6 @@ class Session:
         self._observers = tuple(observers)
         self._seen = _Seen([self._accounting, *observers])
         self._ended = ended
-        self._press = press
         self._over = False
         self._carrier_leg: Leg
         self._former_streams: Counter[str] = Counter()  # what their dialects had to mend
@@ -86,8 +84,8 @@ class Session:
             SendMark: self._tell_carrier,
             ClearPlayback: self._tell_carrier,
             HangUp: self._hang_up,
-            PressKeys: self._press_keys,
             SetSensitive: self._nothing,  # for observers to see
+            **(dict.fromkeys(control.can, control.perform) if control is not None else {}),
             **self._slot.performs,
         }
 
@@ -169,10 +167,6 @@ class Session:
 
     def _hang_up(self, command: HangUp, _now: float) -> None:
         self._carrier_leg.close(command.code, command.why)
-
-    def _press_keys(self, command: PressKeys, _now: float) -> None:
-        assert self._press is not None, "the core was told that keys can be pressed"
-        self._press(command.keys)
 
     def _nothing(self, _command: SetSensitive, _now: float) -> None:
         pass

@@ -1,56 +1,136 @@
-"""One-time tokens: a voice webhook mints one for the call that it expects, the call's media socket spends it.
+"""Media tokens: a webhook's answer carries one to the call's media socket, which proves with it what it may open.
 
-No clock: `now` is passed in, in seconds.
+A token is signed and holds all that must be known to let the socket in, so nothing is kept when one is minted; only
+which tokens were used is remembered, until they expire. On the wire it is one path segment:
+base64url(version, MessagePack of `MediaToken`, HMAC-SHA256 of both), without padding.
+Sources: RFC 2104 (HMAC), RFC 4648 section 5 (base64url). No clock: `now` is Unix time in seconds, which other processes
+and a restarted one agree upon.
 """
 
+import hmac
 import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from msgspec import DecodeError, Struct, msgpack
+
+from bridge.carriers.shared.webhooks import StreamKind
 
 LIFE_S = 60.0
+"""From the webhook's answer to the socket; carriers dial at once."""
 
-MOST = 10_000
-"""Tokens kept at a time; webhooks are signed, so only a carrier gone mad reaches it, and then the oldest go."""
+VERSION = b"\x01"
+MAC_BYTES = 32
+NONCE_BYTES = 12
+
+MOST_USED = 100_000
+"""Nonces kept at a time, about 15 MB: 1,600 calls a second, far more than a process carries."""
+
+KEY_LABEL = b"voicebridge media token 1"
 
 
-class Expected(NamedTuple):
-    """A call that a webhook has announced."""
+class MediaToken(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a token says; fields in the order in which they are sent."""
 
+    carrier: str
+    kind: StreamKind
     call_id: str
-    assistant: str = ""
+    assistant: str
     """Who answers, by name; the default if empty."""
-    returns_s: float = 0.0
-    """How long its stream, if it breaks, may take to come back."""
-    over: Callable[[], None] = lambda: None
-    """Called when its session has ended."""
-    press: Callable[[str], None] | None = None
-    """Has the carrier press keys in this call, beside its stream; None where they can only be tones in it."""
+    expires: float
+    """Unix time in seconds."""
+    owner: str
+    """The process that minted it and knows the call."""
+    nonce: bytes
+    """Makes it unique, and good once."""
+
+
+class TokenFault(StrEnum):
+    """Why a token lets nobody in, for the log."""
+
+    INVALID = "its token is not one of ours, or is for another carrier or another kind of stream"
+    EXPIRED = "its token is too old"
+    USED = "its token was used before"
+    FULL = "too many tokens were used within a minute"
+
+
+_READ = msgpack.Decoder(MediaToken)
+
+
+def token_key(secret: str) -> bytes:
+    """The key that signs tokens, from a secret that may have other uses as well (RFC 5869, 3.2: the label is `info`)."""
+    return hmac.digest(secret.encode(), KEY_LABEL, "sha256")
 
 
 class Tokens:
-    """The tokens that wait for their socket, oldest first."""
+    """Mints and checks the tokens of one process.
 
-    def __init__(self) -> None:
-        self._waiting: OrderedDict[str, tuple[Expected, float]] = OrderedDict()
+    `keys`: by carrier; the first one signs, each may have signed what comes, so that keys can be exchanged while calls
+    come in. `owner`: the name of this process.
+    """
 
-    def mint(self, expected: Expected, now: float) -> str:
-        """A new token for this call, good for `LIFE_S`."""
-        while self._waiting and (len(self._waiting) >= MOST or self._oldest_expiry() <= now):
-            self._waiting.popitem(last=False)
-        token = secrets.token_urlsafe(24)
-        self._waiting[token] = (expected, now + LIFE_S)
+    def __init__(self, keys: Mapping[str, Sequence[bytes]], owner: str) -> None:
+        assert all(keys.values()), "every carrier has a key"
+        self._keys = keys
+        self._owner = owner
+        self._used: OrderedDict[bytes, float] = OrderedDict()  # until when each nonce is remembered
+
+    def mint(self, carrier: str, kind: StreamKind, call_id: str, assistant: str, now: float) -> str:
+        """A new token for a stream of this call, good for `LIFE_S`."""
+        token = MediaToken(
+            carrier, kind, call_id, assistant, now + LIFE_S, self._owner, secrets.token_bytes(NONCE_BYTES)
+        )
+        return sign(token, self._keys[carrier][0])
+
+    def read(self, text: str, carrier: str, kind: StreamKind) -> MediaToken | None:
+        """What a token says that came on this path; None unless it was signed by us for this carrier and kind.
+
+        It may have expired, or have been used: see `use`.
+        """
+        token = verified(text, self._keys[carrier])
+        if token is None or (token.carrier, token.kind) != (carrier, kind):
+            return None
         return token
 
-    def spend(self, token: str, now: float) -> Expected | None:
-        """The call that the token was minted for; None if it was never minted, is spent already, or too old."""
-        expected, expiry = self._waiting.pop(token, (None, now))
-        return expected if now < expiry else None
+    def use(self, token: MediaToken, now: float) -> TokenFault | None:
+        """Use a token that was read: it is good for nobody after. None, or why it was not good."""
+        while self._used and next(iter(self._used.values())) <= now:
+            self._used.popitem(last=False)
+        if token.expires <= now:
+            return TokenFault.EXPIRED
+        if token.nonce in self._used:
+            return TokenFault.USED
+        if len(self._used) >= MOST_USED:
+            return TokenFault.FULL
+        self._used[token.nonce] = now + LIFE_S  # nobody's token lives longer, so the oldest stand first
+        return None
 
-    def forget(self, call_id: str) -> None:
-        """This call is over: nobody comes in for it any more."""
-        for token in [token for token, (expected, _) in self._waiting.items() if expected.call_id == call_id]:
-            del self._waiting[token]
 
-    def _oldest_expiry(self) -> float:
-        return next(iter(self._waiting.values()))[1]
+def sign(token: MediaToken, key: bytes) -> str:
+    """A token as it goes out."""
+    signed = VERSION + msgpack.encode(token)
+    return urlsafe_b64encode(signed + _mac(key, signed)).rstrip(b"=").decode()
+
+
+def verified(text: str, keys: Sequence[bytes]) -> MediaToken | None:
+    """What a token says, if one of `keys` signed it. It takes the same time whichever byte is wrong."""
+    try:
+        wire = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        return None
+    signed, mac = wire[:-MAC_BYTES], wire[-MAC_BYTES:]
+    is_signed = [hmac.compare_digest(mac, _mac(key, signed)) for key in keys]
+    if not any(is_signed) or not signed.startswith(VERSION):
+        return None
+    if urlsafe_b64encode(wire).rstrip(b"=").decode() != text:  # the decoder skips what is not base64url
+        return None
+    try:
+        return _READ.decode(signed[len(VERSION) :])
+    except DecodeError:
+        return None
+
+
+def _mac(key: bytes, signed: bytes) -> bytes:
+    return hmac.digest(key, signed, "sha256")

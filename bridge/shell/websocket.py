@@ -244,7 +244,7 @@ def _cut(reason: str) -> str:
     return reason.encode()[:CLOSE_REASON_BYTES].decode(errors="ignore")
 
 
-async def dial(
+async def connect(
     url: str,
     receive: Callable[[WireMessage], None],
     lost: Lost,

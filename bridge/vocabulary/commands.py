@@ -29,17 +29,20 @@ class ClearPlayback(Word, frozen=True, gc=False):
     unheard_samples: int
 
 
-class PressKeys(Word, frozen=True, gc=False):
-    """Have the carrier press these keys, for who is at the far end; see `PressRequested`."""
-
-    keys: str
-
-
 class HangUp(Word, frozen=True, gc=False):
     """Close the carrier's leg. `code`: the WebSocket close code."""
 
     code: int
     why: str
+
+
+# Commands: to the carrier's call control, beside the stream; the core gives those that it is told are possible
+
+
+class PressKeys(Word, frozen=True, gc=False):
+    """Have the carrier press these keys, for who is at the far end; see `PressRequested`."""
+
+    keys: str
 
 
 # Commands: to the assistant
@@ -142,6 +145,8 @@ class RunTool(Word, frozen=True, gc=False):
 
 
 CarrierCommand = PlayAudio | SendMark | ClearPlayback
+ControlCommand = PressKeys
+"""What a `CallControl` may be told to do; a call that goes to a person will add its own."""
 AssistantCommand = (
     OpenAssistant
     | AppendAudio
@@ -153,4 +158,6 @@ AssistantCommand = (
     | AnswerTool
     | CloseAssistant
 )
-Command = CarrierCommand | HangUp | AssistantCommand | SwitchToStandby | RunTool | PressKeys | SetSensitive
+Command = (
+    CarrierCommand | HangUp | AssistantCommand | SwitchToStandby | RunTool | ControlCommand | SetSensitive
+)

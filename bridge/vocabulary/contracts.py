@@ -1,9 +1,16 @@
 """What a carrier, an assistant, a leg and a observer must offer; whoever keeps a contract can take its place."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
-from bridge.vocabulary.commands import AssistantCommand, CarrierCommand, OpenAssistant, RunTool
+from bridge.vocabulary.commands import (
+    AssistantCommand,
+    CarrierCommand,
+    ControlCommand,
+    OpenAssistant,
+    RunTool,
+)
 from bridge.vocabulary.events import AssistantEvent, CarrierEvent, Word
 
 WireMessage = str | bytes
@@ -77,6 +84,35 @@ class Carrier(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """What the dialect had to mend, for the call's account."""
+        ...
+
+
+class StreamEnd(Enum):
+    """How the carrier's stream of a call ended."""
+
+    BY_CARRIER = "the carrier ended it"
+    BY_BRIDGE = "the bridge closed it"
+    BROKEN = "it broke or fell silent; the carrier may not have noticed"
+
+
+class CallControl(Protocol):
+    """What a carrier can do to one call beside its stream; one object controls one call.
+
+    Nothing waits: a command becomes a request to the carrier, and its outcome comes later, as an event or in the log.
+    `now` is seconds on the session's clock.
+    """
+
+    @property
+    def can(self) -> frozenset[type[ControlCommand]]:
+        """The commands that it performs for this call; the core gives no others."""
+        ...
+
+    def perform(self, command: ControlCommand, now: float) -> None:
+        """Have the carrier do this. Of several commands the effects come in their order."""
+        ...
+
+    def hang_up(self, end: StreamEnd, now: float) -> None:
+        """The session has ended: end the phone call, where the carrier would go on with it and should not."""
         ...
 
 

@@ -3,6 +3,7 @@
 BridgeError
 ├── ConfigurationError   local: a file, a key or a flag is wrong; the text says what would be right
 ├── CallRefused          remote: a webhook or a socket did not take the call
+├── WebhookRefused       local: a webhook of ours refuses a request; the carrier gets the HTTP status and the text
 ├── CarrierRefused       remote: a carrier did not do what its REST API was asked
 └── MalformedMessage     remote: a message of a known kind in a wrong shape; costs that message only
 """
@@ -25,6 +26,18 @@ class CallRefused(BridgeError):
     def __init__(self, why: str, *, status: int | None = None) -> None:
         super().__init__(why)
         self.status = status
+
+
+class WebhookRefused(BridgeError):
+    """A webhook of ours refuses a request. `status` of HTTP; the text goes out as the answer.
+
+    `reason`: what our log says of it, where it should; the text tells a stranger no more than needed.
+    """
+
+    def __init__(self, status: int, text: str, *, reason: str = "") -> None:
+        super().__init__(text)
+        self.status = status
+        self.reason = reason
 
 
 class CarrierRefused(BridgeError):

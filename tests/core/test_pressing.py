@@ -28,7 +28,7 @@ SILENCE = b"\xff"
 
 
 def talking(*, presses: bool, plays: AudioFormat | None = None) -> Call:
-    call = Call(0.0, Limits(), reorder_ms=0, presses=presses)
+    call = Call(0.0, Limits(), reorder_ms=0, can={PressKeys} if presses else ())
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K, plays=plays), 0.0)
     call.handle(AssistantReady(PCMU_8K, PCMU_8K), 0.0)
     return call

@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge.config.settings import Settings
-from bridge.shell import front_door
+from bridge.shell import front_door, webhooks
 from bridge.shell.server import Server
-from bridge.shell.webhooks import body
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 UPGRADE = (
@@ -93,7 +92,7 @@ async def test_a_visitor_who_does_not_go_on_is_hung_up_on(
 
 
 async def test_a_form_that_is_never_whole_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(webhooks, "BODY_TIMEOUT_S", 0.05)
     async with knocking() as (reader, writer):
         writer.write(
             b"POST /twilio/voice HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n"

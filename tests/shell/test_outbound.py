@@ -17,13 +17,13 @@ from bridge.config.settings import Settings
 from bridge.shell.outbound import dial
 from bridge.shell.server import Server
 from bridge.simulators.carriers.telnyx import injected_faults as telnyx_faults
-from bridge.simulators.carriers.telnyx.calls import State
-from bridge.simulators.carriers.telnyx.ordered import HANGS_UP, OrderedCalls
+from bridge.simulators.carriers.telnyx.call_control_phone import HANGS_UP, CallControlPhone
+from bridge.simulators.carriers.telnyx.calls import CallState
 from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 from bridge.simulators.carriers.twilio import injected_faults as twilio_faults
 from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.carriers.twilio.server import SimulatedTwilio
-from bridge.simulators.carriers.twilio.stream import Stream as TwilioStream
+from bridge.simulators.carriers.twilio.stream_session import TwilioStreamSession
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.line import Line
 from bridge.simulators.phone.plan import CallPlan
@@ -44,13 +44,13 @@ def replied(report: CallReport) -> bytes:
 
 
 class TwilioPhone:
-    """`bridge.simulators.carriers.twilio.stream.Media`: whoever was called."""
+    """`bridge.simulators.carriers.twilio.stream_session.Media`: whoever was called."""
 
     def __init__(self, plan: CallPlan) -> None:
         self.reports: list[CallReport] = []
         self._plan = plan
 
-    async def __call__(self, stream: TwilioStream) -> bool:
+    async def __call__(self, stream: TwilioStreamSession) -> bool:
         carrier = SimulatedTwilioStream(
             call_sid=stream.call_sid,
             account_sid=stream.account_sid,
@@ -127,12 +127,12 @@ async def test_who_is_put_through_by_telnyx(
     is_put_through: bool,
     serve: Serve,
 ) -> None:
-    phone = OrderedCalls(lambda _line: HANGS_UP_SOON)
-    callee = telnyx_faults.Callee(answered_by=who)
+    phone = CallControlPhone(lambda _line: HANGS_UP_SOON)
+    callee = telnyx_faults.TelnyxCallee(answered_by=who)
     async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(phone, callee=callee).running() as fake:
         async with serve(**telnyx(fake, **settings)) as house:
             name = await house.dial("telnyx", **options)
-            await fake.over(fake.exchange.calls[name])
+            await fake.over(fake.account.calls[name])
         dialled = (await fake.commanded("dial")).body
         assert (dialled["to"], dialled["from"], dialled["connection_id"]) == (TO, FROM, "1")
         assert ("answering_machine_detection" in dialled) is not options.get("machines", False)
@@ -146,52 +146,52 @@ async def test_where_no_verdict_comes_nobody_is_left_on_a_silent_line(
     talk_to: list[str], is_put_through: bool, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bridge.carriers.telnyx.phone_calls.VERDICT_S", 0.05)
-    phone = OrderedCalls(lambda _line: HANGS_UP_SOON)
-    callee = telnyx_faults.Callee(verdict_after_s=TIMEOUT_S)
+    phone = CallControlPhone(lambda _line: HANGS_UP_SOON)
+    callee = telnyx_faults.TelnyxCallee(verdict_after_s=TIMEOUT_S)
     async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(phone, callee=callee).running() as fake:
         async with serve(**telnyx(fake, talk_to=talk_to)) as house:
             name = await house.dial("telnyx")
-            await fake.over(fake.exchange.calls[name])
+            await fake.over(fake.account.calls[name])
     assert house.opened() == (["echo"] if is_put_through else [])
 
 
 async def test_a_server_that_closes_before_the_verdict_hangs_up(serve: Serve) -> None:
-    callee = telnyx_faults.Callee(verdict_after_s=TIMEOUT_S)
+    callee = telnyx_faults.TelnyxCallee(verdict_after_s=TIMEOUT_S)
     async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(callee=callee).running() as fake:
         async with serve(**telnyx(fake)) as house:
             name = await house.dial("telnyx")
             await fake.told("call.answered")
-        assert fake.exchange.calls[name].state is State.ENDED
+        assert fake.account.calls[name].state is CallState.ENDED
 
 
 async def test_the_one_who_is_named_talks(serve: Serve) -> None:
-    phone = OrderedCalls(lambda _line: HANGS_UP_SOON)
+    phone = CallControlPhone(lambda _line: HANGS_UP_SOON)
     async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(phone).running() as fake:
         async with serve(**telnyx(fake)) as house:
             name = await house.dial("telnyx", assistant="parrot")
-            await fake.over(fake.exchange.calls[name])
+            await fake.over(fake.account.calls[name])
     assert house.opened() == ["parrot"]
 
 
 @pytest.mark.parametrize("refuses", ["user_busy", "call_rejected", "not_found"])
 async def test_a_call_that_nobody_takes_leaves_nothing(refuses: Any, serve: Serve) -> None:
-    callee = telnyx_faults.Callee(refuses=refuses)
+    callee = telnyx_faults.TelnyxCallee(refuses=refuses)
     async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(callee=callee).running() as fake:
         async with serve(**telnyx(fake)) as house:
             name = await house.dial("telnyx")
-            await fake.over(fake.exchange.calls[name])
+            await fake.over(fake.account.calls[name])
         assert [command.name for command in fake.commands] == ["dial"]
     assert house.opened() == []
 
 
 async def test_a_dial_that_fails_at_first_rings_once_and_both_are_heard(serve: Serve) -> None:
-    faults = telnyx_faults.Faults(server_errors=1, silent=1, commands=("dial",))
-    phone = OrderedCalls(lambda _line: TALKS)
+    faults = telnyx_faults.TelnyxFaults(server_errors=1, silent=1, commands=("dial",))
+    phone = CallControlPhone(lambda _line: TALKS)
     async with asyncio.timeout(TIMEOUT_S), SimulatedTelnyx(phone, faults=faults).running() as fake:
         async with serve(**telnyx(fake)) as house:
             name = await house.dial("telnyx")
-            await fake.over(fake.exchange.calls[name])
-        assert len(fake.exchange.calls) == 1
+            await fake.over(fake.account.calls[name])
+        assert len(fake.account.calls) == 1
         assert len({command.body["command_id"] for command in fake.commands if command.name == "dial"}) == 1
     assert house.opened() == ["echo"]
     (report,) = phone.reports
@@ -215,11 +215,11 @@ async def test_who_is_put_through_by_twilio(
     who: Any, settings: dict[str, Any], options: dict[str, Any], is_put_through: bool, serve: Serve
 ) -> None:
     phone = TwilioPhone(HANGS_UP_SOON)
-    callee = twilio_faults.Callee(answered_by=who)
+    callee = twilio_faults.TwilioCallee(answered_by=who)
     async with asyncio.timeout(TIMEOUT_S), SimulatedTwilio(phone, callee=callee).running() as fake:
         async with serve(**twilio(fake, **settings)) as house:
             name = await house.dial("twilio", **options)
-            await fake.over(fake.exchange.calls[name])
+            await fake.over(fake.account.calls[name])
         fields = dict((await fake.requested("create")).fields)
         assert (fields["To"], fields["From"]) == (TO, FROM)
         assert ("MachineDetection" in fields) is not options.get("machines", False)
@@ -232,7 +232,7 @@ async def test_who_was_called_by_twilio_talks(serve: Serve) -> None:
     phone = TwilioPhone(TALKS)
     async with asyncio.timeout(TIMEOUT_S), SimulatedTwilio(phone).running() as fake:
         async with serve(**twilio(fake)) as house:
-            await fake.over(fake.exchange.calls[await house.dial("twilio")])
+            await fake.over(fake.account.calls[await house.dial("twilio")])
     (report,) = phone.reports
     assert report.ending is Ending.QUIET
     assert SAID in replied(report)
@@ -353,7 +353,7 @@ async def test_the_call_s_name_is_printed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async with SimulatedTelnyx(callee=telnyx_faults.Callee(answers_after_s=None)).running() as fake:
+    async with SimulatedTelnyx(callee=telnyx_faults.TelnyxCallee(answers_after_s=None)).running() as fake:
         lines = {**WHOLE, "telnyx.api_key": fake.api_key, "telnyx.api_url": fake.url}
         text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in lines.items())
         (here / "voicebridge.toml").write_text(
@@ -361,7 +361,7 @@ async def test_the_call_s_name_is_printed(
         )
         command = f"dial --carrier telnyx --to {TO} --from {FROM}{flags}"
         code = await asyncio.to_thread(ended, monkeypatch, command)
-        (name,) = fake.exchange.calls
+        (name,) = fake.account.calls
     assert code == 0
     assert shows in capsys.readouterr().out.replace(name, "CALL").splitlines()
 

@@ -10,12 +10,20 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
-from bridge.settings.assistants import Address
+from bridge.settings.assistants import SocketAddress
 from bridge.settings.table import Headers, HeaderText, SecretText, Section, is_assistant_address, revealed
 
 OPENAI = "https://api.openai.com/v1"
 SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 PORTS = {"ws": 80, "wss": 443}
+
+ENVIRONMENT = {
+    "OPENAI_API_KEY": "api_key",
+    "OPENAI_BASE_URL": "base_url",
+    "OPENAI_ORG_ID": "organization",
+    "OPENAI_PROJECT_ID": "project",
+}
+"""The variables that the `openai` package reads, each with the setting of `OpenAIAccount` that it sets."""
 
 
 def _is_server(url: str) -> str:
@@ -37,11 +45,13 @@ class OpenAIAccount(Section):
     project: HeaderText | None = None
 
 
-def upgrade(base_url: str, query: Mapping[str, str], account: Mapping[str, str], headers: Headers) -> Address:
+def upgrade(
+    base_url: str, query: Mapping[str, str], account: Mapping[str, str], headers: Headers
+) -> SocketAddress:
     """The upgrade's address and headers; of two headers of one name that in `headers` is sent."""
     url = urlsplit(base_url)
     replaced = {name.lower() for name in headers}
-    return Address(
+    return SocketAddress(
         url._replace(
             scheme=SCHEMES[url.scheme], path=f"{url.path}/realtime", query=urlencode(query)
         ).geturl(),

@@ -47,7 +47,7 @@ from bridge.assistants.openai_realtime.session import (
     word_as,
 )
 from bridge.redaction import HIDDEN, masked
-from bridge.settings.assistants import Address, AssistantSettings, BargeInSettings
+from bridge.settings.assistants import AssistantSettings, BargeInSettings, SocketAddress
 from bridge.settings.table import Headers, HeaderText, SecretText, Section, refusal
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
@@ -189,13 +189,13 @@ class RealtimeSettings(AssistantSettings):
 
     @field_validator("instructions")
     @classmethod
-    def _or_the_file_s(cls, text: str, settings: ValidationInfo) -> str:
+    def _read_instructions(cls, text: str, settings: ValidationInfo) -> str:
         file = settings.data.get("instructions_file")
         if text and file is not None:
             raise ValueError("should be given here or as instructions_file, not both")
         return text if file is None else _text_of(file)
 
-    def address(self) -> Address:
+    def address(self) -> SocketAddress:
         """Where the session is opened, and with which headers."""
         account = without_none(
             {

@@ -6,9 +6,9 @@ from pydantic import AfterValidator, Field, field_validator
 
 from bridge.settings.assistants import (
     BUILT_IN_TOOLS,
-    Address,
     AssistantSettings,
     BargeInSettings,
+    SocketAddress,
     ToolSettings,
 )
 from bridge.settings.table import Headers, ShownAddress, is_assistant_address, revealed
@@ -39,6 +39,6 @@ class StreamSettings(AssistantSettings):
                 raise ValueError(f"{name} should be left out; such an assistant has a message for it")
         return tools
 
-    def address(self) -> Address:
+    def address(self) -> SocketAddress:
         """Where it is, and the headers of the upgrade."""
-        return Address(self.url, revealed(self.headers))
+        return SocketAddress(self.url, revealed(self.headers))

@@ -22,7 +22,8 @@ from bridge.settings.assistants import (
     AssistantSettings,
     BargeInSettings,
     PlayFallback,
-    SilentAddress,
+    PostAddress,
+    SocketAddress,
     ToolSettings,
 )
 from bridge.settings.table import Headers, ShownAddress, is_assistant_address, refusal, revealed
@@ -198,9 +199,11 @@ class TurnBasedSettings(AssistantSettings):
         return not self.is_posted and self.endpointing != "local"
 
     def address(self) -> Address:
-        """Where it is, and the headers of the upgrade, or of each POST."""
-        kind = Address if self.is_posted else SilentAddress
-        return kind(self.url, revealed(self.headers))
+        """Its contract has no greeting of the WebSocket's own, so the upgrade is what says that it is there."""
+        headers = revealed(self.headers)
+        if self.is_posted:
+            return PostAddress(self.url, headers, self.reply_s, self.max_reply_bytes)
+        return SocketAddress(self.url, headers, tells_upgrade=True)
 
     @cached_property
     def _prompt(self) -> tuple[Samples, int] | None:

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from bridge.carriers.shared.settings import CarrierSettings
 from bridge.carriers.telnyx.webhook import check_public_key
-from bridge.settings.table import ApiAddress, Parameters, Section, WebAddress
+from bridge.settings.table import ApiAddress, Parameters, WebAddress
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs import mp3
 from telecodecs.packets import CodecMissing, PacketCodec, check_installed
@@ -34,7 +35,7 @@ def _is_public_key(text: str) -> str:
     return text
 
 
-class TelnyxSettings(Section):
+class TelnyxSettings(CarrierSettings):
     """[telnyx]"""
 
     public_key: Annotated[str, AfterValidator(_is_public_key)] | None = Field(
@@ -87,11 +88,16 @@ class TelnyxSettings(Section):
         return self
 
     @property
+    def secret(self) -> SecretStr | None:
+        """The key of the REST API; see `CarrierSettings`."""
+        return self.api_key
+
+    @property
     def rate_hz(self) -> int:
         """The sampling rate that is asked for."""
         return self.sampling_rate or RATES_HZ[self.codec][0]
 
-    def check(self) -> None:
+    def check_codecs(self) -> None:
         """Raises `ConfigurationError`, naming the extra to install, where a codec is asked for that is not there."""
         try:
             if self.mode == "mp3":

@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from bridge.settings.table import ApiAddress, Parameters, Section, WebAddress
+from bridge.carriers.shared.settings import CarrierSettings
+from bridge.settings.table import ApiAddress, Parameters, WebAddress
 
 Verdict = Annotated[str, Field(min_length=1)]
 
 
-class TwilioSettings(Section):
+class TwilioSettings(CarrierSettings):
     """[twilio]"""
 
     auth_token: SecretStr | None = Field(None, min_length=1)
@@ -26,3 +27,8 @@ class TwilioSettings(Section):
         ("human",),
         description="who is put through to the assistant where it was asked who answered: AnsweredBy",
     )
+
+    @property
+    def secret(self) -> SecretStr | None:
+        """The key of the REST API; see `CarrierSettings`."""
+        return self.auth_token

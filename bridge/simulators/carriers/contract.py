@@ -1,8 +1,10 @@
-"""What every pretend carrier offers, and what a server can ask of it; `twilio` and `telnyx` are such carriers."""
+"""What every simulated carrier offers to the simulated phone, and what a server can ask of it on a media stream."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
+from bridge.simulators.phone.plan import CallPlan
 from bridge.vocabulary.contracts import WireMessage
 from telecodecs.format import AudioFormat
 
@@ -16,75 +18,128 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Say when all audio before this point was played."""
+    """Return this mark when all audio before it has been played."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """Throw away what was not played."""
+    """Discard the audio that has not been played."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing that the carrier would do; it says so on the stream. `answer`: the message that does."""
+    """The carrier does not do this and says so on the stream. `answer`: the message that it sends back."""
 
     answer: str
 
 
 Order = Play | Mark | Clear | Refused
+"""What one message of the server's makes the carrier do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """What the carrier would note in the account's log. `code`: the carrier's own number."""
+    """A warning that the carrier would write to the account's log. `code`: the carrier's number for it."""
 
     code: int
     why: str
 
 
 class SimulatedStream(Protocol):
-    """A carrier's side of one stream: messages out as text, messages in as orders."""
+    """A carrier's side of one media stream: messages to the server as text, messages from the server as orders."""
 
     line: AudioFormat
-    """What the caller and the other party say, before any codec of the carrier's: sample by sample."""
+    """The format of the caller's and the other party's audio, before any packet codec of the carrier."""
     plays: AudioFormat
-    """What `Play` holds, behind any codec of the carrier's: likewise."""
+    """The format of the audio in `Play`, decoded from any packet codec of the carrier."""
     tracks: tuple[str, ...]
+    """Which parties the server hears: inbound (the caller), outbound (what is played to the caller)."""
     one_way: bool
-    """The server only listens: no orders, no digits."""
+    """The server only listens: it gets no keys, and what it sends is not played."""
     call_sid: str
     stream_sid: str
     warnings: list[Warned]
+    """All warnings so far, oldest first."""
 
     def opening(self) -> list[str]:
         """The messages before the first audio."""
         ...
 
     def media(self, track: str, audio: bytes, at_ms: int) -> str:
-        """One frame of a track. `at_ms`: its first sample, from the start of the stream."""
+        """One 20 ms frame of a track. `at_ms`: of its first sample, from the start of the stream."""
         ...
 
     def digit(self, digit: str, at_ms: int = 0) -> str:
-        """The caller pressed a key. `at_ms`: from the start of the call, for carriers that tell the time of day."""
+        """The caller pressed a key. `at_ms`: from the start of the call, for carriers that send the time of day."""
         ...
 
     def mark(self, name: str) -> str:
-        """A mark comes back."""
+        """The message that returns a mark."""
         ...
 
     def closing(self) -> str:
-        """The last message."""
+        """The last message of the stream."""
         ...
 
     def audio_discarded(self) -> None:
-        """The server reads too slowly, and a frame was thrown away instead of sent."""
+        """Note that a frame was discarded instead of sent, because the server reads too slowly."""
         ...
 
     def decode(self, message: WireMessage, now: float = 0.0) -> Order | None:
-        """Read one message. What the carrier would refuse becomes a warning, and None where it keeps silent about it.
+        """Read one message of the server's.
 
-        `now`: seconds, for carriers that count messages in time.
+        What the carrier would refuse adds a warning; the result is then None, or `Refused` where the carrier answers
+        on the stream. `now`: seconds, for carriers that limit how often a message may come.
         """
         ...
+
+
+class MediaSocket(NamedTuple):
+    """A media stream that the phone is to open: where, with which headers, and the carrier's side of it."""
+
+    url: str
+    headers: Mapping[str, str]
+    """Of the WebSocket upgrade."""
+    stream: SimulatedStream
+    reconnect: Callable[[], SimulatedStream] | None = None
+    """Makes the same call's next stream, for a carrier that connects again when the connection breaks; else None."""
+
+
+class Exchange(Protocol):
+    """A carrier's telephone exchange, for one call: finds out which media stream the server wants for it."""
+
+    @property
+    def line(self) -> AudioFormat:
+        """The format of the caller's audio."""
+        ...
+
+    async def open(self, url: str, plan: CallPlan, *, caller: str, called: str) -> MediaSocket:
+        """Ask the voice webhook at `url` (http, https), or take `url` (ws, wss) for the media socket itself.
+
+        For a media socket `plan` says which tracks and parameters the stream has. `caller` and `called` are numbers
+        in E.164 form. Raises `CallRefused` with the reason if the server asks for no stream.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """The options of `voicebridge call` that depend on the carrier. Empty and 0: the carrier's default."""
+
+    auth_token: str = field(default="", repr=False)
+    """Signs Twilio's webhook and upgrade."""
+    codec: str = ""
+    """The codec of the caller's audio."""
+    rate_hz: int = 0
+    play_codec: str = ""
+    """The codec of the server's audio, where no webhook names it. Empty: as `codec`."""
+    play_rate_hz: int = 0
+    byteorder: str = "little"
+    """Of L16."""
+
+
+def is_webhook(url: str) -> bool:
+    """Whether `url` is a voice webhook's (http, https) and not a media socket's (ws, wss)."""
+    return url.startswith(("http:", "https:"))

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from bridge.assistants.registry import ASSISTANTS
-from bridge.assistants.turn_based.settings import TurnBasedSettings
-from bridge.settings.assistants import Address, AssistantSettings
-from bridge.shell.assistant_http import Poster, PostingLeg
-from bridge.shell.assistant_socket import DialledLeg, Dialler
+from bridge.settings.assistants import Address, AssistantSettings, PostAddress
+from bridge.shell.assistant_http import AssistantPosts, PostingLeg
+from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
 from bridge.shell.session import clock
 from bridge.simulators.check.checked_call import Way
 from bridge.simulators.check.examination import Examination
@@ -27,7 +26,7 @@ SOONEST_S = 0.001
 class _RemoteWay:
     """A leg to somewhere else, which can be cut."""
 
-    def __init__(self, leg: DialledLeg | PostingLeg) -> None:
+    def __init__(self, leg: AssistantSocketLeg | PostingLeg) -> None:
         self._leg = leg
 
     @property
@@ -51,28 +50,19 @@ class _RemoteWay:
 class _Ways:
     """To one assistant."""
 
-    def __init__(self, settings: AssistantSettings, address: Address) -> None:
+    def __init__(self, address: Address) -> None:
         self._address = address
-        self._dialler = Dialler()
-        self._poster = Poster()
-        self._posted = settings if isinstance(settings, TurnBasedSettings) and settings.is_posted else None
-
-    @property
-    def posts(self) -> bool:
-        """Whether it is spoken to over HTTP."""
-        return self._posted is not None
+        self._sockets = AssistantSockets()
+        self._posts = AssistantPosts()
 
     def open(self, receive: Receive, lost: Lost) -> Way:
-        if (posted := self._posted) is None:
-            return _RemoteWay(self._dialler.dial(self._address, receive, lost))
-        answer_s, most_bytes = posted.reply_s, posted.max_reply_bytes
-        return _RemoteWay(
-            self._poster.open(self._address, receive, lost, answer_s=answer_s, most_bytes=most_bytes)
-        )
+        if isinstance(self._address, PostAddress):
+            return _RemoteWay(self._posts.open(self._address, receive, lost))
+        return _RemoteWay(self._sockets.connect(self._address, receive, lost))
 
     async def aclose(self) -> None:
-        await self._dialler.aclose()
-        await self._poster.aclose()
+        await self._sockets.aclose()
+        await self._posts.aclose()
 
 
 async def check(
@@ -83,13 +73,13 @@ async def check(
     `speed`: of the caller's time; an assistant that goes by the audio, not by a clock, can be checked faster.
     """
     settings, address = _settings(kind, url, headers)
-    ways = _Ways(settings, address)
+    ways = _Ways(address)
     began = clock()
 
     def now() -> float:
         return began + (clock() - began) * speed
 
-    rules = rules_for(kind, posted=ways.posts)
+    rules = rules_for(kind, posted=isinstance(address, PostAddress))
     examination = Examination(rules, lambda: ASSISTANTS[kind].dialect(settings, ()), ways.open, part, now)
     try:
         while not examination.over:

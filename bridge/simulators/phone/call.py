@@ -1,6 +1,7 @@
 """Placing one call with the pretend phone: the exchange opens a stream, the line carries it."""
 
-from bridge.simulators.carriers.exchange import Exchange, TwilioExchange
+from bridge.simulators.carriers.contract import Exchange
+from bridge.simulators.carriers.twilio.exchange import TwilioExchange
 from bridge.simulators.carriers.twilio.media import new_sid
 from bridge.simulators.phone.line import Line, Network
 from bridge.simulators.phone.plan import CallPlan
@@ -30,5 +31,6 @@ async def place_call(
     """
     if carrier is None:
         carrier = TwilioExchange(auth_token, call_sid or new_sid("CA"), account_sid or new_sid("AC"))
-    stream = await carrier.open(url, plan, caller=caller, called=called)
-    return await Line(plan, stream.carrier, network, again=stream.again).carry(stream.url, stream.headers)
+    socket = await carrier.open(url, plan, caller=caller, called=called)
+    line = Line(plan, socket.stream, network, reconnect=socket.reconnect)
+    return await line.carry(socket.url, socket.headers)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bridge.shell.websocket import SocketLeg, dial
+from bridge.shell.websocket import SocketLeg, connect
 from bridge.simulators.carriers.contract import SimulatedStream
 from bridge.simulators.phone.disorder import IN_ORDER, Disorder
 from bridge.simulators.phone.handset import Ending, Handset
@@ -52,13 +52,13 @@ class Line:
         carrier: SimulatedStream,
         network: Network = Network(),
         *,
-        again: Callable[[], SimulatedStream] | None = None,
+        reconnect: Callable[[], SimulatedStream] | None = None,
         opened: Callable[[], None] | None = None,
         rings: bool = False,
     ) -> None:
         self._plan = plan
         self._network = network
-        self._again = again
+        self._reconnect = reconnect
         self._opened = opened
         self._rings = rings
         self._carriers = [carrier]
@@ -113,7 +113,7 @@ class Line:
     async def _dial(self, url: str, headers: Mapping[str, str]) -> SocketLeg | SlowLeg:
         self._closed = self._loop.create_future()
         if not self._network.delay:
-            return await dial(
+            return await connect(
                 url, self._receive, self._lost, headers=headers, max_message_bytes=MAX_MESSAGE_BYTES
             )
         slow = SlowLeg(self._receive, self._lost, self._network.delay)
@@ -169,8 +169,8 @@ class Line:
         if self._began is None:
             self._began = now
             return self._handset.begin(now)
-        assert self._again is not None, "only a carrier that dials again comes here twice"
-        self._carriers.append(self._again())
+        assert self._reconnect is not None, "only a carrier that dials again comes here twice"
+        self._carriers.append(self._reconnect())
         return self._handset.begin_again(self._carriers[-1])
 
     def _receive(self, message: WireMessage) -> None:
@@ -193,7 +193,7 @@ class Line:
         now = _now()
         if self._began is None:
             self._fail(now)
-        elif self._again is not None and code == DROPPED and self._handset.ending is None:
+        elif self._reconnect is not None and code == DROPPED and self._handset.ending is None:
             self._handset.lost(now)
             self._tick()
             return

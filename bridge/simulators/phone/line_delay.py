@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from bridge.shell.websocket import SocketLeg, dial
+from bridge.shell.websocket import SocketLeg, connect
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -122,7 +122,7 @@ class SlowLeg:
 
     async def dial(self, url: str, headers: Mapping[str, str]) -> None:
         """Open the socket; comes before all else. Raises `CallRefused` with the reason in words."""
-        self._leg = await dial(
+        self._leg = await connect(
             url,
             self._message_came,
             self._socket_closed,

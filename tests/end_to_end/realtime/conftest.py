@@ -32,7 +32,7 @@ from bridge.observers.call_history import CallHistory, JournalEntry, build_histo
 from bridge.shell.server import Server
 from bridge.shell.session import clock
 from bridge.simulators.carriers.twilio.media import new_sid
-from bridge.simulators.carriers.twilio.voice_webhook import order_stream
+from bridge.simulators.carriers.twilio.voice_webhook import ask_webhook
 from bridge.simulators.openai.script import Script
 from bridge.simulators.openai.server import Connection, SimulatedOpenAI
 from bridge.simulators.openai.voice import Speech, utter
@@ -328,7 +328,7 @@ async def carry(
                 await asyncio.sleep(number % AT_ONCE * APART_S)
                 url = f"{origin}/twilio/voice"
                 if row.get("rings"):
-                    url = (await order_stream(url, call_sid=sid, account_sid="AC", caller="", called="")).url
+                    url = (await ask_webhook(url, call_sid=sid, account_sid="AC", caller="", called="")).url
                     await fake.connected()
                 line = Network(Delay(row.get("line_ms", 0)))
                 report = await place_call(url, caller(row), call_sid=sid, network=line)

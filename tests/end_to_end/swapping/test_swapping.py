@@ -25,7 +25,9 @@ from bridge.observers.call_history import JournalEntry, read_journal
 from bridge.shell.server import Server
 from bridge.simulators.assistant.script import parse_script as parse_fake_script
 from bridge.simulators.assistant.server import SimulatedAssistant
-from bridge.simulators.carriers.exchange import Exchange, TelnyxExchange, TwilioExchange
+from bridge.simulators.carriers.contract import Exchange
+from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange
+from bridge.simulators.carriers.twilio.exchange import TwilioExchange
 from bridge.simulators.openai.script import Script
 from bridge.simulators.openai.server import SimulatedOpenAI
 from bridge.simulators.phone.call import place_call

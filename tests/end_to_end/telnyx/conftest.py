@@ -10,7 +10,7 @@ import pytest
 
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
-from bridge.simulators.carriers.telnyx.calls import Call
+from bridge.simulators.carriers.telnyx.calls import TelnyxCall
 from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 
 
@@ -21,7 +21,7 @@ class Both(NamedTuple):
     fake: SimulatedTelnyx
     folder: Path
 
-    def ring(self) -> Call:
+    def ring(self) -> TelnyxCall:
         """Someone calls."""
         return self.fake.ring(self.url("/telnyx/webhook"))
 

@@ -10,16 +10,18 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.carriers.telnyx import rest
-from bridge.shell.tokens import Expected
-from bridge.simulators.carriers.telnyx.calls import State
-from bridge.simulators.carriers.telnyx.injected_faults import Faults
+from bridge.shell.session import clock
+from bridge.simulators.carriers.telnyx.call_control_phone import CallControlPhone
+from bridge.simulators.carriers.telnyx.calls import CallState
+from bridge.simulators.carriers.telnyx.injected_faults import TelnyxFaults
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
-from bridge.simulators.carriers.telnyx.ordered import OrderedCalls
-from bridge.simulators.carriers.telnyx.stream import Stream
+from bridge.simulators.carriers.telnyx.stream_session import TelnyxStreamSession
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
+from bridge.vocabulary.commands import PressKeys
 from bridge.vocabulary.errors import CallRefused
 from telecodecs.format import AudioFormat
 
@@ -58,7 +60,7 @@ FORMATS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("telnyx", FORMATS, ids=["PCMU", "PCMA", "L16, each way at its own rate"])
 async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", telnyx: dict[str, Any]) -> None:
-    phone = OrderedCalls(talks)
+    phone = CallControlPhone(talks)
     settings = {"telnyx": telnyx | {"parameters": {"clinic": "north"}}}
     async with asyncio.timeout(TIMEOUT_S), meet(phone, settings=settings) as both:
         call = await both.fake.over(both.ring())
@@ -67,7 +69,7 @@ async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", tel
         assert report.ending is Ending.QUIET
         assert call.cause == "normal_clearing"
         assert both.commands()[:2] == ["answer", "streaming_start"]
-        assert len(both.fake.exchange.calls) == 1
+        assert len(both.fake.account.calls) == 1
         streaming = await both.fake.commanded("streaming_start")
         assert streaming.body["stream_bidirectional_codec"] == telnyx.get("codec", "PCMU")
         assert all(delivery.delivered for delivery in both.fake.deliveries)
@@ -81,8 +83,8 @@ async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", tel
 
 
 async def test_the_line_that_the_server_is_told_of_is_what_telnyx_sends(meet: "Meet") -> None:
-    phone = OrderedCalls(talks)
-    async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=Faults(codec="L16")) as both:
+    phone = CallControlPhone(talks)
+    async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=TelnyxFaults(codec="L16")) as both:
         await both.fake.over(both.ring())
     (started,) = both.journal("CallStarted")
     assert (started["line"]["encoding"], started["line"]["rate_hz"]) == ("l16", 16_000)
@@ -93,19 +95,19 @@ async def test_the_line_that_the_server_is_told_of_is_what_telnyx_sends(meet: "M
 
 
 async def test_when_our_side_ends_the_call_telnyx_is_told(meet: "Meet") -> None:
-    phone = OrderedCalls(waits)
+    phone = CallControlPhone(waits)
     async with (
         asyncio.timeout(TIMEOUT_S),
         meet(phone, settings={"limits": {"longest_call_s": 0.1}}) as both,
     ):
         call = await both.fake.over(both.ring())
-        assert (call.source, call.state) == ("callee", State.ENDED)
+        assert (call.source, call.state) == ("callee", CallState.ENDED)
         assert both.commands() == ["answer", "streaming_start", "hangup"]
     assert phone.reports[0].ending in (Ending.SERVER_LEFT, Ending.TOLD_TO)
 
 
 async def test_a_voice_that_cannot_be_read_ends_the_call_with_a_reason(meet: "Meet") -> None:
-    async def odd(stream: Stream) -> bool:
+    async def odd(stream: TelnyxStreamSession) -> bool:
         async with connect(stream.order.url) as socket:
             stream.opened()
             connected, start = opening(stream)
@@ -123,18 +125,18 @@ async def test_a_voice_that_cannot_be_read_ends_the_call_with_a_reason(meet: "Me
 
 @pytest.mark.parametrize("drain_s", [5.0, 0.0], ids=["in time", "not in time"])
 async def test_a_server_that_closes_hangs_up(meet: "Meet", drain_s: float) -> None:
-    phone = OrderedCalls(lambda line: CallPlan(speech(line) * 10, linger_s=TIMEOUT_S))
+    phone = CallControlPhone(lambda line: CallPlan(speech(line) * 10, linger_s=TIMEOUT_S))
     async with asyncio.timeout(TIMEOUT_S):
         async with meet(phone, settings={"assistant": "parrot", "limits": {"drain_s": drain_s}}) as both:
             call = both.ring()
             await both.fake.told("streaming.started")
             assert both.server.admission.calls == 1
         assert "hangup" in both.commands()
-        assert call.state is State.ENDED
+        assert call.state is CallState.ENDED
 
 
 async def test_a_server_that_closes_hangs_up_a_call_whose_stream_has_not_come(meet: "Meet") -> None:
-    async def late(stream: Stream) -> bool:
+    async def late(stream: TelnyxStreamSession) -> bool:
         await stream.ended.wait()
         return False
 
@@ -143,7 +145,7 @@ async def test_a_server_that_closes_hangs_up_a_call_whose_stream_has_not_come(me
             call = both.ring()
             await both.fake.commanded("streaming_start")
         assert both.commands() == ["answer", "streaming_start", "hangup"]
-        assert call.state is State.ENDED
+        assert call.state is CallState.ENDED
 
 
 async def test_a_closing_server_answers_no_call(meet: "Meet") -> None:
@@ -159,20 +161,20 @@ async def test_a_closing_server_answers_no_call(meet: "Meet") -> None:
 # Faults
 
 FAULTS = {
-    "server errors": Faults(server_errors=1),
-    "too many requests": Faults(rate_limited=1, commands=("answer",)),
-    "a command that is never answered": Faults(silent=1, commands=("streaming_start",)),
-    "an answer that is never answered": Faults(silent=1, commands=("answer",)),
-    "repeated webhooks": Faults(duplicate_webhooks=True),
-    "shuffled webhooks": Faults(shuffled_webhooks=True),
-    "repeated and shuffled webhooks": Faults(duplicate_webhooks=True, shuffled_webhooks=True),
-    "webhooks without their wrapper": Faults(unwrapped_webhooks=True),
+    "server errors": TelnyxFaults(server_errors=1),
+    "too many requests": TelnyxFaults(rate_limited=1, commands=("answer",)),
+    "a command that is never answered": TelnyxFaults(silent=1, commands=("streaming_start",)),
+    "an answer that is never answered": TelnyxFaults(silent=1, commands=("answer",)),
+    "repeated webhooks": TelnyxFaults(duplicate_webhooks=True),
+    "shuffled webhooks": TelnyxFaults(shuffled_webhooks=True),
+    "repeated and shuffled webhooks": TelnyxFaults(duplicate_webhooks=True, shuffled_webhooks=True),
+    "webhooks without their wrapper": TelnyxFaults(unwrapped_webhooks=True),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 async def test_the_call_goes_through_once_despite(name: str, meet: "Meet") -> None:
-    phone = OrderedCalls(talks)
+    phone = CallControlPhone(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=FAULTS[name]) as both:
         call = await both.fake.over(both.ring())
         await both.server.admission.idle()
@@ -200,7 +202,7 @@ async def test_a_call_that_cannot_be_answered_is_let_go(meet: "Meet") -> None:
 
 
 async def test_a_stream_that_cannot_be_opened_ends_the_call(meet: "Meet") -> None:
-    async def refused(_stream: Stream) -> bool:
+    async def refused(_stream: TelnyxStreamSession) -> bool:
         raise CallRefused("the upgrade got HTTP 502")
 
     async with asyncio.timeout(TIMEOUT_S), meet(refused) as both:
@@ -211,14 +213,21 @@ async def test_a_stream_that_cannot_be_opened_ends_the_call(meet: "Meet") -> Non
 # Keys
 
 
-def announced(both: "Both") -> list[Expected]:
+def press(call: ExpectedCall, keys: str) -> None:
+    """As the session of this call does when the assistant wants keys pressed."""
+    assert call.control is not None
+    assert PressKeys in call.control.can
+    call.control.perform(PressKeys(keys), clock())
+
+
+def announced(both: "Both") -> list[ExpectedCall]:
     """The calls that the server will expect from now on."""
-    calls: list[Expected] = []
+    calls: list[ExpectedCall] = []
     expect = both.server.admission.expect
 
-    def notice(carrier: str, expected: Expected, *, listen: bool = False) -> str:
+    def notice(carrier: str, expected: ExpectedCall, kind: StreamKind = "media") -> str:
         calls.append(expected)
-        return expect(carrier, expected, listen=listen)
+        return expect(carrier, expected, kind)
 
     both.server.admission.expect = notice  # type: ignore[method-assign]
     return calls
@@ -227,20 +236,19 @@ def announced(both: "Both") -> list[Expected]:
 @pytest.fixture
 def quickly_pressed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys that make no sound."""
-    monkeypatch.setattr("bridge.shell.webhooks.telnyx.sounding_s", lambda _keys: 0.0)
+    monkeypatch.setattr("bridge.carriers.telnyx.steps.sounding_s", lambda _keys: 0.0)
 
 
 @pytest.mark.usefixtures("quickly_pressed")
 async def test_keys_are_pressed_by_telnyx_in_their_order_and_are_in_no_log(meet: "Meet") -> None:
-    phone = OrderedCalls(waits)
+    phone = CallControlPhone(waits)
     with capture_logs() as log:
         async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
             expected = announced(both)
             call = both.ring()
             await both.fake.told("streaming.started")
-            assert expected[0].press is not None
             for keys in ("4242w", "5", "6#"):
-                expected[0].press(keys)
+                press(expected[0], keys)
             await both.fake.commanded("send_dtmf", 2)
             assert call.pressed == "4242w56#"
             both.fake.hang_up(call)
@@ -248,11 +256,11 @@ async def test_keys_are_pressed_by_telnyx_in_their_order_and_are_in_no_log(meet:
     assert "4242" not in str(log)
 
 
-PRESSED_DESPITE: dict[str, tuple[Faults, float, int, str]] = {
+PRESSED_DESPITE: dict[str, tuple[TelnyxFaults, float, int, str]] = {
     # when it is given up, how often it is told, what is pressed
-    "an answer that is lost": (Faults(silent=1, commands=("send_dtmf",)), 0.3, 2, "12"),
-    "a server error": (Faults(server_errors=1, commands=("send_dtmf",)), 0.3, 2, "2"),
-    "too many requests": (Faults(rate_limited=1, commands=("send_dtmf",)), 1.5, 3, "12"),
+    "an answer that is lost": (TelnyxFaults(silent=1, commands=("send_dtmf",)), 0.3, 2, "12"),
+    "a server error": (TelnyxFaults(server_errors=1, commands=("send_dtmf",)), 0.3, 2, "2"),
+    "too many requests": (TelnyxFaults(rate_limited=1, commands=("send_dtmf",)), 1.5, 3, "12"),
 }
 
 
@@ -262,36 +270,34 @@ async def test_keys_are_never_pressed_twice(name: str, meet: "Meet", monkeypatch
     """And what was refused, or is in doubt, keeps neither the call nor the keys after it."""
     faults, give_up_s, times, pressed = PRESSED_DESPITE[name]
     monkeypatch.setattr(rest, "KEYS_RULE", replace(rest.KEYS_RULE, give_up_s=give_up_s, answer_s=0.1))
-    phone = OrderedCalls(waits)
+    phone = CallControlPhone(waits)
     async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=faults) as both:
         expected = announced(both)
         call = both.ring()
         await both.fake.told("streaming.started")
-        assert expected[0].press is not None
-        expected[0].press("1")
-        expected[0].press("2")
+        press(expected[0], "1")
+        press(expected[0], "2")
         await both.fake.commanded("send_dtmf", times)
         assert call.pressed == pressed
-        assert call.state is State.ANSWERED
+        assert call.state is CallState.ANSWERED
         both.fake.hang_up(call)
         await both.fake.over(call)
 
 
 async def test_keys_come_too_late_when_the_call_is_over(meet: "Meet") -> None:
-    phone = OrderedCalls(talks)
+    phone = CallControlPhone(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
         expected = announced(both)
         await both.fake.over(both.ring())
         await both.server.admission.idle()
-        assert expected[0].press is not None
-        expected[0].press("1")
+        press(expected[0], "1")
     assert "send_dtmf" not in both.commands()
 
 
 # The end, as Telnyx tells it
 
 
-def opening(stream: Stream) -> list[str]:
+def opening(stream: TelnyxStreamSession) -> list[str]:
     order = stream.order
     return SimulatedTelnyxStream(call_control_id=order.call_control_id, stream_id=order.stream_id).opening()
 
@@ -310,7 +316,7 @@ async def test_a_caller_who_gives_up_while_it_rings_leaves_nothing(meet: "Meet")
 async def test_a_call_that_ends_before_its_stream_came_leaves_no_way_in(meet: "Meet") -> None:
     urls: list[str] = []
 
-    async def late(stream: Stream) -> bool:
+    async def late(stream: TelnyxStreamSession) -> bool:
         urls.append(stream.order.url)
         await stream.ended.wait()
         return False
@@ -329,7 +335,7 @@ async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(m
     closes: list[tuple[int | None, str | None]] = []
     is_open, told = asyncio.Event(), asyncio.Event()
 
-    async def mute(stream: Stream) -> bool:
+    async def mute(stream: TelnyxStreamSession) -> bool:
         socket = await connect(stream.order.url)
         stream.opened()
         for message in opening(stream):
@@ -357,7 +363,7 @@ async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(m
 
 
 async def test_after_the_call_its_token_lets_nobody_in(meet: "Meet") -> None:
-    phone = OrderedCalls(talks)
+    phone = CallControlPhone(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
         await both.fake.over(both.ring())
         await both.server.admission.idle()

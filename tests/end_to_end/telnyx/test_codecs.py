@@ -19,8 +19,9 @@ from websockets.asyncio.client import connect
 from bridge.config.audio_file import read_wav, write_wav
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
-from bridge.simulators.carriers.exchange import TelnyxExchange, read_exchange
+from bridge.simulators.carriers.contract import CallOptions
 from bridge.simulators.carriers.telnyx.coding import Coding
+from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange, telnyx_exchange
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.handset import Ending
@@ -143,7 +144,7 @@ def alike(said: Samples, heard: Samples) -> tuple[float, float]:
 
 
 async def carry(way: Way, folder: Path) -> Carried:
-    exchange = read_exchange("telnyx", **way.call)
+    exchange = telnyx_exchange(CallOptions(**way.call))
     assert isinstance(exchange, TelnyxExchange)
     said = read_wav(SENTENCE, exchange.line)[: exchange.line.bytes_in(SAID_MS)]
     linger_s = 1.5 if exchange.mode == "mp3" else 0.5  # a file a second is all that Telnyx takes

@@ -19,8 +19,9 @@ from bridge.config.settings import Settings
 from bridge.core.call import Call
 from bridge.core.timers import Limits
 from bridge.shell.server import Server
-from bridge.simulators.carriers.exchange import read_exchange
+from bridge.simulators.carriers.contract import CallOptions
 from bridge.simulators.carriers.telnyx.coding import Coding
+from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.disorder import IN_ORDER, Disorder
@@ -57,7 +58,7 @@ async def carry(codec: str, disorder: Disorder, folder: Path) -> Carried:
             "telnyx": {"codec": codec},
         }
     )
-    exchange = read_exchange("telnyx", codec=codec)
+    exchange = telnyx_exchange(CallOptions(codec=codec))
     async with Server(settings).running() as server:
         report = await place_call(
             f"ws://127.0.0.1:{server.port}/telnyx/media",

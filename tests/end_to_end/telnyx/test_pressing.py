@@ -10,8 +10,8 @@ import numpy as np
 from structlog.testing import capture_logs
 from websockets.asyncio.server import ServerConnection, serve
 
-from bridge.simulators.carriers.exchange import TelnyxExchange
-from bridge.simulators.carriers.telnyx.ordered import OrderedCalls
+from bridge.simulators.carriers.telnyx.call_control_phone import CallControlPhone
+from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange
 from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan
@@ -48,7 +48,7 @@ def waits(_line: AudioFormat) -> CallPlan:
 
 
 async def test_under_call_control_telnyx_presses_them(meet: "Meet") -> None:
-    phone = OrderedCalls(waits)
+    phone = CallControlPhone(waits)
     with capture_logs() as log:
         async with (
             asyncio.timeout(TIMEOUT_S),
@@ -72,7 +72,7 @@ async def test_under_texml_they_are_tones_in_the_stream(meet: "Meet") -> None:
     async with (
         asyncio.timeout(TIMEOUT_S),
         assistant() as own,
-        meet(OrderedCalls(waits), settings=own) as both,
+        meet(CallControlPhone(waits), settings=own) as both,
     ):
         exchange = TelnyxExchange(private_key=TEST_SEED)
         report = await place_call(both.url("/telnyx/texml"), CallPlan(linger_s=0.8), carrier=exchange)

@@ -15,9 +15,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
-from bridge.simulators.carriers.exchange import TelnyxExchange
+from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
-from bridge.simulators.carriers.telnyx.texml import TexmlOrder, order_texml
+from bridge.simulators.carriers.telnyx.texml import TexmlStream, ask_texml_webhook
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, TEST_SEED
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.handset import Ending
@@ -41,9 +41,9 @@ class House(NamedTuple):
         exchange = TelnyxExchange(private_key=private_key)
         return await place_call(f"{self._webhook}{query}", plan, carrier=exchange)
 
-    async def order(self, call: str = CALL) -> TexmlOrder:
+    async def order(self, call: str = CALL) -> TexmlStream:
         """What the webhook answers."""
-        return await order_texml(
+        return await ask_texml_webhook(
             self._webhook,
             call_control_id=call,
             account_sid="1",

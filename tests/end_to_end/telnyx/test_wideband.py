@@ -11,7 +11,8 @@ import pytest
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
-from bridge.simulators.carriers.exchange import read_exchange
+from bridge.simulators.carriers.contract import CallOptions
+from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
 from bridge.simulators.openai.script import Script
 from bridge.simulators.openai.server import Connection, SimulatedOpenAI
 from bridge.simulators.openai.voice import Speech, utter
@@ -77,7 +78,7 @@ class Carried(NamedTuple):
 
 
 async def carry(codec: str) -> Carried:
-    exchange = read_exchange("telnyx", codec=codec)
+    exchange = telnyx_exchange(CallOptions(codec=codec))
     plan = CallPlan(bytes(L16_16K.bytes_in(FROM_MS)) + encoder(L16_16K)(said()), linger_s=0.8, longest_s=6.0)
     script = Script.model_validate({"first_audio_s": 0.1, "heard": ["When?"], "replies": [{"say": REPLY}]})
     fake = Fake(script)

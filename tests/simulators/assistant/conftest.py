@@ -25,8 +25,10 @@ from bridge.simulators.assistant.posts import PostedTurn
 from bridge.simulators.assistant.script import Script, parse_script
 from bridge.simulators.assistant.server import SimulatedAssistant
 from bridge.simulators.assistant.turn_based import Act, Close, Conversation, State, Turn
-from bridge.simulators.carriers.exchange import Exchange, TelnyxExchange, TwilioExchange
+from bridge.simulators.carriers.contract import Exchange
 from bridge.simulators.carriers.telnyx.coding import Coding
+from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange
+from bridge.simulators.carriers.twilio.exchange import TwilioExchange
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan, Digit
 from bridge.simulators.phone.report import CallReport

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from websockets.asyncio.server import ServerConnection, serve
 
-from bridge.simulators.carriers.exchange import Exchange, TelnyxExchange, TwilioExchange, read_exchange
+from bridge.simulators.carriers.contract import CallOptions, Exchange
+from bridge.simulators.carriers.registry import carrier_simulator
 from bridge.simulators.carriers.telnyx.coding import Coding
+from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange, telnyx_exchange
+from bridge.simulators.carriers.twilio.exchange import TwilioExchange
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
@@ -22,7 +26,7 @@ PRIVATE_KEY = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
 PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 NOISE = np.random.default_rng(7).integers(0, 127, 8000, np.uint8).tobytes()
 
-EXCHANGES: list[tuple[dict[str, object], Exchange]] = [
+EXCHANGES: list[tuple[dict[str, Any], Exchange]] = [
     ({"carrier": "twilio", "auth_token": "1"}, TwilioExchange("1", "CA1", "AC1")),
     ({"carrier": "telnyx"}, TelnyxExchange()),
     ({"carrier": "telnyx", "codec": "pcma"}, TelnyxExchange(Coding("PCMA"), Coding("PCMA"))),
@@ -40,20 +44,27 @@ EXCHANGES: list[tuple[dict[str, object], Exchange]] = [
         TelnyxExchange(Coding("PCMU"), Coding("L16", 16_000)),
     ),
 ]
-REFUSED: list[tuple[dict[str, object], str]] = [
-    ({"carrier": "vonage"}, "--carrier: 'vonage' is none; twilio or telnyx is right"),
-    ({"carrier": "twilio", "codec": "PCMA"}, "--codec: Twilio has_assistant mu-law alone"),
-    ({"carrier": "twilio", "play_rate_hz": 8_000}, "--codec: Twilio has_assistant mu-law alone"),
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"carrier": "vonage"}, "--carrier: unknown carrier 'vonage'; expected telnyx or twilio"),
+    ({"carrier": "twilio", "codec": "PCMA"}, "--codec: Twilio has PCMU only"),
+    ({"carrier": "twilio", "play_rate_hz": 8_000}, "--codec: Twilio has PCMU only"),
     ({"carrier": "telnyx", "codec": "SPEEX"}, "--codec, --rate: codec 'SPEEX' is none"),
     ({"carrier": "telnyx", "rate_hz": 16_000}, "--codec, --rate: PCMU at 16000 Hz cannot be"),
     ({"carrier": "telnyx", "play_codec": "x"}, "--play-codec, --play-rate: codec 'X' is none"),
-    ({"carrier": "telnyx", "byteorder": "middle"}, "--byteorder: 'middle' is none; little or big"),
+    (
+        {"carrier": "telnyx", "byteorder": "middle"},
+        "--byteorder: unknown byte order 'middle'; expected little or big",
+    ),
 ]
 
 
+def read_exchange(carrier: str, **options: Any) -> Exchange:
+    return carrier_simulator(carrier).exchange(CallOptions(**options))
+
+
 @pytest.mark.parametrize(("words", "exchange"), EXCHANGES)
-def test_reads_the_command_line(words: dict[str, object], exchange: Exchange) -> None:
-    read = read_exchange(**words)  # type: ignore[arg-type]
+def test_reads_the_command_line(words: dict[str, Any], exchange: Exchange) -> None:
+    read = read_exchange(**words)
     assert type(read) is type(exchange)
     assert read.line == exchange.line
     if isinstance(read, TelnyxExchange) and isinstance(exchange, TelnyxExchange):
@@ -61,14 +72,14 @@ def test_reads_the_command_line(words: dict[str, object], exchange: Exchange) ->
 
 
 @pytest.mark.parametrize(("words", "why"), REFUSED)
-def test_refuses_and_names_the_option(words: dict[str, object], why: str) -> None:
+def test_refuses_and_names_the_option(words: dict[str, Any], why: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
-        read_exchange(**words)  # type: ignore[arg-type]
+        read_exchange(**words)
     assert str(refusal.value).startswith(why)
 
 
 def test_mp3_is_a_mode_of_its_own() -> None:
-    exchange = read_exchange("telnyx", codec="L16", play_codec="mp3")
+    exchange = telnyx_exchange(CallOptions(codec="L16", play_codec="mp3"))
     assert isinstance(exchange, TelnyxExchange)
     assert (exchange.says, exchange.mode) == (Coding("L16"), "mp3")
 
@@ -148,6 +159,6 @@ async def test_the_upgrade_bears_the_token() -> None:
     assert report.line == PCMA_8K
 
 
-async def test_no_webhook_there(unused_tcp_port: int) -> None:
-    with pytest.raises(CallRefused, match="no webhook there"):
+async def test_the_webhook_cannot_be_reached(unused_tcp_port: int) -> None:
+    with pytest.raises(CallRefused, match="webhook cannot be reached"):
         await place_call(f"http://127.0.0.1:{unused_tcp_port}/", CallPlan(), carrier=TelnyxExchange())

@@ -148,7 +148,7 @@ async def test_a_broken_connection_is_dialled_again_for_the_same_call() -> None:
         NOISE, digits=(Digit("7", 200),), hang_up_at_ms=300, drop_at_ms=90, back_after_ms=50, linger_s=0.1
     )
     async with server(listener) as url:
-        report = await Line(plan, telnyx(), again=telnyx).carry(url)
+        report = await Line(plan, telnyx(), reconnect=telnyx).carry(url)
     assert (report.ending, report.close_code, report.reconnects) == (Ending.HUNG_UP, 1000, 1)
     first, second = listener.streams
     assert [message["event"] for message in first][-1] == "media"
@@ -179,7 +179,7 @@ async def test_a_server_that_drops_the_connection_is_dialled_again_and_one_that_
             await socket.close(1001)
 
     async with server(answer) as url:
-        line = Line(CallPlan(NOISE, longest_s=5, back_after_ms=10), telnyx(), again=telnyx)
+        line = Line(CallPlan(NOISE, longest_s=5, back_after_ms=10), telnyx(), reconnect=telnyx)
         report = await line.carry(url)
     assert (calls, report.reconnects) == (2, 1)
     assert (report.ending, report.close_code) == (Ending.SERVER_LEFT, 1001)
@@ -203,7 +203,7 @@ async def test_who_does_not_take_the_call_again_is_not_asked_for_ever() -> None:
     plan = CallPlan(NOISE, drop_at_ms=30, back_after_ms=1, longest_s=5)
     async with serve(Listener(), "127.0.0.1", 0, process_request=refuse) as listening:  # type: ignore[arg-type]
         url = f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}/"
-        report = await Line(plan, telnyx(), again=telnyx).carry(url)
+        report = await Line(plan, telnyx(), reconnect=telnyx).carry(url)
     assert (asked, report.ending, report.reconnects) == (4, Ending.SERVER_LEFT, 0)
 
 
@@ -212,7 +212,7 @@ async def test_the_call_may_end_while_the_connection_is_broken(told: bool) -> No
     plan = CallPlan(NOISE, drop_at_ms=30, back_after_ms=100, hang_up_at_ms=60)
     listener = Listener()
     async with server(listener) as url:
-        line = Line(plan, telnyx(), again=telnyx)
+        line = Line(plan, telnyx(), reconnect=telnyx)
         if told:
             asyncio.get_running_loop().call_later(0.045, line.hang_up)
         report = await line.carry(url)
@@ -222,4 +222,4 @@ async def test_the_call_may_end_while_the_connection_is_broken(told: bool) -> No
 
 async def test_no_server_there(unused_tcp_port: int) -> None:
     with pytest.raises(CallRefused):
-        await Line(CallPlan(), telnyx(), again=telnyx).carry(f"ws://127.0.0.1:{unused_tcp_port}/")
+        await Line(CallPlan(), telnyx(), reconnect=telnyx).carry(f"ws://127.0.0.1:{unused_tcp_port}/")

@@ -9,9 +9,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
-from bridge.simulators.carriers.telnyx.ordered import OrderedCalls
+from bridge.simulators.carriers.contract import CallOptions
+from bridge.simulators.carriers.telnyx.call_control_phone import CallControlPhone
+from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
 from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
-from bridge.simulators.carriers.telnyx.stream import Stream
+from bridge.simulators.carriers.telnyx.stream_session import TelnyxStreamSession
 from bridge.simulators.phone.line import Network
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
@@ -23,6 +25,16 @@ RINGS_S = 15.0
 
 SILENT_S = 5.0
 """How long the caller stays when the stream is gone and nobody hangs up: the server may have died."""
+
+
+async def place_call_with_options(
+    url: str, plan: Callable[[AudioFormat], CallPlan], options: CallOptions, network: Network, port: int
+) -> CallReport:
+    """`place_controlled_call` as the command line asks for it. Raises as it does, and as `telnyx_exchange` does."""
+    says = telnyx_exchange(options).says
+    return await place_controlled_call(
+        url, plan, codec=says.codec, byteorder=says.byteorder, network=network, port=port
+    )
 
 
 async def place_controlled_call(
@@ -40,10 +52,10 @@ async def place_controlled_call(
     `plan`: what the caller does, told in which format the audio is to be. `port`: of the REST API, /v2 under it.
     Raises `CallRefused` with the reason if no stream comes about.
     """
-    calls = OrderedCalls(plan, network, byteorder)
+    calls = CallControlPhone(plan, network, byteorder)
     carried = asyncio.Event()
 
-    async def media(stream: Stream) -> bool:
+    async def media(stream: TelnyxStreamSession) -> bool:
         carried.set()
         if await calls(stream):
             return True

@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from bridge.simulators.carriers.telnyx.injected_faults import Callee
-from bridge.simulators.carriers.telnyx.stream import StreamOrder
+from bridge.simulators.carriers.telnyx.injected_faults import TelnyxCallee
+from bridge.simulators.carriers.telnyx.stream_session import StreamRequest
 
 PREMIUM_VERDICTS = {"human": "human_residence"}
 GREETING_ENDS = {"detect_beep": "beep_detected", "detect_words": "ended", "greeting_end": "ended"}
 SIP_CAUSES = {"normal_clearing": "200", "user_busy": "486", "call_rejected": "603", "not_found": "404"}
 
 
-class State(StrEnum):
+class CallState(StrEnum):
     """Where a call is."""
 
     RINGING = "ringing"
@@ -28,9 +28,9 @@ class State(StrEnum):
 
 
 NEXT = {
-    State.RINGING: {State.ANSWERED, State.ENDED},
-    State.ANSWERED: {State.ENDED},
-    State.ENDED: set[State](),
+    CallState.RINGING: {CallState.ANSWERED, CallState.ENDED},
+    CallState.ANSWERED: {CallState.ENDED},
+    CallState.ENDED: set[CallState](),
 }
 
 
@@ -45,7 +45,7 @@ def written(unix_time: float) -> str:
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class TelnyxCall:
     """One call. `incoming`: it was not dialled by a command. `body`: of the command that dialled it."""
 
     caller: str
@@ -59,12 +59,12 @@ class Call:
     call_leg_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     call_session_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     client_state: str | None = None
-    state: State = State.RINGING
+    state: CallState = CallState.RINGING
     answers_at: float | None = None
     gives_up_at: float | None = None
     judged_at: float | None = None
     """When it is told who answered."""
-    order: StreamOrder | None = None
+    order: StreamRequest | None = None
     """The stream that is under way."""
     pressed: str = ""
     """All keys that were sent to the other party, pauses among them."""
@@ -72,7 +72,7 @@ class Call:
     source: str = ""
     ended_at: float = 0.0
 
-    def enter(self, state: State) -> None:
+    def enter(self, state: CallState) -> None:
         """Asserts that the table has it: commands are checked before."""
         assert state in NEXT[self.state], f"a call that is {self.state} cannot become {state}"
         self.state = state
@@ -95,9 +95,9 @@ class Call:
             "call_leg_id": self.call_leg_id,
             "call_session_id": self.call_session_id,
             "client_state": self.client_state,
-            "is_alive": self.state is State.ANSWERED,
+            "is_alive": self.state is CallState.ANSWERED,
         }
-        if self.state is State.ENDED:
+        if self.state is CallState.ENDED:
             data |= {"start_time": written(self.began), "end_time": written(self.ended_at)}
         return data
 
@@ -140,7 +140,7 @@ class Call:
             call_quality_stats=None,
         )
 
-    def verdicts(self, callee: Callee, now: float) -> list[dict[str, Any]]:
+    def verdicts(self, callee: TelnyxCallee, now: float) -> list[dict[str, Any]]:
         """Who answered; and, where a machine did, that its greeting ended."""
         found: str = callee.answered_by
         if self.detects == "premium":

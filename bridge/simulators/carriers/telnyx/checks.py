@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import DecodeError, json
 
-from bridge.simulators.carriers.telnyx.acts import Request
+from bridge.simulators.carriers.telnyx.actions import TelnyxRequest
 from bridge.vocabulary.errors import BridgeError
 
 NOT_FOUND = "10005"
@@ -44,7 +44,7 @@ TITLES = {
 Check = Callable[[Any, str], None]
 
 
-class Refusal(BridgeError):
+class TelnyxRefusal(BridgeError):
     """A request that is answered with an error. `code` is a string, as on the wire."""
 
     def __init__(self, code: str, detail: str, *, field: str = "", status: int = 422) -> None:
@@ -63,8 +63,8 @@ class Refusal(BridgeError):
         return {"errors": [error]}
 
 
-def invalid(field: str, right: str, code: str = INVALID_VALUE) -> Refusal:
-    return Refusal(code, f"{field}: should be {right}", field=field)
+def invalid(field: str, right: str, code: str = INVALID_VALUE) -> TelnyxRefusal:
+    return TelnyxRefusal(code, f"{field}: should be {right}", field=field)
 
 
 def one_of(*supported: object) -> Check:
@@ -199,18 +199,20 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def read_body(request: Request, api_key: str) -> dict[str, Any]:
+def read_body(request: TelnyxRequest, api_key: str) -> dict[str, Any]:
     """The body of a request with this key. Raises `Refusal`; without any key Telnyx has_assistant of no such address."""
     if request.authorization is None:
-        raise Refusal(NOT_FOUND, "The requested resource or URL could not be found.", status=404)
+        raise TelnyxRefusal(NOT_FOUND, "The requested resource or URL could not be found.", status=404)
     if request.authorization != f"Bearer {api_key}":
-        raise Refusal(UNAUTHENTICATED, "Could not find any usable credentials in the request.", status=401)
+        raise TelnyxRefusal(
+            UNAUTHENTICATED, "Could not find any usable credentials in the request.", status=401
+        )
     try:
         body = json.decode(request.body or b"{}")
     except DecodeError:
-        raise Refusal(INVALID_VALUE, "the body is no JSON", status=400) from None
+        raise TelnyxRefusal(INVALID_VALUE, "the body is no JSON", status=400) from None
     if not isinstance(body, dict):
-        raise Refusal(INVALID_VALUE, "the body should be a JSON object", status=400)
+        raise TelnyxRefusal(INVALID_VALUE, "the body should be a JSON object", status=400)
     return body
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import aiohttp
 from yarl import URL
 
-from bridge.simulators.carriers.telnyx.acts import Tell
-from bridge.simulators.carriers.telnyx.injected_faults import Faults
+from bridge.simulators.carriers.telnyx.actions import DeliverWebhook
+from bridge.simulators.carriers.telnyx.injected_faults import TelnyxFaults
 from bridge.simulators.carriers.telnyx.webhooks import Signer, envelope, is_delivered, is_retried
 
 HELD_S = 0.05
@@ -47,7 +47,7 @@ class Deliveries:
     def __init__(
         self,
         signer: Signer,
-        faults: Faults,
+        faults: TelnyxFaults,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         tried: Callable[[Delivery], None],
         *,
@@ -63,7 +63,7 @@ class Deliveries:
         self._last: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, asyncio.Event] = {}
 
-    def tell(self, http: aiohttp.ClientSession, act: Tell) -> None:
+    def tell(self, http: aiohttp.ClientSession, act: DeliverWebhook) -> None:
         """Deliver one, after those of its call that came before."""
         call = act.event["payload"]["call_control_id"]
         if not self._faults.shuffled_webhooks:
@@ -75,19 +75,19 @@ class Deliveries:
             self._spawn(self._hold(http, act, held))
 
     async def _follow(
-        self, http: aiohttp.ClientSession, act: Tell, before: asyncio.Task[None] | None
+        self, http: aiohttp.ClientSession, act: DeliverWebhook, before: asyncio.Task[None] | None
     ) -> None:
         if before is not None:
             await asyncio.wait([before])
         await self._deliver(http, act)
 
-    async def _overtake(self, http: aiohttp.ClientSession, act: Tell, held: asyncio.Event) -> None:
+    async def _overtake(self, http: aiohttp.ClientSession, act: DeliverWebhook, held: asyncio.Event) -> None:
         try:
             await self._deliver(http, act)
         finally:
             held.set()
 
-    async def _hold(self, http: aiohttp.ClientSession, act: Tell, held: asyncio.Event) -> None:
+    async def _hold(self, http: aiohttp.ClientSession, act: DeliverWebhook, held: asyncio.Event) -> None:
         call = act.event["payload"]["call_control_id"]
         await asyncio.wait([overtaken := asyncio.ensure_future(held.wait())], timeout=HELD_S)
         overtaken.cancel()
@@ -95,7 +95,7 @@ class Deliveries:
             del self._held[call]
         await self._deliver(http, act)
 
-    async def _deliver(self, http: aiohttp.ClientSession, act: Tell) -> None:
+    async def _deliver(self, http: aiohttp.ClientSession, act: DeliverWebhook) -> None:
         for _ in range(2 if self._faults.duplicate_webhooks else 1):
             for attempt in range(1, self._attempts + 1):
                 delivery = await self._try(http, act, attempt)
@@ -103,7 +103,7 @@ class Deliveries:
                 if delivery.last:
                     break
 
-    async def _try(self, http: aiohttp.ClientSession, act: Tell, attempt: int) -> Delivery:
+    async def _try(self, http: aiohttp.ClientSession, act: DeliverWebhook, attempt: int) -> Delivery:
         body = envelope(act.event, act.url, attempt, unwrapped=self._faults.unwrapped_webhooks)
         headers = self._signer.headers(body, int(time.time()))
         status: int | None = None

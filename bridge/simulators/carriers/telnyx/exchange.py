@@ -1,297 +1,123 @@
-"""The pretend Telnyx without sockets: what a request does to a call, what is refused, and what follows.
+"""Sets up one simulated Telnyx call by TeXML: asks the webhook for a stream, or is told of one, and names its socket.
 
-`ask` takes a request, `ring` a caller, `due` the time; the `stream_...` methods hear how the media goes. What is to be
-done by whoever has the sockets is returned, in order. Times are Unix seconds, passed in.
+A call under Call Control is set up by the simulated REST server instead: see `call_control`.
 """
 
-import uuid
-from collections import Counter
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
-from typing import Any
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from uuid import uuid4
 
-from bridge.simulators.carriers.telnyx.acts import (
-    Act,
-    Answer,
-    AnswerStream,
-    Command,
-    EndStream,
-    OpenStream,
-    Request,
-    Tell,
-)
-from bridge.simulators.carriers.telnyx.calls import Call, State
-from bridge.simulators.carriers.telnyx.checks import (
-    CALL_ENDED,
-    INVALID_CALL,
-    INVALID_VALUE,
-    MEDIA_STREAMING_IN_USE,
-    NOT_ANSWERED,
-    STREAMING_NOT_IN_USE,
-    TITLES,
-    TOO_MANY_REQUESTS,
-    Refusal,
-    checked,
-    read_body,
-)
-from bridge.simulators.carriers.telnyx.injected_faults import Callee, Faults
-from bridge.simulators.carriers.telnyx.stream import read_order
-
-REMEMBERED_S = 60.0
-"""A command of the same `command_id` is not performed again for so long."""
-
-RING_S = 30.0
-"""How long a dialled call rings, where `timeout_secs` does not say."""
-
-NOT_ANSWERED_YET = "This call can't receive this command because it has not been answered yet."
-
-PERFORMED = {"data": {"result": "ok"}}
-RATE_LIMITS = {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
-REJECTIONS = {"CALL_REJECTED": "call_rejected", "USER_BUSY": "user_busy"}
+from bridge.simulators.carriers.contract import CallOptions, MediaSocket, is_webhook
+from bridge.simulators.carriers.telnyx.coding import PCMU, Coding, Mode
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream, new_call_control_id, token_headers
+from bridge.simulators.carriers.telnyx.texml import TexmlStream, ask_texml_webhook
+from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED
+from bridge.simulators.phone.plan import CallPlan
+from bridge.vocabulary.errors import ConfigurationError
+from telecodecs.format import AudioFormat
 
 
-class Exchange:
-    """One account's calls. `webhook_url`: of its connection; `codec`: what its calls are in."""
+@dataclass(frozen=True, slots=True)
+class TelnyxExchange:
+    """An `Exchange` of Telnyx's, for TeXML webhooks and for media sockets called directly.
 
-    def __init__(
-        self, api_key: str, *, webhook_url: str = "", codec: str = "PCMU", callee: Callee, faults: Faults
-    ) -> None:
-        self.calls: dict[str, Call] = {}
-        self.commands: list[Command] = []
-        self.faults = faults
-        self.callee = callee
-        self.webhook_url = webhook_url
-        self._api_key = api_key
-        self._codec = codec
-        self._tries: Counter[str] = Counter()
-        self._remembered: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
+    With `private_key` (Ed25519, base64 of its 32 byte seed) the webhook's request is signed. `stream_token` goes with
+    the WebSocket upgrade and with the message `connected`.
+    """
 
-    def ring(self, caller: str, called: str, now: float, *, webhook_url: str = "") -> tuple[Call, list[Act]]:
-        """Someone calls."""
-        call = Call(caller, called, "1494404757140276705", webhook_url or self.webhook_url, now)
-        self.calls[call.call_control_id] = call
-        return call, [self._tell(call, call.initiated(now))]
+    says: Coding = PCMU
+    """The codec of the call itself, and so of the caller's audio."""
+    hears: Coding = PCMU
+    """The codec of the server's audio, for a media socket called directly; of a webhook's stream only the byte order."""
+    mode: Mode = "rtp"
+    """What the server sends, for a media socket called directly; a webhook's answer names its own."""
+    reconnects: bool = False
+    """Whether Telnyx connects again when the connection breaks, likewise."""
+    private_key: str = field(default="", repr=False)
+    stream_token: str = field(default="", repr=False)
+    call_control_id: str = field(default_factory=new_call_control_id)
+    account_sid: str = field(default_factory=lambda: str(uuid4()))
 
-    def hang_up(self, call: Call, now: float) -> list[Act]:
-        """The other party hangs up, or gives up before it was answered."""
-        if call.state is State.ENDED:
-            return []
-        if call.state is State.RINGING:
-            return self._end(call, "originator_cancel" if call.incoming else "call_rejected", now)
-        return self._end(call, "normal_clearing", now)
+    @property
+    def line(self) -> AudioFormat:
+        """The format of the caller's audio before the call's packet codec, if it has one."""
+        return self.says.format
 
-    def ask(self, request: Request, now: float) -> Answer:
-        """Judge a request, and perform it unless it is refused."""
-        body: dict[str, Any] = {}
-        try:
-            body = read_body(request, self._api_key)
-            answer = self._faulty(request, body, now) or self._perform(request, body, now)
-        except Refusal as refusal:
-            answer = Answer(refusal.status, refusal.body(), [])
-        self.commands.append(Command(request.command, request.call, body, now, answer.status))
-        return answer
-
-    def deadline(self) -> float | None:
-        """When `due` wants to be called, at the latest."""
-        return min((at for call in self.calls.values() for at in call.deadlines()), default=None)
-
-    def due(self, now: float) -> list[Act]:
-        """Answers, verdicts, and callers who waited long enough."""
-        return [act for call in self.calls.values() for act in self._due(call, now)]
-
-    def stream_opened(self, call: Call, now: float) -> list[Act]:
-        """Its socket stands."""
-        order = call.order
-        return [self._tell(call, call.event("streaming.started", now, stream_url=order.url))] if order else []
-
-    def stream_failed(self, call: Call, why: str, now: float) -> list[Act]:
-        """No socket came about. The call goes on, in silence."""
-        order, call.order = call.order, None
-        if order is None:
-            return []
-        failed = call.event(
-            "streaming.failed",
-            now,
-            failure_reason=why,
-            stream_id=order.stream_id,
-            stream_type="websocket",
-            stream_params={"stream_url": order.url, "track": order.track},
-        )
-        return [self._tell(call, failed), *self._parted(call, now)]
-
-    def stream_over(self, call: Call, now: float, *, hung_up: bool) -> list[Act]:
-        """Its socket is closed. `hung_up`: by the phone; where the server closed it, the call goes on."""
-        order, call.order = call.order, None
-        if order is None:
-            return []
-        stopped = self._tell(call, call.event("streaming.stopped", now, stream_url=order.url))
-        if call.state is State.ENDED:
-            return [stopped, *self._parted(call, now)]
-        return [stopped, *(self.hang_up(call, now) if hung_up else [])]
-
-    def _faulty(self, request: Request, body: dict[str, Any], now: float) -> Answer | None:
-        """The fault that this try suffers."""
-        faults = self.faults
-        if faults.commands and request.command not in faults.commands:
-            return None
-        nth = self._tries[request.command]
-        self._tries[request.command] += 1
-        if nth < faults.server_errors:
-            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"errors": []}, [])
-        nth -= faults.server_errors
-        if nth < faults.rate_limited:
-            refusal = Refusal(TOO_MANY_REQUESTS, "You have exceeded the maximum number of allowed requests.")
-            return Answer(HTTPStatus.TOO_MANY_REQUESTS, refusal.body(), [], RATE_LIMITS)
-        if nth - faults.rate_limited < faults.silent:
-            return self._perform(request, body, now)._replace(silent=True)
-        return None
-
-    def _perform(self, request: Request, body: dict[str, Any], now: float) -> Answer:
-        """Raises `Refusal`. What was performed once is not performed again, and is answered alike."""
-        if request.command == "status":
-            return Answer(HTTPStatus.OK, {"data": self._call(request.call).status()}, [])
-        key = request.call, str(body.get("command_id", ""))
-        if key in self._remembered and now - self._remembered[key][0] < REMEMBERED_S:
-            return Answer(HTTPStatus.OK, self._remembered[key][1], [])
-        if request.command == "dial":
-            fields = checked("dial", body)
-            answer, acts = self._dial(fields, now)
+    async def open(self, url: str, plan: CallPlan, *, caller: str, called: str) -> MediaSocket:
+        """See `Exchange`."""
+        if is_webhook(url):
+            wanted = await ask_texml_webhook(
+                url,
+                call_control_id=self.call_control_id,
+                account_sid=self.account_sid,
+                caller=caller,
+                called=called,
+                private_key=self.private_key,
+                unix_now=time.time(),
+            )
         else:
-            call = self._call(request.call)
-            fields = checked(request.command, body)
-            if call.state is State.ENDED:
-                raise Refusal(CALL_ENDED, "This call is no longer active and can't receive commands.")
-            answer, acts = PERFORMED, self._command(request.command, call, fields, now)
-        if key[1]:
-            self._remembered[key] = now, answer
-        return Answer(HTTPStatus.OK, answer, acts)
+            wanted = TexmlStream(
+                url,
+                plan.parameters,
+                plan.one_way,
+                plan.tracks,
+                mode=self.mode,
+                hears=self.hears,
+                reconnects=self.reconnects,
+            )
+        return self._socket(wanted, caller, called)
 
-    def _command(self, name: str, call: Call, body: dict[str, Any], now: float) -> list[Act]:
-        """The events that follow have the state of this command already, unless it is refused."""
-        before = call.client_state
-        call.client_state = body.get("client_state", before)
-        try:
-            return self._commands[name](self, call, body, now)
-        except Refusal:
-            call.client_state = before
-            raise
-
-    def _call(self, call_control_id: str) -> Call:
-        try:
-            return self.calls[call_control_id]
-        except KeyError:
-            raise Refusal(INVALID_CALL, TITLES[INVALID_CALL], field="call_control_id", status=404) from None
-
-    def _dial(self, body: dict[str, Any], now: float) -> tuple[Mapping[str, Any], list[Act]]:
-        called = body["to"] if isinstance(body["to"], str) else body["to"][0]
-        call = Call(
-            body["from"],
-            called,
-            body["connection_id"],
-            body.get("webhook_url") or self.webhook_url,
-            now,
-            incoming=False,
-            body=body,
-            client_state=body.get("client_state"),
+    def _socket(self, wanted: TexmlStream, caller: str, called: str) -> MediaSocket:
+        make_stream = partial(
+            SimulatedTelnyxStream,
+            call_control_id=self.call_control_id,
+            says=self._transcoded(wanted.codec),
+            hears=replace(wanted.hears, byteorder=self.hears.byteorder),
+            mode=wanted.mode,
+            line=self.line,
+            tracks=wanted.tracks,
+            parameters=wanted.parameters,
+            one_way=wanted.one_way,
+            caller=caller,
+            called=called,
+            stream_token=self.stream_token,
+            began_at=datetime.now(UTC),
         )
-        self.calls[call.call_control_id] = call
-        call.gives_up_at = now + body.get("timeout_secs", RING_S)
-        if self.callee.answers_after_s is not None:
-            call.answers_at = now + self.callee.answers_after_s
-        acts: list[Act] = [self._tell(call, call.initiated(now))]
-        if body.get("stream_establish_before_call_originate") and "stream_url" in body:
-            acts.append(self._open(call, body))
-        return {"data": call.status()}, acts
+        reconnect = make_stream if wanted.reconnects else None
+        return MediaSocket(wanted.url, token_headers(self.stream_token), make_stream(), reconnect)
 
-    def _answer(self, call: Call, body: dict[str, Any], now: float) -> list[Act]:
-        if call.state is State.ANSWERED or not call.incoming:
-            raise Refusal(INVALID_VALUE, "Only an incoming call that is not answered yet can be answered.")
-        call.body = body
-        return self._pick_up(call, now)
+    def _transcoded(self, codec: str) -> Coding:
+        """The codec in which the caller's audio is sent when the TeXML asks for `codec`.
 
-    def _reject(self, call: Call, body: dict[str, Any], now: float) -> list[Act]:
-        if call.state is State.ANSWERED or not call.incoming:
-            raise Refusal(INVALID_VALUE, "Only an incoming call that is not answered yet can be rejected.")
-        return self._end(call, REJECTIONS[body["cause"]], now, ours=True)
+        Telnyx transcodes between PCMU and PCMA; any other request leaves the call's own codec.
+        """
+        both = {self.says.codec, codec}
+        return Coding(codec) if both == {"PCMU", "PCMA"} else self.says
 
-    def _hangup(self, call: Call, _body: dict[str, Any], now: float) -> list[Act]:
-        return self._end(call, "normal_clearing", now, ours=True)
 
-    def _streaming_start(self, call: Call, body: dict[str, Any], _now: float) -> list[Act]:
-        if call.state is not State.ANSWERED:
-            raise Refusal(NOT_ANSWERED, NOT_ANSWERED_YET)
-        if call.order is not None:
-            raise Refusal(MEDIA_STREAMING_IN_USE, "Another media streaming is in use on this call.")
-        opening = self._open(call, body)
-        return [opening, AnswerStream(opening.order.stream_id)]
+def telnyx_exchange(options: CallOptions) -> TelnyxExchange:
+    """The exchange that the command line asks for; it signs with the published test key.
 
-    def _streaming_stop(self, call: Call, body: dict[str, Any], _now: float) -> list[Act]:
-        if call.order is None or body.get("stream_id", call.order.stream_id) != call.order.stream_id:
-            raise Refusal(STREAMING_NOT_IN_USE, "This call has no such media streaming.")
-        return [EndStream(call.order.stream_id)]
+    Raises `ConfigurationError` for a codec, rate or byte order that Telnyx does not have, or whose library is missing.
+    """
+    says = _coding("codec", "rate", options.codec or "PCMU", options.rate_hz, options.byteorder)
+    says.pack(says.format)  # raises if the codec's library is missing
+    play_codec, play_rate_hz = options.play_codec, options.play_rate_hz
+    if play_codec.upper() == "MP3":
+        return TelnyxExchange(says, mode="mp3", private_key=TEST_SEED)
+    if not play_codec:
+        play_codec, play_rate_hz = says.codec, play_rate_hz or says.rate_hz
+    hears = _coding("play-codec", "play-rate", play_codec, play_rate_hz, options.byteorder)
+    hears.unpack()  # likewise
+    return TelnyxExchange(says, hears, private_key=TEST_SEED)
 
-    def _send_dtmf(self, call: Call, body: dict[str, Any], _now: float) -> list[Act]:
-        if call.state is not State.ANSWERED:
-            raise Refusal(NOT_ANSWERED, NOT_ANSWERED_YET)
-        call.pressed += body["digits"]
-        return []
 
-    _commands: Mapping[str, Callable[["Exchange", Call, dict[str, Any], float], list[Act]]] = {
-        "answer": _answer,
-        "reject": _reject,
-        "hangup": _hangup,
-        "streaming_start": _streaming_start,
-        "streaming_stop": _streaming_stop,
-        "send_dtmf": _send_dtmf,
-    }
-
-    def _open(self, call: Call, body: Mapping[str, Any]) -> OpenStream:
-        call.order = read_order(
-            body if self.faults.codec is None else {**body, "stream_codec": self.faults.codec},
-            self._codec,
-            stream_id=str(uuid.uuid4()),
-            call_control_id=call.call_control_id,
-            call_session_id=call.call_session_id,
-            caller=call.caller,
-            called=call.called,
-            client_state=call.client_state,
-        )
-        return OpenStream(call.order)
-
-    def _pick_up(self, call: Call, now: float) -> list[Act]:
-        call.enter(State.ANSWERED)
-        call.answers_at = call.gives_up_at = None
-        acts: list[Act] = [self._tell(call, call.answered(now))]
-        if call.detects:
-            call.judged_at = now + self.callee.verdict_after_s
-        if call.order is None and "stream_url" in call.body:
-            acts.append(self._open(call, call.body))
-        if call.order is not None:
-            acts.append(AnswerStream(call.order.stream_id))
-        return acts
-
-    def _due(self, call: Call, now: float) -> list[Act]:
-        if call.answers_at is not None and call.answers_at <= now:
-            refuses = self.callee.refuses
-            return self._end(call, refuses, now) if refuses else self._pick_up(call, now)
-        if call.gives_up_at is not None and call.gives_up_at <= now:
-            return self._end(call, "timeout", now)
-        if call.judged_at is not None and call.judged_at <= now:
-            call.judged_at = None
-            return [self._tell(call, event) for event in call.verdicts(self.callee, now)]
-        return []
-
-    def _end(self, call: Call, cause: str, now: float, *, ours: bool = False) -> list[Act]:
-        """`ours`: by a command, not by the other party."""
-        call.enter(State.ENDED)
-        call.cause, call.ended_at = cause, now
-        call.source = "caller" if call.incoming != ours else "callee"
-        call.answers_at = call.gives_up_at = call.judged_at = None
-        return [EndStream(call.order.stream_id)] if call.order else self._parted(call, now)
-
-    def _parted(self, call: Call, now: float) -> list[Act]:
-        """The last event, once no stream is left."""
-        return [self._tell(call, call.hangup(now))] if call.state is State.ENDED else []
-
-    def _tell(self, call: Call, event: Mapping[str, Any]) -> Tell:
-        return Tell(call.webhook_url, event)
+def _coding(codec_option: str, rate_option: str, codec: str, rate_hz: int, byteorder: str) -> Coding:
+    if byteorder not in ("little", "big"):
+        raise ConfigurationError(f"--byteorder: unknown byte order {byteorder!r}; expected little or big")
+    try:
+        return Coding(codec.upper(), rate_hz, "big" if byteorder == "big" else "little")
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--{codec_option}, --{rate_option}: {error}") from None

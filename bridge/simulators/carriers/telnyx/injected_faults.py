@@ -7,7 +7,7 @@ Verdict = Literal["human", "machine", "not_sure", "silence", "fax_detected"]
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
+class TelnyxFaults:
     """Of one server. Of each command the first `server_errors` fail, the next are `rate_limited`, the next `silent`."""
 
     server_errors: int = 0
@@ -29,7 +29,7 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
-class Callee:
+class TelnyxCallee:
     """Who picks up a call that is dialled."""
 
     answers_after_s: float | None = 0.02

@@ -27,6 +27,8 @@ ERRORS = {
 }
 UNKNOWN_ERROR, MALFORMED_FRAME, INVALID_MEDIA, RATE_LIMIT_REACHED = ERRORS
 
+TOKEN_HEADER = "x-telnyx-streaming-auth-token"  # noqa: S105 - the name of a header
+
 SHORTEST_MS = 20
 LONGEST_MS = 30_000
 """Of the audio in one message, where the mode is rtp."""
@@ -40,15 +42,20 @@ _ACCOUNT = uuid5(NAMESPACE_OID, "a pretend account")
 
 
 def new_call_control_id() -> str:
-    """As Telnyx gives them: opaque, and not fit for a URL as it is."""
+    """A new id as Telnyx gives them: opaque, and to be encoded in a URL."""
     return f"v3:{secrets.token_urlsafe(33)}+/="
+
+
+def token_headers(stream_token: str) -> dict[str, str]:
+    """The header of the WebSocket upgrade that authenticates the stream; none without a token."""
+    return {TOKEN_HEADER: stream_token} if stream_token else {}
 
 
 class _Sent(Struct, tag_field="event"):
     pass
 
 
-class _Token(Struct, rename={"token": "x-telnyx-streaming-auth-token"}):
+class _Token(Struct, rename={"token": TOKEN_HEADER}):
     token: str
 
 

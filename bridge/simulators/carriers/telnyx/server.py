@@ -13,22 +13,27 @@ import structlog
 from aiohttp import web
 from msgspec import json
 
-from bridge.simulators.carriers.server import CALLED, CALLER, Shell
-from bridge.simulators.carriers.telnyx.acts import (
-    Act,
+from bridge.simulators.carriers.rest_server import CALLED, CALLER, Shell
+from bridge.simulators.carriers.telnyx.account import TelnyxAccount
+from bridge.simulators.carriers.telnyx.actions import (
+    Action,
     AnswerStream,
-    Command,
+    DeliverWebhook,
     EndStream,
     OpenStream,
-    Request,
-    Tell,
+    ReceivedCommand,
+    TelnyxRequest,
 )
-from bridge.simulators.carriers.telnyx.calls import Call, State
-from bridge.simulators.carriers.telnyx.checks import COMMANDS, NOT_FOUND, Refusal
+from bridge.simulators.carriers.telnyx.calls import CallState, TelnyxCall
+from bridge.simulators.carriers.telnyx.checks import COMMANDS, NOT_FOUND, TelnyxRefusal
 from bridge.simulators.carriers.telnyx.delivery import Deliveries, Delivery
-from bridge.simulators.carriers.telnyx.exchange import Exchange
-from bridge.simulators.carriers.telnyx.injected_faults import Callee, Faults
-from bridge.simulators.carriers.telnyx.stream import Media, Stream, StreamOrder, silence
+from bridge.simulators.carriers.telnyx.injected_faults import TelnyxCallee, TelnyxFaults
+from bridge.simulators.carriers.telnyx.stream_session import (
+    CarryStream,
+    StreamRequest,
+    TelnyxStreamSession,
+    silence,
+)
 from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED, Signer
 
 ACTIONS = "|".join(name for name in COMMANDS if name != "dial")
@@ -41,15 +46,15 @@ class SimulatedTelnyx:
 
     def __init__(
         self,
-        media: Media = silence,
+        media: CarryStream = silence,
         *,
         api_key: str = "KEY_pretend",
         webhook_url: str = "",
         host: str = "127.0.0.1",
         port: int = 0,
         codec: str = "PCMU",
-        callee: Callee = Callee(),  # noqa: B008 - frozen
-        faults: Faults = Faults(),  # noqa: B008 - frozen
+        callee: TelnyxCallee = TelnyxCallee(),  # noqa: B008 - frozen
+        faults: TelnyxFaults = TelnyxFaults(),  # noqa: B008 - frozen
         seed: str = TEST_SEED,
         webhook_timeout_s: float = 2.0,
         webhook_attempts: int = 3,
@@ -59,9 +64,11 @@ class SimulatedTelnyx:
         self.api_key = api_key
         self.deliveries: list[Delivery] = []
         """Every try to deliver a webhook, in order."""
-        self.exchange = Exchange(api_key, webhook_url=webhook_url, codec=codec, callee=callee, faults=faults)
+        self.account = TelnyxAccount(
+            api_key, webhook_url=webhook_url, codec=codec, callee=callee, faults=faults
+        )
         self._host = host
-        self._shell = Shell(self.exchange, media, self._do)
+        self._shell = Shell(self.account, media, self._do)
         self._signer = Signer(seed)
         self._post = Deliveries(
             self._signer,
@@ -84,9 +91,9 @@ class SimulatedTelnyx:
         return self._signer.public_key
 
     @property
-    def commands(self) -> list[Command]:
+    def commands(self) -> list[ReceivedCommand]:
         """Every request, in order."""
-        return self.exchange.commands
+        return self.account.commands
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["SimulatedTelnyx"]:
@@ -97,17 +104,17 @@ class SimulatedTelnyx:
         ):
             yield self
 
-    def ring(self, webhook_url: str = "", *, caller: str = CALLER, called: str = CALLED) -> Call:
+    def ring(self, webhook_url: str = "", *, caller: str = CALLER, called: str = CALLED) -> TelnyxCall:
         """Someone calls; the webhook is told, and what the server commands is done."""
-        call, acts = self.exchange.ring(caller, called, time.time(), webhook_url=webhook_url)
-        self._shell.perform(acts)
+        call, actions = self.account.ring(caller, called, time.time(), webhook_url=webhook_url)
+        self._shell.perform(actions)
         return call
 
-    def hang_up(self, call: Call) -> None:
+    def hang_up(self, call: TelnyxCall) -> None:
         """The other party hangs up."""
-        self._shell.perform(self.exchange.hang_up(call, time.time()))
+        self._shell.perform(self.account.hang_up(call, time.time()))
 
-    async def commanded(self, name: str, times: int = 1) -> Command:
+    async def commanded(self, name: str, times: int = 1) -> ReceivedCommand:
         """The request of this name, `dial` or `answer` and so on, that makes it so many."""
         return await self._shell.nth(times, self.commands, lambda command: command.name == name)
 
@@ -115,12 +122,12 @@ class SimulatedTelnyx:
         """The webhook of this kind, delivered or given up, that makes it so many."""
         return await self._shell.nth(times, self.deliveries, lambda one: one.last and one.kind == kind)
 
-    async def over(self, call: Call) -> Call:
+    async def over(self, call: TelnyxCall) -> TelnyxCall:
         """The call, once it has ended and its last webhook was delivered or given up."""
-        await self._shell.until(lambda: call.state is State.ENDED and self._is_told_of(call))
+        await self._shell.until(lambda: call.state is CallState.ENDED and self._is_told_of(call))
         return call
 
-    def _is_told_of(self, call: Call) -> bool:
+    def _is_told_of(self, call: TelnyxCall) -> bool:
         if not call.webhook_url:
             return True
         name = call.call_control_id
@@ -145,17 +152,17 @@ class SimulatedTelnyx:
         named = request.match_info
         command = named.get("command") or ("status" if "call" in named else "dial")
         body = await request.read()
-        asked = Request(command, request.headers.get("Authorization"), body, named.get("call", ""))
-        answer = self.exchange.ask(asked, time.time())
+        asked = TelnyxRequest(command, request.headers.get("Authorization"), body, named.get("call", ""))
+        answer = self.account.ask(asked, time.time())
         log.info("< telnyx command", command=command, status=int(answer.status))
-        self._shell.perform(answer.acts)
+        self._shell.perform(answer.actions)
         if answer.silent:
             await self._shell.closing.wait()
         return _json(answer.body, answer.status, answer.headers)
 
-    def _do(self, act: Act) -> None:
+    def _do(self, act: Action) -> None:
         match act:
-            case Tell(url):
+            case DeliverWebhook(url):
                 if url:
                     self._post.tell(self._http, act)
             case OpenStream(order):
@@ -165,9 +172,11 @@ class SimulatedTelnyx:
             case EndStream(stream_id):
                 self._shell.streams[stream_id].ended.set()
 
-    def _open(self, order: StreamOrder) -> None:
-        call = self.exchange.calls[order.call_control_id]
-        stream = Stream(order, lambda: self._shell.perform(self.exchange.stream_opened(call, time.time())))
+    def _open(self, order: StreamRequest) -> None:
+        call = self.account.calls[order.call_control_id]
+        stream = TelnyxStreamSession(
+            order, lambda: self._shell.perform(self.account.stream_opened(call, time.time()))
+        )
         self._shell.carry(order.stream_id, call, stream)
 
     def _tried(self, delivery: Delivery) -> None:
@@ -177,7 +186,7 @@ class SimulatedTelnyx:
 
 
 async def _nothing_there(_request: web.Request) -> web.Response:
-    refusal = Refusal(NOT_FOUND, "The requested resource or URL could not be found.", status=404)
+    refusal = TelnyxRefusal(NOT_FOUND, "The requested resource or URL could not be found.", status=404)
     return _json(refusal.body(), refusal.status)
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from bridge.simulators.carriers.telnyx.coding import PCMU, Coding, Mode
-from bridge.simulators.carriers.twilio.voice_webhook import (
+from bridge.simulators.carriers.voice_xml import (
     TRACKS,
-    StreamOrder,
+    StreamElement,
     first_stream,
     post,
     socket_url,
@@ -25,7 +25,7 @@ DEFAULT_RATE = "8000"
 
 
 @dataclass(frozen=True, slots=True)
-class TexmlOrder(StreamOrder):
+class TexmlStream(StreamElement):
     """The media stream that a TeXML answer asks for."""
 
     codec: str = ""
@@ -36,7 +36,7 @@ class TexmlOrder(StreamOrder):
     reconnects: bool = True
 
 
-async def order_texml(
+async def ask_texml_webhook(
     url: str,
     *,
     call_control_id: str,
@@ -45,7 +45,7 @@ async def order_texml(
     called: str,
     private_key: str = "",
     unix_now: float,
-) -> TexmlOrder:
+) -> TexmlStream:
     """Post the call to `url`. Raises `CallRefused` with what came back if that is no stream."""
     form = texml_form(call_control_id=call_control_id, account_sid=account_sid, caller=caller, called=called)
     body = urlencode(form).encode()
@@ -83,7 +83,7 @@ def signed_headers(body: bytes, private_key: str, unix_now: float) -> dict[str, 
     return {"telnyx-signature-ed25519": b64encode(signature).decode(), "telnyx-timestamp": timestamp}
 
 
-def read_texml(answer: bytes, webhook_url: str) -> TexmlOrder:
+def read_texml(answer: bytes, webhook_url: str) -> TexmlStream:
     """The first stream of the answer. Raises `CallRefused` if it has none, or one that Telnyx would not open."""
     verb, stream = first_stream(answer)
     asked = stream.attrib
@@ -93,7 +93,7 @@ def read_texml(answer: bytes, webhook_url: str) -> TexmlOrder:
     mode = asked.get("bidirectionalMode", "mp3")
     if mode not in ("mp3", "rtp"):
         raise CallRefused(f"<Stream bidirectionalMode={mode!r}> is none; mp3 or rtp is right")
-    return TexmlOrder(
+    return TexmlStream(
         url=socket_url(asked.get("url", ""), webhook_url),
         parameters=stream_parameters(stream),
         one_way=verb == "Start",

@@ -11,12 +11,13 @@ from enum import StrEnum
 from math import ceil
 from typing import Any
 
-from bridge.simulators.carriers.twilio.acts import Form, Tell
+from bridge.simulators.carriers.twilio.actions import Form, SendCallback
 from bridge.simulators.carriers.twilio.media import new_sid
-from bridge.simulators.carriers.twilio.voice_webhook import StreamOrder, call_form
+from bridge.simulators.carriers.twilio.voice_webhook import call_form
+from bridge.simulators.carriers.voice_xml import StreamElement
 
 
-class Status(StrEnum):
+class CallStatus(StrEnum):
     """Where a call is, in Twilio's words."""
 
     QUEUED = "queued"
@@ -29,12 +30,14 @@ class Status(StrEnum):
     CANCELED = "canceled"
 
 
-OVER = frozenset({Status.COMPLETED, Status.BUSY, Status.FAILED, Status.NO_ANSWER, Status.CANCELED})
+OVER = frozenset(
+    {CallStatus.COMPLETED, CallStatus.BUSY, CallStatus.FAILED, CallStatus.NO_ANSWER, CallStatus.CANCELED}
+)
 
-NEXT: dict[Status, frozenset[Status]] = {
-    Status.QUEUED: OVER | {Status.RINGING},
-    Status.RINGING: OVER | {Status.IN_PROGRESS},
-    Status.IN_PROGRESS: frozenset({Status.COMPLETED}),
+NEXT: dict[CallStatus, frozenset[CallStatus]] = {
+    CallStatus.QUEUED: OVER | {CallStatus.RINGING},
+    CallStatus.RINGING: OVER | {CallStatus.IN_PROGRESS},
+    CallStatus.IN_PROGRESS: frozenset({CallStatus.COMPLETED}),
     **{status: frozenset() for status in OVER},
 }
 
@@ -45,7 +48,7 @@ def written(unix_time: float) -> str:
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class TwilioCall:
     """One call. `fields`: of the request that created it, none for one that came in."""
 
     account_sid: str
@@ -57,7 +60,7 @@ class Call:
     """Which `StatusCallback` is told of."""
     sid: str = field(default_factory=lambda: new_sid("CA"))
     direction: str = "inbound"
-    status: Status = Status.QUEUED
+    status: CallStatus = CallStatus.QUEUED
     answered_by: str = ""
     answered_at: float | None = None
     ended_at: float | None = None
@@ -65,7 +68,7 @@ class Call:
     gives_up_at: float | None = None
     judged_at: float | None = None
     """When it is known who answered."""
-    order: StreamOrder | None = None
+    order: StreamElement | None = None
     """The stream that is under way."""
     stream_sid: str = ""
     pending: tuple[bytes, str] | None = None
@@ -74,7 +77,7 @@ class Call:
     """Why no stream came about."""
     told: int = 0
 
-    def enter(self, status: Status) -> None:
+    def enter(self, status: CallStatus) -> None:
         """Asserts that the table has it: requests are checked before."""
         assert status in NEXT[self.status], f"a call that is {self.status} cannot become {status}"
         self.status = status
@@ -116,7 +119,7 @@ class Call:
         form |= {"CallStatus": self.status.value, "Direction": self.direction}
         return form | {"AnsweredBy": self.answered_by} if self.answered_by else form
 
-    def callback(self, event: str, now: float, status: str = "") -> list[Tell]:
+    def callback(self, event: str, now: float, status: str = "") -> list[SendCallback]:
         """What `StatusCallback` is told of an event, if it asked for it."""
         url = self.fields.get("StatusCallback", "")
         if not url or event not in self.events:
@@ -130,9 +133,9 @@ class Call:
         if self.over:
             form |= {"CallDuration": str(self.duration_s), "Duration": str(ceil(self.duration_s / 60))}
         self.told += 1
-        return [Tell(url, self.fields.get("StatusCallbackMethod", "POST"), form)]
+        return [SendCallback(url, self.fields.get("StatusCallbackMethod", "POST"), form)]
 
-    def stream_callback(self, event: str, now: float, error: str = "") -> list[Tell]:
+    def stream_callback(self, event: str, now: float, error: str = "") -> list[SendCallback]:
         """What the `statusCallback` of its stream is told: `stream-started`, `stream-stopped`, `stream-error`."""
         if self.order is None or not self.order.status_callback:
             return []
@@ -145,7 +148,7 @@ class Call:
             "Timestamp": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
             **({"StreamError": error} if error else {}),
         }
-        return [Tell(self.order.status_callback, "POST", form)]
+        return [SendCallback(self.order.status_callback, "POST", form)]
 
     def resource(self) -> dict[str, Any]:
         """As the API shows it."""

@@ -24,7 +24,7 @@ EVENTS = frozenset({"initiated", "ringing", "answered", "completed"})
 DETECTIONS = frozenset({"Enable", "DetectMessageEnd"})
 
 
-class Refusal(BridgeError):
+class TwilioRefusal(BridgeError):
     """A request that is answered with an error."""
 
     def __init__(self, status: int, code: int | None, why: str) -> None:
@@ -39,8 +39,8 @@ class Refusal(BridgeError):
         return {"code": self.code, "message": self.why, "more_info": more, "status": self.status}
 
 
-def invalid(code: int | None, why: str) -> Refusal:
-    return Refusal(400, code, why)
+def invalid(code: int | None, why: str) -> TwilioRefusal:
+    return TwilioRefusal(400, code, why)
 
 
 def check_create(fields: Mapping[str, str], events: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
+class TwilioFaults:
     """Of one server. Of each kind of request the first `server_errors` fail, then some are `rate_limited`, or `silent`."""
 
     server_errors: int = 0
@@ -19,7 +19,7 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
-class Callee:
+class TwilioCallee:
     """Who picks up a call that is created."""
 
     answers_after_s: float | None = 0.02

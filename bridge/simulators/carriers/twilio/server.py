@@ -16,27 +16,35 @@ from aiohttp import web
 from msgspec import json
 from yarl import URL
 
-from bridge.simulators.carriers.server import CALLED, CALLER, Shell
-from bridge.simulators.carriers.twilio.acts import Act, Ask, EndStream, OpenStream, Received, Request, Tell
-from bridge.simulators.carriers.twilio.calls import Call
-from bridge.simulators.carriers.twilio.exchange import Exchange
-from bridge.simulators.carriers.twilio.injected_faults import Callee, Faults
-from bridge.simulators.carriers.twilio.stream import Media, Stream, silence
-from bridge.simulators.carriers.twilio.voice_webhook import (
+from bridge.simulators.carriers.rest_server import CALLED, CALLER, Shell
+from bridge.simulators.carriers.twilio.account import TwilioAccount
+from bridge.simulators.carriers.twilio.actions import (
+    Action,
+    EndStream,
+    FetchTwiml,
+    OpenStream,
+    ReceivedRequest,
+    SendCallback,
+    TwilioRequest,
+)
+from bridge.simulators.carriers.twilio.calls import TwilioCall
+from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee, TwilioFaults
+from bridge.simulators.carriers.twilio.stream_session import CarryStream, TwilioStreamSession, silence
+from bridge.simulators.carriers.twilio.voice_webhook import signed_headers
+from bridge.simulators.carriers.voice_xml import (
     CONNECT_TIMEOUT_S,
     MAX_ANSWER_BYTES,
     TIMEOUT_S,
-    StreamOrder,
-    signed_headers,
+    StreamElement,
 )
 
 log = structlog.get_logger()
 
 
-class Sent(NamedTuple):
+class SentWebhook(NamedTuple):
     """A callback, or a question for TwiML. `status`: None where no answer came in time."""
 
-    act: Tell | Ask
+    act: SendCallback | FetchTwiml
     status: int | None
     answer: bytes
 
@@ -46,24 +54,24 @@ class SimulatedTwilio:
 
     def __init__(
         self,
-        media: Media = silence,
+        media: CarryStream = silence,
         *,
         account_sid: str = "AC" + "0" * 32,
         auth_token: str = "token_pretend",  # noqa: S107 - protects nothing
         host: str = "127.0.0.1",
         port: int = 0,
-        callee: Callee = Callee(),  # noqa: B008 - frozen
-        faults: Faults = Faults(),  # noqa: B008 - frozen
+        callee: TwilioCallee = TwilioCallee(),  # noqa: B008 - frozen
+        faults: TwilioFaults = TwilioFaults(),  # noqa: B008 - frozen
     ) -> None:
         self.port = port
         """The port that is open; the system's choice where 0 was asked for."""
         self.account_sid = account_sid
         self.auth_token = auth_token
-        self.sent: list[Sent] = []
+        self.sent: list[SentWebhook] = []
         """Every callback and every question, in order."""
-        self.exchange = Exchange(account_sid, auth_token, callee=callee, faults=faults)
+        self.account = TwilioAccount(account_sid, auth_token, callee=callee, faults=faults)
         self._host = host
-        self._shell = Shell(self.exchange, media, self._do)
+        self._shell = Shell(self.account, media, self._do)
         self._last: dict[str, asyncio.Task[None]] = {}
         self._http: aiohttp.ClientSession
 
@@ -73,9 +81,9 @@ class SimulatedTwilio:
         return f"http://{self._host}:{self.port}"
 
     @property
-    def requests(self) -> list[Received]:
+    def requests(self) -> list[ReceivedRequest]:
         """Every request, in order."""
-        return self.exchange.requests
+        return self.account.requests
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["SimulatedTwilio"]:
@@ -87,30 +95,30 @@ class SimulatedTwilio:
         ):
             yield self
 
-    def ring(self, webhook_url: str, *, caller: str = CALLER, called: str = CALLED) -> Call:
+    def ring(self, webhook_url: str, *, caller: str = CALLER, called: str = CALLED) -> TwilioCall:
         """Someone calls a number with this voice webhook, and what its TwiML says is done."""
-        call, acts = self.exchange.ring(caller, called, webhook_url, time.time())
-        self._shell.perform(acts)
+        call, actions = self.account.ring(caller, called, webhook_url, time.time())
+        self._shell.perform(actions)
         return call
 
-    def hang_up(self, call: Call) -> None:
+    def hang_up(self, call: TwilioCall) -> None:
         """The other party hangs up."""
-        self._shell.perform(self.exchange.hang_up(call, time.time()))
+        self._shell.perform(self.account.hang_up(call, time.time()))
 
-    async def requested(self, name: str, times: int = 1) -> Received:
+    async def requested(self, name: str, times: int = 1) -> ReceivedRequest:
         """The request of this name, `create` or `update` and so on, that makes it so many."""
         return await self._shell.nth(times, self.requests, lambda request: request.name == name)
 
-    async def told(self, times: int = 1, **fields: str) -> Sent:
+    async def told(self, times: int = 1, **fields: str) -> SentWebhook:
         """The callback or question with these fields that makes it so many."""
         return await self._shell.nth(times, self.sent, lambda one: fields.items() <= one.act.form.items())
 
-    async def over(self, call: Call) -> Call:
+    async def over(self, call: TwilioCall) -> TwilioCall:
         """The call, once it and its stream have ended and all was told."""
         await self._shell.until(lambda: call.over and call.order is None and self._all_told(call))
         return call
 
-    def _all_told(self, call: Call) -> bool:
+    def _all_told(self, call: TwilioCall) -> bool:
         return call.sid not in self._last or self._last[call.sid].done()
 
     def _application(self) -> web.Application:
@@ -129,16 +137,16 @@ class SimulatedTwilio:
     def _answer(self, name: str) -> Any:
         async def answer(request: web.Request) -> web.Response:
             form = request.query_string if request.method == "GET" else (await request.read()).decode()
-            asked = Request(
+            asked = TwilioRequest(
                 name,
                 request.match_info["account"],
                 request.headers.get("Authorization"),
                 tuple(parse_qsl(form, keep_blank_values=True)),
                 request.match_info.get("call", ""),
             )
-            answer = self.exchange.ask(asked, time.time())
+            answer = self.account.ask(asked, time.time())
             log.info("< twilio request", request=name, status=answer.status)
-            self._shell.perform(answer.acts)
+            self._shell.perform(answer.actions)
             if answer.silent:
                 await self._shell.closing.wait()
             if isinstance(answer.body, str):
@@ -148,34 +156,34 @@ class SimulatedTwilio:
 
         return answer
 
-    def _do(self, act: Act) -> None:
+    def _do(self, act: Action) -> None:
         match act:
-            case Tell():
+            case SendCallback():
                 call = act.form["CallSid"]
                 self._last[call] = self._shell.spawn(self._tell(act, self._last.get(call)))
-            case Ask(call_sid):
-                self._shell.spawn(self._ask(self.exchange.calls[call_sid], act))
+            case FetchTwiml(call_sid):
+                self._shell.spawn(self._ask(self.account.calls[call_sid], act))
             case OpenStream(call_sid, order):
-                self._open(self.exchange.calls[call_sid], order)
+                self._open(self.account.calls[call_sid], order)
             case EndStream(call_sid):
                 self._shell.streams[call_sid].ended.set()
 
-    async def _tell(self, act: Tell, before: asyncio.Task[None] | None) -> None:
+    async def _tell(self, act: SendCallback, before: asyncio.Task[None] | None) -> None:
         """After the callbacks of this call that came before."""
         if before is not None:
             await asyncio.wait([before])
         await self._send(act)
 
-    async def _ask(self, call: Call, act: Ask) -> None:
+    async def _ask(self, call: TwilioCall, act: FetchTwiml) -> None:
         sent = await self._send(act)
         now = time.time()
         if sent.status == 200:
-            self._shell.perform(self.exchange.twiml_came(call, sent.answer, act.url, now))
+            self._shell.perform(self.account.twiml_came(call, sent.answer, act.url, now))
         else:
             why = "nothing in time" if sent.status is None else f"HTTP {sent.status}"
-            self._shell.perform(self.exchange.twiml_failed(call, f"the webhook answered {why}", now))
+            self._shell.perform(self.account.twiml_failed(call, f"the webhook answered {why}", now))
 
-    async def _send(self, act: Tell | Ask) -> Sent:
+    async def _send(self, act: SendCallback | FetchTwiml) -> SentWebhook:
         """Signed; a form goes into the body, or with GET into the address."""
         url, form = act.url.partition("#")[0], dict(act.form)
         if act.method == "GET":
@@ -193,14 +201,14 @@ class SimulatedTwilio:
                 status = response.status
         except (TimeoutError, aiohttp.ClientError):
             pass  # as good as no answer
-        sent = Sent(act, status, answer)
+        sent = SentWebhook(act, status, answer)
         self.sent.append(sent)
         log.info("> twilio webhook", kind=type(act).__name__, status=status)
         self._shell.tell_news()
         return sent
 
-    def _open(self, call: Call, order: StreamOrder) -> None:
+    def _open(self, call: TwilioCall, order: StreamElement) -> None:
         def opened(stream_sid: str) -> None:
-            self._shell.perform(self.exchange.stream_opened(call, stream_sid, time.time()))
+            self._shell.perform(self.account.stream_opened(call, stream_sid, time.time()))
 
-        self._shell.carry(call.sid, call, Stream(order, call.sid, call.account_sid, opened))
+        self._shell.carry(call.sid, call, TwilioStreamSession(order, call.sid, call.account_sid, opened))

@@ -5,15 +5,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.carriers.telnyx.call_control import PhoneCall
 from bridge.config.settings import Settings
 from bridge.shell.admission import Admission
 from bridge.shell.server import Server
-from bridge.shell.tokens import Expected
 from bridge.simulators.carriers.telnyx.call_control import place_controlled_call
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan, Digit
+from bridge.vocabulary.commands import PressKeys
 from bridge.vocabulary.errors import CallRefused
 from telecodecs.format import PCMU_8K, AudioFormat
 
@@ -56,10 +57,10 @@ async def test_keys_that_the_server_has_pressed_are_told(
 ) -> None:
     expect = Admission.expect
 
-    def press(admission: Admission, carrier: str, expected: Expected, *, listen: bool = False) -> str:
-        assert expected.press is not None
-        expected.press("12w3#")
-        return expect(admission, carrier, expected, listen=listen)
+    def press(admission: Admission, carrier: str, expected: ExpectedCall, kind: StreamKind = "media") -> str:
+        assert expected.control is not None
+        expected.control.perform(PressKeys("12w3#"), 0.0)
+        return expect(admission, carrier, expected, kind)
 
     monkeypatch.setattr(Admission, "expect", press)
     report = await place_controlled_call(webhook, lambda _line: CallPlan(hang_up_at_ms=300), port=api_port)

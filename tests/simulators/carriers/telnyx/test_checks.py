@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bridge.simulators.carriers.telnyx.checks import Refusal, checked
+from bridge.simulators.carriers.telnyx.checks import TelnyxRefusal, checked
 
 DIAL = {"connection_id": "1", "to": "+15550100", "from": "+15550199"}
 STREAM = {"stream_url": "wss://voice.example.com/m"}
@@ -81,7 +81,7 @@ REFUSES = [
 
 @pytest.mark.parametrize(("command", "body", "code", "field"), REFUSES)
 def test_refuses(command: str, body: dict[str, Any], code: str, field: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(TelnyxRefusal) as refused:
         checked(command, body)
     assert refused.value.status == 422
     (error,) = refused.value.body()["errors"]

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bridge.simulators.carriers.telnyx.coding import Coding
-from bridge.simulators.carriers.telnyx.texml import TexmlOrder, read_texml, signed_headers, texml_form
+from bridge.simulators.carriers.telnyx.texml import TexmlStream, read_texml, signed_headers, texml_form
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
 
 HOOK = "https://voice.example.com/telnyx/texml"
@@ -24,7 +24,7 @@ ORDERS = [
         'bidirectionalMode="rtp" bidirectionalCodec="OPUS" bidirectionalSamplingRate="16000" '
         'enableReconnect="false" statusCallback="https://b.example.com/s">'
         '<Parameter name="token" value="a&amp;b"/></Stream></Connect><Say>Bye</Say>',
-        TexmlOrder(
+        TexmlStream(
             "wss://b.example.com/m/1",
             {"token": "a&b"},
             tracks=("inbound", "outbound"),
@@ -38,21 +38,21 @@ ORDERS = [
     ),
     (
         '<Connect><Stream url="wss://x/m?a=1"/></Connect>',
-        TexmlOrder("wss://x/m?a=1", mode="mp3", hears=Coding("PCMU", 8_000), reconnects=True),
+        TexmlStream("wss://x/m?a=1", mode="mp3", hears=Coding("PCMU", 8_000), reconnects=True),
     ),
     (
         '<Connect><Stream url="wss://x/m" bidirectionalCodec="L16" bidirectionalMode="rtp"/></Connect>',
-        TexmlOrder("wss://x/m", mode="rtp", hears=Coding("L16", 8_000)),
+        TexmlStream("wss://x/m", mode="rtp", hears=Coding("L16", 8_000)),
     ),
     (
         '<Start><Stream url="ws://x/m" track="outbound_track"/></Start><Dial>+1</Dial>',
-        TexmlOrder("ws://x/m", one_way=True, tracks=("outbound",)),
+        TexmlStream("ws://x/m", one_way=True, tracks=("outbound",)),
     ),
 ]
 REFUSALS = [
     ("<Hangup/>", "hung up before"),
-    ("", "no <Stream>: it is empty"),
-    ("<Connect><Stream/></Connect>", "no address of a WebSocket"),
+    ("", "no <Stream>; it has no verbs"),
+    ("<Connect><Stream/></Connect>", "not the URL of a WebSocket"),
     ('<Connect><Stream url="wss://x/m" track="all"/></Connect>', "track='all'> is none"),
     ('<Connect><Stream url="wss://x/m" bidirectionalMode="raw"/></Connect>', "mp3 or rtp is right"),
     ('<Connect><Stream url="wss://x/m" bidirectionalCodec="SPEEX"/></Connect>', "codec 'SPEEX' is none"),
@@ -62,7 +62,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("inside", "order"), ORDERS)
-def test_reads_the_stream(inside: str, order: TexmlOrder) -> None:
+def test_reads_the_stream(inside: str, order: TexmlStream) -> None:
     assert read_texml(answer(inside), HOOK) == order
 
 

@@ -11,10 +11,10 @@ import telnyx
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge.simulators.carriers.telnyx.calls import State
-from bridge.simulators.carriers.telnyx.injected_faults import Callee, Faults
+from bridge.simulators.carriers.telnyx.calls import CallState
+from bridge.simulators.carriers.telnyx.injected_faults import TelnyxCallee, TelnyxFaults
 from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
-from bridge.simulators.carriers.telnyx.stream import Stream
+from bridge.simulators.carriers.telnyx.stream_session import TelnyxStreamSession
 from bridge.vocabulary.errors import CallRefused
 
 TIMEOUT_S = 5.0
@@ -84,11 +84,11 @@ class Phone:
     """Media that is told what to do instead of speaking."""
 
     def __init__(self) -> None:
-        self.streams: list[Stream] = []
+        self.streams: list[TelnyxStreamSession] = []
         self.hangs_up = asyncio.Event()
         self.was_ended = False
 
-    async def __call__(self, stream: Stream) -> bool:
+    async def __call__(self, stream: TelnyxStreamSession) -> bool:
         self.streams.append(stream)
         stream.opened()
         ended = asyncio.ensure_future(stream.ended.wait())
@@ -176,7 +176,7 @@ async def test_the_other_party_hangs_up_while_it_streams(running: Calls, hook: H
 
 
 async def test_a_socket_that_is_refused(running: Calls, hook: Hook) -> None:
-    async def refused(_stream: Stream) -> bool:
+    async def refused(_stream: TelnyxStreamSession) -> bool:
         raise CallRefused("the upgrade got HTTP 403")
 
     async with running(refused) as (fake, client):
@@ -184,7 +184,7 @@ async def test_a_socket_that_is_refused(running: Calls, hook: Hook) -> None:
         await client.calls.actions.answer(call.call_control_id, stream_url=STREAM_URL)
         failed = await fake.told("streaming.failed")
         assert failed.event["payload"]["failure_reason"] == "the upgrade got HTTP 403"
-        assert call.state is State.ANSWERED
+        assert call.state is CallState.ANSWERED
 
 
 async def test_a_call_without_a_phone(running: Calls, hook: Hook) -> None:
@@ -199,7 +199,7 @@ async def test_a_call_without_a_phone(running: Calls, hook: Hook) -> None:
 
 
 async def test_a_dialled_call_with_the_vendors_client(running: Calls, hook: Hook) -> None:
-    async with running(callee=Callee(answered_by="machine")) as (fake, client):
+    async with running(callee=TelnyxCallee(answered_by="machine")) as (fake, client):
         dialled = await client.calls.dial(
             connection_id="1",
             to="+15550100",
@@ -214,7 +214,7 @@ async def test_a_dialled_call_with_the_vendors_client(running: Calls, hook: Hook
         await fake.told("call.machine.detection.ended")
         assert hook.events[-1].data.payload.result == "machine"
         await client.calls.actions.hangup(dialled.data.call_control_id)
-        await fake.over(fake.exchange.calls[dialled.data.call_control_id])
+        await fake.over(fake.account.calls[dialled.data.call_control_id])
         assert hook.kinds() == [
             "call.initiated",
             "call.answered",
@@ -252,7 +252,7 @@ def _code(error: telnyx.APIStatusError) -> str:
 
 
 async def test_a_server_error_and_then_none(running: Calls) -> None:
-    async with running(faults=Faults(server_errors=1)) as (fake, client):
+    async with running(faults=TelnyxFaults(server_errors=1)) as (fake, client):
         call = fake.ring()
         with pytest.raises(telnyx.InternalServerError):
             await client.calls.actions.answer(call.call_control_id, command_id="1")
@@ -261,7 +261,7 @@ async def test_a_server_error_and_then_none(running: Calls) -> None:
 
 
 async def test_a_command_that_is_never_answered_is_performed(running: Calls, hook: Hook) -> None:
-    async with running(faults=Faults(silent=1)) as (fake, client):
+    async with running(faults=TelnyxFaults(silent=1)) as (fake, client):
         call = fake.ring()
         answer = client.calls.actions.answer
         in_vain = asyncio.ensure_future(answer(call.call_control_id, command_id="1"))
@@ -303,7 +303,7 @@ async def test_a_webhook_that_nobody_answers_in_time(running: Calls, hook: Hook)
 
 
 async def test_repeated_webhooks_have_one_id(running: Calls, hook: Hook) -> None:
-    async with running(faults=Faults(duplicate_webhooks=True)) as (fake, _):
+    async with running(faults=TelnyxFaults(duplicate_webhooks=True)) as (fake, _):
         fake.ring()
         await fake.told("call.initiated", times=2)
         first, second = hook.events
@@ -311,7 +311,7 @@ async def test_repeated_webhooks_have_one_id(running: Calls, hook: Hook) -> None
 
 
 async def test_shuffled_webhooks(running: Calls, hook: Hook) -> None:
-    async with running(faults=Faults(shuffled_webhooks=True)) as (fake, _):
+    async with running(faults=TelnyxFaults(shuffled_webhooks=True)) as (fake, _):
         fake.hang_up(fake.ring())
         await fake.told("call.initiated")
         assert hook.kinds() == ["call.hangup", "call.initiated"]
@@ -320,14 +320,14 @@ async def test_shuffled_webhooks(running: Calls, hook: Hook) -> None:
 
 
 async def test_an_unwrapped_webhook(running: Calls, hook: Hook) -> None:
-    async with running(faults=Faults(unwrapped_webhooks=True)) as (fake, _):
+    async with running(faults=TelnyxFaults(unwrapped_webhooks=True)) as (fake, _):
         fake.ring()
         await fake.told("call.initiated")
         assert hook.events[0].to_dict()["event_type"] == "call.initiated"
 
 
 async def test_media_that_breaks_is_told_at_the_end(running: Calls) -> None:
-    async def broken(_stream: Stream) -> bool:
+    async def broken(_stream: TelnyxStreamSession) -> bool:
         raise ZeroDivisionError
 
     async def call_through() -> None:

@@ -8,12 +8,12 @@ from aiohttp.test_utils import TestServer
 from twilio.request_validator import RequestValidator
 
 from bridge.simulators.carriers.twilio.voice_webhook import (
-    StreamOrder,
+    ask_webhook,
     call_form,
-    order_stream,
-    read_answer,
+    read_twiml,
     signed_headers,
 )
+from bridge.simulators.carriers.voice_xml import StreamElement
 from bridge.vocabulary.errors import CallRefused
 
 HOOK = "https://voice.example.com/twilio/voice?tenant=1"
@@ -27,54 +27,54 @@ ORDERS = [
     (
         '<Connect><Stream url="wss://b.example.com/m/1" name="main" statusCallback="https://b.example.com/s">'
         '<Parameter name="token" value="a&amp;b"/></Stream></Connect><Say>Bye</Say>',
-        StreamOrder(
+        StreamElement(
             "wss://b.example.com/m/1",
             {"token": "a&b"},
             name="main",
             status_callback="https://b.example.com/s",
         ),
     ),
-    ('<Say>Hello</Say><Connect><Stream url="/m"/></Connect>', StreamOrder("wss://voice.example.com/m")),
+    ('<Say>Hello</Say><Connect><Stream url="/m"/></Connect>', StreamElement("wss://voice.example.com/m")),
     (
         '<Start><Stream url="ws://localhost:5000/m" track="both_tracks"/></Start><Dial>+1</Dial>',
-        StreamOrder("ws://localhost:5000/m", one_way=True, tracks=("inbound", "outbound")),
+        StreamElement("ws://localhost:5000/m", one_way=True, tracks=("inbound", "outbound")),
     ),
 ]
 
 REFUSALS = [
     ("<Reject reason='busy'/>", r"rejected the call \(busy\)"),
     ("<Say>Bye</Say><Hangup/>", "hung up before"),
-    ("<Say>Bye</Say>", "no <Stream>: <Say>"),
-    ("", "no <Stream>: it is empty"),
-    ("<Connect><Stream/></Connect>", "no address of a WebSocket"),
-    ('<Connect><Stream url="ftp://x/"/></Connect>', "no address of a WebSocket"),
-    ('<Connect><Stream url="wss://[x/m"/></Connect>', "no address of a WebSocket"),
-    ('<Connect><Stream url="wss://x:99999/m"/></Connect>', "no address of a WebSocket"),
+    ("<Say>Bye</Say>", "no <Stream>; it has <Say>"),
+    ("", "no <Stream>; it has no verbs"),
+    ("<Connect><Stream/></Connect>", "not the URL of a WebSocket"),
+    ('<Connect><Stream url="ftp://x/"/></Connect>', "not the URL of a WebSocket"),
+    ('<Connect><Stream url="wss://[x/m"/></Connect>', "not the URL of a WebSocket"),
+    ('<Connect><Stream url="wss://x:99999/m"/></Connect>', "not the URL of a WebSocket"),
     ('<Connect><Stream url="wss://x/m?a=1"/></Connect>', "query string"),
     ('<Connect><Stream url="wss://x/m" track="both_tracks"/></Connect>', "not possible under <Connect>"),
     ('<Start><Stream url="wss://x/m" track="all"/></Start>', "not possible under <Start>"),
     (
         f'<Connect><Stream url="wss://x/m"><Parameter name="a" value="{"v" * 499}"/></Stream></Connect>',
-        "under 500 characters",
+        "less than 500 characters",
     ),
 ]
 
 
 @pytest.mark.parametrize(("inside", "order"), ORDERS)
-def test_reads_the_stream(inside: str, order: StreamOrder) -> None:
-    assert read_answer(answer(inside), HOOK) == order
+def test_reads_the_stream(inside: str, order: StreamElement) -> None:
+    assert read_twiml(answer(inside), HOOK) == order
 
 
 @pytest.mark.parametrize(("inside", "why"), REFUSALS)
 def test_says_why_there_is_no_stream(inside: str, why: str) -> None:
     with pytest.raises(CallRefused, match=why):
-        read_answer(answer(inside), HOOK)
+        read_twiml(answer(inside), HOOK)
 
 
-@pytest.mark.parametrize(("body", "why"), [(b"not xml", "no XML"), (b"<html/>", "is <html>")])
+@pytest.mark.parametrize(("body", "why"), [(b"not xml", "not XML"), (b"<html/>", "is <html>")])
 def test_says_what_is_no_twiml(body: bytes, why: str) -> None:
     with pytest.raises(CallRefused, match=why):
-        read_answer(body, HOOK)
+        read_twiml(body, HOOK)
 
 
 def test_the_signature_is_twilios() -> None:
@@ -134,13 +134,13 @@ CALL = {"call_sid": "CA1", "account_sid": "AC1", "caller": "+15550199", "called"
 
 
 async def test_a_signed_call_gets_its_stream(hook: TestServer) -> None:
-    order = await order_stream(str(hook.make_url("/voice/signed?x=%2B1")), **CALL, auth_token="12345")
-    assert order == StreamOrder(f"ws://127.0.0.1:{hook.port}/media/CA1")
+    order = await ask_webhook(str(hook.make_url("/voice/signed?x=%2B1")), **CALL, auth_token="12345")
+    assert order == StreamElement(f"ws://127.0.0.1:{hook.port}/media/CA1")
 
 
 WEBHOOK_REFUSALS = [
     ("forbidden", "HTTP 403: the signature is wrong"),
-    ("json", "answered application/json"),
+    ("json", "answer is application/json"),
     ("long", "longer than 65536 bytes"),
     ("moved", "HTTP 302"),
 ]
@@ -149,12 +149,12 @@ WEBHOOK_REFUSALS = [
 @pytest.mark.parametrize(("kind", "why"), WEBHOOK_REFUSALS)
 async def test_a_webhook_that_gives_no_stream(hook: TestServer, kind: str, why: str) -> None:
     with pytest.raises(CallRefused, match=why):
-        await order_stream(str(hook.make_url(f"/voice/{kind}")), **CALL)
+        await ask_webhook(str(hook.make_url(f"/voice/{kind}")), **CALL)
 
 
 async def test_nobody_answers_there(unused_tcp_port: int) -> None:
-    with pytest.raises(CallRefused, match="no webhook there"):
-        await order_stream(f"http://127.0.0.1:{unused_tcp_port}/voice", **CALL)
+    with pytest.raises(CallRefused, match="webhook cannot be reached"):
+        await ask_webhook(f"http://127.0.0.1:{unused_tcp_port}/voice", **CALL)
 
 
 def test_the_form_names_both_parties_twice() -> None:

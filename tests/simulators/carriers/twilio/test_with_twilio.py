@@ -13,9 +13,9 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from bridge.simulators.carriers.twilio.injected_faults import Callee, Faults
+from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee, TwilioFaults
 from bridge.simulators.carriers.twilio.server import SimulatedTwilio
-from bridge.simulators.carriers.twilio.stream import Stream
+from bridge.simulators.carriers.twilio.stream_session import TwilioStreamSession
 from bridge.vocabulary.errors import CallRefused
 
 pytestmark = [  # how Twilio's package uses aiohttp
@@ -93,10 +93,10 @@ class Phone:
     """Media that is told what to do instead of speaking."""
 
     def __init__(self) -> None:
-        self.streams: list[Stream] = []
+        self.streams: list[TwilioStreamSession] = []
         self.opened = asyncio.Event()
 
-    async def __call__(self, stream: Stream) -> bool:
+    async def __call__(self, stream: TwilioStreamSession) -> bool:
         self.streams.append(stream)
         stream.opened("MZ1")
         self.opened.set()
@@ -106,7 +106,7 @@ class Phone:
 
 async def test_a_call_with_the_vendors_client(running: Calls, hook: Hook) -> None:
     phone = Phone()
-    async with running(phone, callee=Callee(answered_by="machine")) as (fake, client):
+    async with running(phone, callee=TwilioCallee(answered_by="machine")) as (fake, client):
         created = await client.calls.create_async(
             **PARTIES,
             url=hook.url,
@@ -125,7 +125,7 @@ async def test_a_call_with_the_vendors_client(running: Calls, hook: Hook) -> Non
         found = await client.calls.list_async(to="+15550100", from_="+15550199", status="in-progress")
         assert [one.sid for one in found] == [created.sid]
         await client.calls(created.sid).update_async(status="completed")
-        call = await fake.over(fake.exchange.calls[created.sid])
+        call = await fake.over(fake.account.calls[created.sid])
         assert phone.streams[0].ended.is_set()
         assert call.ended_at is not None
         assert hook.statuses() == ["initiated", "ringing", "in-progress", "completed"]
@@ -142,9 +142,9 @@ async def test_new_twiml_with_the_vendors_client(running: Calls, hook: Hook) -> 
         await client.calls(created.sid).update_async(twiml=TWIML.replace("token", "other"))
         await phone.opened.wait()
         assert [stream.order.url[-5:] for stream in phone.streams] == ["token", "other"]
-        fake.hang_up(fake.exchange.calls[created.sid])
+        fake.hang_up(fake.account.calls[created.sid])
         assert phone.streams[1].ended.is_set()
-        await fake.over(fake.exchange.calls[created.sid])
+        await fake.over(fake.account.calls[created.sid])
 
 
 async def test_an_inbound_call_is_hung_up_by_the_server(running: Calls, hook: Hook) -> None:
@@ -186,7 +186,7 @@ async def test_a_webhook_that_is_not_there(running: Calls, unused_tcp_port: int)
 
 
 async def test_a_socket_that_is_refused_ends_the_call(running: Calls, hook: Hook) -> None:
-    async def refused(_stream: Stream) -> bool:
+    async def refused(_stream: TwilioStreamSession) -> bool:
         raise CallRefused("the upgrade got HTTP 403")
 
     async with running(refused) as (fake, _):
@@ -194,7 +194,7 @@ async def test_a_socket_that_is_refused_ends_the_call(running: Calls, hook: Hook
 
 
 async def test_a_phone_that_hangs_up(running: Calls, hook: Hook) -> None:
-    async def hangs_up(stream: Stream) -> bool:
+    async def hangs_up(stream: TwilioStreamSession) -> bool:
         stream.opened("MZ1")
         return True
 
@@ -202,11 +202,11 @@ async def test_a_phone_that_hangs_up(running: Calls, hook: Hook) -> None:
         created = await client.calls.create_async(**PARTIES, url=hook.url, status_callback=hook.url)
         await fake.told(CallStatus="completed")
         assert hook.statuses() == ["completed"]
-        assert fake.exchange.calls[created.sid].over
+        assert fake.account.calls[created.sid].over
 
 
 async def test_refusals_as_the_vendors_client_reads_them(running: Calls, hook: Hook) -> None:
-    async with running(faults=Faults(rate_limited=1, requests=("fetch",))) as (fake, client):
+    async with running(faults=TwilioFaults(rate_limited=1, requests=("fetch",))) as (fake, client):
         with pytest.raises(TwilioRestException) as number:
             await client.calls.create_async(to="911", from_="+15550199", url=hook.url)
         assert (number.value.status, number.value.code) == (400, 21211)
@@ -223,10 +223,10 @@ async def test_refusals_as_the_vendors_client_reads_them(running: Calls, hook: H
 
 
 async def test_a_request_that_is_never_answered_is_performed(running: Calls, hook: Hook) -> None:
-    async with running(faults=Faults(silent=1)) as (fake, client):
+    async with running(faults=TwilioFaults(silent=1)) as (fake, client):
         in_vain = asyncio.ensure_future(client.calls.create_async(**PARTIES, twiml=TWIML))
         await fake.requested("create")
-        (call,) = fake.exchange.calls.values()
+        (call,) = fake.account.calls.values()
         assert call.called == "+15550100"
         assert not in_vain.done()
         in_vain.cancel()

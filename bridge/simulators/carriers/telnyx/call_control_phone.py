@@ -1,6 +1,6 @@
 """Carrying the streams that a pretend Telnyx orders: the phone that its REST server is given.
 
-Under Call Control the server commands the stream, and the pretend REST server has it carried by an `OrderedCalls`,
+Under Call Control the server commands the stream, and the pretend REST server has it carried by an `CallControlPhone`,
 one call after the other or many at once.
 """
 
@@ -9,11 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
-from bridge.simulators.carriers.exchange import TOKEN_HEADER
 from bridge.simulators.carriers.telnyx.coding import Coding, Mode
-from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
-from bridge.simulators.carriers.telnyx.stream import Stream, StreamOrder
-from bridge.simulators.carriers.twilio.voice_webhook import TRACKS
+from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream, token_headers
+from bridge.simulators.carriers.telnyx.stream_session import StreamRequest, TelnyxStreamSession
+from bridge.simulators.carriers.voice_xml import TRACKS
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.line import Line, Network
 from bridge.simulators.phone.plan import CallPlan
@@ -27,8 +26,8 @@ HANGS_UP = {Ending.HUNG_UP, Ending.QUIET, Ending.TOO_LONG}
 _MODES: dict[str | None, Mode] = {"rtp": "rtp", "mp3": "mp3"}
 
 
-class OrderedCalls:
-    """`bridge.simulators.carriers.telnyx.stream.Media`. `plan`: what the caller does, told what format the audio is to have.
+class CallControlPhone:
+    """`bridge.simulators.carriers.telnyx.stream_session.Media`. `plan`: what the caller does, told what format the audio is to have.
 
     `byteorder`: of L16, which an order does not name.
     """
@@ -45,7 +44,7 @@ class OrderedCalls:
         self._network = network
         self._byteorder = byteorder
 
-    async def __call__(self, stream: Stream) -> bool:
+    async def __call__(self, stream: TelnyxStreamSession) -> bool:
         """Carry it; tells whether the caller hung up. Raises `CallRefused` where no socket comes about."""
         order = stream.order
         carrier = self._carrier(order)
@@ -61,8 +60,7 @@ class OrderedCalls:
             asyncio.create_task(_when(stream.ended, line.hang_up)),
         )
         try:
-            headers = {TOKEN_HEADER: order.auth_token} if order.auth_token else {}
-            report = await line.carry(order.url, headers)
+            report = await line.carry(order.url, token_headers(order.auth_token))
         finally:
             for task in watching:
                 task.cancel()
@@ -70,7 +68,7 @@ class OrderedCalls:
         self.reports.append(report)
         return report.ending in HANGS_UP
 
-    def _carrier(self, order: StreamOrder) -> SimulatedTelnyxStream:
+    def _carrier(self, order: StreamRequest) -> SimulatedTelnyxStream:
         try:
             says = Coding(order.codec, order.rate_hz, self._byteorder)
             hears = Coding(order.bidirectional_codec, order.bidirectional_rate_hz, self._byteorder)

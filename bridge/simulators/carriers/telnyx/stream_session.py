@@ -10,7 +10,7 @@ RATES_HZ = {"L16": 16_000, "OPUS": 16_000, "AMR-WB": 16_000}
 
 
 @dataclass(frozen=True, slots=True)
-class StreamOrder:
+class StreamRequest:
     """What to open, and what goes over it. Names of codecs and tracks are Telnyx's own."""
 
     url: str
@@ -34,11 +34,11 @@ class StreamOrder:
     """For the upgrade's header `x-telnyx-streaming-auth-token`."""
 
 
-def read_order(body: Mapping[str, Any], codec: str, **call: Any) -> StreamOrder:
+def read_order(body: Mapping[str, Any], codec: str, **call: Any) -> StreamRequest:
     """From a command that was checked. `codec`: of the call itself; `call`: the fields that say which one it is."""
     heard = body.get("stream_codec", "default")
     heard = codec if heard == "default" else heard
-    return StreamOrder(
+    return StreamRequest(
         url=body["stream_url"],
         track=body.get("stream_track", "inbound_track"),
         codec=heard,
@@ -52,28 +52,28 @@ def read_order(body: Mapping[str, Any], codec: str, **call: Any) -> StreamOrder:
     )
 
 
-class Stream:
+class TelnyxStreamSession:
     """One media stream under way. The phone opens the socket, calls `opened`, and carries it until `ended` is set.
 
     `start` waits for `answered`: with an early socket the call still rings. Ended before that, the socket is closed
     without `start` and without `stop`; else `stop` is said first.
     """
 
-    def __init__(self, order: StreamOrder, opened: Callable[[], None]) -> None:
+    def __init__(self, order: StreamRequest, opened: Callable[[], None]) -> None:
         self.order = order
         self.opened = opened
         self.answered = asyncio.Event()
         self.ended = asyncio.Event()
 
 
-Media = Callable[[Stream], Awaitable[bool]]
+CarryStream = Callable[[TelnyxStreamSession], Awaitable[bool]]
 """Carries a stream; tells whether the phone hung up. False: the server closed it, or `ended` was set.
 
 Raises `CallRefused` where no socket comes about.
 """
 
 
-async def silence(stream: Stream) -> bool:
+async def silence(stream: TelnyxStreamSession) -> bool:
     """Media without a socket: for calls of which only the webhooks matter."""
     stream.opened()
     await stream.ended.wait()

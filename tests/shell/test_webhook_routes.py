@@ -11,12 +11,12 @@ import aiohttp
 import pytest
 from msgspec import json
 
+from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.carriers.telnyx.call_control import ClientState
 from bridge.carriers.twilio.webhook import signature
 from bridge.config.settings import Settings
 from bridge.shell.admission import Admission
 from bridge.shell.server import Server
-from bridge.shell.tokens import Expected
 from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, Signer
 
@@ -45,7 +45,7 @@ class House(NamedTuple):
     """A server, and the calls that it expects."""
 
     server: Server
-    expected: list[Expected]
+    expected: list[ExpectedCall]
 
     async def twilio(self, path: str, **form: str) -> tuple[int, str]:
         """Twilio's request, signed."""
@@ -77,12 +77,12 @@ Open = Callable[..., AbstractAsyncContextManager[House]]
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> Open:
     """`more`: settings."""
-    expected: list[Expected] = []
+    expected: list[ExpectedCall] = []
     expect = Admission.expect
 
-    def notice(admission: Admission, carrier: str, call: Expected, *, listen: bool = False) -> str:
+    def notice(admission: Admission, carrier: str, call: ExpectedCall, kind: StreamKind = "media") -> str:
         expected.append(call)
-        return expect(admission, carrier, call, listen=listen)
+        return expect(admission, carrier, call, kind)
 
     monkeypatch.setattr(Admission, "expect", notice)
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from bridge.simulators.carriers.telnyx.stream import StreamOrder
+from bridge.simulators.carriers.telnyx.stream_session import StreamRequest
 
 
-class Tell(NamedTuple):
+class DeliverWebhook(NamedTuple):
     """Deliver this event to a webhook."""
 
     url: str
@@ -16,7 +16,7 @@ class Tell(NamedTuple):
 class OpenStream(NamedTuple):
     """Open a media stream."""
 
-    order: StreamOrder
+    order: StreamRequest
 
 
 class AnswerStream(NamedTuple):
@@ -31,10 +31,10 @@ class EndStream(NamedTuple):
     stream_id: str
 
 
-Act = Tell | OpenStream | AnswerStream | EndStream
+Action = DeliverWebhook | OpenStream | AnswerStream | EndStream
 
 
-class Request(NamedTuple):
+class TelnyxRequest(NamedTuple):
     """`command`: `dial`, `status`, `answer` and so on; `call`: the id in the path, decoded."""
 
     command: str
@@ -43,17 +43,17 @@ class Request(NamedTuple):
     call: str = ""
 
 
-class Answer(NamedTuple):
+class TelnyxResponse(NamedTuple):
     """`silent`: the acts are done, and the client waits in vain."""
 
     status: int
     body: Mapping[str, Any]
-    acts: list[Act]
+    actions: list[Action]
     headers: Mapping[str, str] = {}
     silent: bool = False
 
 
-class Command(NamedTuple):
+class ReceivedCommand(NamedTuple):
     """A request as it came, with what it got. `body` is empty where it was no JSON object."""
 
     name: str

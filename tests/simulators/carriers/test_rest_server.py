@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from bridge.simulators.carriers import server as fake_carrier
-from bridge.simulators.carriers.server import Shell
+from bridge.simulators.carriers import rest_server
+from bridge.simulators.carriers.rest_server import Shell
 from bridge.vocabulary.errors import CallRefused
 
 TIMEOUT_S = 5.0
@@ -83,7 +83,7 @@ async def test_the_exchange_is_told_how_a_stream_ended(
 async def test_a_phone_that_does_not_part_is_let_go(
     carrier: Carrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fake_carrier, "PARTING_S", 0.0)
+    monkeypatch.setattr(rest_server, "PARTING_S", 0.0)
     carrier.shell.carry("stream_1", "a", Stream())
     carrier.shell.streams["stream_1"].ended.set()
     await carrier.did("a: over")

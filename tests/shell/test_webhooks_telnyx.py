@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 
 from bridge.carriers.telnyx.webhook import TOLERANCE_S, Doubt
 from bridge.config.settings import Settings
+from bridge.shell import webhooks
 from bridge.shell.server import Server
-from bridge.shell.webhooks import telnyx as webhooks
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, Signer
 
 OTHER_SEED = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -68,7 +68,7 @@ Open = Callable[..., AbstractAsyncContextManager[House]]
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> Open:
     """`answers`: Telnyx's API does, and otherwise never. The other arguments are telnyx's settings."""
-    monkeypatch.setattr(webhooks, "LAST_STEPS_S", 0.05)
+    monkeypatch.setattr(webhooks, "LAST_REQUESTS_S", 0.05)
 
     @asynccontextmanager
     async def run(*, answers: bool = True, **telnyx: Any) -> AsyncIterator[House]:

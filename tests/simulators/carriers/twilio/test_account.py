@@ -5,10 +5,18 @@ from typing import Any
 
 import pytest
 
-from bridge.simulators.carriers.twilio.acts import Act, Answer, Ask, EndStream, OpenStream, Request, Tell
-from bridge.simulators.carriers.twilio.calls import Call, Status
-from bridge.simulators.carriers.twilio.exchange import Exchange
-from bridge.simulators.carriers.twilio.injected_faults import Callee, Faults
+from bridge.simulators.carriers.twilio.account import TwilioAccount
+from bridge.simulators.carriers.twilio.actions import (
+    Action,
+    EndStream,
+    FetchTwiml,
+    OpenStream,
+    SendCallback,
+    TwilioRequest,
+    TwilioResponse,
+)
+from bridge.simulators.carriers.twilio.calls import CallStatus, TwilioCall
+from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee, TwilioFaults
 
 NOW = 1_800_000_000.0
 ACCOUNT = "AC1"
@@ -26,78 +34,80 @@ def basic(account: str, token: str) -> str:
 class Office:
     """An exchange with a client that has the token."""
 
-    def __init__(self, faults: Faults = Faults(), callee: Callee = Callee()) -> None:  # noqa: B008
+    def __init__(self, faults: TwilioFaults = TwilioFaults(), callee: TwilioCallee = TwilioCallee()) -> None:  # noqa: B008
         self.now = NOW
-        self.exchange = Exchange(ACCOUNT, "token", callee=callee, faults=faults)
+        self.account = TwilioAccount(ACCOUNT, "token", callee=callee, faults=faults)
 
-    def ask(self, name: str, call: str = "", *pairs: tuple[str, str], **fields: str) -> Answer:
+    def ask(self, name: str, call: str = "", *pairs: tuple[str, str], **fields: str) -> TwilioResponse:
         given = (*fields.items(), *pairs)
-        return self.exchange.ask(Request(name, ACCOUNT, basic(ACCOUNT, "token"), given, call), self.now)
+        return self.account.ask(TwilioRequest(name, ACCOUNT, basic(ACCOUNT, "token"), given, call), self.now)
 
-    def create(self, *pairs: tuple[str, str], **fields: str) -> tuple[Call, list[Act]]:
+    def create(self, *pairs: tuple[str, str], **fields: str) -> tuple[TwilioCall, list[Action]]:
         answer = self.ask("create", "", *pairs, **CREATE | fields)
         assert answer.status == 201
         assert isinstance(answer.body, dict)
         assert answer.body["status"] == "queued"
-        return self.exchange.calls[answer.body["sid"]], answer.acts
+        return self.account.calls[answer.body["sid"]], answer.actions
 
-    def wait(self) -> list[Act]:
+    def wait(self) -> list[Action]:
         """Until something is due."""
-        at = self.exchange.deadline()
+        at = self.account.deadline()
         assert at is not None
         self.now = at
-        return self.exchange.due(at)
+        return self.account.due(at)
 
-    def answered(self, *pairs: tuple[str, str], **fields: str) -> Call:
+    def answered(self, *pairs: tuple[str, str], **fields: str) -> TwilioCall:
         """A call whose stream stands."""
         call, _ = self.create(*pairs, **fields)
         self.wait()
-        self.exchange.twiml_came(call, TWIML, URL, self.now)
-        self.exchange.stream_opened(call, "MZ1", self.now)
+        self.account.twiml_came(call, TWIML, URL, self.now)
+        self.account.stream_opened(call, "MZ1", self.now)
         return call
 
 
-def told(acts: list[Act]) -> list[str]:
+def told(actions: list[Action]) -> list[str]:
     """Callbacks by their status, and what else is to be done by its class."""
     return [
-        act.form.get("CallStatus") or act.form["StreamEvent"] if isinstance(act, Tell) else type(act).__name__
-        for act in acts
+        act.form.get("CallStatus") or act.form["StreamEvent"]
+        if isinstance(act, SendCallback)
+        else type(act).__name__
+        for act in actions
     ]
 
 
-def code(answer: Answer) -> tuple[int, Any]:
+def code(answer: TwilioResponse) -> tuple[int, Any]:
     assert isinstance(answer.body, dict)
     assert answer.body["status"] == answer.status
     return answer.status, answer.body["code"]
 
 
 def test_a_call_from_create_to_completed() -> None:
-    office = Office(callee=Callee(answers_after_s=4))
-    call, acts = office.create(*ALL, StatusCallback=STATUS)
-    assert told(acts) == ["initiated", "ringing"]
+    office = Office(callee=TwilioCallee(answers_after_s=4))
+    call, actions = office.create(*ALL, StatusCallback=STATUS)
+    assert told(actions) == ["initiated", "ringing"]
     answered = office.wait()
     assert office.now == NOW + 4
-    assert told(answered) == ["in-progress", "Ask"]
+    assert told(answered) == ["in-progress", "FetchTwiml"]
     asked = answered[1]
-    assert isinstance(asked, Ask)
+    assert isinstance(asked, FetchTwiml)
     assert (asked.url, asked.method) == (URL, "POST")
     assert (asked.form["Direction"], asked.form["CallStatus"]) == ("outbound-api", "in-progress")
     assert "AnsweredBy" not in asked.form
 
-    (opening,) = office.exchange.twiml_came(call, TWIML, URL, office.now)
+    (opening,) = office.account.twiml_came(call, TWIML, URL, office.now)
     assert isinstance(opening, OpenStream)
     assert opening.order.url == "wss://voice.example.com/m/token"
-    (started,) = office.exchange.stream_opened(call, "MZ1", office.now)
-    assert isinstance(started, Tell)
+    (started,) = office.account.stream_opened(call, "MZ1", office.now)
+    assert isinstance(started, SendCallback)
     assert (started.form["StreamSid"], started.form["StreamEvent"]) == ("MZ1", "stream-started")
 
     office.now += 61
     answer = office.ask("update", call.sid, Status="completed")
-    assert answer.acts == [EndStream(call.sid)]
-    over = office.exchange.stream_over(call, office.now, hung_up=False)
+    assert answer.actions == [EndStream(call.sid)]
+    over = office.account.stream_over(call, office.now, hung_up=False)
     assert told(over) == ["stream-stopped", "completed"]
     last = over[1]
-    assert isinstance(last, Tell)
+    assert isinstance(last, SendCallback)
     assert (last.form["SequenceNumber"], last.form["CallDuration"], last.form["Duration"]) == ("3", "61", "2")
     assert code(office.ask("update", call.sid, Status="completed")) == (400, 21220)
     assert code(office.ask("update", call.sid, Twiml="<Response/>")) == (400, 21220)
@@ -108,86 +118,86 @@ def test_a_call_from_create_to_completed() -> None:
 
 def test_only_completed_is_told_unless_more_was_asked_for() -> None:
     office = Office()
-    call, acts = office.create(StatusCallback=STATUS)
-    assert acts == []
-    assert told(office.wait()) == ["Ask"]
-    assert told(office.exchange.hang_up(call, office.now)) == ["completed"]
+    call, actions = office.create(StatusCallback=STATUS)
+    assert actions == []
+    assert told(office.wait()) == ["FetchTwiml"]
+    assert told(office.account.hang_up(call, office.now)) == ["completed"]
 
 
 def test_a_stream_that_ends_ends_the_call() -> None:
     for hung_up in (True, False):
         office = Office()
         call = office.answered(StatusCallback=STATUS)
-        over = office.exchange.stream_over(call, NOW, hung_up=hung_up)
+        over = office.account.stream_over(call, NOW, hung_up=hung_up)
         assert told(over) == ["stream-stopped", "completed"]
-        assert call.status is Status.COMPLETED
+        assert call.status is CallStatus.COMPLETED
 
 
 def test_a_socket_that_is_refused() -> None:
     office = Office()
     call = office.answered()
-    (failed,) = office.exchange.stream_failed(call, "HTTP 403", NOW)
-    assert isinstance(failed, Tell)
+    (failed,) = office.account.stream_failed(call, "HTTP 403", NOW)
+    assert isinstance(failed, SendCallback)
     assert (failed.form["StreamEvent"], failed.form["StreamError"]) == ("stream-error", "HTTP 403")
-    assert (call.status, call.trouble) == (Status.COMPLETED, "HTTP 403")
+    assert (call.status, call.trouble) == (CallStatus.COMPLETED, "HTTP 403")
 
 
 def test_new_twiml_replaces_the_stream() -> None:
     office = Office()
     call = office.answered()
     other = '<Response><Connect><Stream url="wss://voice.example.com/other"/></Connect></Response>'
-    assert office.ask("update", call.sid, Twiml=other).acts == [EndStream(call.sid)]
-    stopped, opening = office.exchange.stream_over(call, NOW, hung_up=False)
+    assert office.ask("update", call.sid, Twiml=other).actions == [EndStream(call.sid)]
+    stopped, opening = office.account.stream_over(call, NOW, hung_up=False)
     assert told([stopped]) == ["stream-stopped"]
     assert isinstance(opening, OpenStream)
     assert opening.order.url == "wss://voice.example.com/other"
 
-    asked = office.ask("update", call.sid, Url=URL, Method="GET").acts
-    assert [(act.url, act.method) for act in asked if isinstance(act, Ask)] == [(URL, "GET")]
-    assert office.exchange.twiml_came(call, b"<Response><Hangup/></Response>", URL, NOW) == [
+    asked = office.ask("update", call.sid, Url=URL, Method="GET").actions
+    assert [(act.url, act.method) for act in asked if isinstance(act, FetchTwiml)] == [(URL, "GET")]
+    assert office.account.twiml_came(call, b"<Response><Hangup/></Response>", URL, NOW) == [
         EndStream(call.sid)
     ]
-    assert office.exchange.stream_over(call, NOW, hung_up=False) == []
-    assert (call.status, call.trouble) == (Status.COMPLETED, "the webhook hung up before any stream")
+    assert office.account.stream_over(call, NOW, hung_up=False) == []
+    assert (call.status, call.trouble) == (CallStatus.COMPLETED, "the webhook hung up before any stream")
 
 
 def test_new_twiml_is_late_where_the_phone_hung_up() -> None:
     office = Office()
     call = office.answered()
     office.ask("update", call.sid, Twiml=TWIML.decode())
-    assert told(office.exchange.stream_over(call, NOW, hung_up=True)) == ["stream-stopped"]
-    assert call.status is Status.COMPLETED
-    assert office.exchange.twiml_came(call, TWIML, URL, NOW) == []
+    assert told(office.account.stream_over(call, NOW, hung_up=True)) == ["stream-stopped"]
+    assert call.status is CallStatus.COMPLETED
+    assert office.account.twiml_came(call, TWIML, URL, NOW) == []
 
 
 def test_an_inbound_call() -> None:
     office = Office()
-    call, (asked,) = office.exchange.ring("+15550199", "+15550100", URL, NOW)
-    assert isinstance(asked, Ask)
+    call, (asked,) = office.account.ring("+15550199", "+15550100", URL, NOW)
+    assert isinstance(asked, FetchTwiml)
     assert (asked.form["Direction"], asked.form["CallStatus"]) == ("inbound", "ringing")
-    office.exchange.twiml_came(call, TWIML, URL, NOW)
-    assert call.status is Status.IN_PROGRESS
-    assert office.ask("update", call.sid, Status="completed").acts == [EndStream(call.sid)]
+    office.account.twiml_came(call, TWIML, URL, NOW)
+    assert call.status is CallStatus.IN_PROGRESS
+    assert office.ask("update", call.sid, Status="completed").actions == [EndStream(call.sid)]
 
 
 @pytest.mark.parametrize("twiml", [b"nothing", b"<Response><Reject/></Response>", b"<Response/>"])
 def test_a_webhook_without_a_stream(twiml: bytes) -> None:
     office = Office()
-    call, _ = office.exchange.ring("+15550199", "+15550100", URL, NOW)
-    assert office.exchange.twiml_came(call, twiml, URL, NOW) == []
+    call, _ = office.account.ring("+15550199", "+15550100", URL, NOW)
+    assert office.account.twiml_came(call, twiml, URL, NOW) == []
     assert call.over
     assert call.trouble
 
 
 UNANSWERED = [
-    (Callee(answers_after_s=None), "no-answer", 60.0),
-    (Callee(answers_after_s=2, refuses="busy"), "busy", 2.0),
-    (Callee(answers_after_s=2, refuses="failed"), "failed", 2.0),
+    (TwilioCallee(answers_after_s=None), "no-answer", 60.0),
+    (TwilioCallee(answers_after_s=2, refuses="busy"), "busy", 2.0),
+    (TwilioCallee(answers_after_s=2, refuses="failed"), "failed", 2.0),
 ]
 
 
 @pytest.mark.parametrize(("callee", "status", "after_s"), UNANSWERED)
-def test_nobody_takes_the_call(callee: Callee, status: str, after_s: float) -> None:
+def test_nobody_takes_the_call(callee: TwilioCallee, status: str, after_s: float) -> None:
     office = Office(callee=callee)
     office.create(StatusCallback=STATUS)
     assert told(office.wait()) == [status]
@@ -199,8 +209,8 @@ def test_a_call_that_rings_can_be_canceled_and_not_redirected() -> None:
     call, _ = office.create()
     assert code(office.ask("update", call.sid, Twiml="<Response/>")) == (400, 21220)
     assert office.ask("update", call.sid, Status="canceled").status == 200
-    assert call.status is Status.CANCELED
-    assert office.exchange.deadline() is None
+    assert call.status is CallStatus.CANCELED
+    assert office.account.deadline() is None
     talking = office.answered()
     assert code(office.ask("update", talking.sid, Status="canceled")) == (400, 21220)
 
@@ -211,21 +221,21 @@ def test_the_question_for_twiml_waits_for_the_verdict() -> None:
         ("machine", "Enable", "machine_start"),
         ("machine", "DetectMessageEnd", "machine_end_beep"),
     ):
-        office = Office(callee=Callee(answered_by=answered_by))  # type: ignore[arg-type]
+        office = Office(callee=TwilioCallee(answered_by=answered_by))  # type: ignore[arg-type]
         office.create(*ALL, StatusCallback=STATUS, MachineDetection=detection)
         assert told(office.wait()) == ["in-progress"]
         (asked,) = office.wait()
-        assert isinstance(asked, Ask)
+        assert isinstance(asked, FetchTwiml)
         assert asked.form["AnsweredBy"] == verdict
 
 
 def test_an_asynchronous_verdict() -> None:
-    office = Office(callee=Callee(verdict_after_s=2))
+    office = Office(callee=TwilioCallee(verdict_after_s=2))
     fields = {"AsyncAmd": "true", "AsyncAmdStatusCallback": STATUS}
     call, _ = office.create(MachineDetection="Enable", **fields)
-    assert told(office.wait()) == ["Ask"]
+    assert told(office.wait()) == ["FetchTwiml"]
     (verdict,) = office.wait()
-    assert verdict == Tell(
+    assert verdict == SendCallback(
         STATUS,
         "POST",
         {
@@ -240,8 +250,8 @@ def test_an_asynchronous_verdict() -> None:
 def test_digits_to_send_turn_detection_off() -> None:
     office = Office()
     office.create(MachineDetection="Enable", SendDigits="1w2")
-    assert told(office.wait()) == ["Ask"]
-    assert office.exchange.deadline() is None
+    assert told(office.wait()) == ["FetchTwiml"]
+    assert office.account.deadline() is None
 
 
 def test_inline_twiml() -> None:
@@ -273,7 +283,7 @@ REFUSED_CREATES: list[tuple[dict[str, str], int | None]] = [
 def test_a_call_that_cannot_be_created(fields: dict[str, str], refused: int | None) -> None:
     office = Office()
     assert code(office.ask("create", "", **CREATE | fields)) == (400, refused)
-    assert not office.exchange.calls
+    assert not office.account.calls
 
 
 def test_a_call_needs_something_to_do() -> None:
@@ -290,10 +300,10 @@ def test_updates_that_make_no_sense() -> None:
 
 
 def test_who_has_no_token() -> None:
-    exchange = Office().exchange
+    exchange = Office().account
     for authorization in (None, basic(ACCOUNT, "wrong"), "Bearer token"):
-        assert code(exchange.ask(Request("create", ACCOUNT, authorization), NOW)) == (401, 20003)
-    other = Request("create", "AC2", basic(ACCOUNT, "token"))
+        assert code(exchange.ask(TwilioRequest("create", ACCOUNT, authorization), NOW)) == (401, 20003)
+    other = TwilioRequest("create", "AC2", basic(ACCOUNT, "token"))
     assert code(exchange.ask(other, NOW)) == (404, 20404)
 
 
@@ -313,14 +323,14 @@ def test_calls_are_found_by_their_parties_and_status() -> None:
 
 
 def test_faults_come_in_turn_for_each_kind() -> None:
-    office = Office(Faults(server_errors=1, rate_limited=1, silent=1, requests=("create",)))
+    office = Office(TwilioFaults(server_errors=1, rate_limited=1, silent=1, requests=("create",)))
     broken = office.ask("create", **CREATE)
     assert broken.status == 503
     assert isinstance(broken.body, str)
     assert code(office.ask("create", **CREATE)) == (429, 20429)
-    assert not office.exchange.calls
+    assert not office.account.calls
     silent = office.ask("create", **CREATE)
     assert (silent.status, silent.silent) == (201, True)
     assert office.ask("create", **CREATE).silent is False
     assert office.ask("list").status == 200
-    assert [request.status for request in office.exchange.requests] == [503, 429, 201, 201, 200]
+    assert [request.status for request in office.account.requests] == [503, 429, 201, 201, 200]

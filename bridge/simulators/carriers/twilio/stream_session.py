@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from bridge.simulators.carriers.twilio.voice_webhook import StreamOrder
+from bridge.simulators.carriers.voice_xml import StreamElement
 
 
-class Stream:
+class TwilioStreamSession:
     """One media stream under way. The phone opens the socket, calls `opened`, and carries it until `ended` is set.
 
     `opened` takes the stream's sid, which the phone gives. Once it is ended, `stop` is said and the socket closed.
     """
 
     def __init__(
-        self, order: StreamOrder, call_sid: str, account_sid: str, opened: Callable[[str], None]
+        self, order: StreamElement, call_sid: str, account_sid: str, opened: Callable[[str], None]
     ) -> None:
         self.order = order
         self.call_sid = call_sid
@@ -22,14 +22,14 @@ class Stream:
         self.ended = asyncio.Event()
 
 
-Media = Callable[[Stream], Awaitable[bool]]
+CarryStream = Callable[[TwilioStreamSession], Awaitable[bool]]
 """Carries a stream; tells whether the phone hung up. False: the server closed it, or `ended` was set.
 
 Raises `CallRefused` where no socket comes about.
 """
 
 
-async def silence(stream: Stream) -> bool:
+async def silence(stream: TwilioStreamSession) -> bool:
     """Media without a socket: for calls of which only the callbacks matter."""
     stream.opened("MZ" + "0" * 32)
     await stream.ended.wait()

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from bridge.simulators.carriers.twilio.voice_webhook import StreamOrder
+from bridge.simulators.carriers.voice_xml import StreamElement
 
 Form = Mapping[str, str]
 
 
-class Tell(NamedTuple):
+class SendCallback(NamedTuple):
     """Send this form to a callback, signed. GET puts it into the address."""
 
     url: str
@@ -16,7 +16,7 @@ class Tell(NamedTuple):
     form: Form
 
 
-class Ask(NamedTuple):
+class FetchTwiml(NamedTuple):
     """Send this form to a webhook, signed, and bring what it answers to this call."""
 
     call_sid: str
@@ -29,7 +29,7 @@ class OpenStream(NamedTuple):
     """Open a media stream."""
 
     call_sid: str
-    order: StreamOrder
+    order: StreamElement
 
 
 class EndStream(NamedTuple):
@@ -38,10 +38,10 @@ class EndStream(NamedTuple):
     call_sid: str
 
 
-Act = Tell | Ask | OpenStream | EndStream
+Action = SendCallback | FetchTwiml | OpenStream | EndStream
 
 
-class Request(NamedTuple):
+class TwilioRequest(NamedTuple):
     """`name`: `create`, `update`, `fetch` or `list`. `fields`: of the form, or of the query."""
 
     name: str
@@ -51,16 +51,16 @@ class Request(NamedTuple):
     call_sid: str = ""
 
 
-class Answer(NamedTuple):
+class TwilioResponse(NamedTuple):
     """`body`: an object, or the page of a proxy. `silent`: the acts are done, and the client waits in vain."""
 
     status: int
     body: Mapping[str, Any] | str
-    acts: list[Act]
+    actions: list[Action]
     silent: bool = False
 
 
-class Received(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """A request as it came, with what it got."""
 
     name: str

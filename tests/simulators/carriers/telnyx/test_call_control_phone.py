@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from bridge.simulators.carriers.telnyx.ordered import OrderedCalls
-from bridge.simulators.carriers.telnyx.stream import Stream, StreamOrder
+from bridge.simulators.carriers.telnyx.call_control_phone import CallControlPhone
+from bridge.simulators.carriers.telnyx.stream_session import StreamRequest, TelnyxStreamSession
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan
 from bridge.vocabulary.errors import CallRefused
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 
-ORDER = StreamOrder(
+ORDER = StreamRequest(
     url="",
     stream_id="32DE0DEA",
     call_control_id="v3:1",
@@ -63,10 +63,10 @@ class Ordered:
     def __init__(self, url: str, plan: CallPlan, *, answered: bool) -> None:
         self.formats: list[AudioFormat] = []
         self.opened = asyncio.Event()
-        self.stream = Stream(replace(ORDER, url=url), self.opened.set)
+        self.stream = TelnyxStreamSession(replace(ORDER, url=url), self.opened.set)
         if answered:
             self.stream.answered.set()
-        self.calls = OrderedCalls(lambda line: self.formats.append(line) or plan)  # type: ignore[func-returns-value]
+        self.calls = CallControlPhone(lambda line: self.formats.append(line) or plan)  # type: ignore[func-returns-value]
         self.carried = asyncio.ensure_future(self.calls(self.stream))
 
 
@@ -149,10 +149,10 @@ async def test_the_server_may_close_it(answered: bool) -> None:
 
 
 async def test_a_stream_that_cannot_be_is_refused() -> None:
-    calls = OrderedCalls(lambda _: CallPlan())
+    calls = CallControlPhone(lambda _: CallPlan())
     order = replace(ORDER, bidirectional_codec="PCMU", bidirectional_rate_hz=16_000)
     with pytest.raises(CallRefused, match="PCMU at 16000 Hz cannot be"):
-        await calls(Stream(order, lambda: None))
+        await calls(TelnyxStreamSession(order, lambda: None))
 
 
 async def test_no_server_there(unused_tcp_port: int) -> None:
@@ -170,7 +170,7 @@ async def test_the_byte_order_is_the_phones_own() -> None:
     async with serve(Bridge(), "127.0.0.1", 0) as listening:
         url = f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}/"
         for codec in ("L16", "PCMU"):
-            stream = Stream(replace(ORDER, url=url, codec=codec, rate_hz=8_000), lambda: None)
+            stream = TelnyxStreamSession(replace(ORDER, url=url, codec=codec, rate_hz=8_000), lambda: None)
             stream.answered.set()
-            await OrderedCalls(plan, byteorder="big")(stream)
+            await CallControlPhone(plan, byteorder="big")(stream)
     assert formats == [AudioFormat(Encoding.L16_BE, 8_000), PCMU_8K]

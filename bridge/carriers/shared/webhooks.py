@@ -1,0 +1,193 @@
+"""What a carrier's webhooks are, without HTTP: requests in, answers out, and what they may ask of the server.
+
+A carrier's folder holds one `CarrierWebhooks`, made from its settings and a `CallHost`. The shell reads the requests,
+sends the answers and keeps the clock: `now` is seconds on the session's clock, `unix_s` seconds of Unix time.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+from urllib.parse import parse_qsl
+
+from bridge.carriers.shared.rest import ApiRequest
+from bridge.vocabulary.contracts import CallControl
+from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
+
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+XML = "text/xml"
+
+MOST_FIELDS = 200
+"""Fields of one form. Twilio and Telnyx send about 30."""
+
+StreamKind = Literal["media", "listen"]
+"""A stream that can be spoken into, or one that is only listened to."""
+
+
+class WebhookRequest(NamedTuple):
+    """One request to a webhook, its body complete and of the content type that the route expects."""
+
+    path: str
+    """Decoded, without the query: /twilio/voice/sales."""
+    target: str
+    """Path and query as they were sent: what Twilio signs behind the public URL."""
+    headers: Mapping[str, str]
+    """Names in lower case; of a repeated header the first."""
+    body: bytes
+    unix_s: float
+    """When it came."""
+    query: Mapping[str, str] = {}
+    """Decoded; of a repeated parameter the first."""
+    word: str = ""
+    """The last segment of the path where the route takes one more, such as "sales"; else empty."""
+
+
+class WebhookAnswer(NamedTuple):
+    """The answer to a webhook; by default that nothing more is to be said."""
+
+    status: int = 204
+    text: str = ""
+    content_type: str = "text/plain"
+
+
+class Route(NamedTuple):
+    """One path that takes POST."""
+
+    path: str
+    content_type: str
+    """Of the body; another one is refused with 415."""
+    handle: Callable[[WebhookRequest, float], WebhookAnswer]
+    """From a request and `now`. Raises `WebhookRefused`."""
+    takes_word: bool = False
+    """Whether the path is served with one more segment, too: `WebhookRequest.word`."""
+
+
+class ExpectedCall(NamedTuple):
+    """A call that a webhook has announced: its media stream will come."""
+
+    call_id: str
+    assistant: str = ""
+    """Who answers, by name; the default if empty."""
+    returns_s: float = 0.0
+    """How long its stream, if it breaks, may take to come back; 0: it may not."""
+    control: CallControl | None = None
+    """What can be done to the call beside its stream; None: nothing."""
+
+
+class Numbers(NamedTuple):
+    """Who calls whom. Both are empty where we placed the call: there they stand the other way round."""
+
+    to: str = ""
+    from_: str = ""
+
+
+Taken = Callable[[Mapping[str, Any], float], None]
+"""Called with the data of a REST answer, and `now`."""
+
+Refused = Callable[[CarrierRefused, float], None]
+"""Called with the reason why a REST request was not done, and `now`."""
+
+
+class CallHost(Protocol):
+    """What a carrier's webhooks and call control may ask of the server; one object for each carrier. Nothing waits."""
+
+    @property
+    def public_url(self) -> str:
+        """Where the carrier finds this server: scheme, host, port; no slash at the end."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """Whether the server takes no new calls any more."""
+        ...
+
+    @property
+    def allows_unauthenticated(self) -> bool:
+        """Whether a webhook that nobody can prove is served: on loopback, to try things."""
+        ...
+
+    def has_assistant(self, assistant: str) -> bool:
+        """Whether there is an assistant of this name; the empty name is the default assistant's."""
+        ...
+
+    def who_answers(self, request: WebhookRequest, numbers: Numbers, parameters: Mapping[str, str]) -> str:
+        """The assistant that the request's address names, else as the routes have it; empty: the default one.
+
+        `parameters`: those of every stream of this carrier. Raises `WebhookRefused`: 400 where there is no assistant
+        of this name, 404 where no route has the word behind the path.
+        """
+        ...
+
+    def expect(self, call: ExpectedCall, kind: StreamKind = "media") -> str:
+        """Announce a call. The address for its stream: ws or wss, with a token that is good once and for a minute."""
+        ...
+
+    def call_ended(self, call_id: str) -> None:
+        """The carrier says that the call is over: its stream is closed, and its tokens are worth nothing."""
+        ...
+
+    def unique_id(self) -> str:
+        """A new UUID, for a request that the carrier is to do once however often it is sent."""
+        ...
+
+    def send(self, request: ApiRequest, taken: Taken | None = None, refused: Refused | None = None) -> None:
+        """Send a request to the carrier's REST API beside the call, again where its rule says so.
+
+        `taken` or `refused` is called once, later. The server logs a refusal.
+        """
+        ...
+
+    def log(self, level: Literal["info", "warning"], event: str, **facts: object) -> None:
+        """Write a line to the server's log."""
+        ...
+
+
+class CarrierWebhooks(Protocol):
+    """All webhooks of one carrier on one server; made from the carrier's settings and a `CallHost`."""
+
+    def routes(self) -> Sequence[Route]:
+        """What is served."""
+        ...
+
+    def deadline(self) -> float | None:
+        """When `due` wants to be called, at the latest; asked after each request, each answer and each `due`."""
+        ...
+
+    def due(self, now: float) -> None:
+        """Do what has fallen due by `now`."""
+        ...
+
+    def close(self, now: float) -> None:
+        """The server closes: end what would go on without it.
+
+        The server waits some seconds for the answers to what was sent; `due` is called no more.
+        """
+        ...
+
+
+def form_fields(body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form, decoded, in their order. Raises `WebhookRefused` (400) where there are too many."""
+    try:
+        return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise WebhookRefused(400, f"the form has more than {MOST_FIELDS} fields") from None
+
+
+def numbers_of(form: Mapping[str, str]) -> Numbers:
+    """Who calls whom, by a form of Twilio's or of TeXML, whose fields are the same."""
+    if form.get("Direction", "inbound").startswith("outbound"):
+        return Numbers()
+    return Numbers(form.get("To", ""), form.get("From", ""))
+
+
+def check_open(host: CallHost) -> None:
+    """Raises `WebhookRefused` (503) where the server takes no new calls."""
+    if host.closing:
+        raise WebhookRefused(503, "the server is closing")
+
+
+def check_goes_on(carrier: str, then: str | None) -> None:
+    """Raises `WebhookRefused` (400) where a call that is only listened to has nowhere to go on."""
+    if then is None:
+        raise WebhookRefused(
+            400, f"{carrier}.then is not set: a call that is only listened to would end here"
+        )

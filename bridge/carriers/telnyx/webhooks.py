@@ -1,0 +1,171 @@
+"""Telnyx's webhooks: /telnyx/webhook carries a call under Call Control, /telnyx/texml answers one with TeXML.
+
+/telnyx/texml?listen=true only listens to the call; /telnyx/stream hears how TeXML streams go on. ?assistant=NAME names
+who answers, /telnyx/webhook/WORD and /telnyx/texml/WORD are for the routes. A webhook of Call Control is answered at
+once, and what it asks for is done after.
+Source: Telnyx, "Receiving webhooks", "Voice API webhooks", "TeXML <Stream>".
+"""
+
+from collections.abc import Sequence
+
+from bridge.carriers.shared.webhooks import (
+    FORM,
+    JSON,
+    XML,
+    CallHost,
+    ExpectedCall,
+    Numbers,
+    Route,
+    WebhookAnswer,
+    WebhookRequest,
+    check_goes_on,
+    check_open,
+    form_fields,
+    numbers_of,
+)
+from bridge.carriers.telnyx import texml
+from bridge.carriers.telnyx.phone_calls import PhoneCalls
+from bridge.carriers.telnyx.rest import TelnyxApi
+from bridge.carriers.telnyx.settings import TelnyxSettings
+from bridge.carriers.telnyx.steps import StepSender
+from bridge.carriers.telnyx.webhook import CallEvent, Deliveries, doubt, read
+from bridge.redaction import without_addresses
+from bridge.vocabulary.errors import MalformedMessage, WebhookRefused
+from bridge.vocabulary.events import Ignored
+
+
+class TelnyxWebhooks:
+    """See `CarrierWebhooks`. Raises `ConfigurationError` for an API key of a wrong shape."""
+
+    def __init__(self, settings: TelnyxSettings, host: CallHost) -> None:
+        self._settings = settings
+        self._host = host
+        self._steps = StepSender(host, TelnyxApi(settings)) if settings.api_key is not None else None
+        self._calls = PhoneCalls(settings.talk_to)
+        self._deliveries = Deliveries()
+
+    def routes(self) -> Sequence[Route]:
+        """What is served."""
+        return (
+            Route("/telnyx/webhook", JSON, self._webhook, takes_word=True),
+            Route("/telnyx/texml", FORM, self._texml, takes_word=True),
+            Route("/telnyx/stream", FORM, self._stream),
+        )
+
+    def deadline(self) -> float | None:
+        """The first of: a verdict who answered is overdue, keys have ended."""
+        if self._steps is None or self._steps.closed:
+            return None
+        dues = (self._calls.deadline(), self._steps.deadline())
+        return min((due for due in dues if due is not None), default=None)
+
+    def due(self, now: float) -> None:
+        """Do what has fallen due by `now`."""
+        assert self._steps is not None, "without an API key there is no deadline"
+        self._steps.due(now)
+        for call_id, phone_call, steps in self._calls.due(now):
+            self._steps.send(call_id, phone_call, steps, now)
+
+    def close(self, now: float) -> None:
+        """Hang up on everybody who was answered, or is about to be."""
+        if self._steps is None:
+            return
+        self._steps.closed = True
+        for call_id, phone_call in self._calls.under_way():
+            self._steps.send(call_id, phone_call, phone_call.server_closes(), now)
+
+    # Call Control
+
+    def _webhook(self, request: WebhookRequest, now: float) -> WebhookAnswer:
+        self._check_signed(request)
+        try:
+            event = read(request.body)
+        except MalformedMessage as error:
+            raise WebhookRefused(400, str(error), reason=str(error)) from None
+        if isinstance(event, Ignored):
+            self._host.log("info", "< telnyx webhook", type=event.kind[:80], ignored=True)
+        elif self._steps is None:
+            raise WebhookRefused(
+                403,
+                "telnyx.api_key is not set, and a call under Call Control is answered with it; "
+                "/telnyx/texml needs none",
+                reason="telnyx.api_key is not set",
+            )
+        else:
+            self._take(event, self._who_answers(request, event), self._steps, now)
+        return WebhookAnswer()
+
+    def _who_answers(self, request: WebhookRequest, event: CallEvent) -> str:
+        """The assistant of a call that comes in; empty for all other events, which carry its name along."""
+        if event.type != "call.initiated" or event.direction != "incoming":
+            return ""
+        return self._host.who_answers(request, Numbers(event.to, event.from_), self._settings.parameters)
+
+    def _take(self, event: CallEvent, assistant: str, steps: StepSender, now: float) -> None:
+        log = self._host.log
+        if not self._deliveries.is_new(event.id, now):
+            log("info", "< telnyx webhook", type=event.type, call_id=event.call_id, repeated=True)
+            return
+        facts = {"hangup_cause": event.hangup_cause, "result": event.result, "failure": event.failure_reason}
+        given = {name: value for name, value in facts.items() if value}
+        log("info", "< telnyx webhook", type=event.type, call_id=event.call_id, **given)
+        if self._host.closing and event.type == "call.initiated":
+            return  # it rings on, and Telnyx goes to the failover address
+        phone_call, asked = self._calls.handle(event, now, assistant)
+        steps.send(event.call_id, phone_call, asked, now)
+        if event.type == "call.hangup":
+            self._host.call_ended(event.call_id)
+
+    # TeXML
+
+    def _texml(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
+        """Telnyx asks what to do with a call: connect it to a media socket that only this call may open."""
+        self._check_signed(request)
+        form = dict(form_fields(request.body))
+        call_id = form.get("CallSid")
+        if not call_id:
+            raise WebhookRefused(400, "CallSid is missing: this is not TeXML's voice webhook")
+        listen = request.query.get("listen", "false")
+        if listen not in ("true", "false"):
+            raise WebhookRefused(400, f"listen = {listen!r}: should be true or false")
+        if listen == "true":
+            check_goes_on("telnyx", self._settings.then)
+        assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
+        check_open(self._host)
+        expected = ExpectedCall(call_id, assistant, returns_s=self._settings.return_s)
+        document = texml.answer(
+            self._host.expect(expected, "listen" if listen == "true" else "media"),
+            self._settings,
+            status_callback=f"{self._host.public_url}/telnyx/stream",
+            listen=listen == "true",
+            then=self._settings.then,
+        )
+        return WebhookAnswer(200, document, XML)
+
+    def _stream(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
+        """Telnyx tells how a TeXML stream goes on."""
+        self._check_signed(request)
+        form = dict(form_fields(request.body))
+        shown = {name: form[name] for name in texml.SHOWN if name in form}
+        if "StreamError" in form:
+            self._host.log(
+                "warning", "< telnyx stream", **shown, StreamError=without_addresses(form["StreamError"])
+            )
+        else:
+            self._host.log("info", "< telnyx stream", **shown)
+        return WebhookAnswer()
+
+    def _check_signed(self, request: WebhookRequest) -> None:
+        """Raises `WebhookRefused` (403) unless Telnyx signed the request, and lately."""
+        public_key = self._settings.public_key
+        if public_key is not None:
+            timestamp = request.headers.get("telnyx-timestamp", "")
+            given = request.headers.get("telnyx-signature-ed25519", "")
+            if (reason := doubt(public_key, request.body, timestamp, given, request.unix_s)) is not None:
+                raise WebhookRefused(403, str(reason), reason=str(reason))
+        elif not self._host.allows_unauthenticated:
+            raise WebhookRefused(
+                403,
+                "telnyx.public_key is not set, so nobody can prove to be Telnyx",
+                reason="telnyx.public_key is not set",
+            )

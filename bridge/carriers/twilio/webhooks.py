@@ -1,0 +1,126 @@
+"""Twilio's webhooks: /twilio/voice answers a call with TwiML, /twilio/status hears how a stream, or a call, goes on.
+
+/twilio/voice?listen=both_tracks only listens to the call, ?assistant=NAME names who answers; /twilio/voice/WORD is for
+the routes.
+Source: Twilio, "TwiML for Programmable Voice", "TwiML Voice: <Stream>".
+"""
+
+from collections.abc import Sequence
+
+from bridge.carriers.shared.webhooks import (
+    FORM,
+    XML,
+    CallHost,
+    ExpectedCall,
+    Route,
+    WebhookAnswer,
+    WebhookRequest,
+    check_goes_on,
+    check_open,
+    form_fields,
+    numbers_of,
+)
+from bridge.carriers.twilio.call_control import TwilioCallControl
+from bridge.carriers.twilio.rest import TwilioApi
+from bridge.carriers.twilio.settings import TwilioSettings
+from bridge.carriers.twilio.webhook import TRACKS, answer, is_signed, no_answer
+from bridge.redaction import without_addresses
+from bridge.vocabulary.errors import WebhookRefused
+
+SHOWN = ("CallSid", "StreamSid", "StreamEvent", "CallStatus", "AnsweredBy")
+"""Fields of a status callback that may be logged; of StreamError only what `without_addresses` leaves."""
+
+
+class TwilioWebhooks:
+    """See `CarrierWebhooks`."""
+
+    def __init__(self, settings: TwilioSettings, host: CallHost) -> None:
+        self._settings = settings
+        self._host = host
+        has_account = settings.account_sid is not None and settings.auth_token is not None
+        self._api = TwilioApi(settings) if has_account else None
+
+    def routes(self) -> Sequence[Route]:
+        """What is served."""
+        return (
+            Route("/twilio/voice", FORM, self._voice, takes_word=True),
+            Route("/twilio/status", FORM, self._status),
+        )
+
+    def deadline(self) -> float | None:
+        """Nothing falls due."""
+        return None
+
+    def due(self, now: float) -> None:
+        """Nothing falls due."""
+
+    def close(self, now: float) -> None:
+        """The calls end with their streams."""
+
+    def _voice(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
+        """Twilio asks what to do with a call: connect it to a media socket that only this call may open."""
+        form = self._signed_form(request)
+        call_id = form.get("CallSid")
+        if not call_id:
+            raise WebhookRefused(400, "CallSid is missing: this is not Twilio's voice webhook")
+        listen = request.query.get("listen")
+        if listen is not None and listen not in TRACKS:
+            raise WebhookRefused(400, f"listen = {listen!r}: should be one of {', '.join(TRACKS)}")
+        if listen:
+            check_goes_on("twilio", self._settings.then)
+        assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
+        check_open(self._host)
+        answered_by = form.get("AnsweredBy")
+        if answered_by and answered_by not in self._settings.talk_to:
+            self._host.log("info", "= nobody to talk to", call_id=call_id, answered_by=answered_by)
+            return WebhookAnswer(200, no_answer(), XML)
+        url = self._host.expect(self._expected(call_id, assistant), "listen" if listen else "media")
+        twiml = answer(
+            url,
+            parameters=self._settings.parameters,
+            status_callback=f"{self._host.public_url}/twilio/status",
+            listen=listen,
+            then=self._settings.then,
+        )
+        return WebhookAnswer(200, twiml, XML)
+
+    def _expected(self, call_id: str, assistant: str) -> ExpectedCall:
+        """With `then` the call goes on when its stream has ended, so there is no call control that would end it."""
+        ends_with_stream = self._settings.then is None
+        api = self._api if ends_with_stream else None
+        return ExpectedCall(
+            call_id, assistant, control=None if api is None else TwilioCallControl(self._host, api, call_id)
+        )
+
+    def _status(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
+        """Twilio tells how a stream, or a call, goes on."""
+        form = self._signed_form(request)
+        shown = {name: form[name] for name in SHOWN if name in form}
+        if "StreamError" in form:
+            self._host.log(
+                "warning", "< twilio status", **shown, StreamError=without_addresses(form["StreamError"])
+            )
+        else:
+            self._host.log("info", "< twilio status", **shown)
+        return WebhookAnswer()
+
+    def _signed_form(self, request: WebhookRequest) -> dict[str, str]:
+        """The request's form. Raises `WebhookRefused` (403) unless Twilio signed it."""
+        pairs = form_fields(request.body)
+        auth_token = self._settings.auth_token
+        if auth_token is not None:
+            url = self._host.public_url + request.target
+            given = request.headers.get("x-twilio-signature", "")
+            if not is_signed(auth_token.get_secret_value(), url, pairs, given):
+                raise WebhookRefused(
+                    403,
+                    "the signature does not match; is public_url what Twilio was told?",
+                    reason="its signature is not Twilio's",
+                )
+        elif not self._host.allows_unauthenticated:
+            raise WebhookRefused(
+                403,
+                "twilio.auth_token is not set, so nobody can prove to be Twilio",
+                reason="twilio.auth_token is not set",
+            )
+        return dict(pairs)

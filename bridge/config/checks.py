@@ -1,0 +1,128 @@
+"""Checks of the settings that no single key shows: before a server starts, and what it starts with in doubt."""
+
+import ssl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from tempfile import TemporaryFile
+from urllib.parse import urlsplit
+
+from bridge.carriers.registry import CARRIERS
+from bridge.config.assistant_names import names_used
+from bridge.config.routes import never_taken
+from bridge.config.settings import Settings
+from bridge.redaction import without_credentials, without_numbers
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.errors import ConfigurationError
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def check_doors(settings: Settings) -> None:
+    """Raises `ConfigurationError` where a server would let strangers in, or could let nobody in."""
+    _refuse(_wrong_doors(settings))
+
+
+def check_carriers(settings: Settings) -> None:
+    """Raises `ConfigurationError` where what is set of a carrier cannot work."""
+    faults: list[str] = []
+    for name, kind in CARRIERS.items():
+        for check in kind.checks:
+            try:
+                check(settings.carrier(name))
+            except ConfigurationError as error:
+                faults += str(error).splitlines()
+    _refuse(faults)
+
+
+def check_assistants(settings: Settings, tools: Mapping[str, Sequence[ToolSchema]] | None = None) -> None:
+    """Raises `ConfigurationError` where an assistant could not answer. `tools`: what is known of them, by name."""
+    used = (name for _, name in names_used(settings))
+    faults: list[str] = []
+    for name in dict.fromkeys([*used, *settings.assistants]):
+        try:
+            settings.assistant_settings(name).check((tools or {}).get(name, ()))
+        except ConfigurationError as error:
+            faults += [f"assistants.{name}: {line}" for line in str(error).splitlines()]
+    _refuse(faults)
+
+
+def check_folders(settings: Settings) -> None:
+    """Make the folders of journals and recordings. Raises `ConfigurationError` where they cannot be written."""
+    _refuse(_wrong_folders(settings))
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """The server's side of TLS; None where a proxy does it. Raises `ConfigurationError`."""
+    if settings.ssl_certfile is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+    except OSError as error:
+        raise ConfigurationError(
+            f"ssl_certfile = {str(settings.ssl_certfile)!r}, ssl_keyfile = {str(settings.ssl_keyfile)!r}: {error}"
+        ) from None
+    return context
+
+
+def doubts(settings: Settings) -> Iterator[str]:
+    """Settings that a server starts with, and that are hardly meant; a line for each."""
+    told = urlsplit(settings.public_url or "")
+    if told.scheme == "http" and told.hostname not in LOOPBACK:
+        with_tls = " and ".join(kind.title for kind in CARRIERS.values() if kind.requires_tls)
+        yield (
+            f"public_url = {without_credentials(told.geturl())!r}: should begin with https; {with_tls} opens no media "
+            "socket without TLS, and what other carriers send can be read on the way"
+        )
+    for number, taker in never_taken(settings.routes):
+        taken = without_numbers(settings.routes[number].in_words())  # `serve` logs it
+        yield f"routes[{number}]: no call gets there, routes[{taker}] takes {taken}; should stand before it"
+
+
+def _wrong_doors(settings: Settings) -> Iterator[str]:
+    on_loopback = settings.host in LOOPBACK
+    is_open = settings.security.allow_unauthenticated
+    if is_open and not on_loopback:
+        yield (
+            f"host = {settings.host!r} with security.allow_unauthenticated: "
+            f"should be one of {', '.join(LOOPBACK)}; anybody could talk to the assistant at your cost"
+        )
+    kinds = CARRIERS.values()
+    if not is_open and not any(kind.can_authenticate(settings.carrier(kind.name)) for kind in kinds):
+        missing = [f"{kind.name}.{kind.authenticated_by}" for kind in kinds]
+        variables = [kind.authenticated_by_variable for kind in kinds if kind.authenticated_by_variable]
+        yield (
+            f"{_listed(missing, 'and')} are missing, and without one of them no carrier can prove "
+            f"to be one: set {_listed(variables, 'or')}, or to try things on this machine alone, "
+            "[security] allow_unauthenticated = true"
+        )
+    if settings.public_url is None and not (on_loopback or is_open):
+        yield (
+            "public_url is missing: it is where the carriers send calls, and what their signatures are "
+            "checked against, such as https://voice.example.com"
+        )
+
+
+def _wrong_folders(settings: Settings) -> Iterator[str]:
+    for key, folder in (
+        ("journal", settings.journal.directory),
+        ("recording", settings.recording.directory),
+    ):
+        if folder is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                with TemporaryFile(dir=folder):
+                    pass
+            except OSError as error:
+                yield f"{key}.directory = {str(folder)!r}: {error.strerror}"
+
+
+def _listed(words: Sequence[str], last: str) -> str:
+    """a, b and c"""
+    *before, end = words
+    return f"{', '.join(before)} {last} {end}" if before else end
+
+
+def _refuse(faults: Iterable[str]) -> None:
+    """Raises `ConfigurationError` where there are any, each on its line."""
+    if told := "\n".join(faults):
+        raise ConfigurationError(told)

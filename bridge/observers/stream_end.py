@@ -1,0 +1,39 @@
+"""How the carrier's stream of one call ended: an observer, for whoever has to end the phone call beside it."""
+
+from bridge.core.timers import Timer
+from bridge.vocabulary.commands import HangUp
+from bridge.vocabulary.contracts import Account, StreamEnd
+from bridge.vocabulary.events import CallEnded, CallStarted, LegLost, LegName, Word
+
+ABNORMAL_CLOSURE = 1006
+"""The connection ended without a close frame (RFC 6455, 7.1.5)."""
+
+
+class StreamEndObserver:
+    """`end`: None as long as the stream is there. What came first counts; a stream that comes back starts anew."""
+
+    sees: frozenset[type[Word]] = frozenset({CallStarted, CallEnded, LegLost, HangUp})
+
+    def __init__(self) -> None:
+        self.end: StreamEnd | None = None
+
+    def saw(self, word: Word, now: float) -> None:
+        """Take note of a beginning or an end."""
+        if isinstance(word, CallStarted):
+            self.end = None
+        elif self.end is None:
+            self.end = _end(word)
+
+    def close(self, now: float, account: Account) -> None:
+        """Nothing to do."""
+
+
+def _end(word: Word) -> StreamEnd | None:
+    match word:
+        case CallEnded():
+            return StreamEnd.BY_CARRIER
+        case LegLost(leg=LegName.CARRIER, code=code):
+            return StreamEnd.BROKEN if code == ABNORMAL_CLOSURE else StreamEnd.BY_CARRIER
+        case HangUp(why=why):
+            return StreamEnd.BROKEN if why == Timer.SILENT else StreamEnd.BY_BRIDGE
+    return None

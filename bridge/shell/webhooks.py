@@ -1,0 +1,225 @@
+"""Serves the webhooks of any carrier over HTTP: reads a request, has the carrier's folder answer it, keeps its timer.
+
+What a webhook asks of the carrier's REST API is sent beside, so that no answer waits for it.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from math import inf
+from typing import Literal
+
+import structlog
+from aiohttp import web
+
+from bridge.carriers.shared.rest import ApiRequest
+from bridge.carriers.shared.webhooks import (
+    CallHost,
+    CarrierWebhooks,
+    ExpectedCall,
+    Numbers,
+    Refused,
+    Route,
+    StreamKind,
+    Taken,
+    WebhookRequest,
+)
+from bridge.config.routes import OWN_PARAMETERS, Incoming
+from bridge.shell.admission import Admission
+from bridge.shell.rest_client import ApiClient
+from bridge.shell.session import clock
+from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
+
+BODY_TIMEOUT_S = 5.0
+
+LAST_REQUESTS_S = 5.0
+"""How long a server that closes waits for the answers of a REST API: calls are hung up."""
+
+log = structlog.get_logger()
+
+
+class Webhooks:
+    """The webhooks of one carrier on one server.
+
+    `make` makes the carrier's side of them. Raises `ConfigurationError` as that does.
+    """
+
+    def __init__(
+        self,
+        carrier: str,
+        make: Callable[[CallHost], CarrierWebhooks],
+        admission: Admission,
+        *,
+        allows_unauthenticated: bool,
+    ) -> None:
+        self._carrier = carrier
+        self._client = ApiClient()
+        self._requests: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = inf
+        self._closed = False
+        self._webhooks = make(_Host(carrier, admission, self._send, allows_unauthenticated))
+
+    def routes(self) -> list[web.RouteDef]:
+        """What is served."""
+        found = []
+        for route in self._webhooks.routes():
+            serve = partial(self._serve, route)
+            found.append(web.post(route.path, serve))
+            if route.takes_word:
+                found.append(web.post(f"{route.path}/{{word}}", serve))
+        return found
+
+    async def aclose(self) -> None:
+        """End the calls that would go on without the server, and wait for the carrier's answers for a while."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._webhooks.close(clock())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_REQUESTS_S):
+                while self._requests:  # one that is refused may bring another
+                    await asyncio.wait(self._requests)
+        if self._requests:
+            log.warning(f"> {self._carrier} is no longer told", steps=len(self._requests))
+        for task in self._requests:
+            task.cancel()
+        await asyncio.gather(*self._requests, return_exceptions=True)
+        await self._client.aclose()
+
+    # Requests of the carrier
+
+    async def _serve(self, route: Route, request: web.Request) -> web.Response:
+        body = await _read_body(request, route.content_type)
+        asked = WebhookRequest(
+            path=request.path,
+            target=request.raw_path,
+            headers={name.lower(): request.headers[name] for name in request.headers},
+            body=body,
+            unix_s=time.time(),
+            query={name: request.query[name] for name in request.query},
+            word=request.match_info.get("word", ""),
+        )
+        try:
+            answer = route.handle(asked, clock())
+        except WebhookRefused as refused:
+            if refused.reason:
+                log.warning("webhook turned away", path=request.path, reason=refused.reason)
+            return web.Response(status=refused.status, text=str(refused))
+        finally:
+            self._follow_deadline()
+        if not answer.text:
+            return web.Response(status=answer.status)
+        return web.Response(status=answer.status, text=answer.text, content_type=answer.content_type)
+
+    # Requests to the carrier
+
+    def _send(self, request: ApiRequest, taken: Taken | None, refused: Refused | None) -> None:
+        task = asyncio.create_task(self._carry_out(request, taken, refused))
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+
+    async def _carry_out(self, request: ApiRequest, taken: Taken | None, refused: Refused | None) -> None:
+        self._follow_deadline()  # whoever sent this may have set one
+        try:
+            data = await self._client.send(request)
+        except CarrierRefused as error:
+            if refused is not None:
+                refused(error, clock())
+        else:
+            if taken is not None:
+                taken(data, clock())
+        self._follow_deadline()
+
+    # The timer
+
+    def _follow_deadline(self) -> None:
+        """One timer follows the deadline. It is moved only when that comes nearer: early is harmless."""
+        due = self._webhooks.deadline()
+        if self._closed or due is None or due >= self._wakes_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wakes_at = due
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - clock()), self._wake)
+
+    def _wake(self) -> None:
+        self._timer, self._wakes_at = None, inf
+        self._webhooks.due(clock())
+        self._follow_deadline()
+
+
+class _Host:
+    """What one carrier's webhooks may ask of the server; see `CallHost`."""
+
+    def __init__(
+        self,
+        carrier: str,
+        admission: Admission,
+        send: Callable[[ApiRequest, Taken | None, Refused | None], None],
+        allows_unauthenticated: bool,
+    ) -> None:
+        self.allows_unauthenticated = allows_unauthenticated
+        self._carrier = carrier
+        self._admission = admission
+        self._send = send
+
+    @property
+    def public_url(self) -> str:
+        return self._admission.public_url
+
+    @property
+    def closing(self) -> bool:
+        return self._admission.closing
+
+    def has_assistant(self, assistant: str) -> bool:
+        return self._admission.has_assistant(assistant)
+
+    def who_answers(self, request: WebhookRequest, numbers: Numbers, parameters: Mapping[str, str]) -> str:
+        assistant = request.query.get("assistant", "")
+        if not self._admission.has_assistant(assistant):
+            raise WebhookRefused(
+                400,
+                f"assistant = {assistant!r}: there is none of this name",
+                reason="it names no assistant of ours",
+            )
+        routes = self._admission.routes
+        if request.word and not routes.has_path(request.word):
+            raise WebhookRefused(
+                404,
+                f"{request.word!r}: no route in the settings has this path",
+                reason="no route has this path",
+            )
+        asked = {name: value for name, value in request.query.items() if name not in OWN_PARAMETERS}
+        call = Incoming(numbers.to, numbers.from_, request.word, {**parameters, **asked})
+        return assistant or routes.assistant(call)
+
+    def expect(self, call: ExpectedCall, kind: StreamKind = "media") -> str:
+        return self._admission.expect(self._carrier, call, kind)
+
+    def call_ended(self, call_id: str) -> None:
+        self._admission.call_ended(self._carrier, call_id)
+
+    def unique_id(self) -> str:
+        return str(uuid.uuid4())
+
+    def send(self, request: ApiRequest, taken: Taken | None = None, refused: Refused | None = None) -> None:
+        self._send(request, taken, refused)
+
+    def log(self, level: Literal["info", "warning"], event: str, **facts: object) -> None:
+        write = log.warning if level == "warning" else log.info
+        write(event, **facts)
+
+
+async def _read_body(request: web.Request, content_type: str) -> bytes:
+    """The whole body. Raises 415 where it is of another type, 408 where it comes too slowly, 413 where it is too long."""
+    if request.content_type != content_type:
+        raise web.HTTPUnsupportedMediaType(text=f"this webhook has a body of {content_type}")
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None

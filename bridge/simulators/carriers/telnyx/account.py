@@ -1,0 +1,313 @@
+"""The pretend Telnyx without sockets: what a request does to a call, what is refused, and what follows.
+
+`ask` takes a request, `ring` a caller, `due` the time; the `stream_...` methods hear how the media goes. What is to be
+done by whoever has the sockets is returned, in order. Times are Unix seconds, passed in.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from bridge.simulators.carriers.telnyx.actions import (
+    Action,
+    AnswerStream,
+    DeliverWebhook,
+    EndStream,
+    OpenStream,
+    ReceivedCommand,
+    TelnyxRequest,
+    TelnyxResponse,
+)
+from bridge.simulators.carriers.telnyx.calls import CallState, TelnyxCall
+from bridge.simulators.carriers.telnyx.checks import (
+    CALL_ENDED,
+    INVALID_CALL,
+    INVALID_VALUE,
+    MEDIA_STREAMING_IN_USE,
+    NOT_ANSWERED,
+    STREAMING_NOT_IN_USE,
+    TITLES,
+    TOO_MANY_REQUESTS,
+    TelnyxRefusal,
+    checked,
+    read_body,
+)
+from bridge.simulators.carriers.telnyx.injected_faults import TelnyxCallee, TelnyxFaults
+from bridge.simulators.carriers.telnyx.stream_session import read_order
+
+REMEMBERED_S = 60.0
+"""A command of the same `command_id` is not performed again for so long."""
+
+RING_S = 30.0
+"""How long a dialled call rings, where `timeout_secs` does not say."""
+
+NOT_ANSWERED_YET = "This call can't receive this command because it has not been answered yet."
+
+PERFORMED = {"data": {"result": "ok"}}
+RATE_LIMITS = {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
+REJECTIONS = {"CALL_REJECTED": "call_rejected", "USER_BUSY": "user_busy"}
+
+
+class TelnyxAccount:
+    """One account's calls. `webhook_url`: of its connection; `codec`: what its calls are in."""
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        webhook_url: str = "",
+        codec: str = "PCMU",
+        callee: TelnyxCallee,
+        faults: TelnyxFaults,
+    ) -> None:
+        self.calls: dict[str, TelnyxCall] = {}
+        self.commands: list[ReceivedCommand] = []
+        self.faults = faults
+        self.callee = callee
+        self.webhook_url = webhook_url
+        self._api_key = api_key
+        self._codec = codec
+        self._tries: Counter[str] = Counter()
+        self._remembered: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
+
+    def ring(
+        self, caller: str, called: str, now: float, *, webhook_url: str = ""
+    ) -> tuple[TelnyxCall, list[Action]]:
+        """Someone calls."""
+        call = TelnyxCall(caller, called, "1494404757140276705", webhook_url or self.webhook_url, now)
+        self.calls[call.call_control_id] = call
+        return call, [self._tell(call, call.initiated(now))]
+
+    def hang_up(self, call: TelnyxCall, now: float) -> list[Action]:
+        """The other party hangs up, or gives up before it was answered."""
+        if call.state is CallState.ENDED:
+            return []
+        if call.state is CallState.RINGING:
+            return self._end(call, "originator_cancel" if call.incoming else "call_rejected", now)
+        return self._end(call, "normal_clearing", now)
+
+    def ask(self, request: TelnyxRequest, now: float) -> TelnyxResponse:
+        """Judge a request, and perform it unless it is refused."""
+        body: dict[str, Any] = {}
+        try:
+            body = read_body(request, self._api_key)
+            answer = self._faulty(request, body, now) or self._perform(request, body, now)
+        except TelnyxRefusal as refusal:
+            answer = TelnyxResponse(refusal.status, refusal.body(), [])
+        self.commands.append(ReceivedCommand(request.command, request.call, body, now, answer.status))
+        return answer
+
+    def deadline(self) -> float | None:
+        """When `due` wants to be called, at the latest."""
+        return min((at for call in self.calls.values() for at in call.deadlines()), default=None)
+
+    def due(self, now: float) -> list[Action]:
+        """Answers, verdicts, and callers who waited long enough."""
+        return [act for call in self.calls.values() for act in self._due(call, now)]
+
+    def stream_opened(self, call: TelnyxCall, now: float) -> list[Action]:
+        """Its socket stands."""
+        order = call.order
+        return [self._tell(call, call.event("streaming.started", now, stream_url=order.url))] if order else []
+
+    def stream_failed(self, call: TelnyxCall, why: str, now: float) -> list[Action]:
+        """No socket came about. The call goes on, in silence."""
+        order, call.order = call.order, None
+        if order is None:
+            return []
+        failed = call.event(
+            "streaming.failed",
+            now,
+            failure_reason=why,
+            stream_id=order.stream_id,
+            stream_type="websocket",
+            stream_params={"stream_url": order.url, "track": order.track},
+        )
+        return [self._tell(call, failed), *self._parted(call, now)]
+
+    def stream_over(self, call: TelnyxCall, now: float, *, hung_up: bool) -> list[Action]:
+        """Its socket is closed. `hung_up`: by the phone; where the server closed it, the call goes on."""
+        order, call.order = call.order, None
+        if order is None:
+            return []
+        stopped = self._tell(call, call.event("streaming.stopped", now, stream_url=order.url))
+        if call.state is CallState.ENDED:
+            return [stopped, *self._parted(call, now)]
+        return [stopped, *(self.hang_up(call, now) if hung_up else [])]
+
+    def _faulty(self, request: TelnyxRequest, body: dict[str, Any], now: float) -> TelnyxResponse | None:
+        """The fault that this try suffers."""
+        faults = self.faults
+        if faults.commands and request.command not in faults.commands:
+            return None
+        nth = self._tries[request.command]
+        self._tries[request.command] += 1
+        if nth < faults.server_errors:
+            return TelnyxResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {"errors": []}, [])
+        nth -= faults.server_errors
+        if nth < faults.rate_limited:
+            refusal = TelnyxRefusal(
+                TOO_MANY_REQUESTS, "You have exceeded the maximum number of allowed requests."
+            )
+            return TelnyxResponse(HTTPStatus.TOO_MANY_REQUESTS, refusal.body(), [], RATE_LIMITS)
+        if nth - faults.rate_limited < faults.silent:
+            return self._perform(request, body, now)._replace(silent=True)
+        return None
+
+    def _perform(self, request: TelnyxRequest, body: dict[str, Any], now: float) -> TelnyxResponse:
+        """Raises `Refusal`. What was performed once is not performed again, and is answered alike."""
+        if request.command == "status":
+            return TelnyxResponse(HTTPStatus.OK, {"data": self._call(request.call).status()}, [])
+        key = request.call, str(body.get("command_id", ""))
+        if key in self._remembered and now - self._remembered[key][0] < REMEMBERED_S:
+            return TelnyxResponse(HTTPStatus.OK, self._remembered[key][1], [])
+        if request.command == "dial":
+            fields = checked("dial", body)
+            answer, actions = self._dial(fields, now)
+        else:
+            call = self._call(request.call)
+            fields = checked(request.command, body)
+            if call.state is CallState.ENDED:
+                raise TelnyxRefusal(CALL_ENDED, "This call is no longer active and can't receive commands.")
+            answer, actions = PERFORMED, self._command(request.command, call, fields, now)
+        if key[1]:
+            self._remembered[key] = now, answer
+        return TelnyxResponse(HTTPStatus.OK, answer, actions)
+
+    def _command(self, name: str, call: TelnyxCall, body: dict[str, Any], now: float) -> list[Action]:
+        """The events that follow have the state of this command already, unless it is refused."""
+        before = call.client_state
+        call.client_state = body.get("client_state", before)
+        try:
+            return self._commands[name](self, call, body, now)
+        except TelnyxRefusal:
+            call.client_state = before
+            raise
+
+    def _call(self, call_control_id: str) -> TelnyxCall:
+        try:
+            return self.calls[call_control_id]
+        except KeyError:
+            raise TelnyxRefusal(
+                INVALID_CALL, TITLES[INVALID_CALL], field="call_control_id", status=404
+            ) from None
+
+    def _dial(self, body: dict[str, Any], now: float) -> tuple[Mapping[str, Any], list[Action]]:
+        called = body["to"] if isinstance(body["to"], str) else body["to"][0]
+        call = TelnyxCall(
+            body["from"],
+            called,
+            body["connection_id"],
+            body.get("webhook_url") or self.webhook_url,
+            now,
+            incoming=False,
+            body=body,
+            client_state=body.get("client_state"),
+        )
+        self.calls[call.call_control_id] = call
+        call.gives_up_at = now + body.get("timeout_secs", RING_S)
+        if self.callee.answers_after_s is not None:
+            call.answers_at = now + self.callee.answers_after_s
+        actions: list[Action] = [self._tell(call, call.initiated(now))]
+        if body.get("stream_establish_before_call_originate") and "stream_url" in body:
+            actions.append(self._open(call, body))
+        return {"data": call.status()}, actions
+
+    def _answer(self, call: TelnyxCall, body: dict[str, Any], now: float) -> list[Action]:
+        if call.state is CallState.ANSWERED or not call.incoming:
+            raise TelnyxRefusal(
+                INVALID_VALUE, "Only an incoming call that is not answered yet can be answered."
+            )
+        call.body = body
+        return self._pick_up(call, now)
+
+    def _reject(self, call: TelnyxCall, body: dict[str, Any], now: float) -> list[Action]:
+        if call.state is CallState.ANSWERED or not call.incoming:
+            raise TelnyxRefusal(
+                INVALID_VALUE, "Only an incoming call that is not answered yet can be rejected."
+            )
+        return self._end(call, REJECTIONS[body["cause"]], now, ours=True)
+
+    def _hangup(self, call: TelnyxCall, _body: dict[str, Any], now: float) -> list[Action]:
+        return self._end(call, "normal_clearing", now, ours=True)
+
+    def _streaming_start(self, call: TelnyxCall, body: dict[str, Any], _now: float) -> list[Action]:
+        if call.state is not CallState.ANSWERED:
+            raise TelnyxRefusal(NOT_ANSWERED, NOT_ANSWERED_YET)
+        if call.order is not None:
+            raise TelnyxRefusal(MEDIA_STREAMING_IN_USE, "Another media streaming is in use on this call.")
+        opening = self._open(call, body)
+        return [opening, AnswerStream(opening.order.stream_id)]
+
+    def _streaming_stop(self, call: TelnyxCall, body: dict[str, Any], _now: float) -> list[Action]:
+        if call.order is None or body.get("stream_id", call.order.stream_id) != call.order.stream_id:
+            raise TelnyxRefusal(STREAMING_NOT_IN_USE, "This call has no such media streaming.")
+        return [EndStream(call.order.stream_id)]
+
+    def _send_dtmf(self, call: TelnyxCall, body: dict[str, Any], _now: float) -> list[Action]:
+        if call.state is not CallState.ANSWERED:
+            raise TelnyxRefusal(NOT_ANSWERED, NOT_ANSWERED_YET)
+        call.pressed += body["digits"]
+        return []
+
+    _commands: Mapping[str, Callable[["TelnyxAccount", TelnyxCall, dict[str, Any], float], list[Action]]] = {
+        "answer": _answer,
+        "reject": _reject,
+        "hangup": _hangup,
+        "streaming_start": _streaming_start,
+        "streaming_stop": _streaming_stop,
+        "send_dtmf": _send_dtmf,
+    }
+
+    def _open(self, call: TelnyxCall, body: Mapping[str, Any]) -> OpenStream:
+        call.order = read_order(
+            body if self.faults.codec is None else {**body, "stream_codec": self.faults.codec},
+            self._codec,
+            stream_id=str(uuid.uuid4()),
+            call_control_id=call.call_control_id,
+            call_session_id=call.call_session_id,
+            caller=call.caller,
+            called=call.called,
+            client_state=call.client_state,
+        )
+        return OpenStream(call.order)
+
+    def _pick_up(self, call: TelnyxCall, now: float) -> list[Action]:
+        call.enter(CallState.ANSWERED)
+        call.answers_at = call.gives_up_at = None
+        actions: list[Action] = [self._tell(call, call.answered(now))]
+        if call.detects:
+            call.judged_at = now + self.callee.verdict_after_s
+        if call.order is None and "stream_url" in call.body:
+            actions.append(self._open(call, call.body))
+        if call.order is not None:
+            actions.append(AnswerStream(call.order.stream_id))
+        return actions
+
+    def _due(self, call: TelnyxCall, now: float) -> list[Action]:
+        if call.answers_at is not None and call.answers_at <= now:
+            refuses = self.callee.refuses
+            return self._end(call, refuses, now) if refuses else self._pick_up(call, now)
+        if call.gives_up_at is not None and call.gives_up_at <= now:
+            return self._end(call, "timeout", now)
+        if call.judged_at is not None and call.judged_at <= now:
+            call.judged_at = None
+            return [self._tell(call, event) for event in call.verdicts(self.callee, now)]
+        return []
+
+    def _end(self, call: TelnyxCall, cause: str, now: float, *, ours: bool = False) -> list[Action]:
+        """`ours`: by a command, not by the other party."""
+        call.enter(CallState.ENDED)
+        call.cause, call.ended_at = cause, now
+        call.source = "caller" if call.incoming != ours else "callee"
+        call.answers_at = call.gives_up_at = call.judged_at = None
+        return [EndStream(call.order.stream_id)] if call.order else self._parted(call, now)
+
+    def _parted(self, call: TelnyxCall, now: float) -> list[Action]:
+        """The last event, once no stream is left."""
+        return [self._tell(call, call.hangup(now))] if call.state is CallState.ENDED else []
+
+    def _tell(self, call: TelnyxCall, event: Mapping[str, Any]) -> DeliverWebhook:
+        return DeliverWebhook(call.webhook_url, event)

@@ -1,0 +1,266 @@
+"""The pretend Twilio without sockets: what a request does to a call, what is refused, and what follows.
+
+`ask` takes a request, `ring` a caller, `due` the time, `twiml_came` what a webhook answered; the `stream_...` methods
+hear how the media goes. What is to be done by whoever has the sockets is returned, in order. Of TwiML the first stream
+is obeyed; when it has ended, and where there is none, the call ends. Times are Unix seconds, passed in.
+"""
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Mapping
+
+from bridge.simulators.carriers.twilio.actions import (
+    Action,
+    EndStream,
+    FetchTwiml,
+    OpenStream,
+    ReceivedRequest,
+    SendCallback,
+    TwilioRequest,
+    TwilioResponse,
+)
+from bridge.simulators.carriers.twilio.calls import CallStatus, TwilioCall
+from bridge.simulators.carriers.twilio.checks import (
+    BAD_CREDENTIALS,
+    NOT_FOUND,
+    NOT_IN_PROGRESS,
+    TOO_MANY_REQUESTS,
+    TwilioRefusal,
+    check_create,
+    check_update,
+)
+from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee, TwilioFaults
+from bridge.simulators.carriers.twilio.voice_webhook import read_twiml
+from bridge.vocabulary.errors import CallRefused
+
+PROXY_PAGE = "<html><body>503 Service Temporarily Unavailable</body></html>"
+
+
+class TwilioAccount:
+    """One account's calls."""
+
+    def __init__(
+        self, account_sid: str, auth_token: str, *, callee: TwilioCallee, faults: TwilioFaults
+    ) -> None:
+        self.calls: dict[str, TwilioCall] = {}
+        self.requests: list[ReceivedRequest] = []
+        self._account_sid = account_sid
+        credentials = b64encode(f"{account_sid}:{auth_token}".encode()).decode()
+        self._authorization = f"Basic {credentials}"
+        self._callee = callee
+        self._faults = faults
+        self._tries: Counter[str] = Counter()
+
+    def ring(self, caller: str, called: str, url: str, now: float) -> tuple[TwilioCall, list[Action]]:
+        """Someone calls a number with this webhook."""
+        call = TwilioCall(self._account_sid, caller, called, now)
+        call.enter(CallStatus.RINGING)
+        self.calls[call.sid] = call
+        return call, [FetchTwiml(call.sid, url, "POST", call.form())]
+
+    def hang_up(self, call: TwilioCall, now: float) -> list[Action]:
+        """The other party hangs up, or gives up before it was answered."""
+        if call.over:
+            return []
+        ringing = call.status is not CallStatus.IN_PROGRESS
+        return self._end(call, CallStatus.NO_ANSWER if ringing else CallStatus.COMPLETED, now)
+
+    def ask(self, request: TwilioRequest, now: float) -> TwilioResponse:
+        """Judge a request, and perform it unless it is refused."""
+        try:
+            self._admit(request)
+            answer = self._faulty(request, now) or self._perform(request, now)
+        except TwilioRefusal as refusal:
+            answer = TwilioResponse(refusal.status, refusal.body(), [])
+        self.requests.append(
+            ReceivedRequest(request.name, request.call_sid, request.fields, now, answer.status)
+        )
+        return answer
+
+    def deadline(self) -> float | None:
+        """When `due` wants to be called, at the latest."""
+        return min((at for call in self.calls.values() for at in call.deadlines()), default=None)
+
+    def due(self, now: float) -> list[Action]:
+        """Answers, verdicts, and callers who waited long enough."""
+        return [act for call in self.calls.values() for act in self._due(call, now)]
+
+    def twiml_came(self, call: TwilioCall, twiml: bytes, url: str, now: float) -> list[Action]:
+        """`url`: whose answer it is; addresses in it may be relative to that."""
+        if call.over:
+            return []
+        if call.order is not None:
+            call.pending = twiml, url
+            return [EndStream(call.sid)]
+        try:
+            order = read_twiml(twiml, url)
+        except CallRefused as refused:
+            return self.twiml_failed(call, str(refused), now)
+        if call.status is CallStatus.RINGING:
+            self._answered(call, now)
+        call.order = order
+        return [OpenStream(call.sid, order)]
+
+    def twiml_failed(self, call: TwilioCall, why: str, now: float) -> list[Action]:
+        """The webhook gave no TwiML, or none with a stream: the call ends."""
+        call.trouble = why
+        return [] if call.over else self._end(call, CallStatus.COMPLETED, now)
+
+    def stream_opened(self, call: TwilioCall, stream_sid: str, now: float) -> list[Action]:
+        """Its socket stands."""
+        call.stream_sid = stream_sid
+        return [*call.stream_callback("stream-started", now)]
+
+    def stream_failed(self, call: TwilioCall, why: str, now: float) -> list[Action]:
+        """No socket came about: the next verb runs, and there is none."""
+        call.trouble = why
+        return self._after_stream(call, call.stream_callback("stream-error", now, why), now)
+
+    def stream_over(self, call: TwilioCall, now: float, *, hung_up: bool) -> list[Action]:
+        """Its socket is closed. `hung_up`: by the phone, so that no TwiML is obeyed any more."""
+        if hung_up:
+            call.pending = None
+        return self._after_stream(call, call.stream_callback("stream-stopped", now), now)
+
+    def _after_stream(self, call: TwilioCall, told: list[SendCallback], now: float) -> list[Action]:
+        call.order = None
+        if call.over:
+            return [*told, *call.callback("completed", now)]
+        pending, call.pending = call.pending, None
+        if pending is not None:
+            return [*told, *self.twiml_came(call, *pending, now)]
+        return [*told, *self._end(call, CallStatus.COMPLETED, now)]
+
+    def _admit(self, request: TwilioRequest) -> None:
+        if request.authorization != self._authorization:
+            raise TwilioRefusal(401, BAD_CREDENTIALS, "Authenticate")
+        if request.account_sid != self._account_sid:
+            raise TwilioRefusal(404, NOT_FOUND, "The requested resource was not found.")
+
+    def _faulty(self, request: TwilioRequest, now: float) -> TwilioResponse | None:
+        """The fault that this try suffers."""
+        faults = self._faults
+        if faults.requests and request.name not in faults.requests:
+            return None
+        nth = self._tries[request.name]
+        self._tries[request.name] += 1
+        if nth < faults.server_errors:
+            return TwilioResponse(503, PROXY_PAGE, [])
+        nth -= faults.server_errors
+        if nth < faults.rate_limited:
+            return TwilioResponse(429, TwilioRefusal(429, TOO_MANY_REQUESTS, "Too Many Requests").body(), [])
+        if nth - faults.rate_limited < faults.silent:
+            return self._perform(request, now)._replace(silent=True)
+        return None
+
+    def _perform(self, request: TwilioRequest, now: float) -> TwilioResponse:
+        """Raises `Refusal`."""
+        fields = dict(request.fields)
+        match request.name:
+            case "create":
+                events = tuple(value for name, value in request.fields if name == "StatusCallbackEvent")
+                return self._create(fields, events, now)
+            case "update":
+                return self._update(self._call(request.call_sid), fields, now)
+            case "list":
+                return TwilioResponse(200, self._list(fields), [])
+            case _:
+                return TwilioResponse(200, self._call(request.call_sid).resource(), [])
+
+    def _call(self, sid: str) -> TwilioCall:
+        try:
+            return self.calls[sid]
+        except KeyError:
+            raise TwilioRefusal(
+                404, NOT_FOUND, f"The requested resource /Calls/{sid}.json was not found."
+            ) from None
+
+    def _list(self, fields: Mapping[str, str]) -> dict[str, object]:
+        wanted = {name.lower(): fields[name] for name in ("To", "From", "Status") if name in fields}
+        resources = [call.resource() for call in self.calls.values()]
+        found = [one for one in resources if wanted.items() <= one.items()]
+        return {"calls": found, "page": 0, "page_size": len(found), "next_page_uri": None}
+
+    def _create(self, fields: dict[str, str], events: tuple[str, ...], now: float) -> TwilioResponse:
+        check_create(fields, events)
+        call = TwilioCall(
+            self._account_sid, fields["From"], fields["To"], now, fields, events or ("completed",)
+        )
+        call.direction = "outbound-api"
+        self.calls[call.sid] = call
+        created = call.resource()
+        call.gives_up_at = now + int(fields.get("Timeout", "60"))
+        if self._callee.answers_after_s is not None:
+            call.answers_at = now + self._callee.answers_after_s
+        told = call.callback("initiated", now, "initiated")
+        call.enter(CallStatus.RINGING)
+        return TwilioResponse(201, created, [*told, *call.callback("ringing", now)])
+
+    def _update(self, call: TwilioCall, fields: dict[str, str], now: float) -> TwilioResponse:
+        check_update(fields)
+        if call.over:
+            raise TwilioRefusal(400, NOT_IN_PROGRESS, "Call is not in-progress. Cannot redirect.")
+        actions: list[Action] = []
+        if (status := fields.get("Status")) is not None:
+            if status == "canceled" and call.status is CallStatus.IN_PROGRESS:
+                raise TwilioRefusal(400, NOT_IN_PROGRESS, "Call is in-progress. Cannot cancel.")
+            actions = self._end(call, CallStatus(status), now)
+        elif call.status is not CallStatus.IN_PROGRESS:
+            raise TwilioRefusal(400, NOT_IN_PROGRESS, "Call is not in-progress. Cannot redirect.")
+        else:
+            call.fields |= fields
+            actions = self._seek_twiml(call, fields, now)
+        return TwilioResponse(200, call.resource(), actions)
+
+    def _seek_twiml(self, call: TwilioCall, fields: Mapping[str, str], now: float) -> list[Action]:
+        """From `Url`, or else as it was given."""
+        if (url := fields.get("Url")) is not None:
+            return [FetchTwiml(call.sid, url, fields.get("Method", "POST"), call.form())]
+        return self.twiml_came(call, fields["Twiml"].encode(), "", now)
+
+    def _answered(self, call: TwilioCall, now: float) -> None:
+        call.enter(CallStatus.IN_PROGRESS)
+        call.answers_at = call.gives_up_at = None
+        call.answered_at = now
+
+    def _due(self, call: TwilioCall, now: float) -> list[Action]:
+        if call.answers_at is not None and call.answers_at <= now:
+            refuses = self._callee.refuses
+            return self._end(call, CallStatus(refuses), now) if refuses else self._pick_up(call, now)
+        if call.gives_up_at is not None and call.gives_up_at <= now:
+            return self._end(call, CallStatus.NO_ANSWER, now)
+        if call.judged_at is not None and call.judged_at <= now:
+            return self._judge(call, now)
+        return []
+
+    def _pick_up(self, call: TwilioCall, now: float) -> list[Action]:
+        self._answered(call, now)
+        actions: list[Action] = [*call.callback("answered", now)]
+        if call.detects:
+            call.judged_at = now + self._callee.verdict_after_s
+        if not call.waits_for_verdict:
+            actions += self._seek_twiml(call, call.fields, now)
+        return actions
+
+    def _judge(self, call: TwilioCall, now: float) -> list[Action]:
+        call.judged_at = None
+        call.answered_by = call.verdict(self._callee.answered_by)
+        if call.waits_for_verdict:
+            return self._seek_twiml(call, call.fields, now)
+        if (url := call.fields.get("AsyncAmdStatusCallback")) is None:
+            return []
+        took_ms = round(self._callee.verdict_after_s * 1000)
+        form = {
+            "AccountSid": call.account_sid,
+            "CallSid": call.sid,
+            "AnsweredBy": call.answered_by,
+            "MachineDetectionDuration": str(took_ms),
+        }
+        return [SendCallback(url, call.fields.get("AsyncAmdStatusCallbackMethod", "POST"), form)]
+
+    def _end(self, call: TwilioCall, status: CallStatus, now: float) -> list[Action]:
+        """Its callback waits for the end of the stream."""
+        call.enter(status)
+        call.ended_at = now
+        call.answers_at = call.gives_up_at = call.judged_at = call.pending = None
+        return [EndStream(call.sid)] if call.order is not None else [*call.callback("completed", now)]

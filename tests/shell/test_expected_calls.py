@@ -1,0 +1,50 @@
+"""The calls that webhooks have announced: found by carrier, kind of stream and call, forgotten at their end."""
+
+import pytest
+
+from bridge.carriers.shared.webhooks import ExpectedCall
+from bridge.shell import expected_calls
+from bridge.shell.expected_calls import ExpectedCalls
+from bridge.shell.tokens import LIFE_S
+
+
+def test_a_call_is_found_as_it_was_announced_last() -> None:
+    calls = ExpectedCalls()
+    calls.add("twilio", "media", ExpectedCall("CA1", "front"), 0.0)
+    calls.add("twilio", "listen", ExpectedCall("CA1", "notes"), 1.0)
+    calls.add("telnyx", "media", ExpectedCall("CA1", "sales"), 2.0)
+    calls.add("twilio", "media", ExpectedCall("CA1", "gold"), 3.0)
+    assert calls.find("twilio", "media", "CA1") == ExpectedCall("CA1", "gold")
+    assert calls.find("twilio", "listen", "CA1") == ExpectedCall("CA1", "notes")
+    assert calls.find("telnyx", "media", "CA1") == ExpectedCall("CA1", "sales")
+    assert calls.find("telnyx", "listen", "CA1") is None
+    assert calls.find("twilio", "media", "CA2") is None
+
+
+def test_a_call_that_has_ended_is_forgotten_with_all_its_streams() -> None:
+    calls = ExpectedCalls()
+    for carrier, call_id in (("twilio", "CA1"), ("twilio", "CA2"), ("telnyx", "CA1")):
+        calls.add(carrier, "media", ExpectedCall(call_id), 0.0)
+        calls.add(carrier, "listen", ExpectedCall(call_id), 0.0)
+    calls.forget("twilio", "CA1")
+    assert calls.find("twilio", "media", "CA1") is calls.find("twilio", "listen", "CA1") is None
+    assert len(calls) == 4
+
+
+def test_those_whose_tokens_have_expired_are_forgotten() -> None:
+    calls = ExpectedCalls()
+    for second in range(100):
+        calls.add("twilio", "media", ExpectedCall(f"CA{second}"), float(second))
+    assert len(calls) == LIFE_S
+    calls.add("twilio", "media", ExpectedCall("CA"), 1000.0)
+    assert len(calls) == 1
+
+
+def test_the_oldest_go_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expected_calls, "MOST", 2)
+    calls = ExpectedCalls()
+    for call_id in ("CA1", "CA2", "CA1", "CA3"):  # CA1 is announced again
+        calls.add("twilio", "media", ExpectedCall(call_id), 0.0)
+    assert calls.find("twilio", "media", "CA2") is None
+    assert calls.find("twilio", "media", "CA1") is not None
+    assert calls.find("twilio", "media", "CA3") is not None
