@@ -18,6 +18,7 @@ from bridge.tools.http import HttpTool, client_session
 from bridge.tools.running import RunningTools
 from bridge.tools.threads import Threads
 from bridge.tools.tool import CallFacts
+from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import Tools, ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -31,76 +32,6 @@ CLOSE_TIMEOUT_S = 1.0
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What the assistants' protocols allow."""
-
-BUILT_IN = {
-    "hang_up": ToolSchema(
-        "hang_up",
-        "Ends the call. Say goodbye first: the call ends when the caller has heard all that was said.",
-        {"type": "object", "properties": {}, "additionalProperties": False},
-    ),
-    "note": ToolSchema(
-        "note",
-        "Keeps a line of text for the people who own this telephone line. The caller does not hear it.",
-        {
-            "type": "object",
-            "properties": {"text": {"type": "string", "description": "The line to keep."}},
-            "required": ["text"],
-            "additionalProperties": False,
-        },
-    ),
-    "collect_digits": ToolSchema(
-        "collect_digits",
-        "Has the caller type something on the telephone's keypad, and waits until it is typed. "
-        "A confidential entry comes back as a name, which another tool takes in place of the digits.",
-        {
-            "type": "object",
-            "properties": {
-                "prompt": {
-                    "type": "string",
-                    "description": "What the caller is told to type, word for word; leave it out if you say it yourself.",
-                },
-                "length": {
-                    "type": "integer",
-                    "minimum": 1,
-                    "maximum": 128,
-                    "description": "So many digits complete the entry.",
-                },
-                "terminator": {
-                    "type": "string",
-                    "description": "Keys that end the entry, such as #; empty for none.",
-                },
-                "timeout": {
-                    "type": "number",
-                    "exclusiveMinimum": 0,
-                    "maximum": 300,
-                    "description": "Seconds to wait for the first key.",
-                },
-                "sensitive": {
-                    "type": "boolean",
-                    "description": "Confidential, as a card's number or a PIN is: you are told its name, not the digits.",
-                },
-            },
-            "additionalProperties": False,
-        },
-    ),
-    "send_digits": ToolSchema(
-        "send_digits",
-        "Presses keys of the telephone for who is at the far end, a menu of another company's for instance.",
-        {
-            "type": "object",
-            "properties": {
-                "digits": {
-                    "type": "string",
-                    "pattern": "^[0-9*#A-DwW]{1,64}$",
-                    "description": "0-9 * # A-D; w is a pause of half a second, W of a second.",
-                },
-            },
-            "required": ["digits"],
-            "additionalProperties": False,
-        },
-    ),
-}
-"""The assistant's dialect does them itself: here they have a schema only."""
 
 KEYS_OF_BUILT_IN = {"description"}
 KEYS_OF_FUNCTION = {"function", "description", "timeout_s"}
@@ -132,12 +63,12 @@ class Toolbox:
                 raise ConfigurationError(f"{place}.{error}") from error.__cause__
 
     def _schema(self, name: str, settings: ToolSettings) -> ToolSchema:
-        if name in BUILT_IN:
+        if (built_in := BUILT_IN_TOOLS.get(name)) is not None:
             _refuse_others(
                 settings, KEYS_OF_BUILT_IN, "a built-in tool; leave it out, or choose another name"
             )
-            built_in = BUILT_IN[name]
-            return built_in._replace(description=settings.description or built_in.description)
+            schema = built_in.schema
+            return schema._replace(description=settings.description or schema.description)
         tool: FunctionTool | HttpTool
         if settings.function is not None:
             _refuse_others(settings, KEYS_OF_FUNCTION, "a function; leave it out")
@@ -147,7 +78,7 @@ class Toolbox:
             tool = HttpTool(name, settings, self._session)
         else:
             raise ConfigurationError(
-                f"function is missing: only {', '.join(BUILT_IN)} are built in; any other tool should have "
+                f"function is missing: only {', '.join(BUILT_IN_TOOLS)} are built in; any other tool should have "
                 'function = "package.module:function" or url = "https://..."'
             )
         self._tools[name] = tool

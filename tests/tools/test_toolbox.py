@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from bridge.settings.assistants import BUILT_IN_TOOLS, ToolSettings
+from bridge.settings.assistants import ToolSettings
 from bridge.tools.toolbox import Toolbox
+from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -102,7 +103,7 @@ def test_an_address_may_need_no_parameters(parameters: dict[str, Any]) -> None:
 
 def test_built_in_tools_need_nothing() -> None:
     schemas = toolbox(**{name: {} for name in BUILT_IN_TOOLS}).schemas
-    assert tuple(schema.name for schema in schemas) == BUILT_IN_TOOLS
+    assert [schema.name for schema in schemas] == list(BUILT_IN_TOOLS)
     hang_up, note, collect_digits, send_digits = schemas
     assert "goodbye" in hang_up.description
     assert hang_up.parameters["properties"] == {}

@@ -85,7 +85,7 @@ def meaning(error: ErrorBody) -> Meaning:
     return next((_MEANINGS[name] for name in names if name in _MEANINGS), Meaning.COMPLAINT)
 
 
-def would_stay(error: ErrorBody) -> bool:
+def is_lasting(error: ErrorBody) -> bool:
     """Whether a session that is set like this one would meet it again: the settings, or the account, are at fault."""
     names = _names(error)
     if _PASSING & {*names} or meaning(error) is Meaning.EXPIRED:
@@ -97,7 +97,7 @@ def _names(error: ErrorBody) -> tuple[str, str]:
     return error.code or "", error.type or ""
 
 
-def told(error: ErrorBody | None) -> str:
+def describe(error: ErrorBody | None) -> str:
     """Code, message and field, with everything that looks like a key masked."""
     if error is None:
         return "no reason given"

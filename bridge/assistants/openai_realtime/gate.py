@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bridge.assistants.openai_realtime.wire import create_response
+from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponse
 from bridge.vocabulary.contracts import Answer
 
 CREATED_S = 5.0
@@ -38,20 +39,6 @@ class GateState(StrEnum):
     ACTIVE = "active"
 
 
-class Purpose(StrEnum):
-    """Why we want a response."""
-
-    REPLY = "reply"
-    """To whatever is new in the conversation; those that the server makes by itself count as such."""
-    GREETING = "greeting"
-    RECOVERY = "recovery"
-    PROMPT = "prompt"
-    """What the caller is to type; whoever has something newer to say may leave it out."""
-    FAREWELL = "farewell"
-    FILLER = "filler"
-    """Outside of the conversation: neither the server's voice detection nor a plain cancel stops it."""
-
-
 class Request(Struct, frozen=True):
     """A response that we want. `fields`: what it has other than the session."""
 
@@ -64,8 +51,18 @@ class Request(Struct, frozen=True):
 
     @property
     def is_aside(self) -> bool:
-        """Whether it is outside of the conversation."""
+        """Whether it is outside of the conversation: neither the server's turn detection nor a plain cancel stops it."""
         return self.purpose is Purpose.FILLER
+
+
+def scripted(response: ScriptedResponse) -> Request:
+    """The request for a scripted response: its instructions take the place of the session's."""
+    fields: dict[str, Any] = {"instructions": response.instructions}
+    if not response.may_call_tools:
+        fields["tool_choice"] = "none"
+    if response.purpose is Purpose.FILLER:
+        fields |= {"conversation": "none", "input": []}
+    return Request(response.purpose, fields)
 
 
 class ResponseGate:

@@ -85,7 +85,7 @@ class Reasoning(Section):
     effort: Literal["minimal", "low", "medium", "high", "xhigh"]
 
 
-THE_BRIDGE_S: dict[Key, str] = {
+FIELDS_OF_THE_BRIDGE: dict[Key, str] = {
     ("type",): "it is always realtime",
     ("output_modalities",): "without sound nobody would hear it",
     ("audio", "input", "format"): "it is that of the line",
@@ -93,7 +93,7 @@ THE_BRIDGE_S: dict[Key, str] = {
 }
 """Fields of the session that cannot be set, and why."""
 
-SET_BESIDE: dict[Key, str] = {
+FIELDS_WITH_A_SETTING: dict[Key, str] = {
     ("instructions",): "instructions",
     ("tool_choice",): "tool_choice",
     ("parallel_tool_calls",): "parallel_tool_calls",
@@ -113,9 +113,9 @@ SET_BESIDE: dict[Key, str] = {
 
 def check_extra(extra: dict[str, Any]) -> dict[str, Any]:
     """The same fields. Raises where one is not for `session` to say."""
-    for path, why in THE_BRIDGE_S.items():
+    for path, why in FIELDS_OF_THE_BRIDGE.items():
         _refuse(extra, path, f"should be left out, the bridge sets it: {why}")
-    for path, name in SET_BESIDE.items():
+    for path, name in FIELDS_WITH_A_SETTING.items():
         _refuse(extra, path, f"should be set by {name}, beside session")
     return extra
 

@@ -7,6 +7,7 @@ bridge hears turns it does so in the audio that the assistant is sent. No clock:
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bridge.assistants.shared.hang_up_sequence import hung_up
 from bridge.assistants.stream import messages as said
 from bridge.assistants.stream import wire
 from bridge.assistants.stream.names import Names
@@ -24,7 +25,6 @@ from bridge.vocabulary.contracts import Answer, Utterance
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     CallerSaid,
-    CloseRequested,
     EntryRequested,
     NoteTaken,
     PressRequested,
@@ -200,7 +200,7 @@ class Conversation:
         return [NoteTaken(note.text)]
 
     def _hang_up(self, leave: said.HangUp, _now: float) -> Sequence[Utterance]:
-        return [*self._replies.end(), CloseRequested(leave.why or "the assistant hung up", 1000)]
+        return [*self._replies.end(), hung_up(leave.why)]
 
     def read(self, message: said.FromAssistant, now: float) -> Sequence[Utterance]:
         """What a message means. Raises `MalformedMessage` where it makes no sense."""

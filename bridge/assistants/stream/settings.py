@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from bridge.settings.assistants import (
-    BUILT_IN_TOOLS,
     AssistantSettings,
     BargeInSettings,
     SocketAddress,
     ToolSettings,
 )
 from bridge.settings.table import Headers, ShownAddress, is_assistant_address, revealed
+from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 
 
 def _is_socket_s(url: str) -> str:

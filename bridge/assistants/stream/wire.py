@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import DecodeError, Struct, json
 
+from bridge.assistants.shared.keypad import as_fields
 from bridge.assistants.stream.formats import offered, wire_format
 from bridge.assistants.stream.messages import VERSION, FromAssistant
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
@@ -160,15 +161,7 @@ def key(digit: str) -> str:
 
 def entry(command: EnterDigits) -> str:
     """An entry is over. The assistant is its owner's own: it is told the digits even if they are sensitive."""
-    return _message(
-        "entry",
-        id=command.request_id,
-        digits=command.digits,
-        reason=command.reason,
-        terminator=command.terminator,
-        sensitive=bool(command.placeholder),
-        name=command.placeholder,
-    )
+    return _message("entry", id=command.request_id, **as_fields(command), name=command.placeholder)
 
 
 def answer(wish: str, output: str) -> str:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 import msgspec
 
 from bridge.assistants.turn_based.settings import audio_format
-from bridge.assistants.turn_based.way import Reply
+from bridge.assistants.turn_based.transport import Reply
 from bridge.vocabulary.contracts import Posted
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import PCMA_8K, PCMU_8K, AudioFormat, Encoding, Samples

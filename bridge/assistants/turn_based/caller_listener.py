@@ -6,6 +6,7 @@ Times are ms of the audio fed.
 
 from collections.abc import Iterator
 
+from bridge.assistants.shared.turn_detection import turn_detector
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from telecodecs.format import AudioFormat
 from telecodecs.turns import Turn, TurnDetector
@@ -27,12 +28,7 @@ class CallerListener:
                 hears, min_speech_ms=settings.min_speech_ms, silence_ms=settings.silence_ms
             )
         if (barge_in := settings.barge_in) is not None:
-            self._interruptions = TurnDetector(
-                hears,
-                min_speech_ms=barge_in.min_speech_ms,
-                confirm_ms=barge_in.confirm_ms,
-                silence_ms=settings.silence_ms,
-            )
+            self._interruptions = turn_detector(hears, barge_in, settings.silence_ms)
             noticed_ms = max(noticed_ms, barge_in.min_speech_ms + barge_in.confirm_ms)
         self._remembered_ms = (
             2 * noticed_ms + 500

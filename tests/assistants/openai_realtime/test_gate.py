@@ -7,7 +7,8 @@ from math import inf
 
 import pytest
 
-from bridge.assistants.openai_realtime.gate import GateState, Purpose, Request, ResponseGate
+from bridge.assistants.openai_realtime.gate import GateState, Request, ResponseGate
+from bridge.assistants.shared.scripted_responses import Purpose
 
 REPLY = Request()
 GREETING = Request(Purpose.GREETING, {"instructions": "greeting"})

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.assistants.openai_realtime.formats import Formats
-from bridge.assistants.openai_realtime.session import SET_BESIDE
+from bridge.assistants.openai_realtime.session import FIELDS_WITH_A_SETTING
 from bridge.assistants.openai_realtime.settings import RealtimeSettings, check_session
 from bridge.settings.faults import faults_in
 from bridge.vocabulary.contracts import ToolSchema
@@ -185,7 +185,7 @@ def test_what_has_a_setting_or_is_the_bridge_s_is_not_for_session(
 
 
 def test_what_is_refused_names_settings_that_there_are() -> None:
-    assert set(SET_BESIDE.values()) <= set(RealtimeSettings.model_fields)
+    assert set(FIELDS_WITH_A_SETTING.values()) <= set(RealtimeSettings.model_fields)
 
 
 EVERY_VAD = ["server_vad", "semantic_vad", "none"]

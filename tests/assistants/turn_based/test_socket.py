@@ -288,7 +288,7 @@ def test_eight_megabytes_are_taken_and_more_are_not(dial: "Dial") -> None:
 
 def test_only_what_the_table_has_moves() -> None:
     turns = Turns(
-        TurnBasedSettings(url="ws://assistant"), TurnBasedDialect(TurnBasedSettings(url="ws://a"))._way
+        TurnBasedSettings(url="ws://assistant"), TurnBasedDialect(TurnBasedSettings(url="ws://a"))._transport
     )
     for mode, moves in MOVES.items():
         for target in set(Mode) - moves:
