@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Never, TypeVar
 
 import typer
 
+from bridge.cli.health import health
 from bridge.vocabulary.errors import BridgeError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check or show the settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.command()(health)
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="The settings' file.", show_default="voicebridge.toml, if there")
@@ -349,6 +351,14 @@ def config_check(config: ConfigFile = None) -> None:
     typer.echo("The settings are good.")
     for line in in_words(settings):
         typer.echo(line)
+
+
+@config_app.command("reference")
+def config_reference() -> None:
+    """Print every setting with its type, default and description, as Markdown: docs/settings.md."""
+    from bridge.cli.settings_reference import reference
+
+    typer.echo(reference(), nl=False)
 
 
 @config_app.command("show")

@@ -54,23 +54,33 @@ def _checked_tool_url(url: str) -> str:
     return url
 
 
-ToolAddress = Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_checked_tool_url), ShownAddress]
+ToolAddress = Annotated[
+    str, Field(pattern=r"^https?://[^/]"), AfterValidator(_checked_tool_url), ShownAddress
+]
 
 
 class ToolSettings(Section):
     """[assistants.NAME.tools.TOOL]: a function by its import path, or an address. Built-in tools have an empty table."""
 
-    function: str | None = Field(None, pattern=r"^[\w.]+:\w+$", description="package.module:function")
-    url: ToolAddress | None = Field(None, repr=False)
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    headers: dict[str, SecretStr] = Field({})
+    function: str | None = Field(
+        None,
+        pattern=r"^[\w.]+:\w+$",
+        description="The import path of a Python function, package.module:function",
+    )
+    url: ToolAddress | None = Field(
+        None, repr=False, description="An address that gets the arguments as JSON; its answer is the output"
+    )
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
+        "POST", description="The method of the request to `url`"
+    )
+    headers: dict[str, SecretStr] = Field({}, description="Headers of the request to `url`")
     description: str | None = Field(
-        None, description="what it does, for the assistant; a function has its docstring"
+        None, description="What the tool does, for the assistant. Not set: the docstring of the function"
     )
     parameters: dict[str, Any] | None = Field(
-        None, description="a JSON schema; a function has its type hints"
+        None, description="The arguments, as a JSON schema. Not set: made from the type hints of the function"
     )
-    timeout_s: float = Field(10.0, gt=0, le=300)
+    timeout_s: float = Field(10.0, gt=0, le=300, description="How long the tool may take")
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> "ToolSettings":
@@ -82,19 +92,21 @@ class ToolSettings(Section):
 class BargeInSettings(Section):
     """barge_in = { … }: the caller speaks over a reply, where the bridge hears that itself."""
 
-    min_speech_ms: int = Field(100, ge=20, le=2000, description="so much speech counts; a click is shorter")
+    min_speech_ms: int = Field(
+        100, ge=20, le=2000, description="How much speech is an interruption; a click is shorter"
+    )
     confirm_ms: int = Field(
         0,
         ge=0,
         le=3000,
-        description="the reply waits so long, and goes on if it was a cough; 0: it is cut at once",
+        description="The reply pauses so long before it is cut, and goes on if the speech ends (a false interruption). 0: it is cut at once",
     )
 
 
 class PlayFallback(Section):
     """fallback = { play = "sorry.wav" }"""
 
-    play: Path = Field(description="a WAV file, mono, 16 bits")
+    play: Path = Field(description="A WAV file, mono, 16 bits")
 
     @field_validator("play")
     @classmethod
@@ -109,13 +121,19 @@ class PlayFallback(Section):
 class AssistantSettings(Section):
     """[assistants.NAME]"""
 
-    kind: str
+    kind: str = Field(description="What the assistant is")
     fallback: str | PlayFallback | None = Field(
         None,
-        description="who takes the call if this one is lost for good: an assistant by name, or a WAV file",
+        description="Who takes the call if this assistant is lost for good: the name of another one, or a table with a WAV file, which the caller hears before the call ends",
     )
-    preconnect: bool = Field(False, description="dial at the webhook, while the phone rings")
-    tools: dict[str, ToolSettings] = Field({})
+    preconnect: bool = Field(
+        False, description="Connect to the assistant at the webhook, while the phone still rings"
+    )
+    tools: dict[str, ToolSettings] = Field(
+        {},
+        description="What the assistant may have done: a Python function, an address, or a tool that is built in "
+        "(hang_up, note, collect_digits, send_digits) and has an empty table",
+    )
 
     @field_validator("tools")
     @classmethod

@@ -24,11 +24,17 @@ Keys = Annotated[str, AfterValidator(_are_keys)]
 class LimitSettings(Section):
     """[limits], in seconds"""
 
-    start_s: float = Field(10.0, gt=0, description="from the socket to the carrier's start")
-    open_s: float = Field(5.0, gt=0, description="from the start to the assistant's readiness")
-    silent_s: float = Field(60.0, gt=0, description="how long the carrier may send nothing at all")
-    longest_call_s: float = Field(4 * 3600.0, gt=0)
-    drain_s: float = Field(30.0, ge=0, description="how long calls may go on after SIGTERM")
+    start_s: float = Field(
+        10.0, gt=0, description="How long the carrier may take from the opening of the socket to `start`"
+    )
+    open_s: float = Field(
+        5.0, gt=0, description="How long the assistant may take to be ready, from the start of the call"
+    )
+    silent_s: float = Field(
+        60.0, gt=0, description="How long the carrier may send nothing at all; it sends silence, too"
+    )
+    longest_call_s: float = Field(4 * 3600.0, gt=0, description="How long a call may last")
+    drain_s: float = Field(30.0, ge=0, description="How long calls may go on after SIGTERM")
 
 
 class SilenceSettings(Section):
@@ -38,30 +44,41 @@ class SilenceSettings(Section):
         None,
         ge=-80,
         le=-20,
-        description="what an assistant hears while the carrier pauses; digital silence without",
+        description="The level of the noise that the assistant hears while the carrier pauses. Not set: digital silence",
     )
 
 
 class KeypadSettings(Section):
     """[keypad]"""
 
-    inter_digit_timeout_ms: int = Field(1000, ge=200, le=10_000, description="the last key was so long ago")
+    inter_digit_timeout_ms: int = Field(
+        1000, ge=200, le=10_000, description="An entry is over when no key came for so long"
+    )
     first_digit_timeout_ms: int | None = Field(
-        None, ge=200, le=120_000, description="for the first key of an entry that was asked for"
+        None,
+        ge=200,
+        le=120_000,
+        description="How long the first key of an entry that was asked for may take. Not set: 15 s",
     )
-    terminators: Keys = Field("#", max_length=16, description="each ends an entry and is no part of it")
-    max_digits: int = Field(32, ge=1, le=128)
-    min_digits: int = Field(1, ge=1, le=128, description="an entry of fewer is told as invalid")
-    cancel_key: Keys = Field("", max_length=1, description="empties the entry")
+    terminators: Keys = Field(
+        "#", max_length=16, description="Keys that end an entry; none of them is part of it"
+    )
+    max_digits: int = Field(32, ge=1, le=128, description="An entry of so many digits is over")
+    min_digits: int = Field(1, ge=1, le=128, description="An entry of fewer digits is reported as invalid")
+    cancel_key: Keys = Field("", max_length=1, description="The key that empties the entry")
     sensitive: bool = Field(
-        False, description="what is typed is told to tools alone, and written down nowhere"
+        False,
+        description="Every entry is sensitive: its digits go to tools only, and into no journal, log or recording",
     )
-    interrupts: bool = Field(True, description="the first key stops what is played")
+    interrupts: bool = Field(True, description="The first key of an entry stops what is played")
     mute_ms: int = Field(
-        150, ge=0, le=1000, description="so long after a key the assistant hears silence; tones may leak"
+        150,
+        ge=0,
+        le=1000,
+        description="How long the assistant hears silence after a key, so that its tone is not taken for speech",
     )
     in_band: bool = Field(
-        False, description="keys are heard in the audio, for carriers that do not tell them"
+        False, description="Keys are detected in the audio, for carriers that do not report them"
     )
 
     @model_validator(mode="after")
