@@ -393,10 +393,3 @@ async def test_what_is_not_answered_at_the_end_is_given_up(
             home.toy.closing = lambda: home.toy.send("yes")
     assert home.toy.outcomes == []
     assert {"event": "> telnyx is no longer told", "steps": 1, "log_level": "warning"} in lines
-
-
-async def test_after_the_end_nothing_falls_due(house: Open) -> None:
-    async with house() as home:
-        home.toy.send("yes", wakes_after_s=1000.0)
-        await home.toy.changed.wait()
-    assert home.toy.woken == []

@@ -1,6 +1,4 @@
-"""Telnyx's webhooks without sockets: who is let in, what is refused with which words, which call is expected, what is
-logged; and how the steps of a phone call become requests.
-"""
+"""Telnyx's webhooks without sockets: a request, what is answered, which call is expected, and what is logged."""
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -10,9 +8,8 @@ import pytest
 from msgspec import json
 
 from bridge.carriers.shared.webhooks import FORM, JSON, ExpectedCall, Numbers
-from bridge.carriers.telnyx.call_control import MOST_KEYS_WAITING, ClientState
+from bridge.carriers.telnyx.call_control import ClientState
 from bridge.carriers.telnyx.phone_calls import VERDICT_S
-from bridge.carriers.telnyx.rest import sounding_s
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.webhook import REMEMBERED_S, TOLERANCE_S, Doubt
 from bridge.carriers.telnyx.webhooks import TelnyxWebhooks
@@ -212,7 +209,7 @@ def test_a_call_of_an_assistant_that_is_gone_gets_the_default_one(serve: Any, ho
     assert ("warning", "= there is no such assistant; the default one answers", facts) in host.lines
 
 
-# Steps become requests
+# Under Call Control
 
 
 def answered(serve: Any, host: "Host") -> tuple[Asked, ExpectedCall]:
@@ -235,79 +232,6 @@ def test_a_call_is_answered_and_its_stream_started_with_an_address_of_its_own(
     start = json.decode(host.sent[1].request.body)
     assert start["stream_url"] == "wss://voice.example.com/media/token1"
     assert len({json.decode(sent.request.body)["command_id"] for sent in host.sent}) == 2
-
-
-def test_a_refusal_is_told_to_the_call_that_then_hangs_up(serve: Any, host: "Host") -> None:
-    Asked(serve, host).tell(RINGS)
-    host.refuse(0.0, "10009")
-    assert host.commands == ["answer", "hangup"]
-    why = {"call_id": "v3:1", "why": "it could not be answered: 10009"}
-    assert ("info", "> telnyx hangup", why) in host.lines
-
-
-def test_a_refusal_without_a_code_is_told_by_its_status(serve: Any, host: "Host") -> None:
-    Asked(serve, host).tell(RINGS)
-    host.refuse(0.0, "")
-    assert host.lines[-1][2]["why"] == "it could not be answered: 422"
-
-
-def test_keys_are_pressed_one_command_after_the_other_has_sounded(serve: Any, host: "Host") -> None:
-    ask, call = answered(serve, host)
-    control = call.control
-    assert control is not None
-    assert control.can == {PressKeys}
-    control.perform(PressKeys("4242w"), 1.0)
-    control.perform(PressKeys("5"), 1.0)
-    assert host.commands[2:] == ["send_dtmf"]
-    assert ask.webhooks.deadline() is None, "it is not known yet when they begin"
-    host.take(2.0)
-    assert ask.webhooks.deadline() == pytest.approx(2.0 + sounding_s("4242w"))
-    ask.webhooks.due(2.0 + sounding_s("4242w") - 0.001)
-    assert host.commands[2:] == ["send_dtmf"]
-    ask.webhooks.due(2.0 + sounding_s("4242w"))
-    assert host.commands[2:] == ["send_dtmf", "send_dtmf"]
-    assert [json.decode(sent.request.body)["digits"] for sent in host.sent[2:]] == ["4242w", "5"]
-    assert "4242" not in repr(host.lines), "keys are in no log"
-    assert "4242" not in repr(host.sent)
-
-
-def test_keys_that_are_refused_do_not_keep_those_after_them(serve: Any, host: "Host") -> None:
-    _, call = answered(serve, host)
-    assert call.control is not None
-    call.control.perform(PressKeys("1"), 1.0)
-    call.control.perform(PressKeys("2"), 1.0)
-    host.refuse(1.5, "90000")
-    assert json.decode(host.sent[-1].request.body)["digits"] == "2"
-
-
-def test_more_keys_than_anybody_would_wait_for_are_left_out(serve: Any, host: "Host") -> None:
-    ask, call = answered(serve, host)
-    assert call.control is not None
-    for keys in ("1", "2" * 100, "3" * 100):
-        call.control.perform(PressKeys(keys), 1.0)
-    host.take(1.0)
-    ask.webhooks.due(100.0)
-    assert len(json.decode(host.sent[-1].request.body)["digits"]) == MOST_KEYS_WAITING
-
-
-@pytest.mark.parametrize("end", StreamEnd)
-def test_the_call_is_hung_up_however_its_stream_ended(end: StreamEnd, serve: Any, host: "Host") -> None:
-    _, call = answered(serve, host)
-    assert call.control is not None
-    call.control.hang_up(end, 5.0)
-    call.control.hang_up(end, 5.0)
-    assert host.commands[2:] == ["hangup"]
-
-
-def test_a_hang_up_waits_for_the_keys_before_it(serve: Any, host: "Host") -> None:
-    ask, call = answered(serve, host)
-    assert call.control is not None
-    call.control.perform(PressKeys("1"), 1.0)
-    call.control.hang_up(StreamEnd.BY_BRIDGE, 1.0)
-    host.take(1.0)
-    assert host.commands[2:] == ["send_dtmf"]
-    ask.webhooks.due(1.0 + sounding_s("1"))
-    assert host.commands[2:] == ["send_dtmf", "hangup"]
 
 
 def test_after_the_hang_up_nothing_is_asked_for(serve: Any, host: "Host") -> None:
