@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from telecodecs.format import AudioFormat
 
+KEYS = frozenset("0123456789*#ABCD")
+"""The keys of a telephone's keypad; A to D are on few telephones."""
+
 
 class LegName(StrEnum):
     """The ends of a call, as the bridge sees them."""
