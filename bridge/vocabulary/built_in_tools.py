@@ -14,6 +14,7 @@ from msgspec import Struct, json
 from bridge.vocabulary.commands import EnterDigits
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.events import (
+    KEYS,
     AssistantEvent,
     AssistantHangingUp,
     EntryRequested,
@@ -21,7 +22,6 @@ from bridge.vocabulary.events import (
     PressRequested,
 )
 
-KEYS = "0123456789*#ABCD"
 PAUSES = "wW"
 
 LONGEST_ENTRY = 128
@@ -136,7 +136,7 @@ def _length(length: Any) -> int:
 
 
 def _terminators(keys: Any) -> str:
-    if not isinstance(keys, str) or not set(keys.upper()) <= set(KEYS):
+    if not isinstance(keys, str) or not set(keys.upper()) <= KEYS:
         expected = 'keys that end the entry, of 0-9 * # A-D, such as "#", or "" for none'
         raise _wrong("terminator", keys, expected)
     return keys.upper()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from bridge.simulators.carriers.twilio.stream import Stream
 from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -15,7 +16,6 @@ from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.simulators.carriers.twilio.calls import Call
 from bridge.simulators.carriers.twilio.server import SimulatedTwilio
-from bridge.simulators.carriers.twilio.stream import Stream
 
 TIMEOUT_S = 8.0
 
