@@ -3,7 +3,7 @@
 Wire: OpenAI Realtime GA, `session.update`, `session.type = "realtime"`. Units: milliseconds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -129,16 +129,6 @@ def _refuse(extra: dict[str, Any], path: Key, message: str) -> None:
             return
         at = at[key]
     raise refusal(path, message, at)
-
-
-def off(value: Any) -> Any:
-    """`false` in the file or in the environment, for None."""
-    return None if value is False or value == "false" else value
-
-
-def word_as(key: str) -> Callable[[Any], Any]:
-    """A text that stands for a whole table stands for its `key`."""
-    return lambda value: {key: value} if isinstance(value, str) else value
 
 
 def audio_format(line: AudioFormat) -> dict[str, Any]:

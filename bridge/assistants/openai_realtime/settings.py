@@ -7,7 +7,6 @@ Units: seconds in `_s`, milliseconds in `_ms`.
 
 from collections.abc import Sequence
 from pathlib import Path
-from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -42,9 +41,16 @@ from bridge.assistants.openai_realtime.session import (
     check_types,
     function_tools,
     merged,
-    off,
     without_none,
-    word_as,
+)
+from bridge.assistants.shared.settings import (
+    Dtmf,
+    Filler,
+    FillerOrFalse,
+    Greeting,
+    as_table,
+    none_if_false,
+    read_text_file,
 )
 from bridge.redaction import HIDDEN, masked
 from bridge.settings.assistants import Address, AssistantSettings, BargeInSettings
@@ -53,52 +59,9 @@ from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import PCMU_8K
 
-
-def _has_digits(text: str) -> str:
-    try:
-        fields = {field for _, field, _, _ in Formatter().parse(text)} - {None}
-    except ValueError:
-        fields = set()
-    if fields != {"digits"}:
-        raise ValueError("should say where the digits go, {digits}, and have no other braces")
-    return text
-
-
 Masked = PlainSerializer(masked, when_used="json")
 HiddenValues = PlainSerializer(lambda table: dict.fromkeys(table, HIDDEN), when_used="json")
 Table = dict[str, Any]
-
-
-class Greeting(Section):
-    """What the assistant opens the call with: words, or instructions to find words."""
-
-    say: str | None = Field(None, min_length=1, description="the words, as they are")
-    instructions: str | None = Field(None, min_length=1)
-    interruptible: bool = Field(False, description="the caller is heard from the first moment")
-
-    @model_validator(mode="after")
-    def _is_one_thing(self) -> "Greeting":
-        if (self.say is None) == (self.instructions is None):
-            raise ValueError("should have say or instructions, one of the two")
-        return self
-
-
-class Filler(Section):
-    """What the caller hears while a tool takes its time. `false` turns it off."""
-
-    say: str = Field("One moment, please.", min_length=1)
-    after_s: Annotated[float | None, BeforeValidator(off)] = Field(2.0, gt=0)
-
-
-def _filler(value: Any) -> Any:
-    return {"after_s": None} if off(value) is None else word_as("say")(value)
-
-
-class Dtmf(Section):
-    """What becomes of an entry from the keypad: an item and a response, appended silence, or nothing."""
-
-    respond: Literal["create", "silence", "none"] = "create"
-    text: Annotated[str, AfterValidator(_has_digits)] = "The caller typed on the keypad: {digits}"
 
 
 class RealtimeSettings(AssistantSettings):
@@ -118,7 +81,7 @@ class RealtimeSettings(AssistantSettings):
     # Its session
     voice: Annotated[
         Annotated[str, Field(min_length=1)] | CustomVoice | None,
-        BeforeValidator(off),
+        BeforeValidator(none_if_false),
         Field(description="false: not sent, the server's default"),
     ] = "marin"
     speed: float | None = Field(None, ge=0.25, le=1.5)
@@ -129,13 +92,13 @@ class RealtimeSettings(AssistantSettings):
         BargeInSettings(), description='with turn_detection = "none"; the server has settings of its own'
     )
     noise_reduction: Literal["near_field", "far_field"] | None = None
-    transcription: Annotated[Transcription | None, BeforeValidator(off)] = Field(
+    transcription: Annotated[Transcription | None, BeforeValidator(none_if_false)] = Field(
         Transcription(), description="false: none, but then the caller's words are lost with a connection"
     )
     max_output_tokens: Annotated[int, Field(ge=1)] | Literal["inf"] | None = None
     truncation: Literal["auto", "disabled"] | Table | None = None
     parallel_tool_calls: bool | None = None
-    reasoning: Annotated[Reasoning | None, BeforeValidator(word_as("effort"))] = None
+    reasoning: Annotated[Reasoning | None, BeforeValidator(as_table("effort"))] = None
     tool_choice: str | Table | None = None
     prompt: Prompt | None = Field(
         None,
@@ -151,9 +114,9 @@ class RealtimeSettings(AssistantSettings):
     )
 
     # What the bridge has it say, and when
-    greeting: Annotated[Greeting | None, BeforeValidator(word_as("say"))] = None
-    filler: Annotated[Filler, BeforeValidator(_filler)] = Filler()
-    reconnect_say: Annotated[str | None, BeforeValidator(off)] = Field(
+    greeting: Annotated[Greeting | None, BeforeValidator(as_table("say"))] = None
+    filler: FillerOrFalse = Filler()
+    reconnect_say: Annotated[str | None, BeforeValidator(none_if_false)] = Field(
         "Sorry, could you repeat that?",
         min_length=1,
         description="after a connection was lost; false: nothing",
@@ -170,7 +133,7 @@ class RealtimeSettings(AssistantSettings):
     )
 
     @model_validator(mode="after")
-    def _hears_barge_ins_itself(self) -> "RealtimeSettings":
+    def _check_barge_in(self) -> "RealtimeSettings":
         if "barge_in" in self.model_fields_set and self.turn_detection.type != "none":
             raise refusal(
                 ("barge_in",),
@@ -182,18 +145,18 @@ class RealtimeSettings(AssistantSettings):
 
     @field_validator("instructions_file")
     @classmethod
-    def _is_readable(cls, file: Path | None) -> Path | None:
+    def _check_readable(cls, file: Path | None) -> Path | None:
         if file is not None:
-            _text_of(file)
+            read_text_file(file)
         return file
 
     @field_validator("instructions")
     @classmethod
-    def _or_the_file_s(cls, text: str, settings: ValidationInfo) -> str:
+    def _read_instructions(cls, text: str, settings: ValidationInfo) -> str:
         file = settings.data.get("instructions_file")
         if text and file is not None:
             raise ValueError("should be given here or as instructions_file, not both")
-        return text if file is None else _text_of(file)
+        return text if file is None else read_text_file(file)
 
     def address(self) -> Address:
         """Where the session is opened, and with which headers."""
@@ -295,12 +258,3 @@ def check_session(settings: RealtimeSettings, tools: Sequence[ToolSchema]) -> No
 
 def _fields(table: Section | None) -> dict[str, Any] | None:
     return None if table is None else table.model_dump(exclude_none=True)
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"{error.strerror}; should be a text file") from None
-    except UnicodeDecodeError:
-        raise ValueError("should be a text file in UTF-8") from None

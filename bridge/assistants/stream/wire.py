@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from msgspec import DecodeError, Struct, json
+from msgspec import Struct, json
 
 from bridge.assistants.shared.keypad import as_fields
+from bridge.assistants.shared.wire_kind import UNREADABLE, kind_of
 from bridge.assistants.stream.formats import offered, wire_format
 from bridge.assistants.stream.messages import VERSION, FromAssistant
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
@@ -35,13 +36,6 @@ LONGEST_FAULT = 200
 """Letters of what the decoder says: only a field that nobody has_assistant can make it more."""
 
 
-class _AnyKind(Struct):
-    type: str
-
-
-_READ_KIND = json.Decoder(_AnyKind)
-
-
 class Unread(Struct, frozen=True):
     """A kind that the bridge does not know, and what to tell the assistant of it."""
 
@@ -53,18 +47,13 @@ def read(message: str) -> FromAssistant | Unread:
     """Read one message. Raises `MalformedMessage`, with what would be right, if it has a wrong shape."""
     try:
         return _READ.decode(message)
-    except (DecodeError, RecursionError, UnicodeEncodeError) as error:
-        kind = _kind_of(message, error)
+    except UNREADABLE as error:
+        kind = kind_of(message)
+        if kind is None:
+            raise MalformedMessage('not a JSON object: expected {"type": "…"}') from error
         if kind not in _SHAPES:
             return Unread(kind[:LONGEST_KIND], _unknown(kind))
         raise MalformedMessage(f"{kind}: {_told(_SHAPES[kind], error)}") from error
-
-
-def _kind_of(message: str, error: Exception) -> str:
-    try:
-        return _READ_KIND.decode(message).type
-    except (DecodeError, RecursionError, UnicodeEncodeError):
-        raise MalformedMessage('not a JSON object; {"type": "…"} would be right') from error
 
 
 def _unknown(kind: str) -> str:

@@ -102,7 +102,7 @@ def test_nothing_counts_before_hello_and_it_may_still_come(dial: "Dial") -> None
     rows: list[Row] = [
         (0.1, SOUND, [{"refused": "audio before hello; hello should come first"}]),
         (0.1, {"type": "reply"}, [{"refused": "hello is missing; it should come before anything else"}]),
-        (0.1, "rubbish", [{"refused": 'not a JSON object; {"type": "…"} would be right'}]),
+        (0.1, "rubbish", [{"refused": 'not a JSON object: expected {"type": "…"}'}]),
         (0.1, AppendAudio(SOUND), []),
         (0.1, TypeDigit("1"), []),
         (0.2, HELLO, [READY]),

@@ -38,8 +38,8 @@ SOUND = b"\x10\x20" * 80
 
 ODD = {"type": "hello", "speaks": {"encoding": "l16", "rate_hz": 16000}, "turns": "assistant"}
 WRONG: "list[tuple[Came, str]]" = [
-    ("", 'not a JSON object; {"type": "…"} would be right'),
-    ("[]", 'not a JSON object; {"type": "…"} would be right'),
+    ("", 'not a JSON object: expected {"type": "…"}'),
+    ("[]", 'not a JSON object: expected {"type": "…"}'),
     (b"odd", "audio: 3 bytes are no whole samples; for l16/16000 an even number is right"),
     ({"type": "audio", "audio": "//8="[:3]}, "audio: audio: Invalid base64 encoded string"),
     ({"type": "audio", "audio": "/w=="}, "audio: 1 bytes are no whole samples; for l16/16000 an even number is right"),
@@ -120,7 +120,7 @@ def test_what_was_noticed_is_told_before_what_is_read_next(dial: "Dial") -> None
     assert dialect.deadline() == 1.1
     with pytest.raises(MalformedMessage):
         dialect.decode("rubbish", 1.2)
-    why = 'not a JSON object; {"type": "…"} would be right'
+    why = 'not a JSON object: expected {"type": "…"}'
     assert dialect.decode('{"type":"note","text":"n"}', 1.3) == [
         ReplyEnded("item-1"),
         Answer(wire.error(why)),

@@ -50,7 +50,7 @@ READS: list[tuple[str, said.FromAssistant]] = [
     ('{"type":"error","why":"what?"}', said.ErrorReport("what?")),
 ]  # fmt: skip
 
-NOT_JSON = 'not a JSON object; {"type": "…"} would be right'
+NOT_JSON = 'not a JSON object: expected {"type": "…"}'
 REFUSES: list[tuple[str, str]] = [
     ("", NOT_JSON),
     ("{}", NOT_JSON),
