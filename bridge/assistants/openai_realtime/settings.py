@@ -1,7 +1,7 @@
-"""What can be set of an assistant of kind "openai-realtime": [assistants.NAME], and [openai] for all of them.
+"""The settings of an assistant of kind "openai-realtime": [assistants.NAME], and [openai] for all of them.
 
-Wire: OpenAI Realtime GA over a WebSocket; address and headers are those of the `openai` package, and Azure's GA
-endpoint and other servers of the same protocol are a `base_url` and a header away.
+Wire: OpenAI Realtime GA over a WebSocket; address and headers are those of the `openai` package. Azure's GA endpoint and other
+servers of the same protocol need a `base_url` and a header.
 Units: seconds in `_s`, milliseconds in `_ms`.
 """
 
@@ -65,11 +65,11 @@ Table = dict[str, Any]
 
 
 class RealtimeSettings(AssistantSettings):
-    """[assistants.NAME] with kind = "openai-realtime". What is None is not sent: the server's default holds."""
+    """[assistants.NAME] with kind = "openai-realtime". A field that is None is not sent: the server's default applies."""
 
     kind: Literal["openai-realtime"] = "openai-realtime"
 
-    # Where it is
+    # The server
     base_url: ServerUrl = OPENAI
     api_key: SecretText | None = None
     organization: HeaderText | None = None
@@ -78,7 +78,7 @@ class RealtimeSettings(AssistantSettings):
     query: Annotated[dict[str, str], HiddenValues] = Field({}, repr=False)
     model: str = Field("gpt-realtime-2.1", min_length=1, description="Azure: the deployment")
 
-    # Its session
+    # The session
     voice: Annotated[
         Annotated[str, Field(min_length=1)] | CustomVoice | None,
         BeforeValidator(none_if_false),
@@ -102,8 +102,8 @@ class RealtimeSettings(AssistantSettings):
     tool_choice: str | Table | None = None
     prompt: Prompt | None = Field(
         None,
-        description="stored with the vendor. What the bridge has it say (greeting, filler, reconnect_say, goodbye) goes "
-        "with the instructions that are set here: without any, the stored ones do not hold for those words",
+        description="stored with the vendor. What the bridge has the assistant say (greeting, filler, reconnect_say, goodbye) "
+        "goes with the instructions that are set here; the stored ones do not apply to it",
     )
     tracing: Literal["auto"] | Table | None = None
     extra: Annotated[Table, AfterValidator(check_extra), Masked] = Field(
@@ -113,7 +113,7 @@ class RealtimeSettings(AssistantSettings):
         description="any field of the session that has no setting here, sent as it is",
     )
 
-    # What the bridge has it say, and when
+    # What the bridge has the assistant say, and when
     greeting: Annotated[Greeting | None, BeforeValidator(as_table("say"))] = None
     filler: FillerOrFalse = Filler()
     reconnect_say: Annotated[str | None, BeforeValidator(none_if_false)] = Field(
@@ -159,7 +159,7 @@ class RealtimeSettings(AssistantSettings):
         return text if file is None else read_text_file(file)
 
     def address(self) -> Address:
-        """Where the session is opened, and with which headers."""
+        """The address of the session's WebSocket, and the headers of its upgrade."""
         account = without_none(
             {
                 "Authorization": f"Bearer {self.api_key.get_secret_value()}" if self.api_key else None,
@@ -172,7 +172,7 @@ class RealtimeSettings(AssistantSettings):
     def session(
         self, line: Formats, tools: Sequence[ToolSchema], *, listening: bool = True
     ) -> dict[str, Any]:
-        """The session of a new connection. `listening`: turns are detected from the start."""
+        """The session for a new connection, as in `session.update`. `listening`: the server detects turns from the start."""
         hears = {
             "format": audio_format(line.hears),
             "noise_reduction": {"type": self.noise_reduction} if self.noise_reduction else None,
@@ -206,9 +206,9 @@ class RealtimeSettings(AssistantSettings):
         return session
 
     def listening_update(self, line: Formats) -> dict[str, Any]:
-        """The part of the session that has the server detect turns again.
+        """The part of the session that makes the server detect turns again.
 
-        Both formats are sent again: servers have been seen to forget them.
+        Both formats are sent again: some servers forget them.
         """
         session = self.session(line, ())
         hears, speaks = session["audio"]["input"], session["audio"]["output"]
@@ -224,7 +224,7 @@ class RealtimeSettings(AssistantSettings):
         return None if self.turn_detection.type == "none" else _fields(self.turn_detection)
 
     def with_account(self, account: OpenAIAccount) -> "RealtimeSettings":
-        """These settings, and the account's where they say nothing. Its key goes to its own server only."""
+        """These settings, with the account's where they have none. The account's key is only used for its own server."""
         if "base_url" in self.model_fields_set and not is_same_server(self.base_url, account.base_url):
             return self
         has_own_key = self.api_key is not None or has_credentials(self.headers)
@@ -238,13 +238,13 @@ class RealtimeSettings(AssistantSettings):
         )
 
     def check(self, tools: Sequence[ToolSchema]) -> None:
-        """Raises `ConfigurationError` where a call would fail for want of a key, or for a field of the session."""
+        """Raises `ConfigurationError` if a call would fail because a key is missing or a field of the session is wrong."""
         keyless = self.api_key is None and not has_credentials(self.headers)
         if keyless and is_same_server(self.base_url, OPENAI):
             raise ConfigurationError("api_key is missing: set OPENAI_API_KEY")
         if keyless and not self.headers and not on_loopback(self.base_url):
             raise ConfigurationError(
-                f"api_key is missing: {self.base_url} may want one, or headers; "
+                f"api_key is missing: {self.base_url} may need one, or headers; "
                 "OPENAI_API_KEY goes to no other host, port and path than those of OPENAI_BASE_URL, "
                 f"which are OpenAI's own ({OPENAI}) unless it is set"
             )
