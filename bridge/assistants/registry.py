@@ -1,4 +1,4 @@
-"""The assistants by kind. A new one is its file or folder, and one row here."""
+"""The registry of assistants by kind; a new one is a folder (or a file) and one entry here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""The tools of the assistants, run beside the calls: functions by import path, addresses over HTTP, and those built in.
+"""The tools of one assistant in all its calls: functions by import path, HTTP requests, and the built-in tools.
 
-Toolbox(...) when the server starts → schemas, for the assistant's dialect
-open(...) for each call → Tools, which run until they are closed
+Toolbox(...) when the server starts: its schemas are for the assistant's dialect
+open(...) for each call: returns `Tools`, which run until they are closed
 aclose() when the server stops
 """
 
@@ -25,13 +25,13 @@ from bridge.vocabulary.errors import ConfigurationError
 __all__ = ["CallFacts", "Toolbox"]
 
 MOST_THREADS = 16
-"""Functions that block, at a time, of one assistant in all its calls. What comes then waits, within its time."""
+"""Functions that block, at a time, in all calls of one assistant. More of them wait, within their timeouts."""
 
 CLOSE_TIMEOUT_S = 1.0
-"""What tools have for their last words when the server stops."""
+"""How long cancelled tools have to end when the server stops."""
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""What the assistants' protocols allow."""
+"""Names that the assistants' protocols accept."""
 
 KEYS_OF_BUILT_IN = {"description"}
 KEYS_OF_FUNCTION = {"function", "description", "timeout_s"}
@@ -39,7 +39,7 @@ KEYS_OF_HTTP = {"url", "method", "headers", "description", "parameters", "timeou
 
 
 class Toolbox:
-    """All tools of the assistant that the settings call `assistant`. Raises `ConfigurationError`."""
+    """The tools of the assistant that the settings name `assistant`. Raises `ConfigurationError`."""
 
     def __init__(self, assistant: str, settings: Mapping[str, ToolSettings]) -> None:
         self._assistant = assistant
@@ -48,7 +48,7 @@ class Toolbox:
         self._http: aiohttp.ClientSession | None = None
         self._tools: dict[str, FunctionTool | HttpTool] = {}
         self.schemas: tuple[ToolSchema, ...] = tuple(self._schemas(settings))
-        """What the assistant is told of them, in the order of the settings."""
+        """The schemas for the assistant, in the order of the settings."""
 
     def _schemas(self, settings: Mapping[str, ToolSettings]) -> Iterator[ToolSchema]:
         for name, tool in settings.items():
@@ -59,22 +59,22 @@ class Toolbox:
                 )
             try:
                 yield self._schema(name, tool)
-            except ConfigurationError as error:  # its text begins with the key in the tool's table
+            except ConfigurationError as error:  # its text begins with a key of the tool's table
                 raise ConfigurationError(f"{place}.{error}") from error.__cause__
 
     def _schema(self, name: str, settings: ToolSettings) -> ToolSchema:
         if (built_in := BUILT_IN_TOOLS.get(name)) is not None:
-            _refuse_others(
+            _refuse_other_keys(
                 settings, KEYS_OF_BUILT_IN, "a built-in tool; leave it out, or choose another name"
             )
             schema = built_in.schema
             return schema._replace(description=settings.description or schema.description)
         tool: FunctionTool | HttpTool
         if settings.function is not None:
-            _refuse_others(settings, KEYS_OF_FUNCTION, "a function; leave it out")
+            _refuse_other_keys(settings, KEYS_OF_FUNCTION, "a function; leave it out")
             tool = FunctionTool(name, settings, self._threads)
         elif settings.url is not None:
-            _refuse_others(settings, KEYS_OF_HTTP, "a url; leave it out")
+            _refuse_other_keys(settings, KEYS_OF_HTTP, "a url; leave it out")
             tool = HttpTool(name, settings, self._session)
         else:
             raise ConfigurationError(
@@ -85,18 +85,18 @@ class Toolbox:
         return tool.schema
 
     def open(self, *, call_id: str, parameters: Mapping[str, str]) -> Tools:
-        """The tools of one call, until they are closed. `parameters`: the stream's custom parameters."""
+        """The tools of one call, until they are closed. `parameters`: the custom parameters of the carrier's stream."""
         facts = CallFacts(call_id, self._assistant, MappingProxyType(dict(parameters)))
         return RunningTools(self._tools, facts, self._alive)
 
     def _session(self) -> aiohttp.ClientSession:
-        """Opened when it is first needed: it belongs to the running loop."""
+        """The HTTP client, made when it is first needed: it belongs to the running loop."""
         if self._http is None:
             self._http = client_session()
         return self._http
 
     async def aclose(self) -> None:
-        """Stop what runs and close connections. A function that blocks cannot be stopped, and is left behind."""
+        """Cancel what runs and close connections. A thread cannot be stopped: it is left to end with the process."""
         for task in self._alive:
             task.cancel()
         if self._alive:
@@ -106,7 +106,7 @@ class Toolbox:
             await session.close()
 
 
-def _refuse_others(settings: ToolSettings, keys: set[str], what: str) -> None:
+def _refuse_other_keys(settings: ToolSettings, keys: set[str], what: str) -> None:
     for key in sorted(settings.model_fields_set - keys):
         if getattr(settings, key) is not None:
             raise ConfigurationError(f"{key}: does not go with {what}")

@@ -8,9 +8,10 @@ from binascii import b2a_base64
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from msgspec import DecodeError, Struct, ValidationError, json
+from msgspec import Struct, ValidationError, json
 
 from bridge.assistants.openai_realtime.server_events import ServerEvent
+from bridge.assistants.shared.wire_kind import UNREADABLE, kind_of
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import Said, Speaker
 
@@ -36,36 +37,24 @@ _KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(ServerEvent))
 _READ: json.Decoder[ServerEvent] = json.Decoder(ServerEvent)
 
 
-class _AnyKind(Struct):
-    type: str
-
-
-_READ_KIND = json.Decoder(_AnyKind)
-
-
 class Unread(Struct, frozen=True):
-    """An event that is not among the `ServerEvent`s."""
+    """An event of a kind that is not among the `ServerEvent`s."""
 
     kind: str
 
 
 def read(message: str) -> ServerEvent | Unread:
-    """Read one message. Raises `MalformedMessage` if it is no event, or a kind that we read in a wrong shape."""
+    """Read one message. Raises `MalformedMessage` if it is not an event, or of a `ServerEvent`'s kind in a wrong shape."""
     try:
         return _READ.decode(message)
-    except (DecodeError, RecursionError, UnicodeEncodeError) as error:
-        return _read_kind(message, error)
-
-
-def _read_kind(message: str, error: Exception) -> Unread:
-    try:
-        kind = _READ_KIND.decode(message).type
-    except (DecodeError, RecursionError, UnicodeEncodeError):
-        raise MalformedMessage("not a JSON object with an event's type") from error
-    if kind in _KINDS:
-        path = str(error) if isinstance(error, ValidationError) else "broken JSON"
-        raise MalformedMessage(f"{kind}: {path}") from error
-    return Unread(kind)
+    except UNREADABLE as error:
+        kind = kind_of(message)
+        if kind is None:
+            raise MalformedMessage("not a JSON object with an event's type") from error
+        if kind in _KINDS:
+            path = str(error) if isinstance(error, ValidationError) else "broken JSON"
+            raise MalformedMessage(f"{kind}: {path}") from error
+        return Unread(kind)
 
 
 # What we say

@@ -94,7 +94,7 @@ class StreamDialect:
     def _read(self, message: str | bytes, now: float) -> Sequence[Utterance]:
         if len(message) > MOST_BYTES:
             raise MalformedMessage(
-                f"a message of {len(message)} bytes; at most {MOST_BYTES} are right: cut it"
+                f"a message of {len(message)} bytes: expected at most {MOST_BYTES}, cut it into smaller ones"
             )
         if isinstance(message, bytes):
             if self._talk is None:
@@ -107,7 +107,7 @@ class StreamDialect:
                 return self._fail(str(error))
             raise
         match event:
-            case wire.Unread(kind, why):
+            case wire.UnknownMessage(kind, why):
                 return [Ignored(kind), Answer(wire.error(why))]
             case ErrorReport(why):  # not answered, or an assistant that sends all back would never end
                 return [AssistantReportedError(without_keys(why)[:LONGEST_COMPLAINT])]
@@ -121,7 +121,7 @@ class StreamDialect:
     def _greeted(self, hello: Hello) -> list[Utterance]:
         """The assistant has chosen; the conversation begins."""
         if hello.version != VERSION:
-            return self._fail(f"hello: version {hello.version} is not spoken here; {VERSION} is right")
+            return self._fail(f"hello: unknown version {hello.version}: expected {VERSION}")
         line, plays = self._opening.line, self._opening.plays
         try:
             hears = chosen("hears", hello.hears, line)

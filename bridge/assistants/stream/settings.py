@@ -1,4 +1,4 @@
-"""What can be set of an assistant of kind "stream": [assistants.NAME]. Milliseconds in `_ms`."""
+"""The settings of an assistant of kind "stream": [assistants.NAME]. Milliseconds in `_ms`."""
 
 from typing import Annotated, Literal
 
@@ -14,7 +14,7 @@ from bridge.settings.table import Headers, ShownAddress, is_assistant_address, r
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 
 
-def _is_socket_s(url: str) -> str:
+def _checked_websocket_url(url: str) -> str:
     return is_assistant_address(
         url, ("ws", "wss"), "a WebSocket's address such as wss://assistant.example.com/calls"
     )
@@ -24,7 +24,7 @@ class StreamSettings(AssistantSettings):
     """[assistants.NAME] with kind = "stream"."""
 
     kind: Literal["stream"] = "stream"
-    url: Annotated[str, AfterValidator(_is_socket_s), ShownAddress] = Field(
+    url: Annotated[str, AfterValidator(_checked_websocket_url), ShownAddress] = Field(
         repr=False, description="The address of the assistant's WebSocket, ws:// or wss://"
     )
     headers: Headers = Field({}, description="Headers of the upgrade")
@@ -35,10 +35,12 @@ class StreamSettings(AssistantSettings):
 
     @field_validator("tools")
     @classmethod
-    def _are_not_messages(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
+    def _check_no_built_in_tools(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
         for name in tools:
             if name in BUILT_IN_TOOLS:
-                raise ValueError(f"{name} should be left out; such an assistant has a message for it")
+                raise ValueError(
+                    f"{name} should be left out; an assistant of kind stream has a message for it"
+                )
         return tools
 
     def address(self) -> SocketAddress:

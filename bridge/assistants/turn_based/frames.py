@@ -81,5 +81,5 @@ class Frames:
     def _unknown(self, message: str) -> Unknown:
         is_word = len(message) <= LONGEST_WORD and all(char.isupper() or char == "_" for char in message)
         kind = message if is_word and message else f"{len(message)} characters"
-        right = f"{self._settings.utterance_end}, or {self._settings.prefix} and base64"
-        return Unknown(kind, f"a frame that says nothing ({kind}); {right} is right")
+        expected = f"{self._settings.utterance_end}, or {self._settings.prefix} and base64"
+        return Unknown(kind, f"an unknown frame ({kind}): expected {expected}")

@@ -8,7 +8,7 @@ and to tell stands in `sends` and `tells`. No clock: `now` is seconds; `_ms` are
 from bridge.assistants.shared.hang_up_sequence import hung_up
 from bridge.assistants.turn_based.caller_listener import LEAD_MS, CallerListener
 from bridge.assistants.turn_based.modes import MOVES, Mode
-from bridge.assistants.turn_based.replies import Replies
+from bridge.assistants.turn_based.replies import UnheardReplies
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.transport import Reply, Transport
 from bridge.vocabulary.contracts import Message
@@ -40,7 +40,7 @@ class Turns:
         self._transport = transport
         hears_itself = settings.ends_locally or settings.barge_in is not None
         self._listener = CallerListener(transport.hears, settings) if hears_itself else None
-        self._replies = Replies(settings.heard_slack_s)
+        self._replies = UnheardReplies(settings.heard_slack_s)
         self.mode = Mode.CONNECTING
         self.awaited = 0
         """Replies that should come."""
@@ -138,7 +138,9 @@ class Turns:
         if reply.understood and reply.utterance:
             self.tells.append(CallerSaid(reply.utterance, reply.understood))
         if reply.text and not reply.audio:
-            self.report_error("its reply has text and no audio; audio is right, the bridge has no voice")
+            self.report_error(
+                "its reply has text and no audio: expected audio, the bridge has no speech synthesis"
+            )
         item = self._play("reply", reply.audio, now, reply.text) if reply.audio else ""
         if not reply.hang_up:
             self.begin(now)
@@ -207,7 +209,7 @@ class Turns:
         self._move(Mode.CLOSED)
         self.sends.clear()
         self._reply_due = self._utterance_due = None
-        self._replies = Replies(0.0)
+        self._replies = UnheardReplies(0.0)
 
     # The caller, as he is heard
 

@@ -141,8 +141,8 @@ def test_transcription_can_be_turned_off(off: Any) -> None:
     )
 
 
-MUTE = "should be left out, the bridge sets it: without sound nobody would hear it"
-LINE = "should be left out, the bridge sets it: it is that of the line"
+MUTE = "should be left out, the bridge sets it: without audio the caller would hear nothing"
+LINE = "should be left out, the bridge sets it: it is the format of the call"
 NOT_HERE: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "transcription"}, "type", "should be left out, the bridge sets it: it is always realtime"),
     ({"output_modalities": ["text"]}, "output_modalities", MUTE),

@@ -38,20 +38,20 @@ SOUND = b"\x10\x20" * 80
 
 ODD = {"type": "hello", "speaks": {"encoding": "l16", "rate_hz": 16000}, "turns": "assistant"}
 WRONG: "list[tuple[Came, str]]" = [
-    ("", 'not a JSON object; {"type": "…"} would be right'),
-    ("[]", 'not a JSON object; {"type": "…"} would be right'),
-    (b"odd", "audio: 3 bytes are no whole samples; for l16/16000 an even number is right"),
+    ("", 'not a JSON object: expected {"type": "…"}'),
+    ("[]", 'not a JSON object: expected {"type": "…"}'),
+    (b"odd", "audio: 3 bytes are not whole samples: expected an even number for l16/16000"),
     ({"type": "audio", "audio": "//8="[:3]}, "audio: audio: Invalid base64 encoded string"),
-    ({"type": "audio", "audio": "/w=="}, "audio: 1 bytes are no whole samples; for l16/16000 an even number is right"),
-    (bytes(20_000_000), f"a message of 20000000 bytes; at most {MOST_BYTES} are right: cut it"),
-    (" " * (MOST_BYTES + 1), f"a message of {MOST_BYTES + 1} bytes; at most {MOST_BYTES} are right: cut it"),
-    ({"type": "reply", "item": "used"}, "reply: item was given before; a new name is right, or none"),
+    ({"type": "audio", "audio": "/w=="}, "audio: 1 bytes are not whole samples: expected an even number for l16/16000"),
+    (bytes(20_000_000), f"a message of 20000000 bytes: expected at most {MOST_BYTES}, cut it into smaller ones"),
+    (" " * (MOST_BYTES + 1), f"a message of {MOST_BYTES + 1} bytes: expected at most {MOST_BYTES}, cut it into smaller ones"),
+    ({"type": "reply", "item": "used"}, "reply: item was given before; expected a new name, or none"),
     ({"type": "reply_end"}, "reply_end: no item is open; reply opens one, or audio does"),
-    ({"type": "said", "who": "assistant", "text": "a", "item": "x"}, "said: there is no such item; one that reply has opened is right"),
+    ({"type": "said", "who": "assistant", "text": "a", "item": "x"}, "said: there is no such item: expected one that reply has opened"),
     ({"type": "said", "who": "caller", "text": "a", "item": "used"}, "said: item should be left out where the caller said it"),
-    ({"type": "collect_digits", "id": "open"}, "collect_digits: id is that of a wish that waits for its answer; a new one is right"),
-    ({"type": "call_tool", "id": "open", "tool": "look"}, "call_tool: id is that of a wish that waits for its answer; a new one is right"),
-    ({"type": "call_tool", "id": "t", "tool": "hang_up"}, "call_tool: there is no such tool; one of look, book is right"),
+    ({"type": "collect_digits", "id": "open"}, "collect_digits: id belongs to a request that has no answer yet: expected a new one"),
+    ({"type": "call_tool", "id": "open", "tool": "look"}, "call_tool: id belongs to a request that has no answer yet: expected a new one"),
+    ({"type": "call_tool", "id": "t", "tool": "hang_up"}, "call_tool: there is no such tool: expected one of look, book"),
     ({"type": "call_tool", "id": "t", "tool": "look", "arguments": []}, "call_tool: arguments should be an object"),
 ]  # fmt: skip
 
@@ -120,7 +120,7 @@ def test_what_was_noticed_is_told_before_what_is_read_next(dial: "Dial") -> None
     assert dialect.deadline() == 1.1
     with pytest.raises(MalformedMessage):
         dialect.decode("rubbish", 1.2)
-    why = 'not a JSON object; {"type": "…"} would be right'
+    why = 'not a JSON object: expected {"type": "…"}'
     assert dialect.decode('{"type":"note","text":"n"}', 1.3) == [
         ReplyEnded("item-1"),
         Answer(wire.error(why)),

@@ -56,7 +56,7 @@ def error_report(why: str) -> AssistantReportedError:
     return AssistantReportedError(why)
 
 
-PUZZLED = "it sent a frame that says nothing ({}); SINGLE_UTTERANCE_END, or _MULAW and base64 is right"
+PUZZLED = "it sent an unknown frame ({}): expected SINGLE_UTTERANCE_END, or _MULAW and base64"
 NO_MARK = "no mark says that {} was heard; it is taken to be"
 
 SCENES: "dict[str, list[Row]]" = {
