@@ -222,9 +222,7 @@ def vendor_names() -> dict[str, Key]:
     """The carriers' and vendors' own names of environment variables, each with the setting that it sets."""
     owners = [(name, kind.environment) for name, kind in CARRIERS.items()]
     owners += [(name, vendor.environment) for name, vendor in _vendors().items()]
-    return {
-        variable: (owner, setting) for owner, names in owners for variable, setting in names.items()
-    }
+    return {variable: (owner, setting) for owner, names in owners for variable, setting in names.items()}
 
 
 def load(

@@ -53,7 +53,9 @@ def _checked_tool_url(url: str) -> str:
     return url
 
 
-ToolAddress = Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_checked_tool_url), ShownAddress]
+ToolAddress = Annotated[
+    str, Field(pattern=r"^https?://[^/]"), AfterValidator(_checked_tool_url), ShownAddress
+]
 
 BUILT_IN_TOOLS = ("hang_up", "note", "collect_digits", "send_digits")
 """Tools that need no settings: the assistant's dialect does them itself."""

@@ -71,7 +71,9 @@ class _Unclaimed:
 class Preconnections:
     """The connections that wait for their call, on one server."""
 
-    def __init__(self, connect: OpenSocket, *, within_s: float = CLAIM_WITHIN_S, most: int = MOST_UNCLAIMED) -> None:
+    def __init__(
+        self, connect: OpenSocket, *, within_s: float = CLAIM_WITHIN_S, most: int = MOST_UNCLAIMED
+    ) -> None:
         self._connect = connect
         self._within_s = within_s
         self._most = most

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.assistants.registry import ASSISTANTS
 from bridge.core.media import Conversion
-from bridge.settings.assistants import UPGRADED, SilentAddress
+from bridge.settings.assistants import UPGRADED, SocketAddress
 from bridge.simulators.assistant import turn_based as fake_turn_based
 from bridge.simulators.assistant.script import Script
 from bridge.simulators.openai import conversation as fake_openai
@@ -182,14 +182,15 @@ class Talk:
         kind = ASSISTANTS[name]
         settings = kind.settings.model_validate({"kind": name} | SETTINGS.get(name, {}))
         self._assistant = kind.dialect(settings, ())
-        self._address = settings.address()
+        address = settings.address()
+        self._tells_upgrade = isinstance(address, SocketAddress) and address.tells_upgrade
         self._peer = OTHER_ENDS[name]()
         self.said: list[AssistantEvent] = []
 
     def tell(self, command: AssistantCommand) -> None:
         for message in self._assistant.encode(command, 0.0):
             self._hear(self._peer.hear(message))
-        if isinstance(command, OpenAssistant) and isinstance(self._address, SilentAddress):
+        if isinstance(command, OpenAssistant) and self._tells_upgrade:
             self._hear([UPGRADED])
         self._due()
 

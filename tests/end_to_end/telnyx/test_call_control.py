@@ -225,9 +225,9 @@ def announced(both: "Both") -> list[ExpectedCall]:
     calls: list[ExpectedCall] = []
     expect = both.server.admission.expect
 
-    def notice(carrier: str, expected: ExpectedCall, kind: StreamKind = "media") -> str:
-        calls.append(expected)
-        return expect(carrier, expected, kind)
+    def notice(carrier: str, call: ExpectedCall, kind: StreamKind = "media") -> str:
+        calls.append(call)
+        return expect(carrier, call, kind)
 
     both.server.admission.expect = notice  # type: ignore[method-assign]
     return calls
