@@ -39,9 +39,12 @@ from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested
 STREAMS: tuple[StreamKind, ...] = get_args(StreamKind)
 """The segment of a media socket's path before its token."""
 
-MEDIA_PATHS = tuple(f"/{carrier}/{stream}".encode() for carrier in CARRIERS for stream in STREAMS)
-
 log = structlog.get_logger()
+
+
+def media_paths() -> tuple[bytes, ...]:
+    """What the paths of media sockets begin with."""
+    return tuple(f"/{carrier}/{kind}".encode() for carrier in CARRIERS for kind in STREAMS)
 
 
 class _ActiveCall(NamedTuple):

@@ -289,7 +289,9 @@ async def test_dials_with_headers_and_carries_messages() -> None:
 
     async with serve(echo, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        leg = await websocket.connect(f"ws://127.0.0.1:{port}/", got.set_result, loses(lost), headers={"X-Key": "k"})
+        leg = await websocket.connect(
+            f"ws://127.0.0.1:{port}/", got.set_result, loses(lost), headers={"X-Key": "k"}
+        )
         leg.send("hello")
         assert await got == "hello"
         assert await lost == (1001, "enough")
