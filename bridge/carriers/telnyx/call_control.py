@@ -1,8 +1,8 @@
-"""A phone call under Telnyx's Call Control: webhooks in, the next steps out. All of them are in `phone_calls`.
+"""The state machine of one phone call under Telnyx's Call Control: webhooks in, the next steps out.
 
-Wire: Telnyx, "Voice API webhooks". They come in any order, repeated, and several at a time. So each is taken as proof
-of all that must have been before it, and after a hang-up nothing that comes makes a difference.
-Does not talk to Telnyx: whoever takes a step tells if it was `taken` or `refused`. No clock.
+Source: Telnyx, "Receiving webhooks": they come in any order, repeated, and several at a time. So each one proves all
+that must have been before it, and after a hang-up no other changes anything.
+`steps` sends the steps and calls `taken` or `refused` with the outcome; `phone_calls` holds all calls. No clock.
 
 unknown ──ours──▶ ringing ──answered──▶ screening ──human──▶ streaming ──▶ hanging_up ──▶ ended
                      └───────answered, nobody to screen──────────▲
@@ -15,31 +15,35 @@ from enum import StrEnum
 
 from msgspec import DecodeError, Struct, json
 
-from bridge.carriers.telnyx.webhook import DETECTION_ENDED, GREETING_ENDED, CallEvent
+from bridge.carriers.telnyx.events import DETECTION_ENDED, GREETING_ENDED, CallEvent
+from bridge.carriers.telnyx.rest import CALL_IS_OVER
 
 NOT_ANSWERED = "90034"
-CALL_ENDED = "90018"
+"""Code: the call has not been answered yet (Telnyx, "API errors", also for the next one)."""
+
 STREAMING_IN_USE = "90045"
+"""Code: the call is being streamed already."""
 
 LONGEST_WHY = 200
+"""Characters of the reason of a hang-up that are logged."""
 
 MOST_KEYS_WAITING = 128
-"""Behind those that Telnyx was told of last. It is the better part of a minute; nobody would hear what is beyond."""
+"""Keys that wait for those that sound. They take most of a minute; what is beyond would come too late and is dropped."""
 
 HUMANS = frozenset({"human_residence", "human_business"})
 GREETING_ENDS = frozenset({"ended", "beep_detected", "no_beep_detected", "prompt_ended"})
 
 
 class ClientState(Struct, frozen=True):
-    """What we give a call along, and find again in each of its webhooks: the proof that it is ours."""
+    """What our commands give a call along. Each of its webhooks has it, which proves that the call is ours."""
 
     assistant: str = ""
     """Who answers, by name; the default if empty."""
     wants_human: bool = False
-    """It was asked who answered, and the assistant waits for the verdict."""
+    """Telnyx was asked who answered, and the assistant waits for the verdict."""
 
     def encode(self) -> str:
-        """As a command carries it: base64."""
+        """As a command carries it, in base64."""
         return b64encode(json.encode(_Marked(self))).decode()
 
 
@@ -48,7 +52,7 @@ class _Marked(Struct):
 
 
 def read_client_state(text: str) -> ClientState | None:
-    """`text` is decoded, as `CallEvent` has it; None if it is not ours."""
+    """The state in `text`, which is decoded as in `CallEvent`; None if it is not ours."""
     try:
         return json.decode(text, type=_Marked).voicebridge
     except (DecodeError, RecursionError):
@@ -62,19 +66,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StartStreaming:
-    """Bring the call's media to the assistant."""
+    """Have Telnyx open the call's media stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """End the call. `why`: for the log."""
+    """End the call. `why` is for the log."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class SendDtmf:
-    """Press these keys, for who is at the far end; nobody else's business."""
+    """Press these keys for whoever is at the far end. They may be a secret: no `repr` shows them."""
 
     keys: str = field(repr=False)
 
@@ -83,51 +87,52 @@ Step = Answer | StartStreaming | HangUp | SendDtmf
 
 
 class Stage(StrEnum):
-    """How far a phone call is."""
+    """How far a phone call has come."""
 
     UNKNOWN = "unknown"
-    """Nothing says as yet that it is ours."""
+    """Nothing says yet that the call is ours."""
     RINGING = "ringing"
     SCREENING = "screening"
     """Answered; who answered is not known yet."""
     STREAMING = "streaming"
-    LEAVING = "hanging_up"
-    """We hang up."""
+    HANGING_UP = "hanging_up"
     ENDED = "ended"
 
 
 MOVES: dict[Stage, frozenset[Stage]] = {
     Stage.UNKNOWN: frozenset({Stage.RINGING, Stage.ENDED}),
-    Stage.RINGING: frozenset({Stage.SCREENING, Stage.STREAMING, Stage.LEAVING, Stage.ENDED}),
-    Stage.SCREENING: frozenset({Stage.STREAMING, Stage.LEAVING, Stage.ENDED}),
-    Stage.STREAMING: frozenset({Stage.RINGING, Stage.LEAVING, Stage.ENDED}),  # back: Telnyx has it unanswered
-    Stage.LEAVING: frozenset({Stage.ENDED}),
+    Stage.RINGING: frozenset({Stage.SCREENING, Stage.STREAMING, Stage.HANGING_UP, Stage.ENDED}),
+    Stage.SCREENING: frozenset({Stage.STREAMING, Stage.HANGING_UP, Stage.ENDED}),
+    Stage.STREAMING: frozenset(
+        {Stage.RINGING, Stage.HANGING_UP, Stage.ENDED}
+    ),  # back to RINGING: Telnyx says that it is not answered
+    Stage.HANGING_UP: frozenset({Stage.ENDED}),
     Stage.ENDED: frozenset(),
 }
 
 
 class PhoneCall:
-    """One call. `talk_to`: the verdicts, in Telnyx's words, with which somebody is put through to the assistant.
+    """One phone call. `talk_to`: the verdicts, in Telnyx's words, with which the call gets the assistant.
 
-    `human` stands for both humans of the premium detection. The end of a greeting (`beep_detected` and the like) is
-    waited for where it is among them, and is a machine's.
+    `human` stands for both humans of the premium detection. Where `talk_to` has a result of a machine's greeting, such
+    as `beep_detected`, the end of the greeting is waited for.
     """
 
     def __init__(self, talk_to: Collection[str] = ("human",)) -> None:
         self.stage = Stage.UNKNOWN
         self.client_state = ClientState()
         self._talk_to = frozenset(talk_to)
-        self._screens = False  # a verdict is still to come
-        self._awaits_greeting = False  # it is a machine, whose greeting is to end
-        self._answering = False  # we take it
+        self._awaits_verdict = False
+        self._awaits_greeting = False  # a machine answered, and its greeting has to end
+        self._answering = False  # we answer it
         self._answered = False
-        self._tried_again = False  # to stream, after Telnyx said that nobody has answered
-        self._pressing = False  # Telnyx is being told of keys
+        self._streaming_retried = False  # after Telnyx said that the call was not answered
+        self._pressing = False  # keys are commanded, or sound
         self._keys_waiting = ""
-        self._last: HangUp | None = None  # waits for the keys
+        self._hang_up_waiting: HangUp | None = None  # for the keys
 
     def handle(self, event: CallEvent, assistant: str = "") -> list[Step]:
-        """What to do now that this webhook came. `assistant`: who answers, if that is a call that comes in."""
+        """What to do after this webhook. `assistant`: who answers, if a call comes in with it."""
         if event.type == "call.hangup":
             self._end()
             return []
@@ -136,58 +141,58 @@ class PhoneCall:
         return self._go_on(event)
 
     def verdict_overdue(self) -> list[Step]:
-        """Nothing says who answered: that is `not_sure`, too."""
+        """No verdict came in time: that counts as `not_sure`."""
         if self.stage is not Stage.SCREENING or self._awaits_greeting:
             return []
         return self._judge(CallEvent("call.machine.detection.ended", call_id="", result="not_sure"))
 
     def stream_over(self) -> list[Step]:
-        """Our session has ended: Telnyx would keep the caller on a silent line."""
+        """The session has ended. Telnyx would keep the caller on a silent line, so the call is ended."""
         return self._hang_up("the stream is over")
 
     def server_closes(self) -> list[Step]:
-        """Whoever was answered, or is about to be, would hear nothing more; a phone that only rings rings on."""
+        """Hang up on whoever was answered, or is about to be; a call that only rings goes on ringing."""
         if self.stage is Stage.RINGING and not self._answering:
             return []
         self._pressing, self._keys_waiting = False, ""
         return self._hang_up("the server is closing") or self._press_next()
 
     def press(self, keys: str) -> list[Step]:
-        """The assistant wants keys pressed. Those of one wish wait for those before: two commands may overtake."""
+        """Press keys. They wait for those that sound: of two commands the second may overtake the first."""
         if self.stage is not Stage.STREAMING:
             return []
         self._keys_waiting = (self._keys_waiting + keys)[:MOST_KEYS_WAITING]
         return [] if self._pressing else self._press_next()
 
     def taken(self, step: Step) -> list[Step]:
-        """Telnyx took this step; keys have sounded by now."""
+        """Telnyx did this step; keys have ended by now."""
         return self._press_next() if isinstance(step, SendDtmf) else []
 
     def _press_next(self) -> list[Step]:
-        """What was wanted before the end comes before it."""
+        """The keys that wait, else the hang-up that waits for them."""
         if self.stage is Stage.ENDED:
             return []
         keys, self._keys_waiting = self._keys_waiting, ""
         self._pressing = bool(keys)
         if keys:
             return [SendDtmf(keys)]
-        last, self._last = self._last, None
-        return [last] if last else []
+        hang_up, self._hang_up_waiting = self._hang_up_waiting, None
+        return [hang_up] if hang_up else []
 
     def refused(self, step: Step, code: str) -> list[Step]:
-        """Telnyx did not take this step. `code`: Telnyx's own, or whatever tells why."""
-        if code == CALL_ENDED or isinstance(step, HangUp):  # nothing is left to try
+        """Telnyx refused this step. `code`: Telnyx's own, or another text that says why."""
+        if code == CALL_IS_OVER or isinstance(step, HangUp):  # nothing is left to try
             self._end()
         elif isinstance(step, Answer) and self.stage is Stage.RINGING:
             return self._hang_up(f"it could not be answered: {code}")
         elif isinstance(step, StartStreaming) and self.stage is Stage.STREAMING and code != STREAMING_IN_USE:
-            if code != NOT_ANSWERED or self._tried_again:
+            if code != NOT_ANSWERED or self._streaming_retried:
                 return self._hang_up(f"its stream could not be started: {code}")
-            self._tried_again = True
+            self._streaming_retried = True
             if self._answered:
                 return [step]
             self._move(Stage.RINGING)
-        elif isinstance(step, SendDtmf):  # each wish is one of its own
+        elif isinstance(step, SendDtmf):  # the next keys do not depend on these
             return self._press_next()
         return []
 
@@ -197,7 +202,7 @@ class PhoneCall:
         if ours is None and not rings:
             return []
         self.client_state = ours or ClientState(assistant)
-        self._screens = self.client_state.wants_human
+        self._awaits_verdict = self.client_state.wants_human
         self._move(Stage.RINGING)
         self._answering = rings
         return [Answer()] if rings else self._go_on(event)
@@ -218,13 +223,13 @@ class PhoneCall:
         self._answered = True
         if self.stage is not Stage.RINGING:
             return []
-        if self._screens:
+        if self._awaits_verdict:
             self._move(Stage.SCREENING)
             return []
         return self._stream()
 
     def _judge(self, event: CallEvent) -> list[Step]:
-        if not self._screens or self.stage not in (Stage.RINGING, Stage.SCREENING):
+        if not self._awaits_verdict or self.stage not in (Stage.RINGING, Stage.SCREENING):
             return []
         verdicts = {event.result or "not_sure"}
         if event.type in GREETING_ENDED:
@@ -232,7 +237,7 @@ class PhoneCall:
         elif verdicts & HUMANS:
             verdicts |= {"human"}
         if verdicts & self._talk_to:
-            self._screens = False
+            self._awaits_verdict = False
             return self._stream()
         if verdicts == {"machine"} and event.type in DETECTION_ENDED and self._talk_to & GREETING_ENDS:
             self._awaits_greeting = True
@@ -244,13 +249,13 @@ class PhoneCall:
         return [StartStreaming()]
 
     def _hang_up(self, why: str) -> list[Step]:
-        if self.stage in (Stage.UNKNOWN, Stage.LEAVING, Stage.ENDED):
+        if self.stage in (Stage.UNKNOWN, Stage.HANGING_UP, Stage.ENDED):
             return []
-        self._move(Stage.LEAVING)
-        last = HangUp(why[:LONGEST_WHY])
+        self._move(Stage.HANGING_UP)
+        hang_up = HangUp(why[:LONGEST_WHY])
         if not self._pressing:
-            return [last]
-        self._last = last
+            return [hang_up]
+        self._hang_up_waiting = hang_up
         return []
 
     def _end(self) -> None:

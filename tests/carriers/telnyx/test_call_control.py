@@ -19,8 +19,8 @@ from bridge.carriers.telnyx.call_control import (
     Step,
     read_client_state,
 )
+from bridge.carriers.telnyx.events import CallEvent, read
 from bridge.carriers.telnyx.phone_calls import VERDICT_S, PhoneCalls
-from bridge.carriers.telnyx.webhook import CallEvent, read
 
 RINGS = CallEvent("call.initiated", "v2:abc", direction="incoming")
 DIALLED = CallEvent("call.initiated", "v2:abc", direction="outgoing")

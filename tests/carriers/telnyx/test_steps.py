@@ -7,10 +7,10 @@ from msgspec import json
 
 from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.carriers.telnyx.call_control import MOST_KEYS_WAITING, PhoneCall
+from bridge.carriers.telnyx.events import CallEvent
 from bridge.carriers.telnyx.rest import TelnyxApi, sounding_s
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.steps import StepSender, TelnyxCallControl
-from bridge.carriers.telnyx.webhook import CallEvent
 from bridge.vocabulary.commands import PressKeys
 from bridge.vocabulary.contracts import StreamEnd
 
