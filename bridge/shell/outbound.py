@@ -8,7 +8,7 @@ import uuid
 from urllib.parse import urlencode
 
 from bridge.carriers.shared.rest import ApiRequest
-from bridge.carriers.telnyx.call_control import ClientState
+from bridge.carriers.telnyx.phone_call import ClientState
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.twilio.rest import TwilioApi
 from bridge.config.settings import Settings

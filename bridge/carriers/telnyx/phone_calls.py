@@ -6,8 +6,8 @@ Units: seconds. No clock: `now` is passed in.
 from collections import OrderedDict
 from collections.abc import Collection
 
-from bridge.carriers.telnyx.call_control import PhoneCall, Stage, Step
 from bridge.carriers.telnyx.events import CallEvent
+from bridge.carriers.telnyx.phone_call import PhoneCall, Stage, Step
 
 REMEMBERED_S = 600.0
 """How long a call that has ended is known, so that no late webhook begins it again."""

@@ -168,7 +168,7 @@ def read_answer(answer: ApiAnswer, done: tuple[str, ...] = (), *, quotes: bool =
     found = json_object(answer.body)
     if 200 <= answer.status < 300:
         if found is None and answer.body.strip():
-            raise refusal("Telnyx", answer.status, None, "the answer is not JSON: should be a JSON object")
+            raise refusal("Telnyx", answer.status, None, "the answer should be a JSON object, and is not one")
         data = (found or {}).get("data")
         return data if isinstance(data, dict) else {}
     errors = (found or {}).get("errors")

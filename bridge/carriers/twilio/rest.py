@@ -111,7 +111,7 @@ def read_answer(answer: ApiAnswer, done: tuple[str, ...] = ()) -> dict[str, Any]
     found = json_object(answer.body)
     if 200 <= answer.status < 300:
         if found is None:
-            raise refusal("Twilio", answer.status, None, "the answer is not JSON: should be a JSON object")
+            raise refusal("Twilio", answer.status, None, "the answer should be a JSON object, and is not one")
         return found
     fault = found or {}
     code = fault.get("code")

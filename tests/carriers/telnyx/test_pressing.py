@@ -4,7 +4,8 @@ from base64 import b64decode
 
 import pytest
 
-from bridge.carriers.telnyx.call_control import (
+from bridge.carriers.telnyx.events import CallEvent
+from bridge.carriers.telnyx.phone_call import (
     MOST_KEYS_WAITING,
     Answer,
     ClientState,
@@ -15,7 +16,6 @@ from bridge.carriers.telnyx.call_control import (
     StartStreaming,
     Step,
 )
-from bridge.carriers.telnyx.events import CallEvent
 from bridge.carriers.telnyx.rest import sounding_s
 
 RINGS = CallEvent("call.initiated", "v2:abc", direction="incoming")

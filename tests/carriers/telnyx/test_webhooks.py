@@ -8,8 +8,8 @@ import pytest
 from msgspec import json
 
 from bridge.carriers.shared.webhooks import FORM, JSON, ExpectedCall, Numbers
-from bridge.carriers.telnyx.call_control import ClientState
 from bridge.carriers.telnyx.events import REMEMBERED_S
+from bridge.carriers.telnyx.phone_call import ClientState
 from bridge.carriers.telnyx.phone_calls import VERDICT_S
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.signature import TOLERANCE_S, SignatureFault
