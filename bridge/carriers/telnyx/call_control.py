@@ -3,15 +3,22 @@
 A new command is one row in `_STEPS`, and what it means for a `PhoneCall`. No clock: `now` is seconds, passed in.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from bridge.carriers.telnyx.phone_call import PhoneCall, Step
 from bridge.vocabulary.commands import ControlCommand, PressKeys
 from bridge.vocabulary.contracts import StreamEnd
+from bridge.vocabulary.dispatch import on
 
-_STEPS: Mapping[type[ControlCommand], Callable[[PhoneCall, ControlCommand], Sequence[Step]]] = {
-    PressKeys: lambda phone_call, command: phone_call.press(command.keys),
-}
+
+def _press(phone_call: PhoneCall, command: PressKeys, _now: float) -> list[Step]:
+    return phone_call.press(command.keys)
+
+
+_STEPS: dict[type[ControlCommand], Callable[[PhoneCall, Any, float], list[Step]]] = dict(
+    [on(PressKeys, _press)]
+)
 """The steps of the phone call that each command becomes."""
 
 
@@ -26,7 +33,7 @@ class TelnyxCallControl:
 
     def perform(self, command: ControlCommand, now: float) -> None:
         """Send the steps that this command becomes."""
-        self._send(_STEPS[type(command)](self._phone_call, command), now)
+        self._send(_STEPS[type(command)](self._phone_call, command, now), now)
 
     def hang_up(self, _end: StreamEnd, now: float) -> None:
         """End the call however its stream ended: Telnyx keeps a call whose stream is over (Telnyx, "Media streaming
