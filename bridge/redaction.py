@@ -17,7 +17,7 @@ _USER = re.compile(
     re.DOTALL,
 )
 _QUERY = re.compile(r"^([^?#]*://[^?#]*[?#]|[^\s?#]+[?#](?=\S*=)).+", re.DOTALL)
-SECRET_WORDS = ("secret", "password", "authorization", "headers", "api_key", "apikey")
+SECRET_WORDS = ("secret", "password", "authorization", "headers", "api_key", "apikey", "token_key")
 SECRET_ENDS = ("token", "key")
 """`auth_token` and `api-key`, but neither `token_limits` nor `ssl_keyfile`."""
 

@@ -39,6 +39,9 @@ from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested
 STREAMS: tuple[StreamKind, ...] = get_args(StreamKind)
 """The segment of a media socket's path before its token."""
 
+unix_clock = time.time
+"""Unix time in seconds, for what other processes have to agree upon."""
+
 log = structlog.get_logger()
 
 
@@ -88,7 +91,7 @@ class Admission:
 
     def expect(self, carrier: str, call: ExpectedCall, kind: StreamKind = "media") -> str:
         """A call will come. The address for its media socket: good once, or again where the stream may return."""
-        now = time.time()
+        now = unix_clock()
         token = self._tokens.mint(carrier, kind, call.call_id, call.assistant, now)
         self._expected.add(carrier, kind, call, now)
         if kind == "media":
@@ -148,7 +151,7 @@ class Admission:
             return TokenFault.INVALID
         if token.owner != self._owner:
             return "another process announced its call"
-        if (fault := self._tokens.use(token, time.time())) is not None:
+        if (fault := self._tokens.use(token, unix_clock())) is not None:
             return fault
         return self._expected.find(token.carrier, token.kind, token.call_id) or "its call has ended"
 

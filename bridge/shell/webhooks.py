@@ -4,7 +4,6 @@ What a webhook asks of the carrier's REST API is sent beside, so that no answer 
 """
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -28,7 +27,7 @@ from bridge.carriers.shared.webhooks import (
     WebhookRequest,
 )
 from bridge.config.routes import OWN_PARAMETERS, Incoming
-from bridge.shell.admission import Admission
+from bridge.shell.admission import Admission, unix_clock
 from bridge.shell.rest_client import ApiClient
 from bridge.shell.session import clock
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
@@ -99,7 +98,7 @@ class Webhooks:
             target=request.raw_path,
             headers={name.lower(): request.headers[name] for name in request.headers},
             body=body,
-            unix_s=time.time(),
+            unix_s=unix_clock(),
             query={name: request.query[name] for name in request.query},
             word=request.match_info.get("word", ""),
         )

@@ -10,7 +10,7 @@ BridgeError
 
 
 class BridgeError(Exception):
-    """Any fault that the bridge has_assistant how to name."""
+    """Any fault that the bridge foresees."""
 
 
 class ConfigurationError(BridgeError):

@@ -147,6 +147,15 @@ WRONG = [
         "voicebridge.toml: ssl_keyfile = 'a.pem': should be given together with ssl_certfile",
     ),
     ("[twilio]\nauth_token = 7", "voicebridge.toml: twilio.auth_token: Input should be a valid string"),
+    (
+        "[security]\ntoken_keys = ['short']",
+        "voicebridge.toml: security.token_keys: a key is too short: should have at least 32 characters",
+    ),
+    (
+        f"[security]\ntoken_keys = ['{'a' * 32}', '{'b' * 32}', '{'c' * 32}']",
+        "voicebridge.toml: security.token_keys: 3 keys: should be one, or two while they are exchanged",
+    ),
+    ("[security]\ntoken_keys = [7]", "security.token_keys[0]: Input should be a valid string"),
     ("port = ", "voicebridge.toml: "),
 ]
 
@@ -178,6 +187,22 @@ def test_a_secret_shows_nowhere() -> None:
     assert "very-secret" not in settings.model_dump_json() + repr(settings)
 
 
+def keys_of(settings: Settings, carrier: str) -> list[str]:
+    return [secret.get_secret_value() for secret in settings.token_secrets(carrier)]
+
+
+def test_media_tokens_are_signed_with_the_keys_that_are_set_else_with_the_carrier_s_secret() -> None:
+    own = load(environment={"TWILIO_AUTH_TOKEN": "twilio's", "TELNYX_API_KEY": "telnyx's"})
+    assert (keys_of(own, "twilio"), keys_of(own, "telnyx")) == (["twilio's"], ["telnyx's"])
+    assert keys_of(load(environment={}), "twilio") == keys_of(load(environment={}), "telnyx") == []
+    new, old = "n" * 32, "o" * 32
+    Path("voicebridge.toml").write_text(f"[security]\ntoken_keys = ['{new}', '{old}']")
+    both = load(environment={"TWILIO_AUTH_TOKEN": "twilio's"})
+    assert keys_of(both, "twilio") == keys_of(both, "telnyx") == [new, old]
+    from_a_variable = load(environment={"VOICEBRIDGE_SECURITY__TOKEN_KEYS": f"{old}, {new}"})
+    assert keys_of(from_a_variable, "twilio") == [old, new]
+
+
 SECRETS = f"""
 {REALTIME}
 api_key = "hush-1"
@@ -198,6 +223,8 @@ api_key = "hush-13"
 parameters = {{ api_key = "hush-14" }}
 [openai]
 api_key = "hush-6"
+[security]
+token_keys = ["hush-15-hush-15-hush-15-hush-15-hush-15"]
 """
 
 
@@ -224,6 +251,9 @@ def test_config_show_hides_every_secret(elsewhere: Path) -> None:
         SECRETS.replace('"hush-2"', "['hush-2']"),
         SECRETS.replace('"hush-2"', '" hush-2"'),
         SECRETS.replace('"hush-6"', '"hush-6 "'),
+        SECRETS.replace("hush-15-hush-15-hush-15", "hush"),
+        SECRETS.replace('"hush-15', '{ a = "hush').replace('hush-15"]', 'hush" }]'),
+        SECRETS.replace('["hush-15', '"hush-15').replace('hush-15"]', 'hush,hush"'),
         SECRETS.replace("openai-realtime", "openai"),
         SECRETS.replace('url = "https://x/', 'function = "a:b"\nurl = "https://x/'),
         SECRETS.replace('url = "https://x/', 'url = "ftp://x/'),

@@ -1,0 +1,110 @@
+"""A server that a carrier's webhooks can ask, without sockets: what they ask of it is written down."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import pytest
+
+from bridge.carriers.shared.rest import ApiRequest
+from bridge.carriers.shared.webhooks import (
+    CarrierWebhooks,
+    ExpectedCall,
+    Numbers,
+    Refused,
+    StreamKind,
+    Taken,
+    WebhookAnswer,
+    WebhookRequest,
+)
+from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
+
+UNIX_S = 1_700_000_000.0
+
+
+class Sent(NamedTuple):
+    """A request to the carrier's REST API."""
+
+    request: ApiRequest
+    taken: Taken | None
+    refused: Refused | None
+
+
+class Host:
+    """See `CallHost`."""
+
+    public_url = "https://voice.example.com"
+
+    def __init__(self) -> None:
+        self.closing = False
+        self.allows_unauthenticated = False
+        self.assistants = {"", "front", "sales"}
+        self.asked: list[tuple[str, Numbers, Mapping[str, str]]] = []
+        """The word, the numbers and the parameters with which it was asked who answers."""
+        self.expected: list[tuple[ExpectedCall, StreamKind]] = []
+        self.ended: list[str] = []
+        self.sent: list[Sent] = []
+        self.lines: list[tuple[str, str, dict[str, object]]] = []
+
+    def has_assistant(self, assistant: str) -> bool:
+        return assistant in self.assistants
+
+    def who_answers(self, request: WebhookRequest, numbers: Numbers, parameters: Mapping[str, str]) -> str:
+        self.asked.append((request.word, numbers, parameters))
+        assistant = request.query.get("assistant", "")
+        if not self.has_assistant(assistant):
+            raise WebhookRefused(400, "there is no such assistant")
+        return assistant
+
+    def expect(self, call: ExpectedCall, kind: StreamKind = "media") -> str:
+        self.expected.append((call, kind))
+        return f"wss://voice.example.com/{kind}/token{len(self.expected)}"
+
+    def call_ended(self, call_id: str) -> None:
+        self.ended.append(call_id)
+
+    def unique_id(self) -> str:
+        return f"id{len(self.sent)}"
+
+    def send(self, request: ApiRequest, taken: Taken | None = None, refused: Refused | None = None) -> None:
+        self.sent.append(Sent(request, taken, refused))
+
+    def log(self, level: Literal["info", "warning"], event: str, **facts: object) -> None:
+        self.lines.append((level, event, facts))
+
+    # What a test does
+
+    @property
+    def commands(self) -> list[str]:
+        """What the carrier's REST API was asked for."""
+        return [sent.request.command for sent in self.sent]
+
+    def take(self, now: float, number: int = -1) -> None:
+        """The REST API does what it was asked for, by default last."""
+        if (taken := self.sent[number].taken) is not None:
+            taken({}, now)
+
+    def refuse(self, now: float, code: str, number: int = -1) -> None:
+        """The REST API refuses it."""
+        if (refused := self.sent[number].refused) is not None:
+            refused(CarrierRefused("refused", status=422, code=code), now)
+
+
+def serve(
+    webhooks: CarrierWebhooks, path: str, body: bytes, *, now: float = 0.0, **fields: Any
+) -> WebhookAnswer:
+    """What the shell does with a request: the route that fits answers it. `path`: without the word."""
+    (route,) = [route for route in webhooks.routes() if route.path == path]
+    assert "word" not in fields or route.takes_word
+    word = f"/{fields['word']}" if "word" in fields else ""
+    request = WebhookRequest(path + word, path + word, {}, body, UNIX_S)._replace(**fields)
+    return route.handle(request, now)
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+@pytest.fixture(name="serve")
+def serving() -> Any:
+    return serve

@@ -1,0 +1,231 @@
+"""Who is let in at the media sockets' paths: rows of a path and what is answered; no socket is opened."""
+
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
+from bridge.config.settings import Settings
+from bridge.shell import admission as module
+from bridge.shell.admission import Admission
+from bridge.shell.switchboard import Switchboard
+from bridge.shell.tokens import LIFE_S
+from bridge.shell.websocket import SocketLeg
+from bridge.vocabulary.commands import ControlCommand
+from bridge.vocabulary.contracts import StreamEnd
+
+UPGRADE = {"Upgrade": "websocket"}
+SECRET = {"twilio": {"auth_token": "12345"}, "telnyx": {"api_key": "KEY"}}
+
+Open = Callable[..., Admission]
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Open]:
+    """Admissions, each as of a process of its own. What is let in is closed at the end."""
+    made: list[tuple[Admission, Switchboard]] = []
+
+    def make(settings: dict[str, Any] = SECRET, **more: Any) -> Admission:
+        plain = {"assistant": "echo", "limits": {"drain_s": 0.0}}
+        whole = Settings.model_validate(plain | settings | more)
+        switchboard = Switchboard(whole)
+        admission = Admission(whole, switchboard)
+        admission.public_url = "https://voice.example.com"
+        made.append((admission, switchboard))
+        return admission
+
+    yield make
+    for admission, switchboard in made:
+        await admission.drain()
+        await switchboard.aclose()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Unix time, in the last item."""
+    times = [1_800_000_000.0]
+    monkeypatch.setattr(module, "unix_clock", lambda: times[-1])
+    return times
+
+
+def path_of(
+    admission: Admission,
+    call_id: str = "CA1",
+    carrier: str = "twilio",
+    kind: StreamKind = "media",
+    **more: Any,
+) -> str:
+    """Where the socket of a call may come in that is announced now."""
+    url = admission.expect(carrier, ExpectedCall(call_id, **more), kind)
+    return url.removeprefix("wss://voice.example.com")
+
+
+def turned_away(admission: Admission, path: str) -> str:
+    """Why a socket is refused with 403, as the log tells it."""
+    with capture_logs() as lines:
+        assert admission.admit(path, UPGRADE) is HTTPStatus.FORBIDDEN
+    (line,) = [line for line in lines if line["event"] == "media socket turned away"]
+    assert line["log_level"] == "warning"
+    return str(line["reason"])
+
+
+NOT_OURS = "its token is not one of ours, or is for another carrier or another kind of stream"
+
+
+async def test_a_call_that_was_announced_is_let_in_once(opened: Open) -> None:
+    admission = opened()
+    path = path_of(admission)
+    assert admission.admit(path, {}) is HTTPStatus.UPGRADE_REQUIRED, "and the token is still good"
+    assert isinstance(admission.admit(path, UPGRADE), SocketLeg)
+    assert admission.calls == 1
+    assert turned_away(admission, path) == "its token was used before"
+
+
+async def test_a_path_is_for_its_carrier_and_its_kind_of_stream(opened: Open) -> None:
+    admission = opened()
+    path = path_of(admission)
+    assert turned_away(admission, path.replace("twilio", "telnyx")) == NOT_OURS
+    assert turned_away(admission, path.replace("media", "listen")) == NOT_OURS
+    assert isinstance(admission.admit(path, UPGRADE), SocketLeg), "and the token is still good"
+
+
+async def test_one_secret_for_all_carriers_does_not_make_their_tokens_the_same(opened: Open) -> None:
+    admission = opened(security={"token_keys": ["k" * 32]})
+    assert turned_away(admission, path_of(admission).replace("twilio", "telnyx")) == NOT_OURS
+
+
+@pytest.mark.parametrize("token", ["", "guess", "A" * 200])
+async def test_a_guess_is_turned_away(token: str, opened: Open) -> None:
+    assert turned_away(opened(), f"/twilio/media/{token}") == NOT_OURS
+
+
+@pytest.mark.parametrize("path", ["/twilio/voice/x", "/nobody/media/x", "/twilio", "/twilio/media/x/y", "/"])
+async def test_other_paths_are_not_there(path: str, opened: Open) -> None:
+    assert opened().admit(path, UPGRADE) is HTTPStatus.NOT_FOUND
+
+
+async def test_a_token_is_too_old_after_a_minute(opened: Open, clock: list[float]) -> None:
+    admission = opened()
+    early, late = path_of(admission), path_of(admission, "CA2")
+    clock.append(clock[-1] + LIFE_S - 0.001)
+    assert isinstance(admission.admit(early, UPGRADE), SocketLeg)
+    clock.append(clock[0] + LIFE_S)
+    assert turned_away(admission, late) == "its token is too old"
+
+
+async def test_a_call_that_has_ended_leaves_no_way_in(opened: Open) -> None:
+    admission = opened()
+    path, listening = path_of(admission), path_of(admission, kind="listen")
+    other, elsewhere = path_of(admission, "CA2"), path_of(admission, carrier="telnyx")
+    admission.call_ended("twilio", "CA1")
+    assert turned_away(admission, path) == turned_away(admission, listening) == "its call has ended"
+    assert isinstance(admission.admit(other, UPGRADE), SocketLeg)
+    assert isinstance(admission.admit(elsewhere, UPGRADE), SocketLeg)
+
+
+async def test_a_call_that_has_ended_closes_the_session_of_its_carrier_only(opened: Open) -> None:
+    admission = opened()
+    for carrier in ("twilio", "telnyx"):
+        admission.admit(path_of(admission, carrier=carrier), UPGRADE)
+    admission.call_ended("twilio", "CA1")
+    assert admission.calls == 1
+
+
+async def test_another_process_knows_the_token_and_not_the_call(opened: Open) -> None:
+    one, other = opened(), opened()
+    path = path_of(one)
+    assert turned_away(other, path) == "another process announced its call"
+    assert isinstance(one.admit(path, UPGRADE), SocketLeg)
+
+
+KEYS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    # settings of the process that mints, of the one that reads, whether that knows the token
+    "the carrier's secret": (SECRET, SECRET, True),
+    "another secret": (SECRET, {"twilio": {"auth_token": "54321"}}, False),
+    "a key of one's own": (SECRET | {"security": {"token_keys": ["a" * 32]}}, SECRET, False),
+    "the key before": (
+        SECRET | {"security": {"token_keys": ["a" * 32]}},
+        {"security": {"token_keys": ["b" * 32, "a" * 32]}},
+        True,
+    ),
+    "no secret at all: a key of the process": ({}, {}, False),
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+async def test_whose_tokens_a_process_knows(name: str, opened: Open) -> None:
+    minting, reading, is_known = KEYS[name]
+    reason = turned_away(opened(reading), path_of(opened(minting)))
+    assert reason == ("another process announced its call" if is_known else NOT_OURS)
+
+
+async def test_without_any_secret_a_process_still_knows_its_own(opened: Open) -> None:
+    admission = opened({})
+    assert isinstance(admission.admit(path_of(admission), UPGRADE), SocketLeg)
+    assert turned_away(admission, "/twilio/media/") == NOT_OURS
+
+
+async def test_an_open_server_lets_in_who_has_no_token_and_not_who_has_a_wrong_one(opened: Open) -> None:
+    admission = opened({}, security={"allow_unauthenticated": True})
+    assert isinstance(admission.admit("/twilio/media", UPGRADE), SocketLeg)
+    assert isinstance(admission.admit("/twilio/media/", UPGRADE), SocketLeg)
+    assert turned_away(admission, "/twilio/media/guess") == NOT_OURS
+
+
+async def test_a_closing_server_lets_nobody_in(opened: Open) -> None:
+    admission = opened()
+    path = path_of(admission)
+    admission.closing = True
+    assert admission.admit(path, UPGRADE) is HTTPStatus.SERVICE_UNAVAILABLE
+    admission.closing = False
+    assert isinstance(admission.admit(path, UPGRADE), SocketLeg)
+
+
+# A stream that comes back
+
+
+async def test_a_stream_that_may_return_does_not_return_before_it_broke(opened: Open) -> None:
+    """It is the same token, however old; what was on the line before ends with the call, which has not begun."""
+    admission = opened()
+    path = path_of(admission, carrier="telnyx", returns_s=10.0)
+    assert isinstance(admission.admit(path, UPGRADE), SocketLeg)
+    assert turned_away(admission, path) == "its call did not outlive the stream that broke"
+    assert admission.calls == 0
+
+
+# What is done at the end
+
+
+class Control:
+    """A call's control; how its stream ended is written down."""
+
+    can: frozenset[type[ControlCommand]] = frozenset()
+
+    def __init__(self) -> None:
+        self.ends: list[StreamEnd] = []
+
+    def perform(self, command: ControlCommand, now: float) -> None:
+        raise AssertionError(f"nobody can {command}")
+
+    def hang_up(self, end: StreamEnd, now: float) -> None:
+        self.ends.append(end)
+
+
+async def test_the_control_of_a_call_is_told_how_its_stream_ended(opened: Open) -> None:
+    admission = opened()
+    controls = {call_id: Control() for call_id in ("CA1", "CA2", "CA3")}
+    for call_id, control in controls.items():
+        path = path_of(admission, call_id, control=control)
+        if call_id != "CA3":  # its stream never comes
+            admission.admit(path, UPGRADE)
+    admission.call_ended("twilio", "CA1")
+    assert [control.ends for control in controls.values()] == [[StreamEnd.BY_CARRIER], [], []]
+    await admission.drain()
+    assert [control.ends for control in controls.values()] == [
+        [StreamEnd.BY_CARRIER],
+        [StreamEnd.BY_BRIDGE],
+        [],
+    ]
