@@ -1,5 +1,5 @@
 """`python -m bridge` is `voicebridge`."""
 
-from bridge.cli.commands import main
+from bridge.cli.app import main
 
 main()

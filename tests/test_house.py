@@ -37,6 +37,9 @@ class Room(NamedTuple):
     outside: Outside = Outside.NOTHING
 
 
+OWN = "OWN"
+"""The folder, or the single module, of a carrier or an assistant: what stands for the star in its row."""
+
 GROUND = "telecodecs bridge.redaction"
 WORDS = f"bridge.vocabulary {GROUND}"
 RULES = f"bridge.core {WORDS}"
@@ -52,16 +55,14 @@ HOUSE = [
     Room(5, "bridge.config", WHOLE, Outside.FILES),
     Room(4, "bridge.tools", f"bridge.tools {TABLES}", Outside.ALL),
     Room(4, "bridge.observers", f"bridge.observers {TABLES}", Outside.FILES),
+    Room(5, "bridge.carriers.registry", f"bridge.carriers {TABLES}"),
     Room(4, "bridge.carriers.shared", CARRIER),
-    Room(4, "bridge.carriers.telnyx", f"bridge.carriers.telnyx {CARRIER}"),
-    Room(4, "bridge.carriers.twilio", f"bridge.carriers.twilio {CARRIER}"),
-    Room(5, "bridge.carriers", f"bridge.carriers {TABLES}"),  # the registry
+    Room(4, "bridge.carriers.*", f"{OWN} {CARRIER}"),
+    Room(5, "bridge.carriers", ""),
+    Room(5, "bridge.assistants.registry", f"bridge.assistants {TABLES}"),
     Room(4, "bridge.assistants.shared", ASSISTANT),
-    Room(4, "bridge.assistants.openai_realtime", f"bridge.assistants.openai_realtime {ASSISTANT}"),
-    Room(4, "bridge.assistants.stream", f"bridge.assistants.stream {ASSISTANT}"),
-    Room(4, "bridge.assistants.turn_based", f"bridge.assistants.turn_based {ASSISTANT}"),
-    Room(4, "bridge.assistants.echo bridge.assistants.parrot", ASSISTANT),
-    Room(5, "bridge.assistants", f"bridge.assistants {TABLES}"),  # the registry
+    Room(4, "bridge.assistants.*", f"{OWN} {ASSISTANT}"),
+    Room(5, "bridge.assistants", ""),
     Room(3, "bridge.settings", TABLES),
     Room(2, "bridge.core", RULES),
     Room(1, "bridge.vocabulary", "bridge.vocabulary telecodecs.format"),
@@ -93,13 +94,17 @@ NO_FIELD_TERMS = {"manager", "handler", "helper", "util", "common", "base", "mis
 
 
 def fits(name: str, folders: str) -> bool:
+    """A folder stands for itself and all in it, `folder.*` for what is in it; `bridge` for the package alone."""
     return any(
-        name == folder or (folder != "bridge" and name.startswith(f"{folder}.")) for folder in folders.split()
+        name == folder or (folder != "bridge" and name.startswith(f"{folder.removesuffix('.*')}."))
+        for folder in folders.split()
     )
 
 
 def room_of(module: str) -> Room | None:
-    return next((room for room in HOUSE if fits(module, room.folders)), None)
+    room = next((room for room in HOUSE if fits(module, room.folders)), None)
+    own = ".".join(module.split(".")[:3])
+    return room and room._replace(may_import=room.may_import.replace(OWN, own))
 
 
 def imports(

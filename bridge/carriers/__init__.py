@@ -1,1 +1,1 @@
-"""The carriers' dialects, one folder each; `registry` lists them."""
+"""The carriers, one folder each: streams, webhooks, REST requests, settings. `registry` lists them."""

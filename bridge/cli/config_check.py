@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bridge.carriers.telnyx.rest import TelnyxApi
+from bridge.carriers.registry import CARRIERS
 from bridge.config.audio_file import read_wav
+from bridge.config.checks import check_assistants, check_carriers, check_doors, check_folders, tls_context
 from bridge.config.settings import Settings
 from bridge.redaction import without_credentials
 from bridge.settings.assistants import PlayFallback
@@ -16,63 +17,65 @@ from bridge.vocabulary.errors import ConfigurationError
 
 def check(settings: Settings) -> None:
     """Raises `ConfigurationError`, a line for each fault. Imports the tools' modules, and makes folders, as `serve` does."""
-    told: list[str] = []
+    faults: list[str] = []
 
     def attempt(work: Callable[[], object], place: str = "") -> None:
         try:
             work()
         except ConfigurationError as error:
-            told.extend(place + line for line in str(error).splitlines())
+            faults.extend(place + line for line in str(error).splitlines())
 
-    attempt(settings.check_doors)
-    attempt(settings.check_folders)
-    attempt(settings.tls)
-    attempt(settings.telnyx.check)
-    if settings.telnyx.api_key is not None:
-        attempt(lambda: TelnyxApi(settings.telnyx))
+    for checked in (check_doors, check_folders, tls_context, check_carriers):
+        attempt(lambda: checked(settings))  # noqa: B023  # called at once
     schemas: dict[str, list[ToolSchema]] = {name: [] for name in settings.assistant_kinds}
     for name, found in schemas.items():
-        for tool, table in settings.settings_of(name).tools.items():
+        for tool, table in settings.assistant_settings(name).tools.items():
             one = {tool: table}
             attempt(lambda: found.extend(Toolbox(name, one).schemas))  # noqa: B023  # called at once
-    attempt(lambda: settings.check_assistants(schemas))
-    for place, file in _sentences(settings):
+    attempt(lambda: check_assistants(settings, schemas))
+    for place, file in _announcements(settings):
         attempt(lambda: read_wav(file), place)  # noqa: B023  # called at once
-    if not told:
+    if not faults:
         attempt(lambda: Server(settings))
-    if told:
-        raise ConfigurationError("\n".join(dict.fromkeys(told)))
+    if faults:
+        raise ConfigurationError("\n".join(dict.fromkeys(faults)))
 
 
-def _sentences(settings: Settings) -> Iterator[tuple[str, Path]]:
+def _announcements(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """The WAV files that callers hear when an assistant is lost for good, each with the setting that names it."""
     for name, assistant in settings.assistants.items():
         if isinstance(assistant.fallback, PlayFallback):
             yield f"assistants.{name}.fallback.play: ", assistant.fallback.play
 
 
-def in_words(settings: Settings) -> Iterator[str]:
-    """Where each kind of call goes. Settings that are good."""
+def destinations(settings: Settings) -> Iterator[str]:
+    """Where each kind of call goes, a sentence for each. The settings must be good."""
     for number, route in enumerate(settings.routes):
-        yield f"routes[{number}]: {route.in_words()} go to {_who(settings, route.assistant)}."
-    yield f"{'All other calls' if settings.routes else 'Calls'} go to {_who(settings, settings.assistant)}."
-    here = without_credentials(settings.reachable_url(settings.port))
-    paths = list(dict.fromkeys(route.path for route in settings.routes if route.path is not None))
-    behind = f", or with /{' or /'.join(paths)} behind it" if paths else ""
-    if settings.twilio.auth_token is not None or settings.security.allow_unauthenticated:
-        yield f"Twilio's come to {here}/twilio/voice{behind}."
-    if settings.telnyx.public_key is not None or settings.security.allow_unauthenticated:
-        yield f"Telnyx's with TeXML come to {here}/telnyx/texml{behind}."
-        if settings.telnyx.api_key is not None:
-            yield f"Telnyx's under Call Control come to {here}/telnyx/webhook{behind}."
+        yield f"routes[{number}]: {route.in_words()} go to {_with_failover(settings, route.assistant)}."
+    others = "All other calls" if settings.routes else "Calls"
+    yield f"{others} go to {_with_failover(settings, settings.assistant)}."
+    yield from _webhook_addresses(settings)
     if settings.routes:
         yield "?assistant=NAME in these addresses goes before the routes; `dial` names who talks, or has the default."
     if settings.security.allow_unauthenticated:
         yield "Media sockets without a webhook are let in; of the routes only those that ask for parameters alone fit."
 
 
-def _who(settings: Settings, name: str) -> str:
-    """An assistant, and what comes after it."""
-    after = [f"to {other!r}" for other in settings.rescue_chain(name)[1:]]
-    if (sentence := settings.rescue_sentence(name)) is not None:
-        after.append(f"{sentence} is played")
+def _webhook_addresses(settings: Settings) -> Iterator[str]:
+    """The addresses that numbers at the carriers can be pointed at."""
+    here = without_credentials(settings.reachable_url(settings.port))
+    words = list(dict.fromkeys(route.path for route in settings.routes if route.path is not None))
+    behind = f", or with /{' or /'.join(words)} behind it" if words else ""
+    for name, kind in CARRIERS.items():
+        table = settings.carrier(name)
+        if kind.can_authenticate(table) or settings.security.allow_unauthenticated:
+            for webhook in kind.voice_webhooks(table):
+                yield f"{webhook.calls} come to {here}{webhook.path}{behind}."
+
+
+def _with_failover(settings: Settings, name: str) -> str:
+    """An assistant, and what follows when it is lost."""
+    after = [f"to {other!r}" for other in settings.failover_chain(name)[1:]]
+    if (announcement := settings.failover_announcement(name)) is not None:
+        after.append(f"{announcement} is played")
     return repr(name) + (f" (if it is lost for good, {', then '.join(after)})" if after else "")

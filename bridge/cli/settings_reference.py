@@ -10,8 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from bridge.assistants.registry import ASSISTANTS
-from bridge.config.layers import VENDOR_NAMES
-from bridge.config.settings import Settings
+from bridge.config.settings import settings_model, vendor_names
 from bridge.settings.assistants import AssistantSettings, ToolSettings
 from bridge.settings.table import ShownAddress
 
@@ -95,11 +94,12 @@ def reference() -> str:
 
 def parts() -> Iterator[Part]:
     """All tables of the settings' file, in the file's order."""
-    fields = Settings.model_fields
+    settings = settings_model()
+    fields = settings.model_fields
     tables = {name for name, field in fields.items() if _models(field.annotation)}
     tables |= {"assistants"}
     single = [name for name in fields if name not in tables]
-    yield Part("Above the tables", "", [row for name in single for row in _rows(Settings, name, ())])
+    yield Part("Above the tables", "", [row for name in single for row in _rows(settings, name, ())])
     for name in fields:
         field = fields[name]
         if name == "assistants":
@@ -137,7 +137,7 @@ def _rows(model: type[BaseModel], name: str, above: Sequence[str]) -> Iterator[R
     """A setting, and below it those of the tables that it may be."""
     field = model.model_fields[name]
     path = (*above, field.alias or name)
-    vendors = [f"`{variable}`" for variable, key in VENDOR_NAMES.items() if key == path]
+    vendors = [f"`{variable}`" for variable, key in vendor_names().items() if key == path]
     description = _sentence(field.description)
     if vendors:
         description += f" In the environment also {', '.join(vendors)}."

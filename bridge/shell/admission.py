@@ -40,12 +40,15 @@ from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested
 STREAMS: tuple[StreamKind, ...] = get_args(StreamKind)
 """The segment of a media socket's path before its token."""
 
-MEDIA_PATHS = tuple(f"/{carrier}/{stream}".encode() for carrier in CARRIERS for stream in STREAMS)
-
 unix_clock = time.time
 """Unix time in seconds, for what other processes have to agree upon."""
 
 log = structlog.get_logger()
+
+
+def media_paths() -> tuple[bytes, ...]:
+    """What the paths of media sockets begin with."""
+    return tuple(f"/{carrier}/{kind}".encode() for carrier in CARRIERS for kind in STREAMS)
 
 
 class _ActiveCall(NamedTuple):

@@ -1,7 +1,7 @@
-"""One port for HTTP and media: reads a request's head and hands the connection to whoever serves its path.
+"""One port for HTTP and media sockets: reads a request's head, and hands the connection to what serves its path.
 
-A connection is a plain asyncio protocol until then; the bytes read so far are replayed to the one that takes over.
-It carries one request: a proxy that keeps connections would else ask HTTP for a media path.
+Until then a connection is a plain asyncio protocol; the bytes read so far are replayed to the protocol that takes over.
+A connection carries one request: over a kept one, a proxy would send the request for a media path to the HTTP server.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ HEAD_BYTES = 16_384
 
 
 class FrontDoor(asyncio.Protocol):
-    """One connection. `media` serves paths under `media_paths`, `http` the rest."""
+    """One connection. `media` makes the protocol for paths under `media_paths`, `http` that for all others."""
 
     def __init__(
         self,
@@ -29,12 +29,12 @@ class FrontDoor(asyncio.Protocol):
         self._timeout: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: somebody is at the door."""
+        """asyncio: a connection was accepted."""
         self._transport = cast(asyncio.Transport, transport)
         self._timeout = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """asyncio: some of the request."""
+        """asyncio: the next bytes of the request."""
         self._read += data
         if b"\r\n\r\n" not in self._read:
             if len(self._read) > HEAD_BYTES:
@@ -64,5 +64,5 @@ class FrontDoor(asyncio.Protocol):
             rest = rest[taken:]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: gone before the head was whole."""
+        """asyncio: the connection was lost before its head was complete."""
         self._timeout.cancel()

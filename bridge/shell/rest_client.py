@@ -1,6 +1,6 @@
-"""Sends requests to the carriers' REST APIs, and again where their rule says so.
+"""Sends requests to the carriers' REST APIs, and repeats them by their rule (`carriers.shared.rest`).
 
-Redirects are not followed, and no cookies kept: the headers hold a key, which is for that server only.
+Redirects are not followed and no cookies are kept: the headers hold a key that is for this server only.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from bridge.shell.session import clock
 from bridge.vocabulary.errors import CarrierRefused
 
 MOST_BODY_BYTES = 262_144
-"""Of an answer; it holds one call, about 2 kB. The rest is not read."""
+"""Of one answer. It describes one call, in about 2 kB; what is beyond is not read."""
 
 MOST_CONNECTIONS = 100
-"""At once; more tries wait for one of them. At a fifth of a second each they carry 500 commands a second."""
+"""At a time; further tries wait for one. At 200 ms for each they carry 500 requests a second."""
 
 log = structlog.get_logger()
 
@@ -28,14 +28,14 @@ _Try = asyncio.Task[ApiAnswer | NoAnswer]
 
 
 class ApiClient:
-    """One for a server."""
+    """The connections of one carrier's requests on one server."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def send(self, request: ApiRequest) -> Mapping[str, Any]:
-        """The data of the answer. Raises `CarrierRefused`; the log has_assistant of it."""
+        """The data of the answer. Raises `CarrierRefused`, which is logged."""
         try:
             return _data(request, await self._outcome(request))
         except CarrierRefused as refused:
@@ -50,7 +50,7 @@ class ApiClient:
             raise
 
     async def aclose(self) -> None:
-        """Drop the connections. Nothing more is sent, also for who still waits for an answer."""
+        """Drop the connections. Nothing more is sent; requests under way end as unanswered."""
         self._closed = True
         if self._session is not None:
             await self._session.close()
@@ -80,7 +80,7 @@ class ApiClient:
         try:
             async with self._connections().request(
                 request.method,
-                URL(request.url, encoded=True),  # as it is: a call's name may have a slash in it
+                URL(request.url, encoded=True),  # as it is: a call's id may have an encoded slash
                 headers=request.headers,
                 data=request.body or None,
                 allow_redirects=False,
@@ -99,7 +99,7 @@ class ApiClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the rule has_assistant
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the rule has the times
                 headers={"User-Agent": "voicebridge"},
             )
         return self._session
@@ -113,7 +113,7 @@ def _data(request: ApiRequest, outcome: ApiAnswer | NoAnswer) -> Mapping[str, An
 
 
 async def _first_of(tasks: set[_Try], seconds: float) -> tuple[set[_Try], set[_Try]]:
-    """Those that have ended and those that have not, once one has, or so much time."""
+    """The tasks that have ended and those that have not, once one has ended or `seconds` have passed."""
     if tasks:
         return await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.sleep(seconds)

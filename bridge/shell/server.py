@@ -1,6 +1,6 @@
-"""The server: one port for webhooks, media sockets and health, and a quiet end.
+"""The server: serves webhooks, media sockets and health on one port, and lets calls end when it closes.
 
-Routes: those of `webhooks`, GET /healthz, GET /readyz; media sockets as in `admission`.
+Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, and those of `admission.media_paths`.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from bridge.carriers.registry import CARRIERS
 from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
 from bridge.config.settings import Settings
 from bridge.shell import websocket
-from bridge.shell.admission import MEDIA_PATHS, Admission
+from bridge.shell.admission import Admission, media_paths
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Server:
-    """What one process serves. Enter `running` to open the port."""
+    """What one process serves. Enter `running` to open the port. Raises `ConfigurationError` as `checks` does."""
 
     def __init__(self, settings: Settings) -> None:
         check_doors(settings)
@@ -50,14 +50,14 @@ class Server:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Server"]:
-        """The port is open inside; at the end calls that go on are closed after their last words."""
+        """The port is open inside. At the end, calls under way are closed once the caller has heard what was said."""
         runner = web.AppRunner(self._routes(), access_log=None, shutdown_timeout=1.0, lingering_time=0.5)
         await runner.setup()
         assert runner.server is not None
-        http = runner.server
+        http, paths = runner.server, media_paths()
         try:
             listener = await websocket.listen(
-                lambda: FrontDoor(MEDIA_PATHS, lambda: websocket.accept(self.admission.admit), http),
+                lambda: FrontDoor(paths, lambda: websocket.accept(self.admission.admit), http),
                 self._settings.host,
                 self._settings.port,
                 self._tls,
@@ -67,7 +67,7 @@ class Server:
             try:
                 yield self
             finally:
-                # the port is still open: whoever comes is told that we are closing
+                # the port is still open: a carrier that calls is answered that the server is closing
                 await self.admission.drain()
                 listener.close()
         finally:
@@ -93,7 +93,7 @@ class Server:
             return web.json_response({"status": "draining", "calls": calls}, status=503)
         answer: dict[str, object] = {"status": "ready", "calls": calls}
         if faults := self.admission.readiness.faults:
-            # still ready: a call is how it is found out that they are mended
+            # still ready: only a call shows that an assistant works again
             answer |= {"status": "degraded", "assistants": faults}
         return web.json_response(answer)
 
@@ -105,14 +105,14 @@ async def _one_request_a_connection(_request: web.Request, response: web.StreamR
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
+    """Serve until SIGTERM or SIGINT, then let the calls end."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Server(settings).running() as server:
         gc.collect()
-        gc.freeze()  # what is loaded now stays; the collector need not look at it again
+        gc.freeze()  # what is loaded now stays loaded, so the collector need not look at it again
         for doubt in doubts(settings):
             log.warning("= doubtful settings", reason=doubt)
         log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)

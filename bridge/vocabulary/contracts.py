@@ -102,10 +102,8 @@ class CallControl(Protocol):
     `now` is seconds on the session's clock.
     """
 
-    @property
-    def can(self) -> frozenset[type[ControlCommand]]:
-        """The commands that it performs for this call; the core gives no others."""
-        ...
+    can: frozenset[type[ControlCommand]]
+    """The commands that it performs for this call; the core gives no others."""
 
     def perform(self, command: ControlCommand, now: float) -> None:
         """Have the carrier do this. Of several commands the effects come in their order."""

@@ -1,4 +1,4 @@
-"""What every assistant keeps, whichever it is: one test over the registry."""
+"""What every assistant keeps, whichever it is: one test over the registry, and over the toy assistant."""
 
 import wave
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.assistants.registry import ASSISTANTS
 from bridge.core.media import Conversion
-from bridge.settings.assistants import UPGRADED, SilentAddress
+from bridge.settings.assistants import UPGRADED, SocketAddress
 from bridge.simulators.assistant import turn_based as fake_turn_based
 from bridge.simulators.assistant.script import Script
 from bridge.simulators.openai import conversation as fake_openai
@@ -39,11 +39,14 @@ from bridge.vocabulary.events import (
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 from telecodecs.resample import resample
+from tests.assistants.toy.kind import TOY_ASSISTANT
 
 KEYS = "0123456789*#ABCD"
 PARAMETERS = {"token": 'one-"time"', "plan": "gold"}
 
-each_assistant = pytest.mark.parametrize("name", ASSISTANTS)
+KINDS = ASSISTANTS | {"toy": TOY_ASSISTANT}
+
+each_assistant = pytest.mark.parametrize("name", KINDS)
 each_line = pytest.mark.parametrize("line", [PCMU_8K, PCMA_8K, L16_16K], ids=str)
 
 
@@ -160,18 +163,29 @@ class InTurn:
         return [act for act in acts if isinstance(act, str)]
 
 
-SETTINGS = {"stream": {"url": "ws://127.0.0.1/"}, "turn-based": {"url": "ws://127.0.0.1/"}}
+class SaysBack:
+    """The other end of the toy assistant."""
+
+    def hear(self, message: Message) -> list[Message]:
+        return [message]
+
+    def wait(self) -> list[Message]:
+        return []
+
+
+SETTINGS = {name: {"url": "ws://127.0.0.1/"} for name in ("stream", "turn-based", "toy")}
 """What has to be set."""
 
-MU_LAW_ALONE = {"turn-based"}
+MU_LAW_ALONE = {"turn-based", "toy"}
 """What its protocol has_assistant."""
 
-OTHER_ENDS: dict[str, Callable[[], OnTheirOwn | FakeServer | UsersOwn | InTurn]] = {
+OTHER_ENDS: dict[str, Callable[[], OnTheirOwn | FakeServer | UsersOwn | InTurn | SaysBack]] = {
     "echo": OnTheirOwn,
     "parrot": OnTheirOwn,
     "openai-realtime": FakeServer,
     "stream": UsersOwn,
     "turn-based": InTurn,
+    "toy": SaysBack,
 }
 
 
@@ -179,17 +193,18 @@ class Talk:
     """An assistant and its other end; `said` is what the core would hear."""
 
     def __init__(self, name: str) -> None:
-        kind = ASSISTANTS[name]
+        kind = KINDS[name]
         settings = kind.settings.model_validate({"kind": name} | SETTINGS.get(name, {}))
         self._assistant = kind.dialect(settings, ())
-        self._address = settings.address()
+        address = settings.address()
+        self._tells_upgrade = isinstance(address, SocketAddress) and address.tells_upgrade
         self._peer = OTHER_ENDS[name]()
         self.said: list[AssistantEvent] = []
 
     def tell(self, command: AssistantCommand) -> None:
         for message in self._assistant.encode(command, 0.0):
             self._hear(self._peer.hear(message))
-        if isinstance(command, OpenAssistant) and isinstance(self._address, SilentAddress):
+        if isinstance(command, OpenAssistant) and self._tells_upgrade:
             self._hear([UPGRADED])
         self._due()
 
@@ -215,7 +230,7 @@ class Talk:
 
 
 def test_every_assistant_has_another_end() -> None:
-    assert OTHER_ENDS.keys() == ASSISTANTS.keys()
+    assert OTHER_ENDS.keys() == KINDS.keys()
 
 
 @each_line

@@ -1,8 +1,9 @@
-"""What every carrier keeps, whichever it is: one test over the registry."""
+"""What every carrier keeps, whichever it is: one test over the registry, and over the toy carrier."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
 import pytest
@@ -31,6 +32,8 @@ from bridge.vocabulary.events import (
     MarkReached,
     OtherPartyAudio,
 )
+from tests.carriers.toy.kind import TOY
+from tests.carriers.toy.simulator import SimulatedToyStream
 
 KEYS = "0123456789*#ABCD"
 BOTH = ("inbound", "outbound")
@@ -46,6 +49,8 @@ class Peer(NamedTuple):
     """A message of a kind that nobody has_assistant."""
     misshapen: tuple[WireMessage, ...]
     """Messages of kinds that we read, each without what makes it one."""
+    settings: Mapping[str, Any] = MappingProxyType({})
+    """What has to be set for a stream of both tracks."""
 
 
 PEERS = {
@@ -57,6 +62,7 @@ PEERS = {
         misshapen=tuple(
             json.dumps({"event": kind}) for kind in ("start", "media", "dtmf", "mark", "stop", "error")
         ),
+        settings={"track": "both_tracks"},
     ),
     "twilio": Peer(
         phone=lambda tracks: SimulatedTwilioStream(
@@ -65,9 +71,16 @@ PEERS = {
         novelty=lambda kind: json.dumps({"event": kind, "streamSid": "MZ1", kind: {}}),
         misshapen=tuple(json.dumps({"event": kind}) for kind in ("start", "media", "dtmf", "mark", "stop")),
     ),
+    "toy": Peer(
+        phone=lambda tracks: SimulatedToyStream("CA1", tracks=tracks, parameters=PARAMETERS),
+        novelty=lambda kind: json.dumps({"event": kind, kind: {}}),
+        misshapen=tuple(json.dumps({"event": kind}) for kind in ("start", "audio", "key", "played")),
+    ),
 }
 
-each_carrier = pytest.mark.parametrize("name", CARRIERS)
+KINDS = CARRIERS | {"toy": TOY}
+
+each_carrier = pytest.mark.parametrize("name", KINDS)
 
 
 def joined(name: str, tracks: tuple[str, ...] = ("inbound",)) -> tuple[Carrier, SimulatedStream]:
@@ -79,10 +92,8 @@ def joined(name: str, tracks: tuple[str, ...] = ("inbound",)) -> tuple[Carrier, 
 
 
 def stream(name: str, *, one_way: bool = False) -> Carrier:
-    kind = CARRIERS[name]
-    return kind.stream(
-        kind.settings.model_validate({"track": "both_tracks"} if name == "telnyx" else {}), one_way
-    )
+    kind = KINDS[name]
+    return kind.stream(kind.settings.model_validate(PEERS[name].settings), one_way)
 
 
 def read(carrier: Carrier, message: WireMessage) -> CarrierEvent:
@@ -105,7 +116,19 @@ def timeless(event: CarrierEvent) -> CarrierEvent:
 
 
 def test_every_carrier_has_a_peer() -> None:
-    assert PEERS.keys() == CARRIERS.keys()
+    assert PEERS.keys() == KINDS.keys()
+
+
+@each_carrier
+def test_the_record_fits_its_name_and_its_settings(name: str) -> None:
+    kind = KINDS[name]
+    settings = kind.settings()  # all of the table can be left out
+    assert kind.name == name
+    assert not kind.can_authenticate(settings)
+    assert kind.authenticated_by_variable in kind.environment
+    assert {webhook.path.split("/")[1] for webhook in kind.voice_webhooks(settings)} == {name}
+    for check in kind.checks:
+        check(settings)
 
 
 # From the carrier

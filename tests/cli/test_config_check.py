@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.config_check import check, in_words
+from bridge.cli.config_check import check, destinations
 from bridge.config.audio_file import write_wav
+from bridge.config.checks import doubts
 from bridge.config.settings import Settings, load
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -117,7 +118,7 @@ def test_where_each_kind_of_call_goes(here: Path) -> None:
         KEYS | {"TELNYX_PUBLIC_KEY": TELNYX_PUBLIC_KEY, "TELNYX_API_KEY": "KEY1"},
     )
     check(good)
-    assert list(in_words(good)) == [
+    assert list(destinations(good)) == [
         "routes[0]: calls to +15550100 go to 'back' (if it is lost for good, sorry.wav is played).",
         "routes[1]: calls from numbers that begin with +49, at …/sales, with plan = 'gold' go to 'echo'.",
         "All other calls go to 'front' (if it is lost for good, to 'back', then sorry.wav is played).",
@@ -131,7 +132,7 @@ def test_where_each_kind_of_call_goes(here: Path) -> None:
 def test_open_doors_are_told_of() -> None:
     good = settings("security.allow_unauthenticated = true\n[[routes]]\npath = 'x'\nassistant = 'echo'\n", {})
     check(good)
-    assert list(in_words(good)) == [
+    assert list(destinations(good)) == [
         "routes[0]: calls at …/x go to 'echo'.",
         "All other calls go to 'parrot'.",
         "Twilio's come to http://127.0.0.1:8080/twilio/voice, or with /x behind it.",
@@ -146,6 +147,6 @@ def test_a_route_that_no_call_gets_to_is_doubtful() -> None:
         "[[routes]]\nto = '+1555*'\nassistant = 'echo'\n[[routes]]\nto = '+15550100'\nassistant = 'parrot'\n"
     )
     check(doubtful)
-    assert list(doubtful.doubts()) == [
+    assert list(doubts(doubtful)) == [
         "routes[1]: no call gets there, routes[0] takes calls to ***00; should stand before it"
     ]

@@ -163,12 +163,12 @@ TO_ECHO = "assistant = 'echo'\n"
 WRONG = [
     (
         "[[routes]]\nto = '+15550100'\nassistant = 'echo'\n[[routes]]\nto = '+15550101'\nassistant = 'ecko'",
-        "voicebridge.toml: routes[1].assistant = 'ecko': should be one of parrot, echo, openai-realtime; "
+        "voicebridge.toml: routes[1].assistant = 'ecko': should be one of echo, parrot, openai-realtime; "
         "did you mean echo?",
     ),
     (
         "[[routes]]\nto = '+1*'",
-        "voicebridge.toml: routes[0].assistant is missing: should be one of parrot, echo",
+        "voicebridge.toml: routes[0].assistant is missing: should be one of echo, parrot",
     ),
     (f"[[routes]]\n{TO_ECHO}", "voicebridge.toml: routes[0]: should have to, from, path or parameters"),
     (

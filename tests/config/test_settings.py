@@ -6,8 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
-from bridge.cli.commands import app
-from bridge.config.settings import BUILT_IN, Settings, load
+from bridge.carriers.twilio.settings import TwilioSettings
+from bridge.cli.app import app
+from bridge.config.checks import check_assistants
+from bridge.config.settings import Settings, built_in_assistants, load
+from bridge.settings.assistants import SocketAddress
 from bridge.vocabulary.errors import ConfigurationError
 
 
@@ -19,7 +22,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_nothing_configured_is_the_parrot_on_loopback() -> None:
     settings = load(environment={})
-    assert settings == Settings()
+    assert settings == Settings.model_validate({})
     assert (settings.host, settings.port, settings.assistant) == ("127.0.0.1", 8080, "parrot")
 
 
@@ -81,7 +84,7 @@ WRONG = [
     (f"{REALTIME}instructions = 7\n", "assistants.a.instructions = 7: Input should be a valid string"),
     (
         f"{REALTIME}fallback = 'nobody'",
-        "assistants.a.fallback = 'nobody': should be one of parrot, echo, openai-realtime, a",
+        "assistants.a.fallback = 'nobody': should be one of echo, parrot, openai-realtime, a",
     ),
     (
         f"{REALTIME}fallback = {{ play = 'x.wav' }}",
@@ -99,7 +102,7 @@ WRONG = [
     ("[openai]\nkey = 'x'", "voicebridge.toml: there is no setting openai.key; did you mean api_key?"),
     ("[openai]\nbase_url = 'x'", "voicebridge.toml: openai.base_url = 'x': should be an address such as"),
     ("[zzz]", "voicebridge.toml: there is no setting zzz; known here: host, port"),
-    ("assistant = 'nobody'", "assistant = 'nobody': should be one of parrot, echo"),
+    ("assistant = 'nobody'", "assistant = 'nobody': should be one of echo, parrot"),
     ("port = 'high'", "voicebridge.toml: port = 'high': Input should be a valid integer"),
     ("port = 70000", "voicebridge.toml: port = 70000: Input should be less than or equal to 65535"),
     ("limits = 3", "voicebridge.toml: limits = 3: should be a table"),
@@ -174,7 +177,9 @@ def test_every_fault_is_told_at_once() -> None:
 
 def test_the_twiml_that_goes_on_may_have_a_query_and_keeps_its_slash() -> None:
     Path("voicebridge.toml").write_text("[twilio]\nthen = 'https://x/dial/?a=1'\n")
-    assert load(environment={}).twilio.then == "https://x/dial/?a=1"
+    twilio = load(environment={}).carrier("twilio")
+    assert isinstance(twilio, TwilioSettings)
+    assert twilio.then == "https://x/dial/?a=1"
 
 
 def test_a_secret_shows_nowhere() -> None:
@@ -280,10 +285,10 @@ def test_a_long_value_is_told_by_its_beginning() -> None:
 
 def test_a_key_is_enough_for_openai() -> None:
     settings = load(environment={"OPENAI_API_KEY": "sk-1", "VOICEBRIDGE_ASSISTANT": "openai-realtime"})
-    settings.check_assistants()
-    realtime = settings.settings_of("openai-realtime")
+    check_assistants(settings)
+    realtime = settings.assistant_settings("openai-realtime")
     assert isinstance(realtime, RealtimeSettings)
-    assert realtime.address() == (
+    assert realtime.address() == SocketAddress(
         "wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1",
         {"Authorization": "Bearer sk-1"},
     )
@@ -298,9 +303,9 @@ def test_the_vendor_s_names_are_the_defaults_of_every_realtime_assistant() -> No
             "OPENAI_ORG_ID": "org",
             "OPENAI_PROJECT_ID": "proj",
         }
-    ).settings_of("a")
+    ).assistant_settings("a")
     assert isinstance(realtime, RealtimeSettings)
-    url, headers = realtime.address()
+    url, headers, _ = realtime.address()
     assert url == "wss://eu.example/v1/realtime?model=gpt-realtime-2.1"
     assert headers == {
         "Authorization": "Bearer sk-1",
@@ -335,21 +340,24 @@ UNANSWERABLE = [
 def test_an_assistant_that_could_not_answer_is_found_before_the_first_call(text: str, message: str) -> None:
     Path("voicebridge.toml").write_text(text)
     with pytest.raises(ConfigurationError) as refusal:
-        load(environment={}).check_assistants()
+        check_assistants(load(environment={}))
     assert message in str(refusal.value)
 
 
 @pytest.mark.parametrize("kind", ["echo", "parrot"])
 def test_assistants_of_this_house_want_nothing(kind: str) -> None:
     settings = load(environment={"VOICEBRIDGE_ASSISTANT": kind})
-    settings.check_assistants()
-    assert settings.settings_of(kind).kind == kind
-    assert settings.settings_of(kind).address() is None
+    check_assistants(settings)
+    assert settings.assistant_settings(kind).kind == kind
+    assert settings.assistant_settings(kind).address() is None
 
 
 def test_a_kind_that_can_do_without_a_table_is_an_assistant_by_its_name() -> None:
-    settings = Settings()
-    assert {name: settings.settings_of(name).kind for name in BUILT_IN} == {name: name for name in BUILT_IN}
+    settings = Settings.model_validate({})
+    built_in = built_in_assistants()
+    assert {name: settings.assistant_settings(name).kind for name in built_in} == {
+        name: name for name in built_in
+    }
 
 
 def test_who_takes_the_call_and_what_is_said_at_the_end(elsewhere: Path) -> None:
@@ -361,10 +369,10 @@ def test_who_takes_the_call_and_what_is_said_at_the_end(elsewhere: Path) -> None
         "[assistants.d]\nkind = 'echo'\nfallback = 'parrot'"
     )
     settings = load(environment={})
-    assert settings.rescue_chain("a") == ("a", "b", "c")
-    assert settings.rescue_sentence("a") == sorry
-    assert settings.rescue_chain("c") == ("c",)
-    assert settings.rescue_sentence("c") == sorry
-    assert settings.rescue_chain("d") == ("d", "parrot")
-    assert settings.rescue_sentence("d") is None
-    assert settings.rescue_chain("parrot") == ("parrot",)
+    assert settings.failover_chain("a") == ("a", "b", "c")
+    assert settings.failover_announcement("a") == sorry
+    assert settings.failover_chain("c") == ("c",)
+    assert settings.failover_announcement("c") == sorry
+    assert settings.failover_chain("d") == ("d", "parrot")
+    assert settings.failover_announcement("d") is None
+    assert settings.failover_chain("parrot") == ("parrot",)

@@ -12,7 +12,7 @@ from bridge.settings.faults import faults_in, told
 
 
 def test_by_default_an_entry_ends_after_a_second_or_with_a_hash() -> None:
-    assert Settings().keypad.rules() == KeypadRules(
+    assert Settings.model_validate({}).keypad.rules() == KeypadRules(
         EntryRules(1.0, None, "#", 32, 1, ""), False, True, 0.15, False
     )
 

@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge.settings.assistants import Address
+from bridge.settings.assistants import PostAddress
 from bridge.shell import assistant_http as posting
-from bridge.shell.assistant_http import MOST_WAITING, Poster, PostingLeg
+from bridge.shell.assistant_http import MOST_WAITING, AssistantPosts, PostingLeg
 from bridge.vocabulary.contracts import Message, Post, Posted
 
 PATIENCE_S = 5.0
@@ -105,10 +105,10 @@ async def assistant() -> AsyncIterator[Assistant]:
 
 
 @pytest.fixture
-async def poster() -> AsyncIterator[Poster]:
-    poster = Poster()
-    yield poster
-    await poster.aclose()
+async def posts() -> AsyncIterator[AssistantPosts]:
+    posts = AssistantPosts()
+    yield posts
+    await posts.aclose()
 
 
 Open = Callable[..., PostingLeg]
@@ -120,16 +120,11 @@ def call() -> Call:
 
 
 @pytest.fixture
-def open_to(assistant: Assistant, poster: Poster, call: Call) -> Open:
+def open_to(assistant: Assistant, posts: AssistantPosts, call: Call) -> Open:
     def open_one(path: str, **options: Any) -> PostingLeg:
         headers = {"Authorization": "Bearer sesame", "content-type": "text/plain"}
-        address = Address(str(assistant.server.make_url(path)), headers)
-        return poster.open(
-            address,
-            call.heard.put_nowait,
-            call.lost,
-            **{"answer_s": PATIENCE_S, "most_bytes": MOST} | options,
-        )
+        address = PostAddress(str(assistant.server.make_url(path)), headers, PATIENCE_S, MOST)
+        return posts.open(address._replace(**options), call.heard.put_nowait, call.lost)
 
     return open_one
 
@@ -213,11 +208,11 @@ async def test_a_connection_that_breaks_costs_its_post(
     assert len(assistant.got) == 2, "nothing is posted twice: it may have been acted upon"
 
 
-async def test_nobody_is_there(poster: Poster, call: Call) -> None:
+async def test_nobody_is_there(posts: AssistantPosts, call: Call) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = Address(f"http://127.0.0.1:{free.getsockname()[1]}/", {})
-    poster.open(address, call.heard.put_nowait, call.lost, answer_s=PATIENCE_S, most_bytes=MOST).send(post())
+        address = PostAddress(f"http://127.0.0.1:{free.getsockname()[1]}/", {}, PATIENCE_S, MOST)
+    posts.open(address, call.heard.put_nowait, call.lost).send(post())
     answer = await call.hears()
     assert (answer.status, answer.body) == (0, b"its server cannot be reached (ClientConnectorError)")
 
@@ -291,9 +286,9 @@ async def test_too_many_posts_cost_the_leg(open_to: Open, call: Call, assistant:
     assert call.losses.empty()
 
 
-async def test_the_owner_drops_them_all(open_to: Open, poster: Poster, assistant: Assistant) -> None:
+async def test_the_owner_drops_them_all(open_to: Open, posts: AssistantPosts, assistant: Assistant) -> None:
     legs = [open_to("/slow"), open_to("/echo")]
     legs[0].send(post())
     await assistant.asked.wait()
-    await poster.aclose()
+    await posts.aclose()
     assert all(leg.task.done() for leg in legs)

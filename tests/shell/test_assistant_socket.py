@@ -1,4 +1,4 @@
-"""The way to a remote assistant over real sockets: what waits, what is refused, how a loss is told, what is left."""
+"""The leg to a remote assistant over real sockets: what waits, what is refused, how a loss is told, what is left."""
 
 import asyncio
 import socket
@@ -14,9 +14,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.utils import accept_key
 
-from bridge.settings.assistants import UPGRADED, Address, SilentAddress
-from bridge.shell import assistant_socket as dialling
-from bridge.shell.assistant_socket import DialledLeg, Dialler
+from bridge.settings.assistants import UPGRADED, SocketAddress
+from bridge.shell import assistant_socket
+from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
 from bridge.shell.websocket import Pings
 from bridge.vocabulary.contracts import Message
 
@@ -48,23 +48,24 @@ class Call:
 
 
 @pytest.fixture
-async def dialler() -> AsyncIterator[Dialler]:
-    dialler = Dialler(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    yield dialler
-    await dialler.aclose()
+async def sockets() -> AsyncIterator[AssistantSockets]:
+    sockets = AssistantSockets(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    yield sockets
+    await sockets.aclose()
 
 
-def dials(dialler: Dialler, call: Call, address: Address, *, timeout_s: float = PATIENCE_S) -> DialledLeg:
-    leg = dialler.dial(address, call.heard.put_nowait, call.lost, timeout_s=timeout_s)
-    assert call.heard.empty()
-    assert call.losses.empty()
+def connects(
+    sockets: AssistantSockets, call: Call, address: SocketAddress, *, timeout_s: float = PATIENCE_S
+) -> AssistantSocketLeg:
+    leg = sockets.connect(address, call.heard.put_nowait, call.lost, timeout_s=timeout_s)
+    assert (call.heard.empty(), call.losses.empty()) == (True, True)
     return leg
 
 
 @asynccontextmanager
 async def raw(
     converse: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[Address]:
+) -> AsyncIterator[SocketAddress]:
     """A server for which `converse` plays each connection, to its end."""
 
     async def each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,13 +81,13 @@ async def raw(
 
 
 @asynccontextmanager
-async def strict(converse: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[Address]:
+async def strict(converse: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[SocketAddress]:
     async with serve(converse, "127.0.0.1", 0, max_size=None) as server:
         yield at(next(iter(server.sockets)).getsockname()[1])
 
 
-def at(port: int) -> Address:
-    return Address(f"ws://127.0.0.1:{port}/?api-key=sesame", {"Authorization": "Bearer sesame"})
+def at(port: int) -> SocketAddress:
+    return SocketAddress(f"ws://127.0.0.1:{port}/?api-key=sesame", {"Authorization": "Bearer sesame"})
 
 
 async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,7 +108,7 @@ async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -
 # What is said
 
 
-async def test_what_is_said_too_early_waits_and_keeps_its_place(dialler: Dialler) -> None:
+async def test_what_is_said_too_early_waits_and_keeps_its_place(sockets: AssistantSockets) -> None:
     async def assistant(peer: ServerConnection) -> None:
         assert peer.request is not None
         await peer.send(peer.request.headers["Authorization"] + " " + peer.request.path)
@@ -122,7 +123,7 @@ async def test_what_is_said_too_early_waits_and_keeps_its_place(dialler: Dialler
         call.heard.put_nowait(message)
 
     async with strict(assistant) as address:
-        leg = dialler.dial(SilentAddress(*address), receive, call.lost)
+        leg = sockets.connect(address._replace(tells_upgrade=True), receive, call.lost)
         assert leg.stalled  # audio would be spoken to nobody
         for message in ("1", b"2", "3"):
             leg.send(message)
@@ -133,7 +134,7 @@ async def test_what_is_said_too_early_waits_and_keeps_its_place(dialler: Dialler
         leg.close()
 
 
-async def test_a_reply_may_come_in_megabytes(dialler: Dialler) -> None:
+async def test_a_reply_may_come_in_megabytes(sockets: AssistantSockets) -> None:
     audio = "x" * 3_000_000
 
     async def assistant(peer: ServerConnection) -> None:
@@ -141,11 +142,11 @@ async def test_a_reply_may_come_in_megabytes(dialler: Dialler) -> None:
         await peer.send([audio, audio])
         await peer.recv()
         with pytest.raises(ConnectionClosed):
-            await peer.send("x" * (dialling.MAX_MESSAGE_BYTES + 1))
+            await peer.send("x" * (assistant_socket.MAX_MESSAGE_BYTES + 1))
 
     call = Call()
     async with strict(assistant) as address:
-        leg = dials(dialler, call, address)
+        leg = connects(sockets, call, address)
         assert await call.hears() == audio
         assert await call.hears() == audio + audio
         leg.send("and on")
@@ -154,20 +155,20 @@ async def test_a_reply_may_come_in_megabytes(dialler: Dialler) -> None:
 
 @pytest.mark.parametrize("much", [["x"] * 4, ["x" * 6, "x" * 5]], ids=["in number", "in bytes"])
 async def test_too_much_said_too_early_costs_the_leg(
-    dialler: Dialler, monkeypatch: pytest.MonkeyPatch, much: list[str]
+    sockets: AssistantSockets, monkeypatch: pytest.MonkeyPatch, much: list[str]
 ) -> None:
-    monkeypatch.setattr(dialling, "MOST_WAITING", 3)
-    monkeypatch.setattr(dialling, "MOST_WAITING_BYTES", 10)
+    monkeypatch.setattr(assistant_socket, "MOST_WAITING", 3)
+    monkeypatch.setattr(assistant_socket, "MOST_WAITING_BYTES", 10)
     call = Call()
     async with raw(silence) as address:
-        leg = dials(dialler, call, address)
+        leg = connects(sockets, call, address)
         for message in much:
             leg.send(message)
         assert call.losses.empty()
         leg.send("and more")
         assert await call.loses() == (1011, "too much was sent before the connection stood")
         await asyncio.wait([leg.task])
-        closed = dials(dialler, call, address)
+        closed = connects(sockets, call, address)
         for message in much:
             closed.send(message)
         closed.close()
@@ -199,7 +200,7 @@ ANSWERS = [  # to the upgrade; what the call is told
 
 @pytest.mark.parametrize(("answer", "code", "reason"), ANSWERS)
 async def test_a_refusal_is_told_by_what_a_second_try_would_bring(
-    dialler: Dialler, answer: str, code: int, reason: str
+    sockets: AssistantSockets, answer: str, code: int, reason: str
 ) -> None:
     asked = 0
 
@@ -213,13 +214,13 @@ async def test_a_refusal_is_told_by_what_a_second_try_would_bring(
 
     call = Call()
     async with raw(refuse) as address:
-        dials(dialler, call, address).send("settings")
+        connects(sockets, call, address).send("settings")
         assert await call.loses() == (code, reason)
     assert call.losses.empty()
     assert asked == 1
 
 
-async def test_a_server_that_never_answers_is_given_up(dialler: Dialler) -> None:
+async def test_a_server_that_never_answers_is_given_up(sockets: AssistantSockets) -> None:
     hung_up = asyncio.Event()
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -228,7 +229,7 @@ async def test_a_server_that_never_answers_is_given_up(dialler: Dialler) -> None
 
     call = Call()
     async with raw(mute) as address:
-        dials(dialler, call, address, timeout_s=0.05)
+        connects(sockets, call, address, timeout_s=0.05)
         assert await call.loses() == (1006, "no answer within 0.05 s")
         async with asyncio.timeout(AT_ONCE_S):
             await hung_up.wait()
@@ -240,13 +241,13 @@ async def test_a_server_that_never_answers_is_given_up(dialler: Dialler) -> None
 @pytest.mark.parametrize(
     ("said", "told"), [("expired", "expired"), ("wrong key: sk-sesame", "wrong key: ***")]
 )
-async def test_the_assistant_closes(dialler: Dialler, said: str, told: str) -> None:
+async def test_the_assistant_closes(sockets: AssistantSockets, said: str, told: str) -> None:
     async def assistant(peer: ServerConnection) -> None:
         await peer.close(1001, said)
 
     call = Call()
     async with strict(assistant) as address:
-        leg = dials(dialler, call, address)
+        leg = connects(sockets, call, address)
         assert await call.loses() == (1001, told)
         assert leg.over
         leg.send("into the void")
@@ -255,7 +256,7 @@ async def test_the_assistant_closes(dialler: Dialler, said: str, told: str) -> N
     assert call.losses.empty()
 
 
-async def test_we_close_behind_what_was_said_and_are_told_nothing_more(dialler: Dialler) -> None:
+async def test_we_close_behind_what_was_said_and_are_told_nothing_more(sockets: AssistantSockets) -> None:
     said: list[str | bytes] = []
     end: asyncio.Future[tuple[int | None, str | None]] = asyncio.Future()
 
@@ -266,7 +267,7 @@ async def test_we_close_behind_what_was_said_and_are_told_nothing_more(dialler: 
 
     call = Call()
     async with strict(assistant) as address:
-        leg = dials(dialler, call, address)
+        leg = connects(sockets, call, address)
         leg.send("1")
         await call.hears()
         leg.send("2")
@@ -280,7 +281,7 @@ async def test_we_close_behind_what_was_said_and_are_told_nothing_more(dialler: 
 
 
 @pytest.mark.parametrize("when", ["at once", "while the upgrade is awaited", "as the upgrade comes"])
-async def test_closed_before_it_stands_the_connection_is_given_up(dialler: Dialler, when: str) -> None:
+async def test_closed_before_it_is_open_it_is_given_up(sockets: AssistantSockets, when: str) -> None:
     asked, hung_up = asyncio.Event(), asyncio.Event()
     said = b""
 
@@ -299,7 +300,7 @@ async def test_closed_before_it_stands_the_connection_is_given_up(dialler: Diall
 
     call = Call()
     async with raw(assistant) as address:
-        leg = dials(dialler, call, address)
+        leg = connects(sockets, call, address)
         leg.send("settings")
         if when != "at once":
             await asked.wait()
@@ -314,7 +315,7 @@ async def test_closed_before_it_stands_the_connection_is_given_up(dialler: Diall
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed without a word"])
-async def test_a_connection_that_breaks_is_known_at_once(dialler: Dialler, reset: bool) -> None:
+async def test_a_connection_that_breaks_is_known_at_once(sockets: AssistantSockets, reset: bool) -> None:
     broke_at = 0.0
 
     async def assistant(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -331,7 +332,7 @@ async def test_a_connection_that_breaks_is_known_at_once(dialler: Dialler, reset
 
     call = Call()
     async with raw(assistant) as address:
-        leg = dials(dialler, call, address)
+        leg = connects(sockets, call, address)
         await call.hears()
         leg.send("go")
         assert await call.loses() == (1006, "the connection broke")
@@ -343,27 +344,27 @@ async def test_the_end_drops_what_stands_and_what_is_being_made() -> None:
         await peer.send(await peer.recv())
         await peer.wait_closed()
 
-    dialler, talking, dialling_still = Dialler(), Call(), Call()
+    sockets, talking, connecting = AssistantSockets(), Call(), Call()
     async with strict(assistant) as address, raw(silence) as nowhere:
-        standing = dials(dialler, talking, address)
+        standing = connects(sockets, talking, address)
         standing.send("hello")
         await talking.hears()
-        coming = dials(dialler, dialling_still, nowhere)
+        coming = connects(sockets, connecting, nowhere)
         async with asyncio.timeout(AT_ONCE_S):
-            await dialler.aclose()
+            await sockets.aclose()
         assert standing.task.done()
         assert coming.task.done()
         assert await talking.loses() == (1006, "the connection broke")
-        assert dialling_still.losses.empty()
+        assert connecting.losses.empty()
 
 
 # Who reads nothing, who says nothing
 
 
 async def test_an_assistant_that_answers_no_ping_is_gone(
-    dialler: Dialler, monkeypatch: pytest.MonkeyPatch
+    sockets: AssistantSockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dialling, "PINGS", Pings(idle_s=0.02, answer_s=0.02))
+    monkeypatch.setattr(assistant_socket, "PINGS", Pings(idle_s=0.02, answer_s=0.02))
 
     async def dead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await upgrade(reader, writer)
@@ -371,15 +372,15 @@ async def test_an_assistant_that_answers_no_ping_is_gone(
 
     call = Call()
     async with raw(dead) as address:
-        dials(dialler, call, address)
+        connects(sockets, call, address)
         assert await call.loses() == (1006, "no answer to a ping")
 
 
 @pytest.mark.parametrize("word", [Opcode.PONG, Opcode.TEXT])
 async def test_whatever_an_assistant_says_answers_a_ping(
-    dialler: Dialler, monkeypatch: pytest.MonkeyPatch, word: Opcode
+    sockets: AssistantSockets, monkeypatch: pytest.MonkeyPatch, word: Opcode
 ) -> None:
-    monkeypatch.setattr(dialling, "PINGS", Pings(idle_s=0.15, answer_s=0.15))
+    monkeypatch.setattr(assistant_socket, "PINGS", Pings(idle_s=0.15, answer_s=0.15))
     pings = 0
 
     async def assistant(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -394,6 +395,6 @@ async def test_whatever_an_assistant_says_answers_a_ping(
 
     call = Call()
     async with raw(assistant) as address:
-        dials(dialler, call, address)
+        connects(sockets, call, address)
         assert (await call.loses())[0] == 1001
     assert pings == 3

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from bridge.cli.commands import main
+from bridge.cli.app import main
 from bridge.config.settings import Settings
-from bridge.shell.outbound import dial
+from bridge.shell.outbound import place_call
 from bridge.shell.server import Server
 from bridge.simulators.carriers.telnyx import injected_faults as telnyx_faults
 from bridge.simulators.carriers.telnyx.call_control_phone import HANGS_UP, CallControlPhone
@@ -70,7 +70,7 @@ class House(NamedTuple):
 
     async def dial(self, carrier: str, **options: Any) -> str:
         parties = {"to": TO, "from_": FROM}
-        return await dial(Settings.model_validate(self.settings), carrier, **(parties | options))
+        return await place_call(Settings.model_validate(self.settings), carrier, **(parties | options))
 
     def opened(self) -> list[str]:
         """The assistants that were opened."""
@@ -113,7 +113,7 @@ ANSWERED: list[tuple[str, dict[str, Any], dict[str, Any], bool]] = [
     ("human", {"machine_detection": "premium"}, {}, True),
     ("machine", {}, {}, False),
     ("machine", {"machine_detection": "premium"}, {}, False),
-    ("machine", {}, {"machines": True}, True),
+    ("machine", {}, {"talks_to_machines": True}, True),
     ("not_sure", {}, {}, False),
     ("not_sure", {"talk_to": ["human", "not_sure"]}, {}, True),
 ]
@@ -135,7 +135,7 @@ async def test_who_is_put_through_by_telnyx(
             await fake.over(fake.account.calls[name])
         dialled = (await fake.commanded("dial")).body
         assert (dialled["to"], dialled["from"], dialled["connection_id"]) == (TO, FROM, "1")
-        assert ("answering_machine_detection" in dialled) is not options.get("machines", False)
+        assert ("answering_machine_detection" in dialled) is not options.get("talks_to_machines", False)
         assert [command.name for command in fake.commands if command.name == "answer"] == []
     assert house.opened() == (["echo"] if is_put_through else [])
     assert [report.ending for report in phone.reports] == ([Ending.HUNG_UP] if is_put_through else [])
@@ -204,7 +204,7 @@ ANSWERED_TWILIO: list[tuple[str, dict[str, Any], dict[str, Any], bool]] = [
     ("human", {}, {}, True),
     ("human", {}, {"assistant": "parrot"}, True),
     ("machine", {}, {}, False),
-    ("machine", {}, {"machines": True}, True),
+    ("machine", {}, {"talks_to_machines": True}, True),
     ("unknown", {}, {}, False),
     ("unknown", {"talk_to": ["human", "unknown"]}, {}, True),
 ]
@@ -222,7 +222,7 @@ async def test_who_is_put_through_by_twilio(
             await fake.over(fake.account.calls[name])
         fields = dict((await fake.requested("create")).fields)
         assert (fields["To"], fields["From"]) == (TO, FROM)
-        assert ("MachineDetection" in fields) is not options.get("machines", False)
+        assert ("MachineDetection" in fields) is not options.get("talks_to_machines", False)
         assert all(sent.status in (200, 204) for sent in fake.sent)
     assert house.opened() == ([options.get("assistant", "echo")] if is_put_through else [])
     assert len(phone.reports) == is_put_through
@@ -373,7 +373,7 @@ async def test_the_call_s_name_is_printed(
     ("line", "why"),
     [
         ('api_key = "two words"', "telnyx.api_key: should be one word of ASCII"),
-        ('public_key = "short"', "this is no Ed25519 public key"),
+        ('public_key = "short"', "this is not an Ed25519 public key"),
         ('codec = "PCMU"\nsampling_rate = 16000', "sampling_rate = 16000 with codec = 'PCMU'"),
     ],
 )

@@ -7,13 +7,13 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from bridge.settings.assistants import Address
+from bridge.settings.assistants import SocketAddress
 from bridge.shell import preconnect
-from bridge.shell.assistant_socket import Dialler
+from bridge.shell.assistant_socket import AssistantSockets
 from bridge.shell.preconnect import Preconnections
 from bridge.vocabulary.contracts import Lost, Message, Receive
 
-HERE = Address("ws://here/", {})
+HERE = SocketAddress("ws://here/", {})
 
 
 class Line:
@@ -39,7 +39,7 @@ class Exchange:
     def __init__(self) -> None:
         self.lines: list[Line] = []
 
-    def dial(self, _address: Address, receive: Receive, lost: Lost) -> Line:
+    def connect(self, _address: SocketAddress, receive: Receive, lost: Lost) -> Line:
         self.lines.append(Line(receive, lost))
         return self.lines[-1]
 
@@ -69,7 +69,7 @@ async def soon() -> None:
 
 async def test_what_was_said_before_the_claim_comes_first_and_never_from_inside_it() -> None:
     exchange, call = Exchange(), Claimant()
-    preconnections = Preconnections(exchange.dial)
+    preconnections = Preconnections(exchange.connect)
     preconnections.open("CA1", "ada", HERE)
     [line] = exchange.lines
     line.say("1")
@@ -90,7 +90,7 @@ async def test_what_was_said_before_the_claim_comes_first_and_never_from_inside_
 
 async def test_a_loss_right_after_the_claim_comes_behind_what_was_held() -> None:
     exchange, call = Exchange(), Claimant()
-    preconnections = Preconnections(exchange.dial)
+    preconnections = Preconnections(exchange.connect)
     preconnections.open("CA1", "ada", HERE)
     exchange.lines[0].say("an error, in words")
     assert call.claims(preconnections)
@@ -101,7 +101,7 @@ async def test_a_loss_right_after_the_claim_comes_behind_what_was_held() -> None
 
 async def test_a_connection_serves_one_claim_of_its_own_call_and_assistant() -> None:
     exchange, call = Exchange(), Claimant()
-    preconnections = Preconnections(exchange.dial)
+    preconnections = Preconnections(exchange.connect)
     preconnections.open("CA1", "ada", HERE)
     preconnections.open("CA1", "ada", HERE)  # the webhook is asked again
     assert len(exchange.lines) == 1
@@ -113,7 +113,7 @@ async def test_a_connection_serves_one_claim_of_its_own_call_and_assistant() -> 
 
 async def test_one_that_was_lost_before_the_claim_is_forgotten() -> None:
     exchange, call = Exchange(), Claimant()
-    preconnections = Preconnections(exchange.dial)
+    preconnections = Preconnections(exchange.connect)
     preconnections.open("CA1", "ada", HERE)
     exchange.lines[0].break_off(1008, "HTTP 401")
     assert call.claims(preconnections) is None
@@ -127,7 +127,7 @@ async def test_what_nobody_claims_is_closed() -> None:
     faults: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
     exchange, call = Exchange(), Claimant()
-    preconnections = Preconnections(exchange.dial, within_s=0.02)
+    preconnections = Preconnections(exchange.connect, within_s=0.02)
     preconnections.open("CA1", "ada", HERE)
     preconnections.open("CA2", "ada", HERE)
     kept = call.claims(preconnections, call="CA2")
@@ -140,7 +140,7 @@ async def test_what_nobody_claims_is_closed() -> None:
 
 async def test_no_more_than_so_many_wait() -> None:
     exchange, call = Exchange(), Claimant()
-    preconnections = Preconnections(exchange.dial, most=2)
+    preconnections = Preconnections(exchange.connect, most=2)
     for name in ("CA1", "CA2", "CA3"):
         preconnections.open(name, "ada", HERE)
     assert len(exchange.lines) == 2
@@ -160,7 +160,7 @@ FLOODS = [
 @pytest.mark.parametrize("flood", [row[1] for row in FLOODS], ids=[row[0] for row in FLOODS])
 async def test_one_that_says_too_much_before_the_claim_is_closed(flood: list[str]) -> None:
     exchange, call = Exchange(), Claimant()
-    preconnections = Preconnections(exchange.dial)
+    preconnections = Preconnections(exchange.connect)
     preconnections.open("CA1", "ada", HERE)
     *all_but_last, last = flood
     for message in all_but_last:
@@ -173,7 +173,7 @@ async def test_one_that_says_too_much_before_the_claim_is_closed(flood: list[str
 
 async def test_the_end_of_the_server_closes_them_all() -> None:
     exchange = Exchange()
-    preconnections = Preconnections(exchange.dial, within_s=0.01)
+    preconnections = Preconnections(exchange.connect, within_s=0.01)
     for name in ("CA1", "CA2"):
         preconnections.open(name, "ada", HERE)
     preconnections.close()
@@ -197,9 +197,9 @@ async def test_over_a_socket() -> None:
 
     heard: asyncio.Queue[Message] = asyncio.Queue()
     async with serve(assistant, "127.0.0.1", 0) as server:
-        dialler = Dialler()
-        preconnections = Preconnections(partial(dialler.dial, timeout_s=5.0))
-        address = Address(f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/", {})
+        sockets = AssistantSockets()
+        preconnections = Preconnections(partial(sockets.connect, timeout_s=5.0))
+        address = SocketAddress(f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/", {})
         preconnections.open("CA1", "ada", address)
         preconnections.open("CA2", "ada", address)
         for _ in range(2):
@@ -211,12 +211,12 @@ async def test_over_a_socket() -> None:
         preconnections.close()
         leg.close()
         assert [await ends.get(), await ends.get()] == [1000, 1000]
-        await dialler.aclose()
+        await sockets.aclose()
 
 
 async def test_a_call_that_will_not_come_drops_its_own() -> None:
     exchange = Exchange()
-    preconnections = Preconnections(exchange.dial)
+    preconnections = Preconnections(exchange.connect)
     for call, assistant in (("CA1", "ada"), ("CA1", "bob"), ("CA2", "ada")):
         preconnections.open(call, assistant, HERE)
     preconnections.forget("CA1")

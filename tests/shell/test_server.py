@@ -15,7 +15,7 @@ import trustme
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from bridge.carriers.twilio.webhook import signature
+from bridge.carriers.twilio.signature import signature
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.simulators.phone.call import place_call

@@ -12,8 +12,8 @@ import pytest
 from msgspec import json
 
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
-from bridge.carriers.telnyx.call_control import ClientState
-from bridge.carriers.twilio.webhook import signature
+from bridge.carriers.telnyx.phone_call import ClientState
+from bridge.carriers.twilio.signature import signature
 from bridge.config.settings import Settings
 from bridge.shell.admission import Admission
 from bridge.shell.server import Server

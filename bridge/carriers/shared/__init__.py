@@ -1,1 +1,1 @@
-"""What the carriers' dialects have in common."""
+"""What the carriers have in common: contracts of webhooks, REST requests and their repeats, unreadable messages."""

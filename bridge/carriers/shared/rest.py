@@ -1,6 +1,6 @@
-"""Requests to a carrier's REST API: what one is, when it is sent again, and what is told of a refusal.
+"""Requests to a carrier's REST API: what one is, when it is sent again, and how a refusal is worded.
 
-Neither sockets nor a clock: `now` is seconds, and chance is passed in. What a carrier's requests hold is in its folder.
+What a carrier's requests hold is in its folder. No socket, no clock: `now` is seconds, and chance is passed in.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,20 +14,22 @@ from bridge.redaction import without_keys, without_numbers
 from bridge.vocabulary.errors import CarrierRefused
 
 LONGEST_WHY = 400
-"""Of what a carrier says to a refusal, in characters."""
+"""Characters of a carrier's own explanation that are kept."""
 
 LONGEST_CODE = 20
 
 LONGEST_READ = 4 * LONGEST_WHY
+"""Characters that are searched for keys and numbers to mask."""
 
 WAIT_HEADERS = ("retry-after", "x-ratelimit-reset")
+"""How long to wait, in seconds (RFC 9110, 10.2.3; Telnyx, "API errors")."""
 
 LONGEST_WAIT_S = 86_400.0
-"""A greater number in a header is no wait but a date."""
+"""A greater number in one of these headers is a date, not a wait."""
 
 
 class ApiAnswer(NamedTuple):
-    """An answer, whatever its status. Names of headers in lower case."""
+    """An answer of any status. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,7 +37,7 @@ class ApiAnswer(NamedTuple):
 
 
 class NoAnswer(Enum):
-    """Why there is none, in words."""
+    """Why there is no answer."""
 
     UNREACHABLE = "the server cannot be reached"
     LOST = "the connection broke before an answer came; it may be done all the same"
@@ -44,47 +46,49 @@ class NoAnswer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RetryRule:
-    """When a request is sent again. A rate limit, and a server out of reach, have done nothing: always.
+    """When a request is sent again. After 429, or where no connection was made, nothing was done: always.
 
-    After a 5xx, a broken connection or a silence only where it `may_repeat`: it can be done twice without harm, or
-    the carrier has_assistant it again.
+    After 5xx, a broken connection or no answer in time it may have been done: only if it `may_repeat`.
     """
 
     answer_s: float
-    """Silent for so long, a try is followed by the next; its answer still counts."""
+    """A try without an answer for this long is followed by the next one; its answer still counts."""
     at_once: int
-    """Repeats that follow a failure at once, and a silence of `answer_s`; those after them back off."""
+    """How many repeats are sent without a wait; those after them back off."""
     backoff_s: float
-    """The first wait; each is twice the one before, and by chance down to the half."""
+    """The first wait; each is twice the one before, and shortened by chance to between half and all of it."""
     last_try_s: float
-    """After the first try; none is sent later."""
+    """No try is sent later than this after the first."""
     give_up_s: float
-    """After the first try."""
+    """No answer is waited for longer than this after the first try."""
     may_repeat: bool = True
+    """The request can be done twice without harm, or the carrier recognises a repeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request, the same at each try. Shown without what is secret or private."""
+    """One request, the same at each try. Its `repr` shows nothing secret or private."""
 
     carrier: str
     command: str
     """What it asks for, for the log."""
     call_id: str
-    """The carrier's name of the call, empty where there is none yet."""
+    """The carrier's id of the call; empty where there is no call yet."""
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     rule: RetryRule = field(repr=False)
     read: Callable[[ApiAnswer], Mapping[str, Any]] = field(repr=False, compare=False)
-    """The answer's data; raises `CarrierRefused`."""
+    """Returns the data of an answer. Raises `CarrierRefused`."""
 
 
 class Tries:
-    """The tries of one request. Send when `again_at` has come and tell `sent`, then `came`, until `is_over`.
+    """The tries of one request. Send one when `again_at` has come and call `sent`; call `came` with each outcome;
+    until `is_over`.
 
-    A try is not given up for the next: of those under way the first that settles it counts. `chance`: 0 to 1.
+    An earlier try is not given up when the next one is sent: the first outcome that settles the request counts.
+    `chance` returns a number from 0 to 1.
     """
 
     def __init__(self, rule: RetryRule, now: float, chance: Callable[[], float]) -> None:
@@ -100,13 +104,13 @@ class Tries:
         self._settled = False
 
     def sent(self, now: float) -> None:
-        """A try went out."""
+        """A try was sent."""
         self._sent += 1
         self._under_way += 1
         self._send_again(now + self._wait_s(self._rule.answer_s) if self._rule.may_repeat else None)
 
     def came(self, what: ApiAnswer | NoAnswer, now: float) -> None:
-        """One of those under way has come to its end."""
+        """One of the tries under way has ended."""
         self._under_way -= 1
         if self._settled:
             return
@@ -123,16 +127,16 @@ class Tries:
         self._send_again(now + self._wait_s(0.0) if again else None)
 
     def is_over(self, now: float) -> bool:
-        """Whether `outcome` is the last word."""
+        """Whether `outcome` is final."""
         waits = self._under_way > 0 or self.again_at is not None
         return self._settled or not waits or now >= self.ends_at
 
     def deadline(self) -> float:
-        """When to look again if nothing comes."""
+        """When to look again if no try ends."""
         return self.ends_at if self.again_at is None else min(self.again_at, self.ends_at)
 
     def outcome(self) -> ApiAnswer | NoAnswer:
-        """The answer that settled it, else what leaves most in doubt."""
+        """The answer that settled the request; else the outcome after which it is least certain that nothing was done."""
         if not self._settled and self._under_way:
             return NoAnswer.LATE
         if not self._settled and self._lost:
@@ -162,7 +166,7 @@ def _told_wait_s(answer: ApiAnswer) -> float:
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """The object in a body; None where it holds none: it is empty, or a proxy's page."""
+    """The JSON object in a body; None where there is none, because it is empty or a proxy's page."""
     try:
         found = json.decode(body)
     except (DecodeError, UnicodeDecodeError, RecursionError):
@@ -171,7 +175,7 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def refusal(carrier: str, status: int, code: object, *words: object) -> CarrierRefused:
-    """What a carrier answered, as an error: its code and what it says of it, without keys and telephone numbers."""
+    """A carrier's refusal as an error: its code and its words, without keys and telephone numbers."""
     number = str(code)[:LONGEST_CODE] if isinstance(code, str | int) else ""
     said = (" ".join(word.split()) for word in words if isinstance(word, str))
     why = ": ".join(dict.fromkeys(word for word in said if word)) or "no reason given"

@@ -1,4 +1,4 @@
-"""What becomes of a carrier's message that could not be read: a novelty is no outage, a known kind is malformed.
+"""Tells a carrier's message of an unknown kind, which is ignored, from a known one in a wrong shape.
 
 Wire: a JSON object with the name of its kind under `event`.
 """
@@ -19,7 +19,10 @@ _READ_KIND = json.Decoder(_AnyKind)
 
 
 def unread(message: str, kinds: Collection[str], error: Exception) -> Ignored:
-    """A kind that is not among `kinds`. Raises `MalformedMessage` for one that is, with what `error` says of it."""
+    """What becomes of a message that could not be read: `Ignored`, where its kind is not among `kinds`.
+
+    Raises `MalformedMessage` for a known kind, with what `error` says of it, and where no kind can be found.
+    """
     try:
         kind = _READ_KIND.decode(message).event
     except (DecodeError, RecursionError):

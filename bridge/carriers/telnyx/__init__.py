@@ -1,1 +1,1 @@
-"""Telnyx: its media streams, its webhooks and Call Control. No socket, no clock."""
+"""Telnyx: media streams, webhooks, Call Control, settings. No socket, no clock."""

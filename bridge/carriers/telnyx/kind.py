@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bridge.carriers.shared.kind import CarrierKind, OutboundCall, VoiceWebhook
 from bridge.carriers.shared.rest import ApiRequest
-from bridge.carriers.telnyx.call_control import ClientState
+from bridge.carriers.telnyx.phone_call import ClientState
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.stream import TelnyxStream

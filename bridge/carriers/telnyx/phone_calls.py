@@ -1,4 +1,4 @@
-"""The phone calls of one server under Telnyx's Call Control: told apart, remembered for a while, and watched over.
+"""All phone calls of one server under Telnyx's Call Control: by id, remembered for a while, with deadlines for verdicts.
 
 Units: seconds. No clock: `now` is passed in.
 """
@@ -6,21 +6,21 @@ Units: seconds. No clock: `now` is passed in.
 from collections import OrderedDict
 from collections.abc import Collection
 
-from bridge.carriers.telnyx.call_control import PhoneCall, Stage, Step
-from bridge.carriers.telnyx.webhook import CallEvent
+from bridge.carriers.telnyx.events import CallEvent
+from bridge.carriers.telnyx.phone_call import PhoneCall, Stage, Step
 
 REMEMBERED_S = 600.0
-"""How long a call that has ended is known, so that nothing late takes it up again."""
+"""How long a call that has ended is known, so that no late webhook begins it again."""
 
 MOST = 10_000
-"""Calls under way, and as many that have ended: far more than a server carries. The oldest go."""
+"""Calls under way that are kept, and as many that have ended; far more than a server carries. The oldest go."""
 
 VERDICT_S = 15.0
-"""From the answer to the verdict who answered. It takes some 4 s; whoever it is should not hear silence for longer."""
+"""From the answer to the verdict who answered, which takes about 4 s. The callee hears silence meanwhile."""
 
 
 class PhoneCalls:
-    """The calls by their `call_control_id`; of those that are not ours only that they have ended is kept."""
+    """The calls by their `call_control_id`. Of a call that is not ours only its end is kept."""
 
     def __init__(self, talk_to: Collection[str] = ("human",)) -> None:
         self._talk_to = frozenset(talk_to)
@@ -29,7 +29,7 @@ class PhoneCalls:
         self._verdict_due: dict[str, float] = {}  # the first to fall due comes first
 
     def handle(self, event: CallEvent, now: float, assistant: str = "") -> tuple[PhoneCall, list[Step]]:
-        """The call that this webhook is about, and what to do. `assistant`: as a `PhoneCall` is told."""
+        """The call of this webhook, and what to do. `assistant`: as in `PhoneCall.handle`."""
         self._forget(now)
         phone_call = self._find(event.call_id)
         steps = phone_call.handle(event, assistant)
@@ -49,7 +49,7 @@ class PhoneCalls:
         return next(iter(self._verdict_due.values()), None)
 
     def due(self, now: float) -> list[tuple[str, PhoneCall, list[Step]]]:
-        """Calls of which it should be known by `now` who answered, and is not; and what to do."""
+        """The calls whose verdict is overdue at `now`, each with what to do."""
         overdue = [call for call, due in self._verdict_due.items() if due <= now]
         for call in overdue:
             del self._verdict_due[call]
@@ -57,7 +57,7 @@ class PhoneCalls:
         return [(call, phone_call, phone_call.verdict_overdue()) for call, phone_call in found]
 
     def under_way(self) -> list[tuple[str, PhoneCall]]:
-        """Those that are ours, and have not ended."""
+        """The calls that are ours and have not ended."""
         return list(self._under_way.items())
 
     def _find(self, call_id: str) -> PhoneCall:

@@ -1,7 +1,7 @@
-"""Telnyx's Call Control: its commands as requests, and what its answers say.
+"""Requests to Telnyx's REST API: the commands of Call Control; and what the answers say.
 
-Wire: Telnyx, "Call Commands", "Error handling". JSON both ways. That a command is accepted does not mean that it is
-done: a webhook tells that. A command that is sent again has the same `command_id`, and is done once.
+Source: Telnyx, "Call Commands", "Error handling". JSON both ways. An answer says that a command was accepted; a webhook
+says later that it was done. A command that is sent again has the same `command_id`, and is done once.
 """
 
 from collections.abc import Mapping
@@ -17,33 +17,35 @@ from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.vocabulary.errors import ConfigurationError
 
 RULE = RetryRule(answer_s=0.5, at_once=2, backoff_s=1.0, last_try_s=55.0, give_up_s=60.0)
-"""Telnyx has_assistant a `command_id` again for 60 s. The last try leaves itself time to arrive."""
+"""Telnyx recognises a `command_id` for 60 s; the last try is sent early enough to arrive by then."""
 
 KEYS_RULE = RetryRule(
     answer_s=5.0, at_once=1, backoff_s=0.5, last_try_s=3.0, give_up_s=10.0, may_repeat=False
 )
-"""A key that is pressed twice, or late, answers another question: only what certainly did nothing is sent again."""
+"""A key that is pressed twice, or late, answers another question. So it is repeated only if nothing was done."""
 
 KEY_MS = 250
-"""How long each key sounds: Telnyx's own default."""
+"""How long each key sounds: Telnyx's default for `duration_millis`."""
 
 BETWEEN_KEYS_MS = 100
-"""Telnyx does not say; a receiver wants 40 (ITU-T Q.24)."""
+"""Telnyx does not document it; a receiver needs 40 (ITU-T Q.24)."""
 
 PAUSES_MS = {"w": 500, "W": 1000}
+"""Characters among the keys that are pauses (Telnyx, "Send DTMF")."""
 
 CALL_IS_OVER = "90018"
+"""Code: the call has already ended (Telnyx, "API errors")."""
 
 
 def sounding_s(keys: str) -> float:
-    """How long these keys take, from the answer on: what is commanded meanwhile may cut them."""
+    """How long these keys sound, in seconds from the answer on. A command in this time may cut them off."""
     return sum(PAUSES_MS.get(key, KEY_MS + BETWEEN_KEYS_MS) for key in keys) / 1000
 
 
 class TelnyxApi:
-    """Makes the requests. Raises `ConfigurationError` where the settings do not allow one.
+    """Words the requests. Raises `ConfigurationError` where the key is missing or of a wrong shape.
 
-    `call`: its call_control_id. `client_state`: base64, comes back with every webhook of the call.
+    `call_id`: Telnyx's call_control_id. `client_state`: base64, comes back with every webhook of the call.
     """
 
     def __init__(self, settings: TelnyxSettings) -> None:
@@ -60,15 +62,15 @@ class TelnyxApi:
         }
 
     def answer(self, call_id: str, command_id: str, *, client_state: str | None = None) -> ApiRequest:
-        """Take a call that rings."""
+        """Answer a call that rings."""
         return self._action(call_id, "answer", command_id, {"client_state": client_state})
 
     def hang_up(self, call_id: str, command_id: str) -> ApiRequest:
-        """End the call; one that is over already is no error."""
+        """End the call. That it has ended already is no error."""
         return self._action(call_id, "hangup", command_id, {}, done=(CALL_IS_OVER,))
 
     def start_streaming(self, call_id: str, command_id: str, stream_url: str) -> ApiRequest:
-        """Open a media socket for an answered call, both ways; its token is in `stream_url`."""
+        """Have Telnyx open a media socket for an answered call, both ways, at `stream_url`."""
         settings = self._settings
         custom = [{"name": name, "value": value} for name, value in settings.parameters.items()]
         body = {
@@ -81,7 +83,7 @@ class TelnyxApi:
         return self._action(call_id, "streaming_start", command_id, body)
 
     def send_dtmf(self, call_id: str, command_id: str, keys: str) -> ApiRequest:
-        """Press keys in an answered call: 0-9 * # A-D; w is half a second's pause, W a second."""
+        """Press keys in an answered call: 0-9 * # A-D; w pauses for half a second, W for a second."""
         return replace(
             self._action(call_id, "send_dtmf", command_id, {"digits": keys, "duration_millis": KEY_MS}),
             rule=KEYS_RULE,
@@ -98,7 +100,7 @@ class TelnyxApi:
         client_state: str | None = None,
         answering_machine_detection: str | None = None,
     ) -> ApiRequest:
-        """Place a call. The data names it, `call_control_id`; the answer to a repeat may not."""
+        """Place a call. The answer's data has its id, `call_control_id`; the answer to a repeat may lack it."""
         if self._settings.connection_id is None:
             raise ConfigurationError(
                 "telnyx.connection_id is missing; it names the Call Control application that places calls"
@@ -115,7 +117,7 @@ class TelnyxApi:
         return self._request("dial", "", "/calls", body)
 
     def _voice(self) -> dict[str, object]:
-        """What the assistant's voice is sent in, and to the leg that is streamed: `self`."""
+        """The format in which the assistant's voice is sent, and that the leg hears it that is streamed: `self`."""
         settings = self._settings
         voice: dict[str, object] = {"stream_bidirectional_mode": settings.mode}
         if settings.mode == "rtp":
@@ -159,15 +161,14 @@ class TelnyxApi:
 
 
 def read_answer(answer: ApiAnswer, done: tuple[str, ...] = (), *, quotes: bool = True) -> dict[str, Any]:
-    """The data of an answer, empty where there is none; also where it was refused with a code of `done`.
+    """The data of an answer; empty where it has none, or where Telnyx refused with one of the codes in `done`.
 
-    Raises `CarrierRefused` with Telnyx's own code and words; without those that may quote what was sent, if `quotes`
-    is false.
+    Raises `CarrierRefused` with Telnyx's own code and words. `quotes`: also with those that may repeat what was sent.
     """
     found = json_object(answer.body)
     if 200 <= answer.status < 300:
         if found is None and answer.body.strip():
-            raise refusal("Telnyx", answer.status, None, "the answer should be a JSON object, and is none")
+            raise refusal("Telnyx", answer.status, None, "the answer should be a JSON object, and is not one")
         data = (found or {}).get("data")
         return data if isinstance(data, dict) else {}
     errors = (found or {}).get("errors")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bridge.carriers.shared.settings import CarrierSettings
-from bridge.carriers.telnyx.webhook import check_public_key
+from bridge.carriers.telnyx.signature import check_public_key
 from bridge.settings.table import ApiAddress, Parameters, WebAddress
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs import mp3

@@ -1,15 +1,16 @@
 """Sends the steps of phone calls under Call Control as REST requests, and tells each phone call the outcome.
 
-Also what Telnyx can do to a call beside its stream (`TelnyxCallControl`), which becomes steps. Units: seconds.
+Units: seconds. No clock: `now` is passed in.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
-from bridge.carriers.telnyx.call_control import (
+from bridge.carriers.telnyx.call_control import TelnyxCallControl
+from bridge.carriers.telnyx.phone_call import (
     Answer,
     HangUp,
     PhoneCall,
@@ -18,8 +19,6 @@ from bridge.carriers.telnyx.call_control import (
     Step,
 )
 from bridge.carriers.telnyx.rest import TelnyxApi, sounding_s
-from bridge.vocabulary.commands import ControlCommand, PressKeys
-from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.errors import CarrierRefused
 
 
@@ -92,33 +91,5 @@ class StepSender:
                 assistant=assistant,
             )
             assistant = ""
-        return ExpectedCall(call_id, assistant, control=TelnyxCallControl(self, call_id, phone_call))
-
-
-class TelnyxCallControl:
-    """One call under Call Control; see `contracts.CallControl`."""
-
-    def __init__(self, steps: StepSender, call_id: str, phone_call: PhoneCall) -> None:
-        self._steps = steps
-        self._call_id = call_id
-        self._phone_call = phone_call
-
-    @property
-    def can(self) -> frozenset[type[ControlCommand]]:
-        """The commands of the table below."""
-        return frozenset(_STEPS)
-
-    def perform(self, command: ControlCommand, now: float) -> None:
-        """Send the steps that this command asks for."""
-        steps = _STEPS[type(command)](self._phone_call, command)
-        self._steps.send(self._call_id, self._phone_call, steps, now)
-
-    def hang_up(self, _end: StreamEnd, now: float) -> None:
-        """End the call however the stream ended: Telnyx would keep the caller on a silent line (its sheet, section 3)."""
-        self._steps.send(self._call_id, self._phone_call, self._phone_call.stream_over(), now)
-
-
-_STEPS: Mapping[type[ControlCommand], Callable[[PhoneCall, ControlCommand], Sequence[Step]]] = {
-    PressKeys: lambda phone_call, command: phone_call.press(command.keys),
-}
-"""What a command becomes, as steps of the phone call."""
+        control = TelnyxCallControl(phone_call, partial(self.send, call_id, phone_call))
+        return ExpectedCall(call_id, assistant, control=control)

@@ -1,4 +1,4 @@
-"""TeXML: the document that brings a Telnyx call to a media socket.
+"""TeXML: the document that connects a Telnyx call to a media socket.
 
 Source: Telnyx, "TeXML <Stream>" and "TeXML stream callbacks". No socket, no clock.
 """
@@ -8,10 +8,10 @@ from xml.etree import ElementTree as ET
 from bridge.carriers.telnyx.settings import TelnyxSettings
 
 SHOWN = ("CallSid", "StreamSid", "StreamEvent")
-"""What of a stream's callback may be shown in a log; of its StreamError only what `without_addresses` leaves."""
+"""Fields of a stream's callback that may be logged; of StreamError only what `without_addresses` leaves."""
 
 
-def answer(
+def stream_document(
     stream_url: str,
     settings: TelnyxSettings,
     *,
@@ -19,9 +19,9 @@ def answer(
     listen: bool = False,
     then: str | None = None,
 ) -> str:
-    """TeXML that connects the call to `stream_url`, both ways, or only taps it.
+    """TeXML that connects the call to `stream_url`, both ways; with `listen` it only listens.
 
-    `then`: the URL of the TeXML that the call goes on with.
+    `then`: the URL of the TeXML that the call goes on with when the stream has ended.
     """
     response = ET.Element("Response")
     verb = ET.SubElement(response, "Start" if listen else "Connect")

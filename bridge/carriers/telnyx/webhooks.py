@@ -24,11 +24,12 @@ from bridge.carriers.shared.webhooks import (
     numbers_of,
 )
 from bridge.carriers.telnyx import texml
+from bridge.carriers.telnyx.events import CallEvent, Deliveries, read
 from bridge.carriers.telnyx.phone_calls import PhoneCalls
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
+from bridge.carriers.telnyx.signature import signature_fault
 from bridge.carriers.telnyx.steps import StepSender
-from bridge.carriers.telnyx.webhook import CallEvent, Deliveries, doubt, read
 from bridge.redaction import without_addresses
 from bridge.vocabulary.errors import MalformedMessage, WebhookRefused
 from bridge.vocabulary.events import Ignored
@@ -133,7 +134,7 @@ class TelnyxWebhooks:
         assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
         check_open(self._host)
         expected = ExpectedCall(call_id, assistant, returns_s=self._settings.return_s)
-        document = texml.answer(
+        document = texml.stream_document(
             self._host.expect(expected, "listen" if listen == "true" else "media"),
             self._settings,
             status_callback=f"{self._host.public_url}/telnyx/stream",
@@ -161,7 +162,9 @@ class TelnyxWebhooks:
         if public_key is not None:
             timestamp = request.headers.get("telnyx-timestamp", "")
             given = request.headers.get("telnyx-signature-ed25519", "")
-            if (reason := doubt(public_key, request.body, timestamp, given, request.unix_s)) is not None:
+            if (
+                reason := signature_fault(public_key, request.body, timestamp, given, request.unix_s)
+            ) is not None:
                 raise WebhookRefused(403, str(reason), reason=str(reason))
         elif not self._host.allows_unauthenticated:
             raise WebhookRefused(

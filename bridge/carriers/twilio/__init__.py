@@ -1,1 +1,1 @@
-"""Twilio: its media streams, its webhooks, its REST API. No socket, no clock."""
+"""Twilio: media streams, webhooks, REST API, settings. No socket, no clock."""

@@ -1,8 +1,7 @@
-"""Twilio's calls by REST: to place, change and end one, as requests, and what the answers say.
+"""Requests to Twilio's REST API: place, change and end a call; and what the answers say.
 
-Wire: Twilio, "Call resource", "Answering Machine Detection". Forms in PascalCase go out, JSON in snake_case comes
-back. There is no key by which Twilio has_assistant a request again: one that places a call is not repeated unless it is
-certain that Twilio did nothing.
+Source: Twilio, "Call resource", "Answering Machine Detection". Forms in PascalCase go out, JSON in snake_case comes
+back. Twilio has no idempotency key: a request that places a call is repeated only where Twilio certainly did nothing.
 """
 
 from base64 import b64encode
@@ -17,17 +16,18 @@ from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.vocabulary.errors import ConfigurationError
 
 HARMLESS = RetryRule(answer_s=5.0, at_once=0, backoff_s=0.5, last_try_s=25.0, give_up_s=30.0)
-"""For what may be done twice: to end a call."""
+"""For a request that may be done twice: to end a call."""
 
 ONCE = replace(HARMLESS, may_repeat=False)
 
 CALL_IS_OVER = ("20404", "21220")
+"""Codes: there is no such call, it is not in progress (Twilio, "Error and Warning Dictionary")."""
 
 MachineDetection = Literal["Enable", "DetectMessageEnd"]
 
 
 class TwilioApi:
-    """Makes the requests. `call`: its sid. Raises `ConfigurationError` where the settings do not allow one."""
+    """Words the requests. `call_id`: Twilio's CallSid. Raises `ConfigurationError` where the account is not set."""
 
     def __init__(self, settings: TwilioSettings) -> None:
         if settings.account_sid is None:
@@ -52,7 +52,7 @@ class TwilioApi:
         status_callback: str | None = None,
         machine_detection: MachineDetection | None = None,
     ) -> ApiRequest:
-        """Place a call that goes by the TwiML at `url`, or by `twiml`. The data names it: `sid`."""
+        """Place a call that follows the TwiML at `url`, or `twiml`. The answer's data has its id: `sid`."""
         form = {
             "To": to,
             "From": from_,
@@ -63,7 +63,7 @@ class TwilioApi:
         return self._request("create call", "", "/Calls.json", form, rule=ONCE)
 
     def hang_up(self, call_id: str) -> ApiRequest:
-        """End the call; one that is over already is no error."""
+        """End the call. That it has ended already is no error."""
         return self._request("end call", call_id, _path(call_id), {"Status": "completed"}, done=CALL_IS_OVER)
 
     def _request(
@@ -95,19 +95,19 @@ def _path(call_id: str) -> str:
 
 
 def _instructions(url: str | None, twiml: str | None) -> dict[str, object]:
-    assert (url is None) is not (twiml is None), "TwiML, or the address of one"
+    assert (url is None) is not (twiml is None), "either TwiML or the address of some"
     return {"Url": url, "Twiml": twiml}
 
 
 def read_answer(answer: ApiAnswer, done: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The call as Twilio describes it; nothing where the answer is a refusal with a code of `done`.
+    """The call as Twilio describes it; empty where Twilio refused with one of the codes in `done`.
 
-    Raises `CarrierRefused` with Twilio's own code and words; newer services word them as RFC 9457 does.
+    Raises `CarrierRefused` with Twilio's own code and words. Newer services use the fields of RFC 9457 (3.1).
     """
     found = json_object(answer.body)
     if 200 <= answer.status < 300:
         if found is None:
-            raise refusal("Twilio", answer.status, None, "the answer should be a JSON object, and is none")
+            raise refusal("Twilio", answer.status, None, "the answer should be a JSON object, and is not one")
         return found
     fault = found or {}
     code = fault.get("code")

@@ -23,7 +23,8 @@ from bridge.carriers.shared.webhooks import (
 from bridge.carriers.twilio.call_control import TwilioCallControl
 from bridge.carriers.twilio.rest import TwilioApi
 from bridge.carriers.twilio.settings import TwilioSettings
-from bridge.carriers.twilio.webhook import TRACKS, answer, is_signed, no_answer
+from bridge.carriers.twilio.signature import is_signed
+from bridge.carriers.twilio.twiml import TRACKS, hang_up_document, stream_document
 from bridge.redaction import without_addresses
 from bridge.vocabulary.errors import WebhookRefused
 
@@ -73,9 +74,9 @@ class TwilioWebhooks:
         answered_by = form.get("AnsweredBy")
         if answered_by and answered_by not in self._settings.talk_to:
             self._host.log("info", "= nobody to talk to", call_id=call_id, answered_by=answered_by)
-            return WebhookAnswer(200, no_answer(), XML)
+            return WebhookAnswer(200, hang_up_document(), XML)
         url = self._host.expect(self._expected(call_id, assistant), "listen" if listen else "media")
-        twiml = answer(
+        twiml = stream_document(
             url,
             parameters=self._settings.parameters,
             status_callback=f"{self._host.public_url}/twilio/status",

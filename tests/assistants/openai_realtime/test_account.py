@@ -9,6 +9,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.assistants.openai_realtime.account import OPENAI, OpenAIAccount
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.settings.assistants import SocketAddress
 from bridge.vocabulary.errors import ConfigurationError
 
 
@@ -63,7 +64,7 @@ async def test_the_upgrade_is_the_package_s(asked: dict[str, Any], doorman: Door
             model=fields["model"], extra_query=fields["query"], extra_headers=fields["headers"]
         ):
             pass
-    url, headers = settings.address()
+    url, headers, _ = settings.address()
     assert url == f"ws://127.0.0.1:{doorman.port}{doorman.target}"
     sent = {name.lower(): value for name, value in headers.items()}
     ours = {"authorization", "openai-organization", "openai-project", *map(str.lower, fields["headers"])}
@@ -85,7 +86,7 @@ ADDRESSES = [
 
 @pytest.mark.parametrize(("fields", "url", "headers"), ADDRESSES)
 def test_the_address(fields: dict[str, Any], url: str, headers: dict[str, str]) -> None:
-    assert RealtimeSettings.model_validate(fields).address() == (url, headers)
+    assert RealtimeSettings.model_validate(fields).address() == SocketAddress(url, headers)
 
 
 ACCOUNT = OpenAIAccount.model_validate({"api_key": "sk-all", "organization": "org", "project": "proj"})

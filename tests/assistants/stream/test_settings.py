@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.assistants.stream.settings import StreamSettings
-from bridge.settings.assistants import Address, BargeInSettings
+from bridge.settings.assistants import BargeInSettings, SocketAddress
 from bridge.settings.faults import faults_in
 
 
@@ -16,14 +16,14 @@ def settings(**fields: Any) -> StreamSettings:
 
 def test_the_defaults() -> None:
     stream = settings()
-    assert stream.address() == Address("wss://assistant.example.com/calls", {})
+    assert stream.address() == SocketAddress("wss://assistant.example.com/calls", {})
     assert stream.barge_in == BargeInSettings(min_speech_ms=100, confirm_ms=0)
     assert (stream.silence_ms, stream.preconnect, stream.tools) == (700, False, {})
 
 
 def test_the_upgrade_has_the_headers() -> None:
     stream = settings(url="ws://127.0.0.1:8093/?line=2", headers={"Authorization": "Bearer abc"})
-    assert stream.address() == Address("ws://127.0.0.1:8093/?line=2", {"Authorization": "Bearer abc"})
+    assert stream.address() == SocketAddress("ws://127.0.0.1:8093/?line=2", {"Authorization": "Bearer abc"})
 
 
 def test_tools_may_be_called_as_by_any_assistant() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.assistants.turn_based.settings import TurnBasedSettings, audio_format
 from bridge.config.settings import Settings, load
+from bridge.settings.assistants import SocketAddress
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
@@ -27,9 +28,9 @@ def loaded(tmp_path: Path, table: str) -> Settings:
 
 
 def test_an_address_is_enough(tmp_path: Path) -> None:
-    settings = loaded(tmp_path, f'url = "{SOCKET}"').settings_of("legacy")
+    settings = loaded(tmp_path, f'url = "{SOCKET}"').assistant_settings("legacy")
     assert isinstance(settings, TurnBasedSettings)
-    assert settings.address() == (SOCKET, {})
+    assert settings.address() == SocketAddress(SOCKET, {}, tells_upgrade=True)
     assert (settings.is_posted, settings.ends_locally, settings.ends_remotely) == (False, False, True)
     settings.check(())
 

@@ -4,9 +4,9 @@ from base64 import b64decode
 
 import pytest
 
-from bridge.carriers.telnyx.call_control import Answer, ClientState, HangUp, Stage, StartStreaming
+from bridge.carriers.telnyx.events import CallEvent
+from bridge.carriers.telnyx.phone_call import Answer, ClientState, HangUp, Stage, StartStreaming
 from bridge.carriers.telnyx.phone_calls import MOST, REMEMBERED_S, PhoneCalls
-from bridge.carriers.telnyx.webhook import CallEvent
 
 
 def given_along(state: ClientState) -> str:

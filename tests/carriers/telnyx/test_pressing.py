@@ -4,7 +4,8 @@ from base64 import b64decode
 
 import pytest
 
-from bridge.carriers.telnyx.call_control import (
+from bridge.carriers.telnyx.events import CallEvent
+from bridge.carriers.telnyx.phone_call import (
     MOST_KEYS_WAITING,
     Answer,
     ClientState,
@@ -16,7 +17,6 @@ from bridge.carriers.telnyx.call_control import (
     Step,
 )
 from bridge.carriers.telnyx.rest import sounding_s
-from bridge.carriers.telnyx.webhook import CallEvent
 
 RINGS = CallEvent("call.initiated", "v2:abc", direction="incoming")
 ANSWERED = CallEvent("call.answered", "v2:abc")
@@ -72,7 +72,7 @@ def test_who_presses_keys_and_hangs_up_hangs_up_after_them() -> None:
     phone_call.press("1")
     phone_call.press("2#")
     assert phone_call.stream_over() == []
-    assert phone_call.stage is Stage.LEAVING
+    assert phone_call.stage is Stage.HANGING_UP
     assert phone_call.press("3") == []
     assert phone_call.handle(CallEvent("streaming.stopped", "v2:abc")) == []
     assert phone_call.taken(SendDtmf("1")) == [SendDtmf("2#")]

@@ -1,16 +1,18 @@
 """The steps of a phone call under Call Control become requests, and what its control is told becomes steps."""
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from msgspec import json
 
 from bridge.carriers.shared.webhooks import ExpectedCall
-from bridge.carriers.telnyx.call_control import MOST_KEYS_WAITING, PhoneCall
+from bridge.carriers.telnyx.call_control import TelnyxCallControl
+from bridge.carriers.telnyx.events import CallEvent
+from bridge.carriers.telnyx.phone_call import MOST_KEYS_WAITING, PhoneCall
 from bridge.carriers.telnyx.rest import TelnyxApi, sounding_s
 from bridge.carriers.telnyx.settings import TelnyxSettings
-from bridge.carriers.telnyx.steps import StepSender, TelnyxCallControl
-from bridge.carriers.telnyx.webhook import CallEvent
+from bridge.carriers.telnyx.steps import StepSender
 from bridge.vocabulary.commands import PressKeys
 from bridge.vocabulary.contracts import StreamEnd
 
@@ -34,7 +36,7 @@ class Phone(NamedTuple):
 
     @property
     def control(self) -> TelnyxCallControl:
-        return TelnyxCallControl(self.sender, CALL, self.phone_call)
+        return TelnyxCallControl(self.phone_call, partial(self.sender.send, CALL, self.phone_call))
 
     def pressed(self) -> list[str]:
         """The keys of each command."""
@@ -136,7 +138,7 @@ def test_of_several_calls_the_keys_that_end_first_wake_it(streaming: Phone) -> N
     other = streaming._replace(phone_call=PhoneCall())
     other.says("call.initiated")
     other.says("call.answered")
-    control = TelnyxCallControl(streaming.sender, "v3:2", other.phone_call)
+    control = TelnyxCallControl(other.phone_call, partial(streaming.sender.send, "v3:2", other.phone_call))
     streaming.control.perform(PressKeys("1234"), 1.0)
     streaming.host.take(1.0)
     control.perform(PressKeys("1"), 1.0)

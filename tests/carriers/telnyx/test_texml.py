@@ -6,14 +6,14 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bridge.carriers.telnyx.settings import TelnyxSettings
-from bridge.carriers.telnyx.texml import answer
+from bridge.carriers.telnyx.texml import stream_document
 
 URL = "wss://voice.example.com/telnyx/media/t"
 CALLBACK = "https://voice.example.com/telnyx/stream?a=1&b=2"
 
 
 def texml(listen: bool = False, then: str | None = None, **settings: Any) -> ET.Element:
-    document = answer(
+    document = stream_document(
         URL, TelnyxSettings.model_validate(settings), status_callback=CALLBACK, listen=listen, then=then
     )
     assert document.startswith("<?xml version='1.0' encoding='utf-8'?>")

@@ -8,10 +8,11 @@ import pytest
 from msgspec import json
 
 from bridge.carriers.shared.webhooks import FORM, JSON, ExpectedCall, Numbers
-from bridge.carriers.telnyx.call_control import ClientState
+from bridge.carriers.telnyx.events import REMEMBERED_S
+from bridge.carriers.telnyx.phone_call import ClientState
 from bridge.carriers.telnyx.phone_calls import VERDICT_S
 from bridge.carriers.telnyx.settings import TelnyxSettings
-from bridge.carriers.telnyx.webhook import REMEMBERED_S, TOLERANCE_S, Doubt
+from bridge.carriers.telnyx.signature import TOLERANCE_S, SignatureFault
 from bridge.carriers.telnyx.webhooks import TelnyxWebhooks
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, Signer
 from bridge.vocabulary.commands import PressKeys
@@ -78,24 +79,28 @@ def turned_away(host: "Host") -> bool:
 
 # Who is let in
 
-DOUBTFUL: dict[str, tuple[dict[str, str], Doubt]] = {
-    "unsigned": ({}, Doubt.UNSIGNED),
-    "no time": (signed(encoded(RINGS)) | {"telnyx-timestamp": ""}, Doubt.UNSIGNED),
-    "rubbish for a signature": (signed(encoded(RINGS)) | {"telnyx-signature-ed25519": "%"}, Doubt.UNSIGNED),
-    "another key's": (signed(encoded(RINGS), seed=OTHER_SEED), Doubt.FORGED),
-    "altered": (signed(encoded(RINGS | {"id": "2"})), Doubt.FORGED),
-    "another time's": (signed(encoded(RINGS)) | {"telnyx-timestamp": "1"}, Doubt.FORGED),
-    "stale": (signed(encoded(RINGS), ago_s=TOLERANCE_S + 1), Doubt.STALE),
-    "from the future": (signed(encoded(RINGS), ago_s=-TOLERANCE_S - 1), Doubt.STALE),
+DOUBTFUL: dict[str, tuple[dict[str, str], SignatureFault]] = {
+    "unsigned": ({}, SignatureFault.UNSIGNED),
+    "no time": (signed(encoded(RINGS)) | {"telnyx-timestamp": ""}, SignatureFault.UNSIGNED),
+    "rubbish for a signature": (
+        signed(encoded(RINGS)) | {"telnyx-signature-ed25519": "%"},
+        SignatureFault.UNSIGNED,
+    ),
+    "another key's": (signed(encoded(RINGS), seed=OTHER_SEED), SignatureFault.FORGED),
+    "altered": (signed(encoded(RINGS | {"id": "2"})), SignatureFault.FORGED),
+    "another time's": (signed(encoded(RINGS)) | {"telnyx-timestamp": "1"}, SignatureFault.FORGED),
+    "stale": (signed(encoded(RINGS), ago_s=TOLERANCE_S + 1), SignatureFault.STALE),
+    "from the future": (signed(encoded(RINGS), ago_s=-TOLERANCE_S - 1), SignatureFault.STALE),
 }
 
 
 @pytest.mark.parametrize("name", DOUBTFUL)
 def test_a_webhook_in_doubt_is_turned_away(name: str, serve: Any, host: "Host") -> None:
-    headers, doubt = DOUBTFUL[name]
+    headers, fault = DOUBTFUL[name]
     ask = Asked(serve, host)
-    assert ask.send("webhook", encoded(RINGS), headers) == (403, str(doubt))
-    other = {Doubt.UNSIGNED: Doubt.UNSIGNED}.get(doubt, Doubt.FORGED)  # the body is another one
+    assert ask.send("webhook", encoded(RINGS), headers) == (403, str(fault))
+    unsigned = fault is SignatureFault.UNSIGNED
+    other = fault if unsigned else SignatureFault.FORGED  # what was signed is another body
     for path in ("texml", "stream"):
         assert ask.send(path, b"CallSid=1", headers) == (403, str(other))
     assert turned_away(host)

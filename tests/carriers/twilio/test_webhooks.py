@@ -8,7 +8,7 @@ import pytest
 
 from bridge.carriers.shared.webhooks import ExpectedCall, Numbers
 from bridge.carriers.twilio.settings import TwilioSettings
-from bridge.carriers.twilio.webhook import signature
+from bridge.carriers.twilio.signature import signature
 from bridge.carriers.twilio.webhooks import TwilioWebhooks
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.errors import WebhookRefused

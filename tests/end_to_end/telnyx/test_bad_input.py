@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from bridge.cli.commands import main
+from bridge.cli.app import main
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.simulators.carriers.telnyx.coding import PCMU, Coding

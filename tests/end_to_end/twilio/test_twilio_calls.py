@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from bridge.simulators.carriers.twilio.stream import Stream
 from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection, connect
 
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
-from bridge.simulators.carriers.twilio.calls import Call
+from bridge.simulators.carriers.twilio.calls import TwilioCall
 from bridge.simulators.carriers.twilio.server import SimulatedTwilio
+from bridge.simulators.carriers.twilio.stream_session import TwilioStreamSession
 
 TIMEOUT_S = 8.0
 
@@ -27,7 +27,7 @@ class Both(NamedTuple):
     fake: SimulatedTwilio
     folder: Path
 
-    def ring(self, query: str = "") -> Call:
+    def ring(self, query: str = "") -> TwilioCall:
         return self.fake.ring(f"{self.server.admission.public_url}/twilio/voice{query}")
 
     def asked(self) -> list[tuple[str, dict[str, str]]]:
@@ -60,7 +60,7 @@ def meet(tmp_path: Path) -> Meet:
     return run
 
 
-Then = Callable[[ClientConnection, Stream], Awaitable[None]]
+Then = Callable[[ClientConnection, TwilioStreamSession], Awaitable[None]]
 
 
 class Phone:
@@ -73,7 +73,7 @@ class Phone:
         self.close_codes: list[int | None] = []
         self._then = then
 
-    async def __call__(self, stream: Stream) -> bool:
+    async def __call__(self, stream: TwilioStreamSession) -> bool:
         socket = await connect(stream.order.url)
         stream.opened("MZ1")
         started = {
@@ -91,21 +91,21 @@ class Phone:
         return False
 
 
-async def breaks(socket: ClientConnection, stream: Stream) -> None:
+async def breaks(socket: ClientConnection, stream: TwilioStreamSession) -> None:
     socket.transport.abort()
     await stream.ended.wait()
 
 
-async def is_silent(_socket: ClientConnection, stream: Stream) -> None:
+async def is_silent(_socket: ClientConnection, stream: TwilioStreamSession) -> None:
     await stream.ended.wait()
 
 
-async def is_closed(socket: ClientConnection, _stream: Stream) -> None:
+async def is_closed(socket: ClientConnection, _stream: TwilioStreamSession) -> None:
     """By the server; Twilio then goes on with what follows in the TwiML, and ends the call if there is nothing."""
     await socket.wait_closed()
 
 
-async def stops(socket: ClientConnection, _stream: Stream) -> None:
+async def stops(socket: ClientConnection, _stream: TwilioStreamSession) -> None:
     stop = {"event": "stop", "sequenceNumber": "2", "streamSid": "MZ1", "stop": {}}
     await socket.send(json.dumps(stop))
     await socket.wait_closed()
@@ -128,7 +128,7 @@ async def test_nor_is_one_whose_stream_fell_silent(meet: Meet) -> None:
 
 
 async def test_a_server_that_breaks_off_its_calls_ends_them(meet: Meet) -> None:
-    async def talks(socket: ClientConnection, stream: Stream) -> None:
+    async def talks(socket: ClientConnection, stream: TwilioStreamSession) -> None:
         await socket.recv()  # the chime, of which no mark comes back
         talking.set()
         await stream.ended.wait()

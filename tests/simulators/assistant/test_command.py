@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from bridge.cli.commands import app
+from bridge.cli.app import app
 from bridge.vocabulary.errors import ConfigurationError
 
 REFUSED = [

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from bridge.cli.commands import app
+from bridge.cli.app import app
 from bridge.simulators.assistant.script import parse_script
 from bridge.simulators.assistant.server import SimulatedAssistant
 from bridge.simulators.check.checking import check, read_headers

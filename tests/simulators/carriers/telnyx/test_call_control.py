@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
-from bridge.carriers.telnyx.call_control import PhoneCall
+from bridge.carriers.telnyx.phone_call import PhoneCall
 from bridge.config.settings import Settings
 from bridge.shell.admission import Admission
 from bridge.shell.server import Server

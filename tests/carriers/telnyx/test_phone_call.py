@@ -6,7 +6,8 @@ from itertools import permutations
 import pytest
 from msgspec import json
 
-from bridge.carriers.telnyx.call_control import (
+from bridge.carriers.telnyx.events import CallEvent, read
+from bridge.carriers.telnyx.phone_call import (
     LONGEST_WHY,
     MOVES,
     Answer,
@@ -20,7 +21,6 @@ from bridge.carriers.telnyx.call_control import (
     read_client_state,
 )
 from bridge.carriers.telnyx.phone_calls import VERDICT_S, PhoneCalls
-from bridge.carriers.telnyx.webhook import CallEvent, read
 
 RINGS = CallEvent("call.initiated", "v2:abc", direction="incoming")
 DIALLED = CallEvent("call.initiated", "v2:abc", direction="outgoing")

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from bridge.cli.commands import app, main
+from bridge.cli.app import app, main
 from bridge.config.audio_file import read_wav, write_wav
 from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.phone.call import place_call

@@ -1,14 +1,13 @@
-"""Telnyx's webhooks: is one really Telnyx's, did it come before, and what it says of a call.
+"""Telnyx's webhooks under Call Control: what one says of a call, and whether it came before.
 
-Wire: Telnyx, "Receiving webhooks": Ed25519 over `<telnyx-timestamp>|<raw body>`; JSON, with or without its wrapper
-`data`. Form callbacks of TeXML are signed alike. Units: seconds. No socket, no clock: times are passed in.
+Source: Telnyx, "Receiving webhooks", "Voice API webhooks": JSON, with or without its wrapper `data`.
+Units: seconds. No socket, no clock: times are passed in.
 """
 
 import re
 from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Mapping
-from enum import StrEnum
 
 from msgspec import Struct, json
 
@@ -16,11 +15,11 @@ from bridge.redaction import without_addresses
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import Ignored
 
-TOLERANCE_S = 300
-"""How far the time of a signature may be from ours, either way."""
-
 REMEMBERED_S = 600.0
+"""How long an event's id is remembered: Telnyx repeats a webhook for some minutes."""
+
 MOST_REMEMBERED = 10_000
+"""Ids remembered at a time; then the oldest go."""
 
 DETECTION_ENDED = frozenset({"call.machine.detection.ended", "call.machine.premium.detection.ended"})
 GREETING_ENDED = frozenset({"call.machine.greeting.ended", "call.machine.premium.greeting.ended"})
@@ -32,82 +31,39 @@ READ = frozenset(
         *GREETING_ENDED,
     }
 )
-"""Every other type is `Ignored`."""
+"""The types of event that are read; all others are `Ignored`."""
 
 _TYPES = {name.replace("_", "."): name for name in READ}
 _UTC = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)(?:Z|\+00:00)")
 
 
-class Doubt(StrEnum):
-    """Why a webhook is not taken."""
-
-    UNSIGNED = "its signature or its time is missing or unreadable"
-    FORGED = "its signature is not Telnyx's"
-    STALE = "it was signed too long ago, or our clock is wrong"
-
-
-def check_public_key(text: str) -> None:
-    """Raises `ValueError` unless this can be a public key of Telnyx's."""
-    try:
-        size = len(b64decode(text, validate=True))
-    except ValueError:
-        size = 0
-    if size != 32:
-        raise ValueError(
-            "this is no Ed25519 public key: should be base64 of 32 bytes, as the portal shows it"
-        )
-
-
-def doubt(public_key: str, body: bytes, timestamp: str, given: str, unix_now: float) -> Doubt | None:
-    """What speaks against a webhook of this raw body; None if it is Telnyx's, and fresh.
-
-    `timestamp` and `given` are the headers `telnyx-timestamp` and `telnyx-signature-ed25519`. That the check
-    takes constant time is the library's doing. The time is looked at last: what is `STALE` was really signed.
-    """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    try:
-        signature = b64decode(given, validate=True)
-    except ValueError:
-        return Doubt.UNSIGNED
-    if len(signature) != 64 or re.fullmatch("[0-9]{1,15}", timestamp) is None:
-        return Doubt.UNSIGNED
-    try:
-        key = Ed25519PublicKey.from_public_bytes(b64decode(public_key))
-        key.verify(signature, timestamp.encode() + b"|" + body)
-    except InvalidSignature:
-        return Doubt.FORGED
-    return Doubt.STALE if abs(unix_now - int(timestamp)) > TOLERANCE_S else None
-
-
 class CallEvent(Struct, frozen=True):
-    """What a webhook says of one call; a text that it does not give is empty."""
+    """What a webhook says of one call. A field that it lacks is empty."""
 
     type: str
     """One of `READ`."""
     call_id: str
     """The `call_control_id`."""
     id: str = ""
-    """Of the event: each delivery of it has the same."""
+    """The event's id, the same in each delivery of it."""
     session: str = ""
     direction: str = ""
     to: str = ""
     from_: str = ""
     occurred_at: str = ""
-    """ISO 8601 in UTC without its zone: as text it sorts as the times do."""
+    """ISO 8601 in UTC without the zone, so that sorting the texts sorts the times."""
     client_state: str = ""
-    """What our last command, or somebody else's, gave along; decoded."""
+    """What the last command gave along, ours or another program's; decoded."""
     hangup_cause: str = ""
     result: str = ""
-    """Of the detection of answering machines."""
+    """The verdict of the detection of answering machines."""
     failure_reason: str = ""
 
 
 def read(body: bytes) -> CallEvent | Ignored:
-    """Read one webhook. A type that we do not know is `Ignored`.
+    """Read one webhook. An unknown type is `Ignored`.
 
-    Raises `MalformedMessage` if it is no JSON object, tells no type, or is of a type that we do know without its call.
+    Raises `MalformedMessage` if it is not a JSON object, has no type, or is of a known type and names no call.
     """
     try:
         wire = json.decode(body)
@@ -165,13 +121,13 @@ def _decoded(base64: str) -> str:
 
 
 class Deliveries:
-    """The events that were delivered in the last ten minutes; past `MOST_REMEMBERED` the oldest are forgotten."""
+    """The ids of the events that were delivered in the last `REMEMBERED_S`."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, float] = OrderedDict()
 
     def is_new(self, event_id: str, now: float) -> bool:
-        """Whether this event comes for the first time; one without an id always does."""
+        """Whether this event comes for the first time. One without an id counts as new."""
         while self._seen and next(iter(self._seen.values())) + REMEMBERED_S <= now:
             self._seen.popitem(last=False)
         if not event_id:

@@ -1,0 +1,74 @@
+"""The command `voicebridge`: which commands there are, and how an error ends one.
+
+The commands import what they need when they run: `voicebridge --help` answers at once.
+"""
+
+import sys
+from typing import Annotated, Never
+
+import typer
+
+from bridge.cli.call import NamesCarriers, call, dial
+from bridge.cli.check import check_assistant
+from bridge.cli.config import config_check, config_reference, config_show
+from bridge.cli.health import health
+from bridge.cli.serve import serve
+from bridge.cli.simulate import demo, fake_assistant, fake_openai
+from bridge.cli.timeline import timeline
+from bridge.vocabulary.errors import BridgeError, ConfigurationError
+
+app = typer.Typer(
+    help="Carries telephone calls between carriers' media streams and voice assistants.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="Check or show the settings.", no_args_is_help=True)
+
+app.command("serve")(serve)
+app.command("health")(health)
+app.command("call", cls=NamesCarriers)(call)
+app.command("dial", cls=NamesCarriers)(dial)
+app.command("fake-openai")(fake_openai)
+app.command("fake-assistant")(fake_assistant)
+app.command("check-assistant")(check_assistant)
+app.command("demo")(demo)
+app.command("timeline")(timeline)
+app.add_typer(config_app, name="config")
+config_app.command("check")(config_check)
+config_app.command("show")(config_show)
+config_app.command("reference")(config_reference)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"voicebridge {version('voicebridge-server')}")
+        raise typer.Exit
+
+
+@app.callback()
+def voicebridge(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The entry point. Exit codes: 0 done, 1 failed, 2 wrong options or wrong settings."""
+    try:
+        app(standalone_mode=True)
+    except ConfigurationError as error:
+        _fail(str(error), code=2)
+    except BridgeError as error:
+        _fail(str(error), code=1)
+
+
+def _fail(why: str, *, code: int) -> Never:
+    print(f"voicebridge: {why}", file=sys.stderr)  # noqa: T201  # rich would cost the start-up of each error
+    raise SystemExit(code)

@@ -1,0 +1,154 @@
+"""`voicebridge call`, which calls a server with the simulated phone, and `dial`, which has a carrier phone somebody."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from bridge.cli.options import AsJson, ConfigFile, load_settings, run
+from bridge.vocabulary.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bridge.carriers.shared.kind import CarrierKind
+    from bridge.simulators.carriers.registry import CarrierSimulator
+    from telecodecs.format import AudioFormat
+
+
+class NamesCarriers(TyperCommand):
+    """A command whose help lists the registry's carriers at `--carrier`. The registry is imported for the help alone."""
+
+    def format_help(self, *arguments: Any) -> None:
+        """See `TyperCommand`."""
+        from bridge.carriers.registry import CARRIERS
+
+        for option in self.params:
+            if option.name == "carrier":
+                setattr(option, "help", f"The carrier: {' or '.join(CARRIERS)}.")  # noqa: B010  # typer's class is private
+        super().format_help(*arguments)
+
+
+def call(
+    url: Annotated[str, typer.Argument(help="A voice webhook (http, https) or a media socket (ws, wss).")],
+    audio: Annotated[Path, typer.Option(help="What the caller says: a WAV file.")],
+    digits: Annotated[str, typer.Option(help='Keys and when: "1@2.5s,2@2.8s".')] = "",
+    out: Annotated[Path | None, typer.Option(help="A folder for caller-heard.wav and trace.jsonl.")] = None,
+    delay: Annotated[int, typer.Option(help="Delay of the network each way, ms.")] = 0,
+    jitter: Annotated[int, typer.Option(help="By how much the delay varies, ms.")] = 0,
+    reorder: Annotated[str, typer.Option(help="Frames that change places with the next: 0.05 or 5%.")] = "0",
+    loss: Annotated[str, typer.Option(help="Frames that are lost.")] = "0",
+    repeat: Annotated[str, typer.Option(help="Frames that come twice.")] = "0",
+    carrier: Annotated[str, typer.Option(show_default="the first")] = "",
+    codec: Annotated[
+        str,
+        typer.Option(
+            help="What a carrier with a choice of codecs sends: PCMU, PCMA, L16, G722 or OPUS.",
+            show_default="PCMU",
+        ),
+    ] = "",
+    rate: Annotated[int, typer.Option(help="Its sampling rate, Hz.", show_default="the codec's own")] = 0,
+    play_codec: Annotated[
+        str,
+        typer.Option(
+            help="What a server called directly sends; AMR-WB and MP3 too.", show_default="as --codec"
+        ),
+    ] = "",
+    play_rate: Annotated[int, typer.Option(help="Its sampling rate, Hz.", show_default="as --rate")] = 0,
+    byteorder: Annotated[str, typer.Option(help="Of L16: little or big.")] = "little",
+    api_port: Annotated[
+        int | None,
+        typer.Option(
+            help="URL is the webhook of calls that the server controls by REST: serve the carrier's REST API on this port.",
+            show_default="URL is a voice webhook",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Call a server with the simulated phone, as a carrier would.
+
+    Webhooks are signed with the secret in the carrier's own environment variable. A carrier that has a private key
+    instead signs with a published test key.
+    """
+    from bridge.cli.log import configure
+    from bridge.config.audio_file import read_wav
+    from bridge.config.settings import vendor_variables
+    from bridge.simulators.carriers.contract import CallOptions
+    from bridge.simulators.phone.call import place_call
+    from bridge.simulators.phone.disorder import Disorder, read_share
+    from bridge.simulators.phone.line import Network
+    from bridge.simulators.phone.line_delay import Delay
+    from bridge.simulators.phone.plan import CallPlan, read_digits
+    from bridge.simulators.phone.summary import keep, make_folder, show
+
+    kind, simulator = _simulated(carrier)
+    options = CallOptions(
+        auth_token=vendor_variables(kind.environment).get(kind.authenticated_by, ""),
+        codec=codec,
+        rate_hz=rate,
+        play_codec=play_codec,
+        play_rate_hz=play_rate,
+        byteorder=byteorder,
+    )
+    exchange = simulator.exchange(options)
+    disorder = Disorder(
+        read_share("--reorder", reorder), read_share("--loss", loss), read_share("--repeat", repeat)
+    )
+    keys = read_digits(digits)
+
+    def plan(line: "AudioFormat") -> CallPlan:
+        return CallPlan(read_wav(audio, line), keys, keeps_trace=out is not None)
+
+    configure("warning")
+    if out is not None:
+        make_folder(out)
+    network = Network(Delay(delay, jitter), disorder)
+    if api_port is None:
+        report = run(place_call(url, plan(exchange.line), carrier=exchange, network=network))
+    elif simulator.place_controlled_call is not None:
+        report = run(simulator.place_controlled_call(url, plan, options, network, api_port))
+    else:
+        raise ConfigurationError(
+            f"--api-port: {kind.title}'s simulator places no calls that are controlled by REST"
+        )
+    show(report, keep(report, out) if out else [], as_json=as_json)
+
+
+def _simulated(carrier: str) -> "tuple[CarrierKind[Any], CarrierSimulator]":
+    """The carrier of this name, the first one if it is empty, and its simulator. Raises `ConfigurationError`."""
+    from bridge.carriers.registry import CARRIERS
+    from bridge.simulators.carriers.registry import carrier_simulator
+
+    simulated = {name: kind for name, kind in CARRIERS.items() if kind.simulator}
+    kind = simulated.get(carrier or next(iter(simulated)))
+    if kind is None:
+        raise ConfigurationError(f"--carrier {carrier!r}: should be one of {', '.join(simulated)}")
+    return kind, carrier_simulator(kind.simulator)
+
+
+def dial(
+    to: Annotated[str, typer.Option(help="Whom to call: +15550100, or sip:me@example.com.")],
+    from_: Annotated[str, typer.Option("--from", help="As whom: a number of yours at the carrier.")],
+    carrier: Annotated[str, typer.Option()],
+    assistant: Annotated[
+        str, typer.Option(help="Who talks, by name.", show_default="the settings' default")
+    ] = "",
+    machines: Annotated[bool, typer.Option(help="Talk to answering machines, too.")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a carrier place a call, and bring whoever answers to the server at public_url."""
+    import json
+
+    from bridge.cli.log import configure
+    from bridge.shell.outbound import place_call
+
+    settings = load_settings(config)
+    configure("error")
+    call_id = run(
+        place_call(settings, carrier, to=to, from_=from_, assistant=assistant, talks_to_machines=machines)
+    )
+    typer.echo(
+        json.dumps({"carrier": carrier, "call_id": call_id})
+        if as_json
+        else f"It rings. {carrier}'s name for the call: {call_id}"
+    )

@@ -1,0 +1,31 @@
+"""`voicebridge config check`, `config show` and `config reference`: the settings, checked, printed or described."""
+
+import typer
+
+from bridge.cli.options import ConfigFile, load_settings
+
+
+def config_check(config: ConfigFile = None) -> None:
+    """Check that `serve` would start with these settings, and say where each kind of call goes."""
+    from bridge.cli.config_check import check, destinations
+    from bridge.config.checks import doubts
+
+    settings = load_settings(config)
+    check(settings)
+    for doubt in doubts(settings):
+        typer.echo(f"Doubtful: {doubt}", err=True)
+    typer.echo("The settings are good.")
+    for line in destinations(settings):
+        typer.echo(line)
+
+
+def config_show(config: ConfigFile = None) -> None:
+    """Print the settings in force as JSON, secrets hidden."""
+    typer.echo(load_settings(config).model_dump_json(indent=2))
+
+
+def config_reference() -> None:
+    """Print every setting with its type, default and description, as Markdown: docs/settings.md."""
+    from bridge.cli.settings_reference import reference
+
+    typer.echo(reference(), nl=False)
