@@ -31,13 +31,23 @@ Keys = Annotated[str, AfterValidator(_checked_keys)]
 class LimitSettings(Section):
     """The table [limits], in seconds."""
 
-    start_s: float = Field(_LIMITS.start_s, gt=0, description="from the socket to the carrier's start")
-    open_s: float = Field(_LIMITS.open_s, gt=0, description="from the start to the assistant's readiness")
-    silent_s: float = Field(
-        _LIMITS.silent_s, gt=0, description="how long the carrier may send nothing at all"
+    start_s: float = Field(
+        _LIMITS.start_s,
+        gt=0,
+        description="How long the carrier may take from the opening of the socket to `start`",
     )
-    longest_call_s: float = Field(_LIMITS.longest_s, gt=0)
-    drain_s: float = Field(30.0, ge=0, description="how long calls may go on after SIGTERM")
+    open_s: float = Field(
+        _LIMITS.open_s,
+        gt=0,
+        description="How long the assistant may take to be ready, from the start of the call",
+    )
+    silent_s: float = Field(
+        _LIMITS.silent_s,
+        gt=0,
+        description="How long the carrier may send nothing at all; it sends silence, too",
+    )
+    longest_call_s: float = Field(_LIMITS.longest_s, gt=0, description="How long a call may last")
+    drain_s: float = Field(30.0, ge=0, description="How long calls may go on after SIGTERM")
 
 
 class SilenceSettings(Section):
@@ -47,7 +57,7 @@ class SilenceSettings(Section):
         None,
         ge=-80,
         le=-20,
-        description="what an assistant hears while the carrier pauses; digital silence without",
+        description="The level of the noise that the assistant hears while the carrier pauses. Not set: digital silence",
     )
 
 
@@ -55,34 +65,42 @@ class KeypadSettings(Section):
     """The table [keypad]."""
 
     inter_digit_timeout_ms: int = Field(
-        _milliseconds(_KEYPAD.entry.quiet_s), ge=200, le=10_000, description="the last key was so long ago"
+        _milliseconds(_KEYPAD.entry.quiet_s),
+        ge=200,
+        le=10_000,
+        description="An entry is over when no key came for so long",
     )
     first_digit_timeout_ms: int | None = Field(
         None if _KEYPAD.entry.first_s is None else _milliseconds(_KEYPAD.entry.first_s),
         ge=200,
         le=120_000,
-        description="for the first key of an entry that was asked for",
+        description="How long the first key of an entry that was asked for may take. Not set: 15 s",
     )
     terminators: Keys = Field(
-        _KEYPAD.entry.terminators, max_length=16, description="each ends an entry and is not part of it"
+        _KEYPAD.entry.terminators,
+        max_length=16,
+        description="Keys that end an entry; none of them is part of it",
     )
-    max_digits: int = Field(_KEYPAD.entry.most, ge=1, le=128)
+    max_digits: int = Field(
+        _KEYPAD.entry.most, ge=1, le=128, description="An entry of so many digits is over"
+    )
     min_digits: int = Field(
-        _KEYPAD.entry.fewest, ge=1, le=128, description="an entry of fewer digits is invalid"
+        _KEYPAD.entry.fewest, ge=1, le=128, description="An entry of fewer digits is reported as invalid"
     )
-    cancel_key: Keys = Field(_KEYPAD.entry.cancel, max_length=1, description="empties the entry")
+    cancel_key: Keys = Field(_KEYPAD.entry.cancel, max_length=1, description="The key that empties the entry")
     sensitive: bool = Field(
-        _KEYPAD.sensitive, description="only tools get what is typed, and it is written down nowhere"
+        _KEYPAD.sensitive,
+        description="Every entry is sensitive: its digits go to tools only, and into no journal, log or recording",
     )
-    interrupts: bool = Field(_KEYPAD.interrupts, description="the first key stops what is played")
+    interrupts: bool = Field(_KEYPAD.interrupts, description="The first key of an entry stops what is played")
     mute_ms: int = Field(
         _milliseconds(_KEYPAD.mute_s),
         ge=0,
         le=1000,
-        description="so long after a key the assistant hears silence, for its tone may be in the audio",
+        description="How long the assistant hears silence after a key, so that its tone is not taken for speech",
     )
     in_band: bool = Field(
-        _KEYPAD.in_band, description="keys are detected in the audio, for carriers that do not report them"
+        _KEYPAD.in_band, description="Keys are detected in the audio, for carriers that do not report them"
     )
 
     @model_validator(mode="after")
