@@ -18,6 +18,7 @@ from bridge.carriers.registry import CARRIERS
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
 from bridge.core.timers import Limits
 from bridge.observers.assistant_health import AssistantHealth
@@ -28,6 +29,7 @@ from bridge.shell import websocket
 from bridge.shell.session import Session, clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import Expected, Tokens
+from bridge.vocabulary.commands import PressKeys
 from bridge.vocabulary.contracts import Carrier, Observer
 from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested
 
@@ -140,19 +142,21 @@ class Admission:
         call = Call(
             clock(),
             Limits(
-                carrier.start_s or limits.start_s,
-                limits.open_s,
-                limits.silent_s,
-                limits.longest_call_s,
-                expected.returns_s,
+                start_s=carrier.start_s or limits.start_s,
+                open_s=limits.open_s,
+                silent_s=limits.silent_s,
+                longest_s=limits.longest_call_s,
+                resume_s=expected.returns_s,
             ),
-            reorder_ms=carrier.reorder_ms,
+            DialogueRules(
+                reorder_ms=carrier.reorder_ms,
+                keypad=self._settings.keypad.rules(),
+                can=frozenset() if expected.press is None else frozenset({PressKeys}),
+                noise_dbfs=self._settings.silence.comfort_noise_dbfs,
+            ),
             expected=expected.call_id or None,
             plan=self._switchboard.plan(expected.assistant),
             choose=None if expected.call_id else self._plan_at_start,
-            keypad=self._settings.keypad.rules(),
-            presses=expected.press is not None,
-            noise_dbfs=self._settings.silence.comfort_noise_dbfs,
         )
         session = Session(
             carrier, call, self._switchboard.connect, self._observers(), self._over, expected.press

@@ -62,10 +62,6 @@ class TwilioApi:
         }
         return self._request("create call", "", "/Calls.json", form, rule=ONCE)
 
-    def redirect_call(self, call_id: str, *, url: str | None = None, twiml: str | None = None) -> ApiRequest:
-        """Have a call go on by other TwiML; its stream ends."""
-        return self._request("redirect call", call_id, _path(call_id), _instructions(url, twiml), rule=ONCE)
-
     def hang_up(self, call_id: str) -> ApiRequest:
         """End the call; one that is over already is no error."""
         return self._request("end call", call_id, _path(call_id), {"Status": "completed"}, done=CALL_IS_OVER)

@@ -99,14 +99,6 @@ SAME: dict[str, tuple[ApiRequest, Callable[[Client], object]]] = {
             machine_detection="DetectMessageEnd",
         ),
     ),
-    "redirect by address": (
-        api().redirect_call(CALL, url="https://voice.example.com/next"),
-        lambda their: their.calls(CALL).update(url="https://voice.example.com/next"),
-    ),
-    "redirect by TwiML": (
-        api().redirect_call(CALL, twiml=TWIML),
-        lambda their: their.calls(CALL).update(twiml=TWIML),
-    ),
     "hang up": (api().hang_up(CALL), lambda their: their.calls(CALL).update(status="completed")),
 }
 
@@ -126,7 +118,6 @@ def test_the_name_of_a_call_is_one_part_of_the_path() -> None:
 
 REPEATED = [
     (api().create_call("+1", "+2", twiml=TWIML), False),
-    (api().redirect_call(CALL, twiml=TWIML), False),
     (api().hang_up(CALL), True),
 ]
 
@@ -147,7 +138,7 @@ def test_needs_an_account(missing: str) -> None:
 
 def test_reads_a_call() -> None:
     body = json.dumps({"sid": CALL, "status": "queued"}).encode()
-    assert api().redirect_call(CALL, twiml=TWIML).read(ApiAnswer(200, {}, body)) == {
+    assert api().create_call("+1", "+2", twiml=TWIML).read(ApiAnswer(200, {}, body)) == {
         "sid": CALL,
         "status": "queued",
     }
@@ -197,7 +188,7 @@ OVER = [  # of a call to be ended: status, body, whether that is as good as done
 def test_what_is_over_already_need_not_be_ended(status: int, body: bytes, done: bool) -> None:
     answer = ApiAnswer(status, {}, body)
     with pytest.raises(CarrierRefused):
-        api().redirect_call(CALL, twiml=TWIML).read(answer)
+        api().create_call("+1", "+2", twiml=TWIML).read(answer)
     if done:
         assert api().hang_up(CALL).read(answer) == {}
     else:
