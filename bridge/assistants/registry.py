@@ -1,4 +1,4 @@
-"""The assistants by kind; a new one is one file and one line here."""
+"""The registry of assistants by kind; a new one is a folder (or a file) and one entry here."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,18 +15,18 @@ from bridge.settings.assistants import AssistantSettings
 from bridge.vocabulary.contracts import Assistant, ToolSchema
 
 
-class Kind(NamedTuple):
-    """A kind of assistant: what can be set, and what makes its dialect for one conversation."""
+class AssistantKind(NamedTuple):
+    """A kind of assistant: its table of settings, and how its dialect for one conversation is made."""
 
     settings: type[AssistantSettings]
     dialect: Callable[[Any, Sequence[ToolSchema]], Assistant]
-    """From an object of `settings` and what is known of its tools."""
+    """From an object of `settings` and the schemas of its tools."""
 
 
-ASSISTANTS: dict[str, Kind] = {
-    "echo": Kind(AssistantSettings, lambda _settings, _tools: Echo()),
-    "parrot": Kind(AssistantSettings, lambda _settings, _tools: Parrot()),
-    "openai-realtime": Kind(RealtimeSettings, RealtimeDialect),
-    "stream": Kind(StreamSettings, StreamDialect),
-    "turn-based": Kind(TurnBasedSettings, TurnBasedDialect),
+ASSISTANTS: dict[str, AssistantKind] = {
+    "echo": AssistantKind(AssistantSettings, lambda _settings, _tools: Echo()),
+    "parrot": AssistantKind(AssistantSettings, lambda _settings, _tools: Parrot()),
+    "openai-realtime": AssistantKind(RealtimeSettings, RealtimeDialect),
+    "stream": AssistantKind(StreamSettings, StreamDialect),
+    "turn-based": AssistantKind(TurnBasedSettings, TurnBasedDialect),
 }

@@ -164,7 +164,7 @@ SETTINGS = {"stream": {"url": "ws://127.0.0.1/"}, "turn-based": {"url": "ws://12
 """What has to be set."""
 
 MU_LAW_ALONE = {"turn-based"}
-"""What its protocol has_assistant."""
+"""The kinds of message of its protocol."""
 
 OTHER_ENDS: dict[str, Callable[[], OnTheirOwn | FakeServer | UsersOwn | InTurn]] = {
     "echo": OnTheirOwn,

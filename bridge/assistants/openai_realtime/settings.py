@@ -1,13 +1,12 @@
-"""What can be set of an assistant of kind "openai-realtime": [assistants.NAME], and [openai] for all of them.
+"""The settings of an assistant of kind "openai-realtime": [assistants.NAME], and [openai] for all of them.
 
-Wire: OpenAI Realtime GA over a WebSocket; address and headers are those of the `openai` package, and Azure's GA
-endpoint and other servers of the same protocol are a `base_url` and a header away.
+Wire: OpenAI Realtime GA over a WebSocket; address and headers are those of the `openai` package. Azure's GA endpoint and other
+servers of the same protocol need a `base_url` and a header.
 Units: seconds in `_s`, milliseconds in `_ms`.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -42,9 +41,16 @@ from bridge.assistants.openai_realtime.session import (
     check_types,
     function_tools,
     merged,
-    off,
     without_none,
-    word_as,
+)
+from bridge.assistants.shared.settings import (
+    Dtmf,
+    Filler,
+    FillerOrFalse,
+    Greeting,
+    as_table,
+    none_if_false,
+    read_text_file,
 )
 from bridge.redaction import HIDDEN, masked
 from bridge.settings.assistants import Address, AssistantSettings, BargeInSettings
@@ -53,72 +59,17 @@ from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import PCMU_8K
 
-
-def _has_digits(text: str) -> str:
-    try:
-        fields = {field for _, field, _, _ in Formatter().parse(text)} - {None}
-    except ValueError:
-        fields = set()
-    if fields != {"digits"}:
-        raise ValueError("should say where the digits go, {digits}, and have no other braces")
-    return text
-
-
 Masked = PlainSerializer(masked, when_used="json")
 HiddenValues = PlainSerializer(lambda table: dict.fromkeys(table, HIDDEN), when_used="json")
 Table = dict[str, Any]
 
 
-class Greeting(Section):
-    """What the assistant opens the call with: words, or instructions to find words."""
-
-    say: str | None = Field(None, min_length=1, description="The words of the greeting")
-    instructions: str | None = Field(
-        None, min_length=1, description="Instructions by which the model finds the words"
-    )
-    interruptible: bool = Field(
-        False, description="The model hears the caller during the greeting, and may be interrupted"
-    )
-
-    @model_validator(mode="after")
-    def _is_one_thing(self) -> "Greeting":
-        if (self.say is None) == (self.instructions is None):
-            raise ValueError("should have say or instructions, one of the two")
-        return self
-
-
-class Filler(Section):
-    """What the caller hears while a tool takes its time. `false` turns it off."""
-
-    say: str = Field("One moment, please.", min_length=1, description="The words")
-    after_s: Annotated[float | None, BeforeValidator(off)] = Field(
-        2.0, gt=0, description="How long a tool may take before the words are said. false: they never are"
-    )
-
-
-def _filler(value: Any) -> Any:
-    return {"after_s": None} if off(value) is None else word_as("say")(value)
-
-
-class Dtmf(Section):
-    """What becomes of an entry from the keypad: an item and a response, appended silence, or nothing."""
-
-    respond: Literal["create", "silence", "none"] = Field(
-        "create",
-        description="create: the model is told of the entry and answers. silence: it is told, then silence is sent to "
-        "end the turn. none: it is told",
-    )
-    text: Annotated[str, AfterValidator(_has_digits)] = Field(
-        "The caller typed on the keypad: {digits}", description="What the model is told"
-    )
-
-
 class RealtimeSettings(AssistantSettings):
-    """[assistants.NAME] with kind = "openai-realtime". What is None is not sent: the server's default holds."""
+    """[assistants.NAME] with kind = "openai-realtime". A field that is None is not sent: the server's default applies."""
 
     kind: Literal["openai-realtime"] = "openai-realtime"
 
-    # Where it is
+    # The server
     base_url: ServerUrl = Field(OPENAI, description="The address of the API. Not set: that of `[openai]`")
     api_key: SecretText | None = Field(None, description="The API key. Not set: that of `[openai]`")
     organization: HeaderText | None = Field(None, description="The organization that is billed")
@@ -131,10 +82,10 @@ class RealtimeSettings(AssistantSettings):
         "gpt-realtime-2.1", min_length=1, description="The model; with Azure the name of the deployment"
     )
 
-    # Its session
+    # The session
     voice: Annotated[
         Annotated[str, Field(min_length=1)] | CustomVoice | None,
-        BeforeValidator(off),
+        BeforeValidator(none_if_false),
         Field(
             description="The voice, by name, or a table for a voice of your own. false: the server's default"
         ),
@@ -153,7 +104,7 @@ class RealtimeSettings(AssistantSettings):
     noise_reduction: Literal["near_field", "far_field"] | None = Field(
         None, description="Noise reduction at the server, for a headset or a room"
     )
-    transcription: Annotated[Transcription | None, BeforeValidator(off)] = Field(
+    transcription: Annotated[Transcription | None, BeforeValidator(none_if_false)] = Field(
         Transcription(),
         description="The transcription of what the caller says. false: none, and then a lost connection loses these words",
     )
@@ -166,7 +117,7 @@ class RealtimeSettings(AssistantSettings):
     parallel_tool_calls: bool | None = Field(
         None, description="Whether the model may call several tools at once"
     )
-    reasoning: Annotated[Reasoning | None, BeforeValidator(word_as("effort"))] = Field(
+    reasoning: Annotated[Reasoning | None, BeforeValidator(as_table("effort"))] = Field(
         None, description="For models that reason: a table, or the effort alone"
     )
     tool_choice: str | Table | None = Field(
@@ -185,14 +136,14 @@ class RealtimeSettings(AssistantSettings):
         description="Any field of the session that has no setting here; it is sent as it is",
     )
 
-    # What the bridge has it say, and when
-    greeting: Annotated[Greeting | None, BeforeValidator(word_as("say"))] = Field(
+    # What the bridge has the assistant say, and when
+    greeting: Annotated[Greeting | None, BeforeValidator(as_table("say"))] = Field(
         None, description="What the assistant opens the call with: the words, or a table"
     )
-    filler: Annotated[Filler, BeforeValidator(_filler)] = Field(
+    filler: FillerOrFalse = Field(
         Filler(), description="What the caller hears while a tool takes long: the words, a table, or false"
     )
-    reconnect_say: Annotated[str | None, BeforeValidator(off)] = Field(
+    reconnect_say: Annotated[str | None, BeforeValidator(none_if_false)] = Field(
         "Sorry, could you repeat that?",
         min_length=1,
         description="What the assistant says after a lost connection was opened again. false: nothing",
@@ -211,7 +162,7 @@ class RealtimeSettings(AssistantSettings):
     )
 
     @model_validator(mode="after")
-    def _hears_barge_ins_itself(self) -> "RealtimeSettings":
+    def _check_barge_in(self) -> "RealtimeSettings":
         if "barge_in" in self.model_fields_set and self.turn_detection.type != "none":
             raise refusal(
                 ("barge_in",),
@@ -223,21 +174,21 @@ class RealtimeSettings(AssistantSettings):
 
     @field_validator("instructions_file")
     @classmethod
-    def _is_readable(cls, file: Path | None) -> Path | None:
+    def _check_readable(cls, file: Path | None) -> Path | None:
         if file is not None:
-            _text_of(file)
+            read_text_file(file)
         return file
 
     @field_validator("instructions")
     @classmethod
-    def _or_the_file_s(cls, text: str, settings: ValidationInfo) -> str:
+    def _read_instructions(cls, text: str, settings: ValidationInfo) -> str:
         file = settings.data.get("instructions_file")
         if text and file is not None:
             raise ValueError("should be given here or as instructions_file, not both")
-        return text if file is None else _text_of(file)
+        return text if file is None else read_text_file(file)
 
     def address(self) -> Address:
-        """Where the session is opened, and with which headers."""
+        """The address of the session's WebSocket, and the headers of its upgrade."""
         account = without_none(
             {
                 "Authorization": f"Bearer {self.api_key.get_secret_value()}" if self.api_key else None,
@@ -250,7 +201,7 @@ class RealtimeSettings(AssistantSettings):
     def session(
         self, line: Formats, tools: Sequence[ToolSchema], *, listening: bool = True
     ) -> dict[str, Any]:
-        """The session of a new connection. `listening`: turns are detected from the start."""
+        """The session for a new connection, as in `session.update`. `listening`: the server detects turns from the start."""
         hears = {
             "format": audio_format(line.hears),
             "noise_reduction": {"type": self.noise_reduction} if self.noise_reduction else None,
@@ -284,9 +235,9 @@ class RealtimeSettings(AssistantSettings):
         return session
 
     def listening_update(self, line: Formats) -> dict[str, Any]:
-        """The part of the session that has the server detect turns again.
+        """The part of the session that makes the server detect turns again.
 
-        Both formats are sent again: servers have been seen to forget them.
+        Both formats are sent again: some servers forget them.
         """
         session = self.session(line, ())
         hears, speaks = session["audio"]["input"], session["audio"]["output"]
@@ -302,7 +253,7 @@ class RealtimeSettings(AssistantSettings):
         return None if self.turn_detection.type == "none" else _fields(self.turn_detection)
 
     def with_account(self, account: OpenAIAccount) -> "RealtimeSettings":
-        """These settings, and the account's where they say nothing. Its key goes to its own server only."""
+        """These settings, with the account's where they have none. The account's key is only used for its own server."""
         if "base_url" in self.model_fields_set and not is_same_server(self.base_url, account.base_url):
             return self
         has_own_key = self.api_key is not None or has_credentials(self.headers)
@@ -316,13 +267,13 @@ class RealtimeSettings(AssistantSettings):
         )
 
     def check(self, tools: Sequence[ToolSchema]) -> None:
-        """Raises `ConfigurationError` where a call would fail for want of a key, or for a field of the session."""
+        """Raises `ConfigurationError` if a call would fail because a key is missing or a field of the session is wrong."""
         keyless = self.api_key is None and not has_credentials(self.headers)
         if keyless and is_same_server(self.base_url, OPENAI):
             raise ConfigurationError("api_key is missing: set OPENAI_API_KEY")
         if keyless and not self.headers and not on_loopback(self.base_url):
             raise ConfigurationError(
-                f"api_key is missing: {self.base_url} may want one, or headers; "
+                f"api_key is missing: {self.base_url} may need one, or headers; "
                 "OPENAI_API_KEY goes to no other host, port and path than those of OPENAI_BASE_URL, "
                 f"which are OpenAI's own ({OPENAI}) unless it is set"
             )
@@ -336,12 +287,3 @@ def check_session(settings: RealtimeSettings, tools: Sequence[ToolSchema]) -> No
 
 def _fields(table: Section | None) -> dict[str, Any] | None:
     return None if table is None else table.model_dump(exclude_none=True)
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"{error.strerror}; should be a text file") from None
-    except UnicodeDecodeError:
-        raise ValueError("should be a text file in UTF-8") from None
