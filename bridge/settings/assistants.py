@@ -1,6 +1,6 @@
-"""What the settings' file may say of an assistant, whatever its kind: [assistants.NAME] and the tools in it.
+"""The settings that every kind of assistant has: [assistants.NAME] and its tools.
 
-A kind of assistant with settings of its own derives from `AssistantSettings`.
+A kind of assistant with further settings derives from `AssistantSettings`.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.settings.table import Section, ShownAddress, address_parts, refusal, without_user
+from bridge.settings.table import Section, ShownAddress, address_parts, check_no_user, refusal
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import Posted, ToolSchema
 
@@ -50,7 +50,7 @@ Address = SocketAddress | PostAddress
 
 
 def _checked_tool_url(url: str) -> str:
-    without_user(address_parts(url))
+    check_no_user(address_parts(url))
     return url
 
 
@@ -60,7 +60,7 @@ ToolAddress = Annotated[
 
 
 class ToolSettings(Section):
-    """[assistants.NAME.tools.TOOL]: a function by its import path, or an address. Built-in tools have an empty table."""
+    """The table [assistants.NAME.tools.TOOL]: a function by its import path, or a URL. A built-in tool has an empty table."""
 
     function: str | None = Field(
         None,
@@ -83,14 +83,14 @@ class ToolSettings(Section):
     timeout_s: float = Field(10.0, gt=0, le=300, description="How long the tool may take")
 
     @model_validator(mode="after")
-    def _is_one_thing(self) -> "ToolSettings":
+    def _check_function_or_url(self) -> "ToolSettings":
         if self.function is not None and self.url is not None:
             raise ValueError("should have a function or a url, not both")
         return self
 
 
 class BargeInSettings(Section):
-    """barge_in = { … }: the caller speaks over a reply, where the bridge hears that itself."""
+    """The table barge_in: how the bridge's own turn detection interrupts a reply."""
 
     min_speech_ms: int = Field(
         100, ge=20, le=2000, description="How much speech is an interruption; a click is shorter"
@@ -104,13 +104,13 @@ class BargeInSettings(Section):
 
 
 class PlayFallback(Section):
-    """fallback = { play = "sorry.wav" }"""
+    """The table fallback with a recording: { play = "sorry.wav" }."""
 
     play: Path = Field(description="A WAV file, mono, 16 bits")
 
     @field_validator("play")
     @classmethod
-    def _is_readable(cls, file: Path) -> Path:
+    def _checked_file(cls, file: Path) -> Path:
         try:
             with file.open("rb"):
                 return file
@@ -119,7 +119,7 @@ class PlayFallback(Section):
 
 
 class AssistantSettings(Section):
-    """[assistants.NAME]"""
+    """The table [assistants.NAME]."""
 
     kind: str = Field(description="What the assistant is")
     fallback: str | PlayFallback | None = Field(
@@ -137,7 +137,7 @@ class AssistantSettings(Section):
 
     @field_validator("tools")
     @classmethod
-    def _can_be_done(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
+    def _checked_tools(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
         for name, tool in tools.items():
             if tool.function is None and tool.url is None and name not in BUILT_IN_TOOLS:
                 raise ValueError(
@@ -146,7 +146,7 @@ class AssistantSettings(Section):
         return tools
 
     @model_validator(mode="after")
-    def _has_what_this_takes(self) -> Self:
+    def _check_address(self) -> Self:
         if self.address() is None:
             for key, missing in (("preconnect", "is nobody to dial"), ("tools", "is nobody to use them")):
                 if value := getattr(self, key):
@@ -160,4 +160,4 @@ class AssistantSettings(Section):
         return None
 
     def check(self, tools: Sequence[ToolSchema]) -> None:
-        """What a look at the single keys does not show. Raises `ConfigurationError`."""
+        """Check the settings together with the assistant's tools. Raises `ConfigurationError`."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 from bridge.assistants.openai_realtime import wire
 from bridge.assistants.openai_realtime.server_events import Item
 from bridge.assistants.shared.pending_calls import PendingCalls
-from bridge.assistants.shared.tool_calls import Outcome, ToolCall, ToolOutput
+from bridge.assistants.shared.tool_calls import CallOutcome, ToolCall, ToolOutput
 from bridge.vocabulary.contracts import Answer, Utterance
 
 
@@ -72,7 +72,7 @@ class FunctionCalls:
 
     # To the server
 
-    def sent(self, outcomes: Iterable[Outcome]) -> list[Utterance]:
+    def sent(self, outcomes: Iterable[CallOutcome]) -> list[Utterance]:
         """The same, each output as the item that carries it."""
         return [self._output(outcome) if isinstance(outcome, ToolOutput) else outcome for outcome in outcomes]
 

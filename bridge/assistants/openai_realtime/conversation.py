@@ -12,7 +12,7 @@ from bridge.assistants.openai_realtime import usage, wire
 from bridge.assistants.openai_realtime.calls import FunctionCalls
 from bridge.assistants.openai_realtime.error_reports import Meaning, active_response, describe, meaning, name
 from bridge.assistants.openai_realtime.gate import Request, ResponseGate, scripted
-from bridge.assistants.openai_realtime.replies import Replies
+from bridge.assistants.openai_realtime.replies import ReplyItems
 from bridge.assistants.openai_realtime.server_events import AudioDelta, ErrorBody, Item, ResponseBody
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.assistants.shared import keypad
@@ -58,7 +58,7 @@ class Conversation:
         self._server_answers = vad.type != "none" and vad.create_response
         self._server_interrupts = vad.type != "none" and vad.interrupt_response
         self.gate = ResponseGate(new_id)
-        self.replies = Replies(new_id)
+        self.replies = ReplyItems(new_id)
         self._reply_timeout = ReplyTimeout(settings.reply_s)
         self._speaking = False  # the caller
         self._speaking_until: float | None = None  # at the latest
@@ -329,7 +329,7 @@ class Conversation:
                 self.gate.refused(error.event_id, active_response(error), now)
             case Meaning.TOO_LATE:
                 came += map(Answer, self.replies.cut_again(error))
-            case Meaning.COMPLAINT:
+            case Meaning.OTHER:
                 request = self.gate.rejected(error.event_id)
                 return (
                     self._failed(request, error, now)

@@ -199,7 +199,7 @@ class RealtimeDialect:
 
     # The session
 
-    def _read(self, event: ServerEvent | wire.Unread, now: float) -> list[Utterance]:
+    def _read(self, event: ServerEvent | wire.UnknownEvent, now: float) -> list[Utterance]:
         match event:
             case SessionCreated(session):
                 self._learn_expiry(session)
@@ -210,7 +210,7 @@ class RealtimeDialect:
                 return self._talk.fail(describe(event.body), final=is_lasting(event.body))
             case Error() if self._lifting and event.body.event_id == self._lifting:
                 return self._talk.fail(f"it does not listen: {describe(event.body)}")
-            case wire.Unread(kind):
+            case wire.UnknownEvent(kind):
                 return [] if kind in wire.UNNEEDED else [Ignored(kind)]
             case _:
                 return READS[type(event)](self._talk, event, now)

@@ -24,7 +24,7 @@ class Meaning(Enum):
     """The session has ended; a new one can be opened."""
     FATAL = auto()
     """A new session would fail in the same way."""
-    COMPLAINT = auto()
+    OTHER = auto()
     """Any other error; the conversation goes on."""
 
 
@@ -82,7 +82,7 @@ def meaning(error: ErrorBody) -> Meaning:
     for words, known in _WORDS:
         if words in message:
             return known
-    return next((_MEANINGS[name] for name in names if name in _MEANINGS), Meaning.COMPLAINT)
+    return next((_MEANINGS[name] for name in names if name in _MEANINGS), Meaning.OTHER)
 
 
 def is_lasting(error: ErrorBody) -> bool:

@@ -43,7 +43,7 @@ class ToolOutput(NamedTuple):
     """Whether the model should say something to it."""
 
 
-Outcome = AssistantEvent | ToolOutput
+CallOutcome = AssistantEvent | ToolOutput
 """What becomes of a call: events for the core and outputs for the model, in order."""
 
 
@@ -56,7 +56,7 @@ class ToolCalls:
         self._prompts: dict[str, str] = {}  # by call, until its response is done
         self._entries: dict[str, ToolCall] = {}  # by request_id, the call that the entry answers
 
-    def call(self, call: ToolCall, now: float) -> list[Outcome]:
+    def call(self, call: ToolCall, now: float) -> list[CallOutcome]:
         """The model calls a tool."""
         tool = BUILT_IN_TOOLS.get(call.name)
         if tool is None:
@@ -72,7 +72,7 @@ class ToolCalls:
         """The model was interrupted when it made this call: it is not run."""
         return ToolOutput(call.tool_call_id, "error: interrupted", wants_reply=False)
 
-    def answer(self, tool_call_id: str, output: str) -> list[Outcome]:
+    def answer(self, tool_call_id: str, output: str) -> list[CallOutcome]:
         """A tool that ran for a call has come to its end. Nothing if the call is not open."""
         return [ToolOutput(tool_call_id, output)] if self._pending.finish(tool_call_id) else []
 
@@ -94,7 +94,7 @@ class ToolCalls:
         self._prompts.clear()
         return " ".join(prompts)
 
-    def _call_built_in(self, tool: BuiltInTool, call: ToolCall) -> list[Outcome]:
+    def _call_built_in(self, tool: BuiltInTool, call: ToolCall) -> list[CallOutcome]:
         earlier = (
             request for request, asked in self._entries.items() if asked.response_id != call.response_id
         )
@@ -109,7 +109,7 @@ class ToolCalls:
             self._hang_up.call(call.response_id)
         return [event, ToolOutput(call.tool_call_id, output, wants_reply=not is_leaving)]
 
-    def _request_entry(self, request: EntryRequested, call: ToolCall, prompt: str) -> list[Outcome]:
+    def _request_entry(self, request: EntryRequested, call: ToolCall, prompt: str) -> list[CallOutcome]:
         given_up = self._entries.get(request.request_id)
         self._entries[request.request_id] = call
         self._pending.wait_for_entry(call.tool_call_id)

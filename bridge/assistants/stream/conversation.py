@@ -37,7 +37,7 @@ from bridge.vocabulary.events import (
 from telecodecs.format import AudioFormat
 from telecodecs.turns import Turn, TurnDetector, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
-MOST_WISHES = 32
+MOST_OPEN_REQUESTS = 32
 """That wait for their answers at a time."""
 
 
@@ -192,9 +192,9 @@ class Conversation:
             raise MalformedMessage(
                 f"{kind}: id belongs to a request that has no answer yet: expected a new one"
             )
-        if len(self._wishes) >= MOST_WISHES:
+        if len(self._wishes) >= MOST_OPEN_REQUESTS:
             raise MalformedMessage(
-                f"{kind}: {MOST_WISHES} requests have no answer yet: expected to wait for one of them"
+                f"{kind}: {MOST_OPEN_REQUESTS} requests have no answer yet: expected to wait for one of them"
             )
         self._wishes.add(wish)
 

@@ -1,4 +1,4 @@
-"""The stream protocol where an assistant keeps it badly: what is wrong costs itself, and is told."""
+"""The stream protocol where an assistant keeps it badly: a malformed message is dropped and answered with `error`."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.assistants.stream import wire
-from bridge.assistants.stream.conversation import MOST_WISHES
+from bridge.assistants.stream.conversation import MOST_OPEN_REQUESTS
 from bridge.assistants.stream.dialect import MOST_BYTES, StreamDialect
 from bridge.assistants.stream.settings import StreamSettings
 from bridge.vocabulary.commands import (
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.assistants.stream.conftest import Came, Dial, Row
 
 SOUND = b"\x10\x20" * 80
-# What is wrong costs itself
+# Malformed messages are dropped
 
 ODD = {"type": "hello", "speaks": {"encoding": "l16", "rate_hz": 16000}, "turns": "assistant"}
 WRONG: "list[tuple[Came, str]]" = [
@@ -92,18 +92,20 @@ def test_an_assistant_without_tools_is_told_so(dial: "Dial") -> None:
         dialect.decode('{"type":"call_tool","id":"t","tool":"look"}', 0.0)
 
 
-def test_not_everything_is_wished_for_at_once(dial: "Dial") -> None:
+def test_only_so_many_requests_may_be_open(dial: "Dial") -> None:
     line = dial().open()
-    for wish in range(MOST_WISHES):
-        assert line.pass_on(1.0, {"type": "call_tool", "id": f"t{wish}", "tool": "look"})
+    for number in range(MOST_OPEN_REQUESTS):
+        assert line.pass_on(1.0, {"type": "call_tool", "id": f"t{number}", "tool": "look"})
     one_more = {"type": "collect_digits", "id": "pin"}
-    why = f"collect_digits: {MOST_WISHES} wishes wait for their answers; wait for one of them"
+    why = (
+        f"collect_digits: {MOST_OPEN_REQUESTS} requests have no answer yet: expected to wait for one of them"
+    )
     assert line.pass_on(1.0, one_more) == [{"refused": why}]
     line.pass_on(1.1, AnswerTool("t0", "found"))
     assert line.pass_on(1.2, one_more) == [EntryRequested("pin")]
 
 
-def test_answers_that_nobody_waits_for_are_not_told(dial: "Dial") -> None:
+def test_answers_without_a_request_are_not_sent(dial: "Dial") -> None:
     rows: list[Row] = [
         (1.0, AnswerTool("t", "late"), []),
         (1.0, ConfirmHeard("of another"), []),

@@ -241,6 +241,6 @@ def test_chosen(choice: WireFormat, format: AudioFormat) -> None:
 @pytest.mark.parametrize("choice", [WireFormat("l16", 44_100), WireFormat("pcmu", 16_000)], ids=str)
 def test_not_on_offer(choice: WireFormat) -> None:
     with pytest.raises(
-        ValueError, match=rf"speaks: {choice} is not on offer; one of pcmu/8000, pcma/8000, l16/8000"
+        ValueError, match=rf"speaks: {choice} is not on offer: expected one of pcmu/8000, pcma/8000, l16/8000"
     ):
         chosen("speaks", choice, PCMU_8K)

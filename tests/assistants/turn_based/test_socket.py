@@ -141,7 +141,7 @@ SCENES: "dict[str, list[Row]]" = {
         (140.0, None, [error_report("no SINGLE_UTTERANCE_END came within 60 s"), SpeechStopped()]),
         (160.0, None, [error_report("no reply came within 20 s"), "restart"]),
     ],
-    "what says nothing is told of once": [
+    "an unknown frame is reported once": [
         *ASKED,
         (2.1, "HELLO_THERE", [Ignored("HELLO_THERE"), error_report(PUZZLED.format("HELLO_THERE"))]),
         (2.2, "_WAVaaaa", [Ignored("8 characters")]),
@@ -174,7 +174,7 @@ SCENES: "dict[str, list[Row]]" = {
         (5.0, "reply 500", sounds("reply-2", 500)),
         (10.5, None, [error_report(NO_MARK.format("reply-2")), "restart"]),
     ],
-    "keys go nowhere where nobody has_assistant them": [
+    "entries are not sent to an assistant without a frame for them": [
         *OPENED,
         (1.0, TypeDigit("4"), []),
         (2.0, EnterDigits("4"), []),
