@@ -1,10 +1,11 @@
-"""What must not be shown: secrets, keys, addresses with tokens, telephone numbers; and how each is masked."""
+"""Redaction of what must not be shown: secrets, API keys, URLs with tokens, telephone numbers."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "**********"
+"""In place of a secret."""
 _KEY = re.compile(
     r"\b(sk|ek|sess|xai)[-_][\w*.-]+|\bKEY[0-9A-F]{8}\w*|\bBearer +[\w.~+/=*-]+|\b[A-Za-z0-9]{32,}\b"
 )
@@ -19,17 +20,17 @@ _USER = re.compile(
 _QUERY = re.compile(r"^([^?#]*://[^?#]*[?#]|[^\s?#]+[?#](?=\S*=)).+", re.DOTALL)
 SECRET_WORDS = ("secret", "password", "authorization", "headers", "api_key", "apikey", "token_key")
 SECRET_ENDS = ("token", "key")
-"""`auth_token` and `api-key`, but neither `token_limits` nor `ssl_keyfile`."""
+"""The ends of names of secrets: `auth_token` and `api-key`, but neither `token_limits` nor `ssl_keyfile`."""
 
 
 def is_secret(name: str) -> bool:
-    """Whether what bears this name is not to be shown."""
+    """Whether a value of this name must not be shown."""
     name = name.lower()
     return name.endswith(SECRET_ENDS) or any(word in name for word in SECRET_WORDS)
 
 
 def masked(value: Any) -> Any:
-    """The same table with its secrets hidden, however deep they lie."""
+    """Return a table with its secrets hidden, at any depth."""
     match value:
         case Mapping():
             return {name: HIDDEN if is_secret(name) else masked(inner) for name, inner in value.items()}
@@ -42,20 +43,20 @@ def masked(value: Any) -> Any:
 
 
 def without_credentials(text: str) -> str:
-    """An address without user, password, query and fragment, also one that is badly written; else the same text."""
+    """Return a URL without user, password, query and fragment, even if it is malformed; other text is unchanged."""
     return _QUERY.sub(r"\1***", _USER.sub("***@", text))
 
 
 def without_keys(text: str) -> str:
-    """What a peer said, with everything that looks like a key masked."""
+    """Return a peer's text with everything masked that looks like an API key."""
     return _KEY.sub("***", text)
 
 
 def without_addresses(text: str) -> str:
-    """What a carrier said, without addresses: that of a media socket holds its token."""
+    """Return a carrier's text without URLs, for the URL of a media socket has its token."""
     return _ADDRESS.sub("(address)", text)
 
 
 def without_numbers(text: str) -> str:
-    """Telephone numbers, however they are written, without all but their last two digits. Seven digits make one."""
+    """Return a text with telephone numbers masked but for their last two digits. Seven digits or more are a number."""
     return _NUMBER.sub(r"***\1\2", text)

@@ -1,1 +1,1 @@
-"""Observers see every event and command of a call: journal, recording, usage, log."""
+"""Observers see the events and commands of a call: journal, recording, usage, health, log."""

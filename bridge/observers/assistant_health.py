@@ -1,4 +1,4 @@
-"""How the assistants fare, for the log and for /readyz: who was lost, why, and whether it has come back."""
+"""The health of the assistants, for the log and for /readyz: which was lost, why, and whether it is back."""
 
 import structlog
 
@@ -19,18 +19,21 @@ log = structlog.get_logger()
 
 
 class AssistantHealth:
-    """Of all calls together. `faults`: by assistant, what a person has to mend: a key, a quota, a model's name."""
+    """The health of the assistants of all calls.
+
+    `faults`: by the assistant's name, what a person has to put right: a key, a quota, the name of a model.
+    """
 
     def __init__(self) -> None:
         self.faults: dict[str, str] = {}
 
     def observer(self) -> "AssistantWatch":
-        """For one call."""
+        """Return an observer for one call."""
         return AssistantWatch(self.faults)
 
 
 class AssistantWatch:
-    """A observer of what befalls the assistants of one call."""
+    """An observer of the assistants of one call."""
 
     sees: frozenset[type[Word]] = frozenset(
         {OpenAssistant, AssistantReady, AssistantFailed, LegLost, CloseAssistant, AssistantReportedError}
@@ -42,7 +45,7 @@ class AssistantWatch:
         self._name = ""
 
     def saw(self, word: Word, now: float) -> None:
-        """Tell the log, and remember what has to be mended."""
+        """Write a line to the log, and remember what a person has to put right."""
         match word:
             case OpenAssistant(call_id=call, assistant=name, opening=opening):
                 self._call, self._name = call, name

@@ -1,7 +1,7 @@
-"""What a call's journal tells, as plain data: who said what and when, what was heard, what was cut off.
+"""The history of a call, read from its journal: who said what and when, what was heard, what was cut.
 
-A journal counts its seconds from its first line, a recording from the first frame of sound; a `CallHistory` counts as the
-recording does, so that both can be laid side by side. Nothing is drawn here.
+A journal counts seconds from its first line, a recording from its first frame of audio. A `CallHistory` counts as the
+recording does, so that both can be put side by side.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ _NOT_STARTED: dict[str, Any] = {"call_id": "", "line": {"rate_hz": 8000}}
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One line of a journal."""
+    """One line of a journal. `at_s`: seconds; `what`: the name of the event or command; `fields`: the whole line."""
 
     at_s: float
     way: Way
@@ -39,7 +39,7 @@ class JournalEntry:
 
 
 class Words(NamedTuple):
-    """What the caller said, from when it was begun, or typed."""
+    """What the caller said or typed. `at_s`: when the caller began to speak, or when the entry was complete."""
 
     at_s: float
     text: str
@@ -47,7 +47,7 @@ class Words(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """From the end of an utterance to the first sound of its reply. `heard`: by the caller, as a mark proved."""
+    """From the end of an utterance to the first audio of its reply. `heard`: a mark proved that the caller heard it."""
 
     began_s: float
     ended_s: float
@@ -55,7 +55,7 @@ class Wait(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An item of the assistant's, and when the caller had heard it. `heard_ms`: not all of it, but so much."""
+    """An item of a reply, and when the caller had heard it. `heard_ms`: how much was heard; None: all of it."""
 
     item: str
     began_s: float
@@ -65,7 +65,7 @@ class Reply(NamedTuple):
 
 
 class ToolRun(NamedTuple):
-    """What the assistant had done. `answered_s`: when it learnt what came of it, if it did."""
+    """A tool that the assistant called. `answered_s`: when the assistant got the output; None: it never did."""
 
     tool: str
     began_s: float
@@ -73,7 +73,7 @@ class ToolRun(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """`heard`: it came back because the audio before it was played, and not because of a clear."""
+    """A mark. `heard`: it came back because the audio before it was played, and not because of a clear."""
 
     sent_s: float
     returned_s: float | None
@@ -81,7 +81,7 @@ class Mark(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A clear. `barge_in`: because the caller spoke."""
+    """A clear that threw away `unheard_s` of audio. `barge_in`: because the caller spoke."""
 
     at_s: float
     unheard_s: float
@@ -89,7 +89,7 @@ class Cut(NamedTuple):
 
 
 class CallHistory(NamedTuple):
-    """A call, looked back on. `turns`: from the notice that the caller speaks to the notice of the pause."""
+    """The history of a call. `turns`: from the event that the caller began to speak to the event that the caller stopped."""
 
     call_id: str
     ended_s: float
@@ -106,10 +106,11 @@ class CallHistory(NamedTuple):
 
     @property
     def barge_ins(self) -> list[Cut]:
+        """The clears because the caller spoke."""
         return [cut for cut in self.cuts if cut.barge_in]
 
     def summary(self) -> str:
-        """In a line."""
+        """Return the history in one line of text."""
         unheard_s = sum(cut.unheard_s for cut in self.cuts)
         thrown_away = f"; {unheard_s:.1f} s thrown away unheard" if self.cuts else ""
         tools = f" Tools: {len(self.tools)}." if self.tools else ""
@@ -124,7 +125,7 @@ class CallHistory(NamedTuple):
 
 
 class _Line(Struct):
-    """What every line has, and what a run of audio has besides."""
+    """The fields that every line has, and those that a run of audio has besides."""
 
     at: float
     way: Way
@@ -134,7 +135,7 @@ class _Line(Struct):
 
 
 class _Ended(Struct):
-    """What is read of the last line: of each turn the fields of `contracts.Turn`. Older journals lack it."""
+    """The last line, as far as it is read: for each turn the fields of `contracts.Turn`. Older journals have none."""
 
     turns: list[dict[str, int]] = []
 
@@ -143,7 +144,7 @@ _LINES: dict[str, type[Struct]] = LINES | {"Ended": _Ended}
 
 
 def read_journal(path: Path) -> list[JournalEntry]:
-    """Its lines by time. Raises `ConfigurationError`, with file and line, where one is not a journal's."""
+    """Return the lines of a journal by time. Raises `ConfigurationError`, with file and line, if a line is malformed."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -156,18 +157,18 @@ def read_journal(path: Path) -> list[JournalEntry]:
             if number == len(lines):
                 break  # no newline behind it: the process was killed while it wrote
             raise ConfigurationError(f"{path}, line {number}: {error}") from error
-    return sorted(entries, key=lambda entry: entry.at_s)  # a run of audio is told when it is over
+    return sorted(entries, key=lambda entry: entry.at_s)  # a run of audio is written when it ends
 
 
 def _read_line(text: bytes) -> JournalEntry:
     line, fields = json.decode(text, type=_Line), json.decode(text, type=dict[str, Any])
     if line.what in _LINES and "frames" not in fields:
-        json.decode(text, type=_LINES[line.what])  # refuses a word that lacks one of its fields
+        json.decode(text, type=_LINES[line.what])  # raises if one of its fields is missing
     return JournalEntry(line.at, line.way, line.what, fields)
 
 
 def build_history(entries: Sequence[JournalEntry]) -> CallHistory:
-    """What they tell. They come by time, as `read_journal` gives them."""
+    """Build the history of a call from the lines of its journal, in the order of `read_journal`."""
     first_sound_s = next((one.at_s for one in entries if one.what in {"CallerAudio", "OtherPartyAudio"}), 0.0)
     ended_s = max((one.fields.get("until", one.at_s) for one in entries), default=0.0) - first_sound_s
     entries = [replace(one, at_s=one.at_s - first_sound_s) for one in entries]
@@ -221,7 +222,7 @@ def _notes(entries: Sequence[JournalEntry]) -> Iterator[tuple[float, str]]:
 
 
 def _said(entries: Sequence[JournalEntry]) -> Iterator[Words]:
-    """An utterance's words come after it: by its name they are put where it began."""
+    """The words of an utterance are written after it ended; by its name they are put where it began."""
     spoke_s: float | None = None
     began_s: dict[str, float] = {}
     for one in entries:
@@ -237,17 +238,17 @@ def _said(entries: Sequence[JournalEntry]) -> Iterator[Words]:
 
 
 def _waits(entries: Sequence[JournalEntry]) -> Iterator[Wait]:
-    """How long each turn's was is in the last line; when it began is where the turn stands."""
+    """The last line says how long each wait was; the line of each turn says when it began."""
     began_s: list[float] = []
     waited: list[dict[str, int]] = []
-    keys_ask = False
+    keys_interrupt = False
     for one in entries:
         match one.what:
             case "AssistantReady":
-                keys_ask = one.fields.get("keys_interrupt", False)
+                keys_interrupt = one.fields.get("keys_interrupt", False)
             case "SpeechStopped":
                 began_s.append(one.at_s)
-            case "EnterDigits" if keys_ask:
+            case "EnterDigits" if keys_interrupt:
                 began_s.append(one.at_s)
             case "Ended":
                 waited = one.fields.get("turns", [])

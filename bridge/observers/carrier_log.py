@@ -1,4 +1,4 @@
-"""What the carriers did not like, and why calls were hung up on, for the log: a observer of one call."""
+"""Errors that the carriers report, and the reasons why calls were hung up, for the log."""
 
 import structlog
 
@@ -7,13 +7,13 @@ from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import CallStarted, CarrierReportedError, Word
 
 QUIET_CODES = (1000, 1001)
-"""Of a WebSocket's close: the call is over, or the server goes. All others have somebody to mend something."""
+"""WebSocket close codes without a line in the log: the call is over, or the server stops. All others are faults."""
 
 log = structlog.get_logger()
 
 
 class CarrierLog:
-    """One call's."""
+    """An observer of one call."""
 
     sees: frozenset[type[Word]] = frozenset({CallStarted, CarrierReportedError, HangUp})
 
@@ -21,7 +21,7 @@ class CarrierLog:
         self._call = ""
 
     def saw(self, word: Word, now: float) -> None:
-        """Tell the log."""
+        """Write a line to the log."""
         match word:
             case CallStarted(call_id=call):
                 self._call = call
@@ -31,4 +31,4 @@ class CarrierLog:
                 log.warning("> the call was hung up", call_id=self._call, code=code, why=why)
 
     def close(self, now: float, account: Account) -> None:
-        """Nothing more to tell."""
+        """Nothing to close."""

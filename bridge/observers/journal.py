@@ -1,14 +1,14 @@
-"""What happened in a call, one line each: every event but that time passed, and every command, with its time, as JSON.
+"""The journal of a call: a line of JSON for every command and for every event but `TimePassed`.
 
     {"at":1.204,"way":"<","what":"MarkReached","name":"0.6"}
 
-"at" counts seconds from the first line; "<" came in, ">" went out. Audio is not written; its frames, fifty a second
-and kind, are told as runs of at most a second: {"at":…,"until":…,"what":"CallerAudio","frames":50,"bytes":8000}.
-What an assistant says comes word by word; it is one line for each item, told when the item is over. What a tool is
-given and gives back stands with the event; the command beside it, and the opening of an assistant, are abridged.
-Telephone numbers are masked, and keys that are typed under a set_sensitive: also those whose set_sensitive comes late. A line is in the
-file as soon as it is told; marks, ten a second, and runs wait for the next word after their second, or for the call's
-end.
+"at" counts seconds from the first line; "<" is an event, ">" a command, "=" a line of the journal's own. Audio is not
+written; its frames are written as runs of at most a second: {"at":…,"until":…,"what":"CallerAudio","frames":50,
+"bytes":8000}. The words of an assistant come piece by piece; they are one line for each item, written when the item
+ends. The arguments and the output of a tool are in the events; the commands beside them are abridged, and so is
+`OpenAssistant`. Telephone numbers and sensitive keys are masked, also keys that become sensitive after they were
+written. A line is written to the file at once; marks, ten a second, and runs wait for the first word after their
+second, or for the end of the call.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from msgspec import json
 
-from bridge.observers.call_file import CallFile, accepted
+from bridge.observers.call_file import CallFile, is_accepted
 from bridge.observers.journal_line import encode
 from bridge.observers.journal_redaction import JournalRedaction
 from bridge.vocabulary.commands import (
@@ -50,15 +50,17 @@ from bridge.vocabulary.events import (
 )
 
 RUN_S = 1.0
+"""How long a run of audio is, and how long marks wait."""
 
 MOST_BYTES = 65_536
-"""Of what came in, in a second: a minute's marks, cleared at once, take 20 000; a flood is counted, not written down."""
+"""The most bytes of events in one second; what comes beyond it is counted, not written. The marks of a minute, cleared
+at once, take 20 000."""
 
 MOST_LETTERS = 4_000
-"""Of what an item says, in one line; then another begins."""
+"""The most text of an item in one line; then another line begins."""
 
 MOST_SPEAKING = 16
-"""Items whose words are gathered at the same time; one more, and the oldest is told."""
+"""The most items whose words are gathered at the same time; with one more the oldest is written."""
 
 _Audio = CallerAudio | OtherPartyAudio | ReplyAudio | AppendAudio | PlayAudio
 _Frequent = _Audio | SendMark | MarkReached
@@ -92,7 +94,7 @@ class _Run:
 
 @dataclass(slots=True)
 class _Speech:
-    """What an item said so far, in pieces."""
+    """The words of an item so far, in pieces."""
 
     first: float
     last: float
@@ -101,7 +103,7 @@ class _Speech:
 
 
 class Journal:
-    """A observer that writes. The file is made when the call is accepted; what came before is kept until then."""
+    """An observer that writes the journal of one call. The file is made when the call is accepted; lines wait until then."""
 
     sees = None
 
@@ -121,7 +123,7 @@ class Journal:
         self._left_out = 0
 
     def saw(self, word: Word, now: float) -> None:
-        """One line, or one more frame of a run."""
+        """Write a line, or add a frame to a run."""
         run = self._runs.get(type(word))
         sound: Any = word  # if there is a run of its kind
         if run is not None and (run.item is None or run.item == sound.item):
@@ -129,96 +131,96 @@ class Journal:
             run.bytes += len(sound.audio)
             run.last = now
         else:
-            self._tell(word, run, now)
+            self._note(word, run, now)
         if now >= self._flush_at:
             self._flush(now)
 
-    def _tell(self, word: Word, run: _Run | None, now: float) -> None:
+    def _note(self, word: Word, run: _Run | None, now: float) -> None:
         if self._begun is None:
             self._begun, self._flush_at = now, now + RUN_S
         if self._file is None:
             self._await_acceptance(word)
-        if isinstance(word, TimePassed):  # what it brought about has its own line
+        if isinstance(word, TimePassed):  # the commands that it brings about have lines
             return
         if isinstance(word, _Audio):
             if run is not None:
-                self._tell_run(run)
+                self._add_run(run)
             item = word.item if isinstance(word, ReplyAudio) else None
             self._runs[type(word)] = _Run(type(word), item, now, now, len(word.audio))
             return
         if isinstance(word, ReplySaid):
-            self._listen(word, now)
+            self._gather(word, now)
             return
         if isinstance(word, _ItemOver):
-            self._tell_speech(word.item)
+            self._add_speech(word.item)
         if isinstance(word, SetSensitive) and word.on:
-            self._take_back()
-        self._add(encode(self._keys.without_keys(word), self._keys.hidden), type(word), now)
+            self._mask_tail()
+        self._add(encode(self._keys.without_keys(word), self._keys.hide), type(word), now)
         if not isinstance(word, _Frequent):
             self._write()
 
     def _await_acceptance(self, word: Word) -> None:
-        if self._call is not None and accepted(self._call, word):
+        if self._call is not None and is_accepted(self._call, word):
             self._file = CallFile(self._directory, self._call.call_id, self._started, ".jsonl")
         elif isinstance(word, CallStarted):
             self._call = word
 
-    def _add(self, told: bytes, kind: type[Word] | None, at: float, until: float | None = None) -> None:
-        """One line: an object of JSON with its times in front. `kind`: None for what we say ourselves."""
+    def _add(self, content: bytes, kind: type[Word] | None, at: float, until: float | None = None) -> None:
+        """Add a line: an object of JSON, with its times put in front. `kind`: None for a line of the journal's own."""
         assert self._begun is not None
         way = b"=" if kind is None else b">" if kind in _COMMANDS else b"<"
         times = b'"at":%.3f' % (at - self._begun)
         if until is not None:
             times += b',"until":%.3f' % (until - self._begun)
-        line = b'{%s,"way":"%s",%s\n' % (times, way, told[1:])
+        line = b'{%s,"way":"%s",%s\n' % (times, way, content[1:])
         if way == b"<":
             if len(line) > self._room and kind not in _NEVER_LEFT_OUT:
                 self._left_out += 1
                 return
             self._room -= len(line)
         self._lines.append(line)
-        self._keys.told(kind, line)
+        self._keys.wrote(kind, line)
 
-    def _take_back(self) -> None:
-        """Keys that were told before it was known that they are nobody's business."""
+    def _mask_tail(self) -> None:
+        """Mask keys that were written before they became sensitive."""
         self._write()
-        tail = self._keys.take_back()
+        tail = self._keys.mask_tail()
         if not tail.lines:
             return
         if self._file is None:
-            self._lines[-tail.lines :] = tail.retold
+            self._lines[-tail.lines :] = tail.masked
             return
-        at, retold = self._written - tail.length, b"".join(tail.retold)
-        self._file.amend(at, retold)
-        self._written = at + len(retold)
+        at, masked = self._written - tail.length, b"".join(tail.masked)
+        self._file.amend(at, masked)
+        self._written = at + len(masked)
 
-    def _tell_run(self, run: _Run) -> None:
-        told: dict[str, object] = {"what": run.kind.__name__, "frames": run.frames, "bytes": run.bytes}
+    def _add_run(self, run: _Run) -> None:
+        line: dict[str, object] = {"what": run.kind.__name__, "frames": run.frames, "bytes": run.bytes}
         if run.item is not None:
-            told["item"] = run.item
-        self._add(json.encode(told), run.kind, run.first, run.last)
+            line["item"] = run.item
+        self._add(json.encode(line), run.kind, run.first, run.last)
 
-    def _listen(self, word: ReplySaid, now: float) -> None:
+    def _gather(self, word: ReplySaid, now: float) -> None:
         speech = self._speeches.get(word.item)
         if speech is None:
             if len(self._speeches) == MOST_SPEAKING:
-                self._tell_speech(next(iter(self._speeches)))
+                self._add_speech(next(iter(self._speeches)))
             speech = self._speeches[word.item] = _Speech(now, now)
         speech.pieces.append(word.text)
-        speech.letters += len(word.text) or 1  # pieces take room as well
+        speech.letters += len(word.text) or 1  # empty pieces take room as well
         speech.last = now
         if speech.letters > MOST_LETTERS:
-            self._tell_speech(word.item)
+            self._add_speech(word.item)
 
-    def _tell_speech(self, item: str) -> None:
+    def _add_speech(self, item: str) -> None:
         if (speech := self._speeches.pop(item, None)) is not None:
             said = ReplySaid(item, "".join(speech.pieces))
-            self._add(encode(said, self._keys.hidden), ReplySaid, speech.first, speech.last)
+            self._add(encode(said, self._keys.hide), ReplySaid, speech.first, speech.last)
 
     def _flush(self, now: float) -> None:
         self._flush_at = now + RUN_S
         for run in self._runs.values():
-            self._tell_run(run)
+            self._add_run(run)
         self._runs.clear()
         if self._file is None:
             return
@@ -229,17 +231,17 @@ class Journal:
 
     def _write(self) -> None:
         if self._file is not None and self._lines:
-            told = b"".join(self._lines)
-            self._file.append(told)
-            self._written += len(told)
+            content = b"".join(self._lines)
+            self._file.append(content)
+            self._written += len(content)
             self._lines.clear()
 
     def close(self, now: float, account: Account) -> None:
-        """The last line: when the call began by the calendar, what it came to, and how long each turn's wait was."""
+        """Write the last line: the date and time of the call's start, its account, and the wait of each turn."""
         if self._file is None:
             return
         for item in list(self._speeches):
-            self._tell_speech(item)
+            self._add_speech(item)
         self._flush(now)
         ended = {
             "what": "Ended",

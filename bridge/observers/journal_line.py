@@ -1,7 +1,7 @@
-"""What stands in a journal's line: a word of the vocabulary as JSON, abridged where it repeats another, and masked.
+"""The content of a line of the journal: an event or command as JSON, abridged where it repeats another, and masked.
 
-Masked are telephone numbers, wherever somebody's text may hold one: all but their last two digits are stars. What else
-is to be hidden in such a text is for others to say.
+Telephone numbers are masked in every text that may hold one: all but their last two digits become stars. The caller of
+`encode` says what else is to be hidden in these texts.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ from telecodecs.format import AudioFormat
 
 
 class _Opened(Struct, tag="OpenAssistant", tag_field="what"):
-    """`history`: only how much there is of it; it was told when it was spoken."""
+    """`history`: only its length, for each turn has lines of its own."""
 
     call_id: str
     line: AudioFormat
@@ -66,7 +66,7 @@ LINES: dict[str, type[Struct]] = {word.__name__: word for word in Word.__subclas
     "RunTool": _ToolRun,
     "AnswerTool": _ToolOver,
 }
-"""What the line of a word holds, besides its times: of most words everything. Runs of audio are told otherwise."""
+"""The fields of a line by the name of its event or command, besides the times. Runs of audio have other fields."""
 
 _MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
     CallStarted: ("parameters",),
@@ -89,26 +89,26 @@ _MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
 
 
 _KEYS: dict[type[Word], str] = {PressRequested: "keys", PressKeys: "keys"}
-"""Texts that are numbers by nature; but those of a sensitive entry stay sensitive."""
+"""Texts of keys: they may look like telephone numbers and are kept, but digits of a sensitive entry are hidden."""
 
 
-def encode(word: Word, hidden: Callable[[str], str] = str) -> bytes:
-    """The line of a word that is not audio, without its times. `hidden`: a text without what is nobody's business."""
+def encode(word: Word, hide: Callable[[str], str] = str) -> bytes:
+    """Return the line of a word that is not audio, without its times. `hide`: masks sensitive digits in a text."""
     abridge = _ABRIDGED.get(type(word))
-    masked = _masked(word, hidden)
+    masked = _masked(word, hide)
     return json.encode(masked if abridge is None else abridge(masked))
 
 
-def _masked(word: Word, hidden: Callable[[str], str]) -> Word:
+def _masked(word: Word, hide: Callable[[str], str]) -> Word:
     masked: dict[str, object] = {}
     for name in _MAY_HOLD_NUMBERS.get(type(word), ()):
         text = getattr(word, name)
         if isinstance(text, str):
-            masked[name] = without_numbers(hidden(text))
+            masked[name] = without_numbers(hide(text))
         else:
             masked[name] = {
-                without_numbers(hidden(key)): without_numbers(hidden(value)) for key, value in text.items()
+                without_numbers(hide(key)): without_numbers(hide(value)) for key, value in text.items()
             }
     if (name := _KEYS.get(type(word), "")) and isinstance(text := getattr(word, name), str):
-        masked[name] = hidden(text)
+        masked[name] = hide(text)
     return structs.replace(word, **masked) if masked else word

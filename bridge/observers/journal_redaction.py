@@ -1,7 +1,7 @@
-"""What a journal does not tell: keys typed under a set_sensitive, and the digits of a sensitive entry wherever they turn up.
+"""Redaction of the journal: sensitive keys, and the digits of sensitive entries in whatever text they occur.
 
-A key may be told before it is known that its entry is sensitive, because it was typed ahead; the lines from the first key
-of an open entry on are kept until the entry is over, to be told again without keys.
+A key may be written before its entry is known to be sensitive, because it was typed ahead. So the lines from the first
+key of an open entry on are kept until the entry is complete; if it becomes sensitive, they are written again masked.
 """
 
 import re
@@ -17,7 +17,7 @@ from bridge.vocabulary.events import DigitPressed, EntryEnd, Word
 MASK = "•"
 
 MOST_KEPT_BYTES = 65_536
-"""Of lines since the first key of an open entry: an entry takes seconds. The oldest go."""
+"""The most bytes of lines that are kept since the first key of an open entry; beyond it the oldest are forgotten."""
 
 _KEY = re.compile(rb'("what":"(?:DigitPressed|TypeDigit)","digit":")[^"]*')
 
@@ -28,29 +28,29 @@ class _Line(NamedTuple):
 
 
 class Tail(NamedTuple):
-    """The last lines that were told, and what they should be. `length`: theirs so far, in bytes."""
+    """The last lines of the journal, and `masked`, what takes their place. `length`: of the lines so far, in bytes."""
 
     lines: int
     length: int
-    retold: list[bytes]
+    masked: list[bytes]
 
 
 class JournalRedaction:
-    """One call's, told of every word in order."""
+    """The redaction of one call's journal. It is given every word in order."""
 
     def __init__(self) -> None:
-        self._sensitive = False
+        self._is_sensitive = False
         self._typed_while_sensitive = False  # in the open entry
         self._entries = SensitiveEntries()
         self._kept: deque[_Line] = deque()
         self._kept_bytes = 0
 
     def without_keys(self, word: Word) -> Word:
-        """The word as it may be told."""
+        """Return the word as it may be written."""
         match word:
-            case SetSensitive(sensitive):
-                self._sensitive = sensitive
-            case DigitPressed() | TypeDigit() if self._sensitive:
+            case SetSensitive(is_sensitive):
+                self._is_sensitive = is_sensitive
+            case DigitPressed() | TypeDigit() if self._is_sensitive:
                 self._typed_while_sensitive = True
                 return structs.replace(word, digit=MASK)
             case EnterDigits():
@@ -59,22 +59,22 @@ class JournalRedaction:
 
     def _entered(self, entry: EnterDigits) -> EnterDigits:
         self._forget(entry)
-        is_secret = bool(entry.placeholder) or self._sensitive or self._typed_while_sensitive
+        is_secret = bool(entry.placeholder) or self._is_sensitive or self._typed_while_sensitive
         self._typed_while_sensitive = False
-        if is_secret:  # one that was begun under a set_sensitive which is off by now has no name
-            name = entry.placeholder or MASK * len(entry.digits)
-            self._entries.add(structs.replace(entry, placeholder=name))
+        if is_secret:  # an entry that was sensitive only at its beginning has no placeholder
+            placeholder = entry.placeholder or MASK * len(entry.digits)
+            self._entries.add(structs.replace(entry, placeholder=placeholder))
         return structs.replace(entry, digits=MASK * len(entry.digits)) if is_secret else entry
 
-    def hidden(self, text: str) -> str:
-        """A text with the names of sensitive entries in place of their digits."""
+    def hide(self, text: str) -> str:
+        """Return a text with the placeholders of sensitive entries in place of their digits."""
         return self._entries.mask(text)
 
-    # What was told too early
+    # Lines that were written too early
 
-    def told(self, kind: type[Word] | None, line: bytes) -> None:
-        """A line was told, as it stands in the journal."""
-        is_key = kind in (DigitPressed, TypeDigit) and not self._sensitive
+    def wrote(self, kind: type[Word] | None, line: bytes) -> None:
+        """A line was written to the journal."""
+        is_key = kind in (DigitPressed, TypeDigit) and not self._is_sensitive
         if not self._kept and not is_key:
             return
         self._kept.append(_Line(kind, line))
@@ -82,16 +82,16 @@ class JournalRedaction:
         while self._kept_bytes > MOST_KEPT_BYTES:
             self._kept_bytes -= len(self._kept.popleft().text)
 
-    def take_back(self) -> Tail:
-        """The keys are sensitive, and with them those of the entry that is open: what to tell in place of the last lines."""
-        retold = [_KEY.sub(rb"\1" + MASK.encode(), line.text) for line in self._kept]
-        tail = Tail(len(self._kept), self._kept_bytes, retold)
+    def mask_tail(self) -> Tail:
+        """The keys of the open entry are sensitive: return what takes the place of the last lines."""
+        masked = [_KEY.sub(rb"\1" + MASK.encode(), line.text) for line in self._kept]
+        tail = Tail(len(self._kept), self._kept_bytes, masked)
         self._typed_while_sensitive |= bool(self._kept)
         self._clear()
         return tail
 
     def _forget(self, entry: EnterDigits) -> None:
-        """Its keys were anybody's business; those that are typed ahead of the next entry may not be."""
+        """Forget the lines of an entry that is complete, unless keys were typed ahead of the next one."""
         if entry.reason is not EntryEnd.FULL:
             self._clear()
             return

@@ -1,14 +1,14 @@
-"""A call as it was heard, as a stereo WAV (16 bit): left the caller, right the assistant.
+"""The recording of a call as it was heard, a stereo WAV of 16 bits: left the caller, right the assistant.
 
-Left lies on the carrier's clock: each frame stands where its timestamp says, to the nearest frame, so stamps may
-wander by half a frame without a seam. Pauses stay as long as they were, up to a minute; a frame may come two seconds
-late. A stamp costs only its frame when it lies further back, or further ahead than time has passed. After a second of
-nothing but such strays the carrier must have set its clock, and they are laid behind what was there. A stream that broke
-and comes back begins where it came back.
+Left follows the carrier's clock: each frame is put where its timestamp says, to the nearest frame, so timestamps may
+vary by half a frame without a gap. Pauses keep their length, up to a minute; a frame may come two seconds late. A frame
+whose timestamp is further back, or further ahead than time has passed, is dropped. After a second of only such frames
+the carrier must have set its clock, and they are put behind what was there. A stream that is resumed begins at the time
+of its first frame.
 Right plays what was sent as the carrier does, one sample for each of the caller's, and is cut where a clear cut it, to
-the sample that the ledger names. On a stream that listens to both tracks, right is the other party, on the same clock.
-Left is silent where keys may sound that are nobody's business: `key_blanks` tells where.
-Written as it happens: the file is a valid WAV at any moment and lacks at most its last second.
+the sample that the ledger says. On a stream that listens to both tracks, right is the other party, on the same clock.
+Left is silent where sensitive keys may sound: `recording_redaction` says where.
+The file is written during the call: it is a valid WAV at any moment and lacks at most its last second.
 Positions are bytes of the line's format, on either track, from the first frame on.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bridge.core.media import Conversion
-from bridge.observers.call_file import CallFile, accepted
+from bridge.observers.call_file import CallFile, is_accepted
 from bridge.observers.recording_redaction import RecordingRedaction, Span
 from bridge.vocabulary.commands import (
     ClearPlayback,
@@ -38,22 +38,22 @@ from bridge.vocabulary.events import CallerAudio, CallStarted, DigitPressed, Oth
 from telecodecs.codec import decoder
 
 KEPT_MS = 2_000
-"""Kept in memory, though written: late frames still find their place, and a clear may cut what was just played."""
+"""How much is kept in memory after it was written, for late frames and for a clear that cuts what was just played."""
 
 WRITTEN_MS = 500
-"""Written at a time."""
+"""How much is written at a time."""
 
 AHEAD_MS = 2_000
-"""How far silence may run ahead of the time that really passed; no more than is kept, so that a stray hides nothing."""
+"""How far silence may run ahead of the time that has passed; not more than `KEPT_MS`, so that frames still fit in."""
 
 LONGEST_GAP_MS = 60_000
-"""A longer pause is cut to this: one frame shall not fill a disk."""
+"""A longer pause is shortened to this, so that one frame cannot fill a disk."""
 
 RESTARTED_MS = 1_000
-"""So much audio in a row with strange stamps: the carrier has set its clock."""
+"""After so much audio in a row with timestamps that do not fit, the carrier has set its clock."""
 
 MOST_BYTES = 2**32 - 1024
-"""Of sound in one file: a WAV counts its bytes with 32 bits."""
+"""The most audio in one file: a WAV counts its bytes with 32 bits."""
 
 HEADER_BYTES = 44
 STEREO_BYTES = 4  # a sample of both tracks
@@ -63,17 +63,19 @@ LEFT, RIGHT = 0, 1
 
 @dataclass(slots=True)
 class _Track:
-    """One side. `origin_ms`: the carrier's clock at position 0."""
+    """One side of the recording. `origin_ms`: the carrier's clock at position 0."""
 
     origin_ms: int
     end: int = 0  # where its last frame ended
     audio: bytearray = field(default_factory=bytearray)  # what is kept
-    strays: list[tuple[bytes, int]] = field(default_factory=list)  # with their stamps
+    strays: list[tuple[bytes, int]] = field(
+        default_factory=list
+    )  # frames that do not fit, with their timestamps
     strayed_at: int = 0  # where the recording ended when the first of them came
 
 
 class Recording:
-    """A observer that records. The file is made when the call is accepted."""
+    """An observer that records one call. The file is made when the call is accepted."""
 
     sees: frozenset[type[Word]] = frozenset(
         {
@@ -90,9 +92,9 @@ class Recording:
         self._keys: RecordingRedaction
 
     def saw(self, word: Word, now: float) -> None:
-        """Take what is sound."""
+        """Record audio, and mask sensitive keys."""
         if self._file is None:
-            if self._call is not None and accepted(self._call, word):
+            if self._call is not None and is_accepted(self._call, word):
                 self._open(self._call, now)
             elif isinstance(word, CallStarted):
                 self._call, self._keys = word, RecordingRedaction(word.line)
@@ -106,7 +108,7 @@ class Recording:
             case OtherPartyAudio(audio, at_ms):
                 self._hear(RIGHT, audio, at_ms, now)
             case CallStarted():
-                self._came_back = True
+                self._is_resumed = True
             case PlayAudio(audio):
                 self._queued += self._played_as.feed(audio)
             case ClearPlayback(unheard_samples):
@@ -121,7 +123,7 @@ class Recording:
         self._plays = call.plays or call.line
         self._played_as = Conversion(self._plays, self._line)
         self._begun = now
-        self._came_back = False  # on a new stream, whose clock begins anew
+        self._is_resumed = False  # on another stream, with a clock of its own
         self._tracks: list[_Track] = []  # from the first frame on
         self._queued = bytearray()  # sent, and by this clock not played yet
         self._voice: deque[tuple[int, int]] = deque(maxlen=64)  # where what was sent has played
@@ -133,7 +135,7 @@ class Recording:
         self._file = CallFile(self._directory, call.call_id, self._started, ".wav")
         self._file.append(_header(call.line.rate_hz, data_bytes=0))
 
-    # Frames find their place
+    # Where a frame goes
 
     def _hear(self, side: int, audio: bytes, at_ms: int, now: float) -> None:
         audio = audio[: len(audio) // self._line.sample_bytes * self._line.sample_bytes]
@@ -141,8 +143,8 @@ class Recording:
             return
         if not self._tracks:
             self._tracks = [_Track(at_ms), _Track(at_ms)]
-        came_back, self._came_back = self._came_back, False
-        if came_back:
+        is_resumed, self._is_resumed = self._is_resumed, False
+        if is_resumed:
             self._set_clock(at_ms, now)
         track = self._tracks[side]
         if side == LEFT:
@@ -153,20 +155,20 @@ class Recording:
         else:
             self._stray(track, audio, at_ms, now)
         if side == LEFT:
-            if came_back:  # nothing was heard in between
+            if is_resumed:  # nothing was heard in between
                 self._played = max(self._played, track.end - len(audio))
             self._play(track.end)
         if self._end - self._written >= self._line.bytes_in(WRITTEN_MS):
             self._write()
 
     def _set_clock(self, at_ms: int, now: float) -> None:
-        """The new stream's first frame lies where it came."""
+        """Put the first frame of another stream at the time when it came."""
         for track in self._tracks:
             track.origin_ms = at_ms - int((now - self._begun) * 1000)
             track.strays.clear()
 
     def _place(self, track: _Track, audio: bytes, at_ms: int, now: float) -> bool:
-        """Put a frame where its stamp says, if that can be."""
+        """Put a frame where its timestamp says. Returns False if the timestamp does not fit."""
         length = len(audio)
         ahead = self._line.bytes_in(at_ms - track.origin_ms) - track.end
         start = track.end + (ahead + length // 2) // length * length
@@ -182,7 +184,7 @@ class Recording:
         return True
 
     def _blank(self, spans: Iterable[Span]) -> None:
-        """What of these is there already is silent from now on."""
+        """Silence what of these spans is recorded already."""
         for span in spans:
             start = max(span.start, self._kept)
             length = min(span.stop, self._end) - start
@@ -191,7 +193,7 @@ class Recording:
                 self._put(self._tracks[LEFT], start, silence)
 
     def _shorten(self, gap: int) -> int:
-        """What of a gap is too much, for both tracks from now on."""
+        """Return by how much a gap is too long, and move both tracks by that."""
         too_long_ms = int(self._line.duration_ms(gap)) - LONGEST_GAP_MS
         if too_long_ms <= 0:
             return 0
@@ -228,10 +230,10 @@ class Recording:
         track.audio[at : at + len(audio)] = audio
         self._changed = min(self._changed, self._kept + at)
 
-    # What is sent is heard
+    # What was sent is played
 
     def _play(self, end: int) -> None:
-        """The clock has reached `end`: what is queued has played up to there."""
+        """The clock has reached `end`: play what is queued up to there."""
         if end <= self._played:
             return
         start, self._played = self._played, end
@@ -246,7 +248,7 @@ class Recording:
         self._voice.append((start, stop))
 
     def _cut(self, unheard: int) -> None:
-        """All but the last `unheard` bytes sent were heard: the rest is queued, or was played here a little early."""
+        """Of what was sent, all but the last `unheard` bytes were heard: the rest is queued, or was played here too early."""
         early = unheard - len(self._queued)
         del self._queued[max(0, -early) :]
         while early > 0 and self._voice:
@@ -257,7 +259,7 @@ class Recording:
                 self._voice.append((start, heard))
             early -= stop - heard
 
-    # What is heard is written
+    # The file
 
     def _write(self) -> None:
         assert self._file is not None
@@ -280,14 +282,14 @@ class Recording:
                 del track.audio[:too_old]
 
     def close(self, now: float, account: Account) -> None:
-        """Write what is left."""
+        """Write what is left, and close the file."""
         if self._file is not None:
             self._write()
             self._file.close()
 
 
 def _header(rate_hz: int, data_bytes: int) -> bytes:
-    """RIFF WAVE, PCM, two channels of 16 bits."""
+    """Return the header of a RIFF WAVE file: PCM, two channels of 16 bits."""
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", 36 + data_bytes, b"WAVE"),

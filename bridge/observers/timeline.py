@@ -1,7 +1,7 @@
-"""One call as one picture: both voices on one time axis, and what happened drawn in.
+"""The timeline of a call, a picture: both voices on one time axis, with what happened.
 
-Reads what a call leaves behind, its recording and its journal; writes a PNG. Across, the picture counts seconds from
-the first frame of sound; upwards it has its own measure, of which a voice takes 1 up and 1 down.
+Reads the recording and the journal of a call, and writes a PNG. The x axis is seconds from the first frame of audio; the
+y axis has a unit of its own, of which a voice takes 1 up and 1 down.
 """
 
 import wave
@@ -49,11 +49,11 @@ QUIETEST_PEAK = 0.1  # of full scale: what is quieter is not drawn as if it were
 
 
 class MatplotlibMissing(ConfigurationError):
-    """Recording and journal can be read, but there is nothing to draw them with."""
+    """Recording and journal can be read, but matplotlib is not installed."""
 
 
 class Label(NamedTuple):
-    """A text that begins at a time; `texts`: the same at full length and, where it can be, short."""
+    """A text at a time. `texts`: the same text at full length, then shorter forms of it."""
 
     at_s: float
     texts: tuple[str, ...]
@@ -61,7 +61,7 @@ class Label(NamedTuple):
 
 
 class _Voices(NamedTuple):
-    """Lowest and highest sample of each column, shape (columns, 2), full scale being 1."""
+    """The lowest and highest samples of each column of the picture, shape (columns, 2), full scale is 1."""
 
     length_s: float
     at_s: NDArray[np.float64]
@@ -72,9 +72,9 @@ class _Voices(NamedTuple):
 def stagger(
     labels: Sequence[Label], width_s: Callable[[str], float], rows: int, within_s: tuple[float, float]
 ) -> Iterator[tuple[Label, str, int, float]]:
-    """Labels with text, row and left edge, so that none lies upon another: at full length, else short, else not.
+    """Yield labels with text, row and left edge, so that none overlaps another: at full length, else short, else not.
 
-    A label is kept so short that those behind it find a row, if that is possible.
+    A label is shortened where that makes room for those behind it.
     """
 
     def left_s(label: Label, text: str) -> float:
@@ -96,7 +96,7 @@ def stagger(
 
 
 def shortened(text: str) -> Iterator[str]:
-    """A text at full length, if that is not too long, and then shorter and shorter."""
+    """Yield a text at full length, if that is not too long, and then shorter and shorter."""
     lengths = [letters for letters in SPOKEN if letters < len(text)]
     if len(lengths) < len(SPOKEN):
         yield text
@@ -104,7 +104,7 @@ def shortened(text: str) -> Iterator[str]:
 
 
 def group_keys(digits: Sequence[tuple[float, str]], key_s: float) -> list[tuple[float, str]]:
-    """Keys pressed so fast that their caps, `key_s` wide, would overlap share one."""
+    """Join keys that were pressed so fast that their caps, `key_s` wide, would overlap."""
     caps: list[tuple[float, str]] = []
     for at_s, digit in digits:
         if caps and at_s - caps[-1][0] < key_s * len(caps[-1][1]):
@@ -115,19 +115,19 @@ def group_keys(digits: Sequence[tuple[float, str]], key_s: float) -> list[tuple[
 
 
 def draw(recording: Path, journal: Path, picture: Path, *, title: str = "") -> None:
-    """Write the picture.
+    """Draw a recording and a journal into the file `picture`.
 
-    Raises `ConfigurationError` if a file cannot be read or written, and `MatplotlibMissing` if only that is wrong.
+    Raises `ConfigurationError` if a file cannot be read or written, `MatplotlibMissing` if matplotlib is not installed.
     """
-    told, voices = build_history(read_journal(journal)), _listen(recording)
+    history, voices = build_history(read_journal(journal)), _listen(recording)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MatplotlibMissing(
             "a picture needs matplotlib: pip install 'voicebridge-server[report]'"
         ) from error
-    call_s = max(voices.length_s, told.ended_s)
-    within_s = (min([0.0, *(at_s for at_s, _ in told.notes)]), max(call_s, 1.0))  # an axis needs a length
+    call_s = max(voices.length_s, history.ended_s)
+    within_s = (min([0.0, *(at_s for at_s, _ in history.notes)]), max(call_s, 1.0))  # an axis needs a length
     width_in = min(WIDEST_IN, WIDTH_IN + max(0.0, call_s - LONG_CALL_S) / SECONDS_PER_INCH)
     axes_in = width_in - LEFT_IN - RIGHT_IN
     figure, left = Figure((width_in, HEIGHT_IN), DPI), LEFT_IN / width_in
@@ -135,17 +135,17 @@ def draw(recording: Path, journal: Path, picture: Path, *, title: str = "") -> N
     axes = figure.add_axes((left, BOTTOM_IN / HEIGHT_IN, axes_in / width_in, axes_height))
     axes.set(xlim=within_s, ylim=(RETURNED_Y - 0.4, LABELS_Y + 2.4 * ROW), axisbelow=True)
     _draw_voices(axes, voices)
-    _draw_turns(axes, told.turns)
-    _draw_waits(axes, told.waits)
-    _draw_tools(axes, told.tools)
-    _draw_cuts(axes, told.cuts, told.marks)
-    _draw_marks(axes, told.marks)
+    _draw_turns(axes, history.turns)
+    _draw_waits(axes, history.waits)
+    _draw_tools(axes, history.tools)
+    _draw_cuts(axes, history.cuts, history.marks)
+    _draw_marks(axes, history.marks)
     point_s = (within_s[1] - within_s[0]) / axes_in / 72
-    _draw_labels(axes, told, within_s, point_s)
-    _draw_keys(axes, told.digits, point_s)
-    right = "other party" if told.other_party else "assistant,\nas the caller\nheard it"
+    _draw_labels(axes, history, within_s, point_s)
+    _draw_keys(axes, history.digits, point_s)
+    right = "other party" if history.other_party else "assistant,\nas the caller\nheard it"
     lanes = {CALLER_Y: "caller", ASSISTANT_Y: right}
-    if told.marks:
+    if history.marks:
         lanes |= {SENT_Y: "marks sent", RETURNED_Y: "returned"}
     axes.set_yticks(list(lanes), list(lanes.values()))
     axes.set_xlabel("seconds", color=INK, loc="right")
@@ -154,9 +154,9 @@ def draw(recording: Path, journal: Path, picture: Path, *, title: str = "") -> N
     axes.tick_params(length=0, labelcolor=INK)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.07), ncols=4, frameon=False, fontsize=LETTER_PT)
-    heading = f"{title or 'Call'} {told.call_id}".rstrip() + f", {call_s:.1f} s"
+    heading = f"{title or 'Call'} {history.call_id}".rstrip() + f", {call_s:.1f} s"
     figure.text(left, 1 - 0.36 / HEIGHT_IN, heading, fontsize=14, weight="bold", color=INK, parse_math=False)
-    figure.text(left, 1 - 0.63 / HEIGHT_IN, told.summary(), fontsize=10.5, color=INK)
+    figure.text(left, 1 - 0.63 / HEIGHT_IN, history.summary(), fontsize=10.5, color=INK)
     try:
         figure.savefig(picture, format="png")
     except OSError as error:
@@ -169,14 +169,14 @@ def _listen(recording: Path) -> _Voices:
             channels, bits = file.getnchannels(), file.getsampwidth() * 8
             if (channels, bits) != (2, 16):
                 raise ConfigurationError(
-                    f"{recording}: {channels} × {bits} bits; two channels of 16 bits are right"
+                    f"{recording}: {channels} × {bits} bits: expected two channels of 16 bits"
                 )
             rate_hz = file.getframerate()
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
     except OSError as error:
         raise ConfigurationError(f"{recording}: {error.strerror}") from error
     except (wave.Error, EOFError) as error:
-        raise ConfigurationError(f"{recording}: is not a WAV file: {error}") from error
+        raise ConfigurationError(f"{recording}: not a WAV file: {error}") from error
     starts = np.arange(0, len(samples), len(samples) // int(WIDEST_IN * DPI) + 1)
     low, high = (extreme.reduceat(samples, starts) / 32768 for extreme in (np.minimum, np.maximum))
     return _Voices(len(samples) / rate_hz, starts / rate_hz, low, high)
@@ -204,7 +204,7 @@ def _draw_waits(axes: "Axes", waits: list[Wait]) -> None:
 
 
 def _draw_tools(axes: "Axes", tools: list[ToolRun]) -> None:
-    """In two rows, for some run at the same time."""
+    """Draw tools in two rows, for some run at the same time."""
     spans = [(run.began_s, (run.answered_s or run.began_s) - run.began_s) for run in tools]
     label = "the assistant has something done" if tools else ""
     for row in range(TOOL_ROWS):
@@ -214,7 +214,7 @@ def _draw_tools(axes: "Axes", tools: list[ToolRun]) -> None:
 
 
 def _draw_cuts(axes: "Axes", cuts: list[Cut], marks: list[Mark]) -> None:
-    """Each as long as the audio that it threw away, or until other audio came."""
+    """Draw each cut as long as the audio that it threw away, or until other audio came."""
     low_y, high_y = ASSISTANT_Y - 0.9, ASSISTANT_Y + 0.9
     spans = []
     for cut in cuts:
@@ -239,7 +239,7 @@ def _draw_marks(axes: "Axes", marks: list[Mark]) -> None:
         axes.plot(at_s, np.full(len(at_s), y), marker, color=colour, ms=4, label=text if len(at_s) else "")
 
 
-def _draw_labels(axes: "Axes", told: CallHistory, within_s: tuple[float, float], point_s: float) -> None:
+def _draw_labels(axes: "Axes", history: CallHistory, within_s: tuple[float, float], point_s: float) -> None:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -249,19 +249,19 @@ def _draw_labels(axes: "Axes", told: CallHistory, within_s: tuple[float, float],
         width_pt, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
         return gap_s + width_pt * point_s + gap_s
 
-    notes = [Label(at_s, tuple(shortened(text))) for at_s, text in told.notes]
+    notes = [Label(at_s, tuple(shortened(text))) for at_s, text in history.notes]
     talks_over = ("barge-in: the caller talks over the reply", "barge-in")
-    notes += [Label(cut.at_s, talks_over, BARGE_IN) for cut in told.barge_ins]
-    said = [Label(words.at_s, _said(words)) for words in told.said]
-    waits = [Label(wait.ended_s, (f"{wait.ended_s - wait.began_s:.2f} s",)) for wait in told.waits]
-    tools = [_done(run) for run in told.tools]
+    notes += [Label(cut.at_s, talks_over, BARGE_IN) for cut in history.barge_ins]
+    said = [Label(words.at_s, _said(words)) for words in history.said]
+    waits = [Label(wait.ended_s, (f"{wait.ended_s - wait.began_s:.2f} s",)) for wait in history.waits]
+    tools = [_done(run) for run in history.tools]
     cuts = []
-    for cut in told.cuts:
+    for cut in history.cuts:
         unheard = f"{cut.unheard_s:.1f} s"
         cuts.append(Label(cut.at_s, (f"cut: {unheard} unheard", unheard), BARGE_IN))
     replies = [
         Label(reply.began_s, _heard(reply), INK if reply.heard_ms is None else BARGE_IN)
-        for reply in told.replies
+        for reply in history.replies
     ]
     back = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # lines pass behind a text
     lanes: list[tuple[list[Label], float, float, int]] = [
@@ -287,14 +287,14 @@ def _said(words: Words) -> tuple[str, ...]:
 
 
 def _done(run: ToolRun) -> Label:
-    """Behind its bar, if it has one."""
+    """The label of a tool, behind its bar if it has one."""
     if run.answered_s is None:
         return Label(run.began_s, (f"{run.tool}: no answer", "no answer"), BARGE_IN)
     return Label(run.answered_s, tuple(shortened(run.tool)))
 
 
 def _heard(reply: Reply) -> tuple[str, ...]:
-    """What a reply said, else its name, and how much of it was heard if that is not all."""
+    """The texts of a reply: its words, else its name; and how much was heard, if not all."""
     heard = "heard" if reply.heard_ms is None else f"only {reply.heard_ms / 1000:.2f} s heard"
     if not reply.text:
         name = reply.item if len(reply.item) <= LONG_ITEM else f"…{reply.item[-6:]}"

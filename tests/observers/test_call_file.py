@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.observers.call_file import MOST_NAMESAKES, CallFile, accepted
+from bridge.observers.call_file import MOST_NAMESAKES, CallFile, is_accepted
 from bridge.vocabulary.commands import HangUp, OpenAssistant
 from bridge.vocabulary.events import CallEnded, CallerAudio, CallStarted, Word
 from telecodecs.format import PCMU_8K
@@ -133,7 +133,7 @@ ACCEPTED: list[tuple[CallStarted | None, Word, bool]] = [
 
 @pytest.mark.parametrize(("started", "word", "due"), ACCEPTED)
 def test_a_file_is_due_when_the_call_is_accepted(started: CallStarted | None, word: Word, due: bool) -> None:
-    assert accepted(started, word) is due
+    assert is_accepted(started, word) is due
 
 
 def test_closed_is_closed(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_picture_is_made(tmp_path: Path, text: str, frames: int, width: int) -
 
 
 def test_a_recording_of_one_voice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"call\.wav: 1 × 16 bits; two channels"):
+    with pytest.raises(ConfigurationError, match=r"call\.wav: 1 × 16 bits: expected two channels"):
         draw(recording(tmp_path, channels=1), journal(tmp_path, CALL), tmp_path / "timeline.png")
 
 
