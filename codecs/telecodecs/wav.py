@@ -72,7 +72,7 @@ def _linear(tag: int, bits: int, audio: bytes) -> Samples:
 def _chunks(file: bytes) -> dict[bytes, bytes]:
     """The chunks by name. A length beyond the end of the file, as programs that write to a pipe leave it, is cut."""
     if file[:4] != b"RIFF" or file[8:12] != b"WAVE":
-        raise ValueError("not a WAV file; expected it to begin with RIFF and WAVE")
+        raise ValueError("this is not a WAV file")
     chunks: dict[bytes, bytes] = {}
     at = 12
     for _ in range(_MOST_CHUNKS):

@@ -37,8 +37,8 @@ from bridge.simulators.openai.script import Script
 from bridge.simulators.openai.server import Connection, SimulatedOpenAI
 from bridge.simulators.openai.voice import Speech, utter
 from bridge.simulators.phone.call import place_call
-from bridge.simulators.phone.line import Network
-from bridge.simulators.phone.line_delay import Delay
+from bridge.simulators.phone.live_call import Network
+from bridge.simulators.phone.network_delay import Delay
 from bridge.simulators.phone.plan import CallPlan, Digit
 from bridge.simulators.phone.report import CallReport
 from telecodecs.format import PCMU_8K, Samples

@@ -14,7 +14,7 @@ from bridge.simulators.carriers.telnyx.call_control_phone import CallControlPhon
 from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
 from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 from bridge.simulators.carriers.telnyx.stream_session import TelnyxStreamSession
-from bridge.simulators.phone.line import Network
+from bridge.simulators.phone.live_call import Network
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.errors import CallRefused

@@ -14,7 +14,7 @@ from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream, token
 from bridge.simulators.carriers.telnyx.stream_session import StreamRequest, TelnyxStreamSession
 from bridge.simulators.carriers.voice_xml import TRACKS
 from bridge.simulators.phone.handset import Ending
-from bridge.simulators.phone.line import Line, Network
+from bridge.simulators.phone.live_call import LiveCall, Network
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
@@ -48,7 +48,7 @@ class CallControlPhone:
         """Carry it; tells whether the caller hung up. Raises `CallRefused` where no socket comes about."""
         order = stream.order
         carrier = self._carrier(order)
-        line = Line(
+        line = LiveCall(
             self._plan(carrier.line),
             carrier,
             self._network,
