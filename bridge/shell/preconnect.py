@@ -76,11 +76,6 @@ class Preconnections:
         self._most = most
         self._unclaimed: dict[tuple[str, str], _Unclaimed] = {}
 
-    @property
-    def waiting(self) -> int:
-        """How many wait."""
-        return len(self._unclaimed)
-
     def open(self, call_id: str, assistant: str, address: Address) -> None:
         """Dial now, for this call. Once is enough: a webhook that is asked again changes nothing."""
         key = call_id, assistant

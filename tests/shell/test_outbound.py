@@ -373,7 +373,7 @@ async def test_the_call_s_name_is_printed(
     ("line", "why"),
     [
         ('api_key = "two words"', "telnyx.api_key: should be one word of ASCII"),
-        ('public_key = "short"', "this is no Ed25519 public key"),
+        ('public_key = "short"', "this is not an Ed25519 public key"),
         ('codec = "PCMU"\nsampling_rate = 16000', "sampling_rate = 16000 with codec = 'PCMU'"),
     ],
 )

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 from msgspec import DecodeError, json
 
-from bridge.vocabulary.events import EntryRequested
+from bridge.vocabulary.events import KEYS, EntryRequested
 
-KEYS = "0123456789*#ABCD"
 PAUSES = "wW"
 
 LONGEST_ENTRY = 128
@@ -88,7 +87,7 @@ def _terminators(found: Mapping[str, Any]) -> str | None:
     keys = found.get("terminator")
     if keys is None:
         return None
-    if not isinstance(keys, str) or not set(keys.upper()) <= set(KEYS):
+    if not isinstance(keys, str) or not set(keys.upper()) <= KEYS:
         raise _wrong(
             "terminator", keys, 'keys that end the entry, of 0-9 * # A-D, such as "#", or "" for none'
         )

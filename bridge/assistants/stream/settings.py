@@ -11,11 +11,11 @@ from bridge.settings.assistants import (
     BargeInSettings,
     ToolSettings,
 )
-from bridge.settings.table import Headers, ShownAddress, is_assistant_address, revealed
+from bridge.settings.table import Headers, ShownAddress, checked_assistant_url, revealed
 
 
 def _is_socket_s(url: str) -> str:
-    return is_assistant_address(
+    return checked_assistant_url(
         url, ("ws", "wss"), "a WebSocket's address such as wss://assistant.example.com/calls"
     )
 
