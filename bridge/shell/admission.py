@@ -182,7 +182,7 @@ class Admission:
             DialogueRules(
                 reorder_ms=carrier.reorder_ms,
                 keypad=self._settings.keypad.rules(),
-                can=control.can if control is not None else frozenset(),
+                can=frozenset() if control is None else frozenset(control.can),
                 noise_dbfs=self._settings.silence.comfort_noise_dbfs,
             ),
             expected=expected.call_id or None,

@@ -40,7 +40,7 @@ class HangUp(Word, frozen=True, gc=False):
 
 
 class PressKeys(Word, frozen=True, gc=False):
-    """Have the carrier press these keys, for who is at the far end; see `PressRequested`."""
+    """Have the carrier press these keys for the far end; see `PressRequested`."""
 
     keys: str
 
