@@ -15,7 +15,7 @@ from bridge.assistants.openai_realtime.arguments import Refused, entry_in, keys_
 from bridge.assistants.openai_realtime.calls import Called, Calls
 from bridge.assistants.openai_realtime.hang_up_sequence import HangUpSequence
 from bridge.vocabulary.commands import EnterDigits
-from bridge.vocabulary.contracts import Answer, Utterance
+from bridge.vocabulary.contracts import AssistantOutcome
 from bridge.vocabulary.events import AssistantHangingUp, EntryEnd, NoteTaken, PressRequested
 
 
@@ -35,7 +35,7 @@ class Functions:
             "send_digits": self._send_digits,
         }
 
-    def call(self, call: Called, now: float) -> list[Utterance]:
+    def call(self, call: Called, now: float) -> list[AssistantOutcome]:
         """A call of which all is known."""
         self._calls.join(call)
         built_in = self._built_in.get(call.name)
@@ -46,11 +46,11 @@ class Functions:
         except Refused as wrong:
             return [self._put_out(call.call_id, f"error: {wrong}")]
 
-    def refuse(self, call: Called) -> list[Utterance]:
+    def refuse(self, call: Called) -> list[AssistantOutcome]:
         """A call in a response that was interrupted: nobody waits for it."""
         return [self._put_out(call.call_id, "error: interrupted", follow_up=False)]
 
-    def answer(self, call_id: str, output: str) -> list[Utterance]:
+    def answer(self, call_id: str, output: str) -> list[AssistantOutcome]:
         """What came of a function that somebody else ran."""
         return [self._put_out(call_id, output)] if self._calls.answered(call_id) else []
 
@@ -58,12 +58,12 @@ class Functions:
         """Whether a call of this session waits for this entry."""
         return entry.request_id in self._wishes
 
-    def enter(self, entry: EnterDigits) -> list[Utterance]:
+    def enter(self, entry: EnterDigits) -> list[AssistantOutcome]:
         """The entry that a call asked for."""
         call = self._wishes.pop(entry.request_id)
         return [self._answer_entry(call, keypad.output(entry), follow_up=entry.reason is not EntryEnd.HANGUP)]
 
-    def _answer_entry(self, call: Called, output: str, *, follow_up: bool) -> Answer:
+    def _answer_entry(self, call: Called, output: str, *, follow_up: bool) -> str:
         self._calls.answered(call.call_id)
         self._prompts.pop(call.call_id, None)
         return self._put_out(call.call_id, output, follow_up=follow_up)
@@ -77,15 +77,15 @@ class Functions:
         self._prompts.clear()
         return " ".join(prompts)
 
-    def _note(self, call: Called) -> list[Utterance]:
+    def _note(self, call: Called) -> list[AssistantOutcome]:
         return [NoteTaken(note_in(call.arguments)), self._put_out(call.call_id, "noted")]
 
-    def _hang_up(self, call: Called) -> list[Utterance]:
+    def _hang_up(self, call: Called) -> list[AssistantOutcome]:
         nothing_in(call.arguments)
         self._hang_up_sequence.call(call.response_id)
         return [AssistantHangingUp(), self._put_out(call.call_id, "the call ends now", follow_up=False)]
 
-    def _collect_digits(self, call: Called) -> list[Utterance]:
+    def _collect_digits(self, call: Called) -> list[AssistantOutcome]:
         earlier = (name for name, wish in self._wishes.items() if wish.response_id != call.response_id)
         name = next(earlier, call.call_id)
         prompt, asked = entry_in(name, call.arguments)
@@ -98,15 +98,15 @@ class Functions:
             return [asked]
         return [self._answer_entry(given_up, "error: asked again since", follow_up=False), asked]
 
-    def _send_digits(self, call: Called) -> list[Utterance]:
+    def _send_digits(self, call: Called) -> list[AssistantOutcome]:
         keys = keys_in(call.arguments)
         return [PressRequested(keys), self._put_out(call.call_id, json.encode({"sent": keys}).decode())]
 
-    def _put_out(self, call_id: str, output: str, *, follow_up: bool = True) -> Answer:
+    def _put_out(self, call_id: str, output: str, *, follow_up: bool = True) -> str:
         item_id = self._new_id()
         if follow_up:
             self._calls.put_out(item_id)
-        return Answer(wire.create_output(call_id, output, item_id))
+        return wire.create_output(call_id, output, item_id)
 
 
 def _has(said: str | None, prompt: str) -> bool:

@@ -29,7 +29,7 @@ class Replies:
         """Whether audio that comes now would be the first of an item."""
         return not self._sounded
 
-    def has_assistant(self, item: str) -> bool:
+    def has(self, item: str) -> bool:
         """Whether it is an item of this assistant's."""
         return item in self._items
 

@@ -28,10 +28,10 @@ _AT = re.compile(r" - at `\$\.?(.*)`$")
 _FIELD = re.compile(r"field `(\w+)`$")
 
 LONGEST_KIND = 64
-"""Letters of a kind that nobody has_assistant, as it is told."""
+"""Characters of an unknown kind that are repeated to the assistant."""
 
 LONGEST_FAULT = 200
-"""Letters of what the decoder says: only a field that nobody has_assistant can make it more."""
+"""Characters of what the decoder says; only an unknown field can make it longer."""
 
 
 class _AnyKind(Struct):
