@@ -1,12 +1,14 @@
 """Connects calls with assistants: by name to a dialect, a leg and the tools that the settings give it."""
 
+from typing import Any
+
 from bridge.assistants.registry import ASSISTANTS
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
 from bridge.core.failover import FailoverPlan
 from bridge.shell.assistant_http import Poster
-from bridge.shell.assistant_slot import MemoryLeg
+from bridge.shell.assistant_slot import NoLeg
 from bridge.shell.assistant_socket import Dialler
 from bridge.shell.preconnect import Preconnections
 from bridge.tools.toolbox import Toolbox
@@ -55,9 +57,9 @@ class Switchboard:
         settings, toolbox = self._settings.settings_of(name), self._toolboxes[name]
         assistant = ASSISTANTS[settings.kind].dialect(settings, toolbox.schemas)
         address = settings.address()
-        leg: Leg
+        leg: Leg[Any]
         if address is None:
-            leg = MemoryLeg(receive)
+            leg = NoLeg()
         elif isinstance(settings, TurnBasedSettings) and settings.is_posted:
             answer_s, most_bytes = settings.reply_s, settings.max_reply_bytes
             leg = self._poster.open(address, receive, lost, answer_s=answer_s, most_bytes=most_bytes)

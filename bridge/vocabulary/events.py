@@ -263,7 +263,7 @@ class LegLost(Word, frozen=True, gc=False):
 
 
 class MessageRefused(Word, frozen=True, gc=False):
-    """A message was malformed; it cost itself and nothing else."""
+    """A malformed message was dropped; the call goes on."""
 
     leg: LegName
     why: str
@@ -327,6 +327,7 @@ AssistantEvent = (
     | AssistantFailed
     | CloseRequested
     | Ignored
+    | MessageRefused
 )
 ShellEvent = LegLost | MessageRefused | CloseRequested | ToolAnswered | TimePassed
 Event = CarrierEvent | AssistantEvent | ShellEvent
