@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 import typer
-from bridge.cli.commands import app
+from bridge.cli.app import app
 from typer.core import TyperGroup
 
 from bridge.config.settings import load

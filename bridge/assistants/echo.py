@@ -1,12 +1,12 @@
-"""The line check: every frame goes straight back."""
+"""The assistant `echo`, a check of the line: every frame of the caller goes straight back."""
 
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, DropReply, OpenAssistant, TruncateReply
-from bridge.vocabulary.contracts import Message
+from bridge.vocabulary.contracts import Posted, WireMessage
 from bridge.vocabulary.events import AssistantEvent, AssistantReady, ReplyAudio, ReplyEnded
 
 
 class Echo:
-    """An assistant in this process; its whole life is one reply, or another where that was cut."""
+    """An assistant in this process. All it says is one reply, and a new one after each that was cut."""
 
     def __init__(self) -> None:
         self._item = "echo"
@@ -14,7 +14,7 @@ class Echo:
         self._cuts = 0
 
     def encode(self, command: AssistantCommand, now: float) -> list[AssistantEvent]:
-        """What is heard is said."""
+        """Say what was heard."""
         if type(command) is AppendAudio:
             self._speaks = True
             return [ReplyAudio(self._item, command.audio)]
@@ -26,10 +26,9 @@ class Echo:
             return [AssistantReady(hears=command.line, speaks=command.line)]
         return []
 
-    def decode(self, message: Message, now: float) -> tuple[AssistantEvent, ...]:
-        """Its messages are its events."""
-        assert isinstance(message, AssistantEvent)
-        return (message,)
+    def decode(self, _message: WireMessage | Posted, _now: float) -> tuple[()]:
+        """It has no leg, so no message comes."""
+        return ()
 
     def deadline(self) -> None:
         """It waits for nothing."""

@@ -1,12 +1,12 @@
-"""The assistant for a line without one: greets with a chime, hears you out, says it back, plays your keys as tones.
+"""The assistant `parrot`: greets with a chime, repeats what the caller said, plays pressed keys as tones.
 
-It is interrupted when spoken over: its own voice detection says so, as a remote assistant's would.
+It is interrupted when spoken over: its own turn detector finds that, as a remote assistant's would.
 """
 
 import numpy as np
 
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, OpenAssistant, TypeDigit
-from bridge.vocabulary.contracts import Message
+from bridge.vocabulary.contracts import Posted, WireMessage
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantReady,
@@ -45,13 +45,13 @@ def chime(rate_hz: int) -> Samples:
 
 
 class Parrot:
-    """An assistant in this process, in the line's own format where its voice detection can hear that."""
+    """An assistant in this process, in the line's own format where its turn detector can hear that."""
 
     def __init__(self) -> None:
         self._replies = 0
 
     def encode(self, command: AssistantCommand, now: float) -> list[AssistantEvent]:
-        """What it says to what it is told."""
+        """Its answer to one command."""
         match command:
             case AppendAudio(audio):
                 return self._hear(audio)
@@ -66,10 +66,9 @@ class Parrot:
             case _:
                 return []
 
-    def decode(self, message: Message, now: float) -> tuple[AssistantEvent, ...]:
-        """Its messages are its events."""
-        assert isinstance(message, AssistantEvent)
-        return (message,)
+    def decode(self, _message: WireMessage | Posted, _now: float) -> tuple[()]:
+        """It has no leg, so no message comes."""
+        return ()
 
     def deadline(self) -> None:
         """It waits for nothing."""

@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from bridge.settings.assistants import PostAddress
-from bridge.vocabulary.contracts import Lost, Message, Post, Posted, Receive
+from bridge.vocabulary.contracts import Lost, Post, Posted, Receive
 
 MOST_WAITING = 16
 """Posts behind the one that is under way; above that the leg is lost. A dialect should not come near it."""
@@ -46,9 +46,8 @@ class PostingLeg:
         self.task = asyncio.create_task(self._carry(), name="posts")
         """As long as there is something to post, or may be. Cancelled, it drops what is under way."""
 
-    def send(self, message: Message) -> None:
+    def send(self, post: Post) -> None:
         """Post it when those before it were answered; after the end it is dropped."""
-        assert isinstance(message, Post), "a leg of posts carries posts"
         if self._over:
             return
         if len(self._waiting) >= MOST_WAITING:
@@ -56,7 +55,7 @@ class PostingLeg:
             self.task.cancel()
             asyncio.get_running_loop().call_soon(self._lost, 1011, "too many posts wait for their answers")
             return
-        self._waiting.append(message)
+        self._waiting.append(post)
         self._more.set()
 
     def close(self, code: int = 1000, reason: str = "") -> None:

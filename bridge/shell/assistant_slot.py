@@ -1,7 +1,7 @@
-"""The assistant's slot in a call: who has it, and who is about to take it over.
+"""The assistant slot of a call: which assistant has the call, and which one is about to take over.
 
-An assistant that is opened while another one has the slot is its standby: nothing of it is heard but that it is
-ready, until the core seats it. What an assistant in here breaks costs it the slot, not the caller the call.
+An assistant that is opened while another one is active is its standby. Until the switch only its `AssistantReady`
+reaches the call. An exception in an assistant's code closes that assistant; the call goes on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,28 +11,27 @@ from typing import Any
 import structlog
 from msgspec import structs
 
+from bridge.core.engine import Perform
 from bridge.core.sensitive_entries import SensitiveEntries
 from bridge.vocabulary.commands import (
+    AnswerTool,
     AppendAudio,
     AssistantCommand,
     CloseAssistant,
+    ConfirmHeard,
+    DropReply,
     EnterDigits,
     OpenAssistant,
     RunTool,
     SwitchToStandby,
+    TruncateReply,
+    TypeDigit,
 )
-from bridge.vocabulary.contracts import (
-    Answer,
-    Assistant,
-    Connect,
-    Leg,
-    Message,
-    Receive,
-    Tools,
-    Utterance,
-)
+from bridge.vocabulary.contracts import Assistant, AssistantOutcome, Connect, Leg, Posted, Tools, WireMessage
+from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
+    AssistantEvent,
     AssistantFailed,
     AssistantReady,
     Event,
@@ -43,16 +42,20 @@ from bridge.vocabulary.events import (
     Word,
 )
 
+INTERNAL_ERROR = 1011
+"""The WebSocket close code for a fault of our own (RFC 6455, 7.4.1)."""
+
 log = structlog.get_logger()
 
 
-class MemoryLeg:
-    """The leg to an assistant in this process: what its dialect sends is what it says."""
+class NoLeg:
+    """The leg of an assistant in this process: it returns events alone, and has no peer to send anything to."""
 
     stalled = False
 
-    def __init__(self, receive: Receive) -> None:
-        self.send = receive
+    def send(self, message: object) -> None:
+        """Raises TypeError."""
+        raise TypeError(f"an assistant in this process sends no messages: {type(message).__name__}")
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Nothing to close."""
@@ -63,7 +66,7 @@ class _Attached:
 
     def __init__(self) -> None:
         self.assistant: Assistant
-        self.leg: Leg
+        self.leg: Leg[Any]
         self.tools: Tools
 
     def dismiss(self) -> None:
@@ -72,193 +75,209 @@ class _Attached:
 
 
 class AssistantSlot:
-    """One call's. `take` gets what the assistant says; `moved` is called when `deadline` may be another."""
+    """The assistants of one call: `active` has the call, `standby` is about to take over.
+
+    `on_event` gets what they tell, with the time; `on_deadline_changed` is called when `deadline` may be another.
+    `clock`: the session's, in seconds. Commands are performed in a round of the call's engine, so that an event which
+    comes of one only waits for its turn.
+    """
 
     def __init__(
         self,
         connect: Connect,
-        take: Callable[[Event], None],
-        moved: Callable[[], None],
+        on_event: Callable[[Event, float], None],
+        on_deadline_changed: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
-        self._moved = moved
         self._connect = connect
-        self._take = take
+        self._on_event = on_event
+        self._on_deadline_changed = on_deadline_changed
         self._clock = clock
-        self._call = ""
-        self._present: _Attached | None = None
-        self._standby: _Attached | None = None
+        self._call_id = ""
+        self.active: _Attached | None = None
+        self.standby: _Attached | None = None
         self._not_sent = 0
         self._sensitive = SensitiveEntries()
-        self.performs: Mapping[type[Word], Callable[[Any, float], None]] = {
-            AppendAudio: self.append,
-            OpenAssistant: self.open,
-            SwitchToStandby: self.switch_to_standby,
-            CloseAssistant: self.close,
-            RunTool: self.run_tool,
-            EnterDigits: self.enter,
-        }
-        """What is done here for which command; all others to an assistant are for `tell`."""
+        self.performers: Mapping[type[Word], Perform] = dict(
+            [
+                on_bound(AppendAudio, self.append),
+                on_bound(OpenAssistant, self.open),
+                on_bound(SwitchToStandby, self.switch_to_standby),
+                on_bound(CloseAssistant, self.close),
+                on_bound(RunTool, self.run_tool),
+                on_bound(EnterDigits, self.enter),
+                on_bound(TypeDigit, self.send_command),
+                on_bound(TruncateReply, self.send_command),
+                on_bound(DropReply, self.send_command),
+                on_bound(ConfirmHeard, self.send_command),
+                on_bound(AnswerTool, self.send_command),
+            ]
+        )
+        """What performs each command to an assistant, and those about the slot itself."""
 
     def counts(self) -> dict[str, int]:
-        """The caller's frames that an assistant read too slowly to be sent."""
+        """The caller's frames that were left out because the assistant reads too slowly, or none was there."""
         return {"not_sent_to_assistant": self._not_sent} if self._not_sent else {}
 
-    # From the core
+    # Commands
 
     def open(self, command: OpenAssistant, now: float) -> None:
-        """A new assistant takes the slot, now if it is free."""
-        self._call = command.call_id
-        if self._standby is not None:
-            self._standby.dismiss()
-            self._standby = None
+        """Open an assistant: the active one if there is none, else the standby, in place of any other."""
+        self._call_id = command.call_id
+        if self.standby is not None:
+            self.standby.dismiss()
+            self.standby = None
         attached = _Attached()
         try:
             attached.assistant, attached.leg, attached.tools = self._connect(
-                command, partial(self._said, attached), partial(self._lost, attached)
+                command, partial(self._receive, attached), partial(self._lose, attached)
             )
-        except Exception:  # noqa: BLE001  # whatever is wrong in an assistant costs the assistant, not the caller
+        except Exception:  # noqa: BLE001  # whatever is wrong in an assistant's code closes it, not the call
             self._report()
-            leg = LegName.ASSISTANT if self._present is None else LegName.STANDBY
-            self._take(LegLost(leg, 1011, "a fault in the assistant"))
+            leg = LegName.ASSISTANT if self.active is None else LegName.STANDBY
+            self._on_event(LegLost(leg, INTERNAL_ERROR, "a fault in the assistant"), now)
             return
-        if self._present is None:
-            self._present = attached
+        if self.active is None:
+            self.active = attached
         else:
-            self._standby = attached
-        self._tell(attached, command, now)
+            self.standby = attached
+        self._encode(attached, command, now)
 
     def close(self, command: CloseAssistant, now: float) -> None:
-        """The slot is free again, and nobody is about to take it."""
-        present, standby = self._present, self._standby
-        if present is not None:
-            self._tell(present, command, now)
-        self._present = self._standby = None
-        for attached in (present, standby):
+        """Tell the active assistant that the conversation is over, and close both."""
+        active, standby = self.active, self.standby
+        if active is not None:
+            self._encode(active, command, now)
+        self.active = self.standby = None
+        for attached in (active, standby):
             if attached is not None:
                 attached.dismiss()
 
     def switch_to_standby(self, _command: SwitchToStandby, _now: float) -> None:
-        """It was ready, and now is the moment."""
-        if self._standby is not None:
-            if self._present is not None:
-                self._present.dismiss()
-            self._present, self._standby = self._standby, None
+        """Close the active assistant; the standby, if there is one, takes its place."""
+        if self.standby is not None:
+            if self.active is not None:
+                self.active.dismiss()
+            self.active, self.standby = self.standby, None
 
     def append(self, command: AppendAudio, now: float) -> None:
-        """The caller's voice. An assistant that reads too slowly would hear it too late: it hears less instead."""
-        present = self._present
-        if present is None or present.leg.stalled:
+        """The caller's audio. An assistant that reads too slowly would get it too late: frames are left out instead."""
+        active = self.active
+        if active is None or active.leg.stalled:
             self._not_sent += 1
         else:
-            self._tell(present, command, now)
+            self._encode(active, command, now)
 
     def enter(self, command: EnterDigits, now: float) -> None:
-        """An entry; one that is sensitive is kept for the tools."""
+        """An entry from the keypad; one that is sensitive is kept for the tools."""
         self._sensitive.add(command)
-        self.tell(command, now)
+        self.send_command(command, now)
 
-    def tell(self, command: AssistantCommand, now: float) -> None:
-        """Anything else."""
-        if self._present is not None:
-            self._tell(self._present, command, now)
+    def send_command(self, command: AssistantCommand, now: float) -> None:
+        """Any command without a method of its own: encode it for the active assistant."""
+        if self.active is not None:
+            self._encode(self.active, command, now)
 
     def run_tool(self, command: RunTool, _now: float) -> None:
-        """Beside the call. What is sensitive is opened for the tool, and for nobody else."""
-        if self._present is not None:
+        """Start a tool of the active assistant. The tool alone gets sensitive digits in place of their placeholder."""
+        if self.active is not None:
             opened = structs.replace(command, arguments=self._sensitive.reveal(command.arguments))
-            self._present.tools.run(opened, partial(self._answered, command.tool_call_id))
+            self.active.tools.run(opened, partial(self._answer_tool, command.tool_call_id))
 
-    def _answered(self, call_id: str, output: str) -> None:
-        self._take(ToolAnswered(call_id, self._sensitive.mask(output)))
+    def _answer_tool(self, tool_call_id: str, output: str) -> None:
+        self._on_event(ToolAnswered(tool_call_id, self._sensitive.mask(output)), self._clock())
+        self._on_deadline_changed()
 
-    def _tell(self, attached: _Attached, command: AssistantCommand, now: float) -> None:
-        leg = attached.leg
+    def _encode(self, attached: _Attached, command: AssistantCommand, now: float) -> None:
         try:
-            for message in attached.assistant.encode(command, now):
-                leg.send(message)
+            self._deliver(attached, attached.assistant.encode(command, now), now)
         except Exception:  # noqa: BLE001  # as above
             self._fail(attached)
 
-    # From the assistant
+    # What the assistants tell
 
-    def _said(self, attached: _Attached, message: Message) -> None:
-        if attached is not self._present and attached is not self._standby:
+    def _receive(self, attached: _Attached, message: WireMessage | Posted) -> None:
+        if attached is not self.active and attached is not self.standby:
             return  # it was closed
-        utterances: Sequence[Utterance | MessageRefused]
+        now = self._clock()
+        outcomes: Sequence[AssistantOutcome]
         try:
-            utterances = attached.assistant.decode(message, self._clock())
+            outcomes = attached.assistant.decode(message, now)
         except MalformedMessage as error:
-            utterances = (MessageRefused(LegName.ASSISTANT, str(error)),)
+            outcomes = (MessageRefused(LegName.ASSISTANT, str(error)),)
         except Exception:  # noqa: BLE001  # as above
             self._fail(attached)
             return
-        self._hear(attached, utterances)
-        self._moved()
+        try:
+            self._deliver(attached, outcomes, now)
+        finally:
+            self._on_deadline_changed()
 
-    def _hear(self, attached: _Attached, utterances: Sequence[Utterance | MessageRefused]) -> None:
-        for utterance in utterances:
-            if isinstance(utterance, Answer):
-                attached.leg.send(utterance.message)
-            elif attached is self._present:
-                self._take(utterance)
-            elif attached is self._standby:
-                self._standby_event(attached, utterance)
+    def _deliver(self, attached: _Attached, outcomes: Sequence[AssistantOutcome], now: float) -> None:
+        for outcome in outcomes:
+            if not isinstance(outcome, Word):
+                attached.leg.send(outcome)
+            elif attached is self.active:
+                self._on_event(outcome, now)
+            elif attached is self.standby:
+                self._standby_event(attached, outcome, now)
 
-    def _standby_event(self, standby: _Attached, utterance: Event) -> None:
-        match utterance:
+    def _standby_event(self, standby: _Attached, event: AssistantEvent, now: float) -> None:
+        match event:
             case AssistantReady():
-                self._take(structs.replace(utterance, is_standby=True))
+                self._on_event(structs.replace(event, is_standby=True), now)
             case AssistantFailed(why=why):
-                self._standby = None
+                self.standby = None
                 standby.dismiss()
-                self._take(LegLost(LegName.STANDBY, 1011, why))
+                self._on_event(LegLost(LegName.STANDBY, INTERNAL_ERROR, why), now)
 
-    def _lost(self, attached: _Attached, code: int, reason: str) -> None:
-        if attached is self._present:
-            self._present = None
+    def _lose(self, attached: _Attached, code: int, reason: str) -> None:
+        if attached is self.active:
+            self.active = None
             leg = LegName.ASSISTANT
-            if self._standby is not None:
-                self._standby.dismiss()
-                self._standby = None
-        elif attached is self._standby:
-            self._standby = None
+            if self.standby is not None:
+                self.standby.dismiss()
+                self.standby = None
+        elif attached is self.standby:
+            self.standby = None
             leg = LegName.STANDBY
         else:
             return  # it was closed
         attached.tools.close()
-        self._take(LegLost(leg, code, reason))
+        try:
+            self._on_event(LegLost(leg, code, reason), self._clock())
+        finally:
+            self._on_deadline_changed()
 
     def _fail(self, attached: _Attached) -> None:
-        """An exception in its dialect: its leg goes with it."""
+        """An exception in its dialect: its leg is closed with it."""
         self._report()
         attached.leg.close()
-        self._lost(attached, 1011, "a fault in the assistant")
+        self._lose(attached, INTERNAL_ERROR, "a fault in the assistant")
 
     def _report(self) -> None:
-        log.exception("= the assistant failed", call_id=self._call)
+        log.exception("= the assistant failed", call_id=self._call_id)
 
-    # The clock
+    # Time
 
     def deadline(self) -> float | None:
-        """When `fall_due` wants to be called next; asked after each word."""
-        if self._standby is None:
-            return None if self._present is None else self._present.assistant.deadline()
-        attached = (self._present, self._standby)
+        """When `fall_due` wants to be called, at the latest; asked after each command and each message."""
+        if self.standby is None:
+            return None if self.active is None else self.active.assistant.deadline()
+        attached = (self.active, self.standby)
         due = [attached.assistant.deadline() for attached in attached if attached is not None]
         return min([at for at in due if at is not None], default=None)
 
-    def fall_due(self) -> None:
-        """What is due by now."""
-        now = self._clock()
-        for attached in (self._present, self._standby):
+    def fall_due(self, now: float) -> None:
+        """Have both assistants do what has fallen due by `now`."""
+        for attached in (self.active, self.standby):
             if attached is None:
                 continue
             assistant = attached.assistant
             try:
                 due = assistant.deadline()
-                utterances = assistant.due(now) if due is not None and due <= now else ()
+                outcomes = assistant.due(now) if due is not None and due <= now else ()
             except Exception:  # noqa: BLE001  # as above
                 self._fail(attached)
             else:
-                self._hear(attached, utterances)
+                self._deliver(attached, outcomes, now)

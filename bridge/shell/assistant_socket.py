@@ -11,7 +11,7 @@ from collections.abc import Callable
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
 from bridge.shell.websocket import Pings, SocketLeg, connect
-from bridge.vocabulary.contracts import Lost, Message, Receive, WireMessage
+from bridge.vocabulary.contracts import Lost, Receive, WireMessage
 from bridge.vocabulary.errors import CallRefused
 
 CONNECT_TIMEOUT_S = 5.0
@@ -51,7 +51,7 @@ class AssistantSocketLeg:
     def __init__(
         self, address: SocketAddress, receive: Receive, lost: Lost, timeout_s: float, tls: ssl.SSLContext
     ) -> None:
-        self.send: Callable[[Message], None] = self._wait_with
+        self.send: Callable[[WireMessage], None] = self._wait_with
         """Send one message, or have it wait for the connection; after the end it is dropped."""
         self._receive = receive
         self._lost = lost
@@ -119,8 +119,7 @@ class AssistantSocketLeg:
         if self._tells_upgrade:
             self._receive(UPGRADED)
 
-    def _wait_with(self, message: Message) -> None:
-        assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
+    def _wait_with(self, message: WireMessage) -> None:
         self._waiting.append(message)
         self._waiting_bytes += len(message)
         if len(self._waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES:
@@ -139,7 +138,7 @@ class AssistantSocketLeg:
         self.send = _drop
 
 
-def _drop(_message: Message) -> None:
+def _drop(_message: WireMessage) -> None:
     """To a leg that is over."""
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import structlog
 
 from bridge.settings.assistants import SocketAddress
-from bridge.vocabulary.contracts import Leg, Lost, Message, Receive
+from bridge.vocabulary.contracts import Leg, Lost, Posted, Receive, WireMessage
 
-OpenSocket = Callable[[SocketAddress, Receive, Lost], Leg]
+OpenSocket = Callable[[SocketAddress, Receive, Lost], Leg[WireMessage]]
 """Returns a leg at once, and never calls back from inside."""
 
 CLAIM_WITHIN_S = 30.0
@@ -31,17 +31,17 @@ log = structlog.get_logger()
 class _Unclaimed:
     """One connection. `forget` is called with the reason when nobody should claim it any more."""
 
-    leg: Leg
+    leg: Leg[WireMessage]
     expiry: asyncio.TimerHandle
 
     def __init__(self, forget: Callable[[str], None]) -> None:
         self._forget = forget
-        self._held: list[Message] = []
+        self._held: list[WireMessage | Posted] = []
         self._held_bytes = 0
         self._take: Receive = self._hold
         self._lost: Lost | None = None
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: WireMessage | Posted) -> None:
         self._take(message)
 
     def lost(self, code: int, reason: str) -> None:
@@ -50,12 +50,12 @@ class _Unclaimed:
         else:
             asyncio.get_running_loop().call_soon(self._lost, code, reason)  # behind what was held
 
-    def claim(self, receive: Receive, lost: Lost) -> Leg:
+    def claim(self, receive: Receive, lost: Lost) -> Leg[WireMessage]:
         self._lost = lost
         asyncio.get_running_loop().call_soon(self._hand_over, receive)
         return self.leg
 
-    def _hold(self, message: Message) -> None:
+    def _hold(self, message: WireMessage | Posted) -> None:
         self._held.append(message)
         self._held_bytes += len(message) if isinstance(message, (str, bytes)) else 0
         if self._lost is None and (len(self._held) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES):
@@ -100,7 +100,7 @@ class Preconnections:
         unclaimed.leg = self._connect(address, unclaimed.receive, unclaimed.lost)
         unclaimed.expiry = asyncio.get_running_loop().call_later(self._within_s, forget, "nobody claimed it")
 
-    def claim(self, call_id: str, assistant: str, receive: Receive, lost: Lost) -> Leg | None:
+    def claim(self, call_id: str, assistant: str, receive: Receive, lost: Lost) -> Leg[WireMessage] | None:
         """The connection that was opened for this call, open or being opened; None where there is none.
 
         What it has received so far reaches `receive` soon, not from inside this method.

@@ -1,30 +1,42 @@
-"""One call's two legs and its clock: feed the core, perform what it commands, wake it at its deadline.
+"""One call on its carrier stream: the socket, the timer and the clock around the call's engine.
 
-Everything happens in one synchronous stack: a message arrives, the core answers, the answers are written. What an
-assistant in this process says while it is spoken to waits for the end of the round. No queue, no task, no await.
+Everything happens in one synchronous stack: a message arrives, the core answers, the answers are sent. An event that
+comes of a command that is being performed waits until the others of its round were performed. No queue between tasks,
+no task, no await.
 """
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Any
 
 import structlog
 
 from bridge.core.call import Call
+from bridge.core.engine import CallEngine
 from bridge.observers.usage import Accounting, summary
 from bridge.shell.assistant_slot import AssistantSlot
 from bridge.vocabulary.commands import (
+    CONTROL_COMMANDS,
     CarrierCommand,
     ClearPlayback,
+    ControlCommand,
     HangUp,
     PlayAudio,
     SendMark,
     SetSensitive,
 )
-from bridge.vocabulary.contracts import Answer, CallControl, Carrier, Connect, Leg, Observer, WireMessage
+from bridge.vocabulary.contracts import (
+    CallControl,
+    Carrier,
+    CarrierOutcome,
+    Connect,
+    Leg,
+    Observer,
+    WireMessage,
+)
+from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import CallEnded, Event, LegLost, LegName, MessageRefused, TimePassed, Word
 
@@ -37,20 +49,8 @@ SOONEST_S = 0.001
 log = structlog.get_logger()
 
 
-class _Seen(dict[type[Word], tuple[Callable[[Word, float], None], ...]]):
-    """Who sees words of a kind."""
-
-    def __init__(self, watching: Sequence[Observer | Accounting]) -> None:
-        super().__init__()
-        self._watching = watching
-
-    def __missing__(self, kind: type[Word]) -> tuple[Callable[[Word, float], None], ...]:
-        self[kind] = tuple(one.saw for one in self._watching if one.sees is None or kind in one.sees)
-        return self[kind]
-
-
 class Session:
-    """One carrier stream from its upgrade to its end.
+    """One call, from the upgrade of its carrier stream to its end.
 
     `ended` is called once, when the call is over. `control`: what the carrier can do beside the stream; None: nothing.
     """
@@ -67,42 +67,41 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
         self._call = call
-        self._slot = AssistantSlot(connect, self.handle, self._follow_deadline, clock)
         self._accounting = Accounting()
         self._observers = tuple(observers)
-        self._seen = _Seen([self._accounting, *observers])
+        self._engine = CallEngine(call, [self._accounting, *observers])
+        self._slot = AssistantSlot(connect, self._engine.handle, self._follow_deadline, clock)
+        performers = [
+            on_bound(PlayAudio, self._tell_carrier),
+            on_bound(SendMark, self._tell_carrier),
+            on_bound(ClearPlayback, self._tell_carrier),
+            on_bound(HangUp, self._hang_up),
+            on_bound(SetSensitive, self._nothing),  # for observers to see
+        ]
+        perform = _cannot if control is None else control.perform
+        performers += [on_bound(kind, perform) for kind in CONTROL_COMMANDS]
+        self._engine.perform_with({**dict(performers), **self._slot.performers})
         self._ended = ended
         self._over = False
-        self._carrier_leg: Leg
-        self._former_streams: Counter[str] = Counter()  # what their dialects had to mend
-        self._round: deque[Event] = deque()
-        self._in_round = False
+        self._carrier_leg: Leg[WireMessage]
+        self._former_streams: Counter[str] = Counter()  # what their dialects repaired
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
-        self._performs: dict[type[Word], Callable[[Any, float], None]] = {  # all others go to the assistant
-            PlayAudio: self._tell_carrier,
-            SendMark: self._tell_carrier,
-            ClearPlayback: self._tell_carrier,
-            HangUp: self._hang_up,
-            SetSensitive: self._nothing,  # for observers to see
-            **(dict.fromkeys(control.can, control.perform) if control is not None else {}),
-            **self._slot.performs,
-        }
 
-    def attach(self, carrier_leg: Leg) -> None:
-        """The leg on which `carrier_said` and `carrier_lost` are called; the clock runs from here."""
+    def attach(self, carrier_leg: Leg[WireMessage]) -> None:
+        """The leg on which `carrier_said` and `carrier_lost` are called; the call's timers run from here."""
         self._carrier_leg = carrier_leg
         if (due := self._call.deadline()) is not None:
             self._wake_at(due)
 
-    def rejoin(self, carrier: Carrier, leg: Leg) -> bool:
+    def rejoin(self, carrier: Carrier, leg: Leg[WireMessage]) -> bool:
         """The carrier dialled again: the same call on another stream, by a new object of its dialect.
 
         False: the call does not outlive its stream, and is over.
         """
-        for event in self._carrier.due(inf):  # keys, and packets behind a hole
-            if not isinstance(event, Answer):
-                self.handle(event)
+        for outcome in self._carrier.due(inf):  # keys, and packets behind a gap; messages have no reader
+            if isinstance(outcome, Word):
+                self.handle(outcome)
         self.carrier_lost(self._carrier, 1006, "the carrier dialled again")
         if self._over:
             return False
@@ -112,14 +111,19 @@ class Session:
 
     def carrier_said(self, message: WireMessage) -> None:
         """One message from the carrier."""
-        events: Sequence[Event]
+        now = clock()
+        outcomes: Sequence[CarrierOutcome | MessageRefused]
         try:
-            events = self._carrier.decode(message, clock())
+            outcomes = self._carrier.decode(message, now)
         except MalformedMessage as error:
-            events = (MessageRefused(LegName.CARRIER, str(error)),)
-        for event in events:
-            self.handle(event)
-        if not events:
+            outcomes = (MessageRefused(LegName.CARRIER, str(error)),)
+        try:
+            for outcome in outcomes:
+                if isinstance(outcome, Word):
+                    self._engine.handle(outcome, now)
+                else:
+                    self._carrier_leg.send(outcome)
+        finally:
             self._follow_deadline()
 
     def carrier_lost(self, carrier: Carrier, code: int, reason: str) -> None:
@@ -130,40 +134,21 @@ class Session:
     def break_off(self, why: str) -> None:
         """The leg is about to be dropped, and is not waited for."""
         self.carrier_lost(self._carrier, 1006, why)
-        self.handle(CallEnded())  # where it would be
+        self.handle(CallEnded())  # where it would wait for the carrier to come back
 
     def handle(self, event: Event) -> None:
-        """Feed the core one event and perform what it commands, then what that brought about."""
-        if self._in_round:
-            self._round.append(event)
-        elif not self._over:
-            self._in_round = True
-            try:
-                self._carry_round(event)
-            finally:
-                self._in_round = False
-                self._round.clear()
-                self._follow_deadline()
-
-    def _carry_round(self, event: Event) -> None:
-        now = clock()
-        waiting, core, seen = self._round, self._call.handle, self._seen
-        performs, otherwise = self._performs, self._slot.tell
-        while True:
-            for saw in seen[type(event)]:
-                saw(event, now)
-            for command in core(event, now):
-                kind = type(command)
-                for saw in seen[kind]:
-                    saw(command, now)
-                performs.get(kind, otherwise)(command, now)
-            if not waiting:
-                return
-            event = waiting.popleft()
+        """An event that does not come from a leg; see `CallEngine.handle`."""
+        try:
+            self._engine.handle(event, clock())
+        finally:
+            self._follow_deadline()
 
     def _tell_carrier(self, command: CarrierCommand, now: float) -> None:
-        for message in self._carrier.encode(command, now):
-            self._carrier_leg.send(message)
+        for outcome in self._carrier.encode(command, now):
+            if isinstance(outcome, Word):
+                self._engine.handle(outcome, now)
+            else:
+                self._carrier_leg.send(outcome)
 
     def _hang_up(self, command: HangUp, _now: float) -> None:
         self._carrier_leg.close(command.code, command.why)
@@ -172,16 +157,16 @@ class Session:
         pass
 
     def _follow_deadline(self) -> None:
-        """One timer follows the deadlines. It is moved only when one comes nearer: early is harmless."""
-        if self._in_round or self._over:
+        """One timer follows the deadlines. It is moved only when one comes nearer: to wake early does no harm."""
+        if self._engine.in_round or self._over:
             return
-        due = self._call.deadline()
+        due = self._engine.deadline
         if due is None:
             self._finish()
             return
-        for wish in (self._slot.deadline(), self._carrier.deadline()):
-            if wish is not None and wish < due:
-                due = wish
+        for wanted in (self._slot.deadline(), self._carrier.deadline()):
+            if wanted is not None and wanted < due:
+                due = wanted
         if due < self._wakes_at:
             self._wake_at(due)
 
@@ -193,18 +178,20 @@ class Session:
 
     def _wake(self) -> None:
         self._timer, self._wakes_at = None, inf
-        self._slot.fall_due()
-        self._carrier_due()
-        self.handle(TimePassed())
+        try:
+            self._slot.fall_due(clock())
+            self._carrier_due(clock())
+            self._engine.handle(TimePassed(), clock())
+        finally:
+            self._follow_deadline()
 
-    def _carrier_due(self) -> None:
-        now = clock()
+    def _carrier_due(self, now: float) -> None:
         due = self._carrier.deadline()
-        for event in self._carrier.due(now) if due is not None and due <= now else ():
-            if isinstance(event, Answer):
-                self._carrier_leg.send(event.message)
+        for outcome in self._carrier.due(now) if due is not None and due <= now else ():
+            if isinstance(outcome, Word):
+                self._engine.handle(outcome, now)
             else:
-                self.handle(event)
+                self._carrier_leg.send(outcome)
 
     def _finish(self) -> None:
         self._over = True
@@ -219,3 +206,7 @@ class Session:
         now = clock()
         for observer in self._observers:
             observer.close(now, account)
+
+
+def _cannot(command: ControlCommand, _now: float) -> None:
+    raise AssertionError(f"{type(command).__name__}: the core was told that the carrier cannot do this")

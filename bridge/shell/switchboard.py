@@ -1,5 +1,7 @@
 """Connects calls with assistants: makes the dialect, opens the leg and gathers the tools that the settings name."""
 
+from typing import Any
+
 from bridge.assistants.registry import ASSISTANTS
 from bridge.config.audio_file import read_wav
 from bridge.config.checks import check_assistants
@@ -7,7 +9,7 @@ from bridge.config.settings import Settings
 from bridge.core.failover import FailoverPlan
 from bridge.settings.assistants import PostAddress, SocketAddress
 from bridge.shell.assistant_http import AssistantPosts
-from bridge.shell.assistant_slot import MemoryLeg
+from bridge.shell.assistant_slot import NoLeg
 from bridge.shell.assistant_socket import AssistantSockets
 from bridge.shell.preconnect import Preconnections
 from bridge.tools.toolbox import Toolbox
@@ -54,10 +56,10 @@ class Switchboard:
         name = command.assistant
         settings, toolbox = self._settings.assistant_settings(name), self._toolboxes[name]
         assistant = ASSISTANTS[settings.kind].dialect(settings, toolbox.schemas)
-        leg: Leg
+        leg: Leg[Any]
         match settings.address():
             case None:
-                leg = MemoryLeg(receive)
+                leg = NoLeg()
             case PostAddress() as address:
                 leg = self._posts.open(address, receive, lost)
             case SocketAddress() as address:

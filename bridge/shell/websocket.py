@@ -18,7 +18,7 @@ import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # the compiled class has no stub
 from picows.url import parse_url
 
-from bridge.vocabulary.contracts import Lost, Message, WireMessage
+from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
 
 MAX_MESSAGE_BYTES = 65_536
@@ -95,10 +95,9 @@ class SocketLeg(picows.WSListener):
         """Bytes that wait in this process for the peer to read."""
         return self._transport.underlying_transport.get_write_buffer_size() if self._transport else 0
 
-    def send(self, message: Message) -> None:
+    def send(self, message: WireMessage) -> None:
         """Write one message; after a close it is dropped. Never waits."""
         if self._transport is not None:
-            assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
             self._transport.send(TEXT if isinstance(message, str) else BINARY, message)
             if self._cut_off is not None and self.backlog > MOST_UNREAD_BYTES:
                 self.abort()

@@ -146,6 +146,7 @@ class RunTool(Word, frozen=True, gc=False):
 
 CarrierCommand = PlayAudio | SendMark | ClearPlayback
 ControlCommand = PressKeys
+CONTROL_COMMANDS: tuple[type[ControlCommand], ...] = (PressKeys,)
 """What a `CallControl` may be told to do; a call that goes to a person will add its own."""
 AssistantCommand = (
     OpenAssistant

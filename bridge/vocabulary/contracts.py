@@ -1,8 +1,8 @@
-"""What a carrier, an assistant, a leg and a observer must offer; whoever keeps a contract can take its place."""
+"""What a carrier, an assistant, a leg and an observer must offer; whoever keeps a contract can take its place."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from bridge.vocabulary.commands import (
     AssistantCommand,
@@ -18,72 +18,71 @@ WireMessage = str | bytes
 
 
 class Post(NamedTuple):
-    """One request to an assistant that is spoken to over HTTP."""
+    """One HTTP request to an assistant that is reached over HTTP."""
 
     body: bytes
     headers: Mapping[str, str]
 
 
 class Posted(NamedTuple):
-    """The answer. `status`: 0 where none came, with the reason for a body."""
+    """The response to a `Post`. `status`: 0 if none came; `body` is then the reason, in UTF-8."""
 
     status: int
     content_type: str
     body: bytes
 
 
-Message = WireMessage | AssistantEvent | Post | Posted
-"""What an assistant's leg carries. An assistant in this process has its events for messages."""
-
-Receive = Callable[[Message], None]
-"""What a leg calls with each message."""
+Receive = Callable[[WireMessage | Posted], None]
+"""What an assistant's leg calls with each message that arrives."""
 
 Lost = Callable[[int, str], None]
 """What a leg calls once, when it is gone: WebSocket close code, reason.
 
-1006 where no code was given; 1008 also where the peer refused the upgrade for a reason that will stay.
+1006 where no code was given (RFC 6455, 7.1.5); 1008 also where the peer refused the upgrade and will refuse it again.
 """
 
+CarrierOutcome = CarrierEvent | WireMessage
+"""What a carrier's dialect returns: an event is for the core, a message is for the carrier's leg."""
 
-class Answer(NamedTuple):
-    """A message that a dialect sends of its own accord; the core need not know."""
-
-    message: WireMessage
+AssistantOutcome = AssistantEvent | WireMessage | Post
+"""What an assistant's dialect returns: an event is for the core, a message is for the assistant's leg."""
 
 
 class Carrier(Protocol):
     """The dialect of one carrier's stream; one object serves one stream.
 
-    Above it audio is sample by sample: G.711 or linear. `now` is seconds on the session's clock.
+    `decode`, `encode` and `due` return events for the core and messages for the leg, in order; whoever drives the
+    dialect hands each `Word` to the call and sends everything else. Audio is G.711 or linear samples. `now` is seconds
+    on the session's clock.
     """
 
     reorder_ms: int
-    """How long a hole in the caller's audio may wait for its frame; 0 where the carrier keeps the order."""
+    """How long a gap in the caller's audio may wait for the missing frame; 0 where the carrier keeps the order."""
 
     start_s: float | None
-    """How long it may take to say start, where that depends on who is called; None: as the limits have it."""
+    """How long the stream may take to start, where that depends on who is called; None: the limits say it."""
 
-    def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
-        """Read one message. A kind we do not know is `Ignored`.
+    def decode(self, message: WireMessage, now: float) -> Sequence[CarrierOutcome]:
+        """Read one message. A message of an unknown kind is `Ignored`.
 
-        Raises `MalformedMessage` where a kind we do know has a wrong shape, or comes where it makes no sense.
+        Raises `MalformedMessage` where a known kind has a wrong shape, or comes where it makes no sense.
         """
         ...
 
-    def encode(self, command: CarrierCommand, now: float) -> Sequence[WireMessage]:
-        """The messages, none or more, that carry this command. Valid only after `CallStarted` was read."""
+    def encode(self, command: CarrierCommand, now: float) -> Sequence[CarrierOutcome]:
+        """Carry out one command. Valid only after `CallStarted` was read."""
         ...
 
     def deadline(self) -> float | None:
         """When `due` wants to be called, at the latest; asked after each command and each message."""
         ...
 
-    def due(self, now: float) -> Sequence[CarrierEvent | Answer]:
+    def due(self, now: float) -> Sequence[CarrierOutcome]:
         """What has fallen due by `now`."""
         ...
 
     def counts(self) -> Mapping[str, int]:
-        """What the dialect had to mend, for the call's account."""
+        """What the dialect had to repair in this stream, for the call's account."""
         ...
 
 
@@ -114,52 +113,61 @@ class CallControl(Protocol):
         ...
 
 
-Utterance = AssistantEvent | Answer
-"""What becomes of a message from the assistant: something for the core, or something to send back."""
-
-
 class Assistant(Protocol):
     """The dialect of one assistant in one conversation; `OpenAssistant` is the first command it gets.
 
-    `now` is seconds on the session's clock.
+    `encode`, `decode` and `due` return events for the core and messages for the leg, in order; whoever drives the
+    dialect hands each `Word` to the call and sends everything else. `now` is seconds on the session's clock.
     """
 
-    def encode(self, command: AssistantCommand, now: float) -> Sequence[Message]:
-        """The messages, none or more, that carry this command."""
+    def encode(self, command: AssistantCommand, now: float) -> Sequence[AssistantOutcome]:
+        """Carry out one command. Events come of it where the dialect finds something out by itself.
+
+        For example its own turn detector hears in the caller's audio that the caller speaks.
+        """
         ...
 
-    def decode(self, message: Message, now: float) -> Sequence[Utterance]:
-        """Read one message. Raises `MalformedMessage` as a carrier does."""
+    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+        """Read one message. Raises `MalformedMessage` as a carrier does.
+
+        A dialect that does more about such a message returns `MessageRefused` with the rest instead of raising.
+        """
         ...
 
     def deadline(self) -> float | None:
         """When `due` wants to be called, at the latest; asked after each command and each message."""
         ...
 
-    def due(self, now: float) -> Sequence[Utterance]:
+    def due(self, now: float) -> Sequence[AssistantOutcome]:
         """What has fallen due by `now`."""
         ...
 
 
-class Leg(Protocol):
-    """A way to one peer that keeps messages in order. What arrives is handed to whoever opened the leg."""
+Sent_contra = TypeVar("Sent_contra", contravariant=True)
+
+
+class Leg(Protocol[Sent_contra]):
+    """A connection to one peer that keeps messages in order: `Leg[WireMessage]` or `Leg[Post]`.
+
+    What arrives is handed to whoever opened the leg.
+    """
 
     @property
     def stalled(self) -> bool:
-        """The peer reads too slowly: what can be spared should not be sent."""
+        """The peer reads too slowly: what can be left out should not be sent."""
         ...
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Sent_contra) -> None:
         """Send now, or queue; never waits."""
         ...
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close after what was sent. Doing it twice does no harm."""
+        """Close after what was sent. To close twice does no harm."""
         ...
 
 
 class ToolSchema(NamedTuple):
-    """A tool as an assistant is told of it. `parameters`: a JSON schema of an object."""
+    """A tool as it is described to an assistant. `parameters`: a JSON schema of an object."""
 
     name: str
     description: str
@@ -167,51 +175,55 @@ class ToolSchema(NamedTuple):
 
 
 class Tools(Protocol):
-    """What one assistant may have done in one call."""
+    """The tools that one assistant can use in one call."""
 
     def run(self, command: RunTool, answered: Callable[[str], None]) -> None:
-        """Begin, beside the call. `answered` is called once, later, with the output, unless `close` comes first."""
+        """Start the tool. `answered` is called once with its output, at once or later, unless `close` comes first."""
         ...
 
     def close(self) -> None:
-        """Stop what still runs; nothing is answered any more."""
+        """Stop the tools that still run; `answered` is not called any more."""
         ...
 
 
 class Connection(NamedTuple):
-    """An assistant in a call: its dialect, the way to it, and what it may have done."""
+    """An assistant in a call: its dialect, its leg, and its tools.
+
+    `leg` takes what `assistant` sends: a WebSocket takes `WireMessage`, HTTP takes `Post`. Which of them an assistant
+    needs is known only from the settings, so the types do not pair the two.
+    """
 
     assistant: Assistant
-    leg: Leg
+    leg: Leg[Any]
     tools: Tools
 
 
 Connect = Callable[[OpenAssistant, Receive, Lost], Connection]
-"""Opens the way to the assistant of a call."""
+"""Connects a call with an assistant. Neither `Receive` nor `Lost` is called before it has returned."""
 
 
 class Turn(NamedTuple):
-    """How long the caller waited for a reply, in ms from the end of the utterance; None: it did not come so far."""
+    """How long the caller waited for a reply, in ms from the end of the utterance; None: the reply did not get so far."""
 
     replied_ms: int | None
     """The first sound from the assistant."""
     sent_ms: int | None
     """The first sound to the carrier."""
     heard_ms: int | None
-    """The mark behind it returned."""
+    """The return of the mark behind it."""
 
 
 class Account(NamedTuple):
-    """A call, added up."""
+    """The sums of one call."""
 
     counts: Mapping[str, int]
     """Events by kind of trouble, turns, barge-ins; zeros are left out."""
     tokens: Mapping[str, int]
-    """What the assistants bill, by kind."""
+    """What the assistants bill, by kind of token."""
     caller_s: float
-    """The caller's audio while an assistant was there to hear it."""
+    """Seconds of the caller's audio that were given to an assistant."""
     assistant_s: float
-    """Audio that they sent, heard or not."""
+    """Seconds of audio that the assistants sent, heard or not."""
     turns: Sequence[Turn]
 
 
@@ -220,7 +232,7 @@ class Observer(Protocol):
 
     @property
     def sees(self) -> Collection[type[Word]] | None:
-        """The kinds that it wants to see; None: all. Frames come fifty a second each way."""
+        """The types that it wants to see; None: all. Audio comes in fifty frames a second each way."""
         ...
 
     def saw(self, word: Word, now: float) -> None:
@@ -228,5 +240,5 @@ class Observer(Protocol):
         ...
 
     def close(self, now: float, account: Account) -> None:
-        """The call is over."""
+        """The call is over; nothing more is seen."""
         ...

@@ -267,7 +267,7 @@ class LegLost(Word, frozen=True, gc=False):
 
 
 class MessageRefused(Word, frozen=True, gc=False):
-    """A malformed message was dropped; the stream goes on."""
+    """A malformed message was dropped; the call goes on."""
 
     leg: LegName
     why: str
@@ -331,6 +331,7 @@ AssistantEvent = (
     | AssistantFailed
     | CloseRequested
     | Ignored
+    | MessageRefused
 )
 ShellEvent = LegLost | MessageRefused | CloseRequested | ToolAnswered | TimePassed
 Event = CarrierEvent | AssistantEvent | ShellEvent

@@ -29,12 +29,13 @@ from bridge.vocabulary.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import Answer, Message, Utterance
+from bridge.vocabulary.contracts import AssistantOutcome, Post, Posted, WireMessage
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantReady,
     ReplyAudio,
     ReplyEnded,
+    Word,
 )
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
@@ -74,7 +75,7 @@ def commands(line: AudioFormat) -> dict[object, st.SearchStrategy[AssistantComma
     }
 
 
-def keeps_its_items_apart(events: Sequence[Message]) -> None:
+def keeps_its_items_apart(events: Sequence[AssistantEvent]) -> None:
     """Audio of one item at a time; an item that has ended has ended."""
     speaking, ended = None, set()
     for event in events:
@@ -94,12 +95,12 @@ def test_every_command_to_an_assistant_is_tried() -> None:
 
 
 class OnTheirOwn:
-    """The other end of an assistant in this process: it has none, its messages are its events."""
+    """The other end of an assistant in this process: it has none."""
 
-    def hear(self, message: Message) -> list[Message]:
-        return [message]
+    def hear(self, message: WireMessage) -> list[WireMessage]:
+        raise AssertionError(f"it sent {message!r}")
 
-    def wait(self) -> list[Message]:
+    def wait(self) -> list[WireMessage]:
         return []
 
 
@@ -110,14 +111,14 @@ class FakeServer:
         self._server = fake_openai.Conversation(parse_script("first_audio_s = 0"), unix_time=0.0)
         self._waiting = self._server.begin(0.0)
 
-    def hear(self, message: Message) -> list[Message]:
+    def hear(self, message: WireMessage) -> list[WireMessage]:
         assert isinstance(message, str)
         return self._messages(self._server.hear(message, 0.0))
 
-    def wait(self) -> list[Message]:
+    def wait(self) -> list[WireMessage]:
         return self._messages(self._server.due(30.0))
 
-    def _messages(self, acts: Sequence[object]) -> list[Message]:
+    def _messages(self, acts: Sequence[object]) -> list[WireMessage]:
         acts, self._waiting = [*self._waiting, *acts], []
         return [act for act in acts if isinstance(act, str)]
 
@@ -128,7 +129,7 @@ class UsersOwn:
     def __init__(self) -> None:
         self._greeted = False
 
-    def hear(self, message: Message) -> list[Message]:
+    def hear(self, message: WireMessage) -> list[WireMessage]:
         match message:
             case bytes():
                 return [message]
@@ -140,7 +141,7 @@ class UsersOwn:
             case _:
                 return []
 
-    def wait(self) -> list[Message]:
+    def wait(self) -> list[WireMessage]:
         return []
 
 
@@ -151,14 +152,14 @@ class InTurn:
         self._server = fake_turn_based.Conversation(Script(reply_s=0))
         self._greeting = self._server.begin(0.0)
 
-    def hear(self, message: Message) -> list[Message]:
+    def hear(self, message: WireMessage) -> list[WireMessage]:
         assert isinstance(message, str)
         return self._messages(self._server.hear(message, 0.0))
 
-    def wait(self) -> list[Message]:
+    def wait(self) -> list[WireMessage]:
         return self._messages(self._server.due(30.0))
 
-    def _messages(self, acts: Sequence[object]) -> list[Message]:
+    def _messages(self, acts: Sequence[object]) -> list[WireMessage]:
         acts, self._greeting = [*self._greeting, *acts], []
         return [act for act in acts if isinstance(act, str)]
 
@@ -166,10 +167,10 @@ class InTurn:
 class SaysBack:
     """The other end of the toy assistant."""
 
-    def hear(self, message: Message) -> list[Message]:
+    def hear(self, message: WireMessage) -> list[WireMessage]:
         return [message]
 
-    def wait(self) -> list[Message]:
+    def wait(self) -> list[WireMessage]:
         return []
 
 
@@ -202,31 +203,32 @@ class Talk:
         self.said: list[AssistantEvent] = []
 
     def tell(self, command: AssistantCommand) -> None:
-        for message in self._assistant.encode(command, 0.0):
-            self._hear(self._peer.hear(message))
+        self._take(self._assistant.encode(command, 0.0))
         if isinstance(command, OpenAssistant) and self._tells_upgrade:
-            self._hear([UPGRADED])
+            self._hear(UPGRADED)
         self._due()
 
     def wait(self) -> None:
         """Until the other end has said what it had to say."""
-        self._hear(self._peer.wait())
+        for message in self._peer.wait():
+            self._hear(message)
 
-    def _hear(self, messages: Sequence[Message]) -> None:
-        for message in messages:
-            self._take(self._assistant.decode(message, 0.0))
-            self._due()
+    def _hear(self, message: WireMessage | Posted) -> None:
+        self._take(self._assistant.decode(message, 0.0))
+        self._due()
 
     def _due(self) -> None:
         while (due := self._assistant.deadline()) is not None and due <= 0.0:
             self._take(self._assistant.due(0.0))
 
-    def _take(self, utterances: Sequence[Utterance]) -> None:
-        for utterance in utterances:
-            if isinstance(utterance, Answer):
-                self._hear(self._peer.hear(utterance.message))
+    def _take(self, outcomes: Sequence[AssistantOutcome]) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, Word):
+                self.said.append(outcome)
             else:
-                self.said.append(utterance)
+                assert not isinstance(outcome, Post), "none of these is reached over HTTP"
+                for message in self._peer.hear(outcome):
+                    self._hear(message)
 
 
 def test_every_assistant_has_another_end() -> None:

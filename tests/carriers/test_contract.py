@@ -20,7 +20,7 @@ from bridge.vocabulary.commands import (
     PlayAudio,
     SendMark,
 )
-from bridge.vocabulary.contracts import Answer, Carrier, WireMessage
+from bridge.vocabulary.contracts import Carrier, CarrierOutcome, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     CallEnded,
@@ -31,6 +31,7 @@ from bridge.vocabulary.events import (
     Ignored,
     MarkReached,
     OtherPartyAudio,
+    Word,
 )
 from tests.carriers.toy.kind import TOY
 from tests.carriers.toy.simulator import SimulatedToyStream
@@ -104,10 +105,10 @@ def read(carrier: Carrier, message: WireMessage) -> CarrierEvent:
 
 def read_all(carrier: Carrier, message: WireMessage) -> list[CarrierEvent]:
     """At once, or when they fall due."""
-    events = [*carrier.decode(message, 0.0)]
+    outcomes: list[CarrierOutcome] = [*carrier.decode(message, 0.0)]
     while (due := carrier.deadline()) is not None:
-        events += [event for event in carrier.due(due) if not isinstance(event, Answer)]
-    return events
+        outcomes += carrier.due(due)
+    return [outcome for outcome in outcomes if isinstance(outcome, Word)]
 
 
 def timeless(event: CarrierEvent) -> CarrierEvent:
@@ -275,6 +276,8 @@ def test_what_the_bridge_sends_is_what_the_phone_reads(
     name: str, orders: list[tuple[CarrierCommand, Order]]
 ) -> None:
     carrier, phone = joined(name)
-    messages = [message for command, _ in orders for message in carrier.encode(command, 0.0)]
+    outcomes = [outcome for command, _ in orders for outcome in carrier.encode(command, 0.0)]
+    messages = [outcome for outcome in outcomes if not isinstance(outcome, Word)]
+    assert len(messages) == len(outcomes), "an event came of a command"
     assert [phone.decode(message) for message in messages] == [order for _, order in orders]
     assert phone.warnings == []

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.assistants.registry import ASSISTANTS
-from bridge.cli.commands import app
+from bridge.cli.app import app
 from bridge.cli.settings_reference import Row, parts
 from bridge.config.settings import Settings
 

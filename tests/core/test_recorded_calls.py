@@ -1,7 +1,6 @@
-"""The recorded calls, told to the core again: what the carrier said then must bring about what the bridge said then."""
+"""The recorded calls, fed to the core again: what the carrier said then must bring about what the bridge said then."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,24 +9,27 @@ from bridge.assistants.registry import ASSISTANTS
 from bridge.carriers.twilio.stream import TwilioStream
 from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
+from bridge.core.engine import CallEngine
 from bridge.core.entries import KeypadRules
 from bridge.core.states import State
 from bridge.core.timers import Limits
 from bridge.settings.assistants import AssistantSettings
+from bridge.shell.assistant_slot import AssistantSlot, NoLeg
+from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import (
+    CarrierCommand,
     ClearPlayback,
-    Command,
     HangUp,
+    OpenAssistant,
     PlayAudio,
     PressKeys,
-    RunTool,
     SendMark,
     SetSensitive,
-    SwitchToStandby,
     TruncateReply,
 )
-from bridge.vocabulary.contracts import Answer, Assistant, Utterance
-from bridge.vocabulary.events import CallStarted, Event
+from bridge.vocabulary.contracts import Assistant, Connection, Lost, Receive
+from bridge.vocabulary.dispatch import on_bound
+from bridge.vocabulary.events import CallStarted, Word
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CALLS = [("call-parrot", "parrot"), ("call-echo", "echo"), ("call-listened-to", "parrot")]
@@ -47,30 +49,48 @@ def made(kind: str) -> Assistant:
 
 
 class Replay:
-    """A session without sockets and without a clock."""
+    """A session without sockets; its clock is the recording's."""
+
+    sees = None
 
     def __init__(self, assistant: Assistant) -> None:
+        self.now = 0.0
         self.dialect = TwilioStream()
         self.call = Call(
             0.0, Limits(), DialogueRules(reorder_ms=self.dialect.reorder_ms, keypad=KeypadRules(mute_s=0.0))
         )
-        self.assistant = assistant
         self.said: list[object] = []
-        self.commands: list[Command] = []
+        self.words: list[Word] = []
+        self._assistant = assistant
+        self._engine = CallEngine(self.call, [self])
+        slot = AssistantSlot(self._connect, self._engine.handle, lambda: None, lambda: self.now)
+        performers = [
+            on_bound(PlayAudio, self._tell_carrier),
+            on_bound(SendMark, self._tell_carrier),
+            on_bound(ClearPlayback, self._tell_carrier),
+            on_bound(HangUp, self._nothing),
+            on_bound(PressKeys, self._nothing),
+            on_bound(SetSensitive, self._nothing),
+        ]
+        self._engine.perform_with({**dict(performers), **slot.performers})
 
-    def feed(self, events: Sequence[Event | Utterance], now: float) -> None:
-        for event in events:
-            assert not isinstance(event, Answer)
-            for command in self.call.handle(event, now):
-                self.commands.append(command)
-                match command:
-                    case PlayAudio() | SendMark() | ClearPlayback():
-                        self.said += map(json.loads, self.dialect.encode(command, now))
-                    case HangUp() | RunTool() | SwitchToStandby() | PressKeys() | SetSensitive():
-                        pass
-                    case _:
-                        for message in self.assistant.encode(command, now):
-                            self.feed(self.assistant.decode(message, now), now)
+    def _connect(self, _command: OpenAssistant, _receive: Receive, _lost: Lost) -> Connection:
+        return Connection(self._assistant, NoLeg(), Toolbox("", {}).open(call_id="", parameters={}))
+
+    def _tell_carrier(self, command: CarrierCommand, now: float) -> None:
+        for message in self.dialect.encode(command, now):
+            self.said.append(json.loads(message))
+
+    def _nothing(self, _command: Word, _now: float) -> None:
+        pass
+
+    def saw(self, word: Word, _now: float) -> None:
+        self.words.append(word)
+
+    def carrier_said(self, message: str, now: float) -> None:
+        self.now = now
+        for outcome in self.dialect.decode(message, now):
+            self._engine.handle(outcome, now)
 
 
 @pytest.mark.parametrize(("name", "kind"), CALLS)
@@ -78,7 +98,7 @@ def test_the_bridge_says_again_what_it_said(name: str, kind: str) -> None:
     to_bridge, to_carrier = recorded(name)
     replay = Replay(made(kind))
     for at_s, message in to_bridge:
-        replay.feed(replay.dialect.decode(message, at_s), at_s)
+        replay.carrier_said(message, at_s)
     assert replay.said == to_carrier
     assert replay.call.state is State.ENDED
     assert set(replay.call.counts()) <= {"ignored", "digits", "barge_ins", "round_trip_ms"}
@@ -88,8 +108,8 @@ def test_the_interrupted_reply_is_truncated_where_the_clear_came() -> None:
     to_bridge, _ = recorded("call-parrot")
     replay = Replay(made("parrot"))
     for at_s, message in to_bridge:
-        replay.feed(replay.dialect.decode(message, at_s), at_s)
-    (cut,) = [command for command in replay.commands if isinstance(command, TruncateReply)]
+        replay.carrier_said(message, at_s)
+    (cut,) = [word for word in replay.words if isinstance(word, TruncateReply)]
     assert cut.item == "reply-2"
     assert 1400 <= cut.heard_ms <= 1700
 

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from bridge.settings.assistants import PostAddress
 from bridge.shell import assistant_http as posting
 from bridge.shell.assistant_http import MOST_WAITING, AssistantPosts, PostingLeg
-from bridge.vocabulary.contracts import Message, Post, Posted
+from bridge.vocabulary.contracts import Post, Posted, WireMessage
 
 PATIENCE_S = 5.0
 SOON_S = 0.1
@@ -82,7 +82,7 @@ class Call:
     """The near end of a leg."""
 
     def __init__(self) -> None:
-        self.heard: asyncio.Queue[Message] = asyncio.Queue()
+        self.heard: asyncio.Queue[WireMessage | Posted] = asyncio.Queue()
         self.losses: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
 
     def lost(self, code: int, reason: str) -> None:

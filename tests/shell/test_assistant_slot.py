@@ -1,10 +1,11 @@
-"""The assistant's slot, told as a story: who was told what, and what the core heard of it."""
+"""The assistant slot, told as a story: what each assistant was sent, and which events reached the core."""
 
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import pytest
 
-from bridge.shell.assistant_slot import AssistantSlot, MemoryLeg
+from bridge.shell.assistant_slot import AssistantSlot, NoLeg
 from bridge.vocabulary.commands import (
     AppendAudio,
     AssistantCommand,
@@ -15,7 +16,7 @@ from bridge.vocabulary.commands import (
     SwitchToStandby,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import Answer, Connection, Lost, Message, Receive, Utterance
+from bridge.vocabulary.contracts import AssistantOutcome, Connection, Lost, Posted, Receive, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -32,9 +33,9 @@ from bridge.vocabulary.events import (
 from telecodecs.format import PCMU_8K
 
 READY = AssistantReady(PCMU_8K, PCMU_8K)
-SAYS: dict[Message, Sequence[Utterance]] = {
+SAYS: dict[WireMessage | Posted, Sequence[AssistantOutcome]] = {
     "ready": [READY],
-    "spoke": [SpeechStarted(), Answer("cancel"), ReplyEnded("a")],
+    "spoke": [SpeechStarted(), "cancel", ReplyEnded("a")],
     "failed": [AssistantFailed("expired")],
 }
 
@@ -45,18 +46,20 @@ class Attached:
     def __init__(self, name: str, story: list[str], receive: Receive, lost: Lost) -> None:
         self.stalled = False
         self.breaks = False
+        self.tells: Sequence[AssistantOutcome] = ()
+        """Of each command, beside its name."""
         self.due_at: float | None = None
         self.name, self.receive, self.lost = name, receive, lost
         self.ran: RunTool
         self.answered: Callable[[str], None]
         self._history = story
 
-    def encode(self, command: AssistantCommand, now: float) -> Sequence[Message]:
+    def encode(self, command: AssistantCommand, now: float) -> Sequence[AssistantOutcome]:
         if self.breaks:
             raise ZeroDivisionError("a bug")
-        return [type(command).__name__]
+        return [*self.tells, type(command).__name__]
 
-    def decode(self, message: Message, now: float) -> Sequence[Utterance]:
+    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
         if message == "a bug":
             raise ZeroDivisionError(message)
         if message not in SAYS:
@@ -66,11 +69,11 @@ class Attached:
     def deadline(self) -> float | None:
         return self.due_at
 
-    def due(self, now: float) -> Sequence[Utterance]:
+    def due(self, now: float) -> Sequence[AssistantOutcome]:
         self.due_at = None
-        return [Answer(f"due at {now:g}")]
+        return [f"due at {now:g}"]
 
-    def send(self, message: Message) -> None:
+    def send(self, message: WireMessage) -> None:
         self._history.append(f"{self.name}: {message!s}")
 
     def run(self, command: RunTool, answered: Callable[[str], None]) -> None:
@@ -82,19 +85,26 @@ class Attached:
 
 
 class Scene:
-    """A slot, everybody who ever sat there, and what the core was told."""
+    """A slot, every assistant that was attached to it, and what the core was told."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.story: list[str] = []
         self.heard: list[Event] = []
         self.attached: list[Attached] = []
-        self.slot = AssistantSlot(self._connect, self.heard.append, lambda: None, lambda: self.now)
+        self.tells: Sequence[AssistantOutcome] = ()
+        """What the next one tells of each command."""
+        self.slot = AssistantSlot(self._connect, self._hear, lambda: None, lambda: self.now)
+
+    def _hear(self, event: Event, now: float) -> None:
+        assert now == self.now
+        self.heard.append(event)
 
     def _connect(self, command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
         if command.assistant == "nobody":
             raise ZeroDivisionError("a bug")
         attached = Attached(command.assistant, self.story, receive, lost)
+        attached.tells = self.tells
         self.attached.append(attached)
         return Connection(attached, attached, attached)
 
@@ -107,7 +117,7 @@ class Scene:
         return told
 
 
-def seated() -> tuple[Scene, Attached]:
+def attached_one() -> tuple[Scene, Attached]:
     scene = Scene()
     ann = scene.open("ann")
     assert ann is not None
@@ -118,8 +128,8 @@ def seated() -> tuple[Scene, Attached]:
     return scene, ann
 
 
-def succeeded() -> tuple[Scene, Attached, Attached]:
-    scene, ann = seated()
+def with_standby() -> tuple[Scene, Attached, Attached]:
+    scene, ann = attached_one()
     bob = scene.open("bob")
     assert bob is not None
     assert scene.told() == ["bob: OpenAssistant"]
@@ -127,24 +137,24 @@ def succeeded() -> tuple[Scene, Attached, Attached]:
 
 
 def test_what_it_says_is_heard_and_what_it_answers_is_sent_in_order() -> None:
-    scene, ann = seated()
+    scene, ann = attached_one()
     ann.receive("spoke")
     assert scene.heard == [SpeechStarted(), ReplyEnded("a")]
     assert scene.told() == ["ann: cancel"]
 
 
-def test_a_malformed_message_costs_itself() -> None:
-    scene, ann = seated()
+def test_a_malformed_message_is_dropped() -> None:
+    scene, ann = attached_one()
     ann.receive("rubbish")
     assert scene.heard == [MessageRefused(LegName.ASSISTANT, "no word of ours")]
-    scene.slot.tell(TypeDigit("1"), 0.0)
+    scene.slot.send_command(TypeDigit("1"), 0.0)
     assert scene.told() == ["ann: TypeDigit"]
 
 
-def test_a_successor_takes_the_seat_when_the_core_says_so() -> None:
-    scene, ann, bob = succeeded()
-    scene.slot.tell(TypeDigit("1"), 0.0)
-    bob.receive("spoke")  # nobody hears that yet, but its answers are its own
+def test_a_standby_becomes_active_when_the_core_says_so() -> None:
+    scene, ann, bob = with_standby()
+    scene.slot.send_command(TypeDigit("1"), 0.0)
+    bob.receive("spoke")  # its events do not count yet, its messages go out
     assert scene.heard == []
     assert scene.told() == ["ann: TypeDigit", "bob: cancel"]
     bob.receive("ready")
@@ -154,21 +164,21 @@ def test_a_successor_takes_the_seat_when_the_core_says_so() -> None:
     assert scene.told() == ["ann: closed"]
     ann.receive("spoke")
     ann.lost(1000, "")
-    scene.slot.tell(TypeDigit("2"), 0.0)
+    scene.slot.send_command(TypeDigit("2"), 0.0)
     assert scene.told() == ["bob: TypeDigit"]
     assert len(scene.heard) == 1
 
 
-def test_nobody_can_take_the_slot_who_is_not_there() -> None:
-    scene, _ = seated()
+def test_without_a_standby_there_is_no_switch() -> None:
+    scene, _ = attached_one()
     scene.slot.switch_to_standby(SwitchToStandby(), 0.0)
-    scene.slot.tell(TypeDigit("1"), 0.0)
+    scene.slot.send_command(TypeDigit("1"), 0.0)
     assert scene.told() == ["ann: TypeDigit"]
 
 
 @pytest.mark.parametrize("how", ["lost", "failed", "a bug"])
-def test_a_successor_that_comes_to_nothing_leaves_the_slot_as_it_is(how: str) -> None:
-    scene, ann, bob = succeeded()
+def test_a_standby_that_comes_to_nothing_leaves_the_slot_as_it_is(how: str) -> None:
+    scene, ann, bob = with_standby()
     if how == "lost":
         bob.lost(1006, "")
     else:
@@ -182,40 +192,40 @@ def test_a_successor_that_comes_to_nothing_leaves_the_slot_as_it_is(how: str) ->
 
 
 def test_another_standby_replaces_the_one_that_waits() -> None:
-    scene, _, bob = succeeded()
+    scene, _, bob = with_standby()
     scene.open("cid")
     assert scene.told() == ["bob: closed", "cid: OpenAssistant"]
     bob.receive("ready")
     assert scene.heard == []
 
 
-def test_after_a_loss_the_next_one_has_the_slot_at_once() -> None:
-    scene, ann, _ = succeeded()
+def test_after_a_loss_the_next_one_is_active_at_once() -> None:
+    scene, ann, _ = with_standby()
     ann.lost(1006, "gone")
     assert scene.heard == [LegLost(LegName.ASSISTANT, 1006, "gone")]
     assert scene.told() == ["bob: closed", "ann: closed"]
     scene.open("cid")
     assert scene.told() == ["cid: OpenAssistant"]
-    scene.slot.tell(TypeDigit("1"), 0.0)
+    scene.slot.send_command(TypeDigit("1"), 0.0)
     assert scene.told() == ["cid: TypeDigit"]
 
 
-def test_closing_frees_the_seat_and_sends_the_standby_home() -> None:
-    scene, ann, bob = succeeded()
+def test_closing_frees_the_slot_and_closes_the_standby() -> None:
+    scene, ann, bob = with_standby()
     scene.slot.close(CloseAssistant(), 0.0)
     assert scene.told() == ["ann: CloseAssistant", "ann: closed", "bob: closed"]
     ann.lost(1000, "")
     bob.lost(1000, "")
     scene.slot.close(CloseAssistant(), 0.0)
-    scene.slot.tell(TypeDigit("1"), 0.0)
+    scene.slot.send_command(TypeDigit("1"), 0.0)
     assert scene.told() == []
     assert scene.heard == []
 
 
-def test_a_bug_costs_the_assistant() -> None:
-    scene, ann = seated()
+def test_an_exception_in_an_assistant_closes_it() -> None:
+    scene, ann = attached_one()
     ann.breaks = True
-    scene.slot.tell(TypeDigit("1"), 0.0)
+    scene.slot.send_command(TypeDigit("1"), 0.0)
     assert scene.told() == ["ann: closed"]
     assert scene.heard == [LegLost(LegName.ASSISTANT, 1011, "a fault in the assistant")]
 
@@ -230,10 +240,10 @@ def test_one_that_cannot_even_be_opened(before: list[str], leg: LegName) -> None
 
 
 def test_one_that_reads_too_slowly_hears_less() -> None:
-    scene, ann = seated()
+    scene, ann = attached_one()
     ann.stalled = True
     scene.slot.append(AppendAudio(b""), 0.0)
-    scene.slot.tell(TypeDigit("1"), 0.0)
+    scene.slot.send_command(TypeDigit("1"), 0.0)
     ann.stalled = False
     scene.slot.append(AppendAudio(b""), 0.0)
     assert scene.told() == ["ann: TypeDigit", "ann: AppendAudio"]
@@ -241,27 +251,27 @@ def test_one_that_reads_too_slowly_hears_less() -> None:
 
 
 def test_what_falls_due_is_asked_for_in_time() -> None:
-    scene, ann, bob = succeeded()
+    scene, ann, bob = with_standby()
     assert scene.slot.deadline() is None
     ann.due_at = 2.0
     assert scene.slot.deadline() == 2.0
     bob.due_at = 1.0
     assert scene.slot.deadline() == 1.0
     scene.now = 1.5
-    scene.slot.fall_due()
+    scene.slot.fall_due(scene.now)
     assert scene.told() == ["bob: due at 1.5"]
     assert scene.slot.deadline() == 2.0
 
 
 def test_a_tool_is_answered_through_the_core() -> None:
-    scene, ann = seated()
+    scene, ann = attached_one()
     scene.slot.run_tool(RunTool("c1", "slots", "{}"), 0.0)
     ann.answered("nine o'clock")
     assert scene.heard == [ToolAnswered("c1", "nine o'clock")]
 
 
 def test_a_sensitive_entry_is_opened_for_tools_alone() -> None:
-    scene, ann = seated()
+    scene, ann = attached_one()
     scene.slot.enter(EnterDigits("4711", placeholder="entry-1"), 0.0)
     scene.slot.run_tool(RunTool("c1", "charge", '{"card":"entry-1"}'), 0.0)
     assert ann.ran == RunTool("c1", "charge", '{"card":"4711"}')
@@ -269,10 +279,30 @@ def test_a_sensitive_entry_is_opened_for_tools_alone() -> None:
     assert scene.heard == [ToolAnswered("c1", "entry-1 was charged")]
 
 
-def test_in_this_process_what_is_sent_is_what_is_said() -> None:
-    said: list[Message] = []
-    leg = MemoryLeg(said.append)
-    leg.send(READY)
+def test_events_and_messages_of_a_command_are_told_in_order() -> None:
+    scene, ann = attached_one()
+    ann.tells = ["before", SpeechStarted(), "between", ReplyEnded("a")]
+    scene.slot.append(AppendAudio(b""), 0.0)
+    assert scene.told() == ["ann: before", "ann: between", "ann: AppendAudio"]
+    assert scene.heard == [SpeechStarted(), ReplyEnded("a")]
+
+
+def test_what_a_standby_tells_of_a_command_does_not_count_but_that_it_is_ready() -> None:
+    scene, _ = attached_one()
+    scene.tells = [SpeechStarted(), READY]
+    scene.open("bob")
+    assert scene.told() == ["bob: OpenAssistant"]
+    assert scene.heard == [AssistantReady(PCMU_8K, PCMU_8K, is_standby=True)]
+
+
+def test_every_command_to_an_assistant_has_a_performer() -> None:
+    performers = Scene().slot.performers
+    assert performers.keys() == {*get_args(AssistantCommand), SwitchToStandby, RunTool}
+
+
+def test_an_assistant_in_this_process_can_send_nothing() -> None:
+    leg = NoLeg()
+    with pytest.raises(TypeError, match="sends no messages: str"):
+        leg.send("a message")
     leg.close()
-    assert said == [READY]
     assert not leg.stalled

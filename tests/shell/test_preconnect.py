@@ -11,7 +11,7 @@ from bridge.settings.assistants import SocketAddress
 from bridge.shell import preconnect
 from bridge.shell.assistant_socket import AssistantSockets
 from bridge.shell.preconnect import Preconnections
-from bridge.vocabulary.contracts import Lost, Message, Receive
+from bridge.vocabulary.contracts import Lost, Posted, Receive, WireMessage
 
 HERE = SocketAddress("ws://here/", {})
 
@@ -23,10 +23,10 @@ class Line:
 
     def __init__(self, receive: Receive, lost: Lost) -> None:
         self.say, self.break_off = receive, lost
-        self.sent: list[Message] = []
+        self.sent: list[WireMessage] = []
         self.closed: list[int] = []
 
-    def send(self, message: Message) -> None:
+    def send(self, message: WireMessage) -> None:
         self.sent.append(message)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -48,7 +48,7 @@ class Claimant:
     """A call: what reaches it, in order."""
 
     def __init__(self) -> None:
-        self.heard: list[Message | tuple[int, str]] = []
+        self.heard: list[WireMessage | Posted | tuple[int, str]] = []
 
     def lost(self, code: int, reason: str) -> None:
         self.heard.append((code, reason))
@@ -195,7 +195,7 @@ async def test_over_a_socket() -> None:
         except ConnectionClosed:
             ends.put_nowait(peer.close_code)
 
-    heard: asyncio.Queue[Message] = asyncio.Queue()
+    heard: asyncio.Queue[WireMessage | Posted] = asyncio.Queue()
     async with serve(assistant, "127.0.0.1", 0) as server:
         sockets = AssistantSockets()
         preconnections = Preconnections(partial(sockets.connect, timeout_s=5.0))

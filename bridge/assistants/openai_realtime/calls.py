@@ -14,7 +14,7 @@ from bridge.assistants.openai_realtime import wire
 from bridge.assistants.openai_realtime.server_events import Item
 from bridge.assistants.shared.pending_calls import PendingCalls
 from bridge.assistants.shared.tool_calls import CallOutcome, ToolCall, ToolOutput
-from bridge.vocabulary.contracts import Answer, Utterance
+from bridge.vocabulary.contracts import AssistantOutcome
 
 
 class _Gathered(Struct):
@@ -72,15 +72,15 @@ class FunctionCalls:
 
     # To the server
 
-    def sent(self, outcomes: Iterable[CallOutcome]) -> list[Utterance]:
+    def sent(self, outcomes: Iterable[CallOutcome]) -> list[AssistantOutcome]:
         """The same, each output as the item that carries it."""
         return [self._output(outcome) if isinstance(outcome, ToolOutput) else outcome for outcome in outcomes]
 
-    def _output(self, output: ToolOutput) -> Answer:
+    def _output(self, output: ToolOutput) -> str:
         item_id = self._new_id()
         if output.wants_reply:
             self._outputs.add(item_id)
-        return Answer(wire.create_output(output.tool_call_id, output.output, item_id))
+        return wire.create_output(output.tool_call_id, output.output, item_id)
 
     def take_outputs(self) -> frozenset[str]:
         """The output items of a batch that is complete, once: a response is due. Otherwise empty."""

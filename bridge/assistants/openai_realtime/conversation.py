@@ -1,8 +1,8 @@
 """The conversation in one session: whose turn it is, which responses to ask for, which to cut, when to leave.
 
-The server answers the caller by itself where its turn detection does; everything else that wants a response goes
-through the gate. What comes of an event is what the core should know and what the server should be told (`Answer`),
-in order; `advance` is called after each. No clock: `now` is seconds.
+Where the server detects turns, it answers the caller by itself; everything else that wants a response goes through the
+gate. Each method returns events for the core and messages for the server, in order; `advance` is called after each.
+No clock: `now` is seconds.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from bridge.assistants.shared.reply_timeout import ReplyTimeout
 from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponses
 from bridge.assistants.shared.tool_calls import ToolCalls
 from bridge.vocabulary.commands import EnterDigits
-from bridge.vocabulary.contracts import Answer, Utterance
+from bridge.vocabulary.contracts import AssistantOutcome
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantHangingUp,
@@ -74,7 +74,9 @@ class Conversation:
 
     # The caller
 
-    def caller_spoke(self, at_ms: int | None, *, interrupts: bool, server_cancels: bool) -> list[Utterance]:
+    def caller_spoke(
+        self, at_ms: int | None, *, interrupts: bool, server_cancels: bool
+    ) -> list[AssistantOutcome]:
         """The caller began to speak. `server_cancels`: it stops the response in the conversation by itself.
 
         `at_ms`, here and below: by the server's clock; what is told of it is the caller's own audio.
@@ -94,12 +96,12 @@ class Conversation:
     def _own_ms(self, at_ms: int | None) -> int | None:
         return None if at_ms is None else self.clock.own_ms(at_ms)
 
-    def server_heard_speech(self, at_ms: int | None, now: float) -> list[Utterance]:
+    def server_heard_speech(self, at_ms: int | None, now: float) -> list[AssistantOutcome]:
         """As the server's own turn detection has it."""
         self._speaking_until = now + LONGEST_TURN_S
         return self.caller_spoke(at_ms, interrupts=self._server_interrupts, server_cancels=True)
 
-    def server_heard_pause(self, item_id: str, at_ms: int | None, now: float) -> list[Utterance]:
+    def server_heard_pause(self, item_id: str, at_ms: int | None, now: float) -> list[AssistantOutcome]:
         """The turn is over; its response should follow, but is not waited for without end."""
         self._stopped_speaking()
         self.gate.hold(now + self._settings.reply_s)
@@ -113,11 +115,11 @@ class Conversation:
         elif self._server_hears:
             self.want_reply()
 
-    def caller_paused(self, at_ms: int) -> list[Utterance]:
+    def caller_paused(self, at_ms: int) -> list[AssistantOutcome]:
         """As our own turn detection has it: the turn is made an item, and answered."""
         self._stopped_speaking()
         self.want_reply()
-        return [SpeechStopped(at_ms=self._own_ms(at_ms)), Answer(wire.commit())]
+        return [SpeechStopped(at_ms=self._own_ms(at_ms)), wire.commit()]
 
     def _stopped_speaking(self) -> None:
         self._speaking, self._speaking_until = False, None
@@ -132,7 +134,7 @@ class Conversation:
         self.gate.release()
         self.gate.ask(Request())
 
-    def _interrupt(self, *, server_cancels: bool) -> list[Utterance]:
+    def _interrupt(self, *, server_cancels: bool) -> list[AssistantOutcome]:
         """Whatever is being said is cut, whatever was about to be said is not."""
         made = self.gate.open
         active = (made.keys() | self.replies.coming_in) - self.replies.dropped
@@ -141,25 +143,25 @@ class Conversation:
         self.replies.drop(made.keys() | self.replies.unheard)
         self.gate.interrupt()
         self._reply_timeout.stop()
-        stays: list[Utterance] = (
+        stays: list[AssistantOutcome] = (
             [AssistantHangingUp(intended=False)] if self._hang_up_sequence.call_off() else []
         )
         return [*stays, *(self._cancel(response_id) for response_id in sorted(active) if response_id)]
 
-    def _cancel(self, response_id: str) -> Answer:
+    def _cancel(self, response_id: str) -> str:
         event_id = self._new_id()
         self._cancels[event_id] = response_id
-        return Answer(wire.cancel_response(response_id, event_id))
+        return wire.cancel_response(response_id, event_id)
 
     # Commands
 
-    def heard(self, item_id: str, heard_ms: int | None) -> list[Utterance]:
+    def heard(self, item_id: str, heard_ms: int | None) -> list[AssistantOutcome]:
         """What the caller heard of an item; None: all. Less than all means that the playback was cleared."""
         cleared = heard_ms is not None and self.replies.is_current(item_id)
         cancels = self._interrupt(server_cancels=False) if cleared else []
-        return [*cancels, *map(Answer, self.replies.settle(item_id, heard_ms))]
+        return [*cancels, *self.replies.settle(item_id, heard_ms)]
 
-    def enter_digits(self, entry: EnterDigits) -> list[Utterance]:
+    def enter_digits(self, entry: EnterDigits) -> list[AssistantOutcome]:
         """The caller typed an entry, or did not type what was asked for."""
         if self._tools.is_requested(entry):
             typed = bool(entry.digits or entry.terminator) and not self._calls.being_made
@@ -171,16 +173,16 @@ class Conversation:
         cancels = self._make_way(entry, typed=True)
         if self._is_answered(entry):
             self.gate.ask(Request(items=frozenset({item_id})))
-        return [*cancels, Answer(wire.create_said(Said(Speaker.CALLER, text), item_id))]
+        return [*cancels, wire.create_said(Said(Speaker.CALLER, text), item_id)]
 
     def _is_answered(self, entry: EnterDigits) -> bool:
         return self._settings.dtmf.respond == "create" and entry.reason is not EntryEnd.HANGUP
 
-    def _make_way(self, entry: EnterDigits, *, typed: bool) -> list[Utterance]:
+    def _make_way(self, entry: EnterDigits, *, typed: bool) -> list[AssistantOutcome]:
         """The caller who has typed need not hear the rest of what was being said."""
         return self._interrupt(server_cancels=False) if typed and self._is_answered(entry) else []
 
-    def answer_call(self, call_id: str, output: str) -> list[Utterance]:
+    def answer_call(self, call_id: str, output: str) -> list[AssistantOutcome]:
         """What came of a function that somebody else ran."""
         return self._calls.sent(self._tools.answer(call_id, output))
 
@@ -200,7 +202,9 @@ class Conversation:
         else:
             self._reply_timeout.stop()
 
-    def function_call(self, response_id: str, item: Item, now: float, *, complete: bool) -> list[Utterance]:
+    def function_call(
+        self, response_id: str, item: Item, now: float, *, complete: bool
+    ) -> list[AssistantOutcome]:
         """What an event tells of a function call. `complete`: its arguments are all there."""
         call = self._calls.gather(response_id, item, complete=complete)
         if call is None:
@@ -213,7 +217,7 @@ class Conversation:
 
     # Responses
 
-    def response_created(self, response: ResponseBody, now: float) -> list[Utterance]:
+    def response_created(self, response: ResponseBody, now: float) -> list[AssistantOutcome]:
         """A response is being made, by us or by the server."""
         wanted = self.gate.created(response.id, response.client_event_id)
         self._reply_timeout.go_on(now)
@@ -228,7 +232,7 @@ class Conversation:
         self.replies.drop([response.id])
         return [self._cancel(response.id)]
 
-    def response_done(self, response: ResponseBody, now: float) -> list[Utterance]:
+    def response_done(self, response: ResponseBody, now: float) -> list[AssistantOutcome]:
         """It came to its end, whether we knew of it or not."""
         request = self.gate.done(response.id, response.client_event_id)
         said = self.replies.said(response.id)
@@ -250,7 +254,7 @@ class Conversation:
     def _spoke(self, response_id: str) -> bool:
         return any(map(self.replies.spoke, (response_id, "")))  # some servers do not say whose voice it is
 
-    def _never_done(self, response_id: str) -> list[Utterance]:
+    def _never_done(self, response_id: str) -> list[AssistantOutcome]:
         """A response that was cut is over, though its end was not told."""
         self.gate.done(response_id, None)
         self._calls.response_done(response_id)
@@ -258,7 +262,7 @@ class Conversation:
 
     def _step(
         self, request: Request, response: ResponseBody, now: float, *, is_silent: bool
-    ) -> list[Utterance]:
+    ) -> list[AssistantOutcome]:
         """What the end of a response leads to."""
         failed = response.status == "failed"
         is_farewell = request.purpose is Purpose.FAREWELL and not failed
@@ -274,9 +278,9 @@ class Conversation:
             return self._once_more(request, why if is_cut else "a reply without a sound", now)
         return [AssistantReportedError(why)] if is_cut else []
 
-    def _last_of(self, response: ResponseBody, now: float) -> list[Utterance]:
+    def _last_of(self, response: ResponseBody, now: float) -> list[AssistantOutcome]:
         """What a response brings at its end: calls not told before, ends of items, its price."""
-        came: list[Utterance] = []
+        came: list[AssistantOutcome] = []
         for item in response.items:
             if item.type == "function_call":
                 came += self.function_call(response.id, item, now, complete=True)
@@ -285,28 +289,28 @@ class Conversation:
             came.append(TokensUsed(tokens))
         return came
 
-    def _failed(self, request: Request, error: ErrorBody | None, now: float) -> list[Utterance]:
+    def _failed(self, request: Request, error: ErrorBody | None, now: float) -> list[AssistantOutcome]:
         why = f"a response failed: {describe(error)}"
         if error is not None and meaning(error) is Meaning.FATAL:
             return self.fail(why, final=True)
         return self._once_more(request, why, now)
 
-    def _once_more(self, request: Request, why: str, now: float) -> list[Utterance]:
+    def _once_more(self, request: Request, why: str, now: float) -> list[AssistantOutcome]:
         return [AssistantReportedError(why)] if self.gate.retry(request, now) else self.fail(why)
 
     # The end
 
-    def close(self) -> list[Utterance]:
+    def close(self) -> list[AssistantOutcome]:
         """Nobody listens any more: what is being made is not wanted."""
         self.over = True
         unwanted = self.gate.open.keys() - self.replies.dropped
         return [self._cancel(response_id) for response_id in sorted(unwanted)]
 
-    def _leave(self) -> list[Utterance]:
+    def _leave(self) -> list[AssistantOutcome]:
         self.over = True
         return [hung_up()]
 
-    def fail(self, why: str, *, final: bool = False) -> list[Utterance]:
+    def fail(self, why: str, *, final: bool = False) -> list[AssistantOutcome]:
         """It is of no use any more, which is told once; one that was about to leave just leaves."""
         if self.over:
             return []
@@ -315,9 +319,9 @@ class Conversation:
         self.over = True
         return [AssistantFailed(why, final)]
 
-    def error(self, error: ErrorBody, now: float) -> list[Utterance]:
+    def error(self, error: ErrorBody, now: float) -> list[AssistantOutcome]:
         """The server did not like something."""
-        came: list[Utterance] = [Ignored(f"error: {name(error)}")]
+        came: list[AssistantOutcome] = [Ignored(f"error: {name(error)}")]
         match meaning(error):
             case Meaning.FATAL:
                 return self.fail(describe(error), final=True)
@@ -328,7 +332,7 @@ class Conversation:
             case Meaning.REFUSED:
                 self.gate.refused(error.event_id, active_response(error), now)
             case Meaning.TOO_LATE:
-                came += map(Answer, self.replies.cut_again(error))
+                came += self.replies.cut_again(error)
             case Meaning.OTHER:
                 request = self.gate.rejected(error.event_id)
                 return (
@@ -350,7 +354,7 @@ class Conversation:
         )
         return None if due == _NOTHING_DUE else min(at for at in due if at is not None)
 
-    def advance(self, now: float) -> list[Utterance]:
+    def advance(self, now: float) -> list[AssistantOutcome]:
         """Ask for the response that is due by now, if one is; nothing is waited for without end."""
         if self.over:
             return []
@@ -360,7 +364,7 @@ class Conversation:
             self.gate.release()
         return [*ended, *self._go_on(now)]
 
-    def _go_on(self, now: float) -> list[Utterance]:
+    def _go_on(self, now: float) -> list[AssistantOutcome]:
         if not self._hang_up_sequence.intended and (outputs := self._calls.take_outputs()):
             self.gate.ask(Request(items=outputs))
         if self._hang_up_sequence.is_ready and not self._pending.any_running:

@@ -1,8 +1,8 @@
-"""The dialect of OpenAI Realtime in one session: how it is opened, what is read and written, when it listens.
+"""The dialect of OpenAI Realtime in one session: how it is opened, what is read and written, when the server listens.
 
-Wire: OpenAI, "Realtime API" over a WebSocket, GA; the names of the beta are understood. Audio is base64 in both
-directions and passes untouched. The server hears nothing before it confirmed the formats, nor, unless the greeting
-may be interrupted, before the caller has heard the greeting: the phone's echo of it would be a turn.
+Wire: OpenAI, "Realtime API" over a WebSocket, GA; the names of the beta are read too. Audio is base64 in both
+directions and passes untouched. The server gets no audio before it has confirmed the formats. Unless the greeting may
+be interrupted, it gets none before the caller has heard the greeting either: the phone's echo of it would be a turn.
 No socket, no clock: `now` is seconds on the session's clock.
 """
 
@@ -38,10 +38,9 @@ from bridge.vocabulary.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import Answer, Message, ToolSchema, Utterance
+from bridge.vocabulary.contracts import AssistantOutcome, Posted, ToolSchema, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    AssistantEvent,
     AssistantReady,
     EntryEnd,
     Ignored,
@@ -54,14 +53,14 @@ from telecodecs.silence import closing_ms, silence
 from telecodecs.turns import TurnDetector, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
 SESSION_S = 3_600.0
-"""How long a session lasts that tells when it expires, in the server's time, but not when it began."""
+"""Assumed length of a session where the server says when it expires, in its own time, but not when it began."""
 
 GREETING_SLACK_S = 5.0
-"""How much longer than its sound the greeting may take to be heard; then the server listens all the same."""
+"""How much longer than its audio the greeting may take to be heard; after that the server gets audio all the same."""
 
 
 class RealtimeDialect:
-    """One session's."""
+    """The dialect of one Realtime session; see `contracts.Assistant`."""
 
     def __init__(self, settings: RealtimeSettings, tools: Sequence[ToolSchema] = ()) -> None:
         self._settings = settings
@@ -74,69 +73,52 @@ class RealtimeDialect:
         self._line = self._asked = Formats(PCMU_8K, PCMU_8K)
         self._formats: Formats | None = None
         self._lasts_s: float | None = None
-        self._deaf = True  # what the caller says is not passed on
-        self._guarded = False  # the server does not listen for turns until the greeting was heard
-        self._guarded_until: float | None = None
-        self._lifting = ""  # our event that has it listen
-        self._listener: TurnDetector | None = None
-        self._ears_from_ms = 0  # what the server was given before
-        self._noticed: list[AssistantEvent] = []  # while a command was carried out: `due` tells them
-        self._noticed_at = 0.0
+        self._input_muted = True  # what the caller says is not passed on
+        self._greeting_guard = False  # the server does not listen for turns until the greeting was heard
+        self._greeting_guard_until: float | None = None
+        self._unguard_event_id = ""  # of our event that ends the guard
+        self._turn_detector: TurnDetector | None = None  # ours, where the server has none
+        self._turn_detector_from_ms = 0  # how much the server was given before it
         self._due: float | None = None
-        self._due_is_old = False  # a frame changes nothing of it that could not wait
+        self._deadline_stale = False  # a frame changes nothing of it that could not wait
 
-    def encode(self, command: AssistantCommand, now: float) -> list[Message]:
-        """The messages, none or more, that carry this command."""
+    def encode(self, command: AssistantCommand, now: float) -> Sequence[AssistantOutcome]:
+        """Carry out one command, and ask for the response that is due by now, if one is."""
         if type(command) is not AppendAudio:
-            return self._carried(self._carry(command), now)
-        if self._deaf:
-            return []
+            return [*self._carry_out(command), *self._advance(now)]
+        if self._input_muted:
+            return ()
         message = wire.append(command.audio)
         self._talk.clock.append(len(command.audio))
-        if self._listener is None:
-            return [message]
-        noticed = self._overhear(command.audio)
-        return [message, *self._carried(noticed, now)] if noticed else [message]
+        if self._turn_detector is None:
+            return (message,)
+        heard = self._listen(command.audio)
+        return [message, *heard, *self._advance(now)] if heard else (message,)
 
-    def decode(self, message: Message, now: float) -> Sequence[Utterance]:
-        """Read one message. Raises `MalformedMessage` if it is no event, or a kind that we know in a wrong shape."""
+    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+        """Read one message. Raises `MalformedMessage` if it is no event, or a known kind in a wrong shape."""
         if not isinstance(message, str):
             raise MalformedMessage("a binary message")
         event = wire.read(message)
         if isinstance(event, AudioDelta):
-            said = self._talk.audio(event, now)
-            return [*self._take_noticed(), *said] if self._noticed else said
-        noticed = self._take_noticed()
-        return [*noticed, *self._read(event, now), *self._advance(now)]
+            return self._talk.audio(event, now)
+        return [*self._read(event, now), *self._advance(now)]
 
     def deadline(self) -> float | None:
         """When `due` wants to be called, at the latest; asked after each command and each message."""
-        if self._noticed:
-            return self._noticed_at
-        if self._due_is_old:
-            due = () if self._talk.over else (self._talk.deadline(), self._guarded_until)
+        if self._deadline_stale:
+            due = () if self._talk.over else (self._talk.deadline(), self._greeting_guard_until)
             self._due = min([at for at in due if at is not None], default=None)
-            self._due_is_old = False
+            self._deadline_stale = False
         return self._due
 
-    def due(self, now: float) -> Sequence[Utterance]:
+    def due(self, now: float) -> Sequence[AssistantOutcome]:
         """What has fallen due by `now`."""
-        return [*self._take_noticed(), *self._advance(now)]
-
-    def _carried(self, told: Sequence[Utterance], now: float) -> list[Message]:
-        """What is for the server; what is for the core waits for `due`."""
-        told = [*told, *self._advance(now)]
-        self._noticed += [event for event in told if not isinstance(event, Answer)]
-        self._noticed_at = now
-        return [answer.message for answer in told if isinstance(answer, Answer)]
-
-    def _take_noticed(self) -> list[AssistantEvent]:
-        noticed, self._noticed = self._noticed, []
-        return noticed
+        return self._advance(now)
 
     # Commands
 
-    def _carry(self, command: AssistantCommand) -> list[Utterance]:
+    def _carry_out(self, command: AssistantCommand) -> list[AssistantOutcome]:
         match command:
             case OpenAssistant():
                 return [self._open(command)]
@@ -147,16 +129,16 @@ class RealtimeDialect:
             case DropReply(item):
                 return self._talk.heard(item, 0)
             case EnterDigits():
-                told = self._talk.enter_digits(command)
-                return told + self._silence(command) if told else []
-            case AnswerTool(call, output):
-                return self._talk.answer_call(call, output)
+                outcomes = self._talk.enter_digits(command)
+                return outcomes + self._silence(command) if outcomes else []
+            case AnswerTool(tool_call_id, output):
+                return self._talk.answer_call(tool_call_id, output)
             case CloseAssistant():
                 return self._talk.close()
             case AppendAudio() | TypeDigit():
                 return []
 
-    def _open(self, command: OpenAssistant) -> Answer:
+    def _open(self, command: OpenAssistant) -> str:
         """Set the session at once: some servers do not say that they created one."""
         greeting = self._settings.greeting
         is_guarded = command.opening is Opening.FIRST and greeting is not None and not greeting.interruptible
@@ -164,42 +146,42 @@ class RealtimeDialect:
         session = self._settings.session(line, self._tools, listening=not is_guarded)
         self._opening, self._line = command, line
         self._asked = asked(session, line)
-        self._guarded = is_guarded
-        return Answer(wire.session_update(session, self._new_id()))
+        self._greeting_guard = is_guarded
+        return wire.session_update(session, self._new_id())
 
-    def _silence(self, entry: EnterDigits) -> list[Utterance]:
-        """Enough of it to end a turn, where an entry that nobody asked for is to be told so."""
+    def _silence(self, entry: EnterDigits) -> list[AssistantOutcome]:
+        """Silence that makes the server end the turn, where the settings have an unrequested entry answered that way."""
         if self._settings.dtmf.respond != "silence" or entry.request_id or entry.reason is EntryEnd.HANGUP:
             return []
-        if self._deaf or self._formats is None:
+        if self._input_muted or self._formats is None:
             return []
-        if self._talk.caller_speaks:  # it would cut the turn in two; the caller's own pause ends it
+        if self._talk.caller_speaks:  # silence would cut the turn in two; the caller's own pause ends it
             return []
         vad = self._settings.turn_detection
         waits_ms = 500 if vad.type == "semantic_vad" else vad.silence_duration_ms
         audio = silence(self._formats.hears, closing_ms(waits_ms))
         self._talk.clock.insert(len(audio))
-        return [Answer(wire.append(audio)), *self._overhear(audio)]
+        return [wire.append(audio), *self._listen(audio)]
 
-    def _overhear(self, audio: bytes) -> list[Utterance]:
-        """What our own turn detection makes of the caller's audio."""
-        told: list[Utterance] = []
-        for change in self._listener.feed(audio) if self._listener is not None else ():
-            at_ms = self._ears_from_ms + change.at_ms
+    def _listen(self, audio: bytes) -> list[AssistantOutcome]:
+        """Feed our own turn detector with the caller's audio; nothing comes of it without one."""
+        outcomes: list[AssistantOutcome] = []
+        for change in self._turn_detector.feed(audio) if self._turn_detector is not None else ():
+            at_ms = self._turn_detector_from_ms + change.at_ms
             match change:
                 case TurnSuspected():
-                    told.append(SpeechSuspected())
+                    outcomes.append(SpeechSuspected())
                 case TurnDismissed():
-                    told.append(SpeechDismissed())
+                    outcomes.append(SpeechDismissed())
                 case TurnStarted():
-                    told += self._talk.caller_spoke(at_ms, interrupts=True, server_cancels=False)
+                    outcomes += self._talk.caller_spoke(at_ms, interrupts=True, server_cancels=False)
                 case TurnEnded():
-                    told += self._talk.caller_paused(at_ms)
-        return told
+                    outcomes += self._talk.caller_paused(at_ms)
+        return outcomes
 
     # The session
 
-    def _read(self, event: ServerEvent | wire.UnknownEvent, now: float) -> list[Utterance]:
+    def _read(self, event: ServerEvent | wire.UnknownEvent, now: float) -> list[AssistantOutcome]:
         match event:
             case SessionCreated(session):
                 self._learn_expiry(session)
@@ -208,7 +190,7 @@ class RealtimeDialect:
                 return [] if self._talk.over else self._updated(session)
             case Error() if self._formats is None:
                 return self._talk.fail(describe(event.body), final=is_lasting(event.body))
-            case Error() if self._lifting and event.body.event_id == self._lifting:
+            case Error() if self._unguard_event_id and event.body.event_id == self._unguard_event_id:
                 return self._talk.fail(f"it does not listen: {describe(event.body)}")
             case wire.UnknownEvent(kind):
                 return [] if kind in wire.UNNEEDED else [Ignored(kind)]
@@ -223,8 +205,8 @@ class RealtimeDialect:
         elif self._lasts_s is None:
             self._lasts_s = SESSION_S
 
-    def _updated(self, session: SessionBody) -> list[Utterance]:
-        """The server says how it took our settings; only now it is known what it hears and speaks."""
+    def _updated(self, session: SessionBody) -> list[AssistantOutcome]:
+        """The server says which settings it took; only now it is known what it hears and speaks."""
         self._learn_expiry(session)
         try:
             formats = confirmed(session, self._formats or self._asked)
@@ -238,8 +220,10 @@ class RealtimeDialect:
         self._talk.clock.hears(formats.hears)
         vad = self._settings.turn_detection
         if vad.type == "none":
-            self._ears_from_ms = round(self._talk.clock.given_ms)
-            self._listener = turn_detector(formats.hears, self._settings.barge_in, vad.silence_duration_ms)
+            self._turn_detector_from_ms = round(self._talk.clock.given_ms)
+            self._turn_detector = turn_detector(
+                formats.hears, self._settings.barge_in, vad.silence_duration_ms
+            )
         ready = AssistantReady(
             *formats,
             self._lasts_s,
@@ -248,40 +232,40 @@ class RealtimeDialect:
         )
         return [*self._begin(), ready] if is_first else [ready]
 
-    def _begin(self) -> list[Answer]:
-        """What was said before, as items; then the first words, if there are any to say."""
+    def _begin(self) -> list[str]:
+        """The history, as items; and ask for the first words, if there are any to say."""
         command, settings, gate = self._opening, self._settings, self._talk.gate
-        self._deaf = self._guarded
+        self._input_muted = self._greeting_guard
         if command.opening is Opening.FIRST and settings.greeting is not None:
             gate.ask(scripted(self._scripted.greeting(settings.greeting)))
         if command.opening is Opening.RECOVERED and settings.reconnect_say is not None:
             gate.ask(scripted(self._scripted.recovery(settings.reconnect_say)))
-        return [Answer(wire.create_said(said, self._new_id())) for said in command.history if said.text]
+        return [wire.create_said(said, self._new_id()) for said in command.history if said.text]
 
     # Time
 
-    def _advance(self, now: float) -> list[Utterance]:
-        self._due_is_old = True
+    def _advance(self, now: float) -> list[AssistantOutcome]:
+        self._deadline_stale = True
         if self._talk.over or self._formats is None:
             return []
-        told = self._talk.advance(now)
-        lifts = self._guarded and not self._talk.over and self._greeting_is_over(now)
-        return [*told, *self._lift_guard()] if lifts else told
+        outcomes = self._talk.advance(now)
+        ends_guard = self._greeting_guard and not self._talk.over and self._greeting_is_over(now)
+        return [*outcomes, *self._end_guard()] if ends_guard else outcomes
 
     def _greeting_is_over(self, now: float) -> bool:
-        """Whether all of the greeting was heard, or cut, or failed; or should have been heard by now."""
+        """Whether the greeting was heard to its end, was cut or failed; or should have been heard by now."""
         if self._talk.gate.concerns(Purpose.GREETING):
             return False
         left_ms = self._talk.replies.unheard_ms
-        if left_ms and self._guarded_until is None:
-            self._guarded_until = now + left_ms / 1000 + GREETING_SLACK_S
-        return not left_ms or (self._guarded_until is not None and now >= self._guarded_until)
+        if left_ms and self._greeting_guard_until is None:
+            self._greeting_guard_until = now + left_ms / 1000 + GREETING_SLACK_S
+        return not left_ms or (self._greeting_guard_until is not None and now >= self._greeting_guard_until)
 
-    def _lift_guard(self) -> list[Answer]:
-        self._guarded = self._deaf = False
-        self._guarded_until = None
-        if self._listener is not None:  # turns are our own affair
+    def _end_guard(self) -> list[str]:
+        self._greeting_guard = self._input_muted = False
+        self._greeting_guard_until = None
+        if self._turn_detector is not None:  # the server has no turn detection to switch on
             return []
         update = self._settings.listening_update(self._line)
-        self._lifting = self._new_id()
-        return [Answer(wire.session_update(update, self._lifting))]
+        self._unguard_event_id = self._new_id()
+        return [wire.session_update(update, self._unguard_event_id)]

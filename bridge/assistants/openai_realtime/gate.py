@@ -21,7 +21,6 @@ from msgspec.structs import replace
 
 from bridge.assistants.openai_realtime.wire import create_response
 from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponse
-from bridge.vocabulary.contracts import Answer
 
 CREATED_S = 5.0
 """How long we wait for `response.created`. Then the request is sent once more; after as long again we give up."""
@@ -261,7 +260,7 @@ class ResponseGate:
             self._cut[response_id] = now + BLOCKED_S if due is None else due
         return [response_id for response_id, due in self._cut.items() if due is not None and now >= due]
 
-    def advance(self, now: float) -> list[Answer]:
+    def advance(self, now: float) -> list[str]:
         """The `response.create` that may be sent by now, if any."""
         if self._sent is not None and now >= self._sent_at + CREATED_S:
             return self._unanswered(now)
@@ -283,12 +282,12 @@ class ResponseGate:
         """When each reason not to send ends."""
         return [at for at in (self._not_before, self._held_until, self._blocked_until) if at is not None]
 
-    def _send(self, now: float) -> list[Answer]:
+    def _send(self, now: float) -> list[str]:
         self._sent, self._sent_at = self._last, now
         self._unwanted = self._superseded = False
-        return [Answer(create_response(self._last.fields, self._event_id))]
+        return [create_response(self._last.fields, self._event_id)]
 
-    def _unanswered(self, now: float) -> list[Answer]:
+    def _unanswered(self, now: float) -> list[str]:
         request, self._sent = self._sent, None
         assert request is not None
         if self._unwanted or request.is_aside:

@@ -1,7 +1,7 @@
 """The conversation once the assistant has said hello: what each of its messages and each command means.
 
-What comes of one is what the core should know and what the assistant should be told (`Answer`), in order. Where the
-bridge hears turns it does so in the audio that the assistant is sent. No clock: `now` is seconds.
+Each method returns events for the core and messages for the assistant, in order. Where the bridge detects turns, it
+does so in the audio that the assistant is sent. No clock: `now` is seconds.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,8 @@ from bridge.vocabulary.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import Answer, Utterance
+from bridge.vocabulary.contracts import AssistantOutcome
+from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     CallerSaid,
@@ -38,11 +39,11 @@ from telecodecs.format import AudioFormat
 from telecodecs.turns import Turn, TurnDetector, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
 MOST_OPEN_REQUESTS = 32
-"""That wait for their answers at a time."""
+"""Requests of the assistant's that may wait for their answers at a time."""
 
 
 class Conversation:
-    """One connection's. `turns`: the bridge's own detection, if the assistant leaves it to the bridge."""
+    """State of one connection. `turns`: our own turn detector, if the assistant leaves that to the bridge."""
 
     def __init__(
         self, choice: said.Hello, speaks: AudioFormat, turns: TurnDetector | None, tools: Sequence[str]
@@ -56,41 +57,41 @@ class Conversation:
         self._replies = StreamItems(names)
         self._utterance = ""  # the caller's last, as long as its words have not come
         self._caller_speaks = False  # the assistant says so, and has not said that it is over
-        self._wishes: set[str] = set()  # ids of what was asked for and is not answered
+        self._open_requests: set[str] = set()  # ids of requests that have no answer yet
 
     # From the core
 
-    def carry(self, command: AssistantCommand, now: float) -> list[Utterance]:
-        """What a command means, if it is neither audio nor the end."""
+    def carry_out(self, command: AssistantCommand, now: float) -> list[AssistantOutcome]:
+        """Carry out a command that is neither audio nor the end."""
         match command:
             case TypeDigit(digit) if self._keys in ("each", "both"):
-                return [Answer(wire.key(digit))]
+                return [wire.key(digit)]
             case EnterDigits():
                 return self._enter(command)
-            case AnswerTool(call, output) if call in self._wishes:
-                self._wishes.remove(call)
-                return [Answer(wire.answer(call, output))]
+            case AnswerTool(call, output) if call in self._open_requests:
+                self._open_requests.remove(call)
+                return [wire.answer(call, output)]
             case ConfirmHeard(item) if self._replies.is_known(item):
-                return [Answer(wire.heard(item))]
+                return [wire.heard(item)]
             case TruncateReply(item, heard_ms) if self._replies.is_known(item):
-                return [Answer(wire.interrupted(item, heard_ms)), *self._replies.cut(item, now)]
+                return [wire.interrupted(item, heard_ms), *self._replies.cut(item, now)]
             case DropReply(item) if self._replies.is_known(item):
-                return [Answer(wire.interrupted(item, 0)), *self._replies.cut(item, now)]
+                return [wire.interrupted(item, 0), *self._replies.cut(item, now)]
             case _:
                 return []
 
-    def _enter(self, entry: EnterDigits) -> list[Utterance]:
-        is_wanted = entry.request_id in self._wishes or self._keys in ("entries", "both")
+    def _enter(self, entry: EnterDigits) -> list[AssistantOutcome]:
+        is_wanted = entry.request_id in self._open_requests or self._keys in ("entries", "both")
         is_all = bool(entry.placeholder) and self._keys == "each"  # its keys were not told
-        self._wishes.discard(entry.request_id)
-        return [Answer(wire.entry(entry))] if is_wanted or is_all else []
+        self._open_requests.discard(entry.request_id)
+        return [wire.entry(entry)] if is_wanted or is_all else []
 
-    def overhear(self, audio: bytes) -> list[Utterance]:
-        """What the bridge's own detection makes of the caller's audio; nothing without one."""
+    def listen(self, audio: bytes) -> list[AssistantOutcome]:
+        """Feed our own turn detector with the caller's audio; nothing comes of it without one."""
         turns = self._turns.feed(audio) if self._turns is not None else ()
-        return [told for turn in turns for told in self._noticed(turn)] if turns else []
+        return [outcome for turn in turns for outcome in self._turn(turn)] if turns else []
 
-    def _noticed(self, turn: Turn) -> list[Utterance]:
+    def _turn(self, turn: Turn) -> list[AssistantOutcome]:
         match turn:
             case TurnSuspected():
                 return [SpeechSuspected()]
@@ -98,9 +99,9 @@ class Conversation:
                 return [SpeechDismissed()]
             case TurnStarted(at_ms):
                 self._utterance = ""
-                return [Answer(wire.speech_started(at_ms)), SpeechStarted(at_ms=at_ms)]
+                return [wire.speech_started(at_ms), SpeechStarted(at_ms=at_ms)]
             case TurnEnded(at_ms):
-                return [Answer(wire.speech_stopped(at_ms)), self._paused(at_ms)]
+                return [wire.speech_stopped(at_ms), self._paused(at_ms)]
 
     def _paused(self, at_ms: int | None = None) -> SpeechStopped:
         """The utterance's place in what is said; its words may follow."""
@@ -111,7 +112,7 @@ class Conversation:
 
     # From the assistant: its voice
 
-    def audio(self, audio: bytes, now: float) -> Sequence[Utterance]:
+    def audio(self, audio: bytes, now: float) -> Sequence[AssistantOutcome]:
         """The next of its voice. The hot path. Raises `MalformedMessage` if it is no whole samples."""
         if len(audio) % self._speaks.sample_bytes:
             raise MalformedMessage(
@@ -123,18 +124,18 @@ class Conversation:
             return [self._paused(), *self._replies.audio(audio, now)]
         return self._replies.audio(audio, now)
 
-    def _reply(self, reply: said.Reply, _now: float) -> Sequence[Utterance]:
+    def _reply(self, reply: said.Reply, _now: float) -> Sequence[AssistantOutcome]:
         begun = self._replies.begin(reply.item)
         if begun is None:
             raise MalformedMessage("reply: item was given before; expected a new name, or none")
         return begun
 
-    def _reply_end(self, _end: said.ReplyEnd, _now: float) -> Sequence[Utterance]:
+    def _reply_end(self, _end: said.ReplyEnd, _now: float) -> Sequence[AssistantOutcome]:
         if not self._replies.any_open:
             raise MalformedMessage("reply_end: no item is open; reply opens one, or audio does")
         return self._replies.end()
 
-    def _words(self, words: said.Said, now: float) -> Sequence[Utterance]:
+    def _words(self, words: said.Said, now: float) -> Sequence[AssistantOutcome]:
         if words.who == "assistant":
             told = self._replies.said(words.item, words.text, now)
             if told is None:
@@ -147,35 +148,35 @@ class Conversation:
 
     # From the assistant: turns
 
-    def _interrupt(self, interrupt: said.Interrupt, _now: float) -> Sequence[Utterance]:
-        spoke: list[Utterance] = [*self._replies.interrupted(), SpeechStarted(at_ms=interrupt.at_ms)]
+    def _interrupt(self, interrupt: said.Interrupt, _now: float) -> Sequence[AssistantOutcome]:
+        spoke: list[AssistantOutcome] = [*self._replies.interrupted(), SpeechStarted(at_ms=interrupt.at_ms)]
         if self._turns is None:
             self._caller_speaks, self._utterance = True, ""
         elif not self._turns.speaking:  # it was a key, or the like, and has no end of its own
             spoke.append(self._paused(interrupt.at_ms))
         return spoke
 
-    def _speech_stopped(self, stopped: said.SpeechStopped, _now: float) -> Sequence[Utterance]:
+    def _speech_stopped(self, stopped: said.SpeechStopped, _now: float) -> Sequence[AssistantOutcome]:
         if self._turns is not None:
             raise MalformedMessage(
                 'speech_stopped: the bridge hears turns, unless hello has "turns": "assistant"'
             )
         return [self._paused(stopped.at_ms)]
 
-    # From the assistant: wishes
+    # From the assistant: requests
 
-    def _collect_digits(self, collect: said.CollectDigits, _now: float) -> Sequence[Utterance]:
-        self._wish("collect_digits", collect.id)
+    def _collect_digits(self, collect: said.CollectDigits, _now: float) -> Sequence[AssistantOutcome]:
+        self._open_request("collect_digits", collect.id)
         return [
             EntryRequested(
                 collect.id, collect.length, collect.terminator, collect.timeout_s, collect.sensitive
             )
         ]  # fmt: skip
 
-    def _send_digits(self, send: said.SendDigits, _now: float) -> Sequence[Utterance]:
+    def _send_digits(self, send: said.SendDigits, _now: float) -> Sequence[AssistantOutcome]:
         return [PressRequested(send.keys)]
 
-    def _call_tool(self, call: said.CallTool, _now: float) -> Sequence[Utterance]:
+    def _call_tool(self, call: said.CallTool, _now: float) -> Sequence[AssistantOutcome]:
         if call.tool not in self._tools:
             known = (
                 f": expected one of {', '.join(self._tools)}" if self._tools else "; the settings have none"
@@ -184,27 +185,27 @@ class Conversation:
         arguments = bytes(call.arguments).strip()
         if not arguments.startswith(b"{"):
             raise MalformedMessage("call_tool: arguments should be an object")
-        self._wish("call_tool", call.id)
+        self._open_request("call_tool", call.id)
         return [ToolCalled(call.id, call.tool, arguments.decode())]
 
-    def _wish(self, kind: str, wish: str) -> None:
-        if wish in self._wishes:
+    def _open_request(self, kind: str, request_id: str) -> None:
+        if request_id in self._open_requests:
             raise MalformedMessage(
                 f"{kind}: id belongs to a request that has no answer yet: expected a new one"
             )
-        if len(self._wishes) >= MOST_OPEN_REQUESTS:
+        if len(self._open_requests) >= MOST_OPEN_REQUESTS:
             raise MalformedMessage(
                 f"{kind}: {MOST_OPEN_REQUESTS} requests have no answer yet: expected to wait for one of them"
             )
-        self._wishes.add(wish)
+        self._open_requests.add(request_id)
 
-    def _note(self, note: said.Note, _now: float) -> Sequence[Utterance]:
+    def _note(self, note: said.Note, _now: float) -> Sequence[AssistantOutcome]:
         return [NoteTaken(note.text)]
 
-    def _hang_up(self, leave: said.HangUp, _now: float) -> Sequence[Utterance]:
+    def _hang_up(self, leave: said.HangUp, _now: float) -> Sequence[AssistantOutcome]:
         return [*self._replies.end(), hung_up(leave.why)]
 
-    def read(self, message: said.FromAssistant, now: float) -> Sequence[Utterance]:
+    def read(self, message: said.FromAssistant, now: float) -> Sequence[AssistantOutcome]:
         """What a message means. Raises `MalformedMessage` where it makes no sense."""
         return _READS[type(message)](self, message, now)
 
@@ -214,30 +215,32 @@ class Conversation:
         """When to call `due`, at the latest."""
         return self._replies.deadline()
 
-    def due(self, now: float) -> Sequence[Utterance]:
+    def due(self, now: float) -> Sequence[AssistantOutcome]:
         """What has fallen due by `now`."""
         return self._replies.due(now)
 
 
-def _hello(_talk: Conversation, _hello: said.Hello, _now: float) -> Sequence[Utterance]:
+def _hello(_talk: Conversation, _hello: said.Hello, _now: float) -> Sequence[AssistantOutcome]:
     raise MalformedMessage("hello: it was said already; what was chosen holds for the connection")
 
 
-def _audio(talk: Conversation, message: said.Audio, now: float) -> Sequence[Utterance]:
+def _audio(talk: Conversation, message: said.Audio, now: float) -> Sequence[AssistantOutcome]:
     return talk.audio(message.audio, now)
 
 
-_READS: dict[type, Callable[[Conversation, Any, float], Sequence[Utterance]]] = {
-    said.Hello: _hello,
-    said.Audio: _audio,
-    said.Reply: Conversation._reply,
-    said.ReplyEnd: Conversation._reply_end,
-    said.Said: Conversation._words,
-    said.Interrupt: Conversation._interrupt,
-    said.SpeechStopped: Conversation._speech_stopped,
-    said.CollectDigits: Conversation._collect_digits,
-    said.SendDigits: Conversation._send_digits,
-    said.CallTool: Conversation._call_tool,
-    said.Note: Conversation._note,
-    said.HangUp: Conversation._hang_up,
-}
+_READS: dict[type, Callable[[Conversation, Any, float], Sequence[AssistantOutcome]]] = dict(
+    [
+        on(said.Hello, _hello),
+        on(said.Audio, _audio),
+        on(said.Reply, Conversation._reply),
+        on(said.ReplyEnd, Conversation._reply_end),
+        on(said.Said, Conversation._words),
+        on(said.Interrupt, Conversation._interrupt),
+        on(said.SpeechStopped, Conversation._speech_stopped),
+        on(said.CollectDigits, Conversation._collect_digits),
+        on(said.SendDigits, Conversation._send_digits),
+        on(said.CallTool, Conversation._call_tool),
+        on(said.Note, Conversation._note),
+        on(said.HangUp, Conversation._hang_up),
+    ]
+)

@@ -1,7 +1,7 @@
 """The dialect of the stream protocol on one connection: how it is opened, what is read and written, how it is closed.
 
-Wire: docs/stream-assistants.md. The caller's audio goes out in binary messages, untouched. What is refused costs itself,
-and the assistant is told why. No socket, no clock: `now` is seconds on the session's clock.
+Wire: docs/stream-assistants.md. The caller's audio goes out in binary messages, untouched. A malformed message is
+dropped and answered with `error`. No socket, no clock: `now` is seconds on the session's clock.
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,27 @@ from bridge.assistants.stream.messages import VERSION, ErrorReport, Hello
 from bridge.assistants.stream.settings import StreamSettings
 from bridge.redaction import without_keys
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, CloseAssistant, OpenAssistant
-from bridge.vocabulary.contracts import Answer, Message, ToolSchema, Utterance, WireMessage
+from bridge.vocabulary.contracts import AssistantOutcome, Posted, ToolSchema, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
-from bridge.vocabulary.events import AssistantFailed, AssistantReady, AssistantReportedError, Ignored
+from bridge.vocabulary.events import (
+    AssistantFailed,
+    AssistantReady,
+    AssistantReportedError,
+    Ignored,
+    LegName,
+    MessageRefused,
+)
 from telecodecs.format import PCMU_8K
 
 MOST_BYTES = 1_048_576
 """Of one message: 22 s of L16 at 24 kHz. It is converted in one go, 20 ms, in which other calls wait."""
 
-LONGEST_COMPLAINT = 300
-"""Letters of what an assistant has to report."""
+LONGEST_ERROR_REPORT = 300
+"""Characters of the assistant's own error report that are kept."""
 
 
 class StreamDialect:
-    """One connection's: it waits for hello, it talks, and it is over."""
+    """The dialect of one connection, in three phases: before the assistant's hello, the conversation, and its end."""
 
     def __init__(self, settings: StreamSettings, tools: Sequence[ToolSchema] = ()) -> None:
         self._settings = settings
@@ -36,17 +43,15 @@ class StreamDialect:
         self._talk: Conversation | None = None  # since hello
         self._over = False
         self._failed = ""
-        self._passes = False  # the caller's audio goes out as it is, and nobody listens in
+        self._passes = False  # the caller's audio goes out as it is, and no turn detector of ours hears it
         self._in_base64 = False
-        self._noticed: list[Utterance] = []  # what could not be told when it was noticed: `due` tells it
-        self._noticed_at = 0.0
 
     # From the core
 
-    def encode(self, command: AssistantCommand, now: float) -> Sequence[WireMessage]:
-        """The messages, none or more, that carry this command."""
+    def encode(self, command: AssistantCommand, now: float) -> Sequence[AssistantOutcome]:
+        """Carry out one command; what our own turn detector hears in the caller's audio is returned with it."""
         if type(command) is AppendAudio:
-            return [command.audio] if self._passes else self._append(command.audio, now)
+            return (command.audio,) if self._passes else self._append(command.audio)
         match command:
             case OpenAssistant():
                 self._opening = command
@@ -54,44 +59,38 @@ class StreamDialect:
             case CloseAssistant(why):
                 return self._close(why)
             case _ if self._talk is not None and not self._over:
-                return self._carried(self._talk.carry(command, now), now)
+                return self._talk.carry_out(command, now)
             case _:
-                return []
+                return ()
 
-    def _append(self, audio: bytes, now: float) -> list[WireMessage]:
+    def _append(self, audio: bytes) -> Sequence[AssistantOutcome]:
         if self._talk is None or self._over:
-            return []
+            return ()
         message: WireMessage = wire.audio(audio) if self._in_base64 else audio
-        overheard = self._talk.overhear(audio)
-        return [message, *self._carried(overheard, now)] if overheard else [message]
-
-    def _carried(self, told: list[Utterance], now: float) -> list[WireMessage]:
-        """What is for the assistant; what is for the core waits for `due`."""
-        self._notice([event for event in told if not isinstance(event, Answer)], now)
-        return [answer.message for answer in told if isinstance(answer, Answer)]
+        heard = self._talk.listen(audio)
+        return [message, *heard] if heard else (message,)
 
     def _close(self, why: str) -> list[WireMessage]:
         if why and self._talk is None and not self._over:
             why += "; hello is missing"
         self._over, self._passes = True, False
-        self._noticed.clear()
         return [wire.bye(why or self._failed or "the call is over")]
 
     # From the assistant
 
-    def decode(self, message: Message, now: float) -> Sequence[Utterance]:
-        """Read one message. Raises `MalformedMessage` if it is none, or makes no sense; the assistant is told, too."""
-        assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
+    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+        """Read one message. Nothing is raised: a malformed one comes back as `MessageRefused` and our `error`."""
         if self._over:
             return ()
         try:
-            told = self._read(message, now)
+            return self._read(message, now)
         except MalformedMessage as error:
-            self._notice([Answer(wire.error(str(error)))], now)
-            raise
-        return [*self._take_noticed(), *told] if self._noticed else told
+            why = str(error)
+            return [MessageRefused(LegName.ASSISTANT, why), wire.error(why)]
 
-    def _read(self, message: str | bytes, now: float) -> Sequence[Utterance]:
+    def _read(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+        if isinstance(message, Posted):
+            raise MalformedMessage("an HTTP response")
         if len(message) > MOST_BYTES:
             raise MalformedMessage(
                 f"a message of {len(message)} bytes: expected at most {MOST_BYTES}, cut it into smaller ones"
@@ -108,9 +107,9 @@ class StreamDialect:
             raise
         match event:
             case wire.UnknownMessage(kind, why):
-                return [Ignored(kind), Answer(wire.error(why))]
-            case ErrorReport(why):  # not answered, or an assistant that sends all back would never end
-                return [AssistantReportedError(without_keys(why)[:LONGEST_COMPLAINT])]
+                return [Ignored(kind), wire.error(why)]
+            case ErrorReport(why):  # not answered: an assistant that sends back all it gets would never end
+                return [AssistantReportedError(without_keys(why)[:LONGEST_ERROR_REPORT])]
             case Hello() if self._talk is None:
                 return self._greeted(event)
             case _ if self._talk is None:
@@ -118,7 +117,7 @@ class StreamDialect:
             case _:
                 return self._talk.read(event, now)
 
-    def _greeted(self, hello: Hello) -> list[Utterance]:
+    def _greeted(self, hello: Hello) -> list[AssistantOutcome]:
         """The assistant has chosen; the conversation begins."""
         if hello.version != VERSION:
             return self._fail(f"hello: unknown version {hello.version}: expected {VERSION}")
@@ -144,28 +143,17 @@ class StreamDialect:
             )
         ]
 
-    def _fail(self, why: str) -> list[Utterance]:
-        """It would say the same again."""
+    def _fail(self, why: str) -> list[AssistantOutcome]:
+        """The connection is of no use; a second try would end the same."""
         self._over, self._failed = True, why
-        return [Answer(wire.error(why)), AssistantFailed(why, final=True)]
+        return [wire.error(why), AssistantFailed(why, final=True)]
 
-    # What waits
-
-    def _notice(self, told: list[Utterance], now: float) -> None:
-        self._noticed += told
-        self._noticed_at = now
-
-    def _take_noticed(self) -> list[Utterance]:
-        noticed, self._noticed = self._noticed, []
-        return noticed
+    # Time
 
     def deadline(self) -> float | None:
         """When `due` wants to be called, at the latest; asked after each command and each message."""
-        if self._noticed:
-            return self._noticed_at
         return self._talk.deadline() if self._talk is not None and not self._over else None
 
-    def due(self, now: float) -> Sequence[Utterance]:
+    def due(self, now: float) -> Sequence[AssistantOutcome]:
         """What has fallen due by `now`."""
-        due = self._talk.due(now) if self._talk is not None and not self._over else ()
-        return [*self._take_noticed(), *due]
+        return self._talk.due(now) if self._talk is not None and not self._over else ()

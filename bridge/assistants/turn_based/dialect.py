@@ -1,9 +1,9 @@
-"""An assistant that takes turns: the caller speaks, then the assistant, each to the end; over a WebSocket or by posts.
+"""The dialect of an assistant that takes turns: the caller speaks, then the assistant, each to the end.
 
-While it is the assistant's turn nothing of the caller's voice goes there, unless `barge_in` lets him take the turn back.
-`Turns` has_assistant whose it is, `Frames` and `Posts` how it travels. The contract has no word for the keypad: an entry is for
-the tool `on_entry`, or a frame if the assistant has_assistant one; over HTTP it is a post.
-No socket, no clock: `now` is seconds on the session's clock.
+While it is the assistant's turn it gets nothing of the caller's voice, unless `barge_in` lets the caller take the turn
+back. `Turns` decides whose turn it is; `Frames` (WebSocket) and `Posts` (HTTP) say how it travels. The contract of these
+assistants has no word for the keypad: an entry calls the tool `on_entry`, or is a frame if the assistant knows one; over
+HTTP it is a post. No socket, no clock: `now` is seconds on the session's clock.
 """
 
 from collections.abc import Sequence
@@ -30,16 +30,22 @@ from bridge.vocabulary.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import Answer, Message, ToolSchema, Utterance
-from bridge.vocabulary.errors import MalformedMessage
-from bridge.vocabulary.events import AssistantReady, AssistantReportedError, Ignored, ToolCalled
+from bridge.vocabulary.contracts import AssistantOutcome, Posted, ToolSchema, WireMessage
+from bridge.vocabulary.events import (
+    AssistantReady,
+    AssistantReportedError,
+    Ignored,
+    LegName,
+    MessageRefused,
+    ToolCalled,
+)
 
 MOST_AWAITED = 8
 """Posts without an answer; further entries are dropped. Each is worth a reply that somebody must hear."""
 
 
 class TurnBasedDialect:
-    """One conversation's."""
+    """The dialect of one conversation; see `contracts.Assistant`."""
 
     def __init__(self, settings: TurnBasedSettings, tools: Sequence[ToolSchema] = ()) -> None:
         self._settings = settings
@@ -49,34 +55,32 @@ class TurnBasedDialect:
         self._turns = Turns(settings, self._transport)
         self._passes_on = (
             not settings.ends_locally and settings.barge_in is None
-        )  # audio, unheard by the bridge
-        self._puzzled = False  # it said something that we do not know, and that was told
+        )  # audio, with no turn detector of ours
+        self._reported_unknown = False  # once is enough
         self._due: float | None = None
 
-    def encode(self, command: AssistantCommand, now: float) -> Sequence[Message]:
-        """The messages, none or more, that carry this command. What is for the core waits for `due`."""
+    def encode(self, command: AssistantCommand, now: float) -> Sequence[AssistantOutcome]:
+        """Carry out one command; what our own turn detectors hear in the caller's audio is returned with it."""
         turns = self._turns
         if type(command) is AppendAudio:
             if self._passes_on:
                 return self._transport.say(command.audio) if turns.mode is Mode.SENDING else ()
             turns.hear(command.audio, now)
-            if not (turns.sends or turns.tells):
+            if not turns.outcomes:
                 return ()
         elif turns.mode is not Mode.CLOSED:
-            self._carry(command, now)
-        sends, turns.sends = turns.sends, []
-        self._look_ahead(now)
-        return sends
+            self._carry_out(command, now)
+        return self._take_outcomes()
 
-    def decode(self, message: Message, now: float) -> Sequence[Utterance]:
-        """Read one message. Raises `MalformedMessage` for half a reply; what follows from it waits for `due`."""
+    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+        """Read one message. Nothing is raised: with half a reply comes `MessageRefused`, then what follows from it."""
         turns = self._turns
         if turns.mode is Mode.CLOSED:
             return ()
         if turns.mode is Mode.CONNECTING:
-            self._begin(now)
+            self._begin(now, asked=False)
         if message == UPGRADED:
-            return self._told(now)
+            return self._take_outcomes()
         match self._transport.read(message):
             case UtteranceEnded():
                 if turns.mode is Mode.SENDING and self._settings.ends_remotely:
@@ -84,43 +88,34 @@ class TurnBasedDialect:
             case Reply() as reply:
                 turns.take(reply, now)
             case Unusable(why, malformed):
-                turns.fail(why, now, told=malformed)
                 if malformed:
-                    self._look_ahead(now)
-                    raise MalformedMessage(why)
+                    turns.outcomes.append(MessageRefused(LegName.ASSISTANT, why))
+                turns.fail(why, now, told=malformed)
             case Unknown(kind, why):
-                turns.tells.append(Ignored(kind))
-                if not self._puzzled:
-                    self._puzzled = True
-                    turns.tells.append(AssistantReportedError(f"it sent {why}"))
-        return self._told(now)
+                turns.outcomes.append(Ignored(kind))
+                if not self._reported_unknown:
+                    self._reported_unknown = True
+                    turns.outcomes.append(AssistantReportedError(f"it sent {why}"))
+        return self._take_outcomes()
 
     def deadline(self) -> float | None:
         """When `due` wants to be called, at the latest; asked after each command and each message."""
         return self._due
 
-    def due(self, now: float) -> Sequence[Utterance]:
+    def due(self, now: float) -> Sequence[AssistantOutcome]:
         """What has fallen due by `now`."""
         self._turns.fall_due(now)
-        return self._told(now)
+        return self._take_outcomes()
 
-    def _told(self, now: float) -> Sequence[Utterance]:
+    def _take_outcomes(self) -> list[AssistantOutcome]:
         turns = self._turns
-        told: list[Utterance] = [*turns.tells]
-        for message in turns.sends:
-            assert isinstance(message, str), "a post is the answer to a command"
-            told.append(Answer(message))
-        turns.tells, turns.sends = [], []
-        self._look_ahead(now)
-        return told
-
-    def _look_ahead(self, now: float) -> None:
-        turns = self._turns
-        self._due = now if turns.tells or turns.sends else turns.deadline()
+        outcomes, turns.outcomes = turns.outcomes, []
+        self._due = turns.deadline()
+        return outcomes
 
     # Commands
 
-    def _carry(self, command: AssistantCommand, now: float) -> None:
+    def _carry_out(self, command: AssistantCommand, now: float) -> None:
         turns = self._turns
         match command:
             case OpenAssistant():
@@ -138,21 +133,22 @@ class TurnBasedDialect:
 
     def _open(self, command: OpenAssistant, now: float) -> None:
         """Over HTTP there is nothing to wait for; a WebSocket has to stand."""
-        self._turns.sends += self._transport.open(command)
+        greeting = self._transport.open(command)
+        self._turns.outcomes += greeting
         if self._settings.is_posted:
-            self._begin(now)
+            self._begin(now, asked=bool(greeting))
 
-    def _begin(self, now: float) -> None:
+    def _begin(self, now: float, *, asked: bool) -> None:
+        """The assistant is there. `asked`: it was asked for a greeting."""
         transport, turns, barge_in = self._transport, self._turns, self._settings.barge_in
-
         ready = AssistantReady(
             transport.hears,
             transport.speaks,
             keys_interrupt=transport.entries_are_turns,
             may_suspect=may_suspect(barge_in),
         )
-        turns.tells.append(ready)
-        if turns.sends:
+        turns.outcomes.append(ready)
+        if asked:
             turns.awaited = 1
             turns.wait()
         else:
@@ -161,14 +157,14 @@ class TurnBasedDialect:
     def _enter(self, entry: EnterDigits, now: float) -> None:
         turns = self._turns
         if self._on_entry is not None:
-            turns.tells.append(self._entry_call(entry, self._on_entry))
+            turns.outcomes.append(self._entry_call(entry, self._on_entry))
         if not self._transport.entries_are_turns:
-            turns.sends += self._transport.enter(entry)
+            turns.outcomes += self._transport.enter(entry)
         elif turns.awaited >= MOST_AWAITED:
             turns.report_error(f"an entry was dropped: {MOST_AWAITED} posts have no answer yet")
         else:
             turns.interject(now)
-            turns.sends += self._transport.enter(entry)
+            turns.outcomes += self._transport.enter(entry)
             turns.awaited += 1
 
     def _entry_call(self, entry: EnterDigits, tool: ToolSchema) -> ToolCalled:

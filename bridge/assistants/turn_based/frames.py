@@ -11,7 +11,7 @@ from binascii import Error, a2b_base64, b2a_base64
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.transport import Outcome, Reply, Unknown, Unusable, UtteranceEnded
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
-from bridge.vocabulary.contracts import Message
+from bridge.vocabulary.contracts import Posted, WireMessage
 from telecodecs.format import PCMU_8K
 
 LONGEST_WORD = 40
@@ -47,7 +47,7 @@ class Frames:
         return [self._settings.utterance_end] if locally and self._settings.announces_end else []
 
     def enter(self, entry: EnterDigits) -> list[str]:
-        """Only to an assistant that has_assistant such a frame: another may take it for audio."""
+        """Only to an assistant that knows such a frame: another may take it for audio."""
         prefix = self._settings.entry_prefix
         return [] if prefix is None else [prefix + entry.digits]
 
@@ -55,7 +55,7 @@ class Frames:
         """The assistant is told by the restart; a reply that crosses it is dropped."""
         self._unwanted = True
 
-    def read(self, message: Message) -> Outcome:
+    def read(self, message: WireMessage | Posted) -> Outcome:
         """Read one frame."""
         if not isinstance(message, str):
             return Unknown("binary", "a binary frame; only text is read")

@@ -14,9 +14,9 @@ from msgspec import json
 from bridge.assistants.shared.keypad import as_fields
 from bridge.assistants.turn_based.answers import ACCEPTED, read_answer
 from bridge.assistants.turn_based.settings import TurnBasedSettings
-from bridge.assistants.turn_based.transport import Outcome, Unusable
+from bridge.assistants.turn_based.transport import Outcome, Unknown, Unusable
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
-from bridge.vocabulary.contracts import Message, Post, Posted
+from bridge.vocabulary.contracts import Post, Posted, WireMessage
 from bridge.vocabulary.events import Opening
 from telecodecs.format import PCMU_8K, AudioFormat, Encoding
 from telecodecs.l16 import l16_decode
@@ -46,7 +46,7 @@ class Posts:
         self._turn = 0
         self._asked: deque[_Asked] = deque()
 
-    def open(self, command: OpenAssistant) -> list[Message]:
+    def open(self, command: OpenAssistant) -> list[Post]:
         """Whether the assistant may greet; not in the middle of a call."""
         self._call = command.call_id
         self.speaks = command.plays or command.line
@@ -61,12 +61,12 @@ class Posts:
         """It is posted when it is over."""
         return ()
 
-    def end_turn(self, utterance: bytes, *, locally: bool) -> list[Message]:
+    def end_turn(self, utterance: bytes, *, locally: bool) -> list[Post]:
         """The whole of it."""
         self._turn += 1
         return [self._utterance(utterance, self._turn)]
 
-    def enter(self, entry: EnterDigits) -> list[Message]:
+    def enter(self, entry: EnterDigits) -> list[Post]:
         """The digits as they are: the server is the user's own."""
         self._turn += 1
         self._asked.append(_Asked(""))
@@ -76,9 +76,10 @@ class Posts:
         """Their answers come, and are dropped."""
         self._asked = deque(asked._replace(wanted=False) for asked in self._asked)
 
-    def read(self, message: Message) -> Outcome:
+    def read(self, message: WireMessage | Posted) -> Outcome:
         """The answer to the oldest post without one."""
-        assert isinstance(message, Posted), "a leg of posts carries their answers"
+        if not isinstance(message, Posted):
+            return Unknown("frame", "a WebSocket message; only responses to posts are read")
         asked = self._asked.popleft()
         if not asked.wanted:
             return None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
-from bridge.vocabulary.contracts import Message, WireMessage
+from bridge.vocabulary.contracts import Post, Posted, WireMessage
 from telecodecs.format import AudioFormat
 
 
@@ -45,7 +45,7 @@ Outcome = UtteranceEnded | Reply | Unusable | Unknown | None
 
 
 class Transport(Protocol):
-    """One conversation's. Posts go out as the answer to a command only, never to a message."""
+    """How the turns of one conversation travel."""
 
     hears: AudioFormat
     speaks: AudioFormat
@@ -54,7 +54,7 @@ class Transport(Protocol):
     entries_are_turns: bool
     """Whether an entry from the keypad is a turn, and is answered."""
 
-    def open(self, command: OpenAssistant) -> Sequence[Message]:
+    def open(self, command: OpenAssistant) -> Sequence[WireMessage | Post]:
         """The conversation begins. What is sent, if anything, wants a reply; without it the caller's turn begins."""
         ...
 
@@ -63,14 +63,14 @@ class Transport(Protocol):
         ...
 
     def say(self, audio: bytes) -> Sequence[WireMessage]:
-        """The caller's audio in his turn."""
+        """The caller's audio in the caller's turn."""
         ...
 
-    def end_turn(self, utterance: bytes, *, locally: bool) -> Sequence[Message]:
+    def end_turn(self, utterance: bytes, *, locally: bool) -> Sequence[WireMessage | Post]:
         """The utterance is over, and wants a reply. `locally`: it was the bridge that found that."""
         ...
 
-    def enter(self, entry: EnterDigits) -> Sequence[Message]:
+    def enter(self, entry: EnterDigits) -> Sequence[WireMessage | Post]:
         """The caller typed something."""
         ...
 
@@ -78,6 +78,6 @@ class Transport(Protocol):
         """Replies that are awaited are not wanted any more."""
         ...
 
-    def read(self, message: Message) -> Outcome:
+    def read(self, message: WireMessage | Posted) -> Outcome:
         """Read one message; nothing that may come raises."""
         ...

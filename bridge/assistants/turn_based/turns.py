@@ -2,7 +2,7 @@
 
 A turn of the assistant's ends with the last of what the caller had to hear; a second reply in it is heard too. Whatever
 fails on the way costs that turn: the caller hears `sorry`, where there is one, and has the next. What there is to send
-and to tell stands in `sends` and `tells`. No clock: `now` is seconds; `_ms` are ms of the caller's audio.
+and to tell stands in `outcomes`. No clock: `now` is seconds; `_ms` are ms of the caller's audio.
 """
 
 from bridge.assistants.shared.hang_up_sequence import hung_up
@@ -11,9 +11,8 @@ from bridge.assistants.turn_based.modes import MOVES, Mode
 from bridge.assistants.turn_based.replies import UnheardReplies
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.transport import Reply, Transport
-from bridge.vocabulary.contracts import Message
+from bridge.vocabulary.contracts import AssistantOutcome
 from bridge.vocabulary.events import (
-    AssistantEvent,
     AssistantFailed,
     AssistantHangingUp,
     AssistantReportedError,
@@ -25,6 +24,7 @@ from bridge.vocabulary.events import (
     SpeechStarted,
     SpeechStopped,
     SpeechSuspected,
+    Word,
 )
 from telecodecs.turns import Turn, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
@@ -33,7 +33,7 @@ MOST_FAILURES = 5
 
 
 class Turns:
-    """One conversation's."""
+    """Whose turn it is, for one conversation."""
 
     def __init__(self, settings: TurnBasedSettings, transport: Transport) -> None:
         self._settings = settings
@@ -44,8 +44,8 @@ class Turns:
         self.mode = Mode.CONNECTING
         self.awaited = 0
         """Replies that should come."""
-        self.sends: list[Message] = []
-        self.tells: list[AssistantEvent] = []
+        self.outcomes: list[AssistantOutcome] = []
+        """Events for the core and messages for the assistant, in order; the dialect takes them."""
         self._failures = 0  # in a row
         self._reply_due: float | None = None
         self._utterance_due: float | None = None
@@ -74,7 +74,7 @@ class Turns:
 
     def report_error(self, why: str) -> None:
         """For the owner to see."""
-        self.tells.append(AssistantReportedError(why))
+        self.outcomes.append(AssistantReportedError(why))
 
     def _move(self, mode: Mode) -> None:
         assert mode in MOVES[self.mode], f"a conversation that is {self.mode} does not become {mode}"
@@ -87,14 +87,14 @@ class Turns:
         if self._replies.pending or self.awaited:
             return
         self._move(Mode.SENDING)
-        self.sends += self._transport.begin_turn()
+        self.outcomes += self._transport.begin_turn()
         barged_from, self._barged_from, self._speech_from = self._barged_from, None, None
         if (listener := self._listener) is not None:
             self._turn_from = listener.now_ms
             if barged_from is not None:
                 self._turn_from = barged_from - LEAD_MS
                 for frame in listener.frames(self._turn_from):
-                    self.sends += self._transport.say(frame)
+                    self.outcomes += self._transport.say(frame)
             if barged_from is None and listener.in_turn:
                 self._speaks(self._turn_from)
             elif barged_from is not None and (listener.in_turn or not listener.finds_turns):
@@ -116,11 +116,11 @@ class Turns:
                 start_ms, listener.now_ms if ended_ms is None else ended_ms + LEAD_MS
             )
         self.wait()
-        self.sends += self._transport.end_turn(utterance, locally=ended_ms is not None)
+        self.outcomes += self._transport.end_turn(utterance, locally=ended_ms is not None)
         self.awaited += 1
         if not self._transport.entries_are_turns:  # a leg of posts has a time for each
             self._reply_due = now + self._settings.reply_s
-        self.tells.append(SpeechStopped(self._transport.utterance, ended_ms))
+        self.outcomes.append(SpeechStopped(self._transport.utterance, ended_ms))
 
     def interject(self, now: float) -> None:
         """The caller goes on by other means: what he has said so far is an utterance."""
@@ -136,7 +136,7 @@ class Turns:
         self._answered()
         self._failures = 0
         if reply.understood and reply.utterance:
-            self.tells.append(CallerSaid(reply.utterance, reply.understood))
+            self.outcomes.append(CallerSaid(reply.utterance, reply.understood))
         if reply.text and not reply.audio:
             self.report_error(
                 "its reply has text and no audio: expected audio, the bridge has no speech synthesis"
@@ -146,7 +146,7 @@ class Turns:
             self.begin(now)
         elif item:
             self._goodbye = item
-            self.tells.append(AssistantHangingUp())
+            self.outcomes.append(AssistantHangingUp())
         else:
             self._leave()
 
@@ -156,7 +156,7 @@ class Turns:
         self._answered()
         self._failures += 1
         if self._transport.entries_are_turns and self._failures >= MOST_FAILURES:
-            self.tells.append(AssistantFailed(f"{MOST_FAILURES} posts in a row were of no use: {why}"))
+            self.outcomes.append(AssistantFailed(f"{MOST_FAILURES} posts in a row were of no use: {why}"))
             self.close()
             return
         if not told:
@@ -174,12 +174,12 @@ class Turns:
         """Returns the item. What comes in the caller's turn takes the turn, unless it may overlap."""
         if self.mode is Mode.SENDING and not self._settings.greeting_overlaps:
             if self._speech_from is not None:
-                self.tells.append(SpeechStopped())
+                self.outcomes.append(SpeechStopped())
             self.wait()
         item = self._replies.add(kind, self._transport.speaks.duration_ms(len(audio)) / 1000, now)
         if text:
-            self.tells.append(ReplySaid(item, text))
-        self.tells += (ReplyAudio(item, audio), ReplyEnded(item))
+            self.outcomes.append(ReplySaid(item, text))
+        self.outcomes += (ReplyAudio(item, audio), ReplyEnded(item))
         return item
 
     def heard(self, item: str, now: float) -> None:
@@ -197,17 +197,17 @@ class Turns:
             return
         if item == self._goodbye:
             self._goodbye = ""
-            self.tells.append(AssistantHangingUp(intended=False))
+            self.outcomes.append(AssistantHangingUp(intended=False))
         self.begin(now)
 
     def _leave(self) -> None:
-        self.tells.append(hung_up())
+        self.outcomes.append(hung_up())
         self.close()
 
     def close(self) -> None:
         """Nothing is said any more, and nothing waited for."""
         self._move(Mode.CLOSED)
-        self.sends.clear()
+        self.outcomes = [outcome for outcome in self.outcomes if isinstance(outcome, Word)]
         self._reply_due = self._utterance_due = None
         self._replies = UnheardReplies(0.0)
 
@@ -216,7 +216,7 @@ class Turns:
     def hear(self, audio: bytes, now: float) -> None:
         """His audio: to the assistant in his own turn, and to our own listener in any."""
         if self.mode is Mode.SENDING:
-            self.sends += self._transport.say(audio)
+            self.outcomes += self._transport.say(audio)
         listener = self._listener
         if listener is None or self.mode is Mode.CLOSED:
             return
@@ -243,18 +243,18 @@ class Turns:
 
     def _speaks(self, at_ms: int) -> None:
         self._speech_from = at_ms
-        self.tells.append(SpeechStarted(interrupts=False, at_ms=at_ms))
+        self.outcomes.append(SpeechStarted(interrupts=False, at_ms=at_ms))
 
     def _hear_interruption(self, turn: Turn, listener: CallerListener, now: float) -> None:
         match turn:
             case TurnSuspected() if self._replies.pending:
                 self._suspected = True
-                self.tells.append(SpeechSuspected())
+                self.outcomes.append(SpeechSuspected())
             case TurnDismissed() if self._suspected:
                 assert self._settings.barge_in is not None
                 self._suspected = False
                 self._replies.hold(self._settings.barge_in.confirm_ms / 1000)
-                self.tells.append(SpeechDismissed())
+                self.outcomes.append(SpeechDismissed())
             case TurnStarted(at_ms) if self._suspected or self._replies.pending or self.mode is Mode.WAITING:
                 self._barge_in(at_ms, now)
             case TurnStarted(at_ms) if self._speech_from is None and not listener.finds_turns:
@@ -263,7 +263,7 @@ class Turns:
     def _barge_in(self, at_ms: int, now: float) -> None:
         """The core cuts what is played, and says so; what is only awaited is not wanted any more."""
         self._suspected = False
-        self.tells.append(SpeechStarted(interrupts=True, at_ms=at_ms))
+        self.outcomes.append(SpeechStarted(interrupts=True, at_ms=at_ms))
         if self.mode is Mode.WAITING or self._replies.pending:
             self._barged_from = at_ms
         elif self._speech_from is None:

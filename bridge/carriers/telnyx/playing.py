@@ -14,7 +14,6 @@ from msgspec import json
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.tracks import swapped
 from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
-from bridge.vocabulary.contracts import Answer
 from telecodecs import mp3
 from telecodecs.byte_order import ByteOrder
 from telecodecs.format import FRAME_MS, L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
@@ -108,15 +107,15 @@ class Mp3Playing:
         """When the next file may go."""
         return None if self._file is None else self._due_at
 
-    def due(self, now: float) -> Sequence[Answer]:
-        """The file and the marks behind it."""
+    def due(self, now: float) -> Sequence[str]:
+        """The file and the marks behind it, if it is time."""
         if self._file is None or now < self._due_at:
             return ()
         messages = [media(self._file.finish()), *map(mark, self._marks)]
         self._file = None
         self._marks.clear()
         self._next_at = now + MP3_EVERY_S
-        return list(map(Answer, messages))
+        return messages
 
 
 def playing(settings: TelnyxSettings, order: ByteOrder | None) -> RtpPlaying | Mp3Playing:

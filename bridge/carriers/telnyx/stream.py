@@ -21,7 +21,7 @@ from bridge.carriers.telnyx.playing import Mp3Playing, RtpPlaying, playing
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.tracks import READABLE, Heard, PacketTrack, SampleTrack, Track, line_of
 from bridge.vocabulary.commands import CarrierCommand
-from bridge.vocabulary.contracts import Answer, WireMessage
+from bridge.vocabulary.contracts import CarrierOutcome, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     KEYS,
@@ -249,9 +249,9 @@ class TelnyxStream:
                 earliest = at
         return earliest
 
-    def due(self, now: float) -> Sequence[CarrierEvent | Answer]:
-        """What waited and does no longer."""
-        return [thing for part in self._timed for thing in part.due(now)]
+    def due(self, now: float) -> Sequence[CarrierOutcome]:
+        """Keys and packets that have waited long enough, and the MP3 file that may go by now."""
+        return [outcome for part in self._timed for outcome in part.due(now)]
 
     def counts(self) -> Mapping[str, int]:
         """Repeated keys, and what was wrong with packets."""

@@ -1,14 +1,14 @@
-"""One call that is checked: the bridge's own core and dialect, a pretend line in front and a script that plays it.
+"""One call that checks an assistant: the bridge's own core and dialect, a simulated line and a script that plays it.
 
-What it leaves open: how the assistant is reached (`Dial`) and what time it is (`clock`, seconds). `advance` at `deadline`.
+How the assistant is reached (`Dial`) and what time it is (`clock`, seconds) is left open. Call `advance` at `deadline`.
 """
 
-from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from typing import Any, NamedTuple, Protocol
 
 from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
+from bridge.core.engine import CallEngine
 from bridge.core.timers import Limits
 from bridge.shell.assistant_slot import AssistantSlot
 from bridge.simulators.check.facts import Facts
@@ -25,7 +25,8 @@ from bridge.vocabulary.commands import (
     SendMark,
     SetSensitive,
 )
-from bridge.vocabulary.contracts import Assistant, Connection, Leg, Lost, Message, Receive
+from bridge.vocabulary.contracts import Assistant, Connection, Leg, Lost, Posted, Receive, WireMessage
+from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
@@ -39,16 +40,16 @@ from bridge.vocabulary.events import (
 )
 
 TYPED = "1234567890" * 13
-"""What the caller types when he is asked to: as much of it as is wanted."""
+"""What the caller types when asked to: as much of it as is wanted."""
 
 THINKS_S = 0.5
-"""The caller, before he types."""
+"""How long the caller thinks before typing."""
 
 CUT = "cut by the check"
 
 
-class Way(Leg, Protocol):
-    """The way to the assistant."""
+class Way(Leg[Any], Protocol):
+    """A leg to the assistant that can be cut."""
 
     @property
     def gone(self) -> bool:
@@ -61,11 +62,11 @@ class Way(Leg, Protocol):
 
 
 Dial = Callable[[Receive, Lost], Way]
-"""Opens a way to the assistant that is checked."""
+"""Opens a leg to the assistant that is checked."""
 
 
 class Wait(NamedTuple):
-    """A script waits until something is so, but no longer than `limit_s`; it is told whether it was."""
+    """A script waits until a condition is met, but no longer than `limit_s`; it gets back whether it was met."""
 
     until: Callable[[], bool]
     limit_s: float
@@ -75,14 +76,14 @@ Script = Generator[Wait, bool, None]
 
 
 class Trouble(NamedTuple):
-    """What the assistant did not survive. `during`: what the script was about."""
+    """A fault that lost the assistant. `during`: the rule that the script was checking."""
 
     during: Rule
     why: str
 
 
 class _NoTools:
-    """The assistant is told of none."""
+    """The assistant has no tools."""
 
     def run(self, command: RunTool, answered: Callable[[str], None]) -> None:
         answered("there are no tools in this call")
@@ -92,7 +93,7 @@ class _NoTools:
 
 
 class _Tapped:
-    """A leg with a watch on it."""
+    """A leg whose messages the `StreamWatch` sees too."""
 
     def __init__(self, way: Way, watch: StreamWatch, clock: Callable[[], float]) -> None:
         self.way = way
@@ -103,8 +104,7 @@ class _Tapped:
     def stalled(self) -> bool:
         return self.way.stalled
 
-    def send(self, message: Message) -> None:
-        assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
+    def send(self, message: WireMessage) -> None:
         self._watch.sent(message, self._clock())
         self.way.send(message)
 
@@ -113,10 +113,12 @@ class _Tapped:
 
 
 class CheckedCall:
-    """`name`: the carrier's for the call. `play` makes the script, which begins with the call.
+    """One call. `name`: its call id. `play` makes the script, which begins with the call.
 
-    `watched`: its messages are those of the stream protocol.
+    `watched`: the assistant speaks the stream protocol, and its messages are checked one by one.
     """
+
+    sees: Collection[type[Word]] = frozenset({EntryRequested, AssistantReady, AssistantFailed, LegLost})
 
     def __init__(
         self,
@@ -138,24 +140,23 @@ class CheckedCall:
         self.act = Rule.HELLO
         """What the script is about."""
         self.troubles: list[Trouble] = []
-        """In which the assistant, or the connection to it, was lost."""
+        """Faults that lost the assistant, or the connection to it."""
         self._clock = clock
         self._dialect = dialect
         self._dial = dial
         self._call = Call(now, Limits(), DialogueRules(reorder_ms=0))
-        self._slot = AssistantSlot(self._connect, self._handle, lambda: None, clock)
-        self._waiting: deque[Event] = deque()
-        self._in_round = False
+        self._engine = CallEngine(self._call, [self.facts, self])
+        self._slot = AssistantSlot(self._connect, self._engine.handle, _no_timer, clock)
+        performers = [
+            on_bound(PlayAudio, self.line.play),
+            on_bound(SendMark, self.line.mark),
+            on_bound(ClearPlayback, self.line.clear),
+            on_bound(HangUp, _nothing),
+            on_bound(PressKeys, _nothing),
+            on_bound(SetSensitive, _nothing),
+        ]
+        self._engine.perform_with({**dict(performers), **self._slot.performers})
         self._caller_left = False
-        self._performs: dict[type[Word], Callable[[Any, float], None]] = {  # all others go to the assistant
-            PlayAudio: self.line.play,
-            SendMark: self.line.mark,
-            ClearPlayback: self.line.clear,
-            HangUp: _nothing,
-            PressKeys: _nothing,
-            SetSensitive: _nothing,
-            **self._slot.performs,
-        }
         self.ways: list[Way] = []
         """Its connections, in order."""
         self._lost: Lost
@@ -176,9 +177,9 @@ class CheckedCall:
         return min(at for at in wishes if at is not None)
 
     def advance(self) -> None:
-        """What is due by now happens."""
+        """Do what is due by now."""
         now = self._clock()
-        self._slot.fall_due()
+        self._slot.fall_due(now)
         for event in self.line.due(now):
             self._handle(event)
         if (due := self._call.deadline()) is not None and due <= now:
@@ -190,17 +191,17 @@ class CheckedCall:
             self._script.close()
 
     def hang_up(self) -> None:
-        """The caller does."""
+        """The caller hangs up."""
         self._caller_left = True
         self._handle(CallEnded())
 
     def break_connection(self) -> None:
-        """The assistant's breaks, with nothing said, as networks do it."""
+        """Break the connection to the assistant without a close, as networks do."""
         self.ways[-1].cut()
         self._lost(1006, CUT)
 
     def tell(self, message: str) -> None:
-        """Something that no bridge of today says."""
+        """Send the assistant a message that no bridge of today sends."""
         self.ways[-1].send(message)
 
     def _resume(self, met: bool | None) -> None:
@@ -212,9 +213,9 @@ class CheckedCall:
             self._gives_up = self._clock() + self._wait.limit_s
 
     def _connect(self, _command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
-        def received(message: Message) -> None:
-            assert isinstance(message, (str, bytes)), "a socket carries text or bytes"
-            self.watch.received(message, self._clock())
+        def received(message: WireMessage | Posted) -> None:
+            if not isinstance(message, Posted):
+                self.watch.received(message, self._clock())
             receive(message)
 
         if self.ways:
@@ -226,38 +227,30 @@ class CheckedCall:
         return Connection(self._dialect(), leg, _NoTools())
 
     def _handle(self, event: Event) -> None:
-        self._waiting.append(event)
-        if self._in_round:
-            return
-        self._in_round = True
-        try:
-            while self._waiting:
-                self._carry(self._waiting.popleft())
-        finally:
-            self._in_round = False
+        self._engine.handle(event, self._clock())
 
-    def _carry(self, event: Event) -> None:
-        now = self._clock()
-        self.facts.saw(event, now)
-        match event:
+    def saw(self, word: Word, now: float) -> None:
+        """As an observer of the call: what the caller, the watch and the report have to know."""
+        match word:
             case EntryRequested():
-                self._obey(event, now)
+                self._type(word, now)
             case AssistantReady():
-                self.watch.speaks(event.speaks)
+                self.watch.speaks(word.speaks)
             case AssistantFailed(why):
                 self.troubles.append(Trouble(self.act, why))
             case LegLost(_, code, reason) if reason != CUT:
                 why = f"the connection was lost: {reason or 'no reason was given'} ({code})"
                 self.troubles.append(Trouble(self.act, why))
-        for command in self._call.handle(event, now):
-            self.facts.saw(command, now)
-            self._performs.get(type(command), self._slot.tell)(command, now)
 
-    def _obey(self, wish: EntryRequested, now: float) -> None:
-        """The caller types what he is asked for."""
-        ends = "#" if wish.terminator is None else wish.terminator[:1]
-        self.line.type(TYPED[: wish.length or 4] + ("" if wish.length else ends), now + THINKS_S)
+    def _type(self, wanted: EntryRequested, now: float) -> None:
+        """The caller types what the assistant asks for."""
+        ends = "#" if wanted.terminator is None else wanted.terminator[:1]
+        self.line.type(TYPED[: wanted.length or 4] + ("" if wanted.length else ends), now + THINKS_S)
 
 
 def _nothing(_command: Word, _now: float) -> None:
     pass
+
+
+def _no_timer() -> None:
+    """A deadline has changed: there is no timer to move, `deadline` is asked after each step."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,7 +16,7 @@ from bridge.simulators.check.examination import Examination
 from bridge.simulators.check.part import Part
 from bridge.simulators.check.rules import STREAM, rules_for
 from bridge.simulators.check.verdicts import Verdict
-from bridge.vocabulary.contracts import Lost, Message, Receive
+from bridge.vocabulary.contracts import Lost, Receive
 from bridge.vocabulary.errors import ConfigurationError
 
 KINDS = (STREAM, "turn-based")
@@ -37,7 +38,7 @@ class _RemoteWay:
     def gone(self) -> bool:
         return self._leg.task.done()
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Any) -> None:
         self._leg.send(message)
 
     def close(self, code: int = 1000, reason: str = "") -> None:

@@ -23,7 +23,9 @@ class Cut(NamedTuple):
 
 
 class Facts:
-    """One call's."""
+    """What went on in one call, as an observer of its words."""
+
+    sees = None
 
     def __init__(self) -> None:
         self.ready: list[tuple[AssistantReady, float]] = []
@@ -43,7 +45,7 @@ class Facts:
         return [wish for wish in self.asked if wish.request_id not in answered]
 
     def saw(self, word: Word, now: float) -> None:
-        """A word passed."""
+        """An event or a command."""
         match word:
             case AssistantReady():
                 self.ready.append((word, now))

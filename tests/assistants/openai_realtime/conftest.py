@@ -18,7 +18,7 @@ import pytest
 from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.vocabulary.commands import AssistantCommand, OpenAssistant
-from bridge.vocabulary.contracts import Answer, Utterance
+from bridge.vocabulary.contracts import AssistantOutcome
 from bridge.vocabulary.events import AssistantReady, ReplyAudio, Word
 from telecodecs.format import PCMU_8K, AudioFormat
 
@@ -52,10 +52,9 @@ class RealtimeLine:
         return next(message for message in reversed(self.sent) if message["type"] == kind)
 
     def tell(self, command: AssistantCommand) -> list[Outcome]:
-        messages = self.dialect.encode(command, self.now)
-        told = [self._shown(Answer(message)) for message in messages if isinstance(message, str)]
+        outcome = self._all_shown(self.dialect.encode(command, self.now))
         due = self.dialect.deadline()
-        return told + (self.wait() if due is not None and due <= self.now else [])
+        return outcome + (self.wait() if due is not None and due <= self.now else [])
 
     def hear(self, event: str | dict[str, Any]) -> list[Outcome]:
         message = json.dumps(self.event(event) if isinstance(event, str) else event)
@@ -84,15 +83,16 @@ class RealtimeLine:
                 outcome += self.tell(came)
             assert outcome == expected, (now, came)
 
-    def _all_shown(self, utterances: Sequence[Utterance]) -> list[Outcome]:
-        return [self._shown(utterance) for utterance in utterances]
+    def _all_shown(self, outcomes: Sequence[AssistantOutcome]) -> list[Outcome]:
+        return [self._shown(outcome) for outcome in outcomes]
 
-    def _shown(self, utterance: Utterance) -> Outcome:
-        if isinstance(utterance, ReplyAudio):
-            return f"sound {utterance.item} {self.speaks.duration_ms(len(utterance.audio)):g}"
-        if not isinstance(utterance, Answer):
-            return utterance
-        message = json.loads(utterance.message)
+    def _shown(self, outcome: AssistantOutcome) -> Outcome:
+        if isinstance(outcome, ReplyAudio):
+            return f"sound {outcome.item} {self.speaks.duration_ms(len(outcome.audio)):g}"
+        if isinstance(outcome, Word):
+            return outcome
+        assert isinstance(outcome, str), "OpenAI Realtime is text"
+        message = json.loads(outcome)
         self.sent.append(message)
         return shown(message)
 

@@ -1,6 +1,7 @@
 """Whole conversations with the fake server, in memory and in its own time: dialect, fake, and a caller with a phone."""
 
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from bridge.vocabulary.commands import (
     OpenAssistant,
     TruncateReply,
 )
-from bridge.vocabulary.contracts import Answer, ToolSchema, Utterance
+from bridge.vocabulary.contracts import AssistantOutcome, ToolSchema
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     AssistantEvent,
@@ -41,6 +42,7 @@ from bridge.vocabulary.events import (
     SpeechStopped,
     TokensUsed,
     ToolCalled,
+    Word,
 )
 from telecodecs.format import PCMU_8K
 
@@ -72,9 +74,7 @@ class Line:
         )
 
     def tell(self, command: AssistantCommand) -> None:
-        for message in self.dialect.encode(command, self.now):
-            assert isinstance(message, str)
-            self._takes(self.fake.hear(message, self.now))
+        self._say(self.dialect.encode(command, self.now))
 
     def _takes(self, acts: list[Any]) -> None:
         for message in [act for act in acts if isinstance(act, str)]:
@@ -85,13 +85,14 @@ class Line:
             else:
                 self._say(said)
 
-    def _say(self, said: "list[Utterance] | Any") -> None:
-        for utterance in said:
-            if isinstance(utterance, Answer):
-                self._takes(self.fake.hear(utterance.message, self.now))
+    def _say(self, said: Sequence[AssistantOutcome]) -> None:
+        for outcome in said:
+            if isinstance(outcome, Word):
+                self.events.append(outcome)
+                self._hear(outcome)
             else:
-                self.events.append(utterance)
-                self._hear(utterance)
+                assert isinstance(outcome, str)
+                self._takes(self.fake.hear(outcome, self.now))
 
     def _hear(self, event: AssistantEvent) -> None:
         match event:

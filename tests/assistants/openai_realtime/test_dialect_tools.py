@@ -258,7 +258,7 @@ SCENES: "dict[str, list[Row]]" = {
     "a caller who types stays": [
         (1.0, "created R1", []),
         (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
-        (1.2, EnterDigits("0"), ["cancel R1", "item user: The caller typed on the keypad: 0", STAYS]),
+        (1.2, EnterDigits("0"), [STAYS, "cancel R1", "item user: The caller typed on the keypad: 0"]),
         (1.3, "done R1 cancelled client_cancelled", ["create"]),
     ],
     "calls beside it are answered, but not followed up": [

@@ -287,7 +287,7 @@ def test_races(race: str) -> None:
     gate = ResponseGate(lambda: f"e{next(names)}")
     for at, step, expected, state in RACES[race]:
         step(gate, at)
-        sent = [json.loads(answer.message) for answer in gate.advance(at)]
+        sent = [json.loads(answer) for answer in gate.advance(at)]
         outcome = " ".join(message["event_id"] for message in sent) or ("gave up" if gate.gave_up else "")
         assert (outcome, gate.state) == (expected, state), at
         due = gate.deadline()
@@ -315,7 +315,7 @@ def test_of_two_wishes_one_waits(first: Request, second: Request, instructions: 
     assert gate.advance(0.0) == []
     gate.done("R0", None)
     (answer,) = gate.advance(0.1)
-    assert json.loads(answer.message)["response"].get("instructions") == instructions
+    assert json.loads(answer)["response"].get("instructions") == instructions
     gate.created("R1", "e")
     gate.done("R1", "e")
     assert gate.advance(0.2) == []

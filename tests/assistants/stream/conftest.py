@@ -12,9 +12,8 @@ import pytest
 from bridge.assistants.stream.dialect import StreamDialect
 from bridge.assistants.stream.settings import StreamSettings
 from bridge.vocabulary.commands import AssistantCommand, OpenAssistant
-from bridge.vocabulary.contracts import Answer, ToolSchema
-from bridge.vocabulary.errors import MalformedMessage
-from bridge.vocabulary.events import AssistantReady
+from bridge.vocabulary.contracts import ToolSchema
+from bridge.vocabulary.events import AssistantReady, LegName, MessageRefused
 from telecodecs.format import PCMU_8K
 
 TOOLS = (ToolSchema("look", "Looks.", {}), ToolSchema("book", "Books.", {}))
@@ -23,7 +22,7 @@ Came = AssistantCommand | dict[str, Any] | bytes | str | None
 """A command, or a message from the assistant, or nothing but time."""
 
 Row = tuple[float, Came, list[Any]]
-"""When, what came, what became of it. {"refused": why}: it was dropped, and the assistant was sent `error`."""
+"""When, what came, what became of it. {"refused": why}: the core and the assistant were told why."""
 
 
 class StreamLine:
@@ -51,23 +50,23 @@ class StreamLine:
         return became
 
     def _hear(self, message: bytes | str, now: float) -> list[Any]:
-        try:
-            return [shown(said) for said in self.dialect.decode(message, now)]
-        except MalformedMessage as error:
-            why = str(error)
-        told, *more = map(shown, self.dialect.due(now))
-        assert told == {"type": "error", "why": why}
-        return [{"refused": why}, *more]
+        outcomes = [shown(outcome) for outcome in self.dialect.decode(message, now)]
+        match outcomes:
+            case [MessageRefused(leg, why), told]:
+                assert leg is LegName.ASSISTANT
+                assert told == {"type": "error", "why": why}
+                return [{"refused": why}]
+            case _:
+                return outcomes
 
     def play(self, rows: Sequence[Row]) -> None:
         for now, came, became in rows:
             assert self.pass_on(now, came) == became, (now, came)
 
 
-def shown(said: Any) -> Any:
+def shown(outcome: Any) -> Any:
     """Text for the assistant as its fields."""
-    message = said.message if isinstance(said, Answer) else said
-    return json.loads(message) if isinstance(message, str) else message
+    return json.loads(outcome) if isinstance(outcome, str) else outcome
 
 
 Dial = Callable[..., StreamLine]

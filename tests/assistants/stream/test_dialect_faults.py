@@ -17,13 +17,13 @@ from bridge.vocabulary.commands import (
     OpenAssistant,
     TruncateReply,
 )
-from bridge.vocabulary.contracts import Answer
-from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantReportedError,
     EntryRequested,
     Ignored,
+    LegName,
+    MessageRefused,
     NoteTaken,
     ReplyAudio,
     ReplyEnded,
@@ -88,8 +88,9 @@ def test_an_assistant_without_tools_is_told_so(dial: "Dial") -> None:
     dialect = StreamDialect(StreamSettings(url="ws://127.0.0.1/"))
     dialect.encode(OpenAssistant("CA1", PCMU_8K), 0.0)
     dialect.decode('{"type":"hello"}', 0.0)
-    with pytest.raises(MalformedMessage, match="there is no such tool; the settings have none"):
-        dialect.decode('{"type":"call_tool","id":"t","tool":"look"}', 0.0)
+    why = "call_tool: there is no such tool; the settings have none"
+    outcomes = dialect.decode('{"type":"call_tool","id":"t","tool":"look"}', 0.0)
+    assert outcomes == [MessageRefused(LegName.ASSISTANT, why), wire.error(why)]
 
 
 def test_only_so_many_requests_may_be_open(dial: "Dial") -> None:
@@ -115,19 +116,13 @@ def test_answers_without_a_request_are_not_sent(dial: "Dial") -> None:
     dial().open().play(rows)
 
 
-def test_what_was_noticed_is_told_before_what_is_read_next(dial: "Dial") -> None:
+def test_what_comes_of_a_command_or_a_malformed_message_waits_for_nothing(dial: "Dial") -> None:
     dialect = dial().open(turns="bridge").dialect
     dialect.decode(SOUND, 1.0)
-    dialect.encode(DropReply("item-1"), 1.1)
-    assert dialect.deadline() == 1.1
-    with pytest.raises(MalformedMessage):
-        dialect.decode("rubbish", 1.2)
+    assert dialect.encode(DropReply("item-1"), 1.1) == [wire.interrupted("item-1", 0), ReplyEnded("item-1")]
     why = 'not a JSON object: expected {"type": "…"}'
-    assert dialect.decode('{"type":"note","text":"n"}', 1.3) == [
-        ReplyEnded("item-1"),
-        Answer(wire.error(why)),
-        NoteTaken("n"),
-    ]
+    assert dialect.decode("rubbish", 1.2) == [MessageRefused(LegName.ASSISTANT, why), wire.error(why)]
+    assert dialect.decode('{"type":"note","text":"n"}', 1.3) == [NoteTaken("n")]
 
 
 MESSAGES: "list[Came]" = [

@@ -107,10 +107,10 @@ def test_all_in_one_piece_of_audio_is_told_in_its_order(dial: "Dial") -> None:
     sent, *told = line.pass_on(1.0, AppendAudio(b"all"))
     assert sent == {"type": "audio", "audio": "YWxs"}
     assert told == [
-        {"type": "speech_started", "at_ms": 60},
-        {"type": "speech_stopped", "at_ms": 300},
         SpeechSuspected(),
+        {"type": "speech_started", "at_ms": 60},
         SpeechStarted(at_ms=60),
+        {"type": "speech_stopped", "at_ms": 300},
         SpeechStopped("utterance-1", 300),
     ]
 

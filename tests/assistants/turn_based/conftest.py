@@ -21,8 +21,8 @@ from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.config.audio_file import read_wav
 from bridge.settings.assistants import UPGRADED
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, OpenAssistant
-from bridge.vocabulary.contracts import Answer, Message, Post, Posted, ToolSchema, Utterance
-from bridge.vocabulary.events import AssistantEvent, AssistantReady, ReplyAudio
+from bridge.vocabulary.contracts import AssistantOutcome, Post, Posted, ToolSchema, WireMessage
+from bridge.vocabulary.events import AssistantEvent, AssistantReady, ReplyAudio, Word
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import PCMU_8K, AudioFormat
 from telecodecs.resample import resample
@@ -58,7 +58,7 @@ class TurnBasedLine:
         return self.tell(OpenAssistant("CA1", line, **command))
 
     def tell(self, command: AssistantCommand) -> list[Any]:
-        told = [self._sent(message) for message in self.dialect.encode(command, self.now)]
+        told: list[Any] = self._shown(self.dialect.encode(command, self.now))
         if isinstance(command, OpenAssistant) and not self.settings.is_posted:
             told += self.hear(UPGRADED)
         due = self.dialect.deadline()
@@ -104,7 +104,7 @@ class TurnBasedLine:
                 outcome += self.tell(came)
             assert shortened(outcome) == expected, (now, came)
 
-    def _message(self, came: str | bytes | Posted) -> Message:
+    def _message(self, came: str | bytes | Posted) -> WireMessage | Posted:
         if not isinstance(came, str):
             return came
         if self.settings.is_posted:
@@ -117,18 +117,18 @@ class TurnBasedLine:
             return "_MULAW" + base64.b64encode(audio).decode()
         return WORDS.get(came, came)
 
-    def _shown(self, utterances: Sequence[Utterance]) -> list[Outcome]:
-        outcome: list[Outcome] = []
-        for utterance in utterances:
-            if isinstance(utterance, Answer):
-                outcome.append(self._sent(utterance.message))
-            elif isinstance(utterance, ReplyAudio):
-                outcome.append(f"sound {utterance.item} {self.speaks.duration_ms(len(utterance.audio)):g}")
+    def _shown(self, outcomes: Sequence[AssistantOutcome]) -> list[Outcome]:
+        shown: list[Outcome] = []
+        for outcome in outcomes:
+            if isinstance(outcome, ReplyAudio):
+                shown.append(f"sound {outcome.item} {self.speaks.duration_ms(len(outcome.audio)):g}")
+            elif isinstance(outcome, Word):
+                shown.append(outcome)
             else:
-                outcome.append(utterance)
-        return outcome
+                shown.append(self._sent(outcome))
+        return shown
 
-    def _sent(self, message: Message) -> str:
+    def _sent(self, message: WireMessage | Post) -> str:
         if isinstance(message, Post):
             self.posts.append(message)
             return shown_post(message)

@@ -125,7 +125,7 @@ def test_entries_are_turns(opened: "Open") -> None:
 def test_an_entry_is_posted_behind_what_was_said_before_it(opened: "Open", sentence: bytes) -> None:
     line = opened()
     line.says(sentence[: 1500 * 8])
-    first, second, paused = line.tell(EnterDigits("12"))
+    first, paused, second = line.tell(EnterDigits("12"))
     assert str(first).startswith("post 1 audio/wav 1")
     assert second == entry(2, "12", "quiet", "")
     assert paused == SpeechStopped("utterance-1")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.stream import TelnyxStream
 from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
-from bridge.vocabulary.contracts import Answer, WireMessage
+from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     CallEnded,
@@ -270,8 +270,8 @@ def test_a_file_goes_out_when_it_falls_due() -> None:
     due = stream.deadline()
     assert due is not None
     media, mark = stream.due(due)
-    assert isinstance(media, Answer)
-    assert mark == Answer('{"event":"mark","mark":{"name":"a"}}')
+    assert isinstance(media, str)
+    assert mark == '{"event":"mark","mark":{"name":"a"}}'
     assert stream.deadline() is None
 
 

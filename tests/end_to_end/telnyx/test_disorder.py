@@ -30,8 +30,8 @@ from bridge.simulators.phone.network_disorder import IN_ORDER, Disorder
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.commands import AppendAudio
-from bridge.vocabulary.contracts import Answer
-from bridge.vocabulary.events import AssistantReady, CallEnded, CallerAudio, Event, TimePassed
+from bridge.vocabulary.contracts import CarrierOutcome
+from bridge.vocabulary.events import AssistantReady, CallEnded, CallerAudio, Event, TimePassed, Word
 
 SENTENCE = Path(__file__).parents[3] / "fixtures" / "sentence-en-us-female.wav"
 CALL_MS = 3000
@@ -141,11 +141,10 @@ class Answered:
         return self._append(self._stream.decode(self._sent[chunk - 1], now), now)
 
     def stopped(self, now: float) -> list[Event]:
-        return [*self._stream.decode(self._stop, now)]
+        return [event for event in self._stream.decode(self._stop, now) if isinstance(event, Word)]
 
     def time_passed(self, now: float) -> float:
-        due = [event for event in self._stream.due(now) if not isinstance(event, Answer)]
-        return self._append([*due, TimePassed()], now)
+        return self._append([*self._stream.due(now), TimePassed()], now)
 
     @property
     def waits_until(self) -> float | None:
@@ -153,7 +152,8 @@ class Answered:
         at = [self._stream.deadline(), self._call.deadline()]
         return min((due for due in at if due is not None and due < 0.2), default=None)
 
-    def _append(self, events: Iterable[Event], now: float) -> float:
+    def _append(self, outcomes: Iterable[CarrierOutcome | Event], now: float) -> float:
+        events = [outcome for outcome in outcomes if isinstance(outcome, Word)]
         commands = [command for event in events for command in self._call.handle(event, now)]
         return (
             sum(len(command.audio) for command in commands if isinstance(command, AppendAudio)) / self._piece

@@ -17,7 +17,7 @@ from bridge.simulators.check.examination import Examination
 from bridge.simulators.check.part import Part, utterances
 from bridge.simulators.check.rules import Rule
 from bridge.simulators.check.verdicts import Verdict
-from bridge.vocabulary.contracts import Lost, Message, Receive
+from bridge.vocabulary.contracts import Lost, Receive, WireMessage
 
 TALK = Path(__file__).parents[3] / "fixtures" / "talk-over.wav"
 RATE_HZ = 8_000
@@ -71,12 +71,11 @@ class Conversation:
     def gone(self) -> bool:
         return not self.is_open
 
-    def send(self, message: Message) -> None:
+    def send(self, message: WireMessage) -> None:
         if self.is_open:
             if isinstance(message, bytes):
                 self.hears(message)
             else:
-                assert isinstance(message, str)
                 self.reads(json.loads(message))
 
     def close(self, code: int = 1000, reason: str = "") -> None:

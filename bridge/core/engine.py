@@ -1,0 +1,96 @@
+"""The reaction loop of one call: feed the core, have its commands performed, show both to observers.
+
+No clock and no I/O: whoever drives it brings the events and the time, and performs the commands.
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol, get_args
+
+from bridge.core.call import Call
+from bridge.vocabulary.commands import Command
+from bridge.vocabulary.events import Event, Word
+
+Perform = Callable[[Any, float], None]
+"""Performs one command; `now` is seconds on the session's clock."""
+
+COMMANDS: frozenset[type[Word]] = frozenset(get_args(Command))
+
+
+class SeesWords(Protocol):
+    """Whoever is shown events and commands; an `Observer` is, and the account of the call."""
+
+    @property
+    def sees(self) -> Collection[type[Word]] | None:
+        """The types that it wants to see; None: all."""
+        ...
+
+    def saw(self, word: Word, now: float) -> None:
+        """An event before the core gets it, or a command before it is performed."""
+        ...
+
+
+class _Seen(dict[type[Word], tuple[Callable[[Word, float], None], ...]]):
+    """Who sees words of a type; a type that nobody wants costs one look-up."""
+
+    def __init__(self, observers: Sequence[SeesWords]) -> None:
+        super().__init__()
+        self._observers = observers
+
+    def __missing__(self, kind: type[Word]) -> tuple[Callable[[Word, float], None], ...]:
+        self[kind] = tuple(one.saw for one in self._observers if one.sees is None or kind in one.sees)
+        return self[kind]
+
+
+class CallEngine:
+    """Feeds one call and has its commands performed. `perform_with` comes before the first event."""
+
+    def __init__(self, call: Call, observers: Sequence[SeesWords] = ()) -> None:
+        self._call = call
+        self._seen = _Seen(observers)
+        self._performers: Mapping[type[Word], Perform] = {}
+        self._waiting: deque[Event] = deque()
+        self.in_round = False
+        """Whether an event is being handled: one that comes now waits for its turn."""
+        self.deadline = call.deadline()
+        """When the call wants `TimePassed`, at the latest; None once it has ended. Valid outside a round."""
+
+    def perform_with(self, performers: Mapping[type[Word], Perform]) -> None:
+        """What performs each type of command. Raises ValueError if one of them is missing."""
+        if missing := sorted(kind.__name__ for kind in COMMANDS - performers.keys()):
+            raise ValueError(f"commands without a performer: {', '.join(missing)}")
+        self._performers = performers
+
+    def handle(self, event: Event, now: float) -> None:
+        """Feed the core one event and have its commands performed; then the events that came meanwhile, in order.
+
+        They get the same `now`. What comes after the call has ended is dropped.
+
+        An exception of the core, of a performer or of an observer ends the handling of its event alone. The events
+        that wait are handled first, for one may say that a leg is lost; then the exception surfaces. A socket's
+        callback that it surfaces from drops the connection, and the loss of that leg ends or mends the call in order.
+        """
+        if self.in_round:
+            self._waiting.append(event)
+            return
+        if self.deadline is None:
+            return
+        self.in_round = True
+        waiting, react, seen, performers = self._waiting, self._call.handle, self._seen, self._performers
+        try:
+            while True:
+                for saw in seen[type(event)]:
+                    saw(event, now)
+                for command in react(event, now):
+                    kind = type(command)
+                    for saw in seen[kind]:
+                        saw(command, now)
+                    performers[kind](command, now)
+                if not waiting:
+                    break
+                event = waiting.popleft()
+        finally:
+            self.in_round = False
+            if waiting:  # after an exception
+                self.handle(waiting.popleft(), now)
+            self.deadline = self._call.deadline()
