@@ -6,7 +6,6 @@ So there is no matplotlib, as after a plain `pip install voicebridge-server`.
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import venv
@@ -20,8 +19,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HOW_TO_GET_IT = "a picture needs matplotlib: pip install 'voicebridge-server[report]'"
-HELP_S = 0.3
-"""What `voicebridge --help` and `--version` may take, on a processor of their own: it is CPU time that is measured."""
 
 
 def pip(*arguments: str | Path) -> str:
@@ -119,15 +116,25 @@ def test_version(command: Path, wheel: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-def test_it_answers_at_once(command: Path, tmp_path: Path, flag: str) -> None:
-    def cpu_s() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert run(command, flag, folder=tmp_path).returncode == 0
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-    run(command, flag, folder=tmp_path)  # compiles
-    assert min(cpu_s() for _ in range(5)) < HELP_S
+def test_it_answers_without_loading_what_is_slow_to_load(command: Path, tmp_path: Path, flag: str) -> None:
+    """The budget is 0.3 s; a busy machine has another clock, but loads the same modules."""
+    done = run(command.with_name("python"), "-X", "importtime", command, flag, folder=tmp_path)
+    assert done.returncode == 0
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "typer" in loaded
+    assert ("importlib.metadata" in loaded) == (flag == "--version")
+    slow = {
+        "aiohttp",
+        "asyncio",
+        "cryptography",
+        "numpy",
+        "openai",
+        "picows",
+        "pydantic",
+        "structlog",
+        "uvloop",
+    }
+    assert not loaded & slow
 
 
 def test_the_demo_leaves_the_picture_out_and_says_how_to_get_it(demo: tuple[Path, dict[str, Any]]) -> None:
