@@ -91,8 +91,9 @@ class SecuritySettings(Section):
     )
     token_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_split_at_commas)] = Field(
         (),
-        description="one or two secrets that sign the addresses of media sockets: the new one, and the one before; "
-        "without them it is the carrier's own secret that does",
+        description="One or two secrets of at least 32 characters that sign the addresses of media sockets. The first "
+        "signs; put a new one before it to exchange it. Without them a carrier's own secret signs. In a variable of "
+        "the environment a comma stands between the two",
     )
 
     @field_validator("token_keys")

@@ -154,7 +154,9 @@ class Admission:
             return "another process announced its call"
         if (fault := self._tokens.use(token, unix_clock())) is not None:
             return fault
-        return self._expected.find(token.carrier, token.kind, token.call_id) or "its call has ended"
+        return (
+            self._expected.find(token.carrier, token.kind, token.call_id) or "its call is no longer expected"
+        )
 
     def _returning(self, token: MediaToken) -> Session | None:
         """The call under way whose stream has broken, and comes back with its token."""

@@ -121,7 +121,9 @@ async def test_a_call_that_has_ended_leaves_no_way_in(opened: Open) -> None:
     path, listening = path_of(admission), path_of(admission, kind="listen")
     other, elsewhere = path_of(admission, "CA2"), path_of(admission, carrier="telnyx")
     admission.call_ended("twilio", "CA1")
-    assert turned_away(admission, path) == turned_away(admission, listening) == "its call has ended"
+    assert (
+        turned_away(admission, path) == turned_away(admission, listening) == "its call is no longer expected"
+    )
     assert isinstance(admission.admit(other, UPGRADE), SocketLeg)
     assert isinstance(admission.admit(elsewhere, UPGRADE), SocketLeg)
 
