@@ -130,7 +130,7 @@ class Call:
             return []
         if not self._liveness.dropped(now):
             return self._end(None, now)
-        self._counts["breaks"] += 1
+        self._counts["stream_drops"] += 1
         return self._dialogue.conversation.stream_dropped(now)
 
     def _stream_resumed(self, event: CallStarted, now: float) -> list[Command]:

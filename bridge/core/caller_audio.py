@@ -134,4 +134,4 @@ class Caller:
 
     def counts(self) -> dict[str, int]:
         """What was wrong with the caller's audio, and the keys that were both reported and heard."""
-        return {"keys_told_and_heard": self._tones.repeated, **self._uplink.counts()}
+        return {"keys_reported_and_heard": self._tones.repeated, **self._uplink.counts()}
