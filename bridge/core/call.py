@@ -93,7 +93,7 @@ class Call:
         return commands + answer if commands else answer
 
     def counts(self) -> dict[str, int]:
-        """Events by kind of trouble, and what the media chain had to mend. Zeros are left out."""
+        """Events that had no effect, faults, and what was repaired in the audio. Zeros are left out."""
         counts = Counter(self._counts)
         counts.update(self._dialogue_counts())
         return {name: count for name, count in counts.items() if count}

@@ -44,9 +44,7 @@ class Caller:
         self._tones = KeyTones(line, keypad)
         self._timers = timers
         self._is_frame_missing = False
-        self._audio_until: float | None = (
-            None  # the assistant has audio until then; None before the first frame
-        )
+        self._audio_until: float | None = None  # what the assistant has; None before the first frame
         self._is_pausing = False
         self._was_late = False
         self.keys: list[DigitPressed] = []
