@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import pytest
 import typer
-from bridge.cli.app import app
 from typer.core import TyperGroup
 
+from bridge.cli.app import app
 from bridge.config.settings import load
 
 ROOT = Path(__file__).parents[1]

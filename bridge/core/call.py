@@ -93,7 +93,7 @@ class Call:
         return commands + answer if commands else answer
 
     def counts(self) -> dict[str, int]:
-        """Events by kind of trouble, and what the media chain had to mend. Zeros are left out."""
+        """Events that had no effect, faults, and what was repaired in the audio. Zeros are left out."""
         counts = Counter(self._counts)
         counts.update(self._dialogue_counts())
         return {name: count for name, count in counts.items() if count}
@@ -130,7 +130,7 @@ class Call:
             return []
         if not self._liveness.dropped(now):
             return self._end(None, now)
-        self._counts["breaks"] += 1
+        self._counts["stream_drops"] += 1
         return self._dialogue.conversation.stream_dropped(now)
 
     def _stream_resumed(self, event: CallStarted, now: float) -> list[Command]:

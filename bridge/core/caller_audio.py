@@ -44,9 +44,7 @@ class Caller:
         self._tones = KeyTones(line, keypad)
         self._timers = timers
         self._is_frame_missing = False
-        self._audio_until: float | None = (
-            None  # the assistant has audio until then; None before the first frame
-        )
+        self._audio_until: float | None = None  # what the assistant has; None before the first frame
         self._is_pausing = False
         self._was_late = False
         self.keys: list[DigitPressed] = []
@@ -134,4 +132,4 @@ class Caller:
 
     def counts(self) -> dict[str, int]:
         """What was wrong with the caller's audio, and the keys that were both reported and heard."""
-        return {"keys_told_and_heard": self._tones.repeated, **self._uplink.counts()}
+        return {"keys_reported_and_heard": self._tones.repeated, **self._uplink.counts()}

@@ -54,9 +54,7 @@ class Entries:
         self._has_assistant = False
         self._requests: deque[EntryRequested] = deque()  # the entry of the first one is being gathered
         self._is_sensitive = False
-        self._sensitive_until = (
-            0.0  # keys behind a sensitive entry, or a request for one, are sensitive till then
-        )
+        self._sensitive_until = 0.0  # for keys behind a sensitive entry, or behind a request for one
         self._placeholders = 0
         self.keys = 0
         """Keys that were pressed while there was an assistant."""

@@ -27,12 +27,12 @@ class AssistantHealth:
     def __init__(self) -> None:
         self.faults: dict[str, str] = {}
 
-    def observer(self) -> "AssistantWatch":
+    def observer(self) -> "AssistantHealthObserver":
         """Return an observer for one call."""
-        return AssistantWatch(self.faults)
+        return AssistantHealthObserver(self.faults)
 
 
-class AssistantWatch:
+class AssistantHealthObserver:
     """An observer of the assistants of one call."""
 
     sees: frozenset[type[Word]] = frozenset(

@@ -1,4 +1,4 @@
-"""The core, told as call transcripts: when, what came, what we do."""
+"""`Call`, as call transcripts: when, what came, what we do."""
 
 from collections.abc import Sequence
 
@@ -352,7 +352,7 @@ def test_refused_messages_and_stray_marks_are_counted() -> None:
         [
             (1.0, MessageRefused(LegName.CARRIER, "rubbish"), []),
             (1.0, MessageRefused(LegName.ASSISTANT, "rubbish"), []),
-            (1.0, MarkReached("nobody's"), []),
+            (1.0, MarkReached("never sent"), []),
         ],
     )
     assert call.counts() == {"refused_from_carrier": 1, "refused_from_assistant": 1, "stray_marks": 1}

@@ -1,4 +1,4 @@
-"""What the caller says while the carrier pauses: told as transcripts against the core."""
+"""The caller's audio while the carrier pauses, as call transcripts: when, what came, what we do."""
 
 from collections.abc import Sequence
 
@@ -79,7 +79,7 @@ def test_what_the_clock_has_not_filled_the_stamps_do() -> None:
     assert call.counts() == {"holes": 1, "filled_ms": 60, "paused_ms": 200}
 
 
-def test_what_was_only_held_up_is_heard_all_the_same() -> None:
+def test_frames_that_were_only_late_are_heard_all_the_same() -> None:
     follow(
         talking(),
         [
@@ -90,7 +90,7 @@ def test_what_was_only_held_up_is_heard_all_the_same() -> None:
     )
 
 
-def test_who_was_held_up_himself_reads_first_what_has_come() -> None:
+def test_a_process_that_was_stalled_reads_first_what_has_come() -> None:
     follow(
         talking(),
         [
@@ -105,7 +105,7 @@ def test_who_was_held_up_himself_reads_first_what_has_come() -> None:
     )
 
 
-def test_so_it_is_each_time() -> None:
+def test_a_process_may_be_stalled_again() -> None:
     call, at_ms = talking(), 0
     for held_up_at in (2.0, 4.0):
         while at_ms < held_up_at * 1000:
@@ -137,7 +137,7 @@ def test_nothing_is_filled_in_before_the_caller_was_heard_nor_before_there_is_a_
     assert talking().handle(TimePassed(), 5.0) == []
 
 
-def test_nobody_is_filled_in_for_who_is_away() -> None:
+def test_nothing_is_filled_in_while_the_stream_is_dropped() -> None:
     follow(
         talking(resume_s=10.0),
         [

@@ -1,4 +1,4 @@
-"""What goes on between the two, as call transcripts: when, what came, what we do."""
+"""`Conversation`, as call transcripts: when, what came, what we do."""
 
 from collections.abc import Sequence
 
@@ -50,7 +50,7 @@ def follow(call: Call, transcript: Sequence[Row]) -> None:
         assert call.handle(event, when) == list(commands), f"at {when}: {event}"
 
 
-def test_keys_are_told_one_by_one_and_then_as_an_entry() -> None:
+def test_keys_are_passed_on_one_by_one_and_then_as_an_entry() -> None:
     follow(
         talking(),
         [

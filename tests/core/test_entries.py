@@ -1,4 +1,4 @@
-"""What is typed, on its way through the core: told as transcripts."""
+"""Keys and entries, as call transcripts: when, what came, what we do."""
 
 from collections.abc import Sequence
 
@@ -68,10 +68,10 @@ def keys(digits: str, at: float) -> list[Row]:
     return [(at + 0.1 * place, DigitPressed(digit), [TypeDigit(digit)]) for place, digit in enumerate(digits)]
 
 
-# Asked for
+# Requested entries
 
 
-def test_an_entry_that_was_asked_for_answers_who_asked() -> None:
+def test_an_entry_answers_its_request() -> None:
     follow(
         talking(),
         [
@@ -102,7 +102,7 @@ def test_the_time_for_the_first_key_runs_once_the_prompt_was_heard() -> None:
     assert 4.0 < answered * 0.5 <= 5.5
 
 
-def test_two_wishes_are_answered_one_after_the_other() -> None:
+def test_two_requests_are_answered_one_after_the_other() -> None:
     follow(
         talking(),
         [
@@ -115,7 +115,7 @@ def test_two_wishes_are_answered_one_after_the_other() -> None:
     )
 
 
-def test_nobody_takes_over_while_an_entry_is_asked_for_or_begun() -> None:
+def test_no_standby_is_opened_while_an_entry_is_requested_or_begun() -> None:
     call = started()
     call.handle(AssistantReady(PCMU_8K, PCMU_8K, lasts_s=10.0), 0.0)
     follow(call, [(4.0, ASKED, []), *((at, TimePassed(), []) for at in (5.0, 6.0, 7.0))])
@@ -126,7 +126,7 @@ def test_nobody_takes_over_while_an_entry_is_asked_for_or_begun() -> None:
     assert renewed == [OpenAssistant]
 
 
-def test_who_asks_again_under_the_same_name_means_the_same_entry() -> None:
+def test_a_second_request_of_the_same_id_means_the_same_entry() -> None:
     follow(
         talking(),
         [
@@ -145,7 +145,7 @@ def test_who_asks_again_under_the_same_name_means_the_same_entry() -> None:
     )
 
 
-def test_what_a_second_wish_of_that_name_is_waits_in_the_place_of_the_first() -> None:
+def test_a_second_request_of_the_same_id_waits_in_the_place_of_the_first() -> None:
     follow(
         talking(),
         [
@@ -159,17 +159,17 @@ def test_what_a_second_wish_of_that_name_is_waits_in_the_place_of_the_first() ->
     )
 
 
-def test_each_of_a_flood_of_wishes_is_answered() -> None:
+def test_each_of_a_flood_of_requests_is_answered() -> None:
     call = talking()
     answered = [
         command
-        for wish in range(100)
-        for command in call.handle(EntryRequested(f"c{wish}", timeout_s=1.0), 1.0)
+        for number in range(100)
+        for command in call.handle(EntryRequested(f"c{number}", timeout_s=1.0), 1.0)
     ]
     for step in range(2, 60):
         answered += call.handle(TimePassed(), step / 2)
     assert sorted(answer.request_id for answer in answered if isinstance(answer, EnterDigits)) == sorted(
-        f"c{wish}" for wish in range(100)
+        f"c{number}" for number in range(100)
     )
 
 
@@ -212,7 +212,7 @@ def test_the_caller_hangs_up_in_the_middle_of_an_entry() -> None:
     )
 
 
-def test_keys_that_come_before_the_call_are_nobodys() -> None:
+def test_keys_that_come_before_the_call_are_dropped() -> None:
     call = Call(0.0, Limits(), DialogueRules(reorder_ms=0))
     assert call.handle(DigitPressed("1"), 0.0) == []
     assert call.counts() == {"out_of_place": 1}
@@ -227,11 +227,11 @@ def test_keys_wait_for_the_assistant_the_oldest_go() -> None:
 
 def test_two_hundred_keys_in_a_second() -> None:
     call = talking()
-    told = [
+    commands = [
         command for key in range(200) for command in call.handle(DigitPressed(str(key % 10)), 1 + key / 200)
     ]
-    told += call.handle(TimePassed(), 3.0)
-    entered = [command.digits for command in told if isinstance(command, EnterDigits)]
+    commands += call.handle(TimePassed(), 3.0)
+    entered = [command.digits for command in commands if isinstance(command, EnterDigits)]
     assert "".join(entered) == "0123456789" * 20
     assert [len(digits) for digits in entered] == [32] * 6 + [8]
     assert call.deadline() is not None
@@ -265,18 +265,21 @@ def test_the_assistant_hears_silence_for_as_long_as_a_tone_may_sound() -> None:
     )
 
 
-@pytest.mark.parametrize("told_first", [True, False])
-def test_a_key_that_is_told_and_heard_is_one_key(told_first: bool) -> None:
+@pytest.mark.parametrize("reported_first", [True, False])
+def test_a_key_that_is_reported_and_heard_is_one_key(reported_first: bool) -> None:
     call = talking(KeypadRules(in_band=True))
     sound = SILENCE * 800 + encoder(PCMU_8K)(tones("5", off_ms=0)) + SILENCE * 1600
-    told: list[Command] = []
-    told_at = 2 if told_first else 14
+    commands: list[Command] = []
+    reported_at = 2 if reported_first else 14
     for place in range(len(sound) // 160):
-        if place == told_at:
-            told += call.handle(DigitPressed("5"), 1.0 + place * 0.02)
-        told += call.handle(
+        if place == reported_at:
+            commands += call.handle(DigitPressed("5"), 1.0 + place * 0.02)
+        commands += call.handle(
             CallerAudio(sound[place * 160 : place * 160 + 160], place * 20), 1.0 + place * 0.02
         )
-    told += call.handle(TimePassed(), 3.0)
-    assert [c for c in told if isinstance(c, (TypeDigit, EnterDigits))] == [TypeDigit("5"), EnterDigits("5")]
-    assert call.counts()["keys_told_and_heard"] == 1
+    commands += call.handle(TimePassed(), 3.0)
+    assert [c for c in commands if isinstance(c, (TypeDigit, EnterDigits))] == [
+        TypeDigit("5"),
+        EnterDigits("5"),
+    ]
+    assert call.counts()["keys_reported_and_heard"] == 1

@@ -1,4 +1,4 @@
-"""What is typed in private, on its way through the core: told as transcripts."""
+"""Sensitive entries, as call transcripts: when, what came, what we do."""
 
 from collections.abc import Sequence
 
@@ -52,7 +52,7 @@ def keys(digits: str, at: float) -> list[Row]:
     return [(at + 0.1 * place, DigitPressed(digit), [TypeDigit(digit)]) for place, digit in enumerate(digits)]
 
 
-def test_a_sensitive_entry_is_not_told_key_by_key() -> None:
+def test_a_sensitive_entry_is_not_passed_on_key_by_key() -> None:
     follow(
         talking(),
         [
@@ -73,7 +73,7 @@ def test_a_sensitive_entry_is_not_told_key_by_key() -> None:
     )
 
 
-def test_a_caller_who_stops_to_read_the_card_types_the_rest_of_it_in_private() -> None:
+def test_a_caller_who_stops_to_read_the_card_types_sensitive_keys_again() -> None:
     follow(
         talking(),
         [
@@ -89,7 +89,7 @@ def test_a_caller_who_stops_to_read_the_card_types_the_rest_of_it_in_private() -
     )
 
 
-def test_nor_is_a_caller_overheard_who_begins_when_nobody_waits_any_more() -> None:
+def test_keys_are_sensitive_for_a_caller_who_begins_when_the_time_is_over() -> None:
     call = talking()
     follow(call, [(1.0, SECRET, [SetSensitive(True)])])
     heard = [call.handle(TimePassed(), 1.0 + 0.5 * step) for step in range(1, 11)]
@@ -103,14 +103,14 @@ def test_nor_is_a_caller_overheard_who_begins_when_nobody_waits_any_more() -> No
     )
 
 
-def test_what_falls_due_under_a_mask_comes_to_an_end() -> None:
-    """While a reply is heard, and no key is waited for."""
+def test_sensitivity_ends_though_no_key_is_waited_for() -> None:
+    """While a reply is heard."""
     call = talking(KeypadRules(EntryRules(first_s=2.0)))
     follow(call, [(1.0, EntryRequested("c1", length=1, sensitive=True), [SetSensitive(True)])])
     call.handle(DigitPressed("1"), 1.1)
     call.handle(ReplyAudio("a", FRAME), 1.3)
-    told = [command for step in range(5, 20) for command in call.handle(TimePassed(), step / 2)]
-    assert told == [SetSensitive(False)]
+    commands = [command for step in range(5, 20) for command in call.handle(TimePassed(), step / 2)]
+    assert commands == [SetSensitive(False)]
 
 
 def test_all_entries_are_sensitive_where_the_settings_say_so() -> None:
@@ -131,7 +131,7 @@ def test_all_entries_are_sensitive_where_the_settings_say_so() -> None:
     )
 
 
-def test_what_was_said_tells_a_sensitive_entry_by_its_name() -> None:
+def test_the_history_has_the_placeholder_of_a_sensitive_entry() -> None:
     call = talking(KeypadRules(sensitive=True))
     for digit in "1234#":
         call.handle(DigitPressed(digit), 1.0)
@@ -141,7 +141,7 @@ def test_what_was_said_tells_a_sensitive_entry_by_its_name() -> None:
     assert [said.text for said in recovered.history] == ["[keypad: entry-1]"]
 
 
-def test_a_wish_goes_with_who_had_it_and_what_was_typed_does_not() -> None:
+def test_a_request_goes_with_its_assistant_and_keys_that_were_typed_do_not() -> None:
     call = talking()
     follow(call, [(1.0, SECRET, [SetSensitive(True)]), (1.1, DigitPressed("1"), [])])
     said = call.handle(LegLost(LegName.ASSISTANT, 1006), 1.2)
@@ -157,7 +157,7 @@ def test_a_wish_goes_with_who_had_it_and_what_was_typed_does_not() -> None:
     )
 
 
-def test_a_caller_who_was_told_to_type_in_private_does_though_who_asked_is_gone() -> None:
+def test_keys_for_a_sensitive_request_are_sensitive_though_its_assistant_is_lost() -> None:
     call = talking()
     follow(call, [(1.0, SECRET, [SetSensitive(True)])])
     said = call.handle(LegLost(LegName.ASSISTANT, 1006), 1.2)

@@ -1,4 +1,4 @@
-"""No fault of an assistant loses the call, told as call transcripts: when, what came, what we do."""
+"""No fault of an assistant loses the call, as call transcripts: when, what came, what we do."""
 
 from collections.abc import Sequence
 
@@ -71,7 +71,7 @@ def follow(call: Call, transcript: Sequence[Row]) -> None:
         assert commands is ANY or came == list(commands), f"at {when}: {event}"
 
 
-def test_a_lost_assistant_comes_back_and_is_told_what_was_said() -> None:
+def test_a_lost_assistant_is_opened_again_with_what_was_said() -> None:
     history = (Said(Speaker.ASSISTANT, "Good morning."), Said(Speaker.CALLER, "I have a toothache."))
     follow(
         call("dentist", "backup"),
@@ -113,7 +113,7 @@ def test_what_it_had_said_is_heard_while_the_next_one_comes() -> None:
     assert lost_in_mid_sentence.counts()["assistants_lost"] == 1
 
 
-def test_lost_again_the_next_takes_over_and_then_nobody() -> None:
+def test_lost_again_its_fallback_takes_over_and_then_nobody() -> None:
     follow(
         call("a", "b"),
         [
@@ -176,7 +176,7 @@ def test_the_next_assistant_may_give_the_same_names() -> None:
     )
 
 
-def test_an_entry_waits_for_somebody_to_be_told() -> None:
+def test_an_entry_waits_for_the_next_assistant() -> None:
     follow(
         call("a"),
         [
@@ -221,7 +221,7 @@ def test_a_recorded_sentence_when_nobody_is_left_and_then_the_end() -> None:
     )
 
 
-def test_an_answer_to_a_tool_of_an_assistant_that_was_lost_is_not_told_to_the_next() -> None:
+def test_the_output_of_a_tool_of_a_lost_assistant_is_not_given_to_the_next() -> None:
     tooled = call("a")
     tooled.handle(START, 0.0)
     tooled.handle(READY, 0.1)

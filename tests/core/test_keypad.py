@@ -1,4 +1,4 @@
-"""Keys into entries, told as transcripts: when, which, what was entered."""
+"""`Keypad`, as transcripts: when, which key, which entries."""
 
 import pytest
 from hypothesis import given
@@ -150,7 +150,7 @@ def test_cancelled_the_first_key_is_waited_for_anew() -> None:
     assert keypad.deadline() == 9.0
 
 
-def test_who_asked_may_be_gone() -> None:
+def test_an_entry_need_no_longer_be_asked_for() -> None:
     keypad = Keypad()
     keypad.ask(ASKED, 0.0)
     keypad.forget()

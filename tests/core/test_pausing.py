@@ -1,4 +1,4 @@
-"""A reply that waits while the caller may be about to speak: goes on where it stopped, or is cut there."""
+"""A reply pauses while the caller may be about to speak: then it goes on where it stopped, or is cut there."""
 
 from collections.abc import Sequence
 
@@ -63,7 +63,7 @@ def saying(*items: str) -> Call:
     return call
 
 
-def test_a_cough_costs_a_moment_and_no_word() -> None:
+def test_dismissed_speech_costs_a_moment_and_no_word() -> None:
     call = saying("a")
     follow(
         call,
@@ -79,7 +79,7 @@ def test_a_cough_costs_a_moment_and_no_word() -> None:
     assert call.counts() == {"speech_dismissed": 1}
 
 
-def test_a_word_cuts_where_the_reply_stopped() -> None:
+def test_speech_cuts_where_the_reply_paused() -> None:
     call = saying("a", "b")
     follow(
         call,
@@ -119,7 +119,7 @@ def test_what_was_heard_in_two_parts_is_counted_in_one() -> None:
     )  # fmt: skip
 
 
-def test_nothing_is_held_where_nothing_is_said() -> None:
+def test_nothing_is_paused_where_nothing_is_said() -> None:
     call = talking()
     follow(
         call,
@@ -163,7 +163,7 @@ def test_it_goes_on_where_the_assistant_changes_its_format_meanwhile() -> None:
     assert sound(call.handle(AssistantReady(PCMU_8K, L16_24K, may_suspect=True), 1.4)) == SECOND[2400:4000]
 
 
-def test_keys_that_are_pressed_meanwhile_do_not_hold_it_for_good() -> None:
+def test_keys_that_are_pressed_meanwhile_do_not_pause_it_for_good() -> None:
     call = saying("a")
     call.handle(SpeechSuspected(), 1.3)
     assert call.handle(PressRequested("5"), 1.4) == []
@@ -172,8 +172,8 @@ def test_keys_that_are_pressed_meanwhile_do_not_hold_it_for_good() -> None:
     assert len(played) == 1600 + 1600, "and the key behind it"
 
 
-def test_what_is_still_to_be_heard_of_one_who_never_waits_is_not_mistaken_for_another() -> None:
-    """The next assistant may; what of the former was not kept is lost, and nothing else."""
+def test_audio_of_an_assistant_that_never_pauses_is_not_mistaken_for_the_next_one_s() -> None:
+    """The next assistant may pause. Audio of the one before that was not kept is lost, and nothing else."""
     call = Call(0.0, Limits(), DialogueRules(reorder_ms=0))
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     call.handle(AssistantReady(PCMU_8K, PCMU_8K), 0.0)
@@ -206,8 +206,8 @@ def sound(commands: Sequence[Command]) -> bytes:
 
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), max_size=6), st.integers(1, 400))
-def test_however_often_it_is_held_each_sample_is_heard_once(
-    coughs: list[tuple[int, int]], frames: int
+def test_however_often_it_pauses_each_sample_is_heard_once(
+    pauses: list[tuple[int, int]], frames: int
 ) -> None:
     """The line has no delay: what was played by a clear is what the clock says."""
     said = bytes(place % 251 for place in range(frames * 160))
@@ -215,14 +215,14 @@ def test_however_often_it_is_held_each_sample_is_heard_once(
     line.take(call.handle(ReplyAudio("a", said), 0.0), 0.0)
     line.take(call.handle(ReplyEnded("a"), 0.0), 0.0)
     now = 0.0
-    for wait, held in coughs:
+    for wait, held in pauses:
         now = line.run(call, now, now + wait * 0.02)
         line.take(call.handle(SpeechSuspected(), now), now)
         now = line.run(call, now, now + held * 0.02)
         line.take(call.handle(SpeechDismissed(), now), now)
     line.run(call, now, now + frames * 0.02 + 3.0)
     assert line.heard == said
-    assert ConfirmHeard("a") in line.told
+    assert ConfirmHeard("a") in line.others
 
 
 class Line:
@@ -230,7 +230,7 @@ class Line:
 
     def __init__(self) -> None:
         self.heard = b""
-        self.told: list[Command] = []
+        self.others: list[Command] = []
         self._queue: list[bytes | str] = []
 
     def take(self, commands: Sequence[Command], now: float) -> None:
@@ -243,7 +243,7 @@ class Line:
                 case ClearPlayback():
                     self._queue.clear()
                 case _:
-                    self.told.append(command)
+                    self.others.append(command)
 
     def run(self, call: Call, now: float, until: float) -> float:
         while now < until - 0.001:

@@ -1,4 +1,4 @@
-"""The ledger: what the caller has heard, told as transcripts of (when, what, what we say)."""
+"""The ledger: what the caller has heard, as transcripts of when, what, what we do."""
 
 from collections import Counter
 
@@ -144,7 +144,7 @@ def test_marks_of_an_older_generation_prove_nothing() -> None:
         assert playout.mark_reached(mark, 0.25) == []
     assert playout.heard(0.3) - 8000 == pytest.approx(800, abs=1)
     assert playout.stray_marks == 0
-    for stray in ("nobody's", "9.1", "", "1.1.1"):
+    for stray in ("never sent", "9.1", "", "1.1.1"):
         playout.mark_reached(stray, 0.3)
     assert playout.stray_marks == 4
 
@@ -238,9 +238,9 @@ def test_a_clear_finds_more_heard_than_the_marks_say(
     marks = names(playout.play("a", SECOND, 10.0))
     for when, which in returned:
         playout.mark_reached(marks[which], when)
-    cleared, told = playout.interrupt(interrupted)
+    cleared, outcome = playout.interrupt(interrupted)
     assert cleared == ClearPlayback(8 * (1000 - heard_ms))
-    assert told == (TruncateReply("a", heard_ms) if heard_ms else DropReply("a"))
+    assert outcome == (TruncateReply("a", heard_ms) if heard_ms else DropReply("a"))
 
 
 def test_what_the_marks_say_runs_a_round_trip_behind() -> None:
@@ -321,7 +321,7 @@ def test_the_heard_position_never_runs_back_nor_past_what_was_sent(
                 commands = playout.interrupt(now)
                 cut = [command for command in commands if isinstance(command, TruncateReply)]
                 assert len(cut) <= 1
-                assert all(0 < told.heard_ms <= of_item[told.item] for told in cut)
+                assert all(0 < command.heard_ms <= of_item[command.item] for command in cut)
                 thrown_away = [
                     command.unheard_samples for command in commands if isinstance(command, ClearPlayback)
                 ]

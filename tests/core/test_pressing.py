@@ -1,4 +1,4 @@
-"""Keys for who is at the far end: pressed by the carrier, or played on top of nothing else."""
+"""Keys for the far end: pressed by the carrier, or played as tones behind the reply."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The recorded calls, fed to the core again: what the carrier said then must bring about what the bridge said then."""
+"""The recorded calls, replayed: the carrier's messages of then must bring about the bridge's messages of then."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An assistant that expires is renewed in a quiet moment, told as call transcripts: when, what came, what we do."""
+"""An assistant that expires is renewed in a quiet moment, as call transcripts: when, what came, what we do."""
 
 from collections.abc import Sequence
 
@@ -106,7 +106,7 @@ def test_a_short_life_is_renewed_at_its_half(lasts_s: float, renewed_s: float) -
         [ToolCalled("c1", "look", "{}"), ToolAnswered("c1", "found")],
         [SpeechStarted(), SpeechStopped("u")],
     ],
-    ids=["it says goodbye", "what a tool found is not told yet", "the caller waits"],
+    ids=["it says goodbye", "a tool has answered", "the caller waits"],
 )
 def test_not_a_quiet_moment(busy: list[Event]) -> None:
     at = 3600 - RENEW_BEFORE_S
@@ -212,7 +212,7 @@ def test_other_formats_do_not_lengthen_the_life_of_an_assistant() -> None:
     follow(call, [(at, TimePassed(), [opened("a", Opening.RENEWED)])])
 
 
-def test_a_life_that_is_told_later_counts_from_the_beginning() -> None:
+def test_a_lifetime_that_is_known_later_counts_from_the_beginning() -> None:
     call = lasting(None)
     follow(call, [(1000.0, AssistantReady(L16_8K, PCMU_8K, 3600), [])])
     assert call.deadline() == 3600 - RENEW_BEFORE_S

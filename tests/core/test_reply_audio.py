@@ -1,4 +1,4 @@
-"""The assistant's voice, told as transcripts: what is sent at once, what waits, and what becomes of it."""
+"""`Voice`, as transcripts: what is sent at once, what waits, and what is heard."""
 
 import pytest
 from hypothesis import given

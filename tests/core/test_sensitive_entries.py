@@ -36,7 +36,7 @@ def test_a_placeholder_stands_for_the_digits(entries: SensitiveEntries, text: st
         ("4111222233334444 is good", "entry-1 is good"),
         ('{"paid":"4111222233334444"}', '{"paid":"entry-1"}'),
         ("04111222233334444", "04111222233334444"),  # another number
-        ("99 bottles", "99 bottles"),  # too short to be told from other numbers
+        ("99 bottles", "99 bottles"),  # too short to be told apart from other numbers
         ("555", "555"),
         ("the code *12# is", "the code entry-10 is"),
     ],

@@ -1,4 +1,4 @@
-"""A carrier whose stream breaks and comes back: the call is taken up again, and nothing is said to an empty line."""
+"""A stream that is dropped and resumed: the call goes on, and nothing is played meanwhile."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ def talking(*, resume_s: float = 10.0) -> Call:
     return call
 
 
-def away() -> Call:
+def dropped() -> Call:
     call = talking()
     call.handle(BROKE, 1.0)
     return call
@@ -89,13 +89,13 @@ def test_the_call_is_taken_up_again_where_the_caller_stopped_hearing() -> None:
         ],
     )
     assert call.state is State.TALKING
-    assert call.counts() == {"breaks": 1, "late_replies": 1}
+    assert call.counts() == {"stream_drops": 1, "late_replies": 1}
 
 
-def test_it_may_break_again() -> None:
-    call = away()
+def test_it_may_be_dropped_again() -> None:
+    call = dropped()
     follow(call, [(2.0, AGAIN, []), (3.0, BROKE, []), (3.1, BROKE, []), (4.0, AGAIN, [])])
-    assert call.counts() == {"breaks": 2}
+    assert call.counts() == {"stream_drops": 2}
 
 
 def test_a_frame_that_waited_behind_a_hole_is_not_lost() -> None:
@@ -111,7 +111,7 @@ def test_a_frame_that_waited_behind_a_hole_is_not_lost() -> None:
     )
 
 
-def test_it_may_come_back_before_the_assistant_is_ready() -> None:
+def test_it_may_be_resumed_before_the_assistant_is_ready() -> None:
     call = started()
     follow(
         call,
@@ -125,15 +125,15 @@ def test_it_may_come_back_before_the_assistant_is_ready() -> None:
     assert call.state is State.TALKING
 
 
-def test_who_does_not_come_back_in_time_has_left() -> None:
-    call = away()
+def test_a_stream_that_is_not_resumed_in_time_ends_the_call() -> None:
+    call = dropped()
     assert call.deadline() == 11.0
     why = "the carrier's stream broke and did not come back"
     follow(call, [(11.0, TimePassed(), [CloseAssistant(), HangUp(1008, why)])])
     assert call.state is State.ENDED
 
 
-def test_silence_is_not_counted_while_it_is_away() -> None:
+def test_silence_is_not_counted_while_it_is_dropped() -> None:
     call = Call(0.0, Limits(silent_s=5.0, resume_s=30.0), DialogueRules(reorder_ms=100))
     call.handle(START, 1.0)
     call.handle(READY, 1.0)
@@ -150,15 +150,15 @@ def test_silence_is_not_counted_while_it_is_away() -> None:
     ],
     ids=["another call", "another line", "plays another format"],
 )
-def test_what_comes_back_is_the_same_call_or_is_turned_away(start: CallStarted, why: str) -> None:
-    follow(away(), [(2.0, start, [CloseAssistant(), HangUp(1008, why)])])
+def test_a_resumed_stream_has_the_same_call_or_is_refused(start: CallStarted, why: str) -> None:
+    follow(dropped(), [(2.0, start, [CloseAssistant(), HangUp(1008, why)])])
 
 
 def test_a_call_that_is_to_close_does_not_wait_for_it() -> None:
-    follow(away(), [(2.0, CloseRequested("bye"), [CloseAssistant(), HangUp(1001, "bye")])])
+    follow(dropped(), [(2.0, CloseRequested("bye"), [CloseAssistant(), HangUp(1001, "bye")])])
 
 
-def test_a_stream_that_said_stop_does_not_come_back() -> None:
+def test_a_stream_that_said_stop_is_not_resumed() -> None:
     follow(
         talking(),
         [
@@ -169,11 +169,11 @@ def test_a_stream_that_said_stop_does_not_come_back() -> None:
     )
 
 
-def test_a_carrier_that_does_not_come_back_ends_the_call_when_it_breaks() -> None:
+def test_without_resumption_a_dropped_stream_ends_the_call() -> None:
     follow(talking(resume_s=0.0), [(1.0, BROKE, [CloseAssistant()])])
 
 
-def test_a_stream_that_only_listens_does_not_come_back() -> None:
+def test_a_stream_that_only_listens_is_not_resumed() -> None:
     call = Call(0.0, Limits(resume_s=10.0), DialogueRules(reorder_ms=100))
     listening = CallStarted("v3:1", "s", PCMU_8K, one_way=True)
     follow(call, [(0.0, listening, []), (1.0, BROKE, [])])

@@ -1,4 +1,4 @@
-"""What was said, as whoever takes over is told it."""
+"""The transcript, as the next assistant gets it."""
 
 from bridge.core.transcript import CUT, LETTER_MS, MOST_LETTERS, Transcript
 from bridge.vocabulary.events import Said, Speaker
@@ -29,7 +29,7 @@ def test_a_cut_reply_keeps_the_words_that_were_heard() -> None:
     assert transcript.said() == (Said(ASSISTANT, "one two" + CUT),)
 
 
-def test_of_a_reply_that_broke_off_the_words_that_ran_ahead_are_not_told() -> None:
+def test_of_a_reply_that_broke_off_the_words_without_audio_are_left_out() -> None:
     transcript = Transcript()
     transcript.reply_sounds("a")
     transcript.reply_said("a", "Certainly, on which day?")
@@ -42,7 +42,7 @@ def test_of_a_reply_that_broke_off_the_words_that_ran_ahead_are_not_told() -> No
     assert transcript.said()[-1] == Said(ASSISTANT, "Yes.")
 
 
-def test_a_reply_that_was_not_heard_is_not_told() -> None:
+def test_a_reply_that_was_not_heard_is_left_out() -> None:
     transcript = Transcript()
     transcript.reply_said("a", "one two three four")
     transcript.cut("a", 0.0)
@@ -58,7 +58,7 @@ def test_a_reply_heard_to_its_end_stays_whole() -> None:
     assert transcript.said() == (Said(ASSISTANT, "one two"),)
 
 
-def test_an_entry_is_told_and_an_utterance_that_nobody_understood_is_not() -> None:
+def test_an_entry_is_kept_and_an_utterance_without_words_is_left_out() -> None:
     transcript = Transcript()
     transcript.caller_paused("u")
     transcript.caller_paused("")
@@ -70,10 +70,10 @@ def test_an_entry_is_told_and_an_utterance_that_nobody_understood_is_not() -> No
     assert transcript.said() == tuple(Said(CALLER, text) for text in typed)
 
 
-def test_of_a_long_call_the_latest_is_told() -> None:
+def test_of_a_long_call_the_latest_is_kept() -> None:
     transcript = Transcript()
     for number in range(30):
         transcript.caller_said(f"u{number}", f"{number:02}" + "x" * (MOST_LETTERS // 10))
-    told = transcript.said()
-    assert len(told) == 9
-    assert told[-1].text.startswith("29")
+    said = transcript.said()
+    assert len(said) == 9
+    assert said[-1].text.startswith("29")

@@ -1,7 +1,7 @@
-"""Interrupted at any moment, over a line of any delay, the ledger has_assistant what the caller's ear had played.
+"""Interrupted at any moment, over a line of any delay, the ledger knows what the caller's earpiece had played.
 
-Both ends of a stream in virtual time: voice and ledger behind the real dialect, the pretend carrier before a real earpiece,
-a slow network between them. Each item is one byte, over and over, so what the ear played of it can be counted.
+Both ends of a stream in virtual time: voice and ledger with the real dialect, the simulated carrier with an earpiece, and
+a slow network between them. Each item is one byte, over and over, so what the earpiece played of it can be counted.
 """
 
 import random
@@ -43,16 +43,16 @@ MOMENTS = ("any", "any", "first mark still out", "tail of an item", "between two
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What the assistant was told of one item when it was interrupted, what it had sent of it, what the ear played."""
+    """One item when it was interrupted: what the bridge said was heard, what was received, what the earpiece played."""
 
     moment: str
-    told_ms: float
+    said_ms: float
     received_ms: float
     played_ms: float
 
     @property
     def error_ms(self) -> float:
-        return abs(self.told_ms - self.played_ms)
+        return abs(self.said_ms - self.played_ms)
 
 
 @dataclass(slots=True)
@@ -152,9 +152,9 @@ class Stream:
 
 
 def carry(there: Delay, back: Delay, seed: int) -> list[list[Cut]]:
-    """One call. For each interruption that cut something, what was told of each item."""
+    """One call. For each interruption that cut something, the cut of each item."""
     chance, stream = random.Random(seed), Stream(there, back, seed)
-    told: list[tuple[str, dict[int, float]]] = []
+    outcomes: list[tuple[str, dict[int, float]]] = []
     received: Counter[int] = Counter()
     item = 1
     for turn in range(REPLIES):
@@ -173,30 +173,30 @@ def carry(there: Delay, back: Delay, seed: int) -> list[list[Cut]]:
         commands = stream.voice.interrupt(stream.now)
         stream.perform(commands)
         if commands:
-            told.append((moment, heard_ms(commands, received)))
+            outcomes.append((moment, heard_ms(commands, received)))
         item += 1
         stream.pass_until(stream.now + chance.uniform(0.02, 1.0))
     stream.pass_until(stream.now + 30)
     played = Counter(stream.ear.heard)
-    assert {str(n) for n in received} == stream.confirmed | {str(n) for _, items in told for n in items}
+    assert {str(n) for n in received} == stream.confirmed | {str(n) for _, items in outcomes for n in items}
     return [
         [Cut(moment, ms, received[n] / BYTES_IN_MS, played[n] / BYTES_IN_MS) for n, ms in items.items()]
-        for moment, items in told
+        for moment, items in outcomes
     ]
 
 
 def heard_ms(commands: list[Command], received: Counter[int]) -> dict[int, float]:
-    """What `interrupt` said of each item."""
-    told: dict[int, float] = {}
+    """How much of each item was heard, by what `interrupt` returned."""
+    heard: dict[int, float] = {}
     for command in commands:
         match command:
             case TruncateReply(item, ms):
-                told[int(item)] = ms
+                heard[int(item)] = ms
             case DropReply(item):
-                told[int(item)] = 0
+                heard[int(item)] = 0
             case ConfirmHeard(item):
-                told[int(item)] = received[int(item)] / BYTES_IN_MS
-    return told
+                heard[int(item)] = received[int(item)] / BYTES_IN_MS
+    return heard
 
 
 @cache
@@ -207,16 +207,16 @@ def interruptions(there_ms: int, back_ms: int, jitter_ms: int) -> list[list[Cut]
 
 
 def errors_ms(there_ms: int, back_ms: int, jitter_ms: int) -> list[float]:
-    """By how much the worst told item of each interruption is wrong, in order of size."""
-    told = interruptions(there_ms, back_ms, jitter_ms)
-    return sorted(max(cut.error_ms for cut in cuts) for cuts in told)
+    """The largest error of each interruption, in order of size."""
+    all_cuts = interruptions(there_ms, back_ms, jitter_ms)
+    return sorted(max(cut.error_ms for cut in cuts) for cuts in all_cuts)
 
 
 def percentile(ordered: list[float], percent: int) -> float:
     return ordered[-(-len(ordered) * percent // 100) - 1]
 
 
-LINES = [  # ms to the phone, ms back, jitter; 95 of 100 are told within so many ms
+LINES = [  # ms to the phone, ms back, jitter; 95 of 100 have at most this error in ms
     (0, 0, 0, 1),
     (50, 50, 0, 1),
     (150, 150, 0, 1),
@@ -227,12 +227,12 @@ LINES = [  # ms to the phone, ms back, jitter; 95 of 100 are told within so many
 
 
 @pytest.mark.parametrize(("there_ms", "back_ms", "jitter_ms", "within_ms"), LINES)
-def test_the_assistant_is_told_what_the_ear_had_played(
+def test_the_assistant_learns_what_the_earpiece_had_played(
     there_ms: int, back_ms: int, jitter_ms: int, within_ms: int
 ) -> None:
     errors = errors_ms(there_ms, back_ms, jitter_ms)
     assert len(errors) >= INTERRUPTIONS
     assert percentile(errors, 95) <= within_ms
     cuts = [cut for cuts in interruptions(there_ms, back_ms, jitter_ms) for cut in cuts]
-    assert all(0 <= cut.told_ms <= cut.received_ms for cut in cuts)
+    assert all(0 <= cut.said_ms <= cut.received_ms for cut in cuts)
     assert {cut.moment for cut in cuts} == set(MOMENTS)

@@ -1,8 +1,8 @@
-"""What is told of assistants that cannot serve, as people on call read it."""
+"""Log and faults about assistants that cannot serve, as a person on call reads them."""
 
 import structlog
 
-from bridge.observers.assistant_health import AssistantHealth, AssistantWatch
+from bridge.observers.assistant_health import AssistantHealth, AssistantHealthObserver
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -22,15 +22,13 @@ def opened(name: str, opening: Opening = Opening.FIRST) -> OpenAssistant:
 
 def watched(*words: Word) -> tuple[dict[str, str], list[str]]:
     """The faults that /readyz names, and the lines of the log, in short."""
-    readiness = AssistantHealth()
-    watch = readiness.observer()
+    health = AssistantHealth()
+    observer = health.observer()
     with structlog.testing.capture_logs() as lines:
         for word in words:
-            assert type(word) in AssistantWatch.sees
-            watch.saw(word, 0.0)
-    return readiness.faults, [
-        f"{line['event']}: {line.get('why', line.get('opening', ''))}" for line in lines
-    ]
+            assert type(word) in AssistantHealthObserver.sees
+            observer.saw(word, 0.0)
+    return health.faults, [f"{line['event']}: {line.get('why', line.get('opening', ''))}" for line in lines]
 
 
 def test_what_a_person_has_to_mend_is_named_until_it_is_mended() -> None:
@@ -49,7 +47,7 @@ def test_a_failure_for_good_is_one_too() -> None:
     assert faults == {"a": "insufficient_quota"}
 
 
-def test_a_broken_connection_is_only_told() -> None:
+def test_a_broken_connection_is_only_logged() -> None:
     faults, lines = watched(
         opened("a"),
         LegLost(LegName.ASSISTANT, 1006),

@@ -1,4 +1,4 @@
-"""A call's file: written as it happens; and where it cannot be, one line in the log, and nobody else is troubled."""
+"""A call's file: written during the call; if it cannot be, there is one line in the log, and the call goes on."""
 
 import errno
 import io
@@ -81,8 +81,8 @@ def test_a_file_of_that_name_is_left_alone(tmp_path: Path) -> None:
         file = call_file(tmp_path)
         file.append(said)
         file.close()
-    told = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert told == {
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert files == {
         "20261121T083000-CA1.wav": b"one",
         "20261121T083000-CA1-2.wav": b"two",
         "20261121T083000-CA1-3.wav": b"three",
@@ -120,13 +120,13 @@ def test_giving_up_is_said_once_and_what_was_written_stays(tmp_path: Path) -> No
 
 TALKED = CallStarted("CA1", "MZ1", PCMU_8K)
 LISTENED = CallStarted("CA1", "MZ1", PCMU_8K, one_way=True)
-TURNED_AWAY = HangUp(1008, "the token was made for another call")
+REFUSED = HangUp(1008, "the token was made for another call")
 ACCEPTED: list[tuple[CallStarted | None, Word, bool]] = [
     (None, CallEnded(), False),
-    (TALKED, TURNED_AWAY, False),
+    (TALKED, REFUSED, False),
     (TALKED, CallerAudio(b"", 0), False),
     (TALKED, OpenAssistant("CA1", PCMU_8K), True),
-    (LISTENED, TURNED_AWAY, False),
+    (LISTENED, REFUSED, False),
     (LISTENED, CallerAudio(b"", 0), True),
 ]
 

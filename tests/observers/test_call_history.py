@@ -1,4 +1,4 @@
-"""The story of a call: what a journal tells, and which lines are none."""
+"""The history of a call from its journal, and which lines are refused."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,25 +124,25 @@ def test_a_missing_journal_is_named(tmp_path: Path) -> None:
 
 
 def test_a_history_counts_from_the_first_sound(tmp_path: Path) -> None:
-    told = build_history(read_journal(journal(tmp_path, CALL)))
-    assert told.call_id == "CA1"
-    assert told.ended_s == 4.0
-    assert told.notes == [(-0.25, "call starts"), (4.0, "hang-up: the call ended")]
-    assert told.turns == [(0.75, 1.75), (2.125, 4.0)]
-    assert told.digits == [(3.0, "4")]
-    assert not told.other_party
+    history = build_history(read_journal(journal(tmp_path, CALL)))
+    assert history.call_id == "CA1"
+    assert history.ended_s == 4.0
+    assert history.notes == [(-0.25, "call starts"), (4.0, "hang-up: the call ended")]
+    assert history.turns == [(0.75, 1.75), (2.125, 4.0)]
+    assert history.digits == [(3.0, "4")]
+    assert not history.other_party
 
 
 def test_a_barge_in_is_a_clear_that_the_caller_caused(tmp_path: Path) -> None:
-    told = build_history(read_journal(journal(tmp_path, CALL)))
+    history = build_history(read_journal(journal(tmp_path, CALL)))
     barge_in = Cut(2.125, 0.3, barge_in=True)
-    assert told.cuts == [barge_in, Cut(3.75, 0, barge_in=False)]
-    assert told.barge_ins == [barge_in]
+    assert history.cuts == [barge_in, Cut(3.75, 0, barge_in=False)]
+    assert history.barge_ins == [barge_in]
 
 
 def test_a_reply_is_heard_from_when_it_came_or_the_one_before_it_was_over(tmp_path: Path) -> None:
-    told = build_history(read_journal(journal(tmp_path, CALL)))
-    assert told.replies == [Reply("chime-1", -0.25, 0.125), Reply("reply-2", 1.75, 2.125, 300)]
+    history = build_history(read_journal(journal(tmp_path, CALL)))
+    assert history.replies == [Reply("chime-1", -0.25, 0.125), Reply("reply-2", 1.75, 2.125, 300)]
     both_at_once = [
         JournalEntry(0.0, "<", "ReplyAudio", {"item": "tones-1"}),
         JournalEntry(0.1, "<", "ReplyAudio", {"item": "tones-2"}),
@@ -152,14 +152,14 @@ def test_a_reply_is_heard_from_when_it_came_or_the_one_before_it_was_over(tmp_pa
     assert build_history(both_at_once).replies == [Reply("tones-1", 0.0, 0.3), Reply("tones-2", 0.3, 0.5)]
 
 
-def test_unheard_samples_are_told_as_seconds_of_the_line(tmp_path: Path) -> None:
+def test_unheard_samples_become_seconds(tmp_path: Path) -> None:
     wideband = CALL.replace('"rate_hz":8000', '"rate_hz":16000')
     assert build_history(read_journal(journal(tmp_path, wideband))).cuts[0] == Cut(2.125, 0.15, barge_in=True)
 
 
 def test_a_mark_that_returns_after_a_clear_proves_nothing(tmp_path: Path) -> None:
-    told = build_history(read_journal(journal(tmp_path, CALL)))
-    assert told.marks == [
+    history = build_history(read_journal(journal(tmp_path, CALL)))
+    assert history.marks == [
         Mark(-0.125, 0.125, heard=True),
         Mark(1.75, 2.0, heard=True),
         Mark(1.75, 2.25, heard=False),
@@ -168,11 +168,11 @@ def test_a_mark_that_returns_after_a_clear_proves_nothing(tmp_path: Path) -> Non
 
 
 def test_a_stream_of_both_tracks_has_another_party() -> None:
-    told = build_history(
+    history = build_history(
         [JournalEntry(1.0, "<", "OtherPartyAudio", {"frames": 1}), JournalEntry(3.0, "<", "CallEnded", {})]
     )
-    assert told.other_party
-    assert told.ended_s == 2.0
+    assert history.other_party
+    assert history.ended_s == 2.0
 
 
 READY = AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=True)
@@ -304,8 +304,8 @@ def test_the_summary_of_a_conversation(conversation: CallHistory) -> None:
 
 
 def test_nothing_happened() -> None:
-    told = build_history([])
-    assert (told.ended_s, told.cuts, told.summary()) == (
+    history = build_history([])
+    assert (history.ended_s, history.cuts, history.summary()) == (
         0.0,
         [],
         "Turns of the caller: 0. Keys: 0. Replies heard: 0. Barge-ins: 0.",
@@ -313,7 +313,7 @@ def test_nothing_happened() -> None:
 
 
 def test_the_summary_counts(tmp_path: Path) -> None:
-    told = build_history(read_journal(journal(tmp_path, CALL)))
-    assert told.summary() == (
+    history = build_history(read_journal(journal(tmp_path, CALL)))
+    assert history.summary() == (
         "Turns of the caller: 2. Keys: 1. Replies heard: 2. Barge-ins: 1; 0.3 s thrown away unheard."
     )

@@ -50,7 +50,7 @@ ACCOUNT = Account(
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 START = CallStarted("CA1", "MZ1", PCMU_8K, parameters={"from": "+15550199", "id": "15550100", "plan": "gold"})
 OPEN = OpenAssistant("CA1", PCMU_8K)
-TURNED_AWAY = HangUp(1008, "the token was made for another call")
+REFUSED = HangUp(1008, "the token was made for another call")
 LINE = {"encoding": "pcmu", "rate_hz": 8000, "channels": 1}
 
 
@@ -69,7 +69,7 @@ def lines(directory: Path) -> list[dict[str, object]]:
 
 def test_one_line_each_in_order(tmp_path: Path) -> None:
     journal = Journal(tmp_path, STARTED)
-    told: list[tuple[float, Word]] = [
+    words: list[tuple[float, Word]] = [
         (100.0, START),
         (100.0, OPEN),
         (100.25, DigitPressed("4")),
@@ -77,7 +77,7 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
         (101.5, MarkReached("0.1")),
         (102.0, LegLost(LegName.CARRIER, 1006, "broke")),
     ]
-    for now, word in told:
+    for now, word in words:
         journal.saw(word, now)
     journal.close(102.5, ACCOUNT)
     assert lines(tmp_path) == [
@@ -123,7 +123,7 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
     ]
 
 
-def test_audio_is_told_in_runs_of_a_second_and_its_sound_never(tmp_path: Path) -> None:
+def test_audio_is_written_as_runs_of_a_second_and_never_its_bytes(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     for n in range(75):
         journal.saw(CallerAudio(b"\x55" * 160, n * 20), n * 0.02)
@@ -143,7 +143,7 @@ def test_audio_is_told_in_runs_of_a_second_and_its_sound_never(tmp_path: Path) -
     ]
 
 
-def test_that_time_passed_has_no_line(tmp_path: Path) -> None:
+def test_time_passed_has_no_line(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     before = lines(tmp_path)
     for n in range(20):
@@ -163,10 +163,10 @@ def test_what_came_before_the_acceptance_is_there_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("one_way", [False, True])
-def test_a_call_that_is_turned_away_leaves_no_file(tmp_path: Path, one_way: bool) -> None:
+def test_a_call_that_is_refused_leaves_no_file(tmp_path: Path, one_way: bool) -> None:
     journal = Journal(tmp_path, STARTED)
     journal.saw(CallStarted("CA1", "MZ1", PCMU_8K, one_way=one_way), 0.0)
-    journal.saw(TURNED_AWAY, 0.0)
+    journal.saw(REFUSED, 0.0)
     journal.close(0.0, NOTHING)
     assert not list(tmp_path.iterdir())
 
@@ -209,7 +209,7 @@ def test_a_flood_is_counted_and_not_written_down(tmp_path: Path, flood: list[Wor
         journal.saw(START, 0.5)
         journal.saw(OPEN, 0.5)
     ready, failed = AssistantReady(PCMU_8K, PCMU_8K), AssistantFailed("no such model", final=True)
-    for word in (ready, failed, TruncateReply("a", 20), TURNED_AWAY, LegLost(LegName.CARRIER, 1006)):
+    for word in (ready, failed, TruncateReply("a", 20), REFUSED, LegLost(LegName.CARRIER, 1006)):
         journal.saw(word, 0.6)
     journal.saw(MarkReached("x" * 99), 0.6)
     journal.saw(DigitPressed("4"), 1.7)  # in the next second there is room again
@@ -217,12 +217,12 @@ def test_a_flood_is_counted_and_not_written_down(tmp_path: Path, flood: list[Wor
     journal.close(1.9, NOTHING)
     (file,) = tmp_path.iterdir()
     assert file.stat().st_size < MOST_BYTES + 2_000
-    told = [line["what"] for line in lines(tmp_path)]
+    written = [line["what"] for line in lines(tmp_path)]
     rare = ["CallStarted", "OpenAssistant"]
     rare += ["AssistantReady", "AssistantFailed", "TruncateReply", "HangUp", "LegLost"]
-    assert [what for what in told if what in rare] == rare
-    assert "LeftOut" in told
-    assert told[-2:] == ["MarkReached", "Ended"]
+    assert [what for what in written if what in rare] == rare
+    assert "LeftOut" in written
+    assert written[-2:] == ["MarkReached", "Ended"]
 
 
 def test_a_word_is_in_the_file_at_once(tmp_path: Path) -> None:
@@ -237,8 +237,8 @@ def test_a_killed_process_loses_a_second_of_marks_at_most(tmp_path: Path) -> Non
     journal = begun(tmp_path)
     for n in range(30):
         journal.saw(MarkReached(str(n)), n * 0.1)
-        told = [line["name"] for line in lines(tmp_path) if line["what"] == "MarkReached"]
-        assert len(told) > n - 11
+        written = [line["name"] for line in lines(tmp_path) if line["what"] == "MarkReached"]
+        assert len(written) > n - 11
     journal.close(4.0, NOTHING)
 
 
@@ -266,17 +266,17 @@ def test_the_words_of_an_item_are_one_line_when_it_is_over(tmp_path: Path, end: 
     ]
 
 
-def test_a_long_speech_is_told_in_lines(tmp_path: Path) -> None:
+def test_a_long_speech_is_several_lines(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     for n in range(3 * MOST_LETTERS):
         journal.saw(ReplySaid("a", "x"), n / 1000)
     journal.close(20.0, NOTHING)
-    told = [line["text"] for line in lines(tmp_path) if line["what"] == "ReplySaid"]
-    assert "".join(map(str, told)) == "x" * 3 * MOST_LETTERS
-    assert [len(str(text)) for text in told] == [MOST_LETTERS + 1, MOST_LETTERS + 1, MOST_LETTERS - 2]
+    written = [line["text"] for line in lines(tmp_path) if line["what"] == "ReplySaid"]
+    assert "".join(map(str, written)) == "x" * 3 * MOST_LETTERS
+    assert [len(str(text)) for text in written] == [MOST_LETTERS + 1, MOST_LETTERS + 1, MOST_LETTERS - 2]
 
 
-def test_of_many_speakers_the_oldest_is_told_first(tmp_path: Path) -> None:
+def test_of_many_items_the_oldest_is_written_first(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     for n in range(MOST_SPEAKING + 2):
         journal.saw(ReplySaid(str(n), "…"), 1.0)

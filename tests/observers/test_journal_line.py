@@ -76,7 +76,7 @@ def test_numbers_are_masked_and_nothing_else(text: str, masked: str) -> None:
 
 SID = "CA" + "1234567890" * 3 + "ab"
 NUMBER = "+1 (555) 010-0199"
-TELLING: list[tuple[Word, dict[str, object]]] = [
+WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (CallStarted(SID, "MZ15550100199", PCMU_8K, parameters={NUMBER: NUMBER}), {"call_id": SID, "stream": "MZ15550100199", "parameters": {"***99": "***99"}}),
     (OpenAssistant(SID, PCMU_8K, {"from": NUMBER}), {"call_id": SID, "parameters": {"from": "***99"}}),
     (LegLost(LegName.CARRIER, 1006, NUMBER), {"reason": "***99"}),
@@ -133,10 +133,10 @@ def ids(rows: Sequence[tuple[Word, object]]) -> list[str]:
     return [type(word).__name__ for word, _ in rows]
 
 
-@pytest.mark.parametrize(("word", "told"), TELLING, ids=ids(TELLING))
-def test_what_may_hold_a_number_is_told_without_it(word: Word, told: dict[str, object]) -> None:
+@pytest.mark.parametrize(("word", "written"), WRITTEN, ids=ids(WRITTEN))
+def test_a_text_that_may_hold_a_number_is_masked(word: Word, written: dict[str, object]) -> None:
     line = json.loads(encode(word))
-    assert {name: line[name] for name in told} == told
+    assert {name: line[name] for name in written} == written
 
 
 HIDING = [
@@ -160,15 +160,15 @@ HIDING = [
 
 
 @pytest.mark.parametrize("word", HIDING)
-def test_what_is_nobodys_business_is_hidden_in_every_text(word: Word) -> None:
+def test_sensitive_digits_are_hidden_in_every_text(word: Word) -> None:
     assert b"1234" not in encode(word, lambda text: text.replace("1234", "entry-1")).replace(
         SID.encode(), b""
     )
 
 
-@pytest.mark.parametrize(("word", "told"), ABRIDGED, ids=ids(ABRIDGED))
-def test_what_was_told_before_is_not_told_again(word: Word, told: dict[str, object]) -> None:
-    assert json.loads(encode(word)) == told
+@pytest.mark.parametrize(("word", "written"), ABRIDGED, ids=ids(ABRIDGED))
+def test_a_command_that_repeats_an_event_is_abridged(word: Word, written: dict[str, object]) -> None:
+    assert json.loads(encode(word)) == written
 
 
 def test_no_word_with_a_text_is_forgotten() -> None:
@@ -176,11 +176,11 @@ def test_no_word_with_a_text_is_forgotten() -> None:
         fields = msgspec.structs.fields(word)
         return any(field.type in {str, dict[str, str]} and field.name not in NAMES for field in fields)
 
-    covered = {type(word) for word, _ in TELLING + ABRIDGED}
+    covered = {type(word) for word, _ in WRITTEN + ABRIDGED}
     assert {word for word in Word.__subclasses__() if holds_text(word)} <= covered
 
 
-@pytest.mark.parametrize("word", [*(word for word, _ in TELLING + ABRIDGED), *PLAIN])
+@pytest.mark.parametrize("word", [*(word for word, _ in WRITTEN + ABRIDGED), *PLAIN])
 def test_what_is_written_can_be_read(word: Word) -> None:
     line: Any = msgspec.json.decode(encode(word), type=LINES[type(word).__name__])
     assert msgspec.json.encode(line) == encode(word)

@@ -1,4 +1,4 @@
-"""Keys typed under a set_sensitive: not in the journal, nor what they amount to, whenever the set_sensitive comes."""
+"""Sensitive keys and entries are not in the journal, whenever they become sensitive."""
 
 import json
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ ASK = EntryRequested("c1", sensitive=True)
 
 
 def keys(digits: str) -> list[Word]:
-    """As they are pressed, and told one by one."""
+    """As they are pressed, and passed on one by one."""
     return [word for digit in digits for word in (DigitPressed(digit, "t"), TypeDigit(digit))]
 
 
@@ -66,14 +66,14 @@ def digits_in(lines: list[dict[str, object]]) -> list[object]:
 
 
 ROWS: list[tuple[str, list[Word], list[str]]] = [
-    ("nobody sensitive them", [*ACCEPTED, *keys("12"), entry("12", "")], ["1", "1", "2", "2", "12"]),
+    ("not sensitive", [*ACCEPTED, *keys("12"), entry("12", "")], ["1", "1", "2", "2", "12"]),
     (
-        "sensitive, and open again",
+        "sensitive, and no longer",
         [*ACCEPTED, ASK, ON, *pressed("123#"), entry("123"), OFF, *keys("9"), entry("9", "")],
         [*"••••", "•••", "9", "9", "9"],
     ),
     (
-        "typed ahead of the wish",
+        "typed ahead of the request",
         [*ACCEPTED, *keys("12"), ASK, ON, *pressed("34#"), entry("1234"), OFF],
         [*"••••", *"•••", "••••"],
     ),
@@ -83,7 +83,7 @@ ROWS: list[tuple[str, list[Word], list[str]]] = [
         [*"••••••••", "••••"],
     ),
     (
-        "an entry before is nobody's secret",
+        "an entry before is not sensitive",
         [*ACCEPTED, *keys("77"), entry("77", ""), *keys("12"), ASK, ON, entry("12"), OFF],
         ["7", "7", "7", "7", "77", *"••••", "••"],
     ),
@@ -98,12 +98,12 @@ ROWS: list[tuple[str, list[Word], list[str]]] = [
         [*"••••", "•", "•••"],
     ),
     (
-        "heard as tones: nothing but the entry is told",
+        "heard as tones: no key was reported",
         [*ACCEPTED, TypeDigit("1"), ASK, ON, entry("1234"), OFF, TypeDigit("9")],
         ["•", "••••", "9"],
     ),
     (
-        "the set_sensitive is off before the entry is over",
+        "no longer sensitive before the entry is complete",
         [*ACCEPTED, ASK, ON, *pressed("12"), OFF, *keys("3"), entry("123", ""), NoteTaken("123")],
         ["•", "•", "3", "3", "•••"],
     ),
@@ -115,9 +115,9 @@ ROWS: list[tuple[str, list[Word], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
-def test_keys(tmp_path: Path, words: list[Word], told: list[str]) -> None:
-    assert digits_in(journal_of(tmp_path, words)) == told
+@pytest.mark.parametrize(("words", "written"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_keys(tmp_path: Path, words: list[Word], written: list[str]) -> None:
+    assert digits_in(journal_of(tmp_path, words)) == written
 
 
 def test_keys_are_in_the_file_until_their_mask_comes_and_then_not(tmp_path: Path) -> None:
@@ -128,10 +128,10 @@ def test_keys_are_in_the_file_until_their_mask_comes_and_then_not(tmp_path: Path
     assert '"digit":"4"' in file.read_text()
     journal.saw(MarkReached("y"), 0.1)  # marks wait for the next word
     journal.saw(ON, 0.1)
-    told = [json.loads(line) for line in file.read_text().splitlines()]
+    written = [json.loads(line) for line in file.read_text().splitlines()]
     whats = ["CallStarted", "OpenAssistant", "MarkReached", "DigitPressed", "DigitPressed", "NoteTaken"]
-    assert [line["what"] for line in told] == [*whats, "MarkReached", "SetSensitive"]
-    assert digits_in(told) == [MASK, MASK]
+    assert [line["what"] for line in written] == [*whats, "MarkReached", "SetSensitive"]
+    assert digits_in(written) == [MASK, MASK]
     assert '"digit":"4"' not in file.read_text()
     journal.close(0.2, NOTHING)
 
@@ -159,9 +159,9 @@ LATER: list[Word] = [
 @pytest.mark.parametrize("later", LATER, ids=[type(word).__name__ for word in LATER])
 def test_digits_that_turn_up_later_are_the_name(tmp_path: Path, later: Word) -> None:
     words = [*ACCEPTED, ASK, ON, *pressed("4111111111111111#"), entry("4111111111111111"), OFF, later]
-    told = json.dumps(journal_of(tmp_path, words))
-    assert "4111" not in told
-    assert ("entry-1" in told.split('"SetSensitive"')[-1]) is not isinstance(later, RunTool)
+    written = json.dumps(journal_of(tmp_path, words))
+    assert "4111" not in written
+    assert ("entry-1" in written.split('"SetSensitive"')[-1]) is not isinstance(later, RunTool)
 
 
 def test_digits_that_come_in_pieces_are_the_name_too(tmp_path: Path) -> None:
@@ -177,9 +177,9 @@ def test_digits_that_come_in_pieces_are_the_name_too(tmp_path: Path) -> None:
 def test_the_history_shows_what_the_journal_shows(tmp_path: Path) -> None:
     journal_of(tmp_path, [*ACCEPTED, ASK, ON, *pressed("123#"), entry("123"), OFF])
     (file,) = tmp_path.glob("*.jsonl")
-    told = build_history(read_journal(file))
-    assert [key for _, key in told.digits] == list("••••")
-    assert [words.text for words in told.said] == ["•••"]
+    history = build_history(read_journal(file))
+    assert [key for _, key in history.digits] == list("••••")
+    assert [words.text for words in history.said] == ["•••"]
 
 
 def test_the_history_shows_a_terminator_alone_and_nothing_where_nothing_was_typed(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_a_late_frame_finds_its_place_in_what_is_written(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("stamp", [10**12, 59_000, 2_500, 1_100, 150, -5_000])
-def test_a_stray_stamp_costs_nothing_but_its_frame(tmp_path: Path, stamp: int) -> None:
+def test_a_frame_whose_timestamp_does_not_fit_is_dropped(tmp_path: Path, stamp: int) -> None:
     recording = begun(tmp_path)
     hear(recording, 0, 100)
     recording.saw(CallerAudio(tone(20, SILENT), stamp), 0.1)
@@ -225,7 +225,7 @@ def test_silence_does_not_run_ahead_of_the_time_that_passed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("spoken_ms", [400, 3000])
-def test_a_stream_that_broke_and_comes_back_goes_on_where_it_came(tmp_path: Path, spoken_ms: int) -> None:
+def test_a_resumed_stream_goes_on_where_it_came(tmp_path: Path, spoken_ms: int) -> None:
     recording = begun(tmp_path)
     hear(recording, 0, spoken_ms)
     back_ms = spoken_ms + 600
@@ -235,7 +235,7 @@ def test_a_stream_that_broke_and_comes_back_goes_on_where_it_came(tmp_path: Path
     assert stretches(tracks(tmp_path)[0]) == [(0, spoken_ms), (back_ms, back_ms + 400)]
 
 
-def test_what_the_assistant_said_meanwhile_is_heard_when_the_stream_is_back(tmp_path: Path) -> None:
+def test_what_the_assistant_said_meanwhile_is_heard_when_the_stream_is_resumed(tmp_path: Path) -> None:
     recording = begun(tmp_path)
     hear(recording, 0, 400)
     recording.saw(CallStarted("CA1", "MZ2", PCMU_8K), 1.0)
@@ -319,7 +319,7 @@ def test_what_is_too_old_is_not_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("one_way", [False, True])
-def test_a_call_that_is_turned_away_leaves_no_file(tmp_path: Path, one_way: bool) -> None:
+def test_a_call_that_is_refused_leaves_no_file(tmp_path: Path, one_way: bool) -> None:
     recording = Recording(tmp_path, STARTED)
     recording.saw(CallStarted("CA1", "MZ1", PCMU_8K, one_way=one_way), 0.0)
     recording.saw(HangUp(1008, "the token was made for another call"), 0.0)

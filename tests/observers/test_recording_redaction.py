@@ -61,18 +61,18 @@ def silent_ms(track: NDArray[np.int16], line: AudioFormat = PCMU_8K) -> list[tup
 
 # When, what; where the caller's side is silent
 SCENES: dict[str, tuple[Rows, list[tuple[float, float]]]] = {
-    "nobody's keys are secret": ([(1_000, KEY), (1_000, TypeDigit("4")), (2_000, EnterDigits("4"))], []),
+    "no key is sensitive": ([(1_000, KEY), (1_000, TypeDigit("4")), (2_000, EnterDigits("4"))], []),
     "one key": ([(500, ON), (1_000, KEY), (2_000, ENTERED), (2_000, OFF)], [(600, 1_160)]),
     "keys in a row": ([(0, ON), (1_000, KEY), (1_300, KEY), (3_000, ENTERED)], [(600, 1_460)]),
     "two apart": ([(0, ON), (1_000, KEY), (2_000, KEY)], [(600, 1_160), (1_600, 2_160)]),
-    "after the set_sensitive is off": ([(0, ON), (500, KEY), (1_000, OFF), (3_000, KEY)], [(100, 660)]),
+    "no longer sensitive": ([(0, ON), (500, KEY), (1_000, OFF), (3_000, KEY)], [(100, 660)]),
     "the first key of all": ([(0, ON), (0, KEY)], [(0, 160)]),
     "typed ahead, and sensitive then": (
         [(1_000, KEY), (1_000, TypeDigit("4")), (1_500, KEY), (1_900, ON), (1_900, ENTERED), (1_900, OFF)],
         [(600, 1_150), (1_100, 1_650)],
     ),
     "typed ahead long before, while the entry is open": ([(500, KEY), (3_900, ON)], [(100, 650)]),
-    "an entry before is nobody's secret": (
+    "an entry before is not sensitive": (
         [(500, KEY), (900, EnterDigits("4")), (1_500, KEY), (1_600, ON)],
         [(1_100, 1_650)],
     ),
@@ -100,7 +100,7 @@ def test_silent_around_sensitive_keys(tmp_path: Path, scene: str, line: AudioFor
     assert right[0] != 0
 
 
-def test_a_mask_keeps_no_more_than_it_needs(tmp_path: Path) -> None:
+def test_redaction_keeps_no_more_than_it_needs(tmp_path: Path) -> None:
     recording = Recording(tmp_path, STARTED)
     for word in (CallStarted("CA1", "MZ1", PCMU_8K), OpenAssistant("CA1", PCMU_8K), KEY):
         recording.saw(word, 0.0)
@@ -111,7 +111,7 @@ def test_a_mask_keeps_no_more_than_it_needs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [PCMU_8K, L16_16K, AudioFormat(Encoding.L16, 48_000)], ids=str)
-def test_tones_that_no_carrier_tells_of_are_taken_out_as_well(tmp_path: Path, line: AudioFormat) -> None:
+def test_tones_that_no_carrier_reports_are_silenced_as_well(tmp_path: Path, line: AudioFormat) -> None:
     quiet = np.zeros(line.rate_hz, np.int16)
     typed = tones("4831", line.rate_hz, on_ms=80, off_ms=200)
     keys = np.concatenate([quiet, typed, quiet, quiet])

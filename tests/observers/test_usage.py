@@ -1,4 +1,4 @@
-"""The account of a call, told as transcripts: when, what was seen; and what each turn's wait came to."""
+"""The account of a call, as transcripts: when, what was seen; and how long each wait was."""
 
 from collections.abc import Sequence
 
@@ -111,7 +111,7 @@ TURNS: list[tuple[str, list[Row], list[Turn]]] = [
         [Turn(1000, None, None)],
     ),
     (
-        "the greeting is nobody's turn",
+        "the greeting is no turn",
         [(0.5, ReplyAudio("g", FIFTH)), (0.5, PlayAudio(FIFTH)), (0.5, SendMark("0.1")), (0.9, MarkReached("0.1"))],
         [],
     ),
@@ -162,7 +162,7 @@ def test_an_entry_is_no_turn_where_the_assistant_does_not_take_it_for_one() -> N
     assert accounting(rows, AssistantReady(PCMU_8K, PCMU_8K)).account({}).turns == [Turn(1000, None, None)]
 
 
-def test_audio_is_told_in_seconds_of_the_assistants_formats() -> None:
+def test_audio_is_counted_in_seconds_by_the_assistants_formats() -> None:
     account = accounting(
         [
             (0.1, CallerAudio(FRAME, 0)),  # the line's, not the assistant's
@@ -176,7 +176,7 @@ def test_audio_is_told_in_seconds_of_the_assistants_formats() -> None:
     assert (account.caller_s, account.assistant_s) == (2.0, 2.5)
 
 
-def test_audio_before_an_assistant_is_ready_costs_nothing() -> None:
+def test_audio_before_an_assistant_is_ready_is_not_counted() -> None:
     accounting = Accounting()
     accounting.saw(ReplyAudio("a", FRAME), 0.0)
     assert accounting.account({}).assistant_s == 0
@@ -192,7 +192,7 @@ def test_tokens_are_added_up() -> None:
     assert account.tokens == {"input_audio": 120, "output_text": 7}
 
 
-def test_the_hearts_counts_are_told_with_ours() -> None:
+def test_the_counts_of_the_core_are_added() -> None:
     rows: list[Row] = [*HEARD, (3.0, ReplyEnded("a")), *INTERRUPTED, (11.0, ToolCalled("c1", "book", "{}"))]
     assert accounting(rows).account({"barge_ins": 1, "digits": 0}).counts == {
         "turns": 2,

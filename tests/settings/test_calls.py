@@ -1,4 +1,4 @@
-"""[keypad] and [silence]: what they become, and what is refused."""
+"""The tables [keypad], [limits] and [silence]: what they become, and what is refused."""
 
 from typing import Any
 
@@ -8,13 +8,25 @@ from pydantic import ValidationError
 from bridge.config.settings import Settings
 from bridge.core.entries import KeypadRules
 from bridge.core.keypad import EntryRules
+from bridge.core.timers import Limits
 from bridge.settings.faults import describe, faults_in
 
 
 def test_by_default_an_entry_ends_after_a_second_or_with_a_hash() -> None:
     assert Settings.model_validate({}).keypad.rules() == KeypadRules(
-        EntryRules(1.0, None, "#", 32, 1, ""), False, True, 0.15, False
+        entry=EntryRules(quiet_s=1.0, first_s=None, terminators="#", most=32, fewest=1, cancel=""),
+        sensitive=False,
+        interrupts=True,
+        mute_s=0.15,
+        in_band=False,
     )
+
+
+def test_by_default_the_rules_and_limits_are_the_core_s() -> None:
+    assert Settings().keypad.rules() == KeypadRules()
+    limits, core = Settings().limits, Limits()
+    assert (limits.start_s, limits.open_s) == (core.start_s, core.open_s) == (10.0, 5.0)
+    assert (limits.silent_s, limits.longest_call_s) == (core.silent_s, core.longest_s) == (60.0, 14_400.0)
 
 
 def test_everything_can_be_set() -> None:
@@ -31,7 +43,13 @@ def test_everything_can_be_set() -> None:
         "in_band": True,
     }
     rules = Settings.model_validate({"keypad": table}).keypad.rules()
-    assert rules == KeypadRules(EntryRules(2.5, 8.0, "#D", 16, 4, "*"), True, False, 0.0, True)
+    assert rules == KeypadRules(
+        entry=EntryRules(quiet_s=2.5, first_s=8.0, terminators="#D", most=16, fewest=4, cancel="*"),
+        sensitive=True,
+        interrupts=False,
+        mute_s=0.0,
+        in_band=True,
+    )
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

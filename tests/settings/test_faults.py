@@ -1,4 +1,4 @@
-"""Faults told by the keys that were written, of the type that was meant; and what is never shown."""
+"""Faults are described by the keys that were written, of the type that was meant; secrets are never shown."""
 
 from typing import Annotated, Any, Literal
 
@@ -22,7 +22,7 @@ class Found(Section):
 
 
 class Near(BaseModel):
-    """As tables of other packages are: not ours, and told apart by trying."""
+    """A table of another package: pydantic tells it apart by trying."""
 
     type: Literal["near"]
     at_ms: int
@@ -44,7 +44,7 @@ class Root(Section):
     apart: Literal["a"] | Literal["b"] | None = None
 
 
-TOLD: list[tuple[dict[str, Any], list[str]]] = [
+DESCRIBED: list[tuple[dict[str, Any], list[str]]] = [
     ({"taged": 1}, ["there is no setting taged; did you mean tagged?"]),
     ({"zzz": 1}, ["there is no setting zzz; known here: tagged, guessed, many, api_key, apart"]),
     ({"tagged": 1}, ["tagged = 1: should be a table"]),
@@ -71,14 +71,14 @@ TOLD: list[tuple[dict[str, Any], list[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("table", "lines"), TOLD)
-def test_a_fault_is_told_by_the_keys_that_were_written(table: dict[str, Any], lines: list[str]) -> None:
+@pytest.mark.parametrize(("table", "lines"), DESCRIBED)
+def test_a_fault_is_described_by_the_keys_that_were_written(table: dict[str, Any], lines: list[str]) -> None:
     with pytest.raises(ValidationError) as refusal:
         Root.model_validate(table)
     assert [describe(fault) for fault in faults_in(refusal.value, table)] == lines
 
 
-def test_what_pydantic_alone_says_is_told_as_well() -> None:
+def test_a_fault_of_a_model_that_is_not_ours_is_described_as_well() -> None:
     with pytest.raises(ValidationError) as refusal:
         Near.model_validate("x")
     assert [describe(fault) for fault in faults_in(refusal.value, "x")] == ["should be a table"]
@@ -129,9 +129,9 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "told"), ADDRESSES)
-def test_an_address_is_told_without_what_opens_it(text: str, told: str) -> None:
-    assert without_credentials(text) == told
+@pytest.mark.parametrize(("text", "shown_text"), ADDRESSES)
+def test_a_url_is_shown_without_its_credentials(text: str, shown_text: str) -> None:
+    assert without_credentials(text) == shown_text
 
 
 QUOTED = [
@@ -146,9 +146,9 @@ QUOTED = [
 ]
 
 
-@pytest.mark.parametrize(("said", "told"), QUOTED)
-def test_a_key_that_a_peer_quotes_is_not_told_on(said: str, told: str) -> None:
-    assert without_keys(said) == told
+@pytest.mark.parametrize(("said", "shown_text"), QUOTED)
+def test_a_key_that_a_peer_quotes_is_masked(said: str, shown_text: str) -> None:
+    assert without_keys(said) == shown_text
 
 
 def test_masked_however_deep() -> None:
