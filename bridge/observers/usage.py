@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.vocabulary.commands import AppendAudio, ClearPlayback, EnterDigits, PlayAudio, SendMark
 from bridge.vocabulary.contracts import Account, Turn
+from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.events import (
     AssistantReady,
     MarkReached,
@@ -71,20 +72,22 @@ class Accounting:
         self._replied: _Wait | None = None  # waits for it to go out
         self._sent: _Wait | None = None  # waits for the mark behind it to go out
         self._marked: dict[str, _Wait] = {}  # wait for their mark to come back
-        self.sees: dict[type[Word], Callable[[Any, float], None]] = {
-            AppendAudio: self._append,
-            ReplyAudio: self._reply,
-            PlayAudio: self._play,
-            SendMark: self._mark,
-            MarkReached: self._mark_reached,
-            ClearPlayback: self._clear,
-            SpeechStopped: self._ask,
-            EnterDigits: self._enter,
-            SpeechStarted: self._go_on,
-            AssistantReady: self._change,
-            ToolCalled: self._call_tool,
-            TokensUsed: self._use_tokens,
-        }
+        self.sees: dict[type[Word], Callable[[Any, float], None]] = dict(
+            [
+                on_bound(AppendAudio, self._append),
+                on_bound(ReplyAudio, self._reply),
+                on_bound(PlayAudio, self._play),
+                on_bound(SendMark, self._mark),
+                on_bound(MarkReached, self._mark_reached),
+                on_bound(ClearPlayback, self._clear),
+                on_bound(SpeechStopped, self._ask),
+                on_bound(EnterDigits, self._enter),
+                on_bound(SpeechStarted, self._go_on),
+                on_bound(AssistantReady, self._change),
+                on_bound(ToolCalled, self._call_tool),
+                on_bound(TokensUsed, self._use_tokens),
+            ]
+        )
 
     def saw(self, word: Word, now: float) -> None:
         """A word of `sees`: events before the core sees them, commands before they are performed, in order."""

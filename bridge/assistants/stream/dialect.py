@@ -93,11 +93,11 @@ class StreamDialect:
             raise MalformedMessage("an HTTP response")
         if len(message) > MOST_BYTES:
             raise MalformedMessage(
-                f"a message of {len(message)} bytes; at most {MOST_BYTES} are right: cut it"
+                f"a message of {len(message)} bytes: expected at most {MOST_BYTES}, cut it"
             )
         if isinstance(message, bytes):
             if self._talk is None:
-                raise MalformedMessage("audio before hello; hello should come first")
+                raise MalformedMessage("audio before hello: expected hello first")
             return self._talk.audio(message, now)
         try:
             event = wire.read(message)
@@ -113,14 +113,14 @@ class StreamDialect:
             case Hello() if self._talk is None:
                 return self._greeted(event)
             case _ if self._talk is None:
-                raise MalformedMessage("hello is missing; it should come before anything else")
+                raise MalformedMessage("hello is missing: expected it before anything else")
             case _:
                 return self._talk.read(event, now)
 
     def _greeted(self, hello: Hello) -> list[AssistantOutcome]:
         """The assistant has chosen; the conversation begins."""
         if hello.version != VERSION:
-            return self._fail(f"hello: version {hello.version} is not spoken here; {VERSION} is right")
+            return self._fail(f"hello: version {hello.version} is not supported: expected {VERSION}")
         line, plays = self._opening.line, self._opening.plays
         try:
             hears = chosen("hears", hello.hears, line)

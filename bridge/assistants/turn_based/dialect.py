@@ -52,9 +52,8 @@ class TurnBasedDialect:
         self._entries = 0
         self._way: Way = Posts(settings) if settings.is_posted else Frames(settings)
         self._turns = Turns(settings, self._way)
-        self._passes_on = (
-            not settings.ends_locally and settings.barge_in is None
-        )  # audio, with no turn detector of ours
+        # The caller's audio goes on as it is, and no turn detector of ours hears it.
+        self._passes_on = not settings.ends_locally and settings.barge_in is None
         self._reported_unknown = False  # once is enough
         self._due: float | None = None
 

@@ -65,7 +65,7 @@ def test_what_is_played_may_have_another_format_than_what_is_heard(dial: "Dial")
 
 
 WRONG_HELLOS: list[tuple[dict[str, Any], str]] = [
-    ({"version": 2}, "hello: version 2 is not spoken here; 1 is right"),
+    ({"version": 2}, "hello: version 2 is not supported: expected 1"),
     ({"audio": "mp3"}, "hello: audio: one of binary, base64 is right"),
     (
         {"hears": {"encoding": "l16", "rate_hz": 44_100}},
@@ -100,8 +100,8 @@ def test_nothing_counts_before_hello_and_it_may_still_come(dial: "Dial") -> None
     line = dial()
     line.pass_on(0.0, OpenAssistant("CA1", PCMU_8K))
     rows: list[Row] = [
-        (0.1, SOUND, [{"refused": "audio before hello; hello should come first"}]),
-        (0.1, {"type": "reply"}, [{"refused": "hello is missing; it should come before anything else"}]),
+        (0.1, SOUND, [{"refused": "audio before hello: expected hello first"}]),
+        (0.1, {"type": "reply"}, [{"refused": "hello is missing: expected it before anything else"}]),
         (0.1, "rubbish", [{"refused": 'not a JSON object; {"type": "…"} would be right'}]),
         (0.1, AppendAudio(SOUND), []),
         (0.1, TypeDigit("1"), []),
