@@ -97,7 +97,7 @@ class StreamDialect:
             )
         if isinstance(message, bytes):
             if self._talk is None:
-                raise MalformedMessage("audio before hello; hello should come first")
+                raise MalformedMessage("audio before hello: expected hello first")
             return self._talk.audio(message, now)
         try:
             event = wire.read(message)
@@ -113,7 +113,7 @@ class StreamDialect:
             case Hello() if self._talk is None:
                 return self._greeted(event)
             case _ if self._talk is None:
-                raise MalformedMessage("hello is missing; it should come before anything else")
+                raise MalformedMessage("hello is missing: expected it before anything else")
             case _:
                 return self._talk.read(event, now)
 

@@ -1,9 +1,9 @@
 """Telnyx media streaming, one stream: text messages in, call events out, and back.
 
-Wire: Telnyx, "Media streaming over WebSockets". Each direction has a codec of its own: what comes is what
-`start.media_format` says (`tracks`), what goes is what the settings ask for (`playing`). Numbers that count come as
-strings, sometimes as numbers; both are read. Messages may come in any order: media is put right by its `chunk`, keys by
-the time they were pressed.
+Wire: Telnyx, "Media streaming over WebSockets". Each direction has its own codec: what Telnyx sends is in the format of
+`start.media_format` (`tracks`), what it plays is in the format that the settings ask for (`playing`). Counters come as
+strings, sometimes as numbers; both are read. Messages may come in any order: media is sorted by its `chunk`, keys by the
+time they were pressed.
 No socket, no clock: feed `decode` what arrived, send what `encode` returns, call `due` at `deadline`.
 """
 
@@ -46,14 +46,14 @@ TRACKS = {
 
 LONGEST_COMPLAINT, LONGEST_CODE = 200, 20
 
-_PAYLOAD = re.compile(r"\S{40,}")  # what an error report may quote of ours
+_PAYLOAD = re.compile(r"\S{40,}")  # audio of ours that an error report may quote
 
 CANNOT_READ = 1003
 """The WebSocket close code for data of a kind that is not accepted (RFC 6455, 7.4.1)."""
 
 
 class _Wire(Struct, tag_field="event", gc=False):
-    """A message by its event's name. Fields that we do not use are not declared, and so may be anything."""
+    """A message by its event's name. Fields that are not used are not declared, so that they may be anything."""
 
 
 class _MediaFormat(Struct):
@@ -124,7 +124,7 @@ _KINDS = frozenset({"start", "media", "dtmf", "mark", "stop", "error"})
 
 
 class TelnyxStream:
-    """The dialect of one stream. `one_way`: it was asked for to be listened to, and plays nothing."""
+    """The dialect of one stream; see `contracts.Carrier`. `one_way`: it is only listened to, nothing is played."""
 
     def __init__(self, settings: TelnyxSettings, *, one_way: bool = False) -> None:
         self.reorder_ms = settings.reorder_ms
@@ -144,7 +144,7 @@ class TelnyxStream:
         self._packet_tracks: tuple[PacketTrack, ...] = ()
 
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
-        """Read one message. A kind we do not know is `Ignored`: a novelty on the wire is no outage.
+        """Read one message. A message of an unknown kind is `Ignored`: a new one on the wire must not end the call.
 
         Raises `MalformedMessage` if it is not text, lacks or mistypes a field, belongs to another stream or comes
         before `start` or after `stop`, or is a second `start`.
@@ -237,11 +237,11 @@ class TelnyxStream:
         return MalformedMessage(f"{kind}: " + ("of another stream" if self._stream_id else "before start"))
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
-        """Write the messages of one command. Valid only after `CallStarted` was read, and not on a one-way stream."""
+        """The messages that carry a command. Valid only after `CallStarted` was read, and not on a one-way stream."""
         return self._playing.encode(command, now)
 
     def deadline(self) -> float | None:
-        """When a key, a packet behind a hole or an MP3 file has waited long enough."""
+        """When a key, a packet behind a gap or an MP3 file has waited long enough."""
         earliest = None
         for part in self._timed:
             at = part.deadline()
@@ -254,7 +254,7 @@ class TelnyxStream:
         return [outcome for part in self._timed for outcome in part.due(now)]
 
     def counts(self) -> Mapping[str, int]:
-        """Repeated keys, and what was wrong with packets."""
+        """Repeated keys, and packets that were lost, late, repeated or undecodable."""
         counts = Counter(repeated_digits=self._digits.repeated)
         for track in self._packet_tracks:
             counts.update(track.counts())
@@ -262,17 +262,17 @@ class TelnyxStream:
 
 
 def _parameters(start: _StartBody) -> dict[str, str]:
-    """The custom parameters; beside them client state and tags, where none of them has that name."""
+    """The custom parameters, and client state and tags unless a custom parameter has that name."""
     parameters: dict[str, str] = {}
     if start.client_state:
-        parameters["client_state"] = _plain(start.client_state)
+        parameters["client_state"] = _decoded(start.client_state)
     if start.tags:
         parameters["tags"] = ",".join(start.tags)
     return parameters | (start.custom_parameters or {})
 
 
-def _plain(client_state: str) -> str:
-    """What base64 says, where it is text; else as it came."""
+def _decoded(client_state: str) -> str:
+    """Client state decoded from base64, if that gives text; else as it came."""
     try:
         return b64decode(client_state, validate=True).decode()
     except ValueError:

@@ -1,7 +1,7 @@
 """Twilio Media Streams, one stream: text messages in, call events out, and back.
 
-Wire: Twilio, "Media Streams - WebSocket Messages". Audio both ways is mu-law, 8000 Hz, mono, base64; one message in
-carries 20 ms (160 bytes). Numbers that count come as strings, sometimes as numbers; both are read.
+Wire: Twilio, "Media Streams - WebSocket Messages". Audio in both directions is mu-law, 8000 Hz, mono, base64; one
+message from Twilio carries 20 ms (160 bytes). Counters come as strings, sometimes as numbers; both are read.
 No socket, no clock: feed `decode` what arrived, send what `encode` returns.
 """
 
@@ -29,7 +29,7 @@ from telecodecs.format import PCMU_8K
 
 
 class _Wire(Struct, rename="camel", tag_field="event", gc=False):
-    """A message by its event's name. Fields that we do not use are not declared, and so may be anything."""
+    """A message by its event's name. Fields that are not used are not declared, so that they may be anything."""
 
 
 class _MediaFormat(Struct, rename="camel"):
@@ -88,14 +88,14 @@ _KINDS = frozenset({"start", "media", "dtmf", "mark", "stop"})
 
 
 class TwilioStream:
-    """The dialect of one stream; remembers only the stream's name.
+    """The dialect of one stream; it remembers only the stream's id. See `contracts.Carrier`.
 
-    `one_way`: a `<Start><Stream>`, which plays nothing. With an outbound track that is plain; with the inbound alone
-    the wire does not tell it from a `<Connect><Stream>`.
+    `one_way`: a `<Start><Stream>`, into which nothing can be played. A stream with an outbound track is always one; with
+    the inbound track alone the wire does not tell it from a `<Connect><Stream>`.
     """
 
     reorder_ms = 40
-    """Twilio stamps what it got from the phone network; two frames are enough for neighbours that changed places."""
+    """Two frames: enough for neighbours that changed places in the phone network, before Twilio stamped them."""
 
     start_s: float | None = None
 
@@ -106,7 +106,7 @@ class TwilioStream:
         self._media_head = ""
 
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
-        """Read one message. A kind we do not know is `Ignored`: a novelty on the wire is no outage.
+        """Read one message. A message of an unknown kind is `Ignored`: a new one on the wire must not end the call.
 
         Raises `MalformedMessage` if it is not text, lacks or mistypes a field, belongs to another stream or comes
         before `start` or after `stop`, or is a second `start`.
@@ -164,7 +164,7 @@ class TwilioStream:
         return MalformedMessage(f"{kind}: {'after stop' if self._stream_sid else 'before start'}")
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
-        """Write one message. Valid only after `CallStarted` was read."""
+        """The one message that carries a command. Valid only after `CallStarted` was read."""
         match command:
             case PlayAudio():
                 return (f'{self._media_head}{b2a_base64(command.audio, newline=False).decode()}"}}}}',)
@@ -181,12 +181,12 @@ class TwilioStream:
         return (json.encode(body).decode(),)
 
     def deadline(self) -> None:
-        """Nothing of Twilio's waits."""
+        """None: nothing waits."""
 
     def due(self, now: float) -> Sequence[CarrierEvent]:
-        """Nothing."""
+        """Nothing falls due."""
         return ()
 
     def counts(self) -> Mapping[str, int]:
-        """Nothing to mend."""
+        """Nothing was repaired."""
         return {}
