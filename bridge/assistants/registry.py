@@ -1,4 +1,4 @@
-"""The assistants by kind. A new one is its file or folder, and one row here."""
+"""The registry of assistants by kind: a new one is its folder (or file) and one row here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from bridge.settings.table import Section, ShownAddress, address_parts, refusal, without_user
+from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import Posted, ToolSchema
 
 UPGRADED = Posted(101, "", b"")
@@ -56,9 +57,6 @@ def _checked_tool_url(url: str) -> str:
 ToolAddress = Annotated[
     str, Field(pattern=r"^https?://[^/]"), AfterValidator(_checked_tool_url), ShownAddress
 ]
-
-BUILT_IN_TOOLS = ("hang_up", "note", "collect_digits", "send_digits")
-"""Tools that need no settings: the assistant's dialect does them itself."""
 
 
 class ToolSettings(Section):

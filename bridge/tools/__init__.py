@@ -1,4 +1,4 @@
-"""What an assistant may have done in a call: functions, HTTP requests, and the tools built in."""
+"""The tools that assistants may call: Python functions, HTTP requests, and the built-in ones."""
 
 from bridge.tools.tool import CallFacts
 

@@ -1,6 +1,6 @@
-"""Tools that are Python functions, the users' own: found by "package.module:function", called with what JSON says.
+"""Tools that are Python functions of the user's: found as "package.module:function", called with the model's arguments.
 
-An async function runs on the loop and should never block it; any other has a thread.
+An async function runs in the event loop and must not block it; any other function runs in a thread.
 """
 
 import importlib
@@ -24,7 +24,7 @@ Function = Callable[..., Any]
 
 
 class FunctionTool:
-    """One function. Raises `ConfigurationError` where it is not there, or cannot be called."""
+    """One function as a tool. Raises `ConfigurationError` if it cannot be found, or cannot be called with JSON arguments."""
 
     def __init__(self, name: str, settings: ToolSettings, threads: Threads) -> None:
         path = settings.function
@@ -37,7 +37,7 @@ class FunctionTool:
         description = settings.description or self._signature.description
         if not description:
             raise ConfigurationError(
-                f"function = {path!r}: has no docstring; it should have one, or the tool a description"
+                f"function = {path!r}: has no docstring; should have one, or the tool should have a description"
             )
         self._threads = threads
         self._is_async = inspect.iscoroutinefunction(self._function)
@@ -45,7 +45,7 @@ class FunctionTool:
         self.timeout_s = settings.timeout_s
 
     async def run(self, arguments: str, facts: CallFacts) -> object:
-        """As the contract says."""
+        """See `Tool.run`."""
         given = self._signature.bind(arguments, facts)
         if self._is_async:
             return await self._function(**given)
@@ -55,16 +55,19 @@ class FunctionTool:
 
 
 def find(path: str) -> Function:
-    """The function at "package.module:function"; the current directory is looked into first."""
+    """The function at "package.module:function"; modules in the current directory come first.
+
+    Raises `ConfigurationError`.
+    """
     module_name, _, name = path.partition(":")
     module = _module(module_name)
     function = getattr(module, name, None)
     if function is None:
         raise ConfigurationError(f"module {module_name!r} has no function {name}; {_functions_in(module)}")
     if isinstance(function, type) or not callable(function):
-        raise ConfigurationError(f"{name} is no function; {_functions_in(module)}")
+        raise ConfigurationError(f"{name} is not a function; {_functions_in(module)}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigurationError(f"{name} yields; it should return its answer")
+        raise ConfigurationError(f"{name} is a generator: it should return its answer")
     found: Function = function
     return found
 

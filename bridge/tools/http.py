@@ -1,8 +1,8 @@
-"""Tools behind an address, http or https.
+"""Tools that are HTTP requests, by http or https.
 
-POST, PUT and PATCH carry the arguments as a JSON body; GET and DELETE as the query, texts as they are, all else as
-JSON. The header X-Voicebridge-Call names the call. The body of the answer is the output; a status of 300 and above is
-an error. Redirects are followed within the origin: the headers are secrets, and another origin is another party.
+POST, PUT and PATCH carry the arguments as a JSON body; GET and DELETE carry them in the query, text as it is and other
+values as JSON. The header X-Voicebridge-Call holds the call's id. The body of the response is the output; a status of 300 or
+more is an error. Redirects are followed only within the origin (RFC 6454), because the headers may hold secrets.
 """
 
 import json
@@ -24,10 +24,10 @@ CALL_HEADER = "X-Voicebridge-Call"
 IN_BODY = ("POST", "PUT", "PATCH")
 
 MOST_BODY_BYTES = 4 * LONGEST_OUTPUT
-"""Enough for the longest output in any UTF-8. The rest is not read."""
+"""Enough for the longest output in UTF-8, which has up to 4 bytes a character (RFC 3629, 3). The rest is not read."""
 
 MOST_ERROR_CHARACTERS = 500
-"""Of the body of an error that the assistant is told."""
+"""Of the body of an error response; the rest is not passed to the assistant."""
 
 MOST_REDIRECTS = 5
 
@@ -39,12 +39,12 @@ class LeftOrigin(Exception):
 
 
 def client_session() -> aiohttp.ClientSession:
-    """For all tools of an assistant. It keeps no cookies: they would carry one caller's session to another's call."""
+    """The HTTP client for all tools of an assistant. It keeps no cookies: they would carry one call's session to another."""
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_stay_in_origin)
     return aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the tool has its own
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `RunningTools` has a timeout for each
         trace_configs=[trace],
     )
 
@@ -53,10 +53,10 @@ async def _stay_in_origin(
     _session: aiohttp.ClientSession, _context: SimpleNamespace, redirect: aiohttp.TraceRequestRedirectParams
 ) -> None:
     try:
-        headers = redirect.response.headers  # in the order of those that aiohttp follows
+        headers = redirect.response.headers  # in the order in which aiohttp looks at them
         target = redirect.url.join(URL(headers.get("Location") or headers.get("URI") or ""))
         stays = target.origin() == redirect.url.origin()
-    except ValueError:  # no address, or one of another kind
+    except ValueError:  # not an address, or of another scheme
         stays = False
     if not stays:
         redirect.response.close()
@@ -64,7 +64,7 @@ async def _stay_in_origin(
 
 
 class HttpTool:
-    """One address. Raises `ConfigurationError` where its settings do not tell an assistant how to use it."""
+    """One address as a tool. Raises `ConfigurationError` if its settings do not tell an assistant how to use it."""
 
     def __init__(
         self, name: str, settings: ToolSettings, session: Callable[[], aiohttp.ClientSession]
@@ -72,7 +72,7 @@ class HttpTool:
         assert settings.url is not None
         if not settings.description:
             raise ConfigurationError(
-                "description is missing; it should tell the assistant what the tool does"
+                "description is missing: it should tell the assistant what the tool does"
             )
         self._parameters = _checked(NO_PARAMETERS if settings.parameters is None else settings.parameters)
         self._headers = {key: value.get_secret_value() for key, value in settings.headers.items()}
@@ -85,7 +85,7 @@ class HttpTool:
         self.timeout_s = settings.timeout_s
 
     async def run(self, arguments: str, facts: CallFacts) -> object:
-        """As the contract says."""
+        """See `Tool.run`."""
         given = self._read(arguments)
         in_body = self._method in IN_BODY
         try:
@@ -98,7 +98,9 @@ class HttpTool:
             ) as response:
                 return await _answer(response)
         except LeftOrigin:
-            raise ToolRefused("the tool's server sends us elsewhere, and we do not go", "redirect") from None
+            raise ToolRefused(
+                "the tool's server redirects to another origin, which is not followed", "redirect"
+            ) from None
         except aiohttp.ClientConnectorError as error:
             raise ToolRefused("the tool's server cannot be reached", type(error).__name__) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -125,7 +127,7 @@ class HttpTool:
         return given
 
     def _with_query(self, given: dict[str, Any]) -> URL:
-        """What the settings' address says already, no assistant can change."""
+        """The address with the arguments in its query. Those that the settings' address has already cannot be replaced."""
         return self._url.extend_query(
             {
                 name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -164,5 +166,5 @@ async def _text(response: aiohttp.ClientResponse) -> str:
         body += chunk
     try:
         return body.decode(response.charset or "utf-8", errors="replace")
-    except LookupError:  # a charset that nobody has_assistant
+    except LookupError:  # a charset that Python does not know
         return body.decode(errors="replace")

@@ -1,7 +1,7 @@
-"""What one assistant has done for it in one call: each tool in a task of its own, none waits for another.
+"""Runs the tools that one assistant calls in one call: each in a task of its own, at the same time.
 
-Whatever happens, an output comes within the tool's time, until the call is over: errors are outputs too, in words
-that an assistant can act on. The log names the tool and the kind of fault, never what was asked or answered.
+Every tool call gets an output within the tool's timeout, until the call is over. Errors are outputs too, in words that a
+model can act on. The log names the tool and the kind of error, never the arguments or the output.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ Answered = Callable[[str], None]
 
 
 class NoSuchTool:
-    """What runs where the assistant made up a name."""
+    """Stands in for a tool that does not exist: the model may make up a name."""
 
     timeout_s = 1.0
 
@@ -32,12 +32,12 @@ class NoSuchTool:
         self._known = ", ".join(known) or "none"
 
     async def run(self, arguments: str, facts: CallFacts) -> object:
-        """Refuses."""
+        """Raises `ToolRefused`, always."""
         raise ToolRefused(f"there is no such tool; known: {self._known}", "unknown tool")
 
 
 class RunningTools:
-    """The tools of one call. `alive` holds every task to its end, also those that a `close` cancelled."""
+    """The running tools of one call. `alive` holds each task until it has ended, also after `close` cancelled it."""
 
     def __init__(self, tools: Mapping[str, Tool], facts: CallFacts, alive: set[asyncio.Task[str]]) -> None:
         self._tools = tools
@@ -47,7 +47,7 @@ class RunningTools:
         self._closed = False
 
     def run(self, command: RunTool, answered: Answered) -> None:
-        """Begin. `answered` is called once, later, with the output, unless `close` comes first."""
+        """Start a tool. `answered` is called once, later, with the output, unless `close` comes first."""
         if self._closed:
             return
         loop = asyncio.get_running_loop()
@@ -61,7 +61,7 @@ class RunningTools:
         task.add_done_callback(partial(self._done, command, answered))
 
     def close(self) -> None:
-        """Stop what still runs; nothing is answered any more."""
+        """Cancel what still runs; `answered` is not called any more."""
         self._closed = True
         waiting, self._waiting = self._waiting, {}
         for task, timer in waiting.items():
@@ -73,15 +73,15 @@ class RunningTools:
             return _text(await tool.run(command.arguments, self._facts))
         except ToolRefused as refused:
             return self._refusal(command, str(refused), refused.kind)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever is wrong in a tool costs the tool alone
-            self._tell_fault(command.tool, error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # an error in a tool must not end the call
+            self._log_failure(command.tool, error)
             return _error(f"{command.tool} failed ({type(error).__name__}); it may be done in part")
 
-    def _tell_fault(self, tool: str, error: BaseException) -> None:
-        """Where it failed, not why: an error's own words may hold what the tool was given."""
+    def _log_failure(self, tool: str, error: BaseException) -> None:
+        """Log where the tool failed, not the error's message: that may hold the arguments."""
         where = traceback.format_tb(error.__traceback__)
         log.error(
-            "= a tool failed",
+            "= tool failed",
             call_id=self._facts.call_id,
             tool=tool,
             error=type(error).__name__,
@@ -90,7 +90,7 @@ class RunningTools:
 
     def _done(self, command: RunTool, answered: Answered, task: asyncio.Task[str]) -> None:
         timer = self._waiting.pop(task, None)
-        if timer is None:  # answered before, or closed
+        if timer is None:  # answered already, or closed
             return
         timer.cancel()
         if task.cancelled():  # by the tool itself
@@ -101,7 +101,7 @@ class RunningTools:
     def _expire(
         self, task: asyncio.Task[str], command: RunTool, answered: Answered, timeout_s: float
     ) -> None:
-        """Answer now: how long the tool takes to notice that it was cancelled is not the caller's time."""
+        """Answer at once: the caller does not wait until the tool has noticed that it was cancelled."""
         del self._waiting[task]
         task.cancel()
         why = f"{command.tool} did not come to an end within {timeout_s:g} s; it may be done in part"
@@ -109,7 +109,7 @@ class RunningTools:
 
     def _refusal(self, command: RunTool, why: str, kind: str) -> str:
         log.warning(
-            "= a tool was of no use",
+            "= tool gave no result",
             call_id=self._facts.call_id,
             tool=command.tool[:LONGEST_NAME],
             error=kind,
@@ -118,16 +118,16 @@ class RunningTools:
 
 
 def _text(result: object) -> str:
-    text = _sound(result) if isinstance(result, str) else to_json(result, inf_nan_mode="null").decode()
+    text = _encodable(result) if isinstance(result, str) else to_json(result, inf_nan_mode="null").decode()
     if len(text) <= LONGEST_OUTPUT:
         return text
     return f"{text[:LONGEST_OUTPUT]}… (cut off after {LONGEST_OUTPUT} characters)"
 
 
 def _error(why: str) -> str:
-    return msgspec.json.encode({"error": _sound(why)}).decode()
+    return msgspec.json.encode({"error": _encodable(why)}).decode()
 
 
-def _sound(text: str) -> str:
-    """Half characters, as in some files' names, go through no wire."""
+def _encodable(text: str) -> str:
+    """The text with lone surrogates replaced, as some file names have them: they cannot be encoded in UTF-8."""
     return text.encode("utf-8", "replace").decode()

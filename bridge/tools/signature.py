@@ -1,6 +1,6 @@
-"""What a function takes: a JSON schema from its type hints and docstring, and from JSON text its arguments.
+"""The parameters of a function: their JSON schema from its type hints and docstring, and its arguments from JSON text.
 
-The docstring may be in Google's, NumPy's, reST's or Epydoc's style; its first paragraph describes the tool.
+The docstring may be in Google, NumPy, reST or Epydoc style; its first paragraph describes the tool.
 """
 
 import inspect
@@ -15,39 +15,39 @@ from bridge.tools.tool import CallFacts, ToolRefused
 from bridge.vocabulary.errors import ConfigurationError
 
 MOST_FAULTS = 5
-"""Faults in the arguments that are told at a time."""
+"""Faults in the arguments that one message names."""
 
 NAMED_SCHEMAS = ("properties", "$defs")
-"""Keys of a JSON schema below which names stand that the user chose, "title" perhaps."""
+"""Keys of a JSON schema whose values are keyed by names of the user's, "title" perhaps."""
 
 VALUES = ("default", "const", "enum", "examples")
-"""Keys of a JSON schema below which no schema stands."""
+"""Keys of a JSON schema whose values are not schemas."""
 
 
 class QuietSchema(GenerateJsonSchema):
-    """A default without a JSON form is left out of the schema, and not worth a warning."""
+    """Leaves a default that has no JSON form out of the schema, without a warning."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  # the library's type
 
 
 class Signature:
-    """The signature of one function. Raises `ConfigurationError` where an assistant could not call it."""
+    """The signature of one function. Raises `ConfigurationError` if it cannot be called with JSON arguments."""
 
     def __init__(self, function: Callable[..., object]) -> None:
         parameters = _parameters(function)
         self._facts = [name for name, parameter in parameters.items() if parameter.annotation is CallFacts]
         given = [parameter for name, parameter in parameters.items() if name not in self._facts]
-        # The fields have names of our own: pydantic's rules for names are not those of Python.
+        # The fields get names of our own: pydantic does not accept every name that Python does.
         self._names = {f"p{number}": parameter.name for number, parameter in enumerate(given)}
         fields: dict[str, Any] = {f"p{number}": _field(parameter) for number, parameter in enumerate(given)}
         self._model = create_model("Arguments", __config__=ConfigDict(extra="forbid"), **fields)
         docstring = _docstring(function)
         self.description = " ".join((docstring.description or "").split("\n\n")[0].split())
-        told = {about.arg_name: about.description for about in docstring.params if about.description}
-        self.schema = _schema(self._model, told)
+        described = {about.arg_name: about.description for about in docstring.params if about.description}
+        self.schema = _schema(self._model, described)
 
     def bind(self, arguments: str, facts: CallFacts) -> dict[str, Any]:
-        """The function's keyword arguments. Raises `ToolRefused` with what is wrong, name by name."""
+        """The function's keyword arguments. Raises `ToolRefused` with what is wrong with each."""
         try:
             read = self._model.model_validate_json(arguments.strip() or "{}")
         except ValidationError as error:
@@ -94,7 +94,7 @@ def _field(parameter: inspect.Parameter) -> Any:
         Annotated[parameter.annotation, Field(alias=parameter.name)],
         ... if parameter.default is parameter.empty else parameter.default,
     )
-    try:  # each by itself, so that the fault has a name
+    try:  # each by itself, so that the error names the parameter
         create_model("Argument", field=field).model_json_schema(schema_generator=QuietSchema)
     except Exception as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
@@ -111,16 +111,16 @@ def _docstring(function: Callable[..., object]) -> docstring_parser.Docstring:
         raise ConfigurationError(f"its docstring cannot be read: {error}") from error
 
 
-def _schema(model: type[BaseModel], told: dict[str, str]) -> dict[str, Any]:
+def _schema(model: type[BaseModel], described: dict[str, str]) -> dict[str, Any]:
     schema: dict[str, Any] = _plain(model.model_json_schema(schema_generator=QuietSchema))
     for name, parameter in schema["properties"].items():
-        if "description" not in parameter and name in told:
-            parameter["description"] = " ".join(told[name].split())
+        if "description" not in parameter and name in described:
+            parameter["description"] = " ".join(described[name].split())
     return schema
 
 
 def _plain(schema: Any) -> Any:
-    """Without the titles, which only repeat the names."""
+    """The schema without titles, which only repeat the names."""
     if isinstance(schema, list):
         return [_plain(part) for part in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""What a tool is: its time and a way to run it; what it may know of the call, and how it says no."""
+"""The contract of a tool: its timeout, how it is run, what it may know of the call, and how it refuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from typing import Protocol
 from bridge.vocabulary.errors import BridgeError
 
 LONGEST_OUTPUT = 32_768
-"""Characters; some ten thousand tokens, which are billed with every turn that follows. What is beyond is cut off."""
+"""Characters, about ten thousand tokens, which are billed again with every later turn. A longer output is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """The call that a function works for. A function that has a parameter of this type is given it."""
+    """What a function may know of the call. It is passed to a parameter of this type, if the function has one."""
 
     call_id: str
-    """The carrier's name for the call."""
+    """The carrier's id of the call."""
     assistant: str
     """The assistant that called the tool, by its name in the settings."""
     parameters: Mapping[str, str]
-    """The stream's custom parameters, as the carrier handed them on."""
+    """The custom parameters of the carrier's stream."""
 
 
 class ToolRefused(BridgeError):
-    """A tool could not do what was asked, by no fault in its code.
+    """A tool did not do what was asked, and its code is not at fault.
 
-    The text is for the assistant, and may quote what it wrote; `kind` is for the log, and quotes nothing.
+    The text is for the assistant, and may quote its arguments; `kind` is for the log, and quotes nothing.
     """
 
     def __init__(self, why: str, kind: str) -> None:
@@ -34,14 +34,14 @@ class ToolRefused(BridgeError):
 
 
 class Tool(Protocol):
-    """One tool of one assistant; it may run many times at once."""
+    """One tool of one assistant; it may run several times at once."""
 
     timeout_s: float
-    """How long the assistant waits for its output."""
+    """Seconds until the assistant is told that there is no output."""
 
     async def run(self, arguments: str, facts: CallFacts) -> object:
-        """`arguments`: JSON as the assistant wrote it. Returns text, or anything that has a JSON form.
+        """`arguments`: JSON text as the assistant wrote it. Returns text, or anything that has a JSON form.
 
-        Raises `ToolRefused`; any other exception is a fault in the tool's code.
+        Raises `ToolRefused`; any other exception counts as an error in the tool's code.
         """
         ...

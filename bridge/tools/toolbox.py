@@ -1,7 +1,7 @@
-"""The tools of the assistants, run beside the calls: functions by import path, addresses over HTTP, and those built in.
+"""The tools of one assistant in all its calls: functions by import path, HTTP requests, and the built-in tools.
 
-Toolbox(...) when the server starts → schemas, for the assistant's dialect
-open(...) for each call → Tools, which run until they are closed
+Toolbox(...) when the server starts: its schemas are for the assistant's dialect
+open(...) for each call: returns `Tools`, which run until they are closed
 aclose() when the server stops
 """
 
@@ -18,89 +18,20 @@ from bridge.tools.http import HttpTool, client_session
 from bridge.tools.running import RunningTools
 from bridge.tools.threads import Threads
 from bridge.tools.tool import CallFacts
+from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import Tools, ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 
 __all__ = ["CallFacts", "Toolbox"]
 
 MOST_THREADS = 16
-"""Functions that block, at a time, of one assistant in all its calls. What comes then waits, within its time."""
+"""Functions that block, at a time, in all calls of one assistant. More of them wait, within their timeouts."""
 
 CLOSE_TIMEOUT_S = 1.0
-"""What tools have for their last words when the server stops."""
+"""How long cancelled tools have to end when the server stops."""
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""What the assistants' protocols allow."""
-
-BUILT_IN = {
-    "hang_up": ToolSchema(
-        "hang_up",
-        "Ends the call. Say goodbye first: the call ends when the caller has heard all that was said.",
-        {"type": "object", "properties": {}, "additionalProperties": False},
-    ),
-    "note": ToolSchema(
-        "note",
-        "Keeps a line of text for the people who own this telephone line. The caller does not hear it.",
-        {
-            "type": "object",
-            "properties": {"text": {"type": "string", "description": "The line to keep."}},
-            "required": ["text"],
-            "additionalProperties": False,
-        },
-    ),
-    "collect_digits": ToolSchema(
-        "collect_digits",
-        "Has the caller type something on the telephone's keypad, and waits until it is typed. "
-        "A confidential entry comes back as a name, which another tool takes in place of the digits.",
-        {
-            "type": "object",
-            "properties": {
-                "prompt": {
-                    "type": "string",
-                    "description": "What the caller is told to type, word for word; leave it out if you say it yourself.",
-                },
-                "length": {
-                    "type": "integer",
-                    "minimum": 1,
-                    "maximum": 128,
-                    "description": "So many digits complete the entry.",
-                },
-                "terminator": {
-                    "type": "string",
-                    "description": "Keys that end the entry, such as #; empty for none.",
-                },
-                "timeout": {
-                    "type": "number",
-                    "exclusiveMinimum": 0,
-                    "maximum": 300,
-                    "description": "Seconds to wait for the first key.",
-                },
-                "sensitive": {
-                    "type": "boolean",
-                    "description": "Confidential, as a card's number or a PIN is: you are told its name, not the digits.",
-                },
-            },
-            "additionalProperties": False,
-        },
-    ),
-    "send_digits": ToolSchema(
-        "send_digits",
-        "Presses keys of the telephone for who is at the far end, a menu of another company's for instance.",
-        {
-            "type": "object",
-            "properties": {
-                "digits": {
-                    "type": "string",
-                    "pattern": "^[0-9*#A-DwW]{1,64}$",
-                    "description": "0-9 * # A-D; w is a pause of half a second, W of a second.",
-                },
-            },
-            "required": ["digits"],
-            "additionalProperties": False,
-        },
-    ),
-}
-"""The assistant's dialect does them itself: here they have a schema only."""
+"""Names that the assistants' protocols accept."""
 
 KEYS_OF_BUILT_IN = {"description"}
 KEYS_OF_FUNCTION = {"function", "description", "timeout_s"}
@@ -108,7 +39,7 @@ KEYS_OF_HTTP = {"url", "method", "headers", "description", "parameters", "timeou
 
 
 class Toolbox:
-    """All tools of the assistant that the settings call `assistant`. Raises `ConfigurationError`."""
+    """The tools of the assistant that the settings name `assistant`. Raises `ConfigurationError`."""
 
     def __init__(self, assistant: str, settings: Mapping[str, ToolSettings]) -> None:
         self._assistant = assistant
@@ -117,7 +48,7 @@ class Toolbox:
         self._http: aiohttp.ClientSession | None = None
         self._tools: dict[str, FunctionTool | HttpTool] = {}
         self.schemas: tuple[ToolSchema, ...] = tuple(self._schemas(settings))
-        """What the assistant is told of them, in the order of the settings."""
+        """The schemas for the assistant, in the order of the settings."""
 
     def _schemas(self, settings: Mapping[str, ToolSettings]) -> Iterator[ToolSchema]:
         for name, tool in settings.items():
@@ -128,44 +59,44 @@ class Toolbox:
                 )
             try:
                 yield self._schema(name, tool)
-            except ConfigurationError as error:  # its text begins with the key in the tool's table
+            except ConfigurationError as error:  # its text begins with a key of the tool's table
                 raise ConfigurationError(f"{place}.{error}") from error.__cause__
 
     def _schema(self, name: str, settings: ToolSettings) -> ToolSchema:
-        if name in BUILT_IN:
-            _refuse_others(
+        if (built_in := BUILT_IN_TOOLS.get(name)) is not None:
+            _refuse_other_keys(
                 settings, KEYS_OF_BUILT_IN, "a built-in tool; leave it out, or choose another name"
             )
-            built_in = BUILT_IN[name]
-            return built_in._replace(description=settings.description or built_in.description)
+            schema = built_in.schema
+            return schema._replace(description=settings.description or schema.description)
         tool: FunctionTool | HttpTool
         if settings.function is not None:
-            _refuse_others(settings, KEYS_OF_FUNCTION, "a function; leave it out")
+            _refuse_other_keys(settings, KEYS_OF_FUNCTION, "a function; leave it out")
             tool = FunctionTool(name, settings, self._threads)
         elif settings.url is not None:
-            _refuse_others(settings, KEYS_OF_HTTP, "a url; leave it out")
+            _refuse_other_keys(settings, KEYS_OF_HTTP, "a url; leave it out")
             tool = HttpTool(name, settings, self._session)
         else:
             raise ConfigurationError(
-                f"function is missing: only {', '.join(BUILT_IN)} are built in; any other tool should have "
+                f"function is missing: only {', '.join(BUILT_IN_TOOLS)} are built in; any other tool should have "
                 'function = "package.module:function" or url = "https://..."'
             )
         self._tools[name] = tool
         return tool.schema
 
     def open(self, *, call_id: str, parameters: Mapping[str, str]) -> Tools:
-        """The tools of one call, until they are closed. `parameters`: the stream's custom parameters."""
+        """The tools of one call, until they are closed. `parameters`: the custom parameters of the carrier's stream."""
         facts = CallFacts(call_id, self._assistant, MappingProxyType(dict(parameters)))
         return RunningTools(self._tools, facts, self._alive)
 
     def _session(self) -> aiohttp.ClientSession:
-        """Opened when it is first needed: it belongs to the running loop."""
+        """The HTTP client, made when it is first needed: it belongs to the running loop."""
         if self._http is None:
             self._http = client_session()
         return self._http
 
     async def aclose(self) -> None:
-        """Stop what runs and close connections. A function that blocks cannot be stopped, and is left behind."""
+        """Cancel what runs and close connections. A thread cannot be stopped: it is left to end with the process."""
         for task in self._alive:
             task.cancel()
         if self._alive:
@@ -175,7 +106,7 @@ class Toolbox:
             await session.close()
 
 
-def _refuse_others(settings: ToolSettings, keys: set[str], what: str) -> None:
+def _refuse_other_keys(settings: ToolSettings, keys: set[str], what: str) -> None:
     for key in sorted(settings.model_fields_set - keys):
         if getattr(settings, key) is not None:
             raise ConfigurationError(f"{key}: does not go with {what}")

@@ -324,7 +324,7 @@ UNANSWERABLE = [
         "assistants.openai-realtime: api_key is missing: set OPENAI_API_KEY",
     ),
     (REALTIME, "assistants.a: api_key is missing: set OPENAI_API_KEY"),
-    (f"{REALTIME}base_url = 'https://x'", "assistants.a: api_key is missing: https://x may want one"),
+    (f"{REALTIME}base_url = 'https://x'", "assistants.a: api_key is missing: https://x may need one"),
     (
         f"{REALTIME}base_url = 'ws://127.0.0.1:1'\ntool_choice = 'any'\nsession.include = 'x'",
         "\nassistants.a: tool_choice = 'any': Input should be 'none', 'auto' or 'required'",

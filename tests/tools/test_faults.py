@@ -43,7 +43,7 @@ async def test_broken_arguments_are_answered_in_words(open_toolbox: Callable[...
     assert error_in(output).startswith("the arguments do not fit: day: Input should be a valid date")
     assert logs == [
         {
-            "event": "= a tool was of no use",
+            "event": "= tool gave no result",
             "log_level": "warning",
             "call_id": "CA1",
             "tool": "book",
@@ -111,7 +111,7 @@ async def test_a_fault_in_a_function_is_answered_and_logged_with_its_place(
     (logged,) = logs
     where = logged.pop("where")
     assert logged == {
-        "event": "= a tool failed",
+        "event": "= tool failed",
         "log_level": "error",
         "call_id": "CA1",
         "tool": name,

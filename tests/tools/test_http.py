@@ -198,14 +198,14 @@ async def test_no_other_origin_learns_the_headers(clinic: Clinic) -> None:
     clinic.elsewhere = stranger.url("/slots")
     output = await ask(clinic.url("/far"), headers={"X-Key": KEY})
     await stranger.server.close()
-    assert "elsewhere" in error_in(output)
+    assert "another origin" in error_in(output)
     assert not stranger.got
 
 
 ODD_REDIRECTS = [
-    ("mailto:clinic@example.com", "the tool's server sends us elsewhere, and we do not go"),
-    ("http://[", "the tool's server sends us elsewhere, and we do not go"),
-    ("//127.0.0.1:1/", "the tool's server sends us elsewhere, and we do not go"),
+    ("mailto:clinic@example.com", "the tool's server redirects to another origin, which is not followed"),
+    ("http://[", "the tool's server redirects to another origin, which is not followed"),
+    ("//127.0.0.1:1/", "the tool's server redirects to another origin, which is not followed"),
     ("", "HTTP 307"),
 ]
 
@@ -218,7 +218,7 @@ async def test_odd_redirects_are_errors(clinic: Clinic, location: str, error: st
 
 async def test_no_secret_goes_where_an_old_header_points(clinic: Clinic) -> None:
     clinic.names_it_in, clinic.elsewhere = "URI", "http://127.0.0.1:1/"
-    assert "elsewhere" in error_in(await ask(clinic.url("/far")))
+    assert "another origin" in error_in(await ask(clinic.url("/far")))
 
 
 async def test_no_call_gets_the_cookies_of_another(clinic: Clinic) -> None:
@@ -277,7 +277,7 @@ async def test_what_goes_wrong_is_told_and_logged_without_what_was_said(
     assert error_in(output) == error
     assert logs == [
         {
-            "event": "= a tool was of no use",
+            "event": "= tool gave no result",
             "log_level": "warning",
             "call_id": "CA1",
             "tool": "slots",

@@ -30,7 +30,7 @@ class Patient(BaseModel):
 
 
 class Opaque:
-    """Nothing that JSON has_assistant."""
+    """A class without a JSON form."""
 
 
 def plain(day: str, hours: float, count: int, urgent: bool) -> None: ...
@@ -125,7 +125,7 @@ def google(day: str, count: Annotated[int, Field(description="its own words")]) 
     """Finds free slots
     in the book.
 
-    How it does so is nobody's business.
+    How it does so does not matter here.
 
     Args:
         day: Which day,

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from bridge.settings.assistants import BUILT_IN_TOOLS, ToolSettings
+from bridge.settings.assistants import ToolSettings
 from bridge.tools.toolbox import Toolbox
+from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -102,7 +103,7 @@ def test_an_address_may_need_no_parameters(parameters: dict[str, Any]) -> None:
 
 def test_built_in_tools_need_nothing() -> None:
     schemas = toolbox(**{name: {} for name in BUILT_IN_TOOLS}).schemas
-    assert tuple(schema.name for schema in schemas) == BUILT_IN_TOOLS
+    assert [schema.name for schema in schemas] == list(BUILT_IN_TOOLS)
     hang_up, note, collect_digits, send_digits = schemas
     assert "goodbye" in hang_up.description
     assert hang_up.parameters["properties"] == {}
@@ -144,11 +145,11 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         ],
     ),
     ("slots", {"function": "empty:slots"}, ["module 'empty' has no function slots; it has none of its own"]),
-    ("slots", {"function": "clinic:Book"}, ["Book is no function; it has free_slots"]),
-    ("slots", {"function": "clinic:OPEN"}, ["OPEN is no function"]),
-    ("slots", {"function": "clinic:every"}, ["every yields; it should return its answer"]),
+    ("slots", {"function": "clinic:Book"}, ["Book is not a function; it has free_slots"]),
+    ("slots", {"function": "clinic:OPEN"}, ["OPEN is not a function"]),
+    ("slots", {"function": "clinic:every"}, ["every is a generator: it should return its answer"]),
     ("slots", {"function": "clinic:unhinted"}, ["parameter day has no type hint"]),
-    ("slots", {"function": "clinic:undescribed"}, ["has no docstring; it should have one, or"]),
+    ("slots", {"function": "clinic:undescribed"}, ["has no docstring; should have one, or"]),
     (
         "slots",
         {"function": "clinik:free_slots"},

@@ -1,6 +1,6 @@
-"""Where a Realtime server is, and by what right it is asked: [openai], and the upgrade's address and headers.
+"""The account at a Realtime server: [openai], and the address and headers of the WebSocket's upgrade.
 
-As the `openai` package builds them, so that what works with the package works here.
+They are built as the `openai` package builds them, so that settings which work with the package work here.
 """
 
 from collections.abc import Mapping
@@ -26,18 +26,18 @@ ENVIRONMENT = {
 """The variables that the `openai` package reads, each with the setting of `OpenAIAccount` that it sets."""
 
 
-def _is_server(url: str) -> str:
+def _checked_server_url(url: str) -> str:
     is_assistant_address(url, SCHEMES, f"an address such as {OPENAI}, by http(s) or ws(s)")
     if urlsplit(url).query:
-        raise ValueError("should have no query; query = { … } is beside it")
+        raise ValueError("should have no query; query = { … } sets it")
     return url.rstrip("/")
 
 
-ServerUrl = Annotated[str, AfterValidator(_is_server)]
+ServerUrl = Annotated[str, AfterValidator(_checked_server_url)]
 
 
 class OpenAIAccount(Section):
-    """[openai]: what holds for every assistant of kind "openai-realtime" that does not say otherwise."""
+    """[openai]: defaults for every assistant of kind "openai-realtime"."""
 
     api_key: SecretText | None = None
     base_url: ServerUrl = OPENAI
@@ -48,7 +48,7 @@ class OpenAIAccount(Section):
 def upgrade(
     base_url: str, query: Mapping[str, str], account: Mapping[str, str], headers: Headers
 ) -> SocketAddress:
-    """The upgrade's address and headers; of two headers of one name that in `headers` is sent."""
+    """The address and headers of the upgrade. Of two headers with the same name the one in `headers` is sent."""
     url = urlsplit(base_url)
     replaced = {name.lower() for name in headers}
     return SocketAddress(
@@ -60,7 +60,7 @@ def upgrade(
 
 
 def is_same_server(one: str, other: str) -> bool:
-    """Whether two addresses, however they are written, are one: http(s) is ws(s), and a host has no case."""
+    """Whether two addresses mean the same server: http(s) counts as ws(s), and case in the host does not count."""
     return _server(urlsplit(one)) == _server(urlsplit(other))
 
 
@@ -70,7 +70,7 @@ def _server(url: SplitResult) -> tuple[str, str | None, int, str]:
 
 
 def has_credentials(headers: Mapping[str, SecretStr]) -> bool:
-    """Whether a header is a key already."""
+    """Whether one of the headers carries a key."""
     return any(name.lower() in ("authorization", "api-key") for name in headers)
 
 

@@ -8,25 +8,26 @@ in order; `advance` is called after each. No clock: `now` is seconds.
 from collections.abc import Callable
 from math import inf
 
-from bridge.assistants.openai_realtime import keypad, usage, wire
-from bridge.assistants.openai_realtime.calls import Calls
-from bridge.assistants.openai_realtime.error_reports import Meaning, active_response, meaning, name, told
-from bridge.assistants.openai_realtime.functions import Functions
-from bridge.assistants.openai_realtime.gate import Purpose, Request, ResponseGate
-from bridge.assistants.openai_realtime.hang_up_sequence import HangUpSequence, Step
-from bridge.assistants.openai_realtime.model_clock import ModelClock
-from bridge.assistants.openai_realtime.replies import Replies
-from bridge.assistants.openai_realtime.reply_timeout import ReplyTimeout
-from bridge.assistants.openai_realtime.scripted_responses import ScriptedResponses
+from bridge.assistants.openai_realtime import usage, wire
+from bridge.assistants.openai_realtime.calls import FunctionCalls
+from bridge.assistants.openai_realtime.error_reports import Meaning, active_response, describe, meaning, name
+from bridge.assistants.openai_realtime.gate import Request, ResponseGate, scripted
+from bridge.assistants.openai_realtime.replies import ReplyItems
 from bridge.assistants.openai_realtime.server_events import AudioDelta, ErrorBody, Item, ResponseBody
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.assistants.shared import keypad
+from bridge.assistants.shared.hang_up_sequence import HangUpSequence, Step, hung_up
+from bridge.assistants.shared.model_clock import ModelClock
+from bridge.assistants.shared.pending_calls import PendingCalls
+from bridge.assistants.shared.reply_timeout import ReplyTimeout
+from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponses
+from bridge.assistants.shared.tool_calls import ToolCalls
 from bridge.vocabulary.commands import EnterDigits
 from bridge.vocabulary.contracts import Answer, Utterance
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantHangingUp,
     AssistantReportedError,
-    CloseRequested,
     EntryEnd,
     Ignored,
     ReplyAudio,
@@ -57,15 +58,16 @@ class Conversation:
         self._server_answers = vad.type != "none" and vad.create_response
         self._server_interrupts = vad.type != "none" and vad.interrupt_response
         self.gate = ResponseGate(new_id)
-        self.replies = Replies(new_id)
-        self._calls = Calls(settings.filler.after_s)
+        self.replies = ReplyItems(new_id)
         self._reply_timeout = ReplyTimeout(settings.reply_s)
         self._speaking = False  # the caller
         self._speaking_until: float | None = None  # at the latest
         self._spoken_into: set[str] = set()  # responses from before the caller's turn: no answer to it
         self._cancels: dict[str, str] = {}  # our event's id, the response that it cancels
         self._hang_up_sequence = HangUpSequence()
-        self._functions = Functions(self._calls, self._hang_up_sequence, new_id)
+        self._pending = PendingCalls(settings.filler.after_s)
+        self._tools = ToolCalls(self._pending, self._hang_up_sequence)
+        self._calls = FunctionCalls(self._pending, new_id)
         self.clock = ModelClock()
         self.over = False
         """It failed or was left; nothing more is asked for."""
@@ -159,10 +161,10 @@ class Conversation:
 
     def enter_digits(self, entry: EnterDigits) -> list[Utterance]:
         """The caller typed an entry, or did not type what was asked for."""
-        if self._functions.is_asked(entry):
+        if self._tools.is_requested(entry):
             typed = bool(entry.digits or entry.terminator) and not self._calls.being_made
-            return [*self._make_way(entry, typed=typed), *self._functions.enter(entry)]
-        text = keypad.told(entry, self._settings.dtmf.text)
+            return [*self._make_way(entry, typed=typed), *self._calls.sent([self._tools.enter(entry)])]
+        text = keypad.as_text(entry, self._settings.dtmf.text)
         if not text:
             return []
         item_id = self._new_id()
@@ -180,7 +182,7 @@ class Conversation:
 
     def answer_call(self, call_id: str, output: str) -> list[Utterance]:
         """What came of a function that somebody else ran."""
-        return self._functions.answer(call_id, output)
+        return self._calls.sent(self._tools.answer(call_id, output))
 
     # Replies
 
@@ -200,13 +202,14 @@ class Conversation:
 
     def function_call(self, response_id: str, item: Item, now: float, *, complete: bool) -> list[Utterance]:
         """What an event tells of a function call. `complete`: its arguments are all there."""
-        call = self._calls.heard(response_id, item, complete=complete)
+        call = self._calls.gather(response_id, item, complete=complete)
         if call is None:
             return []
         if response_id in self.replies.dropped:
-            return self._functions.refuse(call)
+            return self._calls.sent([self._tools.refuse(call)])
         self._came(response_id, now)
-        return self._functions.call(call, now)
+        self._calls.join(call)
+        return self._calls.sent(self._tools.call(call, now))
 
     # Responses
 
@@ -231,7 +234,7 @@ class Conversation:
         said = self.replies.said(response.id)
         came = self._last_of(response, now)
         called = self._calls.response_done(response.id)
-        prompt = self._functions.take_prompt(said) if called else ""
+        prompt = self._tools.take_prompt(said) if called else ""
         if response.id in self.replies.dropped:
             return came
         self._reply_timeout.stop()
@@ -241,7 +244,7 @@ class Conversation:
         is_silent = is_ours_to_judge and not called and not self._spoke(response.id)
         came += self._step(request or Request(), response, now, is_silent=is_silent)
         if prompt and not (self._speaking or self._hang_up_sequence.intended):
-            self.gate.ask(self._scripted.prompt(prompt))
+            self.gate.ask(scripted(self._scripted.prompt(prompt)))
         return came
 
     def _spoke(self, response_id: str) -> bool:
@@ -262,7 +265,7 @@ class Conversation:
         spoke = self._hang_up_sequence.intended and self._spoke(response.id)
         step = self._hang_up_sequence.response_done(response.id, spoke=spoke, is_farewell=is_farewell)
         if step is Step.SAY_GOODBYE:
-            self.gate.ask(self._scripted.farewell(self._settings.goodbye))
+            self.gate.ask(scripted(self._scripted.farewell(self._settings.goodbye)))
         elif step is Step.STAY and failed:
             return self._failed(request, response.error, now)
         why = f"a reply is incomplete: {response.reason or 'no reason given'}"
@@ -283,7 +286,7 @@ class Conversation:
         return came
 
     def _failed(self, request: Request, error: ErrorBody | None, now: float) -> list[Utterance]:
-        why = f"a response failed: {told(error)}"
+        why = f"a response failed: {describe(error)}"
         if error is not None and meaning(error) is Meaning.FATAL:
             return self.fail(why, final=True)
         return self._once_more(request, why, now)
@@ -301,7 +304,7 @@ class Conversation:
 
     def _leave(self) -> list[Utterance]:
         self.over = True
-        return [CloseRequested("the assistant hung up", code=1000)]
+        return [hung_up()]
 
     def fail(self, why: str, *, final: bool = False) -> list[Utterance]:
         """It is of no use any more, which is told once; one that was about to leave just leaves."""
@@ -317,18 +320,22 @@ class Conversation:
         came: list[Utterance] = [Ignored(f"error: {name(error)}")]
         match meaning(error):
             case Meaning.FATAL:
-                return self.fail(told(error), final=True)
+                return self.fail(describe(error), final=True)
             case Meaning.EXPIRED:
-                return self.fail(told(error))
+                return self.fail(describe(error))
             case Meaning.HARMLESS if error.event_id in self._cancels:
                 came += self._never_done(self._cancels.pop(error.event_id))
             case Meaning.REFUSED:
                 self.gate.refused(error.event_id, active_response(error), now)
             case Meaning.TOO_LATE:
                 came += map(Answer, self.replies.cut_again(error))
-            case Meaning.COMPLAINT:
+            case Meaning.OTHER:
                 request = self.gate.rejected(error.event_id)
-                return self._failed(request, error, now) if request else [AssistantReportedError(told(error))]
+                return (
+                    self._failed(request, error, now)
+                    if request
+                    else [AssistantReportedError(describe(error))]
+                )
         return came
 
     # Time
@@ -338,7 +345,7 @@ class Conversation:
         due = (
             self.gate.deadline(),
             self._reply_timeout.deadline(),
-            self._calls.deadline(),
+            self._pending.deadline(),
             self._speaking_until,
         )
         return None if due == _NOTHING_DUE else min(at for at in due if at is not None)
@@ -356,12 +363,12 @@ class Conversation:
     def _go_on(self, now: float) -> list[Utterance]:
         if not self._hang_up_sequence.intended and (outputs := self._calls.take_outputs()):
             self.gate.ask(Request(items=outputs))
-        if self._hang_up_sequence.is_ready and not self._calls.any_open:
+        if self._hang_up_sequence.is_ready and not self._pending.any_running:
             return self._leave()
-        if self._calls.wants_filler(now, quiet=self._is_quiet()):
-            self.gate.ask(self._scripted.filler(self._settings.filler.say))
+        if self._pending.take_filler(now, quiet=self._is_quiet()):
+            self.gate.ask(scripted(self._scripted.filler(self._settings.filler.say)))
         if self._reply_timeout.is_over(now):
-            if not self._reply_timeout.asks_again(now):
+            if not self._reply_timeout.retry_once(now):
                 return self.fail(f"no reply within {self._settings.reply_s:g} s")
             if self.gate.in_flight is None:
                 self.want_reply()

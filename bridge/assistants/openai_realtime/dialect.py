@@ -12,10 +12,9 @@ from itertools import count
 from bridge.assistants.openai_realtime import wire
 from bridge.assistants.openai_realtime.conversation import Conversation
 from bridge.assistants.openai_realtime.dispatch import READS
-from bridge.assistants.openai_realtime.error_reports import told, would_stay
+from bridge.assistants.openai_realtime.error_reports import describe, is_lasting
 from bridge.assistants.openai_realtime.formats import Formats, asked, confirmed
-from bridge.assistants.openai_realtime.gate import Purpose
-from bridge.assistants.openai_realtime.scripted_responses import ScriptedResponses
+from bridge.assistants.openai_realtime.gate import scripted
 from bridge.assistants.openai_realtime.server_events import (
     AudioDelta,
     Error,
@@ -25,6 +24,8 @@ from bridge.assistants.openai_realtime.server_events import (
     SessionUpdated,
 )
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponses
+from bridge.assistants.shared.turn_detection import may_suspect, turn_detector
 from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
@@ -198,7 +199,7 @@ class RealtimeDialect:
 
     # The session
 
-    def _read(self, event: ServerEvent | wire.Unread, now: float) -> list[Utterance]:
+    def _read(self, event: ServerEvent | wire.UnknownEvent, now: float) -> list[Utterance]:
         match event:
             case SessionCreated(session):
                 self._learn_expiry(session)
@@ -206,10 +207,10 @@ class RealtimeDialect:
             case SessionUpdated(session):
                 return [] if self._talk.over else self._updated(session)
             case Error() if self._formats is None:
-                return self._talk.fail(told(event.body), final=would_stay(event.body))
+                return self._talk.fail(describe(event.body), final=is_lasting(event.body))
             case Error() if self._lifting and event.body.event_id == self._lifting:
-                return self._talk.fail(f"it does not listen: {told(event.body)}")
-            case wire.Unread(kind):
+                return self._talk.fail(f"it does not listen: {describe(event.body)}")
+            case wire.UnknownEvent(kind):
                 return [] if kind in wire.UNNEEDED else [Ignored(kind)]
             case _:
                 return READS[type(event)](self._talk, event, now)
@@ -237,19 +238,13 @@ class RealtimeDialect:
         self._talk.clock.hears(formats.hears)
         vad = self._settings.turn_detection
         if vad.type == "none":
-            barge_in = self._settings.barge_in
             self._ears_from_ms = round(self._talk.clock.given_ms)
-            self._listener = TurnDetector(
-                formats.hears,
-                min_speech_ms=barge_in.min_speech_ms,
-                confirm_ms=barge_in.confirm_ms,
-                silence_ms=vad.silence_duration_ms,
-            )
+            self._listener = turn_detector(formats.hears, self._settings.barge_in, vad.silence_duration_ms)
         ready = AssistantReady(
             *formats,
             self._lasts_s,
             keys_interrupt=self._settings.dtmf.respond == "create",
-            may_suspect=vad.type == "none" and self._settings.barge_in.confirm_ms > 0,
+            may_suspect=vad.type == "none" and may_suspect(self._settings.barge_in),
         )
         return [*self._begin(), ready] if is_first else [ready]
 
@@ -258,9 +253,9 @@ class RealtimeDialect:
         command, settings, gate = self._opening, self._settings, self._talk.gate
         self._deaf = self._guarded
         if command.opening is Opening.FIRST and settings.greeting is not None:
-            gate.ask(self._scripted.greeting(settings.greeting))
+            gate.ask(scripted(self._scripted.greeting(settings.greeting)))
         if command.opening is Opening.RECOVERED and settings.reconnect_say is not None:
-            gate.ask(self._scripted.recovery(settings.reconnect_say))
+            gate.ask(scripted(self._scripted.recovery(settings.reconnect_say)))
         return [Answer(wire.create_said(said, self._new_id())) for said in command.history if said.text]
 
     # Time

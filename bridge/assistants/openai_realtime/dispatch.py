@@ -8,7 +8,7 @@ from typing import Any
 
 from bridge.assistants.openai_realtime import usage
 from bridge.assistants.openai_realtime.conversation import Conversation
-from bridge.assistants.openai_realtime.error_reports import told
+from bridge.assistants.openai_realtime.error_reports import describe
 from bridge.assistants.openai_realtime.server_events import (
     ArgumentsDone,
     AudioDone,
@@ -70,7 +70,7 @@ def _transcribed(_talk: Conversation, event: Transcribed, _now: float) -> list[U
 
 
 def _not_transcribed(_talk: Conversation, event: NotTranscribed, _now: float) -> list[Utterance]:
-    return [AssistantReportedError(f"the caller was not written down: {told(event.body)}")]
+    return [AssistantReportedError(f"the caller was not written down: {describe(event.body)}")]
 
 
 def _item_added(talk: Conversation, event: ItemAdded, _now: float) -> list[Utterance]:

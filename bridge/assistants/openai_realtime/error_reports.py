@@ -1,7 +1,7 @@
-"""What an error of the server means for the call, and how it is told without its secrets.
+"""What an error of the server means for the call, and its description without secrets.
 
-Wire: the `error` event, and `status_details.error` of a failed response. Codes are OpenAI's; other servers of the
-protocol have others, or none: then the message's words are looked at.
+Wire: OpenAI, "Realtime API", the `error` event, and `status_details.error` of a failed response. The codes are OpenAI's;
+other servers of the protocol have others, or none: there the words of the message are compared.
 """
 
 import re
@@ -12,20 +12,20 @@ from bridge.redaction import without_keys
 
 
 class Meaning(Enum):
-    """What to make of an error."""
+    """What an error means for the call."""
 
     HARMLESS = auto()
-    """The server was asked for what had happened already."""
+    """We asked for something that had already happened."""
     REFUSED = auto()
     """A response was asked for while one is active."""
     TOO_LATE = auto()
-    """The item has less sound than it was to be cut to."""
+    """We asked to truncate an item behind its end."""
     EXPIRED = auto()
-    """The session is over; a new one can be had."""
+    """The session has ended; a new one can be opened."""
     FATAL = auto()
-    """A new session would end the same."""
-    COMPLAINT = auto()
-    """Something else; the conversation goes on."""
+    """A new session would fail in the same way."""
+    OTHER = auto()
+    """Any other error; the conversation goes on."""
 
 
 _FATAL = frozenset(
@@ -39,7 +39,7 @@ _MEANINGS = {
     "session_expired": Meaning.EXPIRED,
     "response_cancel_not_active": Meaning.HARMLESS,
     "input_audio_buffer_commit_empty": Meaning.HARMLESS,
-    "unsupported_content_type": Meaning.HARMLESS,  # truncating what has no sound
+    "unsupported_content_type": Meaning.HARMLESS,  # truncating an item without audio
     "item_create_duplicate_item_id": Meaning.HARMLESS,
     "item_retrieve_invalid_item_id": Meaning.HARMLESS,
     "item_truncate_invalid_item_id": Meaning.HARMLESS,
@@ -70,11 +70,11 @@ _PASSING = frozenset(
 _FAULTS = ("invalid_", "missing_", "unknown_", "unsupported_", "authentication_error", "permission_")
 
 LONGEST = 300
-"""Characters of an error that are told."""
+"""Characters of an error's description; the rest is left out."""
 
 
 def meaning(error: ErrorBody) -> Meaning:
-    """What to make of it."""
+    """What this error means."""
     names = _names(error)
     if _FATAL & {*names}:
         return Meaning.FATAL
@@ -82,11 +82,11 @@ def meaning(error: ErrorBody) -> Meaning:
     for words, known in _WORDS:
         if words in message:
             return known
-    return next((_MEANINGS[name] for name in names if name in _MEANINGS), Meaning.COMPLAINT)
+    return next((_MEANINGS[name] for name in names if name in _MEANINGS), Meaning.OTHER)
 
 
-def would_stay(error: ErrorBody) -> bool:
-    """Whether a session that is set like this one would meet it again: the settings, or the account, are at fault."""
+def is_lasting(error: ErrorBody) -> bool:
+    """Whether a new session with the same settings would get the error again: the settings or the account are wrong."""
     names = _names(error)
     if _PASSING & {*names} or meaning(error) is Meaning.EXPIRED:
         return False
@@ -97,8 +97,8 @@ def _names(error: ErrorBody) -> tuple[str, str]:
     return error.code or "", error.type or ""
 
 
-def told(error: ErrorBody | None) -> str:
-    """Code, message and field, with everything that looks like a key masked."""
+def describe(error: ErrorBody | None) -> str:
+    """Code, message and field of an error, with everything that looks like a key masked."""
     if error is None:
         return "no reason given"
     name = error.code or error.type or "error"
@@ -109,17 +109,17 @@ def told(error: ErrorBody | None) -> str:
 
 
 def name(error: ErrorBody) -> str:
-    """The shortest way to say which error it is."""
+    """The error's code, or else its type."""
     return without_keys(error.code or error.type or "unknown")[:LONGEST]
 
 
 def length_ms(error: ErrorBody) -> int | None:
-    """How long the item is that was to be cut to more."""
+    """The length of the item that we asked to truncate behind its end, in ms, if the message names it."""
     found = _LENGTH.search(error.message or "")
     return int(found[1]) if found else None
 
 
 def active_response(error: ErrorBody) -> str | None:
-    """The response that is in the way, where the message names it."""
+    """The id of the response that is active, if the message names it."""
     found = _ACTIVE.search(error.message or "")
     return found[0] if found else None

@@ -1,14 +1,14 @@
-"""The formats of a session's audio: what the server confirmed, as `AudioFormat`s.
+"""The audio formats of a session, as the server confirmed them, as `AudioFormat`s.
 
-Wire: `session.audio.input.format` and `.output.format`; in the beta, and on servers that still speak it,
-`input_audio_format` and `output_audio_format`. Rates in Hertz.
+Wire: OpenAI, "Realtime API", `session.audio.input.format` and `.output.format`; in the beta, and on servers that still speak it,
+`input_audio_format` and `output_audio_format`. Rates are Hz.
 """
 
 from typing import Any, NamedTuple
 
 import msgspec
 
-from bridge.assistants.openai_realtime.server_events import SessionBody, WireFormat
+from bridge.assistants.openai_realtime.server_events import SessionBody, SessionFormat
 from telecodecs.format import AudioFormat, Encoding
 from telecodecs.resample import RATES_HZ
 
@@ -21,25 +21,25 @@ _ENCODINGS = {
     "pcm16": Encoding.L16,
 }
 _RATE_HZ = {Encoding.PCMU: 8_000, Encoding.PCMA: 8_000, Encoding.L16: 24_000}
-"""Where the server names none."""
+"""For a wire format without a rate."""
 
 
 class Formats(NamedTuple):
-    """What the assistant hears and speaks."""
+    """The formats that the assistant hears and speaks."""
 
     hears: AudioFormat
     speaks: AudioFormat
 
 
 def asked(session: dict[str, Any], line: Formats) -> Formats:
-    """What a session of ours asks for."""
+    """The formats that `session` asks for."""
     return confirmed(msgspec.convert(session, SessionBody), line)
 
 
 def confirmed(session: SessionBody, asked: Formats) -> Formats:
-    """What the server made of it; what it does not tell is what was asked.
+    """The formats that the server confirmed; one that it does not name is as asked.
 
-    Raises ValueError, with the format's name, where the bridge cannot speak or hear it.
+    Raises ValueError, with the name of the format, if the bridge cannot convert it.
     """
     hears, speaks = session.hears, session.speaks
     return Formats(
@@ -48,7 +48,7 @@ def confirmed(session: SessionBody, asked: Formats) -> Formats:
     )
 
 
-def _format(wire: WireFormat) -> AudioFormat:
+def _format(wire: SessionFormat) -> AudioFormat:
     encoding = _ENCODINGS.get(wire.type)
     if encoding is None:
         raise ValueError(wire.type)

@@ -1,12 +1,14 @@
-"""The gate for `response.create`: one in flight, one that waits, and the responses that are open.
+"""The gate for `response.create`: at most one request is in flight and one waits; it knows the responses that are open.
 
     idle ──ask──▶ requested ──response.created──▶ active ──response.done──▶ idle
                       └──refused: one is active──▶ active, and the request waits again
 
-Beside our requests the server's voice detection makes responses of its own, at any moment; ours are told by the
-event id that comes back in their metadata. A server that sends no metadata back is believed to answer us, until it
-refuses. No clock: `now` is seconds. What is asked goes out at the next `advance`, which is to be called after every
-event and at `deadline()`.
+The server's turn detection makes responses of its own at any moment. A response to our request is recognized by our event
+id, which comes back in its metadata. Of a server that sends no metadata back, a new response is assumed to be ours, until
+the server refuses our request. A request is sent at the next `advance`, which is to be called after every event and at
+`deadline()`. No clock: `now` is seconds.
+Wire: OpenAI, "Realtime API", `response.create`, `response.created`, `response.done`, and the error
+`conversation_already_has_active_response`.
 """
 
 from collections.abc import Callable, Mapping, Set
@@ -18,91 +20,90 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bridge.assistants.openai_realtime.wire import create_response
+from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponse
 from bridge.vocabulary.contracts import Answer
 
 CREATED_S = 5.0
-"""From our request to `response.created`; then it is made once more, and then we give up."""
+"""How long we wait for `response.created`. Then the request is sent once more; after as long again we give up."""
 
 BLOCKED_S = 5.0
-"""How long we believe that a response is active which we never saw, or whose end we do not see once it was cut."""
+"""How long we assume that a response is active which we never saw, or which we cut and whose end does not come."""
 
 RETRY_S = 0.5
-"""The pause before a failed response is asked for again."""
+"""The pause before a failed response is requested again."""
 
 
 class GateState(StrEnum):
-    """Where the gate is."""
+    """The state of the gate."""
 
     IDLE = "idle"
     REQUESTED = "requested"
     ACTIVE = "active"
 
 
-class Purpose(StrEnum):
-    """Why we want a response."""
-
-    REPLY = "reply"
-    """To whatever is new in the conversation; those that the server makes by itself count as such."""
-    GREETING = "greeting"
-    RECOVERY = "recovery"
-    PROMPT = "prompt"
-    """What the caller is to type; whoever has something newer to say may leave it out."""
-    FAREWELL = "farewell"
-    FILLER = "filler"
-    """Outside of the conversation: neither the server's voice detection nor a plain cancel stops it."""
-
-
 class Request(Struct, frozen=True):
-    """A response that we want. `fields`: what it has other than the session."""
+    """A response that we want. `fields`: those of `response.create` that differ from the session's."""
 
     purpose: Purpose = Purpose.REPLY
     fields: Mapping[str, Any] = {}
     items: frozenset[str] = frozenset()
-    """Items of ours that it is to answer: a response that was made after them will do."""
+    """Items of ours that it should answer: any response that is made after them does so."""
     tried: bool = False
-    """It failed once."""
+    """Whether it has failed once."""
 
     @property
     def is_aside(self) -> bool:
-        """Whether it is outside of the conversation."""
+        """Whether it is outside of the conversation: neither the server's turn detection nor a plain cancel stops it."""
         return self.purpose is Purpose.FILLER
 
 
+def scripted(response: ScriptedResponse) -> Request:
+    """The request for a scripted response: its instructions take the place of the session's."""
+    fields: dict[str, Any] = {"instructions": response.instructions}
+    if not response.may_call_tools:
+        fields["tool_choice"] = "none"
+    if response.purpose is Purpose.FILLER:
+        fields |= {"conversation": "none", "input": []}
+    return Request(response.purpose, fields)
+
+
 class ResponseGate:
-    """One session's. `new_id`: the next name for an event of ours."""
+    """The gate of one session. `new_id`: the next id for an event of ours."""
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
         self._waiting: Request | None = None
         self._not_before: float | None = None  # the pause after a failure
-        self._held_until: float | None = None  # the caller's turn; inf while it is not known when it ends
+        self._held_until: float | None = None  # the caller's turn; inf while its end is not known
         self._blocked_until: float | None = None  # by a response that we never saw
         self._sent: Request | None = None
         self._sent_at = 0.0
         self._repeated = False
-        self._needless = False  # the one in flight: it is not wanted any more ...
-        self._is_covered = False  # ... since another response has_assistant what it is about
-        self._last = Request()  # the request that went by `_event_id`
+        self._unwanted = False  # the request in flight is not wanted any more ...
+        self._superseded = False  # ... because another response answers the same items
+        self._last = Request()  # the request that was sent as `_event_id`
         self._event_id = ""
         self._open: dict[str, Request] = {}
-        self._cut: dict[str, float | None] = {}  # open responses that should end; by when, once that is known
-        self._presumed: str | None = None  # the open response that we believe to be ours ...
-        self._presumed_knew: frozenset[str] = frozenset()  # ... and which items of ours it can be about
-        self._echoes = False  # the server was seen to send our metadata back
+        self._cut: dict[
+            str, float | None
+        ] = {}  # open responses that were interrupted; when they should end, once that is known
+        self._assumed_ours: str | None = None  # the open response that we assume to be ours ...
+        self._items_when_assumed: frozenset[str] = frozenset()  # ... and the items of ours that it may answer
+        self._echoes_metadata = False  # the server has sent our metadata back
         self._acknowledged: set[str] = set()
         self.gave_up = False
-        """Two requests in a row stayed unanswered."""
+        """Whether a request and its repetition got no `response.created`."""
 
     @property
     def state(self) -> GateState:
-        """A response of the server's may open while ours is requested: then it is active."""
+        """ACTIVE also while the server makes a response of its own and our request is in flight."""
         if self._open or self._blocked_until is not None:
             return GateState.ACTIVE
         return GateState.IDLE if self._sent is None else GateState.REQUESTED
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing is being made, asked for or waited for, and it is not the caller's turn."""
+        """Whether no response is open, requested or wanted, and it is not the caller's turn."""
         return self.state is GateState.IDLE and self._waiting is None and self._held_until is None
 
     @property
@@ -112,24 +113,24 @@ class ResponseGate:
 
     @property
     def in_flight(self) -> Request | None:
-        """What was asked for and is not being made yet."""
+        """The request that was sent and has no `response.created` yet."""
         return self._sent
 
     def concerns(self, purpose: Purpose) -> bool:
-        """Whether such a response is wanted, asked for, or being made."""
+        """Whether a response with this purpose is wanted, requested, or being made."""
         requests = (self._waiting, self._sent, *self._open.values())
         return any(request is not None and request.purpose is purpose for request in requests)
 
     # What we want
 
     def ask(self, request: Request) -> None:
-        """Want a response, when it may be had; wishes that wait become one."""
+        """Want a response as soon as one may be requested. Requests that wait become one."""
         if not request.is_aside:
             self._not_before = None
         self._waiting = _coalesced(self._waiting, request)
 
     def retry(self, request: Request, now: float) -> bool:
-        """A response failed: want it once more, after a pause. False if it has had its second chance."""
+        """A response failed: want it once more, after a pause. False if it has failed before."""
         if request.is_aside:
             return True
         if request.tried:
@@ -140,93 +141,96 @@ class ResponseGate:
         return True
 
     def interrupt(self) -> None:
-        """The caller comes first: what is in flight is unwanted, and of what waits only a reply is still to the point."""
-        self._needless = self._sent is not None
+        """The caller interrupts: the request in flight is unwanted, and so is one that waits, unless it is a reply."""
+        self._unwanted = self._sent is not None
         self._cut = {response_id: self._cut.get(response_id) for response_id in self._open}
         if self._waiting is not None and self._waiting.purpose is not Purpose.REPLY:
             self._waiting = None
 
     def hold(self, until: float) -> None:
-        """The caller's turn: its own response comes first, and may cover what waits."""
+        """The caller's turn, at most until then: the server's response to it comes first, and may supersede what waits."""
         self._held_until = until
 
     def release(self) -> None:
-        """The turn is over, and the server will not answer it by itself."""
+        """The caller's turn is over, and the server will not answer it by itself."""
         self._held_until = None
 
-    # What the server does
+    # Events of the server
 
     def acknowledge(self, item_id: str) -> None:
-        """An item of ours is in the conversation; responses made from now on know it."""
+        """An item of ours is in the conversation: responses made from now on answer it."""
         self._acknowledged.add(item_id)
 
     def created(self, response_id: str, client_event_id: str | None) -> bool:
-        """A response is being made; False if it is ours and unwanted by now."""
+        """A response is being made. False if it is ours and unwanted by now: it should be cancelled."""
         self._blocked_until = None
         if response_id in self._open:
             return True
-        needless = self._needless
+        unwanted = self._unwanted
         if client_event_id is not None and client_event_id == self._event_id:
-            self._echoes = True
+            self._echoes_metadata = True
             self._open[response_id] = self._last
-            if self._presumed is not None and self._presumed in self._open:
-                self._open[self._presumed] = Request()
-            self._sent = self._presumed = None
-            return self._is_wanted(response_id, needless=needless)
-        if self._sent is not None and not self._echoes and not needless:
-            self._presumed, self._presumed_knew = response_id, frozenset(self._acknowledged)
+            if self._assumed_ours is not None and self._assumed_ours in self._open:
+                self._open[self._assumed_ours] = Request()
+            self._sent = self._assumed_ours = None
+            return self._is_wanted(response_id, unwanted=unwanted)
+        if self._sent is not None and not self._echoes_metadata and not unwanted:
+            self._assumed_ours, self._items_when_assumed = response_id, frozenset(self._acknowledged)
             self._open[response_id], self._sent = self._sent, None
             return True
-        if self._sent is not None and not self._echoes and self._held_until in (None, inf):
-            self._open[response_id], self._sent = self._sent, None  # of its own it waits for a turn's end
-            return self._is_wanted(response_id, needless=True)
+        if self._sent is not None and not self._echoes_metadata and self._held_until in (None, inf):
+            self._open[response_id], self._sent = (
+                self._sent,
+                None,
+            )  # by itself it answers only the end of a turn
+            return self._is_wanted(response_id, unwanted=True)
         self._open[response_id] = Request()
         self._held_until = None
-        self._cover()
+        self._supersede()
         return True
 
-    def _is_wanted(self, response_id: str, *, needless: bool) -> bool:
-        if needless:
+    def _is_wanted(self, response_id: str, *, unwanted: bool) -> bool:
+        if unwanted:
             self._cut[response_id] = None
-        return not needless
+        return not unwanted
 
-    def _cover(self) -> None:
-        """The server answers by itself; that serves our plain requests too, if it has_assistant what they are about."""
-        if _covered(self._waiting, self._acknowledged):
+    def _supersede(self) -> None:
+        """The server answers by itself: that supersedes our replies, if it is made after their items."""
+        if _is_superseded(self._waiting, self._acknowledged):
             self._waiting = self._not_before = None
-        if _covered(self._sent, self._acknowledged):
-            self._needless = self._is_covered = True
+        if _is_superseded(self._sent, self._acknowledged):
+            self._unwanted = self._superseded = True
 
     def done(self, response_id: str, client_event_id: str | None) -> Request | None:
-        """A response came to its end; None if it was not known to be open."""
+        """A response has ended. Returns its request; None if it was not known to be open."""
         request = self._open.pop(response_id, None)
         self._cut.pop(response_id, None)
         if request is None and client_event_id is not None and client_event_id == self._event_id:
             request, self._sent = self._sent, None
-        if self._presumed == response_id:
-            self._presumed = None
+        if self._assumed_ours == response_id:
+            self._assumed_ours = None
         self._blocked_until = None
         return request
 
     def refused(self, event_id: str | None, response_id: str | None, now: float) -> None:
-        """A request was lost, for a response is active: it waits again, unless that response will do."""
-        if self._sent is None and self._presumed is None:
-            if event_id is None and self._open:  # the server's own, for the caller's turn
+        """Our request was refused because a response is active: it waits again, unless that response supersedes it."""
+        if self._sent is None and self._assumed_ours is None:
+            if event_id is None and self._open:  # the server's own request, for the caller's turn
                 if self._held_until != inf:
                     self.release()
                 self.ask(Request())
             return
         if event_id not in (None, self._event_id):
             return
-        if self._presumed is not None:
-            self._open[self._presumed] = Request()
-            self._needless = self._is_covered = _covered(self._last, self._presumed_knew)
-            self._presumed = None
+        if self._assumed_ours is not None:
+            self._open[self._assumed_ours] = Request()
+            self._unwanted = self._superseded = _is_superseded(self._last, self._items_when_assumed)
+            self._assumed_ours = None
             if self._held_until != inf:
-                self._held_until = None  # so that one was the answer to the caller's turn
+                self._held_until = None  # that response was the answer to the caller's turn
         self._sent = None
         is_reply = self._last.purpose is Purpose.REPLY
-        if not self._is_covered and not self._last.is_aside and (is_reply or not self._needless):
+        if not self._superseded and not self._last.is_aside and (is_reply or not self._unwanted):
             self._waiting = _coalesced(self._last, self._waiting)
         if not self._open:
             self._blocked_until = now + BLOCKED_S
@@ -234,13 +238,13 @@ class ResponseGate:
                 self._open[response_id] = Request()
 
     def rejected(self, event_id: str | None) -> Request | None:
-        """An error names this event: the request, if it was the one in flight."""
+        """An error names this event. Returns the request if it was the one in flight and is still wanted."""
         if event_id is None or event_id != self._event_id or self._sent is None:
             return None
         request, self._sent = self._sent, None
-        return None if self._needless else request
+        return None if self._unwanted else request
 
-    # What falls due
+    # Time
 
     def deadline(self) -> float | None:
         """When `advance` wants to be called, at the latest."""
@@ -252,13 +256,13 @@ class ResponseGate:
         return min(due, default=None)
 
     def overdue(self, now: float) -> list[str]:
-        """Responses that were cut, and whose end should have come by now: take it that they are `done`."""
+        """Responses that were interrupted and whose end should have come by now: treat them as `done`."""
         for response_id, due in self._cut.items():
             self._cut[response_id] = now + BLOCKED_S if due is None else due
         return [response_id for response_id, due in self._cut.items() if due is not None and now >= due]
 
     def advance(self, now: float) -> list[Answer]:
-        """Send what may be sent by now."""
+        """The `response.create` that may be sent by now, if any."""
         if self._sent is not None and now >= self._sent_at + CREATED_S:
             return self._unanswered(now)
         if self._blocked_until is not None and now >= self._blocked_until:
@@ -276,18 +280,18 @@ class ResponseGate:
         return self._send(now)
 
     def _obstacles(self) -> list[float]:
-        """Until when something keeps us from asking."""
+        """When each reason not to send ends."""
         return [at for at in (self._not_before, self._held_until, self._blocked_until) if at is not None]
 
     def _send(self, now: float) -> list[Answer]:
         self._sent, self._sent_at = self._last, now
-        self._needless = self._is_covered = False
+        self._unwanted = self._superseded = False
         return [Answer(create_response(self._last.fields, self._event_id))]
 
     def _unanswered(self, now: float) -> list[Answer]:
         request, self._sent = self._sent, None
         assert request is not None
-        if self._needless or request.is_aside:
+        if self._unwanted or request.is_aside:
             return self.advance(now)
         if self._open:
             self._waiting = _coalesced(request, self._waiting)
@@ -300,7 +304,9 @@ class ResponseGate:
 
 
 def _coalesced(older: Request | None, newer: Request | None) -> Request | None:
-    """One wish of two: the farewell stays, a filler yields, a prompt to a reply, replies are one, else the newer."""
+    """One request in place of two. The farewell stays; a filler gives way; a prompt gives way to a reply; two replies
+    become one; otherwise the newer one stays.
+    """
     if older is None or newer is None:
         return older or newer
     if older.purpose is Purpose.FAREWELL or newer.is_aside:
@@ -312,6 +318,6 @@ def _coalesced(older: Request | None, newer: Request | None) -> Request | None:
     return newer
 
 
-def _covered(request: Request | None, known: Set[str]) -> bool:
-    """Whether a response that was made when these items were in the conversation does for a request."""
+def _is_superseded(request: Request | None, known: Set[str]) -> bool:
+    """Whether a response that was made when these items were in the conversation supersedes a request."""
     return request is not None and request.purpose is Purpose.REPLY and request.items <= known

@@ -1,9 +1,9 @@
-"""What an OpenAI Realtime server says: each kind of event as a struct, under its GA and its beta name.
+"""The events of an OpenAI Realtime server: each kind as a struct, by its GA and its beta name.
 
 Wire: OpenAI, "Realtime API, server events"; one JSON object in a text frame, `type` is its kind, audio is base64.
-Fields that we do not use are not declared, and so may be anything; those that other servers of the protocol leave
-out have defaults. What is `Any` differs most from server to server: a surprise in it shall not cost the event, so it
-is picked apart by properties, and what is not as it should be is taken for left out. Times on the wire are ms, `expires_at` is unix seconds. `wire` reads them.
+Fields that we do not use are not declared, so they may hold anything; fields that other servers of the protocol leave
+out have defaults. Fields of type `Any` differ most from server to server. Properties read them, and treat a part in an
+unexpected form as missing, so that the event is not lost. Times on the wire are ms; `expires_at` is Unix seconds.
 """
 
 from math import isfinite
@@ -19,15 +19,15 @@ class Event(Struct, tag_field="type"):
 # Session
 
 
-class WireFormat(Struct, frozen=True):
-    """{"type": "audio/pcm", "rate": 24000}; no rate on those that have only one."""
+class SessionFormat(Struct, frozen=True):
+    """{"type": "audio/pcm", "rate": 24000}; formats with a fixed rate have none on the wire."""
 
     type: str
     rate: int | None = None
 
 
 class SessionBody(Struct):
-    """A session as the server has it. The two formats at the top level are those of the beta."""
+    """The server's settings of the session. The two formats at the top level are the beta's."""
 
     audio: Any = None
     input_audio_format: Any = None
@@ -36,24 +36,24 @@ class SessionBody(Struct):
     expires_at: Any = None
 
     @property
-    def hears(self) -> WireFormat | None:
-        """What the caller's audio comes in."""
+    def hears(self) -> SessionFormat | None:
+        """The format of the caller's audio."""
         return _format(_in(_in(self.audio, "input"), "format") or self.input_audio_format)
 
     @property
-    def speaks(self) -> WireFormat | None:
-        """What the replies' audio goes out in."""
+    def speaks(self) -> SessionFormat | None:
+        """The format of the replies' audio."""
         return _format(_in(_in(self.audio, "output"), "format") or self.output_audio_format)
 
 
 class SessionCreated(Event, tag="session.created"):
-    """The socket is open; the session has its defaults."""
+    """The connection is open; the session has its defaults."""
 
     session: SessionBody
 
 
 class SessionUpdated(Event, tag="session.updated"):
-    """What our settings made of it."""
+    """The session after our `session.update`."""
 
     session: SessionBody
 
@@ -62,37 +62,37 @@ class SessionUpdated(Event, tag="session.updated"):
 
 
 class InputSpeechStarted(Event, tag="input_audio_buffer.speech_started"):
-    """The server's voice detection: the caller speaks. Its time is where the item begins, padding included."""
+    """The server's turn detection: the caller speaks. Its time is where the item begins, including `prefix_padding_ms`."""
 
     item_id: str | None = None
     audio_start_ms: Any = None
 
     @property
     def at_ms(self) -> int | None:
-        """By the session's clock of audio."""
+        """In ms of the audio that the server was sent."""
         return _whole(self.audio_start_ms)
 
 
 class InputSpeechStopped(Event, tag="input_audio_buffer.speech_stopped"):
-    """The server's voice detection: the caller paused."""
+    """The server's turn detection: the caller stopped speaking."""
 
     item_id: str | None = None
     audio_end_ms: Any = None
 
     @property
     def at_ms(self) -> int | None:
-        """By the session's clock of audio."""
+        """In ms of the audio that the server was sent."""
         return _whole(self.audio_end_ms)
 
 
 class Committed(Event, tag="input_audio_buffer.committed"):
-    """What the caller said became an item."""
+    """The caller's utterance became an item."""
 
     item_id: str | None = None
 
 
 class ErrorBody(Struct):
-    """What is wrong: in an `error`, in a failed response, in a failed transcription."""
+    """An error, as in `error`, in a failed response, and in a failed transcription."""
 
     type: str | None = None
     code: str | None = None
@@ -102,7 +102,7 @@ class ErrorBody(Struct):
 
 
 class Transcribed(Event, tag="conversation.item.input_audio_transcription.completed"):
-    """What the caller's item was understood as."""
+    """The words of the caller's item."""
 
     item_id: str
     transcript: str | None = None
@@ -110,14 +110,14 @@ class Transcribed(Event, tag="conversation.item.input_audio_transcription.comple
 
 
 class NotTranscribed(Event, tag="conversation.item.input_audio_transcription.failed"):
-    """The caller's item stays without words."""
+    """The caller's item could not be transcribed."""
 
     item_id: str | None = None
     error: Any = None
 
     @property
     def body(self) -> ErrorBody | None:
-        """Why."""
+        """The reason; None if the server gives none."""
         return _error(self.error)
 
 
@@ -125,7 +125,7 @@ class NotTranscribed(Event, tag="conversation.item.input_audio_transcription.fai
 
 
 class Item(Struct):
-    """An item of the conversation; the last three are a function call's."""
+    """An item of the conversation; the last three fields are those of a function call."""
 
     id: str | None = None
     type: str | None = None
@@ -141,7 +141,7 @@ class ItemAdded(Event, tag="conversation.item.added"):
 
 
 class BetaItemCreated(ItemAdded, tag="conversation.item.created"):
-    """Its older name."""
+    """The same, by its name in the beta."""
 
 
 class OutputItemAdded(Event, tag="response.output_item.added"):
@@ -159,7 +159,7 @@ class OutputItemDone(OutputItemAdded, tag="response.output_item.done"):
 
 
 class AudioDelta(Event, tag="response.output_audio.delta", gc=False):
-    """A piece of the voice. The hot path."""
+    """Reply audio. The hot path."""
 
     item_id: str
     delta: bytes
@@ -167,22 +167,22 @@ class AudioDelta(Event, tag="response.output_audio.delta", gc=False):
 
 
 class BetaAudioDelta(AudioDelta, tag="response.audio.delta", gc=False):
-    """Its older name."""
+    """The same, by its name in the beta."""
 
 
 class AudioDone(Event, tag="response.output_audio.done"):
-    """All of the item's voice was sent."""
+    """All audio of the item was sent."""
 
     item_id: str
     response_id: str = ""
 
 
 class BetaAudioDone(AudioDone, tag="response.audio.done"):
-    """Its older name."""
+    """The same, by its name in the beta."""
 
 
 class TranscriptDelta(Event, tag="response.output_audio_transcript.delta"):
-    """The next words of the voice."""
+    """The next words of the reply audio."""
 
     item_id: str
     delta: str
@@ -190,11 +190,11 @@ class TranscriptDelta(Event, tag="response.output_audio_transcript.delta"):
 
 
 class BetaTranscriptDelta(TranscriptDelta, tag="response.audio_transcript.delta"):
-    """Its older name."""
+    """The same, by its name in the beta."""
 
 
 class TranscriptDone(Event, tag="response.output_audio_transcript.done"):
-    """All words of the voice, once more."""
+    """All words of the reply audio, once more."""
 
     item_id: str
     transcript: str | None = None
@@ -202,11 +202,11 @@ class TranscriptDone(Event, tag="response.output_audio_transcript.done"):
 
 
 class BetaTranscriptDone(TranscriptDone, tag="response.audio_transcript.done"):
-    """Its older name."""
+    """The same, by its name in the beta."""
 
 
 class ArgumentsDone(Event, tag="response.function_call_arguments.done"):
-    """A function is called. Some servers tell its name or its `call_id` with the item only."""
+    """The arguments of a function call are complete. Some servers send its name or its `call_id` only with the item."""
 
     item_id: str
     arguments: str
@@ -219,7 +219,7 @@ class ArgumentsDone(Event, tag="response.function_call_arguments.done"):
 
 
 class ResponseBody(Struct):
-    """A response. `metadata`: our own, sent back; those that the server made have none."""
+    """A response. `metadata`: what our request had; responses that the server makes by itself have none."""
 
     name: Any = field(default="", name="id")
     status: Any = None
@@ -230,28 +230,28 @@ class ResponseBody(Struct):
 
     @property
     def id(self) -> str:
-        """Its name; some servers give none."""
+        """The response's id; empty, as some servers give none."""
         return _text(self.name) or ""
 
     @property
     def reason(self) -> str | None:
-        """Why it did not complete."""
+        """Why the response is incomplete."""
         return _text(_in(self.status_details, "reason"))
 
     @property
     def error(self) -> ErrorBody | None:
-        """Why it failed."""
+        """Why the response failed."""
         return _error(_in(self.status_details, "error"))
 
     @property
     def items(self) -> list[Item]:
-        """What it brought."""
+        """The items that it made."""
         output = self.output if isinstance(self.output, list) else []
         return [_item(item) for item in output if isinstance(item, dict)]
 
     @property
     def client_event_id(self) -> str | None:
-        """The event that asked for it, if that was ours."""
+        """The id of our event that asked for it; None if the server made it by itself."""
         return _text(_in(self.metadata, "client_event_id"))
 
 
@@ -262,23 +262,23 @@ class ResponseCreated(Event, tag="response.created"):
 
 
 class ResponseDone(Event, tag="response.done"):
-    """It came to its end, good or bad."""
+    """A response has ended: it is complete, or failed, or was cancelled."""
 
     response: ResponseBody
 
 
 class Error(Event, tag="error"):
-    """The server did not like something; the session stands."""
+    """The server reports an error; most leave the session open."""
 
     error: Any
 
     @property
     def body(self) -> ErrorBody:
-        """What."""
+        """The error; with empty fields if the server gives no details."""
         return _error(self.error) or ErrorBody()
 
 
-# What is picked apart
+# Reading parts of type Any
 
 
 def _in(found: Any, key: str) -> Any:
@@ -304,9 +304,9 @@ def _item(found: dict[str, Any]) -> Item:
     return item
 
 
-def _format(found: Any) -> WireFormat | None:
+def _format(found: Any) -> SessionFormat | None:
     kind = found.get("type") if isinstance(found, dict) else found
-    return WireFormat(kind, _whole(_in(found, "rate"))) if isinstance(kind, str) else None
+    return SessionFormat(kind, _whole(_in(found, "rate"))) if isinstance(kind, str) else None
 
 
 def _whole(found: Any) -> int | None:

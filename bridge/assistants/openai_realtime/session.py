@@ -1,9 +1,9 @@
-"""The session of the Realtime protocol: what can be set of it, and how it stands in `session.update`.
+"""The session of the Realtime protocol: tables of settings for its parts, and the form of it in `session.update`.
 
-Wire: OpenAI Realtime GA, `session.update`, `session.type = "realtime"`. Units: milliseconds.
+Wire: OpenAI, "Realtime API", `session.update` with `session.type = "realtime"`. Units: milliseconds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -16,7 +16,7 @@ from telecodecs.format import AudioFormat, Encoding
 
 
 class ServerVad(Section):
-    """turn_detection.type = "server_vad": the server hears turns by loudness."""
+    """turn_detection.type = "server_vad": the server detects turns by loudness."""
 
     type: Literal["server_vad"] = "server_vad"
     threshold: float | None = Field(None, ge=0, le=1, description="0.5 where it is not set")
@@ -24,11 +24,13 @@ class ServerVad(Section):
     silence_duration_ms: int = Field(500, gt=0)
     create_response: bool = True
     interrupt_response: bool = True
-    idle_timeout_ms: int | None = Field(None, gt=0, description="then the model speaks of its own accord")
+    idle_timeout_ms: int | None = Field(
+        None, gt=0, description="after so long the model speaks of its own accord"
+    )
 
 
 class SemanticVad(Section):
-    """turn_detection.type = "semantic_vad": the server weighs whether the caller has finished."""
+    """turn_detection.type = "semantic_vad": the server estimates whether the caller has finished."""
 
     type: Literal["semantic_vad"]
     eagerness: Literal["low", "medium", "high", "auto"] | None = None
@@ -37,14 +39,14 @@ class SemanticVad(Section):
 
 
 class OwnVad(Section):
-    """turn_detection.type = "none": the server hears no turns; the bridge's own voice detection makes them."""
+    """turn_detection.type = "none": the server detects no turns, the bridge does."""
 
     type: Literal["none"]
     silence_duration_ms: int = Field(700, gt=0)
 
 
 def _typed(value: Any) -> Any:
-    """The type alone for a table of it; the first type where none is named."""
+    """A text is read as a table with this type; a table without a type is a `server_vad`."""
     if isinstance(value, str):
         return {"type": value}
     return {"type": "server_vad", **value} if isinstance(value, Mapping) else value
@@ -56,7 +58,7 @@ TurnDetection = Annotated[
 
 
 class Transcription(Section):
-    """transcription: a second model writes down what the caller says; other fields are passed through."""
+    """transcription: a second model transcribes the caller; other fields are passed through."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -72,7 +74,7 @@ class CustomVoice(Section):
 
 
 class Prompt(Section):
-    """prompt: one that is stored with the vendor; what is set here goes before it."""
+    """prompt: one that is stored with the vendor; what is set here takes precedence."""
 
     id: str
     version: str | None = None
@@ -80,20 +82,20 @@ class Prompt(Section):
 
 
 class Reasoning(Section):
-    """reasoning = { effort = … }, of models that reason."""
+    """reasoning = { effort = … }, for models that reason."""
 
     effort: Literal["minimal", "low", "medium", "high", "xhigh"]
 
 
-THE_BRIDGE_S: dict[Key, str] = {
+FIELDS_OF_THE_BRIDGE: dict[Key, str] = {
     ("type",): "it is always realtime",
-    ("output_modalities",): "without sound nobody would hear it",
-    ("audio", "input", "format"): "it is that of the line",
-    ("audio", "output", "format"): "it is that of the line",
+    ("output_modalities",): "without audio the caller would hear nothing",
+    ("audio", "input", "format"): "it is the format of the call",
+    ("audio", "output", "format"): "it is the format of the call",
 }
 """Fields of the session that cannot be set, and why."""
 
-SET_BESIDE: dict[Key, str] = {
+FIELDS_WITH_A_SETTING: dict[Key, str] = {
     ("instructions",): "instructions",
     ("tool_choice",): "tool_choice",
     ("parallel_tool_calls",): "parallel_tool_calls",
@@ -108,14 +110,14 @@ SET_BESIDE: dict[Key, str] = {
     ("audio", "output", "voice"): "voice",
     ("audio", "output", "speed"): "speed",
 }
-"""Fields of the session that the assistant has settings for: the bridge must know what they are."""
+"""Fields of the session for which the assistant has a setting: the bridge must know their values."""
 
 
 def check_extra(extra: dict[str, Any]) -> dict[str, Any]:
-    """The same fields. Raises where one is not for `session` to say."""
-    for path, why in THE_BRIDGE_S.items():
+    """The same fields. Raises `ValidationError` if one may not be set by `session`."""
+    for path, why in FIELDS_OF_THE_BRIDGE.items():
         _refuse(extra, path, f"should be left out, the bridge sets it: {why}")
-    for path, name in SET_BESIDE.items():
+    for path, name in FIELDS_WITH_A_SETTING.items():
         _refuse(extra, path, f"should be set by {name}, beside session")
     return extra
 
@@ -131,18 +133,8 @@ def _refuse(extra: dict[str, Any], path: Key, message: str) -> None:
     raise refusal(path, message, at)
 
 
-def off(value: Any) -> Any:
-    """`false` in the file or in the environment, for None."""
-    return None if value is False or value == "false" else value
-
-
-def word_as(key: str) -> Callable[[Any], Any]:
-    """A text that stands for a whole table stands for its `key`."""
-    return lambda value: {key: value} if isinstance(value, str) else value
-
-
 def audio_format(line: AudioFormat) -> dict[str, Any]:
-    """What to ask for to come nearest to `line`; G.711 goes through untouched, and may not name its rate."""
+    """The wire format nearest to `line`. G.711 passes through untouched, and may not have a rate on the wire."""
     match line:
         case AudioFormat(Encoding.PCMU | Encoding.PCMA as encoding, 8_000, 1):
             return {"type": f"audio/{encoding}"}
@@ -151,17 +143,17 @@ def audio_format(line: AudioFormat) -> dict[str, Any]:
 
 
 def function_tools(tools: Sequence[ToolSchema]) -> list[dict[str, Any]]:
-    """Flat functions; those of chat completions are nested, and are refused here."""
+    """The tools as functions of the Realtime API, which are flat; the nested form of chat completions is refused there."""
     return [{"type": "function", **tool._asdict()} for tool in tools]
 
 
 def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are set."""
+    """The fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Both tables as one, `above` first; tools are added up, or a server's tools would cost the bridge its own."""
+    """Both tables as one; `above` takes precedence. Lists of tools are joined, so that extra ones do not replace the bridge's."""
     both = dict(below)
     for name, value in above.items():
         if name == "tools" and isinstance(value, list):
@@ -174,7 +166,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def check_types(session: Mapping[str, Any]) -> None:
-    """Compare with the types of the `openai` package, which costs its import. Fields that they lack are let through.
+    """Compare with the types of the `openai` package, which is imported for it. Fields that the types lack are accepted.
 
     Raises `ConfigurationError` with a line for each wrong field.
     """

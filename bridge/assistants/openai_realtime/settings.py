@@ -1,13 +1,12 @@
-"""What can be set of an assistant of kind "openai-realtime": [assistants.NAME], and [openai] for all of them.
+"""The settings of an assistant of kind "openai-realtime": [assistants.NAME], and [openai] for all of them.
 
-Wire: OpenAI Realtime GA over a WebSocket; address and headers are those of the `openai` package, and Azure's GA
-endpoint and other servers of the same protocol are a `base_url` and a header away.
+Wire: OpenAI Realtime GA over a WebSocket; address and headers are those of the `openai` package. Azure's GA endpoint and other
+servers of the same protocol need a `base_url` and a header.
 Units: seconds in `_s`, milliseconds in `_ms`.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -42,9 +41,16 @@ from bridge.assistants.openai_realtime.session import (
     check_types,
     function_tools,
     merged,
-    off,
     without_none,
-    word_as,
+)
+from bridge.assistants.shared.settings import (
+    Dtmf,
+    Filler,
+    FillerOrFalse,
+    Greeting,
+    as_table,
+    none_if_false,
+    read_text_file,
 )
 from bridge.redaction import HIDDEN, masked
 from bridge.settings.assistants import AssistantSettings, BargeInSettings, SocketAddress
@@ -53,60 +59,17 @@ from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import PCMU_8K
 
-
-def _has_digits(text: str) -> str:
-    try:
-        fields = {field for _, field, _, _ in Formatter().parse(text)} - {None}
-    except ValueError:
-        fields = set()
-    if fields != {"digits"}:
-        raise ValueError("should say where the digits go, {digits}, and have no other braces")
-    return text
-
-
 Masked = PlainSerializer(masked, when_used="json")
 HiddenValues = PlainSerializer(lambda table: dict.fromkeys(table, HIDDEN), when_used="json")
 Table = dict[str, Any]
 
 
-class Greeting(Section):
-    """What the assistant opens the call with: words, or instructions to find words."""
-
-    say: str | None = Field(None, min_length=1, description="the words, as they are")
-    instructions: str | None = Field(None, min_length=1)
-    interruptible: bool = Field(False, description="the caller is heard from the first moment")
-
-    @model_validator(mode="after")
-    def _is_one_thing(self) -> "Greeting":
-        if (self.say is None) == (self.instructions is None):
-            raise ValueError("should have say or instructions, one of the two")
-        return self
-
-
-class Filler(Section):
-    """What the caller hears while a tool takes its time. `false` turns it off."""
-
-    say: str = Field("One moment, please.", min_length=1)
-    after_s: Annotated[float | None, BeforeValidator(off)] = Field(2.0, gt=0)
-
-
-def _filler(value: Any) -> Any:
-    return {"after_s": None} if off(value) is None else word_as("say")(value)
-
-
-class Dtmf(Section):
-    """What becomes of an entry from the keypad: an item and a response, appended silence, or nothing."""
-
-    respond: Literal["create", "silence", "none"] = "create"
-    text: Annotated[str, AfterValidator(_has_digits)] = "The caller typed on the keypad: {digits}"
-
-
 class RealtimeSettings(AssistantSettings):
-    """[assistants.NAME] with kind = "openai-realtime". What is None is not sent: the server's default holds."""
+    """[assistants.NAME] with kind = "openai-realtime". A field that is None is not sent: the server's default applies."""
 
     kind: Literal["openai-realtime"] = "openai-realtime"
 
-    # Where it is
+    # The server
     base_url: ServerUrl = OPENAI
     api_key: SecretText | None = None
     organization: HeaderText | None = None
@@ -115,10 +78,10 @@ class RealtimeSettings(AssistantSettings):
     query: Annotated[dict[str, str], HiddenValues] = Field({}, repr=False)
     model: str = Field("gpt-realtime-2.1", min_length=1, description="Azure: the deployment")
 
-    # Its session
+    # The session
     voice: Annotated[
         Annotated[str, Field(min_length=1)] | CustomVoice | None,
-        BeforeValidator(off),
+        BeforeValidator(none_if_false),
         Field(description="false: not sent, the server's default"),
     ] = "marin"
     speed: float | None = Field(None, ge=0.25, le=1.5)
@@ -129,18 +92,18 @@ class RealtimeSettings(AssistantSettings):
         BargeInSettings(), description='with turn_detection = "none"; the server has settings of its own'
     )
     noise_reduction: Literal["near_field", "far_field"] | None = None
-    transcription: Annotated[Transcription | None, BeforeValidator(off)] = Field(
+    transcription: Annotated[Transcription | None, BeforeValidator(none_if_false)] = Field(
         Transcription(), description="false: none, but then the caller's words are lost with a connection"
     )
     max_output_tokens: Annotated[int, Field(ge=1)] | Literal["inf"] | None = None
     truncation: Literal["auto", "disabled"] | Table | None = None
     parallel_tool_calls: bool | None = None
-    reasoning: Annotated[Reasoning | None, BeforeValidator(word_as("effort"))] = None
+    reasoning: Annotated[Reasoning | None, BeforeValidator(as_table("effort"))] = None
     tool_choice: str | Table | None = None
     prompt: Prompt | None = Field(
         None,
-        description="stored with the vendor. What the bridge has it say (greeting, filler, reconnect_say, goodbye) goes "
-        "with the instructions that are set here: without any, the stored ones do not hold for those words",
+        description="stored with the vendor. What the bridge has the assistant say (greeting, filler, reconnect_say, goodbye) "
+        "goes with the instructions that are set here; the stored ones do not apply to it",
     )
     tracing: Literal["auto"] | Table | None = None
     extra: Annotated[Table, AfterValidator(check_extra), Masked] = Field(
@@ -150,10 +113,10 @@ class RealtimeSettings(AssistantSettings):
         description="any field of the session that has no setting here, sent as it is",
     )
 
-    # What the bridge has it say, and when
-    greeting: Annotated[Greeting | None, BeforeValidator(word_as("say"))] = None
-    filler: Annotated[Filler, BeforeValidator(_filler)] = Filler()
-    reconnect_say: Annotated[str | None, BeforeValidator(off)] = Field(
+    # What the bridge has the assistant say, and when
+    greeting: Annotated[Greeting | None, BeforeValidator(as_table("say"))] = None
+    filler: FillerOrFalse = Filler()
+    reconnect_say: Annotated[str | None, BeforeValidator(none_if_false)] = Field(
         "Sorry, could you repeat that?",
         min_length=1,
         description="after a connection was lost; false: nothing",
@@ -170,7 +133,7 @@ class RealtimeSettings(AssistantSettings):
     )
 
     @model_validator(mode="after")
-    def _hears_barge_ins_itself(self) -> "RealtimeSettings":
+    def _check_barge_in(self) -> "RealtimeSettings":
         if "barge_in" in self.model_fields_set and self.turn_detection.type != "none":
             raise refusal(
                 ("barge_in",),
@@ -182,9 +145,9 @@ class RealtimeSettings(AssistantSettings):
 
     @field_validator("instructions_file")
     @classmethod
-    def _is_readable(cls, file: Path | None) -> Path | None:
+    def _check_readable(cls, file: Path | None) -> Path | None:
         if file is not None:
-            _text_of(file)
+            read_text_file(file)
         return file
 
     @field_validator("instructions")
@@ -193,10 +156,10 @@ class RealtimeSettings(AssistantSettings):
         file = settings.data.get("instructions_file")
         if text and file is not None:
             raise ValueError("should be given here or as instructions_file, not both")
-        return text if file is None else _text_of(file)
+        return text if file is None else read_text_file(file)
 
     def address(self) -> SocketAddress:
-        """Where the session is opened, and with which headers."""
+        """The address of the session's WebSocket, and the headers of its upgrade."""
         account = without_none(
             {
                 "Authorization": f"Bearer {self.api_key.get_secret_value()}" if self.api_key else None,
@@ -209,7 +172,7 @@ class RealtimeSettings(AssistantSettings):
     def session(
         self, line: Formats, tools: Sequence[ToolSchema], *, listening: bool = True
     ) -> dict[str, Any]:
-        """The session of a new connection. `listening`: turns are detected from the start."""
+        """The session for a new connection, as in `session.update`. `listening`: the server detects turns from the start."""
         hears = {
             "format": audio_format(line.hears),
             "noise_reduction": {"type": self.noise_reduction} if self.noise_reduction else None,
@@ -243,9 +206,9 @@ class RealtimeSettings(AssistantSettings):
         return session
 
     def listening_update(self, line: Formats) -> dict[str, Any]:
-        """The part of the session that has the server detect turns again.
+        """The part of the session that makes the server detect turns again.
 
-        Both formats are sent again: servers have been seen to forget them.
+        Both formats are sent again: some servers forget them.
         """
         session = self.session(line, ())
         hears, speaks = session["audio"]["input"], session["audio"]["output"]
@@ -261,7 +224,7 @@ class RealtimeSettings(AssistantSettings):
         return None if self.turn_detection.type == "none" else _fields(self.turn_detection)
 
     def with_account(self, account: OpenAIAccount) -> "RealtimeSettings":
-        """These settings, and the account's where they say nothing. Its key goes to its own server only."""
+        """These settings, with the account's where they have none. The account's key is only used for its own server."""
         if "base_url" in self.model_fields_set and not is_same_server(self.base_url, account.base_url):
             return self
         has_own_key = self.api_key is not None or has_credentials(self.headers)
@@ -275,13 +238,13 @@ class RealtimeSettings(AssistantSettings):
         )
 
     def check(self, tools: Sequence[ToolSchema]) -> None:
-        """Raises `ConfigurationError` where a call would fail for want of a key, or for a field of the session."""
+        """Raises `ConfigurationError` if a call would fail because a key is missing or a field of the session is wrong."""
         keyless = self.api_key is None and not has_credentials(self.headers)
         if keyless and is_same_server(self.base_url, OPENAI):
             raise ConfigurationError("api_key is missing: set OPENAI_API_KEY")
         if keyless and not self.headers and not on_loopback(self.base_url):
             raise ConfigurationError(
-                f"api_key is missing: {self.base_url} may want one, or headers; "
+                f"api_key is missing: {self.base_url} may need one, or headers; "
                 "OPENAI_API_KEY goes to no other host, port and path than those of OPENAI_BASE_URL, "
                 f"which are OpenAI's own ({OPENAI}) unless it is set"
             )
@@ -295,12 +258,3 @@ def check_session(settings: RealtimeSettings, tools: Sequence[ToolSchema]) -> No
 
 def _fields(table: Section | None) -> dict[str, Any] | None:
     return None if table is None else table.model_dump(exclude_none=True)
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"{error.strerror}; should be a text file") from None
-    except UnicodeDecodeError:
-        raise ValueError("should be a text file in UTF-8") from None

@@ -1,7 +1,7 @@
-"""What the server bills, as one flat count of tokens by kind.
+"""What the server bills: tokens by kind, in one flat table.
 
-Wire: `usage` of `response.done` and of a completed transcription. Cached tokens are counted once more among the
-input's text and audio, as on the wire. Servers differ here: what is no count is left out, as are zeros.
+Wire: OpenAI, "Realtime API", `usage` of `response.done` and of a completed transcription. Cached tokens are also counted in
+the input's text and audio, as on the wire. Servers differ here: a value that is not a number is left out, and so are zeros.
 """
 
 from math import ceil
@@ -22,16 +22,16 @@ _TRANSCRIPTION: _Paths = {
     "transcription_output_text": ("output_tokens",),
     "transcription_seconds": ("seconds",),
 }
-"""Some models are billed by tokens, some by seconds; begun ones count."""
+"""Some models are billed by tokens, some by seconds, which are rounded up."""
 
 
 def of_response(usage: Any) -> dict[str, int]:
-    """Tokens of a reply."""
+    """The tokens of a response."""
     return _flat(usage, _RESPONSE)
 
 
 def of_transcription(usage: Any) -> dict[str, int]:
-    """Tokens, or seconds, of what the caller said."""
+    """The tokens, or seconds, of transcribing the caller."""
     return _flat(usage, _TRANSCRIPTION)
 
 

@@ -1,16 +1,17 @@
-"""The wire of OpenAI Realtime: text to server event in one typed pass, and the client's messages as text.
+"""The wire of OpenAI Realtime: decodes server events in one typed pass, and encodes the client's events as text.
 
 Wire: OpenAI, "Realtime API, client events" and "server events"; one JSON object in a text frame, `type` is its kind.
-Audio is base64 there and bytes here; times are ms. Which message belongs where is told elsewhere.
+Audio is base64 on the wire and bytes here; times are ms.
 """
 
 from binascii import b2a_base64
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from msgspec import DecodeError, Struct, ValidationError, json
+from msgspec import Struct, ValidationError, json
 
 from bridge.assistants.openai_realtime.server_events import ServerEvent
+from bridge.assistants.shared.wire_kind import UNREADABLE, kind_of
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import Said, Speaker
 
@@ -27,67 +28,55 @@ UNNEEDED = frozenset(
         *("response.function_call_arguments.delta", "rate_limits.updated"),
     }
 )
-"""Kinds that are known, and tell nothing that is not told elsewhere."""
+"""Known kinds that hold nothing we need."""
 
 OURS = "vb_"
-"""How the names begin that we give to items and events."""
+"""The prefix of the ids that we give to items and events."""
 
 _KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(ServerEvent))
 _READ: json.Decoder[ServerEvent] = json.Decoder(ServerEvent)
 
 
-class _AnyKind(Struct):
-    type: str
-
-
-_READ_KIND = json.Decoder(_AnyKind)
-
-
-class Unread(Struct, frozen=True):
-    """An event that is not among the `ServerEvent`s."""
+class UnknownEvent(Struct, frozen=True):
+    """An event of a kind that is not among the `ServerEvent`s."""
 
     kind: str
 
 
-def read(message: str) -> ServerEvent | Unread:
-    """Read one message. Raises `MalformedMessage` if it is no event, or a kind that we read in a wrong shape."""
+def read(message: str) -> ServerEvent | UnknownEvent:
+    """Read one message. Raises `MalformedMessage` if it is not an event, or of a `ServerEvent`'s kind in a wrong shape."""
     try:
         return _READ.decode(message)
-    except (DecodeError, RecursionError, UnicodeEncodeError) as error:
-        return _read_kind(message, error)
+    except UNREADABLE as error:
+        kind = kind_of(message)
+        if kind is None:
+            raise MalformedMessage("not a JSON object with an event's type") from error
+        if kind in _KINDS:
+            path = str(error) if isinstance(error, ValidationError) else "broken JSON"
+            raise MalformedMessage(f"{kind}: {path}") from error
+        return UnknownEvent(kind)
 
 
-def _read_kind(message: str, error: Exception) -> Unread:
-    try:
-        kind = _READ_KIND.decode(message).type
-    except (DecodeError, RecursionError, UnicodeEncodeError):
-        raise MalformedMessage("not a JSON object with an event's type") from error
-    if kind in _KINDS:
-        path = str(error) if isinstance(error, ValidationError) else "broken JSON"
-        raise MalformedMessage(f"{kind}: {path}") from error
-    return Unread(kind)
-
-
-# What we say
+# What we send
 
 
 def append(audio: bytes) -> str:
-    """The caller's next audio. The hot path."""
+    """The caller's audio. The hot path."""
     return f'{{"type":"input_audio_buffer.append","audio":"{b2a_base64(audio, newline=False).decode()}"}}'
 
 
 def commit() -> str:
-    """What was appended is an utterance."""
+    """The audio appended so far is an utterance: make it an item."""
     return _message("input_audio_buffer.commit")
 
 
 def session_update(session: Mapping[str, Any], event_id: str) -> str:
-    """Set fields of the session; those left out stay as they are."""
+    """Set fields of the session; fields that are left out do not change."""
     return _message("session.update", event_id=event_id, session=session)
 
 
 def create_said(said: Said, item_id: str) -> str:
-    """An item in words. The assistant's own can only be text: its sound cannot be given back."""
+    """A message item with text. The assistant's own words can only be text: the API takes no assistant audio."""
     caller = said.who is Speaker.CALLER
     content = {"type": "input_text" if caller else "output_text", "text": said.text}
     role = "user" if caller else "assistant"
@@ -95,13 +84,13 @@ def create_said(said: Said, item_id: str) -> str:
 
 
 def create_output(call_id: str, output: str, item_id: str) -> str:
-    """What came of a function call."""
+    """The output of a function call."""
     item = {"id": item_id, "type": "function_call_output", "call_id": call_id, "output": output}
     return _create_item(item)
 
 
 def truncate(item_id: str, audio_end_ms: int, event_id: str) -> str:
-    """Only so much of an item's sound was heard."""
+    """The caller heard only the first `audio_end_ms` of an item."""
     return _message(
         "conversation.item.truncate",
         event_id=event_id,
@@ -112,18 +101,18 @@ def truncate(item_id: str, audio_end_ms: int, event_id: str) -> str:
 
 
 def delete(item_id: str, event_id: str) -> str:
-    """Nothing of an item was heard."""
+    """The caller heard nothing of an item."""
     return _message("conversation.item.delete", event_id=event_id, item_id=item_id)
 
 
 def create_response(fields: Mapping[str, Any], event_id: str) -> str:
-    """Ask for a response; its metadata tells it from those that the server makes by itself."""
+    """Ask for a response. Its metadata tell it from the responses that the server makes by itself."""
     metadata = {"client_event_id": event_id}
     return _message("response.create", event_id=event_id, response={**fields, "metadata": metadata})
 
 
 def cancel_response(response_id: str, event_id: str) -> str:
-    """Stop this response and no other."""
+    """Stop this response."""
     return _message("response.cancel", event_id=event_id, response_id=response_id)
 
 

@@ -7,10 +7,11 @@ bridge hears turns it does so in the audio that the assistant is sent. No clock:
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bridge.assistants.shared.hang_up_sequence import hung_up
 from bridge.assistants.stream import messages as said
 from bridge.assistants.stream import wire
 from bridge.assistants.stream.names import Names
-from bridge.assistants.stream.replies import Replies
+from bridge.assistants.stream.replies import StreamItems
 from bridge.vocabulary.commands import (
     AnswerTool,
     AssistantCommand,
@@ -24,7 +25,6 @@ from bridge.vocabulary.contracts import Answer, Utterance
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     CallerSaid,
-    CloseRequested,
     EntryRequested,
     NoteTaken,
     PressRequested,
@@ -37,7 +37,7 @@ from bridge.vocabulary.events import (
 from telecodecs.format import AudioFormat
 from telecodecs.turns import Turn, TurnDetector, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
-MOST_WISHES = 32
+MOST_OPEN_REQUESTS = 32
 """That wait for their answers at a time."""
 
 
@@ -53,7 +53,7 @@ class Conversation:
         self._tools = tools
         names = Names()
         self._fresh = names.fresh
-        self._replies = Replies(names)
+        self._replies = StreamItems(names)
         self._utterance = ""  # the caller's last, as long as its words have not come
         self._caller_speaks = False  # the assistant says so, and has not said that it is over
         self._wishes: set[str] = set()  # ids of what was asked for and is not answered
@@ -70,11 +70,11 @@ class Conversation:
             case AnswerTool(call, output) if call in self._wishes:
                 self._wishes.remove(call)
                 return [Answer(wire.answer(call, output))]
-            case ConfirmHeard(item) if self._replies.has_assistant(item):
+            case ConfirmHeard(item) if self._replies.is_known(item):
                 return [Answer(wire.heard(item))]
-            case TruncateReply(item, heard_ms) if self._replies.has_assistant(item):
+            case TruncateReply(item, heard_ms) if self._replies.is_known(item):
                 return [Answer(wire.interrupted(item, heard_ms)), *self._replies.cut(item, now)]
-            case DropReply(item) if self._replies.has_assistant(item):
+            case DropReply(item) if self._replies.is_known(item):
                 return [Answer(wire.interrupted(item, 0)), *self._replies.cut(item, now)]
             case _:
                 return []
@@ -115,7 +115,7 @@ class Conversation:
         """The next of its voice. The hot path. Raises `MalformedMessage` if it is no whole samples."""
         if len(audio) % self._speaks.sample_bytes:
             raise MalformedMessage(
-                f"audio: {len(audio)} bytes are no whole samples; for {self._speaks} an even number is right"
+                f"audio: {len(audio)} bytes are not whole samples: expected an even number for {self._speaks}"
             )
         if not audio:
             return ()
@@ -126,7 +126,7 @@ class Conversation:
     def _reply(self, reply: said.Reply, _now: float) -> Sequence[Utterance]:
         begun = self._replies.begin(reply.item)
         if begun is None:
-            raise MalformedMessage("reply: item was given before; a new name is right, or none")
+            raise MalformedMessage("reply: item was given before; expected a new name, or none")
         return begun
 
     def _reply_end(self, _end: said.ReplyEnd, _now: float) -> Sequence[Utterance]:
@@ -134,11 +134,11 @@ class Conversation:
             raise MalformedMessage("reply_end: no item is open; reply opens one, or audio does")
         return self._replies.end()
 
-    def _words(self, words: said.Words, now: float) -> Sequence[Utterance]:
+    def _words(self, words: said.Said, now: float) -> Sequence[Utterance]:
         if words.who == "assistant":
             told = self._replies.said(words.item, words.text, now)
             if told is None:
-                raise MalformedMessage("said: there is no such item; one that reply has opened is right")
+                raise MalformedMessage("said: there is no such item: expected one that reply has opened")
             return told
         if words.item is not None:
             raise MalformedMessage("said: item should be left out where the caller said it")
@@ -177,8 +177,10 @@ class Conversation:
 
     def _call_tool(self, call: said.CallTool, _now: float) -> Sequence[Utterance]:
         if call.tool not in self._tools:
-            right = f"one of {', '.join(self._tools)} is right" if self._tools else "the settings have none"
-            raise MalformedMessage(f"call_tool: there is no such tool; {right}")
+            known = (
+                f": expected one of {', '.join(self._tools)}" if self._tools else "; the settings have none"
+            )
+            raise MalformedMessage(f"call_tool: there is no such tool{known}")
         arguments = bytes(call.arguments).strip()
         if not arguments.startswith(b"{"):
             raise MalformedMessage("call_tool: arguments should be an object")
@@ -188,11 +190,11 @@ class Conversation:
     def _wish(self, kind: str, wish: str) -> None:
         if wish in self._wishes:
             raise MalformedMessage(
-                f"{kind}: id is that of a wish that waits for its answer; a new one is right"
+                f"{kind}: id belongs to a request that has no answer yet: expected a new one"
             )
-        if len(self._wishes) >= MOST_WISHES:
+        if len(self._wishes) >= MOST_OPEN_REQUESTS:
             raise MalformedMessage(
-                f"{kind}: {MOST_WISHES} wishes wait for their answers; wait for one of them"
+                f"{kind}: {MOST_OPEN_REQUESTS} requests have no answer yet: expected to wait for one of them"
             )
         self._wishes.add(wish)
 
@@ -200,7 +202,7 @@ class Conversation:
         return [NoteTaken(note.text)]
 
     def _hang_up(self, leave: said.HangUp, _now: float) -> Sequence[Utterance]:
-        return [*self._replies.end(), CloseRequested(leave.why or "the assistant hung up", 1000)]
+        return [*self._replies.end(), hung_up(leave.why)]
 
     def read(self, message: said.FromAssistant, now: float) -> Sequence[Utterance]:
         """What a message means. Raises `MalformedMessage` where it makes no sense."""
@@ -230,7 +232,7 @@ _READS: dict[type, Callable[[Conversation, Any, float], Sequence[Utterance]]] = 
     said.Audio: _audio,
     said.Reply: Conversation._reply,
     said.ReplyEnd: Conversation._reply_end,
-    said.Words: Conversation._words,
+    said.Said: Conversation._words,
     said.Interrupt: Conversation._interrupt,
     said.SpeechStopped: Conversation._speech_stopped,
     said.CollectDigits: Conversation._collect_digits,

@@ -6,6 +6,7 @@ and the assistant is told why. No socket, no clock: `now` is seconds on the sess
 
 from collections.abc import Sequence
 
+from bridge.assistants.shared.turn_detection import may_suspect, turn_detector
 from bridge.assistants.stream import wire
 from bridge.assistants.stream.conversation import Conversation
 from bridge.assistants.stream.formats import chosen
@@ -16,8 +17,7 @@ from bridge.vocabulary.commands import AppendAudio, AssistantCommand, CloseAssis
 from bridge.vocabulary.contracts import Answer, Message, ToolSchema, Utterance, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import AssistantFailed, AssistantReady, AssistantReportedError, Ignored
-from telecodecs.format import PCMU_8K, AudioFormat
-from telecodecs.turns import TurnDetector
+from telecodecs.format import PCMU_8K
 
 MOST_BYTES = 1_048_576
 """Of one message: 22 s of L16 at 24 kHz. It is converted in one go, 20 ms, in which other calls wait."""
@@ -94,7 +94,7 @@ class StreamDialect:
     def _read(self, message: str | bytes, now: float) -> Sequence[Utterance]:
         if len(message) > MOST_BYTES:
             raise MalformedMessage(
-                f"a message of {len(message)} bytes; at most {MOST_BYTES} are right: cut it"
+                f"a message of {len(message)} bytes: expected at most {MOST_BYTES}, cut it into smaller ones"
             )
         if isinstance(message, bytes):
             if self._talk is None:
@@ -107,7 +107,7 @@ class StreamDialect:
                 return self._fail(str(error))
             raise
         match event:
-            case wire.Unread(kind, why):
+            case wire.UnknownMessage(kind, why):
                 return [Ignored(kind), Answer(wire.error(why))]
             case ErrorReport(why):  # not answered, or an assistant that sends all back would never end
                 return [AssistantReportedError(without_keys(why)[:LONGEST_COMPLAINT])]
@@ -121,28 +121,28 @@ class StreamDialect:
     def _greeted(self, hello: Hello) -> list[Utterance]:
         """The assistant has chosen; the conversation begins."""
         if hello.version != VERSION:
-            return self._fail(f"hello: version {hello.version} is not spoken here; {VERSION} is right")
+            return self._fail(f"hello: unknown version {hello.version}: expected {VERSION}")
         line, plays = self._opening.line, self._opening.plays
         try:
             hears = chosen("hears", hello.hears, line)
             speaks = chosen("speaks", hello.speaks, plays or line)
         except ValueError as error:
             return self._fail(f"hello: {error}")
-        turns = self._turns(hears) if hello.turns == "bridge" else None
+        settings = self._settings
+        turns = None
+        if hello.turns == "bridge":
+            turns = turn_detector(hears, settings.barge_in, settings.silence_ms)
         self._talk = Conversation(hello, speaks, turns, [tool.name for tool in self._tools])
         self._in_base64 = hello.audio == "base64"
         self._passes = turns is None and not self._in_base64
-        may_suspect = turns is not None and self._settings.barge_in.confirm_ms > 0
-        return [AssistantReady(hears, speaks, keys_interrupt=hello.keys != "each", may_suspect=may_suspect)]
-
-    def _turns(self, hears: AudioFormat) -> TurnDetector:
-        barge_in = self._settings.barge_in
-        return TurnDetector(
-            hears,
-            min_speech_ms=barge_in.min_speech_ms,
-            confirm_ms=barge_in.confirm_ms,
-            silence_ms=self._settings.silence_ms,
-        )
+        return [
+            AssistantReady(
+                hears,
+                speaks,
+                keys_interrupt=hello.keys != "each",
+                may_suspect=turns is not None and may_suspect(settings.barge_in),
+            )
+        ]
 
     def _fail(self, why: str) -> list[Utterance]:
         """It would say the same again."""

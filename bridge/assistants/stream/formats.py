@@ -1,6 +1,6 @@
-"""The audio formats of the stream protocol: what is on offer on a line, and what was chosen of it.
+"""The audio formats of the stream protocol: those offered for a call, and the one that the assistant chose.
 
-Wire: `{"encoding": "l16", "rate_hz": 16000}`; L16 is little endian; one channel.
+Wire: docs/stream-assistants.md, `{"encoding": "l16", "rate_hz": 16000}`; L16 is little endian; one channel.
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ KNOWN = (PCMU_8K, PCMA_8K, L16_8K, L16_16K, L16_24K, AudioFormat(Encoding.L16, 4
 
 
 class WireFormat(Struct, frozen=True, forbid_unknown_fields=True):
-    """A format as it is written."""
+    """A format on the wire."""
 
     encoding: Literal["pcmu", "pcma", "l16"]
     rate_hz: int
@@ -23,7 +23,7 @@ class WireFormat(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def wire_format(line: AudioFormat) -> WireFormat:
-    """A format as the assistant is told of it; in which order a line has its bytes is not its business."""
+    """A format as on the wire, where L16 is always little endian, whatever the call's byte order is."""
     match line.encoding:
         case Encoding.PCMU:
             return WireFormat("pcmu", line.rate_hz)
@@ -34,16 +34,16 @@ def wire_format(line: AudioFormat) -> WireFormat:
 
 
 def offered(line: AudioFormat) -> list[WireFormat]:
-    """What there is to choose from, the line's own first."""
+    """The formats to choose from, the call's own first."""
     own = wire_format(line)
     known = [wire_format(format) for format in KNOWN]
     return sorted(known, key=lambda format: format != own)
 
 
 def chosen(field: str, choice: WireFormat | None, line: AudioFormat) -> AudioFormat:
-    """What the assistant chose, or left to us. Raises ValueError if it is not on offer, with what is."""
+    """The assistant's choice, or the first on offer if it made none. Raises ValueError, with those on offer."""
     offer = offered(line)
     choice = choice or offer[0]
     if choice not in offer:
-        raise ValueError(f"{field}: {choice} is not on offer; one of {', '.join(map(str, offer))} is right")
+        raise ValueError(f"{field}: {choice} is not on offer: expected one of {', '.join(map(str, offer))}")
     return AudioFormat(Encoding(choice.encoding), choice.rate_hz)

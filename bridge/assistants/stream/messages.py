@@ -1,7 +1,7 @@
-"""What an assistant may say in the stream protocol, kind by kind.
+"""The messages of an assistant in the stream protocol, kind by kind.
 
-Wire: docs/stream-assistants.md; `type` is the kind. Fields that a kind does not have are refused: a misspelt one should
-not pass for a default. Times are ms in `_ms`, seconds in `_s`; audio is base64 there and bytes here.
+Wire: docs/stream-assistants.md; `type` is the kind. Unknown fields are refused, so that a misspelt field is not taken for
+one that was left out. Times are ms in `_ms`, seconds in `_s`; audio is base64 on the wire and bytes here.
 """
 
 from typing import Annotated, Literal
@@ -17,11 +17,11 @@ Position = Annotated[int, Meta(ge=0)]
 
 
 class _Wire(Struct, tag_field="type", forbid_unknown_fields=True):
-    """A message by its kind."""
+    """A message, with its kind under `type`."""
 
 
 class Hello(_Wire, tag="hello"):
-    """The assistant is there, and chooses. None: the first on offer."""
+    """The assistant is ready, and chooses formats. None: the first on offer."""
 
     version: int = VERSION
     hears: WireFormat | None = None
@@ -32,13 +32,13 @@ class Hello(_Wire, tag="hello"):
 
 
 class Audio(_Wire, tag="audio"):
-    """The assistant's voice; base64 on the wire."""
+    """Reply audio; base64 on the wire."""
 
     audio: bytes
 
 
 class Reply(_Wire, tag="reply"):
-    """What comes next belongs to a new item."""
+    """The audio and words that follow belong to a new item."""
 
     item: Name | None = None
 
@@ -47,8 +47,8 @@ class ReplyEnd(_Wire, tag="reply_end"):
     """The open item is complete."""
 
 
-class Words(_Wire, tag="said"):
-    """What the assistant says, or understood the caller to say."""
+class Said(_Wire, tag="said"):
+    """The words of the assistant, or of the caller as the assistant understood them."""
 
     who: Literal["assistant", "caller"]
     text: str
@@ -56,19 +56,19 @@ class Words(_Wire, tag="said"):
 
 
 class Interrupt(_Wire, tag="interrupt"):
-    """Stop what is played."""
+    """The caller speaks: stop playing."""
 
     at_ms: Position | None = None
 
 
 class SpeechStopped(_Wire, tag="speech_stopped"):
-    """The caller has finished."""
+    """The caller has finished speaking."""
 
     at_ms: Position | None = None
 
 
 class CollectDigits(_Wire, tag="collect_digits"):
-    """Wait for an entry."""
+    """Collect an entry from the keypad."""
 
     id: Name
     length: Annotated[int, Meta(ge=1, le=128)] | None = None
@@ -78,13 +78,13 @@ class CollectDigits(_Wire, tag="collect_digits"):
 
 
 class SendDigits(_Wire, tag="send_digits"):
-    """Press keys towards the caller's end."""
+    """Press keys of the telephone, for the far end."""
 
     keys: Annotated[str, Meta(pattern=r"^[0-9*#A-DwW]+$", max_length=128)]
 
 
 class CallTool(_Wire, tag="call_tool"):
-    """Run a tool."""
+    """Run a tool of the settings."""
 
     id: Name
     tool: str
@@ -98,13 +98,13 @@ class Note(_Wire, tag="note"):
 
 
 class HangUp(_Wire, tag="hang_up"):
-    """End the call, once all was heard."""
+    """End the call, once the caller has heard everything."""
 
     why: Annotated[str, Meta(max_length=500)] = ""
 
 
 class ErrorReport(_Wire, tag="error"):
-    """The assistant did not like what it got."""
+    """The assistant reports an error in what it was sent."""
 
     why: Annotated[str, Meta(max_length=10_000)] = ""
 
@@ -114,7 +114,7 @@ FromAssistant = (
     | Audio
     | Reply
     | ReplyEnd
-    | Words
+    | Said
     | Interrupt
     | SpeechStopped
     | CollectDigits

@@ -1,19 +1,19 @@
-"""The items of an assistant that speaks in a stream: which one is open, and what still comes of one that was cut.
+"""The items of an assistant that sends its reply audio as a stream: which one is open, and the late audio of a cut one.
 
-An assistant opens items by name; audio that comes with none open makes one, a bare item, which ends when nothing has
-come for `BARE_S`. What still comes of a bare item that was cut is dropped until then: nothing else tells it from what
-is new. No clock: `now` is seconds.
+An assistant opens items by name. Audio that comes while no item is open opens a bare item, which ends when nothing has
+come for `BARE_S`. When a bare item is cut, audio is dropped until nothing has come for as long: nothing else tells late audio from
+new audio. No clock: `now` is seconds.
 """
 
 from bridge.assistants.stream.names import Names
 from bridge.vocabulary.events import AssistantEvent, ReplyAudio, ReplyEnded, ReplySaid
 
 BARE_S = 0.5
-"""No network and no synthesis pauses so long within a sentence, unless it is in trouble."""
+"""Neither a network nor a speech synthesis normally pauses as long within a sentence."""
 
 
-class Replies:
-    """One conversation's."""
+class StreamItems:
+    """The items of one conversation. `names`: shared with its utterances."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
@@ -21,22 +21,22 @@ class Replies:
         self._open = ""
         self._is_bare = False
         self._sounded = False
-        self._drops = False  # what comes belongs to a bare item that was cut
+        self._drops = False  # audio that comes belongs to a bare item that was cut
         self._quiet_at: float | None = None
 
     @property
     def silent(self) -> bool:
-        """Whether audio that comes now would be the first of an item."""
+        """Whether the next audio would be the first of its item."""
         return not self._sounded
 
-    def has_assistant(self, item: str) -> bool:
-        """Whether it is an item of this assistant's."""
+    def is_known(self, item: str) -> bool:
+        """Whether this assistant has opened such an item."""
         return item in self._items
 
     # From the assistant
 
     def begin(self, item: str | None) -> list[AssistantEvent] | None:
-        """A new item, of this name or one of ours; None if the name was given before."""
+        """Open an item, by this name or by one of ours. None if the name was given before."""
         if item is not None and not self._names.take(item):
             return None
         ended = self.end()
@@ -45,7 +45,7 @@ class Replies:
         return ended
 
     def end(self) -> list[AssistantEvent]:
-        """The open item is complete; what comes next is new."""
+        """The open item is complete; what follows belongs to another."""
         ended: list[AssistantEvent] = [ReplyEnded(self._open)] if self._sounded else []
         self._open, self._is_bare, self._sounded, self._drops = "", False, False, False
         self._quiet_at = None
@@ -53,11 +53,11 @@ class Replies:
 
     @property
     def any_open(self) -> bool:
-        """Whether there is an item to be ended."""
+        """Whether an item is open."""
         return bool(self._open)
 
     def audio(self, audio: bytes, now: float) -> list[AssistantEvent]:
-        """The next audio. The hot path."""
+        """Reply audio came. The hot path."""
         if not self._open:
             if self._drops:
                 self._quiet_at = now + BARE_S
@@ -69,7 +69,7 @@ class Replies:
         return [ReplyAudio(self._open, audio)]
 
     def said(self, item: str | None, text: str, now: float) -> list[AssistantEvent] | None:
-        """The next words of an item, of the open one if it is not named; None if there is no such item."""
+        """Words of an item came, of the open one if `item` is None. None if there is no such item."""
         if item is None and not self._open:
             if self._drops:
                 return []
@@ -82,14 +82,14 @@ class Replies:
         self.begin(None)
         self._is_bare = True
 
-    # What became of it
+    # Interruptions
 
     def interrupted(self) -> list[AssistantEvent]:
-        """The assistant had it cut by itself: what it sends with no item open is new."""
+        """The assistant has interrupted itself: audio that it sends while no item is open is new."""
         return [] if self._open and not self._is_bare else self.end()
 
     def cut(self, item: str, now: float) -> list[AssistantEvent]:
-        """The caller will hear no more of an item."""
+        """The caller will not hear the rest of an item."""
         if item != self._open or not self._is_bare:
             return []
         ended = self.end()
@@ -97,16 +97,16 @@ class Replies:
         return ended
 
     def caller_paused(self) -> None:
-        """What comes now is an answer."""
+        """The caller has finished speaking: audio that comes now is the answer, and is not dropped."""
         if self._drops:
             self._drops, self._quiet_at = False, None
 
     # Time
 
     def deadline(self) -> float | None:
-        """When to see whether a bare item has ended."""
+        """When to call `due`: a bare item may have ended, or late audio be over."""
         return self._quiet_at
 
     def due(self, now: float) -> list[AssistantEvent]:
-        """The end of a bare item, if nothing has come for so long."""
+        """The end of a bare item, if nothing has come for `BARE_S`."""
         return self.end() if self._quiet_at is not None and now >= self._quiet_at else []

@@ -1,20 +1,20 @@
-"""What can be set of an assistant of kind "stream": [assistants.NAME]. Milliseconds in `_ms`."""
+"""The settings of an assistant of kind "stream": [assistants.NAME]. Milliseconds in `_ms`."""
 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
 from bridge.settings.assistants import (
-    BUILT_IN_TOOLS,
     AssistantSettings,
     BargeInSettings,
     SocketAddress,
     ToolSettings,
 )
 from bridge.settings.table import Headers, ShownAddress, is_assistant_address, revealed
+from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 
 
-def _is_socket_s(url: str) -> str:
+def _checked_websocket_url(url: str) -> str:
     return is_assistant_address(
         url, ("ws", "wss"), "a WebSocket's address such as wss://assistant.example.com/calls"
     )
@@ -24,21 +24,23 @@ class StreamSettings(AssistantSettings):
     """[assistants.NAME] with kind = "stream"."""
 
     kind: Literal["stream"] = "stream"
-    url: Annotated[str, AfterValidator(_is_socket_s), ShownAddress] = Field(repr=False)
+    url: Annotated[str, AfterValidator(_checked_websocket_url), ShownAddress] = Field(repr=False)
     headers: Headers = Field({})
     barge_in: BargeInSettings = Field(
-        BargeInSettings(), description="unless the assistant hears turns itself"
+        BargeInSettings(), description="unless the assistant detects turns itself"
     )
     silence_ms: int = Field(700, ge=100, le=10_000, description="so long without speech ends an utterance")
 
     @field_validator("tools")
     @classmethod
-    def _are_not_messages(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
+    def _check_no_built_in_tools(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
         for name in tools:
             if name in BUILT_IN_TOOLS:
-                raise ValueError(f"{name} should be left out; such an assistant has a message for it")
+                raise ValueError(
+                    f"{name} should be left out; an assistant of kind stream has a message for it"
+                )
         return tools
 
     def address(self) -> SocketAddress:
-        """Where it is, and the headers of the upgrade."""
+        """The address of the WebSocket, and the headers of its upgrade."""
         return SocketAddress(self.url, revealed(self.headers))

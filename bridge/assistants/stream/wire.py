@@ -1,4 +1,4 @@
-"""The wire of the stream protocol: text to message in one typed pass, and the bridge's messages as text.
+"""The wire of the stream protocol: decodes the assistant's messages in one typed pass, and encodes the bridge's.
 
 Wire: docs/stream-assistants.md; one JSON object in a text message, `type` is its kind. Times are ms.
 """
@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from msgspec import DecodeError, Struct, json
+from msgspec import Struct, json
 
+from bridge.assistants.shared.keypad import as_fields
+from bridge.assistants.shared.wire_kind import UNREADABLE, kind_of
 from bridge.assistants.stream.formats import offered, wire_format
 from bridge.assistants.stream.messages import VERSION, FromAssistant
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
@@ -18,7 +20,7 @@ from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import MalformedMessage
 
 RESERVED = frozenset({"transfer", "say"})
-"""Kinds that may come to mean something."""
+"""Kinds that a later version of the protocol may define."""
 
 _SHAPES: dict[str, type[Struct]] = {
     str(shape.__struct_config__.tag): shape for shape in get_args(FromAssistant)
@@ -28,42 +30,30 @@ _AT = re.compile(r" - at `\$\.?(.*)`$")
 _FIELD = re.compile(r"field `(\w+)`$")
 
 LONGEST_KIND = 64
-"""Letters of a kind that nobody has_assistant, as it is told."""
+"""Characters of an unknown kind that an error message quotes."""
 
 LONGEST_FAULT = 200
-"""Letters of what the decoder says: only a field that nobody has_assistant can make it more."""
+"""Characters of the decoder's message: it quotes an unknown field, which may be of any length."""
 
 
-class _AnyKind(Struct):
-    type: str
-
-
-_READ_KIND = json.Decoder(_AnyKind)
-
-
-class Unread(Struct, frozen=True):
-    """A kind that the bridge does not know, and what to tell the assistant of it."""
+class UnknownMessage(Struct, frozen=True):
+    """A message of an unknown kind. `why`: for the assistant."""
 
     kind: str
     why: str
 
 
-def read(message: str) -> FromAssistant | Unread:
-    """Read one message. Raises `MalformedMessage`, with what would be right, if it has a wrong shape."""
+def read(message: str) -> FromAssistant | UnknownMessage:
+    """Read one message. Raises `MalformedMessage`, with what was expected, if a known kind has a wrong shape."""
     try:
         return _READ.decode(message)
-    except (DecodeError, RecursionError, UnicodeEncodeError) as error:
-        kind = _kind_of(message, error)
+    except UNREADABLE as error:
+        kind = kind_of(message)
+        if kind is None:
+            raise MalformedMessage('not a JSON object: expected {"type": "…"}') from error
         if kind not in _SHAPES:
-            return Unread(kind[:LONGEST_KIND], _unknown(kind))
-        raise MalformedMessage(f"{kind}: {_told(_SHAPES[kind], error)}") from error
-
-
-def _kind_of(message: str, error: Exception) -> str:
-    try:
-        return _READ_KIND.decode(message).type
-    except (DecodeError, RecursionError, UnicodeEncodeError):
-        raise MalformedMessage('not a JSON object; {"type": "…"} would be right') from error
+            return UnknownMessage(kind[:LONGEST_KIND], _unknown(kind))
+        raise MalformedMessage(f"{kind}: {_explain(_SHAPES[kind], error)}") from error
 
 
 def _unknown(kind: str) -> str:
@@ -77,8 +67,8 @@ def _nearest(name: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known) or 'none'}"
 
 
-def _told(shape: type[Struct], error: Exception) -> str:
-    """What is wrong with a message of a known kind: the field, and what would be right."""
+def _explain(shape: type[Struct], error: Exception) -> str:
+    """What is wrong with a message of a known kind: the field, and what was expected."""
     fault = str(error)[:LONGEST_FAULT]
     if found := _FIELD.search(fault):
         if "missing" in fault:
@@ -87,12 +77,12 @@ def _told(shape: type[Struct], error: Exception) -> str:
     at = _AT.search(fault)
     path = at[1] if at else ""
     words = _words_for(shape, path)
-    what = f"one of {', '.join(words)} is right" if words else _AT.sub("", fault)
+    what = f"expected one of {', '.join(words)}" if words else _AT.sub("", fault)
     return f"{path}: {what}" if path else what
 
 
 def _words_for(shape: type, path: str) -> Sequence[str]:
-    """The words that a field may have, if there is only so many of them."""
+    """The values that a field may have, if it is a choice."""
     kind: Any = shape
     for name in path.split("."):
         kinds = [kind, *get_args(kind)]
@@ -101,11 +91,11 @@ def _words_for(shape: type, path: str) -> Sequence[str]:
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 
-# What we say
+# What the bridge sends
 
 
 def hello(command: OpenAssistant, tools: Sequence[ToolSchema]) -> str:
-    """The call, and what there is to choose from."""
+    """The call, the formats on offer, and the tools."""
     return _message(
         "hello",
         version=VERSION,
@@ -129,60 +119,52 @@ def _tool(tool: ToolSchema) -> Mapping[str, Any]:
 
 
 def audio(caller: bytes) -> str:
-    """The caller's next audio, for those who asked for base64. The hot path."""
+    """The caller's audio, for an assistant that chose base64. The hot path."""
     return f'{{"type":"audio","audio":"{b2a_base64(caller, newline=False).decode()}"}}'
 
 
 def heard(item: str) -> str:
-    """The caller has heard all of it."""
+    """The caller has heard all of an item."""
     return _message("heard", item=item)
 
 
 def interrupted(item: str, heard_ms: int) -> str:
-    """The caller has heard so much of it, and will hear no more."""
+    """The caller has heard the first `heard_ms` of an item, and will not hear the rest."""
     return _message("interrupted", item=item, heard_ms=heard_ms)
 
 
 def speech_started(at_ms: int) -> str:
-    """The caller speaks."""
+    """The caller began to speak."""
     return _message("speech_started", at_ms=at_ms)
 
 
 def speech_stopped(at_ms: int) -> str:
-    """The caller has finished."""
+    """The caller has finished speaking."""
     return _message("speech_stopped", at_ms=at_ms)
 
 
 def key(digit: str) -> str:
-    """A key was pressed."""
+    """The caller pressed a key."""
     return _message("key", key=digit)
 
 
 def entry(command: EnterDigits) -> str:
-    """An entry is over. The assistant is its owner's own: it is told the digits even if they are sensitive."""
-    return _message(
-        "entry",
-        id=command.request_id,
-        digits=command.digits,
-        reason=command.reason,
-        terminator=command.terminator,
-        sensitive=bool(command.placeholder),
-        name=command.placeholder,
-    )
+    """An entry has ended. The assistant is the user's own: it gets the digits even if they are sensitive."""
+    return _message("entry", id=command.request_id, **as_fields(command), name=command.placeholder)
 
 
-def answer(wish: str, output: str) -> str:
-    """What came of a tool."""
-    return _message("answer", id=wish, output=output)
+def answer(tool_call_id: str, output: str) -> str:
+    """The output of a tool."""
+    return _message("answer", id=tool_call_id, output=output)
 
 
 def error(why: str) -> str:
-    """What was sent was not understood."""
+    """A message of the assistant's was refused."""
     return _message("error", why=why)
 
 
 def bye(why: str) -> str:
-    """The last message."""
+    """The call is over; this is the last message."""
     return _message("bye", why=why)
 
 

@@ -1,4 +1,4 @@
-"""The answer to a POST: a reply as audio, or JSON with the audio in it, in whatever format; or what is wrong with it.
+"""Reads the response to a POST: a reply as audio, or JSON with audio in it, in several formats.
 
 Wire: audio/wav; audio/PCMU, audio/basic and audio/PCMA (G.711 at 8000 Hz; RFC 4856, RFC 2046); audio/L16;rate=… (big endian,
 mono, RFC 2586); application/octet-stream, which is a WAV file or as the settings say; application/json:
@@ -12,7 +12,7 @@ from http import HTTPStatus
 import msgspec
 
 from bridge.assistants.turn_based.settings import audio_format
-from bridge.assistants.turn_based.way import Reply
+from bridge.assistants.turn_based.transport import Reply
 from bridge.vocabulary.contracts import Posted
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import PCMA_8K, PCMU_8K, AudioFormat, Encoding, Samples
@@ -22,7 +22,7 @@ from telecodecs.wav import wav_decode
 ACCEPTED = "audio/wav, audio/basic, audio/PCMU, audio/PCMA, audio/L16, application/json"
 
 LONGEST_S = 900.0
-"""Of a reply; nobody listens to more, and it would take long to convert."""
+"""Of a reply. Converting more would block the event loop, and no caller listens that long."""
 
 _WAV = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
 _G711 = {"audio/pcmu": PCMU_8K, "audio/basic": PCMU_8K, "audio/pcma": PCMA_8K}
@@ -40,12 +40,15 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 
 
 def read_answer(posted: Posted, reply_format: str | None, speaks: AudioFormat) -> Reply:
-    """The reply, in the format `speaks`. `reply_format`: of audio that does not say. Raises ValueError."""
+    """The reply, converted to the format `speaks`. `reply_format`: of audio whose content type does not say.
+
+    Raises ValueError with what is wrong and what was expected.
+    """
     if posted.status == 0:
         raise ValueError(posted.body.decode(errors="replace"))
     if not 200 <= posted.status < 300:
         raise ValueError(
-            f"it answered with {_status(posted.status)}; 200, or 204 for nothing to say, is right"
+            f"it answered with {_status(posted.status)}: expected 200, or 204 for nothing to say"
         )
     if not posted.body or posted.status == HTTPStatus.NO_CONTENT:
         return Reply(b"")
@@ -81,8 +84,8 @@ def _reader(
     if kind == "audio/l16":
         return _l16(parameters)
     if kind in ("application/octet-stream", ""):
-        return _unsaid(reply_format, body)
-    raise ValueError(f"it answered with {kind[:80]!r}; one of {ACCEPTED} is right")
+        return _unnamed_format(reply_format, body)
+    raise ValueError(f"it answered with {kind[:80]!r}: expected one of {ACCEPTED}")
 
 
 def _l16(parameters: dict[str, str]) -> AudioFormat:
@@ -92,7 +95,7 @@ def _l16(parameters: dict[str, str]) -> AudioFormat:
     return AudioFormat(Encoding.L16_BE, int(rate))
 
 
-def _unsaid(reply_format: str | None, body: bytes) -> _Read | AudioFormat:
+def _unnamed_format(reply_format: str | None, body: bytes) -> _Read | AudioFormat:
     if reply_format is not None:
         return audio_format(reply_format)
     if body.startswith(b"RIFF"):
@@ -101,7 +104,7 @@ def _unsaid(reply_format: str | None, body: bytes) -> _Read | AudioFormat:
 
 
 def _converted(source: _Read | AudioFormat, body: bytes, speaks: AudioFormat) -> bytes:
-    """Raises ValueError where the bytes are not what they should be, or too many."""
+    """Raises ValueError if the bytes cannot be decoded, or are too many."""
     if isinstance(source, AudioFormat):
         if source == speaks and not len(body) % speaks.sample_bytes:
             return body
@@ -128,7 +131,7 @@ def _json_format(answer: _Answer, reply_format: str | None) -> _Read | AudioForm
     if answer.format.lower() == "wav":
         return wav_decode
     if not answer.format:
-        return _unsaid(reply_format, answer.audio)
+        return _unnamed_format(reply_format, answer.audio)
     try:
         return audio_format(answer.format)
     except ValueError as error:

@@ -1,21 +1,22 @@
-"""What the bridge hears of the caller by itself: turns, interruptions, and the last that was said, to be passed on.
+"""The bridge's own turn detection: utterances, interruptions, and a memory of the latest audio to pass on.
 
-Two detectors, for they are asked different things: an answer may be as short as a cough, an interruption may not.
+There are two detectors because they have different thresholds: an utterance may be as short as a cough, an interruption may not.
 Times are ms of the audio fed.
 """
 
 from collections.abc import Iterator
 
+from bridge.assistants.shared.turn_detection import turn_detector
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from telecodecs.format import AudioFormat
 from telecodecs.turns import Turn, TurnDetector
 
 LEAD_MS = 200
-"""Speech is passed on from this much before it was found to start, and after it ended: soft sounds count too."""
+"""An utterance includes so much audio before its detected start and after its detected end, because of soft sounds."""
 
 
 class CallerListener:
-    """One conversation's."""
+    """The listener of one conversation. `hears`: the format of the caller's audio."""
 
     def __init__(self, hears: AudioFormat, settings: TurnBasedSettings) -> None:
         self._hears = hears
@@ -27,22 +28,15 @@ class CallerListener:
                 hears, min_speech_ms=settings.min_speech_ms, silence_ms=settings.silence_ms
             )
         if (barge_in := settings.barge_in) is not None:
-            self._interruptions = TurnDetector(
-                hears,
-                min_speech_ms=barge_in.min_speech_ms,
-                confirm_ms=barge_in.confirm_ms,
-                silence_ms=settings.silence_ms,
-            )
+            self._interruptions = turn_detector(hears, barge_in, settings.silence_ms)
             noticed_ms = max(noticed_ms, barge_in.min_speech_ms + barge_in.confirm_ms)
-        self._remembered_ms = (
-            2 * noticed_ms + 500
-        )  # hesitation is no end of speech that is about to be noticed
-        self._memory = bytearray()  # the last that was heard
+        self._remembered_ms = 2 * noticed_ms + 500  # a pause does not end speech that is about to be detected
+        self._memory = bytearray()  # the latest audio
         self._fed = 0  # bytes
 
     @property
     def finds_turns(self) -> bool:
-        """Whether utterances are listened for; interruptions may be all."""
+        """Whether utterances are detected; otherwise only interruptions are."""
         return self._turns is not None
 
     @property
@@ -52,11 +46,13 @@ class CallerListener:
 
     @property
     def now_ms(self) -> int:
-        """How much was heard so far."""
+        """How much audio was fed so far."""
         return int(self._hears.duration_ms(self._fed))
 
     def feed(self, audio: bytes, keep_ms: int | None) -> tuple[list[Turn], list[Turn]]:
-        """Utterances, and interruptions. `keep_ms`: from where on `between` is to be told; None: the last moments."""
+        """Returns the changes of utterances and of interruptions. `keep_ms`: audio from there on is kept for `between`; None: only
+        as much as a detector needs.
+        """
         self._memory += audio
         self._fed += len(audio)
         since_ms = self.now_ms - self._remembered_ms if keep_ms is None else keep_ms
@@ -67,14 +63,14 @@ class CallerListener:
         )
 
     def between(self, start_ms: int, end_ms: int) -> bytes:
-        """What was heard, as far as it is remembered."""
+        """The audio of this span, as far as it was kept."""
         start, end = (
             max(0, self._hears.bytes_in(max(0, at_ms)) - self._forgotten) for at_ms in (start_ms, end_ms)
         )
         return bytes(self._memory[start:end])
 
     def frames(self, start_ms: int) -> Iterator[bytes]:
-        """From there on, in frames of 20 ms."""
+        """The audio from there on, in frames of 20 ms."""
         audio = self.between(start_ms, self.now_ms + 1)
         size = self._hears.bytes_in(20)
         return (audio[at : at + size] for at in range(0, len(audio), size))

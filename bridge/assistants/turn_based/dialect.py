@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 from msgspec import json
 
+from bridge.assistants.shared.turn_detection import may_suspect
 from bridge.assistants.turn_based.frames import Frames
 from bridge.assistants.turn_based.modes import Mode
 from bridge.assistants.turn_based.posts import Posts
 from bridge.assistants.turn_based.settings import ON_ENTRY, TurnBasedSettings
+from bridge.assistants.turn_based.transport import Reply, Transport, Unknown, Unusable, UtteranceEnded
 from bridge.assistants.turn_based.turns import Turns
-from bridge.assistants.turn_based.way import Reply, Unknown, Unusable, UtteranceEnded, Way
 from bridge.settings.assistants import UPGRADED
 from bridge.vocabulary.commands import (
     AnswerTool,
@@ -44,8 +45,8 @@ class TurnBasedDialect:
         self._settings = settings
         self._on_entry = next((tool for tool in tools if tool.name == ON_ENTRY), None)
         self._entries = 0
-        self._way: Way = Posts(settings) if settings.is_posted else Frames(settings)
-        self._turns = Turns(settings, self._way)
+        self._transport: Transport = Posts(settings) if settings.is_posted else Frames(settings)
+        self._turns = Turns(settings, self._transport)
         self._passes_on = (
             not settings.ends_locally and settings.barge_in is None
         )  # audio, unheard by the bridge
@@ -57,7 +58,7 @@ class TurnBasedDialect:
         turns = self._turns
         if type(command) is AppendAudio:
             if self._passes_on:
-                return self._way.say(command.audio) if turns.mode is Mode.SENDING else ()
+                return self._transport.say(command.audio) if turns.mode is Mode.SENDING else ()
             turns.hear(command.audio, now)
             if not (turns.sends or turns.tells):
                 return ()
@@ -76,7 +77,7 @@ class TurnBasedDialect:
             self._begin(now)
         if message == UPGRADED:
             return self._told(now)
-        match self._way.read(message):
+        match self._transport.read(message):
             case UtteranceEnded():
                 if turns.mode is Mode.SENDING and self._settings.ends_remotely:
                     turns.end_utterance(now)
@@ -137,14 +138,19 @@ class TurnBasedDialect:
 
     def _open(self, command: OpenAssistant, now: float) -> None:
         """Over HTTP there is nothing to wait for; a WebSocket has to stand."""
-        self._turns.sends += self._way.open(command)
+        self._turns.sends += self._transport.open(command)
         if self._settings.is_posted:
             self._begin(now)
 
     def _begin(self, now: float) -> None:
-        way, turns, barge_in = self._way, self._turns, self._settings.barge_in
-        may_suspect = barge_in is not None and barge_in.confirm_ms > 0
-        ready = AssistantReady(way.hears, way.speaks, keys_interrupt=way.keys_ask, may_suspect=may_suspect)
+        transport, turns, barge_in = self._transport, self._turns, self._settings.barge_in
+
+        ready = AssistantReady(
+            transport.hears,
+            transport.speaks,
+            keys_interrupt=transport.entries_are_turns,
+            may_suspect=may_suspect(barge_in),
+        )
         turns.tells.append(ready)
         if turns.sends:
             turns.awaited = 1
@@ -156,13 +162,13 @@ class TurnBasedDialect:
         turns = self._turns
         if self._on_entry is not None:
             turns.tells.append(self._entry_call(entry, self._on_entry))
-        if not self._way.keys_ask:
-            turns.sends += self._way.enter(entry)
+        if not self._transport.entries_are_turns:
+            turns.sends += self._transport.enter(entry)
         elif turns.awaited >= MOST_AWAITED:
             turns.report_error(f"an entry was dropped: {MOST_AWAITED} posts have no answer yet")
         else:
             turns.interject(now)
-            turns.sends += self._way.enter(entry)
+            turns.sends += self._transport.enter(entry)
             turns.awaited += 1
 
     def _entry_call(self, entry: EnterDigits, tool: ToolSchema) -> ToolCalled:

@@ -9,7 +9,7 @@ are; any other frame, and any binary one, says nothing.
 from binascii import Error, a2b_base64, b2a_base64
 
 from bridge.assistants.turn_based.settings import TurnBasedSettings
-from bridge.assistants.turn_based.way import Outcome, Reply, Unknown, Unusable, UtteranceEnded
+from bridge.assistants.turn_based.transport import Outcome, Reply, Unknown, Unusable, UtteranceEnded
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
 from bridge.vocabulary.contracts import Message
 from telecodecs.format import PCMU_8K
@@ -23,7 +23,7 @@ class Frames:
 
     hears = speaks = PCMU_8K
     utterance = ""
-    keys_ask = False
+    entries_are_turns = False
 
     def __init__(self, settings: TurnBasedSettings) -> None:
         self._settings = settings
@@ -81,5 +81,5 @@ class Frames:
     def _unknown(self, message: str) -> Unknown:
         is_word = len(message) <= LONGEST_WORD and all(char.isupper() or char == "_" for char in message)
         kind = message if is_word and message else f"{len(message)} characters"
-        right = f"{self._settings.utterance_end}, or {self._settings.prefix} and base64"
-        return Unknown(kind, f"a frame that says nothing ({kind}); {right} is right")
+        expected = f"{self._settings.utterance_end}, or {self._settings.prefix} and base64"
+        return Unknown(kind, f"an unknown frame ({kind}): expected {expected}")

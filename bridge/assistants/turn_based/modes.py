@@ -1,4 +1,4 @@
-"""Whose turn it is, and what may come after what.
+"""The states of a conversation by turns, and the transitions between them.
 
 connecting ──opened──▶ sending ──utterance over, or a reply──▶ waiting ──heard, or nothing to hear──▶ sending
      └──opened with a request for a greeting──▶ waiting               any ──▶ closed
@@ -8,21 +8,21 @@ from enum import StrEnum
 
 
 class Mode(StrEnum):
-    """What becomes of the caller's audio."""
+    """Whose turn it is, which decides what happens to the caller's audio."""
 
     CONNECTING = "connecting"
-    """Dropped: the assistant is not open."""
+    """The connection is not open: the audio is dropped."""
     SENDING = "sending"
-    """The caller's turn: it goes to the assistant."""
+    """The caller's turn: the audio goes to the assistant."""
     WAITING = "waiting"
-    """The assistant's turn: it is dropped."""
+    """The assistant's turn: the audio is dropped."""
     CLOSED = "closed"
     """The conversation is over."""
 
 
 MOVES: dict[Mode, frozenset[Mode]] = {
     Mode.CONNECTING: frozenset({Mode.SENDING, Mode.WAITING, Mode.CLOSED}),
-    Mode.SENDING: frozenset({Mode.SENDING, Mode.WAITING, Mode.CLOSED}),  # itself: the turn begins anew
+    Mode.SENDING: frozenset({Mode.SENDING, Mode.WAITING, Mode.CLOSED}),  # to itself: the turn begins again
     Mode.WAITING: frozenset({Mode.SENDING, Mode.CLOSED}),
     Mode.CLOSED: frozenset(),
 }

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from msgspec import json
 
+from bridge.assistants.shared.keypad import as_fields
 from bridge.assistants.turn_based.answers import ACCEPTED, read_answer
 from bridge.assistants.turn_based.settings import TurnBasedSettings
-from bridge.assistants.turn_based.way import Outcome, Unusable
+from bridge.assistants.turn_based.transport import Outcome, Unusable
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
 from bridge.vocabulary.contracts import Message, Post, Posted
 from bridge.vocabulary.events import Opening
@@ -33,7 +34,7 @@ class _Asked(NamedTuple):
 class Posts:
     """One conversation's."""
 
-    keys_ask = True
+    entries_are_turns = True
 
     def __init__(self, settings: TurnBasedSettings) -> None:
         encoding = {"wav": Encoding.L16, "l16": Encoding.L16_BE, "pcmu": Encoding.PCMU}[settings.audio]
@@ -69,13 +70,7 @@ class Posts:
         """The digits as they are: the server is the user's own."""
         self._turn += 1
         self._asked.append(_Asked(""))
-        body = {
-            "digits": entry.digits,
-            "reason": entry.reason,
-            "terminator": entry.terminator,
-            "sensitive": bool(entry.placeholder),
-        }
-        return [self._post(json.encode(body), "application/json", self._turn)]
+        return [self._post(json.encode(as_fields(entry)), "application/json", self._turn)]
 
     def withdraw(self) -> None:
         """Their answers come, and are dropped."""

@@ -1,25 +1,25 @@
-"""The replies that were given to the caller and not heard yet: their names, and by when they should have been heard.
+"""The replies that are being played: their names, and when the caller should have heard them.
 
 No clock: `now` is seconds.
 """
 
 
-class Replies:
-    """One conversation's. `slack_s`: how much longer than its sound a reply may take to be heard."""
+class UnheardReplies:
+    """The replies of one conversation. `slack_s`: how much longer than its audio a reply may take to be heard."""
 
     def __init__(self, slack_s: float) -> None:
         self._slack_s = slack_s
-        self._pending: dict[str, float] = {}  # when its sound should be over
+        self._pending: dict[str, float] = {}  # when its audio should end
         self._played_until = 0.0
         self._number = 0
 
     @property
     def pending(self) -> bool:
-        """Whether the caller has something to hear."""
+        """Whether a reply is being played."""
         return bool(self._pending)
 
     def add(self, kind: str, length_s: float, now: float) -> str:
-        """Another one, to be heard behind those before; its name."""
+        """A reply is played behind those before it. Returns its name."""
         self._number += 1
         item = f"{kind}-{self._number}"
         self._played_until = max(self._played_until, now) + length_s
@@ -27,12 +27,12 @@ class Replies:
         return item
 
     def hold(self, seconds: float) -> None:
-        """What is played stood still for so long."""
+        """Playback paused for so long."""
         self._played_until += seconds
         self._pending = {item: until + seconds for item, until in self._pending.items()}
 
     def over(self, item: str, now: float) -> bool:
-        """It was heard, or cut. False: it was not pending."""
+        """A reply was heard, or cut. False if it was not pending."""
         if self._pending.pop(item, None) is None:
             return False
         if not self._pending:
@@ -40,9 +40,9 @@ class Replies:
         return True
 
     def deadline(self) -> float | None:
-        """When the first of them should have been heard, at the latest."""
+        """When the first reply should have been heard, at the latest."""
         return min(self._pending.values()) + self._slack_s if self._pending else None
 
     def overdue(self, now: float) -> list[str]:
-        """Those that should have been heard by now."""
+        """The replies that should have been heard by now."""
         return [item for item, until in self._pending.items() if now >= until + self._slack_s]

@@ -1,6 +1,6 @@
-"""What can be set of an assistant of kind "turn-based": [assistants.NAME]. Seconds in `_s`, milliseconds in `_ms`.
+"""The settings of an assistant of kind "turn-based": [assistants.NAME]. Seconds in `_s`, milliseconds in `_ms`.
 
-The scheme of `url` says how the turns go: ws and wss are one WebSocket for the call, http and https one POST a turn.
+The scheme of `url` decides the transport: ws and wss mean one WebSocket for the call, http and https one POST for each turn.
 """
 
 import re
@@ -37,7 +37,7 @@ from telecodecs.wav import wav_decode
 BASE64 = re.compile(r"[0-9A-Za-z+/=]*")
 
 ON_ENTRY = "on_entry"
-"""The tool that is called with each entry from the keypad, for the contract has no frame for digits."""
+"""The tool that is called with each entry from the keypad: the protocol over a WebSocket has no message for digits."""
 
 ENTRY: dict[str, Any] = {
     "digits": {"type": "string", "description": "What the caller typed, without the key that ended it."},
@@ -47,10 +47,10 @@ ENTRY: dict[str, Any] = {
     },
     "terminator": {"type": "string", "description": "The key that ended it; empty if none did."},
 }
-"""What `on_entry` may take."""
+"""The parameters that `on_entry` may take."""
 
 
-def _is_assistant_s(url: str) -> str:
+def _checked_assistant_url(url: str) -> str:
     return is_assistant_address(
         url,
         ("ws", "wss", "http", "https"),
@@ -58,9 +58,9 @@ def _is_assistant_s(url: str) -> str:
     )
 
 
-def _is_word(text: str) -> str:
+def _checked_word(text: str) -> str:
     if not text.isascii() or not text.isprintable() or " " in text or BASE64.fullmatch(text):
-        raise ValueError("should be a word of ASCII with a character that no base64 has, such as _")
+        raise ValueError("should be a word of ASCII with a character that base64 does not use, such as _")
     return text
 
 
@@ -75,16 +75,16 @@ def audio_format(text: str) -> AudioFormat:
         ) from None
 
 
-def _is_format(text: str) -> str:
+def _checked_format(text: str) -> str:
     audio_format(text)
     return text
 
 
-def _played(value: Any) -> Any:
+def _as_play(value: Any) -> Any:
     return {"play": value} if isinstance(value, str) else value
 
 
-Word = Annotated[str, AfterValidator(_is_word)]
+Word = Annotated[str, AfterValidator(_checked_word)]
 
 
 class TurnBasedSettings(AssistantSettings):
@@ -92,8 +92,8 @@ class TurnBasedSettings(AssistantSettings):
 
     kind: Literal["turn-based"] = "turn-based"
 
-    # Where it is
-    url: Annotated[str, AfterValidator(_is_assistant_s), ShownAddress] = Field(repr=False)
+    # The server
+    url: Annotated[str, AfterValidator(_checked_assistant_url), ShownAddress] = Field(repr=False)
     headers: Headers = Field({})
 
     # Whose turn it is
@@ -107,19 +107,19 @@ class TurnBasedSettings(AssistantSettings):
     )
     min_speech_ms: int = Field(100, ge=20, le=2000, description="local: so much speech begins one")
     barge_in: BargeInSettings | None = Field(
-        None, description="the caller's voice cuts a reply; the contract has_assistant no such thing"
+        None, description="the caller's voice stops a reply; the original protocol does not have this"
     )
     greeting_overlaps: bool = Field(
         False, description="a reply in the caller's turn, as a greeting is, leaves it the caller's turn"
     )
 
-    # How long anything is waited for
+    # Timeouts and limits
     reply_s: float = Field(20.0, gt=0, le=600, description="from the end of an utterance to the whole reply")
     heard_slack_s: float = Field(
         5.0, gt=0, le=60, description="how much longer than its sound a reply may take to be heard"
     )
-    longest_utterance_s: float = Field(60.0, gt=0, le=600, description="then it is over")
-    sorry: Annotated[PlayFallback | None, BeforeValidator(_played)] = Field(
+    longest_utterance_s: float = Field(60.0, gt=0, le=600, description="an utterance ends after so long")
+    sorry: Annotated[PlayFallback | None, BeforeValidator(_as_play)] = Field(
         None, description="a WAV file that the caller hears in place of a reply that did not come"
     )
     max_reply_bytes: int = Field(
@@ -140,7 +140,7 @@ class TurnBasedSettings(AssistantSettings):
     # Over HTTP
     audio: Literal["wav", "pcmu", "l16"] = Field("wav", description="how an utterance is posted")
     rate_hz: Literal[8_000, 16_000] = Field(8_000, description="of wav and l16")
-    reply_format: Annotated[str, AfterValidator(_is_format)] | None = Field(
+    reply_format: Annotated[str, AfterValidator(_checked_format)] | None = Field(
         None, description="what application/octet-stream, or audio in JSON, is, such as l16/24000"
     )
     greets: bool = Field(
@@ -149,8 +149,8 @@ class TurnBasedSettings(AssistantSettings):
 
     @field_validator("tools")
     @classmethod
-    def _has_a_caller(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
-        """An address is told what it gets; nobody has to write a schema for an assistant that reads none."""
+    def _check_only_on_entry(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
+        """A tool with an address gets a schema here: no model reads it, so the user need not write one."""
         for name in tools:
             if name != ON_ENTRY:
                 raise ValueError(
@@ -159,19 +159,23 @@ class TurnBasedSettings(AssistantSettings):
         return {name: _described(tool) for name, tool in tools.items()}
 
     @model_validator(mode="after")
-    def _fits_its_way(self) -> Self:
-        others, way = (_SOCKET, "http") if self.is_posted else (_HTTP, "ws")
+    def _check_transport(self) -> Self:
+        others, scheme = (_SOCKET, "http") if self.is_posted else (_HTTP, "ws")
         for key in sorted(self.model_fields_set & others.keys()):
-            raise refusal((key,), f"should be left out; with url {way}(s) {others[key]}", getattr(self, key))
+            raise refusal(
+                (key,), f"should be left out; with url {scheme}(s) {others[key]}", getattr(self, key)
+            )
         if self.is_posted and self.endpointing not in (None, "local"):
             raise refusal(
                 ("endpointing",),
-                'should be "local": over HTTP nobody but the bridge can hear where an utterance ends',
+                'should be "local": over HTTP only the bridge can hear where an utterance ends',
                 self.endpointing,
             )
         if self.is_posted and self.preconnect:
             raise refusal(
-                ("preconnect",), "should be left out; with url http(s) there is nothing to dial", True
+                ("preconnect",),
+                "should be left out; with url http(s) there is no connection to open early",
+                True,
             )
         if self.is_posted and self.tools:
             raise refusal(
@@ -195,11 +199,11 @@ class TurnBasedSettings(AssistantSettings):
 
     @property
     def ends_remotely(self) -> bool:
-        """Whether the assistant does."""
+        """Whether the assistant finds the ends of utterances."""
         return not self.is_posted and self.endpointing != "local"
 
     def address(self) -> Address:
-        """Its contract has no greeting of the WebSocket's own, so the upgrade is what says that it is there."""
+        """The address, and the headers of the upgrade or of each POST. The protocol has no greeting, so the upgrade is told."""
         headers = revealed(self.headers)
         if self.is_posted:
             return PostAddress(self.url, headers, self.reply_s, self.max_reply_bytes)
@@ -216,14 +220,14 @@ class TurnBasedSettings(AssistantSettings):
             raise ConfigurationError(f"sorry = {str(file)!r}: {error}; should be a WAV file") from error
 
     def prompt(self, format: AudioFormat) -> bytes:
-        """What `sorry` sounds like; empty without it. Raises `ConfigurationError` if it cannot be read."""
+        """The audio of `sorry` in this format; empty without the setting. Raises `ConfigurationError` if it cannot be read."""
         if self._prompt is None:
             return b""
         samples, rate_hz = self._prompt
         return encoder(format)(resample(samples, rate_hz, format.rate_hz))
 
     def check(self, tools: Sequence[ToolSchema]) -> None:
-        """Raises `ConfigurationError` where the prompt is no WAV file, or `on_entry` takes what an entry has not."""
+        """Raises `ConfigurationError` if `sorry` is not a WAV file, or `on_entry` requires what an entry does not have."""
         _ = self._prompt
         for tool in tools:
             wants = set(tool.parameters.get("required", ())) - ENTRY.keys()
@@ -248,7 +252,7 @@ _HTTP: Mapping[str, str] = {
     "reply_format": "it is mu-law in base64",
     "greets": "the assistant greets of its own accord",
 }
-"""Keys that go with one way only, and how it is with the other."""
+"""Settings of one transport only, and why the other does not have them."""
 
 
 def _described(tool: ToolSettings) -> ToolSettings:

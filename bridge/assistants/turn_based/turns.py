@@ -5,11 +5,12 @@ fails on the way costs that turn: the caller hears `sorry`, where there is one, 
 and to tell stands in `sends` and `tells`. No clock: `now` is seconds; `_ms` are ms of the caller's audio.
 """
 
+from bridge.assistants.shared.hang_up_sequence import hung_up
 from bridge.assistants.turn_based.caller_listener import LEAD_MS, CallerListener
 from bridge.assistants.turn_based.modes import MOVES, Mode
-from bridge.assistants.turn_based.replies import Replies
+from bridge.assistants.turn_based.replies import UnheardReplies
 from bridge.assistants.turn_based.settings import TurnBasedSettings
-from bridge.assistants.turn_based.way import Reply, Way
+from bridge.assistants.turn_based.transport import Reply, Transport
 from bridge.vocabulary.contracts import Message
 from bridge.vocabulary.events import (
     AssistantEvent,
@@ -17,7 +18,6 @@ from bridge.vocabulary.events import (
     AssistantHangingUp,
     AssistantReportedError,
     CallerSaid,
-    CloseRequested,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
@@ -35,12 +35,12 @@ MOST_FAILURES = 5
 class Turns:
     """One conversation's."""
 
-    def __init__(self, settings: TurnBasedSettings, way: Way) -> None:
+    def __init__(self, settings: TurnBasedSettings, transport: Transport) -> None:
         self._settings = settings
-        self._way = way
+        self._transport = transport
         hears_itself = settings.ends_locally or settings.barge_in is not None
-        self._listener = CallerListener(way.hears, settings) if hears_itself else None
-        self._replies = Replies(settings.heard_slack_s)
+        self._listener = CallerListener(transport.hears, settings) if hears_itself else None
+        self._replies = UnheardReplies(settings.heard_slack_s)
         self.mode = Mode.CONNECTING
         self.awaited = 0
         """Replies that should come."""
@@ -87,14 +87,14 @@ class Turns:
         if self._replies.pending or self.awaited:
             return
         self._move(Mode.SENDING)
-        self.sends += self._way.begin_turn()
+        self.sends += self._transport.begin_turn()
         barged_from, self._barged_from, self._speech_from = self._barged_from, None, None
         if (listener := self._listener) is not None:
             self._turn_from = listener.now_ms
             if barged_from is not None:
                 self._turn_from = barged_from - LEAD_MS
                 for frame in listener.frames(self._turn_from):
-                    self.sends += self._way.say(frame)
+                    self.sends += self._transport.say(frame)
             if barged_from is None and listener.in_turn:
                 self._speaks(self._turn_from)
             elif barged_from is not None and (listener.in_turn or not listener.finds_turns):
@@ -116,11 +116,11 @@ class Turns:
                 start_ms, listener.now_ms if ended_ms is None else ended_ms + LEAD_MS
             )
         self.wait()
-        self.sends += self._way.end_turn(utterance, locally=ended_ms is not None)
+        self.sends += self._transport.end_turn(utterance, locally=ended_ms is not None)
         self.awaited += 1
-        if not self._way.keys_ask:  # a leg of posts has a time for each
+        if not self._transport.entries_are_turns:  # a leg of posts has a time for each
             self._reply_due = now + self._settings.reply_s
-        self.tells.append(SpeechStopped(self._way.utterance, ended_ms))
+        self.tells.append(SpeechStopped(self._transport.utterance, ended_ms))
 
     def interject(self, now: float) -> None:
         """The caller goes on by other means: what he has said so far is an utterance."""
@@ -138,7 +138,9 @@ class Turns:
         if reply.understood and reply.utterance:
             self.tells.append(CallerSaid(reply.utterance, reply.understood))
         if reply.text and not reply.audio:
-            self.report_error("its reply has text and no audio; audio is right, the bridge has no voice")
+            self.report_error(
+                "its reply has text and no audio: expected audio, the bridge has no speech synthesis"
+            )
         item = self._play("reply", reply.audio, now, reply.text) if reply.audio else ""
         if not reply.hang_up:
             self.begin(now)
@@ -153,19 +155,19 @@ class Turns:
         was_awaited = self.mode is Mode.WAITING and self.awaited > 0
         self._answered()
         self._failures += 1
-        if self._way.keys_ask and self._failures >= MOST_FAILURES:
+        if self._transport.entries_are_turns and self._failures >= MOST_FAILURES:
             self.tells.append(AssistantFailed(f"{MOST_FAILURES} posts in a row were of no use: {why}"))
             self.close()
             return
         if not told:
             self.report_error(why)
-        if was_awaited and (prompt := self._settings.prompt(self._way.speaks)):
+        if was_awaited and (prompt := self._settings.prompt(self._transport.speaks)):
             self._play("sorry", prompt, now)
         self.begin(now)
 
     def _answered(self) -> None:
         """One reply less is awaited; over a WebSocket there is one at the most."""
-        self.awaited = self.awaited - 1 if self._way.keys_ask else 0
+        self.awaited = self.awaited - 1 if self._transport.entries_are_turns else 0
         self._reply_due = None
 
     def _play(self, kind: str, audio: bytes, now: float, text: str = "") -> str:
@@ -174,7 +176,7 @@ class Turns:
             if self._speech_from is not None:
                 self.tells.append(SpeechStopped())
             self.wait()
-        item = self._replies.add(kind, self._way.speaks.duration_ms(len(audio)) / 1000, now)
+        item = self._replies.add(kind, self._transport.speaks.duration_ms(len(audio)) / 1000, now)
         if text:
             self.tells.append(ReplySaid(item, text))
         self.tells += (ReplyAudio(item, audio), ReplyEnded(item))
@@ -199,7 +201,7 @@ class Turns:
         self.begin(now)
 
     def _leave(self) -> None:
-        self.tells.append(CloseRequested("the assistant hung up", 1000))
+        self.tells.append(hung_up())
         self.close()
 
     def close(self) -> None:
@@ -207,14 +209,14 @@ class Turns:
         self._move(Mode.CLOSED)
         self.sends.clear()
         self._reply_due = self._utterance_due = None
-        self._replies = Replies(0.0)
+        self._replies = UnheardReplies(0.0)
 
     # The caller, as he is heard
 
     def hear(self, audio: bytes, now: float) -> None:
         """His audio: to the assistant in his own turn, and to our own listener in any."""
         if self.mode is Mode.SENDING:
-            self.sends += self._way.say(audio)
+            self.sends += self._transport.say(audio)
         listener = self._listener
         if listener is None or self.mode is Mode.CLOSED:
             return
@@ -268,6 +270,6 @@ class Turns:
             self._speech_from = at_ms
         if self.mode is Mode.WAITING:
             if self.awaited:
-                self._way.withdraw()
+                self._transport.withdraw()
                 self.awaited, self._reply_due = 0, None
             self.begin(now)

@@ -133,7 +133,7 @@ KEYLESS: list[tuple[dict[str, Any], str]] = [
     ({"base_url": "wss://API.openai.com/v1"}, "api_key is missing: set OPENAI_API_KEY"),
     (
         {"base_url": "https://other/v1"},
-        "api_key is missing: https://other/v1 may want one, or headers; OPENAI_API_KEY goes to no other host, port "
+        "api_key is missing: https://other/v1 may need one, or headers; OPENAI_API_KEY goes to no other host, port "
         "and path than those of OPENAI_BASE_URL, which are OpenAI's own (https://api.openai.com/v1) unless it is set",
     ),
     ({"base_url": "https://127.0.0.1.evil.example/v1"}, "api_key is missing"),

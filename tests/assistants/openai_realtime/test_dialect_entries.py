@@ -150,7 +150,7 @@ SCENES: "dict[str, list[Row]]" = {
         (5.0, TYPED, [OUTPUT]),
         (9.0, EnterDigits("5", request_id="c2"), ['output c2: {"digits":"5","reason":"quiet"}', "create"]),
     ],
-    "a wish is said again: the entry answers the later call": [
+    "asked again in a later response: the entry answers the later call": [
         *SILENT,
         (5.0, "speech U1", [SpeechStarted()]),
         (6.0, "pause U1", [SpeechStopped("U1")]),
@@ -163,7 +163,7 @@ SCENES: "dict[str, list[Row]]" = {
         (9.2, "call R3 c3 collect_digits {}", [EntryRequested("c3")]),
         (9.3, "done R3 ours", []),
     ],
-    "said again in a wrong way: the first wish stands": [
+    "asked again with wrong arguments: the first request stands": [
         *SILENT,
         (6.1, "created R2", []),
         (6.3, 'call R2 c2 collect_digits {"length": 0}', [f"output c2: error: length is 0; {LENGTH}"]),
@@ -188,7 +188,7 @@ SCENES: "dict[str, list[Row]]" = {
         (1.4, "done R2 failed server_error", [AssistantReportedError("a response failed: server_error")]),
         (1.9, None, [PROMPT]),
     ],
-    "the call ends while it is typed: told, not followed up": [
+    "the call ends while the caller types: an output, no response": [
         *SILENT,
         (
             3.0,
@@ -245,10 +245,10 @@ def test_the_prompt_has_the_character_and_no_tools(dial: "Dial") -> None:
     response = line.last("response.create")["response"]
     assert response["instructions"].startswith("Be kind.\n\nSay exactly this")
     assert response["tool_choice"] == "none"
-    assert "conversation" not in response, "the model has_assistant that it was said"
+    assert "conversation" not in response, "the model should know that it was said"
 
 
-WISHES = [
+REQUESTS = [
     ("", EntryRequested("c1")),
     ("{}", EntryRequested("c1")),
     ('{"length": 4.0, "terminator": "#*a", "timeout": 2.5}', EntryRequested("c1", 4, "#*A", 2.5)),
@@ -258,7 +258,7 @@ WISHES = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "asked"), WISHES)
+@pytest.mark.parametrize(("arguments", "asked"), REQUESTS)
 def test_what_is_asked_for(dial: "Dial", arguments: str, asked: EntryRequested) -> None:
     line = dial()
     line.open()

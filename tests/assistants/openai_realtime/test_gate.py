@@ -7,7 +7,8 @@ from math import inf
 
 import pytest
 
-from bridge.assistants.openai_realtime.gate import GateState, Purpose, Request, ResponseGate
+from bridge.assistants.openai_realtime.gate import GateState, Request, ResponseGate
+from bridge.assistants.shared.scripted_responses import Purpose
 
 REPLY = Request()
 GREETING = Request(Purpose.GREETING, {"instructions": "greeting"})
@@ -267,7 +268,7 @@ RACES: dict[str, list[tuple[float, Step, str, GateState]]] = {
         (0.9, failed("R2", again=False), "", IDLE),
         (9.0, nothing, "", IDLE),
     ],
-    "the server's own failed, and a new wish does not wait": [
+    "the server's own failed, and a new request does not wait": [
         (0.0, created("R0"), "", ACTIVE),
         (0.1, failed("R0", again=True), "", IDLE),
         (0.2, ask(about("a")), "e1", REQUESTED),

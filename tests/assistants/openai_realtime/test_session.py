@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.assistants.openai_realtime.formats import Formats
-from bridge.assistants.openai_realtime.session import SET_BESIDE
+from bridge.assistants.openai_realtime.session import FIELDS_WITH_A_SETTING
 from bridge.assistants.openai_realtime.settings import RealtimeSettings, check_session
 from bridge.settings.faults import faults_in
 from bridge.vocabulary.contracts import ToolSchema
@@ -141,8 +141,8 @@ def test_transcription_can_be_turned_off(off: Any) -> None:
     )
 
 
-MUTE = "should be left out, the bridge sets it: without sound nobody would hear it"
-LINE = "should be left out, the bridge sets it: it is that of the line"
+MUTE = "should be left out, the bridge sets it: without audio the caller would hear nothing"
+LINE = "should be left out, the bridge sets it: it is the format of the call"
 NOT_HERE: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "transcription"}, "type", "should be left out, the bridge sets it: it is always realtime"),
     ({"output_modalities": ["text"]}, "output_modalities", MUTE),
@@ -185,7 +185,7 @@ def test_what_has_a_setting_or_is_the_bridge_s_is_not_for_session(
 
 
 def test_what_is_refused_names_settings_that_there_are() -> None:
-    assert set(SET_BESIDE.values()) <= set(RealtimeSettings.model_fields)
+    assert set(FIELDS_WITH_A_SETTING.values()) <= set(RealtimeSettings.model_fields)
 
 
 EVERY_VAD = ["server_vad", "semantic_vad", "none"]

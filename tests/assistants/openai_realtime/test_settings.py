@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.assistants.openai_realtime.session import OwnVad, SemanticVad, ServerVad
-from bridge.assistants.openai_realtime.settings import Dtmf, Filler, Greeting, RealtimeSettings
+from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.assistants.shared.settings import Dtmf, Filler, Greeting
 from bridge.settings.assistants import BargeInSettings
 from bridge.settings.faults import faults_in
 

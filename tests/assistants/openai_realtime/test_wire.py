@@ -42,7 +42,7 @@ READS: list[tuple[str, object]] = [
         event.Error({"type": "t", "code": None, "message": "m", "param": None, "event_id": "vb_1"}),
     ),
     ('{"type":"session.updated","session":{"audio":null}}', event.SessionUpdated(event.SessionBody())),
-    ('{"type":"novelty","delta":7}', wire.Unread("novelty")),
+    ('{"type":"novelty","delta":7}', wire.UnknownEvent("novelty")),
 ]
 
 REFUSES = [
@@ -186,7 +186,7 @@ def test_a_megabyte_in_one_delta() -> None:
 
 @pytest.mark.parametrize("kind", sorted(wire.UNNEEDED))
 def test_what_is_not_needed_is_not_read(kind: str) -> None:
-    assert wire.read(json.dumps({"type": kind})) == wire.Unread(kind)
+    assert wire.read(json.dumps({"type": kind})) == wire.UnknownEvent(kind)
 
 
 @pytest.mark.parametrize(("message", "body"), WRITES)

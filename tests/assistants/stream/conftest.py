@@ -23,7 +23,7 @@ Came = AssistantCommand | dict[str, Any] | bytes | str | None
 """A command, or a message from the assistant, or nothing but time."""
 
 Row = tuple[float, Came, list[Any]]
-"""When, what came, what became of it. {"refused": why}: it cost itself, and the assistant was told why."""
+"""When, what came, what became of it. {"refused": why}: it was dropped, and the assistant was sent `error`."""
 
 
 class StreamLine:

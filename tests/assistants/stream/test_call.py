@@ -153,7 +153,7 @@ async def test_calls_side_by_side() -> None:
     assert heard.report.heard.count(TONE) == 1
     assert heard.texts[-2] == {"type": "heard", "item": "item-1"}
 
-    assert coughed.kinds() == ["hello", "heard", "bye"], "it has_assistant nothing of the cough"
+    assert coughed.kinds() == ["hello", "heard", "bye"], "the assistant is not told of the cough"
     assert len(coughed.report.clears) == 1, "what was said waited for it ..."
     before, _, after = coughed.report.heard.strip(b"\xff").partition(b"\xff" * 800)
     after = after.lstrip(b"\xff")

@@ -65,12 +65,12 @@ def test_what_is_played_may_have_another_format_than_what_is_heard(dial: "Dial")
 
 
 WRONG_HELLOS: list[tuple[dict[str, Any], str]] = [
-    ({"version": 2}, "hello: version 2 is not spoken here; 1 is right"),
-    ({"audio": "mp3"}, "hello: audio: one of binary, base64 is right"),
+    ({"version": 2}, "hello: unknown version 2: expected 1"),
+    ({"audio": "mp3"}, "hello: audio: expected one of binary, base64"),
     (
         {"hears": {"encoding": "l16", "rate_hz": 44_100}},
-        "hello: hears: l16/44100 is not on offer; one of pcmu/8000, pcma/8000, l16/8000, l16/16000, l16/24000, "
-        "l16/48000 is right",
+        "hello: hears: l16/44100 is not on offer: expected one of pcmu/8000, pcma/8000, l16/8000, l16/16000, l16/24000, "
+        "l16/48000",
     ),
     ({"speaks": {"encoding": "l16"}}, "hello: speaks: Object missing required field `rate_hz`"),
     ({"turn": "bridge"}, "hello: there is no field turn; did you mean turns?"),
@@ -102,7 +102,7 @@ def test_nothing_counts_before_hello_and_it_may_still_come(dial: "Dial") -> None
     rows: list[Row] = [
         (0.1, SOUND, [{"refused": "audio before hello; hello should come first"}]),
         (0.1, {"type": "reply"}, [{"refused": "hello is missing; it should come before anything else"}]),
-        (0.1, "rubbish", [{"refused": 'not a JSON object; {"type": "…"} would be right'}]),
+        (0.1, "rubbish", [{"refused": 'not a JSON object: expected {"type": "…"}'}]),
         (0.1, AppendAudio(SOUND), []),
         (0.1, TypeDigit("1"), []),
         (0.2, HELLO, [READY]),

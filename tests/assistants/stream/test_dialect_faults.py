@@ -1,4 +1,4 @@
-"""The stream protocol where an assistant keeps it badly: what is wrong costs itself, and is told."""
+"""The stream protocol where an assistant keeps it badly: a malformed message is dropped and answered with `error`."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.assistants.stream import wire
-from bridge.assistants.stream.conversation import MOST_WISHES
+from bridge.assistants.stream.conversation import MOST_OPEN_REQUESTS
 from bridge.assistants.stream.dialect import MOST_BYTES, StreamDialect
 from bridge.assistants.stream.settings import StreamSettings
 from bridge.vocabulary.commands import (
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
     from tests.assistants.stream.conftest import Came, Dial, Row
 
 SOUND = b"\x10\x20" * 80
-# What is wrong costs itself
+# Malformed messages are dropped
 
 ODD = {"type": "hello", "speaks": {"encoding": "l16", "rate_hz": 16000}, "turns": "assistant"}
 WRONG: "list[tuple[Came, str]]" = [
-    ("", 'not a JSON object; {"type": "…"} would be right'),
-    ("[]", 'not a JSON object; {"type": "…"} would be right'),
-    (b"odd", "audio: 3 bytes are no whole samples; for l16/16000 an even number is right"),
+    ("", 'not a JSON object: expected {"type": "…"}'),
+    ("[]", 'not a JSON object: expected {"type": "…"}'),
+    (b"odd", "audio: 3 bytes are not whole samples: expected an even number for l16/16000"),
     ({"type": "audio", "audio": "//8="[:3]}, "audio: audio: Invalid base64 encoded string"),
-    ({"type": "audio", "audio": "/w=="}, "audio: 1 bytes are no whole samples; for l16/16000 an even number is right"),
-    (bytes(20_000_000), f"a message of 20000000 bytes; at most {MOST_BYTES} are right: cut it"),
-    (" " * (MOST_BYTES + 1), f"a message of {MOST_BYTES + 1} bytes; at most {MOST_BYTES} are right: cut it"),
-    ({"type": "reply", "item": "used"}, "reply: item was given before; a new name is right, or none"),
+    ({"type": "audio", "audio": "/w=="}, "audio: 1 bytes are not whole samples: expected an even number for l16/16000"),
+    (bytes(20_000_000), f"a message of 20000000 bytes: expected at most {MOST_BYTES}, cut it into smaller ones"),
+    (" " * (MOST_BYTES + 1), f"a message of {MOST_BYTES + 1} bytes: expected at most {MOST_BYTES}, cut it into smaller ones"),
+    ({"type": "reply", "item": "used"}, "reply: item was given before; expected a new name, or none"),
     ({"type": "reply_end"}, "reply_end: no item is open; reply opens one, or audio does"),
-    ({"type": "said", "who": "assistant", "text": "a", "item": "x"}, "said: there is no such item; one that reply has opened is right"),
+    ({"type": "said", "who": "assistant", "text": "a", "item": "x"}, "said: there is no such item: expected one that reply has opened"),
     ({"type": "said", "who": "caller", "text": "a", "item": "used"}, "said: item should be left out where the caller said it"),
-    ({"type": "collect_digits", "id": "open"}, "collect_digits: id is that of a wish that waits for its answer; a new one is right"),
-    ({"type": "call_tool", "id": "open", "tool": "look"}, "call_tool: id is that of a wish that waits for its answer; a new one is right"),
-    ({"type": "call_tool", "id": "t", "tool": "hang_up"}, "call_tool: there is no such tool; one of look, book is right"),
+    ({"type": "collect_digits", "id": "open"}, "collect_digits: id belongs to a request that has no answer yet: expected a new one"),
+    ({"type": "call_tool", "id": "open", "tool": "look"}, "call_tool: id belongs to a request that has no answer yet: expected a new one"),
+    ({"type": "call_tool", "id": "t", "tool": "hang_up"}, "call_tool: there is no such tool: expected one of look, book"),
     ({"type": "call_tool", "id": "t", "tool": "look", "arguments": []}, "call_tool: arguments should be an object"),
 ]  # fmt: skip
 
@@ -92,18 +92,20 @@ def test_an_assistant_without_tools_is_told_so(dial: "Dial") -> None:
         dialect.decode('{"type":"call_tool","id":"t","tool":"look"}', 0.0)
 
 
-def test_not_everything_is_wished_for_at_once(dial: "Dial") -> None:
+def test_only_so_many_requests_may_be_open(dial: "Dial") -> None:
     line = dial().open()
-    for wish in range(MOST_WISHES):
-        assert line.pass_on(1.0, {"type": "call_tool", "id": f"t{wish}", "tool": "look"})
+    for number in range(MOST_OPEN_REQUESTS):
+        assert line.pass_on(1.0, {"type": "call_tool", "id": f"t{number}", "tool": "look"})
     one_more = {"type": "collect_digits", "id": "pin"}
-    why = f"collect_digits: {MOST_WISHES} wishes wait for their answers; wait for one of them"
+    why = (
+        f"collect_digits: {MOST_OPEN_REQUESTS} requests have no answer yet: expected to wait for one of them"
+    )
     assert line.pass_on(1.0, one_more) == [{"refused": why}]
     line.pass_on(1.1, AnswerTool("t0", "found"))
     assert line.pass_on(1.2, one_more) == [EntryRequested("pin")]
 
 
-def test_answers_that_nobody_waits_for_are_not_told(dial: "Dial") -> None:
+def test_answers_without_a_request_are_not_sent(dial: "Dial") -> None:
     rows: list[Row] = [
         (1.0, AnswerTool("t", "late"), []),
         (1.0, ConfirmHeard("of another"), []),
@@ -120,7 +122,7 @@ def test_what_was_noticed_is_told_before_what_is_read_next(dial: "Dial") -> None
     assert dialect.deadline() == 1.1
     with pytest.raises(MalformedMessage):
         dialect.decode("rubbish", 1.2)
-    why = 'not a JSON object; {"type": "…"} would be right'
+    why = 'not a JSON object: expected {"type": "…"}'
     assert dialect.decode('{"type":"note","text":"n"}', 1.3) == [
         ReplyEnded("item-1"),
         Answer(wire.error(why)),

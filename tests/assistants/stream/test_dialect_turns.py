@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from bridge.assistants.stream import dialect
+from bridge.assistants.shared import turn_detection
 from bridge.config.audio_file import read_wav
 from bridge.vocabulary.commands import AppendAudio, OpenAssistant, TruncateReply
 from bridge.vocabulary.events import (
@@ -61,7 +61,7 @@ class Detector:
 
 @pytest.fixture
 def scripted_detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialect, "TurnDetector", Detector)
+    monkeypatch.setattr(turn_detection, "TurnDetector", Detector)
 
 
 scripted = pytest.mark.usefixtures("scripted_detector")

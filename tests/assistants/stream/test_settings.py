@@ -53,7 +53,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"tools": {"hang_up": {}}},
         "tools",
-        "hang_up should be left out; such an assistant has a message for it",
+        "hang_up should be left out; an assistant of kind stream has a message for it",
     ),
     ({"tools": {"note": {}}}, "tools", "note should be left out"),
     ({"tools": {"look": {}}}, "tools", "look should have a function or a url"),

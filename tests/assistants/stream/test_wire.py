@@ -1,4 +1,4 @@
-"""The stream protocol's wire: text to message with what would be right, the bridge's messages as text, the formats."""
+"""The stream protocol's wire: text to message or a refusal, the bridge's messages as text, the formats."""
 
 import json
 from contextlib import suppress
@@ -30,8 +30,8 @@ READS: list[tuple[str, said.FromAssistant]] = [
     ('{"type":"reply"}', said.Reply()),
     ('{"item":"greeting","type":"reply"}', said.Reply("greeting")),
     ('{"type":"reply_end"}', said.ReplyEnd()),
-    ('{"type":"said","who":"assistant","text":"Hel"}', said.Words("assistant", "Hel")),
-    ('{"type":"said","who":"caller","text":"Grüße"}', said.Words("caller", "Grüße")),
+    ('{"type":"said","who":"assistant","text":"Hel"}', said.Said("assistant", "Hel")),
+    ('{"type":"said","who":"caller","text":"Grüße"}', said.Said("caller", "Grüße")),
     ('{"type":"interrupt"}', said.Interrupt()),
     ('{"type":"interrupt","at_ms":1480}', said.Interrupt(1480)),
     ('{"type":"speech_stopped","at_ms":0}', said.SpeechStopped(0)),
@@ -50,7 +50,7 @@ READS: list[tuple[str, said.FromAssistant]] = [
     ('{"type":"error","why":"what?"}', said.ErrorReport("what?")),
 ]  # fmt: skip
 
-NOT_JSON = 'not a JSON object; {"type": "…"} would be right'
+NOT_JSON = 'not a JSON object: expected {"type": "…"}'
 REFUSES: list[tuple[str, str]] = [
     ("", NOT_JSON),
     ("{}", NOT_JSON),
@@ -59,9 +59,9 @@ REFUSES: list[tuple[str, str]] = [
     ('{"type":"note","text":"x"', NOT_JSON),
     ('{"type":"note","text":"\ud800"}', NOT_JSON),
     ("[" * 20_000, NOT_JSON),
-    ('{"type":"hello","turns":"brigde"}', "hello: turns: one of bridge, assistant is right"),
-    ('{"type":"hello","keys":7}', "hello: keys: one of each, entries, both, none is right"),
-    ('{"type":"hello","hears":{"encoding":"opus","rate_hz":8000}}', "hello: hears.encoding: one of pcmu, pcma, l16 is right"),
+    ('{"type":"hello","turns":"brigde"}', "hello: turns: expected one of bridge, assistant"),
+    ('{"type":"hello","keys":7}', "hello: keys: expected one of each, entries, both, none"),
+    ('{"type":"hello","hears":{"encoding":"opus","rate_hz":8000}}', "hello: hears.encoding: expected one of pcmu, pcma, l16"),
     ('{"type":"hello","hears":"pcmu"}', "hello: hears: Expected `object | null`, got `str`"),
     ('{"type":"hello","hear":{}}', "hello: there is no field hear; did you mean hears?"),
     ('{"type":"audio"}', "audio: audio is missing"),
@@ -69,7 +69,7 @@ REFUSES: list[tuple[str, str]] = [
     ('{"type":"audio","audio":"%%%%"}', "audio: audio: Invalid base64 encoded string"),
     ('{"type":"reply","item":""}', "reply: item: Expected `str` of length >= 1"),
     ('{"type":"reply_end","item":"a"}', "reply_end: there is no field item; known here: none"),
-    ('{"type":"said","who":"me","text":""}', "said: who: one of assistant, caller is right"),
+    ('{"type":"said","who":"me","text":""}', "said: who: expected one of assistant, caller"),
     ('{"type":"interrupt","at_ms":-1}', "interrupt: at_ms: Expected `int` >= 0"),
     ('{"type":"collect_digits"}', "collect_digits: id is missing"),
     ('{"type":"collect_digits","id":"p","lenght":4}', "collect_digits: there is no field lenght; did you mean length?"),
@@ -179,7 +179,7 @@ def test_reads(text: str, message: said.FromAssistant) -> None:
 
 
 @pytest.mark.parametrize(("text", "why"), REFUSES)
-def test_refuses_with_the_field_and_what_would_be_right(text: str, why: str) -> None:
+def test_refuses_with_the_field_and_what_was_expected(text: str, why: str) -> None:
     with pytest.raises(MalformedMessage) as refused:
         wire.read(text)
     assert str(refused.value) == why
@@ -195,7 +195,7 @@ def test_a_field_may_have_a_name_as_long_as_a_message(name: str) -> None:
 @pytest.mark.parametrize(("kind", "named", "why"), UNKNOWN)
 def test_does_not_know(kind: str, named: str, why: str) -> None:
     unread = wire.read(json.dumps({"type": kind, "with": "fields"}))
-    assert isinstance(unread, wire.Unread)
+    assert isinstance(unread, wire.UnknownMessage)
     assert unread.kind == named
     assert unread.why.startswith(why)
 
@@ -241,6 +241,6 @@ def test_chosen(choice: WireFormat, format: AudioFormat) -> None:
 @pytest.mark.parametrize("choice", [WireFormat("l16", 44_100), WireFormat("pcmu", 16_000)], ids=str)
 def test_not_on_offer(choice: WireFormat) -> None:
     with pytest.raises(
-        ValueError, match=rf"speaks: {choice} is not on offer; one of pcmu/8000, pcma/8000, l16/8000"
+        ValueError, match=rf"speaks: {choice} is not on offer: expected one of pcmu/8000, pcma/8000, l16/8000"
     ):
         chosen("speaks", choice, PCMU_8K)

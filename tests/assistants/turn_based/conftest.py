@@ -48,7 +48,7 @@ class TurnBasedLine:
         self.settings = TurnBasedSettings.model_validate({"url": url, **settings})
         self.dialect = TurnBasedDialect(self.settings, tools)
         self.now = 0.0
-        self.hears = self.dialect._way.hears
+        self.hears = self.dialect._transport.hears
         self.speaks = PCMU_8K
         self.posts: list[Post] = []
 

@@ -133,7 +133,7 @@ def test_json_tells_words(opened: "Open", sentence: bytes) -> None:
     ]
 
 
-NO_VOICE = "its reply has text and no audio; audio is right, the bridge has no voice"
+NO_VOICE = "its reply has text and no audio: expected audio, the bridge has no speech synthesis"
 
 
 def test_words_alone_are_not_heard(opened: "Open") -> None:
@@ -183,12 +183,12 @@ REFUSED: list[tuple[Posted, str]] = [
     (Posted(0, "", b"no answer came within 20 s"), "no answer came within 20 s"),
     (
         Posted(404, "text/html", b"<h1>"),
-        "it answered with 404 Not Found; 200, or 204 for nothing to say, is right",
+        "it answered with 404 Not Found: expected 200, or 204 for nothing to say",
     ),
     (Posted(500, "audio/wav", b""), "it answered with 500 Internal Server Error"),
     (Posted(307, "", b""), "it answered with 307 Temporary Redirect"),
     (Posted(799, "", b""), "it answered with 799"),
-    (Posted(200, "text/html", b"<h1>"), "it answered with 'text/html'; one of audio/wav, "),
+    (Posted(200, "text/html", b"<h1>"), "it answered with 'text/html': expected one of audio/wav, "),
     (Posted(200, "audio/mpeg", b"ID3"), "it answered with 'audio/mpeg'"),
     (Posted(200, "audio/wav", b"RIFF"), "this is no WAV file"),
     (Posted(200, "audio/wav", wav_encode(SOUND, 8_000)[:30]), "no format or no audio"),

@@ -93,7 +93,7 @@ def test_the_end_is_announced_to_who_wants_it(dial: "Dial", sentence: bytes) -> 
     *_, end, _ = line.listen(sentence)
     assert end == "end"
     line = opened(dial, endpointing="either", announces_end=True)
-    assert line.hear("end") == [SpeechStopped()], "who said it has_assistant it"
+    assert line.hear("end") == [SpeechStopped()], "the assistant said it itself"
 
 
 def test_who_never_stops_is_stopped(dial: "Dial", sentence: bytes) -> None:

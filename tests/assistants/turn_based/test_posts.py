@@ -158,7 +158,7 @@ def test_barge_in_drops_what_is_on_its_way(opened: "Open", sentence: bytes) -> N
     assert post.headers["X-Voicebridge-Turn"] == "2"
     samples, _ = wav_decode(post.body)
     assert len(samples) / 8 == pytest.approx(2960 + 400, abs=120)
-    assert line.hear("reply 500") == [], "the answer to what he has gone beyond"
+    assert line.hear("reply 500") == [], "the answer to an earlier utterance"
     assert line.hear("reply 700") == sounds("reply-1", 700)
     (spoke,) = line.says(sentence[: 1500 * 8])
     assert line.tell(TruncateReply("reply-1", 100)) == []

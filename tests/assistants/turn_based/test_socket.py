@@ -56,7 +56,7 @@ def error_report(why: str) -> AssistantReportedError:
     return AssistantReportedError(why)
 
 
-PUZZLED = "it sent a frame that says nothing ({}); SINGLE_UTTERANCE_END, or _MULAW and base64 is right"
+PUZZLED = "it sent an unknown frame ({}): expected SINGLE_UTTERANCE_END, or _MULAW and base64"
 NO_MARK = "no mark says that {} was heard; it is taken to be"
 
 SCENES: "dict[str, list[Row]]" = {
@@ -141,7 +141,7 @@ SCENES: "dict[str, list[Row]]" = {
         (140.0, None, [error_report("no SINGLE_UTTERANCE_END came within 60 s"), SpeechStopped()]),
         (160.0, None, [error_report("no reply came within 20 s"), "restart"]),
     ],
-    "what says nothing is told of once": [
+    "an unknown frame is reported once": [
         *ASKED,
         (2.1, "HELLO_THERE", [Ignored("HELLO_THERE"), error_report(PUZZLED.format("HELLO_THERE"))]),
         (2.2, "_WAVaaaa", [Ignored("8 characters")]),
@@ -174,7 +174,7 @@ SCENES: "dict[str, list[Row]]" = {
         (5.0, "reply 500", sounds("reply-2", 500)),
         (10.5, None, [error_report(NO_MARK.format("reply-2")), "restart"]),
     ],
-    "keys go nowhere where nobody has_assistant them": [
+    "entries are not sent to an assistant without a frame for them": [
         *OPENED,
         (1.0, TypeDigit("4"), []),
         (2.0, EnterDigits("4"), []),
@@ -288,7 +288,7 @@ def test_eight_megabytes_are_taken_and_more_are_not(dial: "Dial") -> None:
 
 def test_only_what_the_table_has_moves() -> None:
     turns = Turns(
-        TurnBasedSettings(url="ws://assistant"), TurnBasedDialect(TurnBasedSettings(url="ws://a"))._way
+        TurnBasedSettings(url="ws://assistant"), TurnBasedDialect(TurnBasedSettings(url="ws://a"))._transport
     )
     for mode, moves in MOVES.items():
         for target in set(Mode) - moves:

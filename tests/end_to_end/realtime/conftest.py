@@ -394,6 +394,6 @@ def call(request: pytest.FixtureRequest, all_calls: Calls) -> Call:
         raise became
     assert not became.report.warnings
     assert not [
-        line for line in became.log if line["log_level"] == "error" and line["event"] != "= a tool failed"
+        line for line in became.log if line["log_level"] == "error" and line["event"] != "= tool failed"
     ]
     return became

@@ -6,6 +6,16 @@ staying ──hang_up called──▶ called ──its response is done, silent�
 
 from enum import Enum, auto
 
+from bridge.vocabulary.events import CloseRequested
+
+NORMAL_CLOSURE = 1000
+"""The WebSocket close code of a call that ended as intended (RFC 6455, 7.4.1)."""
+
+
+def hung_up(why: str = "") -> CloseRequested:
+    """The assistant ends the call, once the caller has heard what was said. `why`: in the assistant's words."""
+    return CloseRequested(why or "the assistant hung up", NORMAL_CLOSURE)
+
 
 class Step(Enum):
     """What the end of a response leads to."""
@@ -16,31 +26,31 @@ class Step(Enum):
 
 
 class HangUpSequence:
-    """One session's."""
+    """The state of one session."""
 
     def __init__(self) -> None:
-        self._called_in: str | None = None  # the response that hung up
+        self._called_in: str | None = None  # the response that called hang_up
         self._parting = False
         self.is_ready = False
         """Goodbye was said."""
 
     @property
     def intended(self) -> bool:
-        """Whether the assistant wants to go."""
+        """Whether the assistant wants to hang up."""
         return self._called_in is not None or self._parting
 
     def call(self, response_id: str) -> None:
-        """The assistant hung up, in this response."""
+        """The assistant called hang_up, in this response."""
         self._called_in = response_id
 
     def call_off(self) -> bool:
-        """The caller has something to say. Whether there was anything to call off."""
+        """The caller has something to say. Returns whether there was anything to call off."""
         was_intended = self.intended
         self._called_in, self._parting, self.is_ready = None, False, False
         return was_intended
 
     def response_done(self, response_id: str, *, spoke: bool, is_farewell: bool) -> Step:
-        """`spoke`: it had sound, which we take for the goodbye."""
+        """A response has ended. `spoke`: it had sound, which counts as the goodbye."""
         if response_id == self._called_in:
             self._called_in, self._parting = None, True
             self.is_ready = spoke

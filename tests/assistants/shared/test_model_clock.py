@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.assistants.openai_realtime.model_clock import MOST_REMEMBERED, ModelClock
+from bridge.assistants.shared.model_clock import MOST_REMEMBERED, ModelClock
 from telecodecs.format import L16_24K, PCMU_8K
 
 SECOND = 8_000

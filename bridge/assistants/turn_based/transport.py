@@ -44,14 +44,14 @@ Outcome = UtteranceEnded | Reply | Unusable | Unknown | None
 """None: a reply that is not wanted any more."""
 
 
-class Way(Protocol):
+class Transport(Protocol):
     """One conversation's. Posts go out as the answer to a command only, never to a message."""
 
     hears: AudioFormat
     speaks: AudioFormat
     utterance: str
     """The name of the last utterance; empty if it has none."""
-    keys_ask: bool
+    entries_are_turns: bool
     """Whether an entry from the keypad is a turn, and is answered."""
 
     def open(self, command: OpenAssistant) -> Sequence[Message]:

@@ -1,6 +1,6 @@
-"""Two clocks of what the model was given: the server's, which counts all of it, and that of the caller's own audio.
+"""Two clocks of the audio that the model was sent: the server's, which counts all of it, and that of the caller's audio.
 
-Silence that the bridge appends moves the first one alone. Units: milliseconds of audio, from the session's beginning.
+Silence that the bridge inserts moves the first one only. Units: milliseconds of audio, from the beginning of the session.
 """
 
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from telecodecs.format import AudioFormat
 
 MOST_REMEMBERED = 100
-"""Insertions that are told apart; the oldest are taken together, for nobody speaks of them any more."""
+"""Insertions that are kept one by one. Older ones are added up: the server sends no times from before them any more."""
 
 
 class _Insertion(NamedTuple):
@@ -17,7 +17,7 @@ class _Insertion(NamedTuple):
 
 
 class ModelClock:
-    """One session's."""
+    """The two clocks of one session."""
 
     def __init__(self) -> None:
         self._given_ms = 0.0  # in formats before the present one
@@ -27,28 +27,28 @@ class ModelClock:
         self._forgotten_ms = 0.0
 
     def hears(self, format: AudioFormat) -> None:
-        """In which format audio is given from now on."""
+        """Audio is sent in this format from now on."""
         self._given_ms, self._bytes = self.given_ms, 0
         self._byte_ms = format.duration_ms(1)
 
     @property
     def given_ms(self) -> float:
-        """What the server's clock shows, once it has read all."""
+        """The server's clock, once it has read everything that was sent."""
         return self._given_ms + self._bytes * self._byte_ms
 
     def append(self, audio_bytes: int) -> None:
-        """The caller's own audio. The hot path."""
+        """Audio of the caller's was sent, so many bytes. The hot path."""
         self._bytes += audio_bytes
 
     def insert(self, audio_bytes: int) -> None:
-        """Audio of ours."""
+        """Silence of the bridge's was sent, so many bytes."""
         self._inserted.append(_Insertion(self.given_ms, audio_bytes * self._byte_ms))
         self._bytes += audio_bytes
         if len(self._inserted) > MOST_REMEMBERED:
             self._forgotten_ms += self._inserted.pop(0).length_ms
 
     def own_ms(self, at_ms: float) -> int:
-        """A time of the server's in the caller's own audio; within an insertion, where that was made."""
+        """A time by the server's clock as a time in the caller's audio; within an insertion, where it was inserted."""
         at_ms = min(at_ms, self.given_ms)
         inserted_ms = sum(
             min(length_ms, at_ms - begin_ms) for begin_ms, length_ms in self._inserted if begin_ms < at_ms
