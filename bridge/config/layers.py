@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from bridge.settings.faults import NO_TABLE, Key, faults_in, told
+from bridge.settings.faults import NO_TABLE, Key, describe, faults_in
 from bridge.vocabulary.errors import ConfigurationError
 
 PREFIX = "VOICEBRIDGE_"
@@ -104,7 +104,7 @@ def explain(error: ValidationError, found: Layer) -> Iterator[str]:
     """A line for each fault: place, key, what was wrong, what would be right."""
     tables = nested(found)
     for fault in faults_in(error, tables):
-        line = told(fault).replace(".".join(fault.key), _numbered(fault.key, tables), 1)
+        line = describe(fault).replace(".".join(fault.key), _numbered(fault.key, tables), 1)
         place = _place(fault.key, found)
         if fault.type in NO_TABLE and PREFIX in place:
             line += f", each key a variable of its own: {place.split()[-1]}__KEY"

@@ -1,6 +1,6 @@
-"""What the caller says, on its way to the assistant: frames put in order, their holes filled in time, pauses too.
+"""The caller's audio on its way to the assistant: frames put in order, holes and pauses filled in time.
 
-Until the assistant is ready it is held. No clock: `now` is seconds; what falls due is in the call's `timers`.
+Until the assistant is ready the audio is held. No clock: `now` is seconds; what falls due is in the call's `timers`.
 """
 
 from bridge.core.entries import KeypadRules
@@ -12,20 +12,21 @@ from bridge.vocabulary.events import CallerAudio, DigitPressed
 from telecodecs.format import AudioFormat
 
 PAUSE_S = 0.2
-"""Nothing came for so long: the carrier pauses (mute, loss, suppressed silence), and the assistant's clock must go on."""
+"""After so long without a frame the carrier pauses (mute, loss, suppressed silence): silence is filled in from here on,
+because the assistant's clock must go on."""
 
 FILL_S = 0.1
-"""From then on so much silence at a time."""
+"""From one filling to the next while the pause lasts."""
 
 LATE_S = 0.01
-"""Asked so much later than it should have been, this process was held up, and what came meanwhile is still to be read.
+"""A `PAUSE` timer that fires so late means that this process was stalled, and frames may be waiting in the socket.
 
-It is looked again once, after as much time as it was held up, but not more than `PAUSE_S`.
+Then silence is filled in only if there is still no frame after the same time again, at most `PAUSE_S`.
 """
 
 
 class Caller:
-    """One call's caller, on a line of this format.
+    """The caller of one call, whose audio has the format `line`.
 
     `reorder_ms`: how long a missing frame is waited for. `noise_dbfs`: see `Uplink`.
     """
@@ -42,39 +43,44 @@ class Caller:
         self._reorder_s = reorder_ms / 1000
         self._tones = KeyTones(line, keypad)
         self._timers = timers
-        self._awaits_frame = False
-        self._up_to: float | None = None  # the assistant was given audio until then; None before the first
-        self._pauses = False
+        self._is_frame_missing = False
+        self._audio_until: float | None = (
+            None  # the assistant has audio until then; None before the first frame
+        )
+        self._is_pausing = False
         self._was_late = False
         self.keys: list[DigitPressed] = []
-        """Heard as tones, and not taken yet."""
+        """Keys that were heard as tones, and not taken yet."""
 
-    def listened_to(self, hears: AudioFormat) -> list[Command]:
-        """The assistant is ready: what was held, and from now on what comes. Raises ValueError as `Uplink.open` does."""
+    def open(self, hears: AudioFormat) -> list[Command]:
+        """An assistant is ready: pass on what was held, and from now on what comes.
+
+        Raises ValueError if the audio cannot be converted to the format `hears`.
+        """
         return list(map(AppendAudio, self._uplink.open(hears)))
 
-    def unheard(self) -> None:
-        """The assistant was lost: what is said until the next one is ready is old by then, and dropped."""
+    def close(self) -> None:
+        """The assistant was lost: what the caller says until the next one is ready would be old by then, and is dropped."""
         self._uplink.close()
 
-    def back(self) -> list[Command]:
-        """On a new stream, whose clock begins anew; what waited behind a hole of the old one."""
+    def stream_resumed(self) -> list[Command]:
+        """Another stream begins, with a clock of its own: pass on what waited for a missing frame of the last one."""
         commands = self.give_up_frame()
-        self._timers.stop(Timer.HOLE, Timer.PAUSE)
-        self._up_to = None
+        self._timers.stop(Timer.MISSING_FRAME, Timer.PAUSE)
+        self._audio_until = None
         self._uplink.restart()
         return commands
 
     def audio(self, event: CallerAudio, now: float) -> list[Command]:
-        """One frame in; the frames that are due, out."""
+        """Take one frame, and pass on the frames that are due."""
         uplink = self._uplink
         frames = uplink.order(event.audio, event.at_ms)
-        if self._up_to is None:
+        if self._audio_until is None:
             self._timers.set(Timer.PAUSE, now + PAUSE_S)
-        self._up_to, self._pauses = now, False
-        if len(frames) != 1 or self._awaits_frame:  # a frame in order comes back alone
-            self._await_frame(uplink.holding, bool(frames), now)
-        if self._tones.concern(now):
+        self._audio_until, self._is_pausing = now, False
+        if len(frames) != 1 or self._is_frame_missing:  # a frame in order comes back alone
+            self._await_frame(uplink.is_holding, bool(frames), now)
+        if self._tones.is_listening(now):
             frames = [self._listen(frame, now) for frame in frames]
         return list(map(AppendAudio, uplink.convert(frames)))
 
@@ -83,23 +89,24 @@ class Caller:
         self.keys += map(DigitPressed, heard)
         return frame
 
-    def _await_frame(self, awaits: bool, moved_on: bool, now: float) -> None:
-        """Give a missing frame its time, from when it was first missed. `moved_on`: and it is another one."""
-        if awaits and (moved_on or not self._awaits_frame):
-            self._timers.set(Timer.HOLE, now + self._reorder_s)
-        elif not awaits:
-            self._timers.stop(Timer.HOLE)
-        self._awaits_frame = awaits
+    def _await_frame(self, is_missing: bool, is_another: bool, now: float) -> None:
+        """Wait for a missing frame, from when it was first missed. `is_another`: it is not the one waited for so far."""
+        if is_missing and (is_another or not self._is_frame_missing):
+            self._timers.set(Timer.MISSING_FRAME, now + self._reorder_s)
+        elif not is_missing:
+            self._timers.stop(Timer.MISSING_FRAME)
+        self._is_frame_missing = is_missing
 
     def give_up_frame(self) -> list[Command]:
-        """The missing frame's time is up: silence in the hole."""
-        self._awaits_frame = False
+        """A missing frame is no longer waited for: fill the hole with silence, and pass on what waited behind it."""
+        self._is_frame_missing = False
         return list(map(AppendAudio, self._uplink.convert(self._uplink.release())))
 
-    def pauses(self, now: float) -> list[Command]:
-        """Whether the carrier pauses is looked at in time: if it does, silence in place of what does not come."""
-        assert self._up_to is not None
-        due = self._up_to + (FILL_S if self._pauses else PAUSE_S)
+    def pause_due(self, now: float) -> list[Command]:
+        """Look whether the carrier pauses, and if so fill in silence up to `now`."""
+        if self._audio_until is None:
+            return []
+        due = self._audio_until + (FILL_S if self._is_pausing else PAUSE_S)
         if now < due:
             self._was_late = False
             self._timers.set(Timer.PAUSE, due)
@@ -109,22 +116,22 @@ class Caller:
             self._timers.set(Timer.PAUSE, now + min(now - due, PAUSE_S))
             return []
         self._was_late = False
-        missing_ms = round((now - self._up_to) * 1000)
-        self._up_to, self._pauses = now, True
+        missing_ms = round((now - self._audio_until) * 1000)
+        self._audio_until, self._is_pausing = now, True
         self._timers.set(Timer.PAUSE, now + FILL_S)
-        self._timers.stop(Timer.HOLE)
-        commands = self.give_up_frame()  # nothing waits for a frame longer than for all of them
+        self._timers.stop(Timer.MISSING_FRAME)
+        commands = self.give_up_frame()  # in a pause no single frame is waited for
         return commands + list(map(AppendAudio, self._uplink.fill_in(missing_ms)))
 
     def take_keys(self) -> list[DigitPressed]:
-        """Those that were heard as tones."""
+        """Return the keys that were heard as tones since the last call."""
         keys, self.keys = self.keys, []
         return keys
 
     def press(self, event: DigitPressed, now: float) -> bool:
-        """A key that the carrier told. False if it was heard before."""
+        """The carrier reported a key. Returns False if its tone was heard before."""
         return self._tones.notice(event.digit, now, heard=False)
 
     def counts(self) -> dict[str, int]:
-        """What was wrong with the audio."""
+        """What was wrong with the caller's audio, and the keys that were both reported and heard."""
         return {"keys_told_and_heard": self._tones.repeated, **self._uplink.counts()}

@@ -1,10 +1,10 @@
-"""What goes on between the caller and the assistant while both are there: replies, interruptions, words, keys, tools.
+"""What passes between the caller and the assistants: replies, interruptions, words, keys, tools.
 
-`EVER` and `TALK` say which event means what. No clock: `now` is seconds.
+The tables `ANY_TIME` and `TALKING` say what each event means. No clock: `now` is seconds.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -15,12 +15,11 @@ from bridge.core.transcript import Transcript
 from bridge.vocabulary.commands import (
     AnswerTool,
     Command,
-    DropReply,
     EnterDigits,
     PressKeys,
     RunTool,
-    TruncateReply,
 )
+from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
     AssistantHangingUp,
     AssistantReady,
@@ -45,184 +44,169 @@ from telecodecs.codec import encoder
 from telecodecs.dtmf import dialled
 from telecodecs.format import AudioFormat
 
-OWED_S = 5.0
+REPLY_EXPECTED_S = 5.0
 """So long after the caller's last word a reply may still be on its way."""
 
 
 class Conversation:
-    """One call's, whoever the assistant is at the time. `line`: of what is played to the caller.
+    """The conversation of one call, whoever the assistant is at the time.
 
-    `can`: the commands that the carrier performs beside its stream.
+    `plays`: the format of what is played to the caller. `presses`: the carrier performs `PressKeys`.
     """
 
-    def __init__(
-        self, line: AudioFormat, keypad: KeypadRules, timers: Timers, can: Collection[type[Command]]
-    ) -> None:
-        self.voice = Voice(line, timers)
+    def __init__(self, plays: AudioFormat, keypad: KeypadRules, timers: Timers, *, presses: bool) -> None:
         self.transcript = Transcript()
-        self._line = line
-        self._entries = Entries(keypad, timers)
-        self._can = can
-        self._tools: set[str] = set()  # calls that are not answered
-        self._speaking = False  # the caller
-        self._owed_until = -inf  # by then a reply should have come
-        self.hanging_up = False
+        self.voice = Voice(plays, timers, self.transcript.cut)
+        self.is_hanging_up = False
         """The assistant is about to hang up."""
+        self._plays = plays
+        self._presses = presses
+        self._entries = Entries(keypad, timers)
+        self._tools: set[str] = set()  # calls that are not answered yet
+        self._caller_speaks = False
+        self._reply_expected_until = -inf
         self._keys_interrupt = False
         self._first_key_interrupts = keypad.interrupts
         self._counts: Counter[str] = Counter()
 
     def counts(self) -> dict[str, int]:
-        """What went on."""
+        """Interruptions, keys, marks and replies by kind of trouble; and the carrier's round trip in ms."""
         voice = self.voice
         return {
             **self._counts,
             "digits": self._entries.keys,
             "stray_marks": voice.stray_marks,
-            "late_replies": voice.late,
-            "too_long_replies": voice.too_long,
+            "late_replies": voice.late_pieces,
+            "too_long_replies": voice.dropped_pieces,
             "round_trip_ms": voice.round_trip_ms or 0,
         }
 
-    def quiet(self, now: float) -> bool:
-        """Nobody speaks, and nobody waits for anything."""
-        busy = (
-            self._speaking
-            or self.voice.pending
+    def is_quiet(self, now: float) -> bool:
+        """Whether nobody speaks, and nobody waits for anything."""
+        is_busy = (
+            self._caller_speaks
+            or self.voice.is_pending
             or self._tools
-            or self.hanging_up
+            or self.is_hanging_up
             or self._entries.is_gathering
         )
-        return not busy and now >= self._owed_until
+        return not is_busy and now >= self._reply_expected_until
 
     def begin(self, ready: AssistantReady, now: float) -> list[Command]:
-        """An assistant joins. Raises ValueError if its voice cannot be converted."""
+        """An assistant has the call. Raises ValueError if what it speaks cannot be converted."""
         self._keys_interrupt = ready.keys_interrupt
-        self.hanging_up = False
+        self.is_hanging_up = False
         commands = self.voice.open(ready.speaks, now, may_pause=ready.may_suspect)
-        return commands + self._typed(self._entries.listen(now), now)
+        return commands + self._enter(self._entries.open(now), now)
 
     def break_off(self, now: float) -> list[Command]:
-        """The assistant is gone, or will be: what it said is all there is."""
+        """The assistant is gone, or about to be: what it said so far is all that it says."""
         self._tools.clear()
-        self._speaking, self._owed_until = False, -inf
-        commands = self._entries.unheard(now) + self.voice.go_on(now)
-        item = self.voice.speaking
-        self.transcript.break_off(item, 0.0 if item is None else self.voice.length_ms(item))
+        self._caller_speaks, self._reply_expected_until = False, -inf
+        commands = self._entries.close(now) + self.voice.resume(now)
+        item = self.voice.incoming_item
+        self.transcript.break_off(item, 0.0 if item is None else self.voice.take_length_ms(item))
         return commands + self.voice.finish(now) + self.voice.mark_end()
+
+    def stream_dropped(self, now: float) -> list[Command]:
+        """The caller hears nothing until the stream is resumed; what was on its way is lost."""
+        self._caller_speaks = False
+        return self.voice.stream_dropped(now)
 
     # The caller
 
-    def suspected(self, _event: SpeechSuspected, now: float) -> list[Command]:
-        """The caller may have begun to speak."""
-        return [] if self.voice.plays_own(now) else self.voice.pause(now)
+    def speech_suspected(self, _event: SpeechSuspected, now: float) -> list[Command]:
+        """Pause the reply, but not tones that the far end waits for."""
+        return [] if self.voice.has_own_sound(now) else self.voice.pause(now)
 
-    def dismissed(self, _event: SpeechDismissed, now: float) -> list[Command]:
-        """It was nothing."""
-        self._counts["coughs"] += 1
-        return self.voice.go_on(now)
+    def speech_dismissed(self, _event: SpeechDismissed, now: float) -> list[Command]:
+        """Go on with the reply."""
+        self._counts["speech_dismissed"] += 1
+        return self.voice.resume(now)
 
-    def spoke(self, event: SpeechStarted, now: float) -> list[Command]:
-        """The caller began to speak."""
-        self._speaking = True
-        return self._interrupt(now) if event.interrupts else self.voice.go_on(now)
+    def speech_started(self, event: SpeechStarted, now: float) -> list[Command]:
+        """Cut the reply, or go on with it where this speech does not interrupt."""
+        self._caller_speaks = True
+        return self._interrupt(now) if event.interrupts else self.voice.resume(now)
 
-    def paused(self, event: SpeechStopped, now: float) -> list[Command]:
-        """The caller waits for a reply."""
-        self._speaking, self._owed_until = False, now + OWED_S
+    def speech_stopped(self, event: SpeechStopped, now: float) -> list[Command]:
+        """From now on the caller waits for a reply."""
+        self._caller_speaks, self._reply_expected_until = False, now + REPLY_EXPECTED_S
         self.transcript.caller_paused(event.item)
         return []
 
     def caller_said(self, event: CallerSaid, _now: float) -> list[Command]:
-        """The words of an utterance."""
+        """Keep the words of an utterance."""
         self.transcript.caller_said(event.item, event.text)
         return []
 
-    def hold(self, now: float) -> list[Command]:
-        """Nobody can hear until the voice resumes; what was on its way is lost."""
-        self._speaking = False
-        return self._cut(self.voice.hold(now))
+    def _interrupt(self, now: float) -> list[Command]:
+        if self.voice.has_own_sound(now):  # tones for the far end: what it says does not stop them
+            return self.voice.resume(now)
+        commands = self.voice.interrupt(now)
+        self._counts["barge_ins"] += bool(commands)
+        return commands
 
     # Keys
 
     def set_sensitive(self, now: float) -> list[Command]:
-        """The call begins: whether what is typed is anybody's business."""
+        """The call begins: say whether its keys are sensitive."""
         return self._entries.set_sensitive(now)
 
     def pressed(self, event: DigitPressed, now: float) -> list[Command]:
         """The caller pressed a key."""
-        begins = self._entries.begins
+        was_empty = self._entries.is_empty
         commands = self._entries.press(event, now)
-        opened = begins and not self._entries.begins  # not so a key that is held, or the end of a full entry
-        if opened and self._keys_interrupt and self._first_key_interrupts:
+        is_begun = was_empty and not self._entries.is_empty  # false for a held key and for a full entry
+        if is_begun and self._keys_interrupt and self._first_key_interrupts:
             commands = self._interrupt(now) + commands
-        return self._typed(commands, now)
+        return self._enter(commands, now)
 
     def entry_due(self, now: float) -> list[Command]:
-        """No further key came."""
-        return self._typed(self._entries.fall_due(now, speaking=self.voice.pending), now)
+        """No further key of an entry came in time."""
+        return self._enter(self._entries.fall_due(now, is_prompting=self.voice.is_pending), now)
 
-    def entry_asked(self, event: EntryRequested, now: float) -> list[Command]:
+    def entry_requested(self, event: EntryRequested, now: float) -> list[Command]:
         """The assistant wants the caller to type."""
-        return self._typed(self._entries.ask(event, now), now)
+        return self._enter(self._entries.request(event, now), now)
 
-    def hang_up(self, now: float) -> list[Command]:
-        """The call is over; an entry that was begun is still told."""
-        return self._typed(self._entries.hang_up(now), now)
+    def end_entry(self, now: float) -> list[Command]:
+        """The call is over: finish the entry that was begun."""
+        return self._enter(self._entries.hang_up(now), now)
 
-    def _typed(self, commands: list[Command], now: float) -> list[Command]:
-        """An entry among these is an utterance, and may stop what is played."""
+    def _enter(self, commands: list[Command], now: float) -> list[Command]:
+        """An entry among these commands is an utterance, and may interrupt what is played."""
         for command in commands:
             if isinstance(command, EnterDigits):
-                self._owed_until = now + OWED_S
+                self._reply_expected_until = now + REPLY_EXPECTED_S
                 self.transcript.caller_typed(command.placeholder or command.digits or command.terminator)
                 if self._keys_interrupt and command.reason is not EntryEnd.HANGUP:
                     commands = self._interrupt(now) + commands
         return commands
 
-    def press_asked(self, event: PressRequested, now: float) -> list[Command]:
-        """The assistant wants keys pressed: the carrier does, or they sound in the voice's stead."""
-        if PressKeys in self._can:
+    def press_requested(self, event: PressRequested, now: float) -> list[Command]:
+        """The assistant wants keys pressed: the carrier does that, or their tones are played."""
+        if self._presses:
             return [PressKeys(event.keys)]
         self._counts["keys_played"] += 1
-        sound = encoder(self._line)(dialled(event.keys, self._line.rate_hz))
+        sound = encoder(self._plays)(dialled(event.keys, self._plays.rate_hz))
         return self.voice.insert(f"keys-{self._counts['keys_played']}", sound, now)
-
-    # Interruptions
-
-    def _interrupt(self, now: float) -> list[Command]:
-        if self.voice.plays_own(now):  # keys that the far end waits for: what it says does not stop them
-            return self.voice.go_on(now)
-        commands = self.voice.interrupt(now)
-        self._counts["barge_ins"] += bool(commands)
-        return self._cut(commands)
-
-    def _cut(self, commands: list[Command]) -> list[Command]:
-        """The transcript keeps what was heard."""
-        for command in commands:
-            match command:
-                case TruncateReply(item, heard_ms):
-                    self.transcript.cut(item, heard_ms / max(1.0, self.voice.length_ms(item)))
-                case DropReply(item):
-                    self.voice.length_ms(item)
-                    self.transcript.cut(item, 0.0)
-        return commands
 
     # The assistant
 
     def reply_audio(self, event: ReplyAudio, now: float) -> list[Command]:
-        """Its voice."""
-        if event.item != self.voice.speaking:
-            self._owed_until = -inf
+        """Play a piece of a reply."""
+        if event.item != self.voice.incoming_item:
+            self._reply_expected_until = -inf
             self.transcript.reply_sounds(event.item)
         return self.voice.play(event.item, event.audio, now)
 
     def reply_ended(self, event: ReplyEnded, now: float) -> list[Command]:
-        """The end of an item."""
+        """Finish an item of a reply."""
         return self.voice.end(event.item, now)
 
     def reply_said(self, event: ReplySaid, _now: float) -> list[Command]:
-        """Its words."""
+        """Keep the next words of a reply."""
         self.transcript.reply_said(event.item, event.text)
         return []
 
@@ -231,45 +215,46 @@ class Conversation:
         return self.voice.mark_reached(event.name, now)
 
     def tool_called(self, event: ToolCalled, _now: float) -> list[Command]:
-        """It wants something done."""
+        """Run a tool for the assistant."""
         self._tools.add(event.tool_call_id)
         return [RunTool(event.tool_call_id, event.tool, event.arguments)]
 
     def tool_answered(self, event: ToolAnswered, now: float) -> list[Command]:
-        """It was done, or not."""
-        if event.tool_call_id not in self._tools:  # asked for by an assistant that was lost since
+        """Give the assistant the output of its tool."""
+        if event.tool_call_id not in self._tools:  # of an assistant that was lost since
             self._counts["late_tool_answers"] += 1
             return []
         self._tools.remove(event.tool_call_id)
-        self._owed_until = now + OWED_S
+        self._reply_expected_until = now + REPLY_EXPECTED_S
         return [AnswerTool(event.tool_call_id, event.output)]
 
-    def leaves(self, event: AssistantHangingUp, _now: float) -> list[Command]:
-        """It says goodbye, or was kept from it."""
-        self.hanging_up = event.intended
+    def assistant_hanging_up(self, event: AssistantHangingUp, _now: float) -> list[Command]:
+        """The assistant is about to hang up, or was kept from it."""
+        self.is_hanging_up = event.intended
         return []
 
 
 Read = Callable[[Conversation, Any, float], list[Command]]
 
-EVER: dict[type[Word], Read] = {
-    MarkReached: Conversation.mark_reached,
-    ToolAnswered: Conversation.tool_answered,
-}
-"""Also while an assistant is opened."""
+ANY_TIME: dict[type[Word], Read] = dict(
+    [on(MarkReached, Conversation.mark_reached), on(ToolAnswered, Conversation.tool_answered)]
+)
+"""What events mean to a conversation whether an assistant has the call or is being opened."""
 
-TALK: dict[type[Word], Read] = {
-    AssistantHangingUp: Conversation.leaves,
-    ReplyAudio: Conversation.reply_audio,
-    ReplyEnded: Conversation.reply_ended,
-    ReplySaid: Conversation.reply_said,
-    SpeechSuspected: Conversation.suspected,
-    SpeechDismissed: Conversation.dismissed,
-    SpeechStarted: Conversation.spoke,
-    SpeechStopped: Conversation.paused,
-    CallerSaid: Conversation.caller_said,
-    ToolCalled: Conversation.tool_called,
-    EntryRequested: Conversation.entry_asked,
-    PressRequested: Conversation.press_asked,
-}
-"""While one has the call."""
+TALKING: dict[type[Word], Read] = dict(
+    [
+        on(AssistantHangingUp, Conversation.assistant_hanging_up),
+        on(ReplyAudio, Conversation.reply_audio),
+        on(ReplyEnded, Conversation.reply_ended),
+        on(ReplySaid, Conversation.reply_said),
+        on(SpeechSuspected, Conversation.speech_suspected),
+        on(SpeechDismissed, Conversation.speech_dismissed),
+        on(SpeechStarted, Conversation.speech_started),
+        on(SpeechStopped, Conversation.speech_stopped),
+        on(CallerSaid, Conversation.caller_said),
+        on(ToolCalled, Conversation.tool_called),
+        on(EntryRequested, Conversation.entry_requested),
+        on(PressRequested, Conversation.press_requested),
+    ]
+)
+"""What events mean to a conversation while an assistant has the call."""

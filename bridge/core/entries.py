@@ -1,7 +1,7 @@
-"""What the caller types, on its way to the assistant: each key, and each entry; asked for or not, sensitive or open.
+"""What the caller types, on its way to the assistant: each key, and each entry, requested or not, sensitive or not.
 
-While nobody listens it is held. A sensitive entry's keys are not told one by one, and the entry has a name, by which all
-but tools know it. No clock: `now` is seconds; what falls due is in the call's `timers`.
+While there is no assistant, keys are held. The keys of a sensitive entry are not passed on one by one, and the entry has
+a placeholder: only tools see its digits. No clock: `now` is seconds; what falls due is in the call's `timers`.
 """
 
 from collections import deque
@@ -13,19 +13,19 @@ from bridge.vocabulary.commands import Command, EnterDigits, SetSensitive, TypeD
 from bridge.vocabulary.events import DigitPressed, EntryEnd, EntryRequested
 
 HELD_KEYS = 32
-"""Kept while the assistant opens; the oldest go."""
+"""The most keys that are held while there is no assistant; beyond it the oldest are dropped."""
 
-ASKED_S = 15.0
-"""For the first key of an entry that was asked for without a time: it must come to an end."""
+REQUESTED_S = 15.0
+"""For the first key of an entry that was requested without a time, because each request must be answered."""
 
-MOST_WISHES = 16
-"""That wait for their entry; one more is answered at once, with nothing."""
+MOST_REQUESTS = 16
+"""The most requests that wait for their entry; one more is answered at once, with no digits."""
 
 MORE_S = 5.0
-"""After a sensitive entry that ended for want of keys, what comes is sensitive as well: it may be the rest of it."""
+"""So long after a sensitive entry for which no further key came, keys are sensitive too: they may be the rest of it."""
 
 LOOK_AGAIN_S = 0.5
-"""While there is nobody to be told, or the caller still hears what to type."""
+"""From one look to the next, while there is no assistant or the caller still hears the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,144 +36,146 @@ class KeypadRules:
     sensitive: bool = False
     """All entries are sensitive."""
     interrupts: bool = True
-    """The first key of an entry stops what is played, with an assistant that takes entries for utterances."""
+    """The first key of an entry interrupts what is played, for an assistant that takes entries for utterances."""
     mute_s: float = 0.15
-    """So long after a key the assistant hears silence: tones may leak into the caller's audio. 0: it hears them."""
+    """So long after a key the assistant hears silence, for the tone may be in the caller's audio; 0: it hears the tone."""
     in_band: bool = False
-    """Keys are also heard as tones in the caller's audio, for carriers that do not tell them."""
+    """Keys are also detected as tones in the caller's audio, for carriers that do not report them."""
 
 
 class Entries:
-    """One call's."""
+    """The keys and entries of one call."""
 
     def __init__(self, rules: KeypadRules, timers: Timers) -> None:
         self._rules = rules
         self._timers = timers
         self._keypad = Keypad(rules.entry)
         self._held: deque[DigitPressed] = deque(maxlen=HELD_KEYS)
-        self._listened_to = False
-        self._asked: deque[EntryRequested] = deque()  # the first of them is being gathered
-        self._sensitive = False
-        self._sensitive_until = 0.0  # what comes behind a sensitive entry, or a wish for one, is as private
-        self._entries_sealed = 0
+        self._has_assistant = False
+        self._requests: deque[EntryRequested] = deque()  # the entry of the first one is being gathered
+        self._is_sensitive = False
+        self._sensitive_until = (
+            0.0  # keys behind a sensitive entry, or a request for one, are sensitive till then
+        )
+        self._placeholders = 0
         self.keys = 0
-        """Pressed so far, while somebody listened."""
+        """Keys that were pressed while there was an assistant."""
 
     @property
-    def begins(self) -> bool:
-        """Whether the next key is an entry's first."""
+    def is_empty(self) -> bool:
+        """Whether the next key is the first of an entry."""
         return self._keypad.is_empty
 
     @property
     def is_gathering(self) -> bool:
-        """Whether an entry is begun, or asked for."""
-        return bool(self._asked) or not self._keypad.is_empty
+        """Whether an entry is begun, or requested."""
+        return bool(self._requests) or not self._keypad.is_empty
 
     def set_sensitive(self, now: float) -> list[Command]:
-        """Seal what is typed from now on, or no longer; and see to it that what falls due is looked at."""
-        half_typed = self._sensitive and not self._keypad.is_empty
-        asked = bool(self._asked) and self._asked[0].sensitive
-        sensitive = self._rules.sensitive or asked or half_typed or now < self._sensitive_until
-        self._follow(now)
-        if sensitive == self._sensitive:
+        """Say whether keys are sensitive from now on, if that changes; and set the timer for what falls due next."""
+        is_half_typed = self._is_sensitive and not self._keypad.is_empty
+        is_requested = bool(self._requests) and self._requests[0].sensitive
+        is_sensitive = self._rules.sensitive or is_requested or is_half_typed or now < self._sensitive_until
+        self._set_timer(now)
+        if is_sensitive == self._is_sensitive:
             return []
-        self._sensitive = sensitive
-        return [SetSensitive(sensitive)]
+        self._is_sensitive = is_sensitive
+        return [SetSensitive(is_sensitive)]
 
-    def listen(self, now: float) -> list[Command]:
-        """The assistant is ready: what was held, and from now on what comes."""
-        self._listened_to = True
+    def open(self, now: float) -> list[Command]:
+        """An assistant is ready: pass on the keys that were held, and from now on what comes."""
+        self._has_assistant = True
         commands: list[Command] = []
         while self._held:
             commands += self.press(self._held.popleft(), now)
         return commands
 
-    def unheard(self, now: float) -> list[Command]:
-        """The assistant was lost, and with it its wishes; the caller, who may not know that, types all the same."""
-        self._listened_to = False
-        if not self._asked:
+    def close(self, now: float) -> list[Command]:
+        """The assistant was lost, and its requests with it; the caller may not know that, and types all the same."""
+        self._has_assistant = False
+        if not self._requests:
             return []
-        if any(asked.sensitive for asked in self._asked):
-            self._sensitive_until = now + ASKED_S
-        self._asked.clear()
+        if any(request.sensitive for request in self._requests):
+            self._sensitive_until = now + REQUESTED_S
+        self._requests.clear()
         self._keypad.forget()
         return self.set_sensitive(now)
 
     def press(self, event: DigitPressed, now: float) -> list[Command]:
-        """A key, and the entry if that ended it. While nobody listens it is held."""
-        if not self._listened_to:
+        """Pass on a key, and the entry if it is complete; hold the key while there is no assistant."""
+        if not self._has_assistant:
             self._held.append(event)
             return []
         self.keys += 1
-        told: list[Command] = [] if self._sensitive else [TypeDigit(event.digit)]
-        return told + self._entered(self._keypad.press(event, now), now)
+        typed: list[Command] = [] if self._is_sensitive else [TypeDigit(event.digit)]
+        return typed + self._enter(self._keypad.press(event, now), now)
 
-    def ask(self, event: EntryRequested, now: float) -> list[Command]:
-        """The assistant wants an entry; one wish waits for the one before, and takes the place of its namesake."""
+    def request(self, event: EntryRequested, now: float) -> list[Command]:
+        """The assistant wants an entry. It waits for the ones before; one of the same `request_id` is replaced."""
         if not event.sensitive:
             self._sensitive_until = min(self._sensitive_until, now + self._rules.entry.quiet_s)
-        calls = [asked.request_id for asked in self._asked]
-        if event.request_id in calls:
-            self._asked[calls.index(event.request_id)] = event
-        elif len(calls) < MOST_WISHES:
-            self._asked.append(event)
+        request_ids = [request.request_id for request in self._requests]
+        if event.request_id in request_ids:
+            self._requests[request_ids.index(event.request_id)] = event
+        elif len(request_ids) < MOST_REQUESTS:
+            self._requests.append(event)
         else:
             return [EnterDigits("", request_id=event.request_id)]
-        return self._gather(now) if self._asked[0] is event else []
+        return self._gather(now) if self._requests[0] is event else []
 
-    def fall_due(self, now: float, *, speaking: bool) -> list[Command]:
-        """No further key came. `speaking`: the caller still hears what to type."""
+    def fall_due(self, now: float, *, is_prompting: bool) -> list[Command]:
+        """No further key came in time. `is_prompting`: the caller still hears what to type."""
         keypad = self._keypad
-        if not self._listened_to:
+        if not self._has_assistant:
             self._timers.set(Timer.KEYPAD, now + LOOK_AGAIN_S)
             return []
-        if speaking and keypad.is_empty:
+        if is_prompting and keypad.is_empty:
             keypad.wait(now)
         if (due := keypad.deadline()) is None or now < due:
             return self.set_sensitive(now)
-        return self._entered(keypad.end(now), now)
+        return self._enter(keypad.end(now), now)
 
     def hang_up(self, now: float) -> list[Command]:
-        """No further key can come."""
-        entry = self._keypad.hang_up(now) if self._listened_to else None
-        return [self._told(entry)] if entry is not None else []
+        """No further key can come: pass on the entry that was begun."""
+        entry = self._keypad.hang_up(now) if self._has_assistant else None
+        return [self._command(entry)] if entry is not None else []
 
     def _gather(self, now: float) -> list[Command]:
-        asked, usual = self._asked[0], self._rules.entry
-        timeout_s = asked.timeout_s if asked.timeout_s is not None else usual.first_s
+        request, usual = self._requests[0], self._rules.entry
+        timeout_s = request.timeout_s if request.timeout_s is not None else usual.first_s
         rules = replace(
             usual,
-            first_s=ASKED_S if timeout_s is None else timeout_s,
-            most=usual.most if asked.length is None else asked.length,
-            fewest=usual.fewest if asked.length is None else min(usual.fewest, asked.length),
-            terminators=usual.terminators if asked.terminator is None else asked.terminator,
+            first_s=REQUESTED_S if timeout_s is None else timeout_s,
+            most=usual.most if request.length is None else request.length,
+            fewest=usual.fewest if request.length is None else min(usual.fewest, request.length),
+            terminators=usual.terminators if request.terminator is None else request.terminator,
         )
         entry = self._keypad.ask(rules, now)
-        return self.set_sensitive(now) + self._entered(entry, now)
+        return self.set_sensitive(now) + self._enter(entry, now)
 
-    def _entered(self, entry: Entry | None, now: float) -> list[Command]:
+    def _enter(self, entry: Entry | None, now: float) -> list[Command]:
         if entry is None:
             return self.set_sensitive(now)
-        commands: list[Command] = [self._told(entry)]
-        if self._sensitive and not entry.terminator:
+        commands: list[Command] = [self._command(entry)]
+        if self._is_sensitive and not entry.terminator:
             is_full = entry.reason is EntryEnd.FULL
             self._sensitive_until = now + (self._rules.entry.quiet_s if is_full else MORE_S)
-        if self._asked:
-            self._asked.popleft()
-        if self._asked:
+        if self._requests:
+            self._requests.popleft()
+        if self._requests:
             return commands + self._gather(now)
         return commands + self.set_sensitive(now)
 
-    def _told(self, entry: Entry) -> EnterDigits:
-        asked = self._asked[0].request_id if self._asked else ""
-        sensitive = ""
-        if self._sensitive and entry.digits:
-            self._entries_sealed += 1
-            sensitive = f"entry-{self._entries_sealed}"
-        return EnterDigits(entry.digits, entry.reason, entry.terminator, asked, sensitive)
+    def _command(self, entry: Entry) -> EnterDigits:
+        request_id = self._requests[0].request_id if self._requests else ""
+        placeholder = ""
+        if self._is_sensitive and entry.digits:
+            self._placeholders += 1
+            placeholder = f"entry-{self._placeholders}"
+        return EnterDigits(entry.digits, entry.reason, entry.terminator, request_id, placeholder)
 
-    def _follow(self, now: float) -> None:
-        """While the first key is waited for, it is looked whether the caller still hears what to type."""
+    def _set_timer(self, now: float) -> None:
+        """Before the first key, wake every `LOOK_AGAIN_S`: its time starts only when the prompt was played."""
         due = self._keypad.deadline()
         if due is None and now < self._sensitive_until:
             due = self._sensitive_until

@@ -1,7 +1,7 @@
-"""Who has the call: the assistant that the settings name, the same one again if it is lost, then those behind it.
+"""Failover: the assistant that the settings name has the call, then the same one again if it is lost, then its fallbacks.
 
-An assistant that was lost gets one more chance, unless it is clear that it would end the same; one that has served
-for a while since has earned another. No clock: `now` is seconds.
+An assistant that was lost is tried once more, unless the reason of the loss would come again; after `SERVED_S` of
+service it may be tried once more again. No clock: `now` is seconds.
 """
 
 from collections.abc import Callable
@@ -12,20 +12,20 @@ from bridge.vocabulary.events import AssistantReady, CallStarted, Opening, Said
 from telecodecs.format import L16_8K, AudioFormat
 
 FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 3000, 3003, 4000})
-"""Close codes that would come again on a second try: the peer dislikes what we are or say (RFC 6455, 7.4)."""
+"""Close codes that a second try would get again: the peer refuses who we are or what we send (RFC 6455, 7.4)."""
 
 SERVED_S = 30.0
-"""After so long an assistant that is lost gets another chance."""
+"""An assistant that has served so long is tried once more when it is lost."""
 
 RENEW_BEFORE_S = 120.0
-"""How long before an assistant expires its standby is looked for, from the first quiet moment on."""
+"""How long before an assistant expires its standby is opened, at the first quiet moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailoverPlan:
-    """Who answers. `assistants`: names, the next takes over when the one before is lost for good.
+    """Who answers. `assistants`: names from the settings; each takes over when the one before is lost for good.
 
-    `sentence`: what the caller hears when nobody is left, `spoken` its format; silence if empty.
+    `sentence`: audio that the caller hears when nobody is left, in the format `spoken`; nothing is played if it is empty.
     """
 
     assistants: tuple[str, ...] = ("",)
@@ -34,43 +34,60 @@ class FailoverPlan:
 
 
 class Failover:
-    """One call's assistants, one after the other. `said` tells what was said so far."""
+    """The assistants of one call, one after the other.
 
-    def __init__(self, plan: FailoverPlan, said: Callable[[], tuple[Said, ...]]) -> None:
+    `started`: the start of its stream. `said` returns what was said in the call so far.
+    """
+
+    def __init__(
+        self, plan: FailoverPlan, started: CallStarted, said: Callable[[], tuple[Said, ...]]
+    ) -> None:
         self._names = list(plan.assistants)
+        self._started = started
         self._said = said
         self._tried_again = False
-        self._ready_at: float | None = None  # since when the present one has served
-        self._was_ready = False  # any of them
-        self._told: tuple[Said, ...] = ()  # to the one that was opened last
-        self._call: CallStarted  # from `first` on
+        self._ready_at: float | None = None  # when the active assistant was ready
+        self._lasts_s: float | None = None  # what it last said of its lifetime
+        self._was_ready = False  # any assistant was
+        self._history: tuple[Said, ...] = ()  # what the assistant that was opened last knows
 
-    def first(self, call: CallStarted) -> OpenAssistant:
-        """The call begins."""
-        self._call = call
+    def first(self) -> OpenAssistant:
+        """Open the first assistant."""
         return self._open(Opening.FIRST)
 
     def ready(self, event: AssistantReady, now: float) -> float | None:
-        """The assistant has the call. Returns when its standby should be looked for; None if it does not expire."""
-        self._ready_at, self._was_ready = now, True
-        if event.lasts_s is None:
+        """The active assistant is ready, or ready again with other formats: its lifetime counts from the first time.
+
+        Returns when to look for its standby; None if it does not expire, or said nothing new of that.
+        """
+        if self._ready_at is None:
+            self._ready_at, self._was_ready = now, True
+        if event.lasts_s is None or event.lasts_s == self._lasts_s:
             return None
-        return now + max(event.lasts_s - RENEW_BEFORE_S, event.lasts_s / 2)
+        self._lasts_s = event.lasts_s
+        return self._ready_at + max(event.lasts_s - RENEW_BEFORE_S, event.lasts_s / 2)
 
     def renewed(self) -> OpenAssistant:
-        """The same assistant once more, while it still has the call."""
+        """Open a standby: the same assistant once more, while it still has the call."""
         return self._open(Opening.RENEWED)
+
+    def switched(self) -> None:
+        """The standby becomes the active assistant; `ready` follows."""
+        self._ready_at = self._lasts_s = None
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether nothing was said since the last one was opened."""
-        return self._told == self._said()
+        """Whether nothing was said since the last assistant was opened."""
+        return self._history == self._said()
 
     def lost(self, now: float, *, final: bool) -> OpenAssistant | None:
-        """The assistant is gone; None if nobody is left. `final`: the same one again would not help."""
+        """The active assistant is gone: open the next one; None if nobody is left.
+
+        `final`: the same assistant would fail again.
+        """
         if self._ready_at is not None and now - self._ready_at >= SERVED_S:
             self._tried_again = False
-        self._ready_at = None
+        self._ready_at = self._lasts_s = None
         if final or self._tried_again:
             del self._names[0]
             self._tried_again = False
@@ -81,8 +98,14 @@ class Failover:
         return self._open(Opening.RECOVERED if self._was_ready else Opening.FIRST)
 
     def _open(self, opening: Opening) -> OpenAssistant:
-        call = self._call
-        self._told = () if opening is Opening.FIRST else self._said()
+        started = self._started
+        self._history = () if opening is Opening.FIRST else self._said()
         return OpenAssistant(
-            call.call_id, call.line, call.parameters, self._names[0], opening, self._told, call.plays
+            started.call_id,
+            started.line,
+            started.parameters,
+            self._names[0],
+            opening,
+            self._history,
+            started.plays,
         )

@@ -1,6 +1,6 @@
-"""Keys as sound in the caller's audio: heard where the carrier does not tell of them, and kept from the assistant.
+"""DTMF tones in the caller's audio: detected where the carrier does not report keys, and muted for the assistant.
 
-A key that is told and heard is one key, whichever comes first. No clock: `now` is seconds.
+A key that is both reported and heard is one key, whichever comes first. No clock: `now` is seconds.
 """
 
 from collections import deque
@@ -12,21 +12,20 @@ from telecodecs.dtmf_detector import RATES_HZ, ToneDetector
 from telecodecs.format import AudioFormat
 
 SAME_PRESS_S = 1.0
-"""How far apart a carrier's word of a key and its tone may come."""
+"""How far apart a carrier's report of a key and its tone may come."""
 
 MOST_NOTICED = 8
-"""Keys whose other sign may still come."""
+"""The most keys that were noticed one way and may still be noticed the other way."""
 
 
 class _Noticed(NamedTuple):
     digit: str
-    heard: bool
-    """As a tone, and not told."""
+    heard: bool  # as a tone; else the carrier reported it
     at: float
 
 
 class KeyTones:
-    """Those of one call, on a line of this format; none are heard at a rate that is not listened to."""
+    """The tones in one call's audio, of the format `line`. Only audio at one of `RATES_HZ` is listened to."""
 
     def __init__(self, line: AudioFormat, rules: KeypadRules) -> None:
         self._line = line
@@ -36,16 +35,16 @@ class KeyTones:
             self._detector = ToneDetector(line.rate_hz)
             self._decode = decoder(line)
         self._muted_until = 0.0
-        self._once: deque[_Noticed] = deque(maxlen=MOST_NOTICED)
+        self._noticed: deque[_Noticed] = deque(maxlen=MOST_NOTICED)
         self.repeated = 0
-        """Keys that were told as well as heard."""
+        """Keys that were both reported and heard."""
 
-    def concern(self, now: float) -> bool:
-        """Whether a frame has to be looked at."""
+    def is_listening(self, now: float) -> bool:
+        """Whether `listen` wants the frames that come now."""
         return self._detector is not None or now < self._muted_until
 
     def listen(self, frame: bytes, now: float) -> tuple[bytes, list[str]]:
-        """A frame of the caller's, silent where it would sound of keys; and the keys that were heard by its end."""
+        """Return a frame of the caller's, muted where tones may sound, and the keys that were heard by its end."""
         heard: list[str] = []
         sounds = False
         if self._detector is not None:
@@ -57,14 +56,14 @@ class KeyTones:
         return frame, heard
 
     def notice(self, digit: str, now: float, *, heard: bool) -> bool:
-        """A key: its tone may sound for a while. False if it was noticed the other way already."""
+        """A key was heard, or reported: its tone may sound for `mute_s`. Returns False if it was noticed the other way."""
         self._muted_until = now + self._mute_s
         if self._detector is None:
             return True
-        for noticed in self._once:
+        for noticed in self._noticed:
             if noticed.digit == digit and noticed.heard != heard and now - noticed.at <= SAME_PRESS_S:
-                self._once.remove(noticed)
+                self._noticed.remove(noticed)
                 self.repeated += 1
                 return False
-        self._once.append(_Noticed(digit, heard, now))
+        self._noticed.append(_Noticed(digit, heard, now))
         return True

@@ -1,38 +1,34 @@
 """The chains between two audio formats: `Uplink` from the caller to the assistant, `Downlink` back.
 
-Bytes in, bytes out. Equal formats pass untouched, the very same object. A chain says what it is:
-`str(uplink)` is "pcmu/8000 -> l16/24000".
+Bytes in, bytes out. Equal formats pass untouched: the very same object.
 """
 
 from collections import deque
 
 from telecodecs.codec import decoder, encoder
-from telecodecs.format import AudioFormat
+from telecodecs.format import FRAME_MS, AudioFormat
 from telecodecs.framing import Framer
 from telecodecs.jitter import Reorder
 from telecodecs.resample import Resampler
 from telecodecs.silence import ComfortNoise
 
-FRAME_MS = 20
-
 HELD_MS = 2_000
-"""The caller's audio kept while the assistant opens."""
+"""The most audio of the caller that is held while the assistant opens."""
 
 
 class Conversion:
-    """One format into another, as a stream. Raises ValueError for a pair of formats that it cannot convert."""
+    """Converts a stream of audio. Raises ValueError for a pair of formats that it cannot convert."""
 
     def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
-        self._name = str(source) if source == target else f"{source} -> {target}"
         self.needed = source != target
-        """Whether there is anything to do; a chain of equal formats is passed by."""
+        """Whether the formats differ. If not, `feed` need not be called."""
         if self.needed:
             self._decode = decoder(source)
             self._resampler = Resampler(source.rate_hz, target.rate_hz)
             self._encode = encoder(target)
 
     def feed(self, audio: bytes) -> bytes:
-        """Whole samples in; the same stretch of time out, later by the resampler's delay."""
+        """Whole samples in; as much audio out, later by the resampler's delay."""
         if not self.needed:
             return audio
         return self._encode(self._resampler.feed(self._decode(audio)))
@@ -46,16 +42,12 @@ class Conversion:
         if self.needed:
             self._resampler.reset()
 
-    def __str__(self) -> str:
-        return self._name
-
 
 class Uplink:
     """The caller's frames, put in order, their holes filled, in the format that the assistant hears.
 
-    `noise_dbfs`: holes and pauses are faint noise, instead of silence.
-
-    Until `open` first names that format they are held, `HELD_MS` of them; then the oldest are dropped and counted.
+    Until `open` first names that format, up to `HELD_MS` of audio are held; beyond it the oldest frames are dropped and
+    counted. `line`: the format of the frames. `noise_dbfs`: the level of the noise in holes and pauses; None: silence.
     """
 
     def __init__(self, line: AudioFormat, reorder_ms: int, noise_dbfs: float | None = None) -> None:
@@ -70,7 +62,7 @@ class Uplink:
         self._paused_ms = 0
 
     def open(self, hears: AudioFormat) -> list[bytes]:
-        """What was held, and from now on what comes. Raises ValueError as `Conversion` does."""
+        """Return what was held, and from now on convert what comes. Raises ValueError as `Conversion` does."""
         self._conversion = Conversion(self._line, hears)
         held = list(self._held)
         self._held.clear()
@@ -78,26 +70,21 @@ class Uplink:
         return self.convert(held)
 
     def close(self) -> None:
-        """Nobody hears, until `open` again: what comes is old by then, and dropped."""
+        """No assistant hears, until `open` is called again: what comes meanwhile would be old by then, and is dropped."""
         self._conversion = None
         self._most_held = 0
 
     @property
-    def is_open(self) -> bool:
-        """Whether anybody hears."""
-        return self._conversion is not None
-
-    @property
-    def holding(self) -> bool:
+    def is_holding(self) -> bool:
         """Whether frames wait for one that is missing."""
         return self._order.holding
 
     def order(self, audio: bytes, at_ms: int) -> list[bytes]:
-        """One frame in; those that are due, in the line's format, to be given to `convert`."""
+        """Take one frame; return the frames that are due, in the line's format, to be given to `convert`."""
         return self._order.feed(at_ms, audio)
 
     def fill_in(self, ms: int) -> list[bytes]:
-        """The carrier pauses: so much silence as if it had come; none while nobody hears."""
+        """The carrier pauses: return `ms` of silence for the assistant, as if the carrier had sent it."""
         if self._conversion is None:
             return []
         self._paused_ms += ms
@@ -105,15 +92,15 @@ class Uplink:
         return self.convert([silence])
 
     def restart(self) -> None:
-        """The carrier's clock begins anew."""
+        """Another stream begins: the carrier's clock starts again."""
         self._order.restart()
 
     def release(self) -> list[bytes]:
-        """Give up on the missing frame: what was held, with silence in the hole; as `order` gives it."""
+        """Give up on a missing frame: return what waited for it, with silence in the hole, as `order` does."""
         return self._order.release()
 
     def convert(self, frames: list[bytes]) -> list[bytes]:
-        """Frames in order, as the assistant hears them; held while nobody does."""
+        """Convert frames that are in order to the format that the assistant hears; hold them while there is no assistant."""
         conversion = self._conversion
         if conversion is None:
             return self._hold(frames)
@@ -140,9 +127,6 @@ class Uplink:
             "dropped_while_opening": self._dropped,
         }
 
-    def __str__(self) -> str:
-        return str(self._conversion or self._line)
-
 
 class Downlink:
     """The assistant's audio in the line's format, in whole frames; the tail of an item is padded with silence."""
@@ -152,17 +136,14 @@ class Downlink:
         self._framer = Framer(line.bytes_in(FRAME_MS), line.silence)
 
     def feed(self, audio: bytes) -> bytes:
-        """A piece of an item in; the frames that are whole, out."""
+        """Take a piece of an item; return the frames that are whole."""
         return self._framer.feed(self._conversion.feed(audio))
 
     def finish(self) -> bytes:
-        """The end of the item: what is left, padded to a whole frame."""
+        """The item ends: return what is left of it, padded to a whole frame."""
         return self._framer.feed(self._conversion.flush()) + self._framer.finish()
 
     def discard(self) -> None:
         """The item was interrupted: forget what is left of it."""
         self._conversion.reset()
         self._framer.discard()
-
-    def __str__(self) -> str:
-        return str(self._conversion)

@@ -1,13 +1,12 @@
-"""What was sent to the caller, what of it was heard, and what a clear threw away: the ledger of one call.
+"""The ledger of one call: what was sent to the caller, how much of it was heard, and what a clear threw away.
 
-Lengths and positions are samples of the line's format, counted from the first one sent. Marks are the truth; between
-two of them the position runs with the clock, never past the next mark and never past what was sent. A clear begins a
-new generation: the carrier returns the older marks as if they had been played, and they prove nothing.
+Lengths and positions are samples of the line's format, counted from the first one sent. A mark that returns proves a
+position; between two marks the position runs with the clock, never past the next mark and never past what was sent. A
+clear begins a new generation: the carrier returns the older marks as if they had been played, and they prove nothing.
 
-A clear travels as long as the audio before it did, so it finds the carrier as far as it would be now on a line without
-delay. That is the time in which positions are reckoned here. A mark tells of it a whole round trip later; how long
-that is, is learnt from marks behind audio that found the carrier's buffer empty.
-No clock: `now` is passed in, in seconds.
+A clear travels as long as the audio before it did, so it finds the carrier where it would be now on a line without
+delay. Positions are computed for such a line. A mark confirms a position one round trip later; the round trip is
+measured with marks behind audio that found the carrier's buffer empty. No clock: `now` is seconds.
 """
 
 from collections import deque
@@ -24,31 +23,28 @@ from bridge.vocabulary.commands import (
     SendMark,
     TruncateReply,
 )
-from telecodecs.format import AudioFormat
+from telecodecs.format import FRAME_MS, AudioFormat
 
 MESSAGE_MS = 200
-"""The most audio in one message: what is under way to the carrier cannot be cleared."""
+"""The most audio in one message: a message that is on its way cannot be cleared."""
 
 MARK_EVERY_MS = 200
-"""How much audio goes out before the next mark follows it."""
+"""How much audio is sent from one mark to the next."""
 
 MOST_MARKS = 1_000
-"""Marks waited for; minutes of audio. Of a carrier that returns none the oldest are forgotten."""
+"""The most marks that are waited for, minutes of audio. If the carrier returns none, the oldest are forgotten."""
 
 TRIPS = 5
-"""Round trips remembered; their median holds, so a mark that comes late once changes nothing."""
+"""How many round trips are remembered. Their median counts, so one late mark changes nothing."""
 
 LONGEST_TRIP_S = 1.0
-"""A mark that takes longer was held up by the carrier, not by the line."""
-
-FRAME_MS = 20
-"""What is sent again begins where a frame did: some codecs know whole ones only."""
+"""A longer round trip is counted as this: the carrier held the mark up, not the line."""
 
 MOST_KEPT_S = 30.0
-"""Of what was sent, for `pause`; of a carrier that returns no marks the oldest is forgotten."""
+"""The most audio that is kept for `pause`. If the carrier returns no marks, the oldest is forgotten."""
 
 CLOCK_SLACK = 0.001
-"""Samples by which a float time may miss the sample that it means."""
+"""Samples by which a float time may fall short of the sample that it stands for."""
 
 
 @dataclass(slots=True)
@@ -62,7 +58,7 @@ class _Stretch:
 
 
 class Rest(NamedTuple):
-    """What of an item was sent and not heard. `complete`: no more of it will come."""
+    """The audio of an item that was sent and not heard. `complete`: no more of the item will come."""
 
     item: str
     audio: bytes
@@ -70,24 +66,24 @@ class Rest(NamedTuple):
 
 
 class Playout:
-    """The ledger. `play`, `end_item` and `interrupt` return what to command; `heard` is what the marks say."""
+    """The ledger of one call, whose played audio has the format `line`."""
 
     def __init__(self, line: AudioFormat) -> None:
         self._rate_hz = line.rate_hz
         self._sample_bytes = line.sample_bytes
         self._message_bytes = line.bytes_in(MESSAGE_MS)
         self._mark_samples = line.rate_hz * MARK_EVERY_MS // 1000
-        self._frame_samples = line.rate_hz * FRAME_MS // 1000
+        self._frame_samples = line.rate_hz * FRAME_MS // 1000  # some codecs begin at whole frames only
         self._most_kept = int(line.rate_hz * MOST_KEPT_S)
         self._sent = 0
         self._proved = 0  # the position of the last mark that came back
-        self._run_start = 0  # what was sent from here on is played without a pause ...
-        self._run_began_at = 0.0  # ... since then, on a line without delay
+        self._run_start = 0  # audio from this position on is played without a gap
+        self._run_began_at = 0.0  # when that began, on a line without delay
         self._stretches: deque[_Stretch] = deque()
-        self._marks: dict[str, int] = {}  # name and position of those that the carrier owes us, in order
+        self._marks: dict[str, int] = {}  # names and positions of the marks that have not come back, in order
         self._marked = 0
         self._generation = 0
-        self._cleared = False  # and nothing was sent since
+        self._cleared = False  # nothing was sent since the last clear
         self._marks_sent = 0
         self._round_trip_s = 0.0
         self._trips: deque[float] = deque(maxlen=TRIPS)
@@ -96,20 +92,20 @@ class Playout:
         self._kept: deque[bytes] = deque()
         self._kept_from = 0  # the position of the first of it
         self.stray_marks = 0
-        """Marks that came back though nobody sent them."""
+        """Marks that came back and were never sent."""
 
     @property
-    def pending(self) -> bool:
+    def is_pending(self) -> bool:
         """Whether the carrier still owes us a mark."""
         return bool(self._marks)
 
     @property
     def round_trip_ms(self) -> int | None:
-        """To the carrier and back; None as long as no mark has told it."""
+        """The round trip to the carrier; None until a mark has measured it."""
         return round(self._round_trip_s * 1000) if self._trips else None
 
     def heard(self, now: float) -> int:
-        """How many of the samples sent were heard, or thrown away, by what marks can have told by `now`."""
+        """How many of the samples sent were heard, or thrown away, as far as marks can have proved it by `now`."""
         return max(self._proved, min(self._next_mark, self._position(now - self._round_trip_s)))
 
     def left_s(self, now: float) -> float:
@@ -118,7 +114,7 @@ class Playout:
 
     def ahead_s(self, now: float) -> float:
         """Seconds of audio that were sent and, on a line without delay, are still to be played."""
-        return max(0.0, self._dry_at() - now)
+        return max(0.0, self._played_at() - now)
 
     @property
     def _next_mark(self) -> int:
@@ -128,12 +124,12 @@ class Playout:
         played = int(max(now - self._run_began_at, 0.0) * self._rate_hz + CLOCK_SLACK)
         return min(self._sent, self._run_start + played)
 
-    def _dry_at(self) -> float:
-        """When all that was sent will have been played."""
+    def _played_at(self) -> float:
+        """When all that was sent will have been played, on a line without delay."""
         return self._run_began_at + (self._sent - self._run_start) / self._rate_hz
 
     def keep(self, keeps: bool) -> None:
-        """Whether what is sent from now on is kept until it is heard, for `pause`."""
+        """Set whether what is sent from now on is kept until it is heard, for `pause`."""
         self._keeps = keeps
         if not keeps:
             self._kept.clear()
@@ -143,7 +139,7 @@ class Playout:
         stretches = self._stretches
         if not stretches or stretches[-1].item != item:
             stretches.append(_Stretch(item, self._sent, self._sent))
-        if self._dry_at() < now:
+        if self._played_at() < now:
             self._run_start, self._run_began_at = self._sent, now
         commands: list[Command] = []
         for start in range(0, len(audio), self._message_bytes):
@@ -170,33 +166,33 @@ class Playout:
             self._kept.popleft()
 
     def end_item(self, item: str) -> list[Command]:
-        """No more audio of `item`: its end gets a mark, unless one stands there."""
+        """No more audio of `item` will come: put a mark behind it, unless there is one."""
         if not self._stretches or self._stretches[-1].item != item:
             return []
         self._stretches[-1].complete = True
         return self.mark_end() or self._confirm()
 
     def mark_end(self) -> list[Command]:
-        """A mark behind all that was sent, unless one stands there."""
+        """A mark behind all that was sent, unless there is one."""
         return [self._mark()] if self._marked < self._sent else []
 
     def _mark(self) -> SendMark:
         self._marks_sent += 1
         name = f"{self._generation}.{self._marks_sent}"
         if self._marked <= self._run_start and not self._marks:
-            self._probe = (name, self._dry_at())
+            self._probe = (name, self._played_at())
         self._marks[name] = self._marked = self._sent
         if len(self._marks) > MOST_MARKS:
             del self._marks[next(iter(self._marks))]
         return SendMark(name)
 
     def mark_reached(self, name: str, now: float) -> list[Command]:
-        """The carrier returned a mark: what lies before it was heard, and items that end there are confirmed."""
+        """The carrier returned a mark: what was sent before it was heard, and items that end there are confirmed."""
         position = self._marks.get(name)
         if position is None:
             self.stray_marks += not self._is_cleared(name)
             return []
-        for earlier in list(self._marks):  # one that got lost lies before one that came back
+        for earlier in list(self._marks):  # marks that got lost were sent before one that came back
             del self._marks[earlier]
             if earlier == name:
                 break
@@ -207,7 +203,7 @@ class Playout:
         self._proved = position
         run_began_at = now - self._round_trip_s - (position - self._run_start) / self._rate_hz
         if position > self._run_start or run_began_at > self._run_began_at:
-            self._run_began_at = run_began_at  # none begins before what was sent earlier has been played
+            self._run_began_at = run_began_at  # not before what was sent earlier has been played
         return self._confirm()
 
     def _is_cleared(self, name: str) -> bool:
@@ -221,20 +217,21 @@ class Playout:
         return heard
 
     def interrupt(self, now: float) -> list[Command]:
-        """Stop the carrier at once, then say of each item what is heard of it by then. Nothing, if all will be."""
+        """Stop the carrier at once, then say how much of each item was heard by then. Nothing, if all of it was."""
         heard = self._heard_by_a_clear(now)
         if all(stretch.complete and stretch.end <= heard for stretch in self._stretches):
             return []
         commands: list[Command] = [] if self._cleared else [ClearPlayback(self._sent - heard)]
-        commands += [self._tell(stretch, heard) for stretch in self._stretches]
+        commands += [self._outcome(stretch, heard) for stretch in self._stretches]
         self._stretches.clear()
         self._begin_generation(now)
         return commands
 
     def pause(self, now: float) -> tuple[list[Command], list[Rest]]:
-        """Stop the carrier at once, as if what is not heard by then had not been sent: what to command, and that rest.
+        """Stop the carrier at once, as if what is not heard by then had not been sent.
 
-        To be played again in this order, or dropped; of what was not kept, nothing is left to be played.
+        Returns the commands, and the rest of each item in order, to be played again or dropped. Audio that was not kept
+        is missing from the rests.
         """
         heard = self._heard_by_a_clear(now)
         heard -= (heard - self._proved) % self._frame_samples
@@ -265,12 +262,12 @@ class Playout:
         self._run_began_at = now
 
     def _heard_by_a_clear(self, now: float) -> int:
-        """Where a clear that goes out now finds the carrier: no further than a round trip past a mark still owed."""
+        """Where a clear that is sent now finds the carrier: at most a round trip past the next mark."""
         trip_s = self._round_trip_s if self._trips else LONGEST_TRIP_S
         limit = self._next_mark + round(trip_s * self._rate_hz)
         return max(self._proved, min(limit, self._position(now)))
 
-    def _tell(self, stretch: _Stretch, heard: int) -> Command:
+    def _outcome(self, stretch: _Stretch, heard: int) -> Command:
         if stretch.complete and stretch.end <= heard:
             return ConfirmHeard(stretch.item)
         heard_ms = (heard - stretch.start) * 1000 // self._rate_hz

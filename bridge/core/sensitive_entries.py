@@ -1,6 +1,6 @@
-"""Entries that are nobody's business: known by their names, and opened for tools.
+"""Sensitive entries: known by their placeholders, and revealed to tools alone.
 
-A name in what a tool is given stands for the digits; digits in what it gives back become the name again.
+A placeholder in the arguments of a tool is replaced by the digits; digits in its output are replaced by the placeholder.
 """
 
 import re
@@ -8,33 +8,33 @@ import re
 from bridge.vocabulary.commands import EnterDigits
 
 SHORTEST = 3
-"""Digits that are told from other numbers in a text."""
+"""The fewest digits that can be told apart from other numbers in a text."""
 
 GAP = r"[\s().,/_-]{0,3}"
-"""Between two digits of one number."""
+"""What may stand between two digits of one number."""
 
 
 class SensitiveEntries:
-    """Those of one call."""
+    """The sensitive entries of one call."""
 
     def __init__(self) -> None:
         self._digits: dict[str, str] = {}
 
     def add(self, entry: EnterDigits) -> None:
-        """Keep it, if it is sensitive."""
+        """Keep an entry, if it is sensitive."""
         if entry.placeholder:
             self._digits[entry.placeholder] = entry.digits
 
-    def opened(self, text: str) -> str:
-        """The text with the digits for each name."""
+    def reveal(self, text: str) -> str:
+        """Return the text with digits in place of placeholders."""
         if not self._digits:
             return text
-        return re.sub(r"\bentry-\d+\b", lambda name: self._digits.get(name[0], name[0]), text)
+        return re.sub(r"\bentry-\d+\b", lambda match: self._digits.get(match[0], match[0]), text)
 
-    def closed(self, text: str) -> str:
-        """The text with the name for each run of digits that is an entry, also where they stand in groups."""
-        for name, digits in self._digits.items():
+    def mask(self, text: str) -> str:
+        """Return the text with placeholders in place of the digits of entries, also where these stand in groups."""
+        for placeholder, digits in self._digits.items():
             if len(digits) >= SHORTEST:
                 run = GAP.join(map(re.escape, digits))
-                text = re.sub(rf"(?<![\d*#]){run}(?![\d*#])", name, text)
+                text = re.sub(rf"(?<![\d*#]){run}(?![\d*#])", placeholder, text)
         return text

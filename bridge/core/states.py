@@ -1,4 +1,4 @@
-"""Where a call can be, and what may come after what.
+"""The states of a call, and which of them may follow which.
 
 waiting ──start──▶ opening ──ready──▶ talking ──▶ closing ──▶ ended
    │                  └─────◀──lost─────┘
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where the call is."""
+    """The state of a call."""
 
     WAITING = "waiting"
     OPENING = "opening"
@@ -27,3 +27,6 @@ MOVES: dict[State, frozenset[State]] = {
     State.CLOSING: frozenset({State.ENDED}),
     State.ENDED: frozenset(),
 }
+
+SPOKEN_INTO = frozenset({State.OPENING, State.TALKING, State.CLOSING})
+"""The states in which there is a dialogue between the caller and an assistant."""

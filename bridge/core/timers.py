@@ -1,5 +1,6 @@
-"""Everything in a call that can fall due, by name, in one place. No clock: times are seconds, passed in."""
+"""What can fall due in a call, and after how long. No clock: times are seconds, passed in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,31 +10,56 @@ class Limits:
     """How long a call waits, in seconds."""
 
     start_s: float = 10.0
+    """For the carrier's start, from the socket on."""
     open_s: float = 5.0
+    """For an assistant to be ready, from when it is opened."""
     silent_s: float = 60.0
+    """For a carrier that sends nothing at all."""
     longest_s: float = 4 * 3600.0
-    return_s: float = 0.0
-    """For a carrier whose stream broke; 0: it does not come back."""
+    """For the end of the call."""
+    resume_s: float = 0.0
+    """For a stream that was dropped to be resumed; 0: the carrier never does that."""
 
 
 class Timer(StrEnum):
-    """What can fall due, and what it means when it does."""
+    """What can fall due."""
 
-    START = "the carrier never said start"
-    AWAY = "the carrier's stream broke and did not come back"
-    OPEN = "it was not ready in time"
-    RENEW = "the assistant expires soon"
-    KEYPAD = "the caller has typed all of the entry"
-    ROOM = "the carrier has room for more of a reply"
-    HOLE = "a missing frame will not come any more"
-    PAUSE = "the carrier may be pausing"
-    SILENT = "the carrier sends nothing any more"
-    CLOSE = "the last mark did not come back"
-    LONGEST = "the call reached its longest duration"
+    START = "start"
+    """The carrier should have said start."""
+    RESUME = "resume"
+    """The stream should have been resumed."""
+    OPEN = "open"
+    """The assistant, or its standby, should have been ready."""
+    RENEW = "renew"
+    """The assistant expires soon."""
+    KEYPAD = "keypad"
+    """An entry may be complete."""
+    TOP_UP = "top up"
+    """The carrier has room for more of a reply."""
+    MISSING_FRAME = "missing frame"
+    """A missing frame is no longer waited for."""
+    PAUSE = "pause"
+    """The carrier may be pausing."""
+    SILENT = "silent"
+    """The carrier may have been silent for too long."""
+    CLOSE = "close"
+    """The last mark should have come back."""
+    LONGEST = "longest"
+    """The call has lasted as long as a call may."""
+
+
+REASONS: Mapping[Timer, str] = {
+    Timer.START: "the carrier never said start",
+    Timer.RESUME: "the carrier's stream broke and did not come back",
+    Timer.OPEN: "it was not ready in time",
+    Timer.SILENT: "the carrier sends nothing any more",
+    Timer.LONGEST: "the call reached its longest duration",
+}
+"""Why a leg is closed when a timer falls due: the text goes to the peer with the close, and into the journal."""
 
 
 class Timers:
-    """The timers that run."""
+    """The timers of one call."""
 
     def __init__(self) -> None:
         self.next_due: float | None = None
@@ -41,18 +67,18 @@ class Timers:
         self._due: dict[Timer, float] = {}
 
     def set(self, timer: Timer, due: float) -> None:
-        """Start it, or move it."""
+        """Start a timer, or move it."""
         self._due[timer] = due
         self.next_due = min(self._due.values())
 
     def stop(self, *timers: Timer) -> None:
-        """Those that do not run stay as they are."""
+        """Stop these timers, whether they run or not."""
         for timer in timers:
             self._due.pop(timer, None)
         self.next_due = min(self._due.values(), default=None)
 
     def fallen_due(self, now: float) -> Timer | None:
-        """The first that is due by `now`, which stops it; None when no more is."""
+        """Stop the first timer that is due by `now`, and return it; None when there is no more."""
         if self.next_due is None or now < self.next_due:
             return None
         timer = min(self._due, key=self._due.__getitem__)

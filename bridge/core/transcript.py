@@ -1,4 +1,4 @@
-"""What was said in a call, turn by turn: the caller's words as they were understood, the assistant's as far as heard.
+"""The transcript of a call: the caller's words as they were understood, the assistant's as far as they were heard.
 
 Utterances stand in the order in which they were spoken, though their words may come later. A reply that was cut
 keeps the share of its words that was heard; which words these are is an estimate, for text carries no time.
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from bridge.vocabulary.events import Said, Speaker
 
 MOST_LETTERS = 20_000
-"""Told of a call, the latest: an hour of talk."""
+"""The most text of a call that the next assistant is given, the latest: an hour of talk."""
 
 LETTER_MS = 60
-"""What a letter takes to say, at the quick end of talk."""
+"""How long a letter takes to say, in fast speech."""
 
 CUT = " …"
-"""Behind a reply that was not heard to its end."""
+"""Appended to a reply that was not heard to its end."""
 
 
 @dataclass(slots=True)
@@ -36,11 +36,11 @@ class _Turn:
 
 
 class Transcript:
-    """One call's. Items are the assistant's names for utterances; the next assistant may give the same ones."""
+    """The transcript of one call. Items are an assistant's names for utterances; the next one may use the same names."""
 
     def __init__(self) -> None:
         self._turns: list[_Turn] = []
-        self._names: dict[str, _Turn] = {}  # of the present assistant
+        self._names: dict[str, _Turn] = {}  # of the active assistant
 
     def _turn(self, item: str, who: Speaker) -> _Turn:
         turn = self._names.get(item)
@@ -50,27 +50,27 @@ class Transcript:
         return turn
 
     def caller_paused(self, item: str) -> None:
-        """This is the utterance's place; its words may follow."""
+        """An utterance ended: here is its place, its words may follow."""
         if item:
             self._turn(item, Speaker.CALLER)
 
     def caller_said(self, item: str, text: str) -> None:
-        """The words of an utterance."""
+        """The words of an utterance are known."""
         self._turn(item, Speaker.CALLER).text = text.strip()
 
     def caller_typed(self, text: str) -> None:
-        """An entry on the keypad: its keys, or the name of a sensitive one; nothing where nothing was typed."""
+        """An entry on the keypad: its keys, or the placeholder of a sensitive one; ignored if it is empty."""
         if text:
             self._turns.append(_Turn(Speaker.CALLER, f"[keypad: {text}]"))
 
     def reply_said(self, item: str, text: str) -> None:
-        """The next words of a reply; none are taken once it was cut."""
+        """The next words of a reply; ignored once it was cut."""
         turn = self._turn(item, Speaker.ASSISTANT)
         if not turn.over:
             turn.text += text
 
     def reply_sounds(self, item: str) -> None:
-        """The first sound of a reply."""
+        """The first audio of a reply came."""
         self._turn(item, Speaker.ASSISTANT).sounded = True
 
     def cut(self, item: str, share: float) -> None:
@@ -78,7 +78,7 @@ class Transcript:
         self._turn(item, Speaker.ASSISTANT).cut(share)
 
     def break_off(self, item: str | None, sounded_ms: float) -> None:
-        """The assistant is gone. Of `item`, in its middle, came so much sound; words had run ahead of it."""
+        """The assistant is gone in the middle of `item`, of which `sounded_ms` of audio came; its words had run ahead."""
         for name, turn in self._names.items():
             if turn.who is Speaker.ASSISTANT and not turn.sounded:
                 turn.cut(0.0)
@@ -87,13 +87,13 @@ class Transcript:
         self._names.clear()
 
     def said(self) -> tuple[Said, ...]:
-        """What is worth telling to whoever takes over, the latest `MOST_LETTERS` of it."""
-        told: list[Said] = []
+        """Return what the next assistant is given as history: the latest turns, up to `MOST_LETTERS`."""
+        history: list[Said] = []
         room = MOST_LETTERS
         for turn in reversed(self._turns):
             room -= len(turn.text)
             if room < 0:
                 break
             if turn.text:
-                told.append(Said(turn.who, turn.text))
-        return tuple(reversed(told))
+                history.append(Said(turn.who, turn.text))
+        return tuple(reversed(history))

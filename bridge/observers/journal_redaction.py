@@ -68,7 +68,7 @@ class JournalRedaction:
 
     def hidden(self, text: str) -> str:
         """A text with the names of sensitive entries in place of their digits."""
-        return self._entries.closed(text)
+        return self._entries.mask(text)
 
     # What was told too early
 

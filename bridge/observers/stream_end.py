@@ -1,6 +1,6 @@
 """How the carrier's stream of one call ended: an observer, for whoever has to end the phone call beside it."""
 
-from bridge.core.timers import Timer
+from bridge.core.timers import REASONS, Timer
 from bridge.vocabulary.commands import HangUp
 from bridge.vocabulary.contracts import Account, StreamEnd
 from bridge.vocabulary.events import CallEnded, CallStarted, LegLost, LegName, Word
@@ -35,5 +35,5 @@ def _end(word: Word) -> StreamEnd | None:
         case LegLost(leg=LegName.CARRIER, code=code):
             return StreamEnd.BROKEN if code == ABNORMAL_CLOSURE else StreamEnd.BY_CARRIER
         case HangUp(why=why):
-            return StreamEnd.BROKEN if why == Timer.SILENT else StreamEnd.BY_BRIDGE
+            return StreamEnd.BROKEN if why == REASONS[Timer.SILENT] else StreamEnd.BY_BRIDGE
     return None

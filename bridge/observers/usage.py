@@ -1,9 +1,9 @@
-"""What a call cost and how it went: audio, tokens, and how long the caller waited for each reply.
+"""The account of a call: seconds of audio, tokens, and how long the caller waited for each reply.
 
-A turn is an utterance of the caller's, spoken to its pause or typed to its end, and the wait that follows. It ends
-when the mark behind the reply's first sound returns, when a clear throws that sound away, or when the caller goes on
-before any came. Tools that run in between are part of the wait; what is said meanwhile, one moment please, is a reply
-to the caller's ear, and to this account. No clock: `now` is seconds.
+A turn is an utterance of the caller, spoken or typed, and the wait for the reply to it. The wait ends when the mark
+behind the first audio of the reply returns, when a clear throws that audio away, or when the caller speaks again before
+any audio came. Tools that run in between are part of the wait; words such as "one moment please" are a reply. No
+clock: `now` is seconds.
 """
 
 from collections import Counter
@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.vocabulary.commands import AppendAudio, ClearPlayback, EnterDigits, PlayAudio, SendMark
 from bridge.vocabulary.contracts import Account, Turn
+from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.events import (
     AssistantReady,
     MarkReached,
@@ -28,11 +29,11 @@ from telecodecs.format import AudioFormat
 
 
 class _Meter:
-    """How much audio went one way. Its format may change from one assistant to the next; before one, it is nothing."""
+    """Measures the audio of one direction. Each assistant may have another format; before the first there is none."""
 
     def __init__(self) -> None:
         self.bytes = 0
-        """In the present format."""
+        """Of audio in the present format."""
         self._format: AudioFormat | None = None
         self._earlier_ms = 0.0
 
@@ -46,7 +47,7 @@ class _Meter:
 
 @dataclass(slots=True)
 class _Wait:
-    """A turn that is not over. `since`: when the caller began to wait; the rest as in `Turn`."""
+    """A turn. `since`: when the caller began to wait; the other fields are those of `Turn`."""
 
     since: float
     replied_ms: int | None = None
@@ -58,62 +59,64 @@ class _Wait:
 
 
 class Accounting:
-    """One call's. It sees what a observer sees, and `account` adds it up."""
+    """The account of one call: it sees what an observer sees, and `account` adds it up."""
 
     def __init__(self) -> None:
         self._caller, self._assistant = _Meter(), _Meter()
-        self._keys_ask = False
+        self._keys_interrupt = False  # an entry is an utterance
         self._counts: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
-        self._items: set[str] = set()  # of this assistant's, those that had sound
+        self._items: set[str] = set()  # of the active assistant, that had audio
         self._turns: list[_Wait] = []
-        self._asked: _Wait | None = None  # waits for the assistant's sound
-        self._replied: _Wait | None = None  # waits for it to go out
-        self._sent: _Wait | None = None  # waits for the mark behind it to go out
-        self._marked: dict[str, _Wait] = {}  # wait for their mark to come back
-        self.sees: dict[type[Word], Callable[[Any, float], None]] = {
-            AppendAudio: self._append,
-            ReplyAudio: self._reply,
-            PlayAudio: self._play,
-            SendMark: self._mark,
-            MarkReached: self._mark_reached,
-            ClearPlayback: self._clear,
-            SpeechStopped: self._ask,
-            EnterDigits: self._enter,
-            SpeechStarted: self._go_on,
-            AssistantReady: self._change,
-            ToolCalled: self._call_tool,
-            TokensUsed: self._use_tokens,
-        }
+        self._waiting: _Wait | None = None  # for the assistant's audio
+        self._replied: _Wait | None = None  # then for that audio to be sent
+        self._sent: _Wait | None = None  # then for the mark behind it to be sent
+        self._marked: dict[str, _Wait] = {}  # then for that mark to return; by the mark's name
+        self.sees: dict[type[Word], Callable[[Any, float], None]] = dict(
+            [
+                on_bound(AppendAudio, self._append),
+                on_bound(ReplyAudio, self._reply),
+                on_bound(PlayAudio, self._play),
+                on_bound(SendMark, self._mark),
+                on_bound(MarkReached, self._mark_reached),
+                on_bound(ClearPlayback, self._clear),
+                on_bound(SpeechStopped, self._begin_wait),
+                on_bound(EnterDigits, self._enter),
+                on_bound(SpeechStarted, self._end_wait),
+                on_bound(AssistantReady, self._ready),
+                on_bound(ToolCalled, self._call_tool),
+                on_bound(TokensUsed, self._use_tokens),
+            ]
+        )
 
     def saw(self, word: Word, now: float) -> None:
-        """A word of `sees`: events before the core sees them, commands before they are performed, in order."""
+        """Count a word: events before the core sees them, commands before they are performed, in order."""
         if (see := self.sees.get(type(word))) is not None:
             see(word, now)
 
     def account(self, counts: Mapping[str, int]) -> Account:
-        """The sum so far. `counts`: the core's own."""
-        told = {"turns": len(self._turns), **self._counts, **counts}
+        """Add up the call so far. `counts`: those of the core and of the dialects."""
+        all_counts = {"turns": len(self._turns), **self._counts, **counts}
         return Account(
-            counts={name: count for name, count in told.items() if count},
+            counts={name: count for name, count in all_counts.items() if count},
             tokens={kind: count for kind, count in self._tokens.items() if count},
             caller_s=self._caller.ms / 1000,
             assistant_s=self._assistant.ms / 1000,
             turns=[Turn(turn.replied_ms, turn.sent_ms, turn.heard_ms) for turn in self._turns],
         )
 
-    # What it costs
+    # Audio, tools and tokens
 
     def _append(self, word: AppendAudio, _now: float) -> None:
         self._caller.bytes += len(word.audio)
 
-    def _change(self, word: AssistantReady, _now: float) -> None:
+    def _ready(self, word: AssistantReady, _now: float) -> None:
         if word.is_standby:
             return
         self._caller.change(word.hears)
         self._assistant.change(word.speaks)
-        self._keys_ask = word.keys_interrupt
-        self._items.clear()  # another assistant may give the same names
+        self._keys_interrupt = word.keys_interrupt
+        self._items.clear()  # another assistant may use the same names
 
     def _call_tool(self, _word: ToolCalled, _now: float) -> None:
         self._counts["tools"] += 1
@@ -123,16 +126,16 @@ class Accounting:
 
     # A turn, step by step
 
-    def _ask(self, _word: Word, now: float) -> None:
-        self._asked = _Wait(now)
-        self._turns.append(self._asked)
+    def _begin_wait(self, _word: SpeechStopped | EnterDigits, now: float) -> None:
+        self._waiting = _Wait(now)
+        self._turns.append(self._waiting)
 
     def _enter(self, word: EnterDigits, now: float) -> None:
-        if self._keys_ask:
-            self._ask(word, now)
+        if self._keys_interrupt:
+            self._begin_wait(word, now)
 
-    def _go_on(self, _word: SpeechStarted, _now: float) -> None:
-        self._asked = None
+    def _end_wait(self, _word: SpeechStarted, _now: float) -> None:
+        self._waiting = None
 
     def _reply(self, word: ReplyAudio, now: float) -> None:
         self._assistant.bytes += len(word.audio)
@@ -140,9 +143,9 @@ class Accounting:
             return
         self._items.add(word.item)
         self._counts["replies"] += 1
-        if self._asked is not None:
-            self._asked.replied_ms = self._asked.ms(now)
-            self._replied, self._asked = self._asked, None
+        if self._waiting is not None:
+            self._waiting.replied_ms = self._waiting.ms(now)
+            self._replied, self._waiting = self._waiting, None
 
     def _play(self, _word: PlayAudio, now: float) -> None:
         if self._replied is not None:
@@ -159,21 +162,21 @@ class Accounting:
             turn.heard_ms = turn.ms(now)
 
     def _clear(self, _word: ClearPlayback, _now: float) -> None:
-        """What is not proved to be heard by now never will be."""
+        """Audio that no mark has proved to be heard by now never will be."""
         self._replied = self._sent = None
         self._marked.clear()
 
 
 def summary(account: Account) -> dict[str, int | float]:
-    """For a line of the log: counts and tokens as they are, seconds, and the waits' median and longest in ms."""
-    told: dict[str, int | float] = dict(account.counts)
-    told |= {f"tokens_{kind}": count for kind, count in account.tokens.items()}
-    told |= {"caller_s": round(account.caller_s, 1), "assistant_s": round(account.assistant_s, 1)}
+    """Return the fields of a log line: counts, tokens, seconds of audio, and the median and longest wait in ms."""
+    fields: dict[str, int | float] = dict(account.counts)
+    fields |= {f"tokens_{kind}": count for kind, count in account.tokens.items()}
+    fields |= {"caller_s": round(account.caller_s, 1), "assistant_s": round(account.assistant_s, 1)}
     waits = {
         "reply": [turn.replied_ms for turn in account.turns if turn.replied_ms is not None],
         "heard": [turn.heard_ms for turn in account.turns if turn.heard_ms is not None],
     }
     for name, waited_ms in waits.items():
         if waited_ms:
-            told |= {f"{name}_ms_p50": median_low(waited_ms), f"{name}_ms_max": max(waited_ms)}
-    return told
+            fields |= {f"{name}_ms_p50": median_low(waited_ms), f"{name}_ms_max": max(waited_ms)}
+    return fields

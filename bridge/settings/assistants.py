@@ -1,6 +1,6 @@
-"""What the settings' file may say of an assistant, whatever its kind: [assistants.NAME] and the tools in it.
+"""The settings that every kind of assistant has: [assistants.NAME] and its tools.
 
-A kind of assistant with settings of its own derives from `AssistantSettings`.
+A kind of assistant with further settings derives from `AssistantSettings`.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.settings.table import Section, ShownAddress, address_parts, refusal, without_user
+from bridge.settings.table import Section, ShownAddress, address_parts, check_no_user, refusal
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import Posted, ToolSchema
 
@@ -50,7 +50,7 @@ Address = SocketAddress | PostAddress
 
 
 def _checked_tool_url(url: str) -> str:
-    without_user(address_parts(url))
+    check_no_user(address_parts(url))
     return url
 
 
@@ -60,47 +60,57 @@ ToolAddress = Annotated[
 
 
 class ToolSettings(Section):
-    """[assistants.NAME.tools.TOOL]: a function by its import path, or an address. Built-in tools have an empty table."""
+    """The table [assistants.NAME.tools.TOOL]: a function by its import path, or a URL. A built-in tool has an empty table."""
 
-    function: str | None = Field(None, pattern=r"^[\w.]+:\w+$", description="package.module:function")
-    url: ToolAddress | None = Field(None, repr=False)
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    headers: dict[str, SecretStr] = Field({})
+    function: str | None = Field(
+        None,
+        pattern=r"^[\w.]+:\w+$",
+        description="The import path of a Python function, package.module:function",
+    )
+    url: ToolAddress | None = Field(
+        None, repr=False, description="An address that gets the arguments as JSON; its answer is the output"
+    )
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
+        "POST", description="The method of the request to `url`"
+    )
+    headers: dict[str, SecretStr] = Field({}, description="Headers of the request to `url`")
     description: str | None = Field(
-        None, description="what it does, for the assistant; a function has its docstring"
+        None, description="What the tool does, for the assistant. Not set: the docstring of the function"
     )
     parameters: dict[str, Any] | None = Field(
-        None, description="a JSON schema; a function has its type hints"
+        None, description="The arguments, as a JSON schema. Not set: made from the type hints of the function"
     )
-    timeout_s: float = Field(10.0, gt=0, le=300)
+    timeout_s: float = Field(10.0, gt=0, le=300, description="How long the tool may take")
 
     @model_validator(mode="after")
-    def _is_one_thing(self) -> "ToolSettings":
+    def _check_function_or_url(self) -> "ToolSettings":
         if self.function is not None and self.url is not None:
             raise ValueError("should have a function or a url, not both")
         return self
 
 
 class BargeInSettings(Section):
-    """barge_in = { … }: the caller speaks over a reply, where the bridge hears that itself."""
+    """The table barge_in: how the bridge's own turn detection interrupts a reply."""
 
-    min_speech_ms: int = Field(100, ge=20, le=2000, description="so much speech counts; a click is shorter")
+    min_speech_ms: int = Field(
+        100, ge=20, le=2000, description="How much speech is an interruption; a click is shorter"
+    )
     confirm_ms: int = Field(
         0,
         ge=0,
         le=3000,
-        description="the reply waits so long, and goes on if it was a cough; 0: it is cut at once",
+        description="The reply pauses so long before it is cut, and goes on if the speech ends (a false interruption). 0: it is cut at once",
     )
 
 
 class PlayFallback(Section):
-    """fallback = { play = "sorry.wav" }"""
+    """The table fallback with a recording: { play = "sorry.wav" }."""
 
-    play: Path = Field(description="a WAV file, mono, 16 bits")
+    play: Path = Field(description="A WAV file, mono, 16 bits")
 
     @field_validator("play")
     @classmethod
-    def _is_readable(cls, file: Path) -> Path:
+    def _checked_file(cls, file: Path) -> Path:
         try:
             with file.open("rb"):
                 return file
@@ -109,19 +119,25 @@ class PlayFallback(Section):
 
 
 class AssistantSettings(Section):
-    """[assistants.NAME]"""
+    """The table [assistants.NAME]."""
 
-    kind: str
+    kind: str = Field(description="What the assistant is")
     fallback: str | PlayFallback | None = Field(
         None,
-        description="who takes the call if this one is lost for good: an assistant by name, or a WAV file",
+        description="Who takes the call if this assistant is lost for good: the name of another one, or a table with a WAV file, which the caller hears before the call ends",
     )
-    preconnect: bool = Field(False, description="dial at the webhook, while the phone rings")
-    tools: dict[str, ToolSettings] = Field({})
+    preconnect: bool = Field(
+        False, description="Connect to the assistant at the webhook, while the phone still rings"
+    )
+    tools: dict[str, ToolSettings] = Field(
+        {},
+        description="What the assistant may have done: a Python function, an address, or a tool that is built in "
+        "(hang_up, note, collect_digits, send_digits) and has an empty table",
+    )
 
     @field_validator("tools")
     @classmethod
-    def _can_be_done(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
+    def _checked_tools(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
         for name, tool in tools.items():
             if tool.function is None and tool.url is None and name not in BUILT_IN_TOOLS:
                 raise ValueError(
@@ -130,7 +146,7 @@ class AssistantSettings(Section):
         return tools
 
     @model_validator(mode="after")
-    def _has_what_this_takes(self) -> Self:
+    def _check_address(self) -> Self:
         if self.address() is None:
             for key, missing in (("preconnect", "is nobody to dial"), ("tools", "is nobody to use them")):
                 if value := getattr(self, key):
@@ -144,4 +160,4 @@ class AssistantSettings(Section):
         return None
 
     def check(self, tools: Sequence[ToolSchema]) -> None:
-        """What a look at the single keys does not show. Raises `ConfigurationError`."""
+        """Check the settings together with the assistant's tools. Raises `ConfigurationError`."""

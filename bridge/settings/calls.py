@@ -1,4 +1,4 @@
-"""What the settings' file may say of calls, whoever answers: [limits], [silence] and [keypad]."""
+"""The settings of all calls, whoever answers: [limits], [silence] and [keypad]. The core states the defaults."""
 
 from typing import Annotated, Self
 
@@ -6,66 +6,105 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bridge.core.entries import KeypadRules
 from bridge.core.keypad import EntryRules
+from bridge.core.timers import Limits
 from bridge.settings.table import Section
+from bridge.vocabulary.events import KEYS
 
-KEYS = "0123456789*#ABCD"
+_LIMITS = Limits()
+_KEYPAD = KeypadRules()
 
 
-def _are_keys(keys: str) -> str:
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _checked_keys(keys: str) -> str:
     keys = keys.upper()
-    if wrong := sorted(set(keys) - set(KEYS)):
+    if wrong := sorted(set(keys) - KEYS):
         raise ValueError(f"{', '.join(wrong)}: should be keys of the keypad, 0-9 * # A-D")
     return keys
 
 
-Keys = Annotated[str, AfterValidator(_are_keys)]
+Keys = Annotated[str, AfterValidator(_checked_keys)]
 
 
 class LimitSettings(Section):
-    """[limits], in seconds"""
+    """The table [limits], in seconds."""
 
-    start_s: float = Field(10.0, gt=0, description="from the socket to the carrier's start")
-    open_s: float = Field(5.0, gt=0, description="from the start to the assistant's readiness")
-    silent_s: float = Field(60.0, gt=0, description="how long the carrier may send nothing at all")
-    longest_call_s: float = Field(4 * 3600.0, gt=0)
-    drain_s: float = Field(30.0, ge=0, description="how long calls may go on after SIGTERM")
+    start_s: float = Field(
+        _LIMITS.start_s,
+        gt=0,
+        description="How long the carrier may take from the opening of the socket to `start`",
+    )
+    open_s: float = Field(
+        _LIMITS.open_s,
+        gt=0,
+        description="How long the assistant may take to be ready, from the start of the call",
+    )
+    silent_s: float = Field(
+        _LIMITS.silent_s,
+        gt=0,
+        description="How long the carrier may send nothing at all; it sends silence, too",
+    )
+    longest_call_s: float = Field(_LIMITS.longest_s, gt=0, description="How long a call may last")
+    drain_s: float = Field(30.0, ge=0, description="How long calls may go on after SIGTERM")
 
 
 class SilenceSettings(Section):
-    """[silence]"""
+    """The table [silence]."""
 
     comfort_noise_dbfs: float | None = Field(
         None,
         ge=-80,
         le=-20,
-        description="what an assistant hears while the carrier pauses; digital silence without",
+        description="The level of the noise that the assistant hears while the carrier pauses. Not set: digital silence",
     )
 
 
 class KeypadSettings(Section):
-    """[keypad]"""
+    """The table [keypad]."""
 
-    inter_digit_timeout_ms: int = Field(1000, ge=200, le=10_000, description="the last key was so long ago")
+    inter_digit_timeout_ms: int = Field(
+        _milliseconds(_KEYPAD.entry.quiet_s),
+        ge=200,
+        le=10_000,
+        description="An entry is over when no key came for so long",
+    )
     first_digit_timeout_ms: int | None = Field(
-        None, ge=200, le=120_000, description="for the first key of an entry that was asked for"
+        None if _KEYPAD.entry.first_s is None else _milliseconds(_KEYPAD.entry.first_s),
+        ge=200,
+        le=120_000,
+        description="How long the first key of an entry that was asked for may take. Not set: 15 s",
     )
-    terminators: Keys = Field("#", max_length=16, description="each ends an entry and is no part of it")
-    max_digits: int = Field(32, ge=1, le=128)
-    min_digits: int = Field(1, ge=1, le=128, description="an entry of fewer is told as invalid")
-    cancel_key: Keys = Field("", max_length=1, description="empties the entry")
+    terminators: Keys = Field(
+        _KEYPAD.entry.terminators,
+        max_length=16,
+        description="Keys that end an entry; none of them is part of it",
+    )
+    max_digits: int = Field(
+        _KEYPAD.entry.most, ge=1, le=128, description="An entry of so many digits is over"
+    )
+    min_digits: int = Field(
+        _KEYPAD.entry.fewest, ge=1, le=128, description="An entry of fewer digits is reported as invalid"
+    )
+    cancel_key: Keys = Field(_KEYPAD.entry.cancel, max_length=1, description="The key that empties the entry")
     sensitive: bool = Field(
-        False, description="what is typed is told to tools alone, and written down nowhere"
+        _KEYPAD.sensitive,
+        description="Every entry is sensitive: its digits go to tools only, and into no journal, log or recording",
     )
-    interrupts: bool = Field(True, description="the first key stops what is played")
+    interrupts: bool = Field(_KEYPAD.interrupts, description="The first key of an entry stops what is played")
     mute_ms: int = Field(
-        150, ge=0, le=1000, description="so long after a key the assistant hears silence; tones may leak"
+        _milliseconds(_KEYPAD.mute_s),
+        ge=0,
+        le=1000,
+        description="How long the assistant hears silence after a key, so that its tone is not taken for speech",
     )
     in_band: bool = Field(
-        False, description="keys are heard in the audio, for carriers that do not tell them"
+        _KEYPAD.in_band, description="Keys are detected in the audio, for carriers that do not report them"
     )
 
     @model_validator(mode="after")
-    def _can_end(self) -> Self:
+    def _check_entry(self) -> Self:
         if self.min_digits > self.max_digits:
             raise ValueError(
                 f"min_digits = {self.min_digits}: should not be more than max_digits, {self.max_digits}"
@@ -77,19 +116,19 @@ class KeypadSettings(Section):
         return self
 
     def rules(self) -> KeypadRules:
-        """For the core."""
+        """Return these settings in the core's terms: seconds, and one object for entries."""
         first_ms = self.first_digit_timeout_ms
         return KeypadRules(
-            EntryRules(
-                self.inter_digit_timeout_ms / 1000,
-                None if first_ms is None else first_ms / 1000,
-                self.terminators,
-                self.max_digits,
-                self.min_digits,
-                self.cancel_key,
+            entry=EntryRules(
+                quiet_s=self.inter_digit_timeout_ms / 1000,
+                first_s=None if first_ms is None else first_ms / 1000,
+                terminators=self.terminators,
+                most=self.max_digits,
+                fewest=self.min_digits,
+                cancel=self.cancel_key,
             ),
-            self.sensitive,
-            self.interrupts,
-            self.mute_ms / 1000,
-            self.in_band,
+            sensitive=self.sensitive,
+            interrupts=self.interrupts,
+            mute_s=self.mute_ms / 1000,
+            in_band=self.in_band,
         )

@@ -1,7 +1,7 @@
-"""What is wrong with a table of settings, told by its keys.
+"""The faults of a table of settings, in words for the person who wrote it.
 
-pydantic names a fault by a path that also holds the names of its own types, and tells of every type that a value
-might have been. Here a fault has the keys that a person wrote, and the type that the person most likely meant.
+pydantic names a fault by a path that also holds the names of its own types, and reports every type that a value might
+have been. Here a fault has the keys that were written, and the type that was most likely meant.
 """
 
 import difflib
@@ -16,13 +16,14 @@ from bridge.redaction import is_secret, without_credentials
 Key = tuple[str, ...]
 
 NO_TABLE = ("dict_type", "model_type", "model_attributes_type")
-"""Types of fault that pydantic tells in Python's words."""
+"""Types of fault that pydantic describes in terms of Python."""
 
 LONGEST_SHOWN = 80
+"""The longest text of a value in a message, in characters."""
 
 
 class Fault(NamedTuple):
-    """One fault. `type`: pydantic's name for it, or "no_such_setting"; `value`: what was found there."""
+    """One fault. `type`: pydantic's name for it, or "no_such_setting"; `value`: the value that was found."""
 
     key: Key
     type: str
@@ -31,29 +32,29 @@ class Fault(NamedTuple):
 
 
 class _Branch(NamedTuple):
-    """One of the types that a value might have been."""
+    """One of the types that the value at the key `above` might have been."""
 
     above: Key
     type: str
 
 
 def with_nearest(error: ValidationError, known: Sequence[str]) -> ValidationError:
-    """The same, told with the nearest right name where a table does not know a key; it has_assistant `known`."""
-    told = []
+    """Return the error with the nearest known name for each key that the table does not know. `known`: its keys."""
+    details = []
     for found in error.errors(include_url=False, include_context=False):
         type_, message = found["type"], found["msg"].removeprefix("Value error, ")
         if type_ == "extra_forbidden" and len(found["loc"]) == 1:
             near = difflib.get_close_matches(str(found["loc"][0]), known, n=1)
             type_ = "no_such_setting"
             message = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        told.append(
+        details.append(
             InitErrorDetails(type=PydanticCustomError(type_, message), loc=found["loc"], input=found["input"])
         )
-    return ValidationError.from_exception_data(error.title, told)
+    return ValidationError.from_exception_data(error.title, details)
 
 
 def faults_in(error: ValidationError, table: Any) -> list[Fault]:
-    """The faults of `table`, one for each key."""
+    """Return the faults of `table`, one for each key."""
     branches: dict[_Branch | None, list[Fault]] = {}
     for found in error.errors(include_url=False, include_context=False):
         key, branch = _own_keys(found["loc"], found["type"], table)
@@ -70,7 +71,7 @@ def faults_in(error: ValidationError, table: Any) -> list[Fault]:
 
 
 def _own_keys(path: Sequence[str | int], type_: str, table: Any) -> tuple[Key, _Branch | None]:
-    """Of pydantic's path what stands in the table, and the first type of a union on the way."""
+    """Return those steps of pydantic's path that are keys of the table, and the first type of a union on the way."""
     keys: list[str] = []
     branch = None
     at = table
@@ -88,7 +89,7 @@ def _own_keys(path: Sequence[str | int], type_: str, table: Any) -> tuple[Key, _
 
 
 def _likeliest(branches: Mapping[_Branch | None, list[Fault]]) -> Iterator[Fault]:
-    """Where a value might have been of several types, the one that it comes nearest to."""
+    """Where a value might have been of several types, keep the faults of the type that it comes nearest to."""
     ranks = {branch: _rank(branch, faults) for branch, faults in branches.items() if branch}
     for branch, faults in branches.items():
         if branch is None or ranks[branch] == min(
@@ -102,8 +103,8 @@ def _rank(branch: _Branch, faults: Sequence[Fault]) -> tuple[bool, bool, int]:
     return branch.above in keys, (*branch.above, "type") in keys, len(faults)
 
 
-def told(fault: Fault) -> str:
-    """A fault for a person: key, what was wrong, what would be right."""
+def describe(fault: Fault) -> str:
+    """Return a fault in words for a person: the key, what is wrong, what was expected."""
     name = ".".join(fault.key)
     match fault.type:
         case "no_such_setting":
@@ -117,7 +118,7 @@ def told(fault: Fault) -> str:
 
 
 def shown(key: Key, value: Any) -> str:
-    """`key = value` for a person, or the key alone where the value is long, a table, or nobody's business."""
+    """Return `key = value` for a person, or the key alone if the value is a table, a list or a secret."""
     name = ".".join(key)
     if isinstance(value, (Mapping, list, tuple)) or any(is_secret(word) or word == "query" for word in key):
         return name

@@ -1,4 +1,4 @@
-"""A table of the settings' file, and what the tables have in common: how they refuse, and how they hold addresses."""
+"""What the tables of the settings' file have in common: how they refuse a value, and the checks of URLs and headers."""
 
 import re
 from collections.abc import Container
@@ -22,16 +22,16 @@ from bridge.settings.faults import Key, with_nearest
 
 
 class Section(BaseModel):
-    """A table of the file; keys that it does not know are refused.
+    """A table of the settings' file. Unknown keys are refused, with the nearest known one.
 
-    Where a setting may be one of several such tables they need a discriminator, or their faults are told mixed.
+    Where a setting may be one of several tables, these need a discriminator, or the faults of all of them are reported.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
     @model_validator(mode="wrap")
     @classmethod
-    def _told_with_the_nearest(cls, table: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+    def _name_the_nearest(cls, table: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             return validate(table)
         except ValidationError as error:
@@ -40,7 +40,7 @@ class Section(BaseModel):
 
 
 def refusal(path: Key, message: str, value: Any, type_: LiteralString = "refused") -> ValidationError:
-    """To raise where a key further down is wrong. `type_`: as pydantic names faults."""
+    """Return the error to raise where the key at `path` is wrong. `type_`: the fault's name, as pydantic has names."""
     fault = PydanticCustomError(type_, message)
     return ValidationError.from_exception_data(
         "settings", [InitErrorDetails(type=fault, loc=path, input=value)]
@@ -48,7 +48,7 @@ def refusal(path: Key, message: str, value: Any, type_: LiteralString = "refused
 
 
 def address_parts(url: str) -> SplitResult:
-    """The parts of an address. Raises ValueError where its port is none; Python's own would quote a password there."""
+    """Return the parts of a URL. Raises ValueError if its port is not valid; Python's own message would quote a password."""
     parts = urlsplit(url)
     try:
         is_port = parts.port != 0
@@ -59,28 +59,28 @@ def address_parts(url: str) -> SplitResult:
     return parts
 
 
-def without_user(parts: SplitResult) -> None:
-    """Raises ValueError where an address has a user or a password."""
+def check_no_user(parts: SplitResult) -> None:
+    """Raises ValueError if a URL has a user or a password."""
     if parts.username is not None:
         raise ValueError("should have no user and no password; headers = { … } may have them")
 
 
-def is_assistant_address(url: str, schemes: Container[str], right: str) -> str:
-    """The same. Raises ValueError where it is none by these schemes; `right`: what is."""
+def checked_assistant_url(url: str, schemes: Container[str], expected: str) -> str:
+    """Return the URL of an assistant. Raises ValueError if it has none of `schemes`; `expected` says what it should be."""
     try:
         parts = urlsplit(url)
     except ValueError:  # a bracket that is not closed
         parts = urlsplit("")
     if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(f"should be {right}")
+        raise ValueError(f"should be {expected}")
     if parts.fragment:
         raise ValueError("should have no fragment")
-    without_user(address_parts(url))
+    check_no_user(address_parts(url))
     return url
 
 
-def is_web_address(url: str) -> str:
-    """The same. Raises ValueError where it is none."""
+def checked_web_url(url: str) -> str:
+    """Return a URL by http or https. Raises ValueError if it is none."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("should be a web address such as https://voice.example.com")
@@ -88,17 +88,17 @@ def is_web_address(url: str) -> str:
     return url
 
 
-def is_own_address(url: str) -> str:
-    """Without a slash at its end. Raises ValueError where it is no place under which paths of ours may be."""
-    parts = urlsplit(is_web_address(url))
+def checked_base_url(url: str) -> str:
+    """Return a URL to which paths can be added, without a slash at its end. Raises ValueError if it is none."""
+    parts = urlsplit(checked_web_url(url))
     if parts.query or parts.fragment:
         raise ValueError("should have no query and no fragment")
     return url.rstrip("/")
 
 
-def is_api_address(url: str) -> str:
-    """As `is_own_address`. Raises ValueError where it has a user: requests have a key."""
-    if urlsplit(is_own_address(url)).username is not None:
+def checked_api_url(url: str) -> str:
+    """Return as `checked_base_url` does. Raises ValueError also if it has a user: the key is sent with each request."""
+    if urlsplit(checked_base_url(url)).username is not None:
         raise ValueError("should have no user and no password; a key goes with each request")
     return url.rstrip("/")
 
@@ -106,49 +106,49 @@ def is_api_address(url: str) -> str:
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: a token
 
 
-def _is_header(value: str) -> str:
+def _checked_header(value: str) -> str:
     if not value or not value.isascii() or not value.isprintable() or value != value.strip():
         raise ValueError("should be one line of ASCII with no blanks around it")
     return value
 
 
-def _is_secret_header(value: SecretStr) -> SecretStr:
-    _is_header(value.get_secret_value())
+def _checked_secret_header(value: SecretStr) -> SecretStr:
+    _checked_header(value.get_secret_value())
     return value
 
 
-def _are_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+def _checked_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
     for name in headers:
         if not HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no header's name; should be letters, digits and dashes")
+            raise ValueError(f"{name!r} is not the name of a header; should be letters, digits and dashes")
     return headers
 
 
-HeaderText = Annotated[str, AfterValidator(_is_header)]
-SecretText = Annotated[SecretStr, AfterValidator(_is_secret_header)]
-"""A header's value that nobody should see."""
+HeaderText = Annotated[str, AfterValidator(_checked_header)]
+SecretText = Annotated[SecretStr, AfterValidator(_checked_secret_header)]
+"""The value of a header, never shown."""
 
-Headers = Annotated[dict[str, SecretText], AfterValidator(_are_headers)]
-"""Of a request. `revealed` has them as they are sent."""
+Headers = Annotated[dict[str, SecretText], AfterValidator(_checked_headers)]
+"""The headers of a request. `revealed` returns them as they are sent."""
 
 
 def revealed(headers: Headers) -> dict[str, str]:
-    """With their values in clear."""
+    """Return headers with their values in clear."""
     return {name: value.get_secret_value() for name, value in headers.items()}
 
 
 ShownAddress = PlainSerializer(without_credentials, when_used="json")
-"""Of an address that may have a key in it."""
+"""Shows a URL that may hold a key without its user, password and query."""
 
 
-WebAddress = Annotated[str, AfterValidator(is_web_address), ShownAddress]
-"""http or https."""
+WebAddress = Annotated[str, AfterValidator(checked_web_url), ShownAddress]
+"""A URL by http or https."""
 
-OwnAddress = Annotated[str, AfterValidator(is_own_address), ShownAddress]
-"""http or https, to which paths are added."""
+OwnAddress = Annotated[str, AfterValidator(checked_base_url), ShownAddress]
+"""A URL by http or https, to which paths are added."""
 
-ApiAddress = Annotated[str, AfterValidator(is_api_address), ShownAddress]
-"""Of a carrier's REST API."""
+ApiAddress = Annotated[str, AfterValidator(checked_api_url), ShownAddress]
+"""The base URL of a carrier's REST API."""
 
 Parameters = Annotated[dict[str, str], PlainSerializer(masked, when_used="json")]
-"""What a carrier gives back with each stream; one by the name of a secret is not shown."""
+"""Parameters that a carrier gives back with each stream; a value whose name is that of a secret is not shown."""

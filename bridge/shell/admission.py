@@ -21,6 +21,7 @@ from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
 from bridge.core.timers import Limits
 from bridge.observers.assistant_health import AssistantHealth
@@ -172,19 +173,21 @@ class Admission:
         call = Call(
             clock(),
             Limits(
-                carrier.start_s or limits.start_s,
-                limits.open_s,
-                limits.silent_s,
-                limits.longest_call_s,
-                expected.returns_s,
+                start_s=carrier.start_s or limits.start_s,
+                open_s=limits.open_s,
+                silent_s=limits.silent_s,
+                longest_s=limits.longest_call_s,
+                resume_s=expected.returns_s,
             ),
-            reorder_ms=carrier.reorder_ms,
+            DialogueRules(
+                reorder_ms=carrier.reorder_ms,
+                keypad=self._settings.keypad.rules(),
+                can=frozenset() if control is None else frozenset(control.can),
+                noise_dbfs=self._settings.silence.comfort_noise_dbfs,
+            ),
             expected=expected.call_id or None,
             plan=self._switchboard.plan(expected.assistant),
             choose=None if expected.call_id else self._plan_at_start,
-            keypad=self._settings.keypad.rules(),
-            can=control.can if control is not None else frozenset(),
-            noise_dbfs=self._settings.silence.comfort_noise_dbfs,
         )
         stream = StreamEndObserver()
         observers = [stream, *self._observers()]

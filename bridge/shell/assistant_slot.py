@@ -166,11 +166,11 @@ class AssistantSlot:
     def run_tool(self, command: RunTool, _now: float) -> None:
         """Beside the call. What is sensitive is opened for the tool, and for nobody else."""
         if self._present is not None:
-            opened = structs.replace(command, arguments=self._sensitive.opened(command.arguments))
+            opened = structs.replace(command, arguments=self._sensitive.reveal(command.arguments))
             self._present.tools.run(opened, partial(self._answered, command.tool_call_id))
 
     def _answered(self, call_id: str, output: str) -> None:
-        self._take(ToolAnswered(call_id, self._sensitive.closed(output)))
+        self._take(ToolAnswered(call_id, self._sensitive.mask(output)))
 
     def _tell(self, attached: _Attached, command: AssistantCommand, now: float) -> None:
         leg = attached.leg

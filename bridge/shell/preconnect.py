@@ -79,11 +79,6 @@ class Preconnections:
         self._most = most
         self._unclaimed: dict[tuple[str, str], _Unclaimed] = {}
 
-    @property
-    def waiting(self) -> int:
-        """How many wait."""
-        return len(self._unclaimed)
-
     def open(self, call_id: str, assistant: str, address: SocketAddress) -> None:
         """Connect now, for this call. A webhook that comes twice opens one connection."""
         key = call_id, assistant

@@ -1,1 +1,1 @@
-"""The words that every room shares: events, commands, contracts and errors."""
+"""The vocabulary that all folders share: events, commands, contracts and errors."""

@@ -1,6 +1,6 @@
-"""The vocabulary's second half: every command that leaves the core, in the imperative; `events` has the first.
+"""The commands that the core gives. `events` has what reaches the core.
 
-Frozen and compared by value. Audio is bytes in the format of its leg.
+Commands are frozen and compared by value. Audio is bytes in the format of its leg. As JSON they are tagged as events are.
 """
 
 from msgspec import field
@@ -12,19 +12,19 @@ from telecodecs.format import AudioFormat
 
 
 class PlayAudio(Word, frozen=True, gc=False):
-    """Queue audio behind what the carrier still has to play."""
+    """Play audio to the caller, behind what the carrier still has to play."""
 
     audio: bytes
 
 
 class SendMark(Word, frozen=True, gc=False):
-    """Ask to be told when all audio before this point has been played."""
+    """Have the carrier return this mark when all audio before it has been played."""
 
     name: str
 
 
 class ClearPlayback(Word, frozen=True, gc=False):
-    """Throw away what the carrier has not played; by the ledger that is `unheard_samples` of the line's format."""
+    """Throw away what the carrier has not played: by the ledger `unheard_samples` of the format that is played."""
 
     unheard_samples: int
 
@@ -40,7 +40,7 @@ class HangUp(Word, frozen=True, gc=False):
 
 
 class PressKeys(Word, frozen=True, gc=False):
-    """Have the carrier press these keys, for who is at the far end; see `PressRequested`."""
+    """Have the carrier press these keys for the far end; see `PressRequested`."""
 
     keys: str
 
@@ -49,11 +49,11 @@ class PressKeys(Word, frozen=True, gc=False):
 
 
 class OpenAssistant(Word, frozen=True):
-    """Begin, or go on with, the conversation of this call, in audio as near as the assistant can to the caller's.
+    """Open an assistant for this call, in formats as near to the caller's as it can.
 
-    `line`: what comes from the caller; `plays`: what is played to the caller, None where both are the same.
-    `assistant`: its name in the settings. `history`: what was said so far. While one is open the new one is only its
-    standby, in place of any other.
+    `line`: the format of the caller's audio; `plays`: of what is played to the caller, None if it is the same.
+    `assistant`: its name in the settings, empty for the default. `history`: what was said so far. While an assistant has
+    the call the new one is its standby, in place of any other.
     """
 
     call_id: str
@@ -66,22 +66,22 @@ class OpenAssistant(Word, frozen=True):
 
 
 class AppendAudio(Word, frozen=True, gc=False):
-    """The caller's audio in the format that the assistant hears, without holes."""
+    """Give the assistant the caller's next audio, in the format that it hears, without holes."""
 
     audio: bytes
 
 
 class TypeDigit(Word, frozen=True, gc=False):
-    """The caller pressed a key; those of a sensitive entry are not told."""
+    """Tell the assistant of a key that the caller pressed. There is none for keys of a sensitive entry."""
 
     digit: str
 
 
 class EnterDigits(Word, frozen=True, gc=False):
-    """The caller typed an entry and finished it.
+    """Tell the assistant of a complete entry.
 
-    `terminator`: the key that did. `request_id`: the call of the `EntryRequested` that this answers. `placeholder`: the entry is
-    nobody's business, and this is its name; whoever is to be told of it is told the name, and tools get what it stands for.
+    `terminator`: the key that ended it, if one did. `request_id`: of the `EntryRequested` that this answers, if any.
+    `placeholder`: the entry is sensitive, and this is to be used in place of its digits; only tools get the digits.
     """
 
     digits: str
@@ -92,37 +92,37 @@ class EnterDigits(Word, frozen=True, gc=False):
 
 
 class TruncateReply(Word, frozen=True, gc=False):
-    """The caller heard only the first `heard_ms` of this item."""
+    """Tell the assistant that the caller heard only the first `heard_ms` of this item."""
 
     item: str
     heard_ms: int
 
 
 class DropReply(Word, frozen=True, gc=False):
-    """The caller heard nothing of this item."""
+    """Tell the assistant that the caller heard nothing of this item."""
 
     item: str
 
 
 class ConfirmHeard(Word, frozen=True, gc=False):
-    """The caller heard this item to its end."""
+    """Tell the assistant that the caller heard this item to its end."""
 
     item: str
 
 
 class AnswerTool(Word, frozen=True, gc=False):
-    """What came of a tool that the assistant called."""
+    """Give the assistant the output of a tool that it called."""
 
     tool_call_id: str
     output: str
 
 
 class SwitchToStandby(Word, frozen=True, gc=False):
-    """The standby has the call from now on; the one before is closed."""
+    """Give the call to the standby, and close the active assistant."""
 
 
 class CloseAssistant(Word, frozen=True, gc=False):
-    """The conversation is over. `why`: because the assistant will not do, and nothing else has told that."""
+    """Close the assistant. `why`: its fault, if no event has reported it; empty at the end of the call."""
 
     why: str = ""
 
@@ -131,13 +131,13 @@ class CloseAssistant(Word, frozen=True, gc=False):
 
 
 class SetSensitive(Word, frozen=True, gc=False):
-    """What the caller types from now on is nobody's business, or is again."""
+    """Keys from now on are sensitive (masked in journal and recording), or no longer."""
 
     on: bool
 
 
 class RunTool(Word, frozen=True, gc=False):
-    """Do what the assistant wants done, beside the call; `ToolAnswered` tells the end."""
+    """Run a tool beside the call; `ToolAnswered` brings its output."""
 
     tool_call_id: str
     tool: str

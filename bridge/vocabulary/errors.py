@@ -1,16 +1,16 @@
-"""The one family of exceptions; what other libraries raise is mapped to it at the edge.
+"""The exceptions of the bridge. Those of other libraries are mapped to them where the libraries are called.
 
 BridgeError
-├── ConfigurationError   local: a file, a key or a flag is wrong; the text says what would be right
+├── ConfigurationError   local: a file, a key or a flag is wrong; the text says what was expected
 ├── CallRefused          remote: a webhook or a socket did not take the call
 ├── WebhookRefused       local: a webhook of ours refuses a request; the carrier gets the HTTP status and the text
-├── CarrierRefused       remote: a carrier did not do what its REST API was asked
-└── MalformedMessage     remote: a message of a known kind in a wrong shape; costs that message only
+├── CarrierRefused       remote: a carrier's REST API refused a request, or did not answer
+└── MalformedMessage     remote: a message of a known kind in a wrong shape; only that message is dropped
 """
 
 
 class BridgeError(Exception):
-    """Any fault that the bridge foresees."""
+    """The base of all exceptions that the bridge raises on purpose."""
 
 
 class ConfigurationError(BridgeError):
@@ -18,9 +18,9 @@ class ConfigurationError(BridgeError):
 
 
 class CallRefused(BridgeError):
-    """The other side did not take the call: a webhook's status, a refused upgrade, an address without a server.
+    """The peer did not take the call: a webhook's status, a refused upgrade, an address without a server.
 
-    `status`: of HTTP, where an upgrade was refused with one.
+    `status`: the HTTP status of a refused upgrade, if there was one.
     """
 
     def __init__(self, why: str, *, status: int | None = None) -> None:
@@ -41,7 +41,10 @@ class WebhookRefused(BridgeError):
 
 
 class CarrierRefused(BridgeError):
-    """A carrier did not do what its REST API was asked. `status` of HTTP, None without an answer; `code`: its own."""
+    """A carrier's REST API refused a request, or did not answer.
+
+    `status`: the HTTP status, None without an answer. `code`: the carrier's own code, empty if it gave none.
+    """
 
     def __init__(self, why: str, *, status: int | None = None, code: str = "") -> None:
         super().__init__(why)
@@ -50,4 +53,4 @@ class CarrierRefused(BridgeError):
 
 
 class MalformedMessage(BridgeError):
-    """A peer sent what its own protocol does not allow. The text is safe to log: it never quotes the message."""
+    """A peer sent what its protocol does not allow. The text is safe to log: it never quotes the message."""

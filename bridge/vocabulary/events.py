@@ -1,7 +1,7 @@
-"""The vocabulary's first half: every event that reaches the core, in the past tense; `commands` has the second.
+"""The events that reach the core. `commands` has what the core answers.
 
-Frozen and compared by value. Audio is bytes in the format of its leg. As JSON each word is tagged with its own name
-under "what", which is how the journal writes it.
+Events are frozen and compared by value. Audio is bytes in the format of its leg. As JSON each event has its own name
+under "what": so the journal writes it.
 """
 
 from enum import StrEnum
@@ -10,14 +10,17 @@ from msgspec import Struct
 
 from telecodecs.format import AudioFormat
 
+KEYS = frozenset("0123456789*#ABCD")
+"""The keys of a telephone's keypad (ITU-T Q.23); few telephones have A to D."""
+
 
 class LegName(StrEnum):
-    """The ends of a call, as the bridge sees them."""
+    """The legs of a call."""
 
     CARRIER = "carrier"
     ASSISTANT = "assistant"
     STANDBY = "standby"
-    """An assistant that is being opened while another one has the call."""
+    """The assistant that is being opened while another one has the call."""
 
 
 class Opening(StrEnum):
@@ -26,48 +29,49 @@ class Opening(StrEnum):
     FIRST = "first"
     """The call begins."""
     RENEWED = "renewed"
-    """The one before expires; the caller should notice nothing."""
+    """The active assistant expires; the caller should notice nothing."""
     RECOVERED = "recovered"
-    """The one before was lost in the middle of the call, and the caller noticed."""
+    """The assistant before was lost during the call, and the caller noticed."""
 
 
 class Speaker(StrEnum):
-    """Whose words they are."""
+    """Who said something."""
 
     CALLER = "caller"
     ASSISTANT = "assistant"
 
 
 class EntryEnd(StrEnum):
-    """Why an entry on the keypad is over."""
+    """Why an entry on the keypad is complete."""
 
     TERMINATOR = "terminator"
     FULL = "full"
     QUIET = "quiet"
-    """No further key came; or none at all, where an entry was asked for."""
+    """No further key came in time, or no key at all, where an entry was requested."""
     HANGUP = "hangup"
     INVALID = "invalid"
-    """It was over with fewer digits than an entry has."""
+    """It has fewer digits than an entry must have."""
 
 
 class Said(Struct, frozen=True):
-    """What one side said in one turn: of the assistant's words those that the caller heard."""
+    """What one side said in one turn; of the assistant's words only those that the caller heard."""
 
     who: Speaker
     text: str
 
 
 class Word(Struct, frozen=True, tag=True, tag_field="what"):
-    """One word of the vocabulary."""
+    """The base of all events and commands."""
 
 
 # Events: from the carrier
 
 
 class CallStarted(Word, frozen=True):
-    """The carrier named the call and its audio: `line` comes from the caller, and `plays` is played to the caller.
+    """The carrier's stream started, or was resumed.
 
-    `plays` is None where both are the same. `one_way`: listened to only, nothing can be played into it.
+    `call_id`: the carrier's name for the call; `stream`: for the stream. `line`: the format of the caller's audio;
+    `plays`: of what is played to the caller, None if it is the same. `one_way`: nothing can be played.
     """
 
     call_id: str
@@ -80,23 +84,23 @@ class CallStarted(Word, frozen=True):
 
 
 class CallerAudio(Word, frozen=True, gc=False):
-    """What the caller's side sent. `at_ms`: the carrier's clock at the first sample, from the stream's start."""
+    """A frame of the caller's audio. `at_ms`: the carrier's clock at its first sample, from the start of the stream."""
 
     audio: bytes
     at_ms: int
 
 
 class OtherPartyAudio(Word, frozen=True, gc=False):
-    """What the carrier plays to the caller, on a stream that listens to both tracks; clock as in `CallerAudio`."""
+    """A frame of what the caller hears, on a stream that listens to both tracks. `at_ms`: as in `CallerAudio`."""
 
     audio: bytes
     at_ms: int
 
 
 class DigitPressed(Word, frozen=True, gc=False):
-    """One key: 0-9, *, #, A-D.
+    """The caller pressed one key of `KEYS`.
 
-    `pressed_at`: by the carrier's clock, in its own words, which sort as the times do; empty if it does not say.
+    `pressed_at`: the time as the carrier writes it, in a form that sorts as the times do; empty if it does not say.
     """
 
     digit: str
@@ -104,7 +108,7 @@ class DigitPressed(Word, frozen=True, gc=False):
 
 
 class MarkReached(Word, frozen=True, gc=False):
-    """The carrier returned a mark: all audio before it was played, or thrown away by a clear."""
+    """The carrier returned a mark: all audio before it was played, or was thrown away by a clear."""
 
     name: str
 
@@ -114,7 +118,7 @@ class CallEnded(Word, frozen=True, gc=False):
 
 
 class CarrierReportedError(Word, frozen=True, gc=False):
-    """The carrier did not like what it was told; the stream goes on. `code`: the carrier's own."""
+    """The carrier reported an error; the stream goes on. `code`: the carrier's own code."""
 
     code: str
     why: str
@@ -124,11 +128,11 @@ class CarrierReportedError(Word, frozen=True, gc=False):
 
 
 class AssistantReady(Word, frozen=True):
-    """The assistant confirmed the formats that it hears and speaks.
+    """The assistant is ready, and confirmed the formats that it hears and speaks; it may do so again with other formats.
 
-    `lasts_s`: then it expires. `keys_interrupt`: an entry from the keypad is an utterance, and stops what is played.
-    `is_standby`: another one has the call as yet; `SwitchToStandby` gives it to this one. `may_suspect`: it may say
-    `SpeechSuspected`, and then want a reply to go on where it stopped.
+    `lasts_s`: its whole lifetime, from when it was first ready; None: it does not expire. `keys_interrupt`: an entry from
+    the keypad is an utterance and interrupts what is played. `is_standby`: another assistant has the call until
+    `SwitchToStandby`. `may_suspect`: it may report `SpeechSuspected`, after which a reply can go on where it stopped.
     """
 
     hears: AudioFormat
@@ -140,37 +144,37 @@ class AssistantReady(Word, frozen=True):
 
 
 class ReplyAudio(Word, frozen=True, gc=False):
-    """A piece of the assistant's voice, in order within its item."""
+    """A piece of a reply's audio, in order within its item."""
 
     item: str
     audio: bytes
 
 
 class ReplyEnded(Word, frozen=True, gc=False):
-    """No more audio will come for this item."""
+    """No more audio of this item will come."""
 
     item: str
 
 
 class ReplySaid(Word, frozen=True, gc=False):
-    """The next words of an item, as text; they run ahead of its sound."""
+    """The next words of an item, as text; they come ahead of its audio."""
 
     item: str
     text: str
 
 
 class SpeechSuspected(Word, frozen=True, gc=False):
-    """The caller may have begun to speak: what is being played waits for `SpeechStarted` or `SpeechDismissed`."""
+    """The caller may have begun to speak: the reply pauses until `SpeechStarted` or `SpeechDismissed`."""
 
 
 class SpeechDismissed(Word, frozen=True, gc=False):
-    """It was a cough, or the like: what was being played goes on."""
+    """The suspected speech was a false interruption, such as a cough: the reply goes on."""
 
 
 class SpeechStarted(Word, frozen=True, gc=False):
     """The caller began to speak. `interrupts`: what is being played should stop.
 
-    `at_ms`: where that was in the audio that the assistant was given of the caller; None if it does not say.
+    `at_ms`: the position in the caller's audio that the assistant was given; None if it does not say.
     """
 
     interrupts: bool = True
@@ -178,21 +182,21 @@ class SpeechStarted(Word, frozen=True, gc=False):
 
 
 class SpeechStopped(Word, frozen=True, gc=False):
-    """The caller's utterance ended. `item`: its name, where the assistant names utterances; `at_ms` as above."""
+    """The caller's utterance ended. `item`: its name, if the assistant names utterances. `at_ms`: as in `SpeechStarted`."""
 
     item: str = ""
     at_ms: int | None = None
 
 
 class CallerSaid(Word, frozen=True, gc=False):
-    """What an utterance was understood as. It comes when it comes, maybe after the reply."""
+    """The words of an utterance, as they were understood. They may come after the reply."""
 
     item: str
     text: str
 
 
 class ToolCalled(Word, frozen=True, gc=False):
-    """The assistant wants something done. `tool_call_id`: its name for this wish; `arguments`: JSON as the assistant wrote it."""
+    """The assistant calls a tool. `tool_call_id`: its name for this call; `arguments`: JSON as the assistant wrote it."""
 
     tool_call_id: str
     tool: str
@@ -200,11 +204,11 @@ class ToolCalled(Word, frozen=True, gc=False):
 
 
 class EntryRequested(Word, frozen=True, gc=False):
-    """The assistant wants the caller to type something; `EnterDigits` answers `request_id`, its name for this wish.
+    """The assistant wants the caller to type an entry; `EnterDigits` answers with the same `request_id`.
 
-    `length`: digits, at the most; None, and likewise below: as the settings have it. `terminator`: keys that end it,
-    empty for none. `timeout_s`: for the first key. `sensitive`: what is typed is for tools only. Asked again under the
-    same `request_id` it takes the place of the earlier wish.
+    `length`: the most digits. `terminator`: the keys that end the entry, empty for none. `timeout_s`: for the first key.
+    Where one of these is None, the settings decide. `sensitive`: only tools get the digits. A second request of the same
+    `request_id` replaces the first.
     """
 
     request_id: str
@@ -215,7 +219,7 @@ class EntryRequested(Word, frozen=True, gc=False):
 
 
 class PressRequested(Word, frozen=True, gc=False):
-    """The assistant wants keys pressed, for who is at the far end: 0-9 * # A-D; w is half a second's pause, W a second."""
+    """The assistant wants keys pressed for the far end: `KEYS`, with w for a pause of half a second and W for a second."""
 
     keys: str
 
@@ -227,25 +231,25 @@ class NoteTaken(Word, frozen=True, gc=False):
 
 
 class AssistantHangingUp(Word, frozen=True, gc=False):
-    """The assistant is about to hang up, after its goodbye; or, not `intended`, has been kept from it."""
+    """The assistant is about to hang up, after its goodbye; not `intended`: it was kept from hanging up."""
 
     intended: bool = True
 
 
 class TokensUsed(Word, frozen=True):
-    """What a reply, or a transcription, is billed for: tokens by kind, "input_audio" and the like."""
+    """What a reply or a transcription is billed for: tokens by kind, such as "input_audio"."""
 
     tokens: dict[str, int]
 
 
 class AssistantReportedError(Word, frozen=True, gc=False):
-    """The assistant did not like what it was told; the conversation goes on."""
+    """The assistant reported an error; the conversation goes on."""
 
     why: str
 
 
 class AssistantFailed(Word, frozen=True, gc=False):
-    """The assistant is of no use any more, though its leg stands. `final`: a second try would end the same."""
+    """The assistant cannot go on, though its leg is open. `final`: a second try would fail in the same way."""
 
     why: str
     final: bool = False
@@ -255,7 +259,7 @@ class AssistantFailed(Word, frozen=True, gc=False):
 
 
 class LegLost(Word, frozen=True, gc=False):
-    """A leg closed or broke. `code`: the WebSocket close code, 1006 where none was given (RFC 6455, 7.1.5)."""
+    """A leg closed or broke. `code`: the WebSocket close code, 1006 if none was given (RFC 6455, 7.1.5)."""
 
     leg: LegName
     code: int
@@ -263,20 +267,20 @@ class LegLost(Word, frozen=True, gc=False):
 
 
 class MessageRefused(Word, frozen=True, gc=False):
-    """A message was malformed; it cost itself and nothing else."""
+    """A malformed message was dropped; the stream goes on."""
 
     leg: LegName
     why: str
 
 
 class Ignored(Word, frozen=True, gc=False):
-    """A message of a kind that we do not know."""
+    """A message of an unknown kind was dropped; the stream goes on."""
 
     kind: str
 
 
 class CloseRequested(Word, frozen=True, gc=False):
-    """The server, or a dialect, wants the call to end once the caller has heard what was said.
+    """The server or a dialect wants the call to end once the caller has heard what was said.
 
     `code`: the WebSocket close code to hang up with.
     """
@@ -286,14 +290,14 @@ class CloseRequested(Word, frozen=True, gc=False):
 
 
 class ToolAnswered(Word, frozen=True, gc=False):
-    """A tool came to its end, good or bad. `output`: JSON or text, for the assistant."""
+    """A tool finished, or failed. `output`: JSON or text, for the assistant."""
 
     tool_call_id: str
     output: str
 
 
 class TimePassed(Word, frozen=True, gc=False):
-    """Nothing came; a deadline did."""
+    """Nothing came, but a deadline has passed."""
 
 
 CarrierEvent = (

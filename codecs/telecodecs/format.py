@@ -10,6 +10,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+FRAME_MS = 20
+"""The length of a frame, the audio that a telephone stream carries in one message."""
+
 Samples = NDArray[np.int16]
 """Linear 16-bit audio of one channel, shape (n,), in the machine's byte order."""
 

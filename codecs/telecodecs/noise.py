@@ -12,10 +12,10 @@ Units: power per sample, of 16 bits; dBFS as in `level`.
 from collections import deque
 from collections.abc import Collection
 
+from telecodecs.format import FRAME_MS
+
 FULL_SCALE_POWER = 32_768.0**2 / 2
 """0 dBFS: the mean square of a sine at full scale."""
-
-FRAME_MS = 20
 
 QUIET_GATE = FULL_SCALE_POWER * 10 ** (-50 / 10)
 """The gate where there is no noise to speak of."""

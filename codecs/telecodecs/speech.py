@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import webrtcvad
 
-from telecodecs.format import Samples
-from telecodecs.noise import FRAME_MS, QUIET_GATE, SPEECH_RANGE, NoiseFloor
+from telecodecs.format import FRAME_MS, Samples
+from telecodecs.noise import QUIET_GATE, SPEECH_RANGE, NoiseFloor
 
 RATES_HZ = (8_000, 16_000, 32_000, 48_000)
 """What webrtcvad can judge."""

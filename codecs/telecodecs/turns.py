@@ -7,8 +7,7 @@ Without confirmation: (TurnStarted TurnEnded)*. With it: (TurnSuspected (TurnDis
 from dataclasses import dataclass
 
 from telecodecs.codec import decoder
-from telecodecs.format import AudioFormat
-from telecodecs.noise import FRAME_MS
+from telecodecs.format import FRAME_MS, AudioFormat
 from telecodecs.resample import Resampler
 from telecodecs.speech import HANGOVER_MS, RATES_HZ, SpeechDetector, SpeechEnded, SpeechStarted
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.states import State
-from bridge.core.timers import Limits, Timer
+from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
     AppendAudio,
     ClearPlayback,
@@ -58,7 +59,10 @@ Row = tuple[float, Event, Sequence[Command]]
 
 def waiting(expected: str | None = None, *, silent_s: float = 60.0) -> Call:
     return Call(
-        0.0, Limits(start_s=10, open_s=5, silent_s=silent_s, longest_s=600), reorder_ms=40, expected=expected
+        0.0,
+        Limits(start_s=10, open_s=5, silent_s=silent_s, longest_s=600),
+        DialogueRules(reorder_ms=40),
+        expected=expected,
     )
 
 
@@ -240,8 +244,12 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
         waiting(expected="CA1"),
         [
             (0.0, START, [OPEN]),
-            (5.0, TimePassed(), [CloseAssistant(Timer.OPEN), OPEN]),
-            (10.0, TimePassed(), [CloseAssistant(Timer.OPEN), HangUp(1011, "the assistant was lost")]),
+            (5.0, TimePassed(), [CloseAssistant("it was not ready in time"), OPEN]),
+            (
+                10.0,
+                TimePassed(),
+                [CloseAssistant("it was not ready in time"), HangUp(1011, "the assistant was lost")],
+            ),
         ],
     ),
     ("a socket that dies", talking(), [(1.0, LegLost(LegName.CARRIER, 1006), [CloseAssistant()])]),

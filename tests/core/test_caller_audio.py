@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import AppendAudio, Command
 from bridge.vocabulary.events import (
@@ -26,14 +27,14 @@ FRAME = bytes(range(160))
 Row = tuple[float, Event, Sequence[Command]]
 
 
-def started(line: AudioFormat = PCMU_8K, *, noise_dbfs: float | None = None, return_s: float = 0.0) -> Call:
-    call = Call(0.0, Limits(return_s=return_s), reorder_ms=0, noise_dbfs=noise_dbfs)
+def started(line: AudioFormat = PCMU_8K, *, noise_dbfs: float | None = None, resume_s: float = 0.0) -> Call:
+    call = Call(0.0, Limits(resume_s=resume_s), DialogueRules(reorder_ms=0, noise_dbfs=noise_dbfs))
     call.handle(CallStarted("CA1", "MZ1", line), 0.0)
     return call
 
 
-def talking(line: AudioFormat = PCMU_8K, *, noise_dbfs: float | None = None, return_s: float = 0.0) -> Call:
-    call = started(line, noise_dbfs=noise_dbfs, return_s=return_s)
+def talking(line: AudioFormat = PCMU_8K, *, noise_dbfs: float | None = None, resume_s: float = 0.0) -> Call:
+    call = started(line, noise_dbfs=noise_dbfs, resume_s=resume_s)
     call.handle(AssistantReady(line, line), 0.0)
     return call
 
@@ -114,7 +115,7 @@ def test_so_it_is_each_time() -> None:
 
 
 def test_what_waits_behind_a_hole_is_heard_before_the_pause() -> None:
-    call = Call(0.0, Limits(), reorder_ms=500)
+    call = Call(0.0, Limits(), DialogueRules(reorder_ms=500))
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     call.handle(AssistantReady(PCMU_8K, PCMU_8K), 0.0)
     follow(
@@ -138,7 +139,7 @@ def test_nothing_is_filled_in_before_the_caller_was_heard_nor_before_there_is_a_
 
 def test_nobody_is_filled_in_for_who_is_away() -> None:
     follow(
-        talking(return_s=10.0),
+        talking(resume_s=10.0),
         [
             (1.0, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),
             (1.1, LegLost(LegName.CARRIER, 1006), []),

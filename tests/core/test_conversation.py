@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
     AnswerTool,
@@ -38,7 +39,7 @@ Row = tuple[float, Event, Sequence[Command]]
 
 
 def talking(*, keys_interrupt: bool = False) -> Call:
-    call = Call(0.0, Limits(), reorder_ms=40)
+    call = Call(0.0, Limits(), DialogueRules(reorder_ms=40))
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     call.handle(AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=keys_interrupt), 0.0)
     return call

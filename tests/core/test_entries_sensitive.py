@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.entries import KeypadRules
 from bridge.core.keypad import EntryRules
 from bridge.core.timers import Limits
@@ -36,7 +37,7 @@ Row = tuple[float, Event, Sequence[Command]]
 
 
 def talking(rules: KeypadRules = KeypadRules()) -> Call:  # noqa: B008  # frozen
-    call = Call(0.0, Limits(), reorder_ms=0, keypad=rules)
+    call = Call(0.0, Limits(), DialogueRules(reorder_ms=0, keypad=rules))
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     call.handle(READY, 0.0)
     return call
@@ -113,7 +114,7 @@ def test_what_falls_due_under_a_mask_comes_to_an_end() -> None:
 
 
 def test_all_entries_are_sensitive_where_the_settings_say_so() -> None:
-    call = Call(0.0, Limits(), reorder_ms=0, keypad=KeypadRules(sensitive=True))
+    call = Call(0.0, Limits(), DialogueRules(reorder_ms=0, keypad=KeypadRules(sensitive=True)))
     begun = call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     assert [type(command) for command in begun] == [SetSensitive, OpenAssistant]
     follow(

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.core.call import Call
-from bridge.core.failover import RENEW_BEFORE_S, SERVED_S, FailoverPlan
-from bridge.core.states import State
-from bridge.core.timers import Limits, Timer
+from bridge.core.dialogue import DialogueRules
+from bridge.core.failover import SERVED_S, FailoverPlan
+from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
     AppendAudio,
     CloseAssistant,
@@ -18,7 +18,6 @@ from bridge.vocabulary.commands import (
     OpenAssistant,
     PlayAudio,
     SendMark,
-    SwitchToStandby,
     TypeDigit,
 )
 from bridge.vocabulary.events import (
@@ -50,7 +49,6 @@ from telecodecs.format import L16_8K, PCMU_8K
 START = CallStarted("CA1", "MZ1", PCMU_8K)
 READY = AssistantReady(PCMU_8K, PCMU_8K)
 FRAME = bytes(range(160))
-STANDBY = AssistantReady(PCMU_8K, PCMU_8K, 3600, is_standby=True)
 LOST = LegLost(LegName.ASSISTANT, 1006, "the connection broke")
 
 Row = tuple[float, Event, Sequence[Command]]
@@ -64,7 +62,7 @@ def opened(name: str, opening: Opening = Opening.FIRST, *history: Said) -> OpenA
 
 def call(*names: str, sentence: bytes = b"") -> Call:
     plan = FailoverPlan(names, sentence, L16_8K)
-    return Call(0.0, Limits(open_s=5, silent_s=10_000), reorder_ms=40, plan=plan)
+    return Call(0.0, Limits(open_s=5, silent_s=10_000), DialogueRules(reorder_ms=40), plan=plan)
 
 
 def follow(call: Call, transcript: Sequence[Row]) -> None:
@@ -125,7 +123,7 @@ def test_lost_again_the_next_takes_over_and_then_nobody() -> None:
             (1.2, LOST, [opened("b", Opening.RECOVERED)]),
             (1.3, READY, []),
             (2.0, LOST, [opened("b", Opening.RECOVERED)]),
-            (7.0, TimePassed(), [CloseAssistant(Timer.OPEN), HangUp(1011, "the assistant was lost")]),
+            (7.0, TimePassed(), [CloseAssistant("it was not ready in time"), HangUp(1011, "the assistant was lost")]),
         ],
     )  # fmt: skip
 
@@ -195,23 +193,6 @@ def test_an_entry_waits_for_somebody_to_be_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "busy",
-    [
-        [AssistantHangingUp()],
-        [ToolCalled("c1", "look", "{}"), ToolAnswered("c1", "found")],
-        [SpeechStarted(), SpeechStopped("u")],
-    ],
-    ids=["it says goodbye", "what a tool found is not told yet", "the caller waits"],
-)
-def test_not_a_quiet_moment(busy: list[Event]) -> None:
-    at = 3600 - RENEW_BEFORE_S
-    renewing = lasting(3600)
-    for event in busy:
-        renewing.handle(event, at - 0.5)
-    assert renewing.handle(TimePassed(), at) == []
-
-
-@pytest.mark.parametrize(
     "fatal", [LegLost(LegName.ASSISTANT, 1008, "HTTP 401"), AssistantFailed("no such model", final=True)]
 )
 def test_what_a_second_try_would_not_mend_is_not_tried(fatal: Event) -> None:
@@ -251,89 +232,6 @@ def test_an_answer_to_a_tool_of_an_assistant_that_was_lost_is_not_told_to_the_ne
     assert tooled.counts()["late_tool_answers"] == 1
 
 
-def lasting(lasts_s: float) -> Call:
-    lasting = call("a")
-    lasting.handle(START, 0.0)
-    lasting.handle(AssistantReady(PCMU_8K, PCMU_8K, lasts_s), 0.0)
-    return lasting
-
-
-def test_an_assistant_that_expires_is_renewed_in_a_quiet_moment() -> None:
-    at = 3600 - RENEW_BEFORE_S
-    renewing = lasting(3600)
-    assert renewing.deadline() == at
-    follow(
-        renewing,
-        [
-            (at - 1, SpeechStarted(), []),
-            (at, TimePassed(), []),
-            (at + 0.5, SpeechStopped(), []),
-            (at + 1, TimePassed(), []),  # a reply is on its way
-            (at + 1.5, ReplyAudio("r", FRAME), [PlayAudio(FRAME)]),
-            (at + 1.5, ReplyEnded("r"), [SendMark("0.1")]),
-            (at + 2, TimePassed(), []),
-            (at + 2.5, MarkReached("0.1"), [ConfirmHeard("r")]),
-            (at + 3, TimePassed(), [opened("a", Opening.RENEWED)]),
-            (at + 3.1, CallerAudio(FRAME, 0), [AppendAudio(FRAME)]),  # to the one before, as yet
-            (at + 3.2, STANDBY, [SwitchToStandby()]),
-            (at + 3.25, CallerAudio(FRAME, 20), [AppendAudio(FRAME)]),
-        ],
-    )
-    assert renewing.state is State.TALKING
-    assert renewing.counts()["renewals"] == 1
-
-
-def test_a_standby_that_comes_when_somebody_speaks_is_not_seated() -> None:
-    at = 3600 - RENEW_BEFORE_S
-    follow(
-        lasting(3600),
-        [
-            (at, TimePassed(), [opened("a", Opening.RENEWED)]),
-            (at + 0.1, SpeechStarted(), []),
-            (at + 0.2, STANDBY, []),
-            (at + 1.2, TimePassed(), []),
-            (at + 2, SpeechStopped("u"), []),
-            (at + 2.1, ReplySaid("r", "Yes."), []),
-            (at + 2.1, ReplyAudio("r", FRAME), [PlayAudio(FRAME)]),
-            (at + 2.1, ReplyEnded("r"), [SendMark("0.1")]),
-            (at + 2.15, MarkReached("0.1"), [ConfirmHeard("r")]),
-            (at + 2.2, TimePassed(), [opened("a", Opening.RENEWED, Said(Speaker.ASSISTANT, "Yes."))]),
-        ],
-    )
-
-
-def test_a_standby_may_give_the_same_names() -> None:
-    renewing = lasting(3600)
-    at = 3600 - RENEW_BEFORE_S
-    for when, text in ((1.0, "Good morning."), (at + 1, "Goodbye.")):
-        renewing.handle(ReplySaid("item_1", text), when)
-        sent = renewing.handle(ReplyAudio("item_1", FRAME), when)
-        sent += renewing.handle(ReplyEnded("item_1"), when)
-        for mark in [command.name for command in sent if isinstance(command, SendMark)]:
-            renewing.handle(MarkReached(mark), when + 0.1)
-        if when == 1.0:
-            assert renewing.handle(TimePassed(), at) == [
-                opened("a", Opening.RENEWED, Said(Speaker.ASSISTANT, "Good morning."))
-            ]
-            assert renewing.handle(STANDBY, at + 0.1) == [SwitchToStandby()]
-    history = (Said(Speaker.ASSISTANT, "Good morning."), Said(Speaker.ASSISTANT, "Goodbye."))
-    assert renewing.handle(LOST, at + 2) == [opened("a", Opening.RECOVERED, *history)]
-
-
-def test_a_standby_that_missed_something_is_not_seated() -> None:
-    at = 3600 - RENEW_BEFORE_S
-    follow(
-        lasting(3600),
-        [
-            (at, TimePassed(), [opened("a", Opening.RENEWED)]),
-            (at + 0.1, CallerSaid("u", "Thanks."), []),  # understood late
-            (at + 0.2, STANDBY, []),
-            (at + 1.2, TimePassed(), [opened("a", Opening.RENEWED, Said(Speaker.CALLER, "Thanks."))]),
-            (at + 1.4, STANDBY, [SwitchToStandby()]),
-        ],
-    )
-
-
 def test_one_that_is_lost_while_it_says_goodbye_has_hung_up() -> None:
     follow(
         call("a", "b"),
@@ -350,37 +248,15 @@ def test_one_that_is_lost_while_it_says_goodbye_has_hung_up() -> None:
     )
 
 
-FAILURES = [LegLost(LegName.STANDBY, 1006), TimePassed()]
-
-
-@pytest.mark.parametrize("failure", FAILURES, ids=["lost", "never ready"])
-def test_a_standby_that_is_not_to_be_had_is_tried_again(failure: Event) -> None:
-    at = 3600 - RENEW_BEFORE_S
-    renewing = lasting(3600)
+def test_other_formats_do_not_shorten_how_long_an_assistant_has_served() -> None:
     follow(
-        renewing,
+        call("a", "b"),
         [
-            (at, TimePassed(), [opened("a", Opening.RENEWED)]),
-            (at + 5, failure, []),
-            (at + 34, TimePassed(), []),
-            (at + 35, TimePassed(), [opened("a", Opening.RENEWED)]),
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (0.5, LOST, [opened("a", Opening.RECOVERED)]),
+            (1.0, READY, []),
+            (SERVED_S, AssistantReady(L16_8K, PCMU_8K), []),
+            (SERVED_S + 1, LOST, [opened("a", Opening.RECOVERED)]),
         ],
     )
-    assert renewing.state is State.TALKING
-
-
-def test_the_loss_of_the_assistant_while_its_standby_opens_is_a_loss() -> None:
-    at = 3600 - RENEW_BEFORE_S
-    follow(
-        lasting(3600),
-        [
-            (at, TimePassed(), [opened("a", Opening.RENEWED)]),
-            (at + 0.1, LOST, [opened("a", Opening.RECOVERED)]),
-            (at + 0.2, READY, []),
-        ],
-    )
-
-
-@pytest.mark.parametrize(("lasts_s", "renewed_s"), [(3600, 3480), (60, 30)])
-def test_a_short_life_is_renewed_at_its_half(lasts_s: float, renewed_s: float) -> None:
-    assert lasting(lasts_s).deadline() == renewed_s

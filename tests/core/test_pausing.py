@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.playout import MOST_KEPT_S, Playout
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
@@ -42,7 +43,7 @@ Row = tuple[float, Event, Sequence[Command]]
 
 
 def talking() -> Call:
-    call = Call(0.0, Limits(), reorder_ms=0)
+    call = Call(0.0, Limits(), DialogueRules(reorder_ms=0))
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     call.handle(AssistantReady(PCMU_8K, PCMU_8K, may_suspect=True), 0.0)
     return call
@@ -75,7 +76,7 @@ def test_a_cough_costs_a_moment_and_no_word() -> None:
             (1.85, MarkReached("1.4"), [ConfirmHeard("a")]),
         ],
     )
-    assert call.counts() == {"coughs": 1}
+    assert call.counts() == {"speech_dismissed": 1}
 
 
 def test_a_word_cuts_where_the_reply_stopped() -> None:
@@ -173,7 +174,7 @@ def test_keys_that_are_pressed_meanwhile_do_not_hold_it_for_good() -> None:
 
 def test_what_is_still_to_be_heard_of_one_who_never_waits_is_not_mistaken_for_another() -> None:
     """The next assistant may; what of the former was not kept is lost, and nothing else."""
-    call = Call(0.0, Limits(), reorder_ms=0)
+    call = Call(0.0, Limits(), DialogueRules(reorder_ms=0))
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     call.handle(AssistantReady(PCMU_8K, PCMU_8K), 0.0)
     call.handle(ReplyAudio("a", FIFTH), 1.0)

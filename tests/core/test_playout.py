@@ -87,7 +87,7 @@ def test_a_whole_reply_is_confirmed_by_its_last_mark() -> None:
     marks = names(playout.play("a", SECOND, 0.0)) + names(playout.end_item("a"))
     answers = [playout.mark_reached(mark, 0.2 * n) for n, mark in enumerate(marks, 1)]
     assert answers == [[], [], [], [], [ConfirmHeard("a")]]
-    assert not playout.pending
+    assert not playout.is_pending
 
 
 def test_an_end_that_comes_after_the_last_mark_confirms_at_once() -> None:

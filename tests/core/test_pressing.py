@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.reply_audio import MOST_INSERTS
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import Command, ConfirmHeard, PlayAudio, PressKeys, SendMark
@@ -28,7 +29,8 @@ SILENCE = b"\xff"
 
 
 def talking(*, presses: bool, plays: AudioFormat | None = None) -> Call:
-    call = Call(0.0, Limits(), reorder_ms=0, can={PressKeys} if presses else ())
+    can: frozenset[type[Command]] = frozenset({PressKeys} if presses else ())
+    call = Call(0.0, Limits(), DialogueRules(reorder_ms=0, can=can))
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K, plays=plays), 0.0)
     call.handle(AssistantReady(PCMU_8K, PCMU_8K), 0.0)
     return call
@@ -98,7 +100,7 @@ def test_nor_while_the_reply_before_them_is_still_coming_in() -> None:
 
 
 def test_a_stream_that_breaks_takes_them_along_and_the_next_reply_can_be_cut() -> None:
-    call = Call(0.0, Limits(return_s=10.0), reorder_ms=0)
+    call = Call(0.0, Limits(resume_s=10.0), DialogueRules(reorder_ms=0))
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     call.handle(AssistantReady(PCMU_8K, PCMU_8K), 0.0)
     call.handle(PressRequested("1WWWW2"), 1.0)

@@ -9,6 +9,7 @@ import pytest
 from bridge.assistants.registry import ASSISTANTS
 from bridge.carriers.twilio.stream import TwilioStream
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.entries import KeypadRules
 from bridge.core.states import State
 from bridge.core.timers import Limits
@@ -50,7 +51,9 @@ class Replay:
 
     def __init__(self, assistant: Assistant) -> None:
         self.dialect = TwilioStream()
-        self.call = Call(0.0, Limits(), reorder_ms=self.dialect.reorder_ms, keypad=KeypadRules(mute_s=0.0))
+        self.call = Call(
+            0.0, Limits(), DialogueRules(reorder_ms=self.dialect.reorder_ms, keypad=KeypadRules(mute_s=0.0))
+        )
         self.assistant = assistant
         self.said: list[object] = []
         self.commands: list[Command] = []

@@ -22,10 +22,16 @@ MINUTE = SECOND * 60
 
 
 def voice() -> tuple[Voice, Timers]:
-    timers = Timers()
-    voice = Voice(PCMU_8K, timers)
-    voice.open(PCMU_8K, 0.0)
+    voice, timers, _ = voice_and_cuts()
     return voice, timers
+
+
+def voice_and_cuts() -> tuple[Voice, Timers, dict[str, float]]:
+    """The last: the share that was heard of each item that was cut."""
+    timers, shares = Timers(), dict[str, float]()
+    voice = Voice(PCMU_8K, timers, shares.__setitem__)
+    voice.open(PCMU_8K, 0.0)
+    return voice, timers, shares
 
 
 def played(commands: list[Command]) -> bytes:
@@ -48,7 +54,7 @@ def test_of_a_long_one_the_carrier_gets_a_few_seconds_and_the_rest_in_time() -> 
     speaking, timers = voice()
     sent = [(0.0, speaking.play("a", MINUTE, 0.0) + speaking.end("a", 0.0))]
     while (due := timers.next_due) is not None:
-        assert timers.fallen_due(due) is Timer.ROOM
+        assert timers.fallen_due(due) is Timer.TOP_UP
         sent.append((due, speaking.top_up(due)))
     assert b"".join(played(commands) for _, commands in sent) == MINUTE
     total_s = 0.0
@@ -57,7 +63,7 @@ def test_of_a_long_one_the_carrier_gets_a_few_seconds_and_the_rest_in_time() -> 
         total_s += len(played(commands)) / 8000
         assert total_s <= at + AHEAD_S
     assert len([name for _, commands in sent for name in marks(commands)]) == 300
-    assert speaking.pending
+    assert speaking.is_pending
 
 
 def test_an_item_that_waited_is_confirmed_by_its_own_last_mark() -> None:
@@ -70,11 +76,11 @@ def test_an_item_that_waited_is_confirmed_by_its_own_last_mark() -> None:
     assert len(played(rest)) == 8000
     answers = [speaking.mark_reached(mark, 6.0) for mark in marks(first) + marks(later) + marks(rest)]
     assert [answer for answer in answers if answer] == [[ConfirmHeard("a")], [ConfirmHeard("b")]]
-    assert not speaking.pending
+    assert not speaking.is_pending
 
 
 def test_an_interruption_drops_what_waits_too() -> None:
-    speaking, timers = voice()
+    speaking, timers, shares = voice_and_cuts()
     for item in ("a", "b", "c"):
         speaking.play(item, SECOND * 4, 0.0)
         speaking.end(item, 0.0)
@@ -88,9 +94,9 @@ def test_an_interruption_drops_what_waits_too() -> None:
         DropReply("c"),
     ]
     assert timers.next_due is None
-    assert not speaking.pending
+    assert not speaking.is_pending
     assert speaking.top_up(3.0) == []
-    assert speaking.length_ms("b") == 4000
+    assert shares == {"a": 900 / 4000, "b": 0.0, "c": 0.0}
     assert played(speaking.play("d", SECOND, 3.0)) == SECOND
 
 
@@ -99,7 +105,7 @@ def test_an_item_that_is_half_out_is_cut_once() -> None:
     speaking.play("a", SECOND * 8, 0.0)
     assert speaking.interrupt(1.0) == [ClearPlayback(4 * 8000), TruncateReply("a", 1000)]
     assert speaking.play("a", SECOND, 1.1) == []
-    assert speaking.late == 1
+    assert speaking.late_pieces == 1
 
 
 def test_the_end_waits_for_what_waits() -> None:
@@ -107,7 +113,7 @@ def test_the_end_waits_for_what_waits() -> None:
     speaking.play("a", SECOND * 6, 0.0)
     assert speaking.finish(0.5) == []
     assert speaking.mark_end() == []
-    assert speaking.pending
+    assert speaking.is_pending
     assert timers.next_due == 1.0
     last = speaking.top_up(1.0)
     assert len(played(last)) == 8000
@@ -118,7 +124,7 @@ def test_more_than_anybody_listens_to_is_dropped_and_counted() -> None:
     speaking, _ = voice()
     for _ in range(15):
         speaking.play("a", MINUTE, 0.0)
-    assert speaking.too_long == 4
+    assert speaking.dropped_pieces == 4
     assert speaking.left_s(0.0) <= MOST_WAITING_S + AHEAD_S + 60
 
 
@@ -142,8 +148,7 @@ def test_however_it_comes_all_of_it_is_sent_in_order(pieces: list[int], waits_s:
 
 
 def test_it_speaks_in_the_line_s_format() -> None:
-    timers = Timers()
-    speaking = Voice(PCMU_8K, timers)
+    speaking, _ = voice()
     speaking.open(L16_24K, 0.0)
     sent = played(speaking.play("a", bytes(48_000), 0.0) + speaking.end("a", 0.0))
     assert 8000 <= len(sent) <= 8000 + 2 * 160  # the resampler's tail, in whole frames

@@ -1,4 +1,4 @@
-"""Sealed entries: names for digits, and digits for names."""
+"""Sensitive entries: digits in place of placeholders, and placeholders in place of digits."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def entries() -> SensitiveEntries:
 
 
 @pytest.mark.parametrize(
-    ("text", "opened"),
+    ("text", "revealed"),
     [
         ('{"card":"entry-1"}', '{"card":"4111222233334444"}'),
         ('{"pin":"entry-2","card":"entry-1"}', '{"pin":"99","card":"4111222233334444"}'),
@@ -26,12 +26,12 @@ def entries() -> SensitiveEntries:
         ("{}", "{}"),
     ],
 )
-def test_a_name_stands_for_the_digits(entries: SensitiveEntries, text: str, opened: str) -> None:
-    assert entries.opened(text) == opened
+def test_a_placeholder_stands_for_the_digits(entries: SensitiveEntries, text: str, revealed: str) -> None:
+    assert entries.reveal(text) == revealed
 
 
 @pytest.mark.parametrize(
-    ("text", "closed"),
+    ("text", "masked"),
     [
         ("4111222233334444 is good", "entry-1 is good"),
         ('{"paid":"4111222233334444"}', '{"paid":"entry-1"}'),
@@ -41,5 +41,5 @@ def test_a_name_stands_for_the_digits(entries: SensitiveEntries, text: str, open
         ("the code *12# is", "the code entry-10 is"),
     ],
 )
-def test_the_digits_become_the_name(entries: SensitiveEntries, text: str, closed: str) -> None:
-    assert entries.closed(text) == closed
+def test_the_digits_become_the_placeholder(entries: SensitiveEntries, text: str, masked: str) -> None:
+    assert entries.mask(text) == masked

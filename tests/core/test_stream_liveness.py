@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.states import State
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
@@ -43,14 +44,14 @@ READY = AssistantReady(PCMU_8K, PCMU_8K)
 Row = tuple[float, Event, Sequence[Command]]
 
 
-def started(*, return_s: float = 10.0) -> Call:
-    call = Call(0.0, Limits(return_s=return_s), reorder_ms=100)
+def started(*, resume_s: float = 10.0) -> Call:
+    call = Call(0.0, Limits(resume_s=resume_s), DialogueRules(reorder_ms=100))
     call.handle(START, 0.0)
     return call
 
 
-def talking(*, return_s: float = 10.0) -> Call:
-    call = started(return_s=return_s)
+def talking(*, resume_s: float = 10.0) -> Call:
+    call = started(resume_s=resume_s)
     call.handle(READY, 0.0)
     return call
 
@@ -133,7 +134,7 @@ def test_who_does_not_come_back_in_time_has_left() -> None:
 
 
 def test_silence_is_not_counted_while_it_is_away() -> None:
-    call = Call(0.0, Limits(silent_s=5.0, return_s=30.0), reorder_ms=100)
+    call = Call(0.0, Limits(silent_s=5.0, resume_s=30.0), DialogueRules(reorder_ms=100))
     call.handle(START, 1.0)
     call.handle(READY, 1.0)
     follow(call, [(2.0, BROKE, []), (20.0, TimePassed(), []), (21.0, AGAIN, []), (25.9, TimePassed(), [])])
@@ -169,11 +170,11 @@ def test_a_stream_that_said_stop_does_not_come_back() -> None:
 
 
 def test_a_carrier_that_does_not_come_back_ends_the_call_when_it_breaks() -> None:
-    follow(talking(return_s=0.0), [(1.0, BROKE, [CloseAssistant()])])
+    follow(talking(resume_s=0.0), [(1.0, BROKE, [CloseAssistant()])])
 
 
 def test_a_stream_that_only_listens_does_not_come_back() -> None:
-    call = Call(0.0, Limits(return_s=10.0), reorder_ms=100)
+    call = Call(0.0, Limits(resume_s=10.0), DialogueRules(reorder_ms=100))
     listening = CallStarted("v3:1", "s", PCMU_8K, one_way=True)
     follow(call, [(0.0, listening, []), (1.0, BROKE, [])])
     assert call.state is State.ENDED

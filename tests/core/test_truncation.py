@@ -101,7 +101,7 @@ class Stream:
     def __init__(self, there: Delay, back: Delay, seed: int) -> None:
         self.now = 1_000_000.25  # a machine that is up for days: the coarsest float the clock gives
         self._timers = Timers()
-        self.voice = Voice(PCMU_8K, self._timers)
+        self.voice = Voice(PCMU_8K, self._timers, lambda _item, _share: None)
         self.voice.open(PCMU_8K, self.now)
         self.ear = Earpiece(PCMU_8K, self.now)
         self.confirmed: set[str] = set()
@@ -137,7 +137,7 @@ class Stream:
                 (event,) = self._dialect.decode(message, self.now)
                 assert isinstance(event, MarkReached)
                 self.perform(self.voice.mark_reached(event.name, due))
-            if self._timers.fallen_due(due) is Timer.ROOM:
+            if self._timers.fallen_due(due) is Timer.TOP_UP:
                 self.perform(self.voice.top_up(due))
         self.now = at
 

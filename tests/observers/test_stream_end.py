@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.core.timers import Timer
+from bridge.core.timers import REASONS, Timer
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.vocabulary.commands import HangUp
 from bridge.vocabulary.contracts import StreamEnd
@@ -21,12 +21,12 @@ ENDS: dict[str, tuple[list[Word], StreamEnd | None]] = {
     "it broke": ([STARTED, BROKE], StreamEnd.BROKEN),
     "broken off, and the call ended by us": ([STARTED, BROKE, CallEnded()], StreamEnd.BROKEN),
     "the assistant hung up": ([STARTED, HangUp(1000, "the assistant hung up")], StreamEnd.BY_BRIDGE),
-    "nothing came any more": ([STARTED, HangUp(1001, Timer.SILENT)], StreamEnd.BROKEN),
+    "nothing came any more": ([STARTED, HangUp(1001, REASONS[Timer.SILENT])], StreamEnd.BROKEN),
     "the server closed": ([STARTED, HangUp(1001, "the server is closing")], StreamEnd.BY_BRIDGE),
-    "it never started": ([HangUp(1008, Timer.START)], StreamEnd.BY_BRIDGE),
+    "it never started": ([HangUp(1008, REASONS[Timer.START])], StreamEnd.BY_BRIDGE),
     "it came back": ([STARTED, BROKE, STARTED], None),
     "it came back and stopped": ([STARTED, BROKE, STARTED, CallEnded()], StreamEnd.BY_CARRIER),
-    "it did not come back": ([STARTED, BROKE, HangUp(1008, Timer.AWAY)], StreamEnd.BROKEN),
+    "it did not come back": ([STARTED, BROKE, HangUp(1008, REASONS[Timer.RESUME])], StreamEnd.BROKEN),
     "the assistant's leg is another": ([STARTED, LegLost(LegName.ASSISTANT, 1006, "")], None),
 }
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from bridge.config.settings import Settings
 from bridge.core.entries import KeypadRules
 from bridge.core.keypad import EntryRules
-from bridge.settings.faults import faults_in, told
+from bridge.settings.faults import describe, faults_in
 
 
 def test_by_default_an_entry_ends_after_a_second_or_with_a_hash() -> None:
@@ -49,4 +49,4 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 def test_refuses(table: dict[str, Any], refusal: str) -> None:
     with pytest.raises(ValidationError) as error:
         Settings.model_validate(table)
-    assert [told(fault) for fault in faults_in(error.value, table)] == [refusal]
+    assert [describe(fault) for fault in faults_in(error.value, table)] == [refusal]

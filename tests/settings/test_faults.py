@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from bridge.redaction import HIDDEN, masked, without_addresses, without_credentials, without_keys
-from bridge.settings.faults import faults_in, shown, told
+from bridge.settings.faults import describe, faults_in, shown
 from bridge.settings.table import Section
 
 
@@ -75,13 +75,13 @@ TOLD: list[tuple[dict[str, Any], list[str]]] = [
 def test_a_fault_is_told_by_the_keys_that_were_written(table: dict[str, Any], lines: list[str]) -> None:
     with pytest.raises(ValidationError) as refusal:
         Root.model_validate(table)
-    assert [told(fault) for fault in faults_in(refusal.value, table)] == lines
+    assert [describe(fault) for fault in faults_in(refusal.value, table)] == lines
 
 
 def test_what_pydantic_alone_says_is_told_as_well() -> None:
     with pytest.raises(ValidationError) as refusal:
         Near.model_validate("x")
-    assert [told(fault) for fault in faults_in(refusal.value, "x")] == ["should be a table"]
+    assert [describe(fault) for fault in faults_in(refusal.value, "x")] == ["should be a table"]
 
 
 SHOWN = [

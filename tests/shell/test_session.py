@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.timers import Limits
 from bridge.shell.assistant_slot import MemoryLeg
 from bridge.shell.session import Session
@@ -196,7 +197,7 @@ class Scene:
         self.assistant_leg = FakeLeg(LegName.ASSISTANT, self._history)
         self.assistant_said: Receive
         self.assistant_lost: Lost
-        call = Call(now(), limits or Limits(), reorder_ms=REORDER_MS)
+        call = Call(now(), limits or Limits(), DialogueRules(reorder_ms=REORDER_MS))
         self.carrier = SimulatedCarrier()
         self.session = Session(self.carrier, call, self._connect, self.observers, self._over)
         self.session.attach(self.carrier_leg)

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from pydantic import AfterValidator, SecretStr
 
 from bridge.settings.assistants import SocketAddress
-from bridge.settings.table import Headers, HeaderText, SecretText, Section, is_assistant_address, revealed
+from bridge.settings.table import Headers, HeaderText, SecretText, Section, checked_assistant_url, revealed
 
 OPENAI = "https://api.openai.com/v1"
 SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
@@ -27,7 +27,7 @@ ENVIRONMENT = {
 
 
 def _checked_server_url(url: str) -> str:
-    is_assistant_address(url, SCHEMES, f"an address such as {OPENAI}, by http(s) or ws(s)")
+    checked_assistant_url(url, SCHEMES, f"an address such as {OPENAI}, by http(s) or ws(s)")
     if urlsplit(url).query:
         raise ValueError("should have no query; query = { … } sets it")
     return url.rstrip("/")

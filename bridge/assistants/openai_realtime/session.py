@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from bridge.settings.faults import Key, faults_in, told
+from bridge.settings.faults import Key, describe, faults_in
 from bridge.settings.table import Section, refusal
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
@@ -176,4 +176,4 @@ def check_types(session: Mapping[str, Any]) -> None:
     try:
         TypeAdapter(RealtimeSessionCreateRequestParam).validate_python(session, strict=True)
     except ValidationError as error:
-        raise ConfigurationError("\n".join(told(fault) for fault in faults_in(error, session))) from None
+        raise ConfigurationError("\n".join(describe(fault) for fault in faults_in(error, session))) from None

@@ -10,12 +10,12 @@ from bridge.settings.assistants import (
     SocketAddress,
     ToolSettings,
 )
-from bridge.settings.table import Headers, ShownAddress, is_assistant_address, revealed
+from bridge.settings.table import Headers, ShownAddress, checked_assistant_url, revealed
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 
 
 def _checked_websocket_url(url: str) -> str:
-    return is_assistant_address(
+    return checked_assistant_url(
         url, ("ws", "wss"), "a WebSocket's address such as wss://assistant.example.com/calls"
     )
 

@@ -26,7 +26,7 @@ from bridge.settings.assistants import (
     SocketAddress,
     ToolSettings,
 )
-from bridge.settings.table import Headers, ShownAddress, is_assistant_address, refusal, revealed
+from bridge.settings.table import Headers, ShownAddress, checked_assistant_url, refusal, revealed
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.codec import encoder
@@ -51,7 +51,7 @@ ENTRY: dict[str, Any] = {
 
 
 def _checked_assistant_url(url: str) -> str:
-    return is_assistant_address(
+    return checked_assistant_url(
         url,
         ("ws", "wss", "http", "https"),
         "an address such as ws://localhost:8888/voice, by ws(s), or by http(s) for a POST a turn",

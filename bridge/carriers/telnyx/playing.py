@@ -17,11 +17,9 @@ from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio,
 from bridge.vocabulary.contracts import Answer
 from telecodecs import mp3
 from telecodecs.byte_order import ByteOrder
-from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
+from telecodecs.format import FRAME_MS, L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 from telecodecs.l16 import l16_decode
 from telecodecs.packets import PacketCodec, PacketEncoder, packet_encoder
-
-FRAME_MS = 20
 
 GATHER_S = 0.5
 """From the first audio to its MP3 file. With less in it the caller would wait for the next file in silence."""

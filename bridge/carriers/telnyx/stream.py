@@ -24,6 +24,7 @@ from bridge.vocabulary.commands import CarrierCommand
 from bridge.vocabulary.contracts import Answer, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
+    KEYS,
     CallEnded,
     CallerAudio,
     CallStarted,
@@ -36,8 +37,6 @@ from bridge.vocabulary.events import (
 from telecodecs.byte_order import ByteOrder
 from telecodecs.format import AudioFormat, Encoding
 from telecodecs.packets import CodecMissing, PacketCodec, packet_decoder
-
-KEYS = frozenset("0123456789*#ABCD")
 
 TRACKS = {
     "inbound_track": ("inbound",),

@@ -16,6 +16,7 @@ from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio,
 from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
+    KEYS,
     CallEnded,
     CallerAudio,
     CallStarted,
@@ -25,8 +26,6 @@ from bridge.vocabulary.events import (
     OtherPartyAudio,
 )
 from telecodecs.format import PCMU_8K
-
-KEYS = frozenset("0123456789*#ABCD")
 
 
 class _Wire(Struct, rename="camel", tag_field="event", gc=False):

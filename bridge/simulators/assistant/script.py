@@ -36,7 +36,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, field_validator
 
 from bridge.config.audio_file import read_wav
-from bridge.settings.faults import faults_in, told
+from bridge.settings.faults import describe, faults_in
 from bridge.settings.table import Section
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -149,7 +149,7 @@ def parse_script(text: str, folder: Path = Path(), name: str = "script") -> Scri
         return Script.model_validate(table).located(folder)
     except ValidationError as error:
         faults = faults_in(error, table)
-        raise ConfigurationError("\n".join(f"{name}: {told(fault)}" for fault in faults)) from None
+        raise ConfigurationError("\n".join(f"{name}: {describe(fault)}" for fault in faults)) from None
 
 
 def read_script(path: Path) -> Script:
@@ -172,4 +172,4 @@ def with_options(path: Path | None, **options: object) -> Script:
     except ValidationError as error:
         fault, *_ = faults_in(error, given)
         option = (fault.key[0].replace("_", "-"), *fault.key[1:])
-        raise ConfigurationError(f"--{told(fault._replace(key=option))}") from None
+        raise ConfigurationError(f"--{describe(fault._replace(key=option))}") from None

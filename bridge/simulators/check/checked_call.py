@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, Protocol
 
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.timers import Limits
 from bridge.shell.assistant_slot import AssistantSlot
 from bridge.simulators.check.facts import Facts
@@ -141,7 +142,7 @@ class CheckedCall:
         self._clock = clock
         self._dialect = dialect
         self._dial = dial
-        self._call = Call(now, Limits(), reorder_ms=0)
+        self._call = Call(now, Limits(), DialogueRules(reorder_ms=0))
         self._slot = AssistantSlot(self._connect, self._handle, lambda: None, clock)
         self._waiting: deque[Event] = deque()
         self._in_round = False

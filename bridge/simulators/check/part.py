@@ -7,11 +7,10 @@ import numpy as np
 
 from bridge.config.audio_file import read_wav, talk
 from bridge.vocabulary.errors import ConfigurationError
+from bridge.vocabulary.events import KEYS
 from telecodecs.format import PCMU_8K
 from telecodecs.g711 import ulaw_decode
 from telecodecs.speech import SpeechDetector, SpeechEnded, SpeechStarted
-
-KEYS = "0123456789*#ABCD"
 
 LONGEST_S = 4.0
 """Of an utterance; what is longer is cut."""
@@ -31,7 +30,7 @@ def prepare(audio: Path | None, keys: str, reply_s: float) -> Part:
     speech = utterances(read_wav(file))
     if not speech:
         raise ConfigurationError(f"--audio {file}: nobody speaks in it; a recording of a sentence is right")
-    if not keys or set(keys) - set(KEYS):
+    if not keys or set(keys) - KEYS:
         raise ConfigurationError(f"--keys {keys}: keys are 0-9, *, #, A-D")
     return Part(speech, keys, reply_s)
 

@@ -41,7 +41,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bridge.config.audio_file import read_wav
-from bridge.settings.faults import faults_in, told
+from bridge.settings.faults import describe, faults_in
 from bridge.settings.table import Section
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -195,7 +195,7 @@ def parse_script(text: str, folder: Path = Path(), name: str = "script") -> Scri
         script = Script.model_validate(table)
     except ValidationError as error:
         faults = faults_in(error, table)
-        raise ConfigurationError("\n".join(f"{name}: {told(fault)}" for fault in faults)) from None
+        raise ConfigurationError("\n".join(f"{name}: {describe(fault)}" for fault in faults)) from None
     return script.model_copy(update={"replies": tuple(_located(reply, folder) for reply in script.replies)})
 
 

@@ -16,8 +16,7 @@ from bridge.simulators.phone.earpiece import Earpiece
 from bridge.simulators.phone.latency import Arrival
 from bridge.simulators.phone.plan import CallPlan
 from bridge.vocabulary.contracts import WireMessage
-
-FRAME_MS = 20
+from telecodecs.format import FRAME_MS
 
 
 class Ending(StrEnum):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from bridge.simulators.carriers.contract import Warned
 from bridge.simulators.phone.disorder import Mishaps
 from bridge.simulators.phone.earpiece import Cleared, MarkReturned
-from bridge.simulators.phone.handset import FRAME_MS, Ending
+from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.latency import Arrival, echo_ms, turns_ms
 from bridge.simulators.phone.trace import TraceLine
-from telecodecs.format import AudioFormat
+from telecodecs.format import FRAME_MS, AudioFormat
 
 
 @dataclass(frozen=True, slots=True)

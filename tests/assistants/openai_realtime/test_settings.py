@@ -69,7 +69,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"api_key": ""}, "api_key", "should be one line of ASCII"),
     ({"api_key": "sk-1\n"}, "api_key", "should be one line of ASCII"),
     ({"headers": {"X-A": "a\r\nX-B: b"}}, "headers.X-A", "should be one line of ASCII"),
-    ({"headers": {"X A": "a"}}, "headers", "'X A' is no header's name"),
+    ({"headers": {"X A": "a"}}, "headers", "'X A' is not the name of a header"),
     ({"model": ""}, "model", "at least 1 character"),
     ({"voice": {"id": "v", "idd": "x"}}, "voice.idd", "did you mean id?"),
     ({"voice": ""}, "voice", "at least 1 character"),

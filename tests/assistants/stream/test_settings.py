@@ -44,7 +44,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"url": "ws://x:99999/"}, "url", "port between 1 and 65535"),
     ({"url": "ws://x/#top"}, "url", "should have no fragment"),
     ({"url": "ws://me:pass@x/"}, "url", "should have no user and no password; headers"),
-    ({"headers": {"X A": "a"}}, "headers", "'X A' is no header's name"),
+    ({"headers": {"X A": "a"}}, "headers", "'X A' is not the name of a header"),
     ({"headers": {"X-A": "a\r\nX-B: b"}}, "headers.X-A", "should be one line of ASCII"),
     ({"headers": {"X-A": ""}}, "headers.X-A", "should be one line of ASCII"),
     ({"silence_ms": 50}, "silence_ms", "greater than or equal to 100"),

@@ -47,7 +47,7 @@ REFUSED = [
     ('url = "ws://user:secret@x"', "should have no user"),
     ('url = "ws://x/#there"', "should have no fragment"),
     ('url = "ws://x:99999"', "should have a port"),
-    ('url = "ws://x"\nheaders = { "a b" = "c" }', "'a b' is no header's name"),
+    ('url = "ws://x"\nheaders = { "a b" = "c" }', "'a b' is not the name of a header"),
     ('url = "ws://x"\nheaders = { a = "line\\nline" }', "one line of ASCII"),
     ('url = "ws://x"\nprefix = "MULAW"', "a character that base64 does not use"),
     ('url = "ws://x"\nrestart = "GO ON_"', "a word of ASCII"),

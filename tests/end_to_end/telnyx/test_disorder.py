@@ -17,6 +17,7 @@ from bridge.carriers.telnyx.stream import TelnyxStream
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
 from bridge.core.call import Call
+from bridge.core.dialogue import DialogueRules
 from bridge.core.timers import Limits
 from bridge.shell.server import Server
 from bridge.simulators.carriers.contract import CallOptions
@@ -126,7 +127,7 @@ class Answered:
         coding = Coding(codec)
         phone = SimulatedTelnyxStream(call_control_id="C1", says=coding)
         self._stream = TelnyxStream(TelnyxSettings())
-        self._call = Call(0.0, Limits(), reorder_ms=self._stream.reorder_ms)
+        self._call = Call(0.0, Limits(), DialogueRules(reorder_ms=self._stream.reorder_ms))
         self._piece = coding.format.bytes_in(20)
         for message in phone.opening():
             self._append(self._stream.decode(message, 0.0), 0.0)

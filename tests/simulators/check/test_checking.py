@@ -18,7 +18,7 @@ from bridge.cli.app import app
 from bridge.simulators.assistant.script import parse_script
 from bridge.simulators.assistant.server import SimulatedAssistant
 from bridge.simulators.check.checking import check, read_headers
-from bridge.simulators.check.part import KEYS, LONGEST_S, Part, prepare, utterances
+from bridge.simulators.check.part import LONGEST_S, Part, prepare, utterances
 from bridge.simulators.check.rules import Rule, rules_for
 from bridge.simulators.check.verdicts import Outcome, Verdict
 from bridge.vocabulary.errors import BridgeError, ConfigurationError
@@ -133,7 +133,7 @@ def test_a_recording_without_a_voice_is_refused(tmp_path: Path) -> None:
         file.setparams((1, 2, 8_000, 0, "NONE", ""))
         file.writeframes(bytes(32_000))
     with pytest.raises(BridgeError, match=r"quiet\.wav: nobody speaks in it"):
-        prepare(tmp_path / "quiet.wav", KEYS, 5.0)
+        prepare(tmp_path / "quiet.wav", "12#", 5.0)
 
 
 def test_the_recording_that_comes_along_has_two_sentences() -> None:

@@ -1,0 +1,166 @@
+"""The caller and the assistant of one call, from the start of a stream that can be spoken into.
+
+A dialogue opens assistants one after the other, renews them before they expire, and says when nobody is left to answer.
+It does not know in which state the call is: `Call` follows `is_talking` and `hang_up`. No clock: `now` is seconds.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from bridge.core.caller_audio import Caller
+from bridge.core.conversation import Conversation
+from bridge.core.entries import KeypadRules
+from bridge.core.failover import FINAL_CLOSES, Failover, FailoverPlan
+from bridge.core.timers import REASONS, Limits, Timer, Timers
+from bridge.vocabulary.commands import (
+    CloseAssistant,
+    Command,
+    HangUp,
+    OpenAssistant,
+    PressKeys,
+    SwitchToStandby,
+)
+from bridge.vocabulary.events import AssistantFailed, AssistantReady, CallStarted, LegLost, LegName
+
+LOOK_AGAIN_S = 1.0
+"""From one look for a quiet moment to the next."""
+
+TRY_AGAIN_S = 30.0
+"""From a standby that failed to open to the next attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialogueRules:
+    """What the carrier and the settings decide about a dialogue."""
+
+    reorder_ms: int
+    """How long a missing frame of the caller's audio is waited for; 0: the carrier keeps the order."""
+    keypad: KeypadRules = field(default_factory=KeypadRules)
+    can: frozenset[type[Command]] = frozenset()
+    """Commands that the carrier performs beside its stream, such as `PressKeys`."""
+    noise_dbfs: float | None = None
+    """The level of the comfort noise in holes and pauses of the caller's audio; None: digital silence."""
+
+
+class Dialogue:
+    """The state of one call's dialogue. `started`: the start of its stream."""
+
+    def __init__(
+        self, started: CallStarted, plan: FailoverPlan, rules: DialogueRules, limits: Limits, timers: Timers
+    ) -> None:
+        self.caller = Caller(started.line, rules.reorder_ms, rules.keypad, timers, rules.noise_dbfs)
+        self.conversation = Conversation(
+            started.plays or started.line, rules.keypad, timers, presses=PressKeys in rules.can
+        )
+        self.is_talking = False
+        """An assistant is ready and has the call."""
+        self.hang_up: HangUp | None = None
+        """How the call is to be closed, once the assistant is gone and no other takes over."""
+        self._plan = plan
+        self._failover = Failover(plan, started, self.conversation.transcript.said)
+        self._open_s = limits.open_s
+        self._timers = timers
+        self._is_assistant_open = False
+        self._counts: Counter[str] = Counter()
+
+    def counts(self) -> dict[str, int]:
+        """Losses and renewals of assistants, and what caller and conversation counted."""
+        return {**self._counts, **self.caller.counts(), **self.conversation.counts()}
+
+    # Assistants
+
+    def begin(self, now: float) -> list[Command]:
+        """Open the first assistant."""
+        return [*self.conversation.set_sensitive(now), self._open(self._failover.first(), now)]
+
+    def _open(self, command: OpenAssistant, now: float) -> OpenAssistant:
+        self._is_assistant_open = True
+        self._timers.set(Timer.OPEN, now + self._open_s)
+        return command
+
+    def ready(self, event: AssistantReady, now: float) -> list[Command]:
+        """An assistant is ready: the one that was opened, its standby, or the same one again with other formats."""
+        if not self.is_talking:
+            self._timers.stop(Timer.OPEN)
+            return self._use(event, now)
+        if not event.is_standby:
+            return self._use(event, now)
+        self._timers.stop(Timer.OPEN)
+        if not self.conversation.is_quiet(now) or not self._failover.is_up_to_date:
+            self._timers.set(Timer.RENEW, now + LOOK_AGAIN_S)
+            return []
+        self._failover.switched()
+        return [SwitchToStandby(), *self.conversation.break_off(now), *self._use(event, now)]
+
+    def _use(self, event: AssistantReady, now: float) -> list[Command]:
+        try:
+            commands = self.caller.open(event.hears)
+            commands += self.conversation.begin(event, now)
+        except ValueError as error:
+            return self._lose(now, final=True, why=f"its audio cannot be converted: {error}")
+        if (renew_at := self._failover.ready(event, now)) is not None:
+            self._timers.set(Timer.RENEW, renew_at)
+        self.is_talking = True
+        return commands
+
+    def failed(self, event: AssistantFailed, now: float) -> list[Command]:
+        """The active assistant reports that it cannot go on."""
+        return self._lose(now, final=event.final)
+
+    def leg_lost(self, event: LegLost, now: float) -> list[Command]:
+        """The leg of the active assistant or of its standby closed or broke."""
+        if event.leg is LegName.STANDBY:
+            self._timers.stop(Timer.OPEN)
+            self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
+            return []
+        self._is_assistant_open = False
+        return self._lose(now, final=event.code in FINAL_CLOSES)
+
+    def open_due(self, now: float) -> list[Command]:
+        """An assistant, or a standby, was not ready in time."""
+        if self.is_talking:
+            self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
+            return []
+        return self._lose(now, final=False, why=REASONS[Timer.OPEN])
+
+    def _lose(self, now: float, *, final: bool, why: str = "") -> list[Command]:
+        """What the assistant said is heard, and the next one is opened; if nobody is left, the call is to be closed."""
+        self._counts["assistants_lost"] += 1
+        self._timers.stop(Timer.OPEN, Timer.RENEW)
+        commands = self.conversation.break_off(now)
+        if self._is_assistant_open:
+            self._is_assistant_open = False
+            commands.append(CloseAssistant(why))
+        if self.conversation.is_hanging_up:
+            self.hang_up = HangUp(1000, "the assistant hung up")
+            return commands
+        next_assistant = self._failover.lost(now, final=final)
+        if next_assistant is None:
+            self.hang_up = HangUp(1011, "the assistant was lost")
+            return commands + self.conversation.voice.play_sentence(
+                self._plan.sentence, self._plan.spoken, now
+            )
+        if self.is_talking:
+            self.is_talking = False
+            self.caller.close()
+        return [*commands, self._open(next_assistant, now)]
+
+    def renew_due(self, now: float) -> list[Command]:
+        """The assistant expires soon: open its standby, if nobody speaks or waits."""
+        if not self.conversation.is_quiet(now):
+            self._timers.set(Timer.RENEW, now + LOOK_AGAIN_S)
+            return []
+        self._counts["renewals"] += 1
+        return [self._open(self._failover.renewed(), now)]
+
+    # The stream
+
+    def stream_resumed(self, now: float) -> list[Command]:
+        """The carrier opened another stream for the call."""
+        return self.caller.stream_resumed() + self.conversation.voice.stream_resumed(now)
+
+    def end(self, now: float) -> list[Command]:
+        """The call is over: tell the assistant of an entry that was begun, and close it."""
+        if not self._is_assistant_open:
+            return []
+        return [*self.conversation.end_entry(now), CloseAssistant()]
