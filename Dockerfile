@@ -1,10 +1,15 @@
 FROM python:3.13-slim AS build
+# Extras of the package, separated by commas: g722, opus, amr-wb, mp3, report.
+ARG EXTRAS=
 WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1
 RUN python -m venv /build && python -m venv /opt/voicebridge
-COPY scripts/install-lock requirements-build.lock requirements-serve.lock ./
-RUN ./install-lock /build/bin/python requirements-build.lock \
- && ./install-lock /opt/voicebridge/bin/python requirements-serve.lock
+COPY scripts/install-lock scripts/extras-lock scripts/
+COPY pyproject.toml requirements.lock requirements-build.lock requirements-serve.lock ./
+RUN scripts/install-lock /build/bin/python requirements-build.lock \
+ && scripts/install-lock /opt/voicebridge/bin/python requirements-serve.lock \
+ && scripts/extras-lock "$EXTRAS" >extras.lock \
+ && scripts/install-lock /opt/voicebridge/bin/python extras.lock
 COPY . .
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/voicebridge/bin/pip install --no-deps --no-index /dist/*.whl \
@@ -16,11 +21,13 @@ FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home voicebridge
 COPY --from=build /opt/voicebridge /opt/voicebridge
 ENV PATH=/opt/voicebridge/bin:$PATH PYTHONUNBUFFERED=1 VOICEBRIDGE_HOST=0.0.0.0
+# Settings are mounted here; the folders are for `recording.directory` and `journal.directory`.
 WORKDIR /srv/voicebridge
+RUN install -d -o 10001 -g 10001 recordings journal
 USER 10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
+# Reads the settings as the server does, and so follows host, port and TLS.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["voicebridge", "health"]
 ENTRYPOINT ["voicebridge"]
 CMD ["serve"]

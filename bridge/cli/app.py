@@ -10,7 +10,8 @@ import typer
 
 from bridge.cli.call import NamesCarriers, call, dial
 from bridge.cli.check import check_assistant
-from bridge.cli.config import config_check, config_show
+from bridge.cli.config import config_check, config_reference, config_show
+from bridge.cli.health import health
 from bridge.cli.serve import serve
 from bridge.cli.simulate import demo, fake_assistant, fake_openai
 from bridge.cli.timeline import timeline
@@ -28,6 +29,7 @@ config_app = typer.Typer(help="Check or show the settings.", no_args_is_help=Tru
 app.command("serve")(serve)
 app.command("call", cls=NamesCarriers)(call)
 app.command("dial", cls=NamesCarriers)(dial)
+app.command("health")(health)
 app.command("fake-openai")(fake_openai)
 app.command("fake-assistant")(fake_assistant)
 app.command("check-assistant")(check_assistant)
@@ -35,6 +37,7 @@ app.command("demo")(demo)
 app.command("timeline")(timeline)
 app.add_typer(config_app, name="config")
 config_app.command("check")(config_check)
+config_app.command("reference")(config_reference)
 config_app.command("show")(config_show)
 
 

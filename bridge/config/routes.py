@@ -61,14 +61,19 @@ class Incoming(NamedTuple):
 class RouteSettings(Section):
     """[[routes]]: the calls that fit all of this, and who answers them."""
 
-    assistant: str = Field(description="who answers, by name")
-    to: Number | None = Field(None, description="the called number, or its beginning and a star")
-    from_: Number | None = Field(None, alias="from", description="the calling number, likewise")
+    assistant: str = Field(description="The name of the assistant that answers")
+    to: Number | None = Field(
+        None, description="The called number, or its beginning and a star (+1555*), or a sip: address"
+    )
+    from_: Number | None = Field(
+        None, alias="from", description="The calling number, written in the same way"
+    )
     path: Annotated[str, AfterValidator(_is_segment)] | None = Field(
-        None, description="the word behind the webhook's address: /twilio/voice/NAME"
+        None, description="The word behind the webhook's address: sales for /twilio/voice/sales"
     )
     parameters: Parameters = Field(
-        {}, description="of the webhook's address and of the stream, each with this value"
+        {},
+        description="Parameters of the webhook's address or of the stream, each with the value it must have",
     )
 
     @field_validator("parameters")

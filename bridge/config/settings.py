@@ -85,11 +85,14 @@ def _split_at_commas(keys: Any) -> Any:
 class SecuritySettings(Section):
     """[security]"""
 
-    allow_unauthenticated: bool = Field(False, description="open doors, on loopback only, to try things")
+    allow_unauthenticated: bool = Field(
+        False,
+        description="Let in calls and media sockets without signature or token. For trying things: `host` must be a loopback address",
+    )
     token_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_split_at_commas)] = Field(
         (),
-        description="one or two secrets that sign the addresses of media sockets: the new one, and the one before; "
-        "without them it is the carrier's own secret that does",
+        description="One or two secrets of at least 32 characters that sign the addresses of media sockets: the new one "
+        "first, then the one before. Not set: the carrier's own secret signs them",
     )
 
     @field_validator("token_keys")
@@ -108,13 +111,17 @@ class SecuritySettings(Section):
 class JournalSettings(Section):
     """[journal]"""
 
-    directory: Path | None = Field(None, description="a file of JSON lines for each call; none without it")
+    directory: Path | None = Field(
+        None, description="The folder for journals: a file of JSON lines for each call. Not set: no journals"
+    )
 
 
 class RecordingSettings(Section):
     """[recording]"""
 
-    directory: Path | None = Field(None, description="a stereo WAV for each call; none without it")
+    directory: Path | None = Field(
+        None, description="The folder for recordings: a stereo WAV file for each call. Not set: no recordings"
+    )
 
 
 class Settings(Section):
@@ -124,21 +131,48 @@ class Settings(Section):
     `settings_model()`, which derives from this class. Such tables are read with `carrier` and `assistant_settings`.
     """
 
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
-    ssl_certfile: Path | None = None
-    ssl_keyfile: Path | None = None
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    public_url: OwnAddress | None = Field(None, repr=False, description="what the carriers were told")
-    assistant: str = Field("parrot", description="the default, by name")
-    assistants: dict[str, AnyAssistant] = Field({})
-    security: SecuritySettings = SecuritySettings()
-    journal: JournalSettings = JournalSettings()
-    recording: RecordingSettings = RecordingSettings()
-    limits: LimitSettings = LimitSettings()
-    keypad: KeypadSettings = KeypadSettings()
-    silence: SilenceSettings = SilenceSettings()
-    routes: list[RouteSettings] = Field([], description="who answers which calls; the first that fits")
+    host: str = Field("127.0.0.1", description="The address that the server binds")
+    port: int = Field(
+        8080, ge=0, le=65535, description="The port, for HTTP and media sockets. 0: any that is free"
+    )
+    ssl_certfile: Path | None = Field(
+        None, description="The certificate chain for TLS, PEM. Not set: a proxy in front does TLS"
+    )
+    ssl_keyfile: Path | None = Field(None, description="The private key of `ssl_certfile`, PEM")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least important lines that are logged"
+    )
+    public_url: OwnAddress | None = Field(
+        None,
+        repr=False,
+        description="Where the carriers reach the server, such as https://voice.example.com. Carriers' signatures may be "
+        "checked against it. Not set: the server's own address, which does on loopback only",
+    )
+    assistant: str = Field(
+        "parrot", description="The name of the assistant that answers where no route says otherwise"
+    )
+    assistants: dict[str, AnyAssistant] = Field(
+        {},
+        description="The assistants, each by a name of your own. Kinds that need no setting also answer without a table, by "
+        "the name of their kind",
+    )
+    security: SecuritySettings = Field(SecuritySettings(), description="Who is let in")
+    journal: JournalSettings = Field(
+        JournalSettings(), description="Every event and command of a call, without audio"
+    )
+    recording: RecordingSettings = Field(
+        RecordingSettings(), description="Left the caller, right the assistant as the caller heard it"
+    )
+    limits: LimitSettings = Field(LimitSettings(), description="How long things may take")
+    keypad: KeypadSettings = Field(
+        KeypadSettings(), description="How keys become an entry, and when an entry is over"
+    )
+    silence: SilenceSettings = Field(SilenceSettings(), description="What stands in for missing audio")
+    routes: list[RouteSettings] = Field(
+        [],
+        description="Which assistant answers which calls. The first route that fits a call is taken: all that it says "
+        "must fit",
+    )
 
     @field_validator("routes", mode="before")
     @classmethod
@@ -207,14 +241,17 @@ class Settings(Section):
 
 def settings_model() -> type[Settings]:
     """`Settings` with the tables that the registries add: one for each carrier and each vendor of assistants."""
-    carriers = tuple((name, kind.settings) for name, kind in CARRIERS.items())
-    vendors = tuple((name, vendor.settings) for name, vendor in _vendors().items())
+    vendors = ((name, vendor.settings, vendor.description) for name, vendor in _vendors().items())
+    carriers = ((name, kind.settings, kind.title) for name, kind in CARRIERS.items())
     return _model_with((*vendors, *carriers))
 
 
 @lru_cache
-def _model_with(tables: tuple[tuple[str, type[Section]], ...]) -> type[Settings]:
-    fields: dict[str, Any] = {name: (table, table()) for name, table in tables}
+def _model_with(tables: tuple[tuple[str, type[Section], str], ...]) -> type[Settings]:
+    """`tables`: each by its name, its class and its description."""
+    fields: dict[str, Any] = {
+        name: (table, Field(table(), description=description)) for name, table, description in tables
+    }
     return create_model("Settings", __base__=Settings, __doc__=Settings.__doc__, **fields)
 
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from bridge.settings.assistants import SocketAddress
 from bridge.settings.table import Headers, HeaderText, SecretText, Section, checked_assistant_url, revealed
@@ -39,10 +39,10 @@ ServerUrl = Annotated[str, AfterValidator(_checked_server_url)]
 class OpenAIAccount(Section):
     """[openai]: defaults for every assistant of kind "openai-realtime"."""
 
-    api_key: SecretText | None = None
-    base_url: ServerUrl = OPENAI
-    organization: HeaderText | None = None
-    project: HeaderText | None = None
+    api_key: SecretText | None = Field(None, description="The API key; it is sent to `base_url` only")
+    base_url: ServerUrl = Field(OPENAI, description="The address of the API, by http(s) or ws(s)")
+    organization: HeaderText | None = Field(None, description="The organization that is billed")
+    project: HeaderText | None = Field(None, description="The project that is billed")
 
 
 def upgrade(

@@ -14,35 +14,48 @@ from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import AudioFormat, Encoding
 
+WHO_FINDS_TURNS = "Who finds the caller's turns"
+UTTERANCE_END = "So long without speech ends an utterance"
+CREATES = "The server answers an utterance without being asked"
+INTERRUPTS = "The server stops its response when the caller speaks"
+
 
 class ServerVad(Section):
     """turn_detection.type = "server_vad": the server detects turns by loudness."""
 
-    type: Literal["server_vad"] = "server_vad"
-    threshold: float | None = Field(None, ge=0, le=1, description="0.5 where it is not set")
-    prefix_padding_ms: int | None = Field(None, ge=0, description="300 where it is not set")
-    silence_duration_ms: int = Field(500, gt=0)
-    create_response: bool = True
-    interrupt_response: bool = True
+    type: Literal["server_vad"] = Field("server_vad", description=WHO_FINDS_TURNS)
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="How loud speech must be. Not set: the server's own, 0.5"
+    )
+    prefix_padding_ms: int | None = Field(
+        None,
+        ge=0,
+        description="How much audio before the speech belongs to it. Not set: the server's own, 300",
+    )
+    silence_duration_ms: int = Field(500, gt=0, description=UTTERANCE_END)
+    create_response: bool = Field(True, description=CREATES)
+    interrupt_response: bool = Field(True, description=INTERRUPTS)
     idle_timeout_ms: int | None = Field(
-        None, gt=0, description="after so long the model speaks of its own accord"
+        None, gt=0, description="After so long without speech the model speaks without being asked"
     )
 
 
 class SemanticVad(Section):
     """turn_detection.type = "semantic_vad": the server estimates whether the caller has finished."""
 
-    type: Literal["semantic_vad"]
-    eagerness: Literal["low", "medium", "high", "auto"] | None = None
-    create_response: bool = True
-    interrupt_response: bool = True
+    type: Literal["semantic_vad"] = Field(description=WHO_FINDS_TURNS)
+    eagerness: Literal["low", "medium", "high", "auto"] | None = Field(
+        None, description="How soon the server takes an utterance for complete"
+    )
+    create_response: bool = Field(True, description=CREATES)
+    interrupt_response: bool = Field(True, description=INTERRUPTS)
 
 
 class OwnVad(Section):
     """turn_detection.type = "none": the server detects no turns, the bridge does."""
 
-    type: Literal["none"]
-    silence_duration_ms: int = Field(700, gt=0)
+    type: Literal["none"] = Field(description=WHO_FINDS_TURNS)
+    silence_duration_ms: int = Field(700, gt=0, description=UTTERANCE_END)
 
 
 def _typed(value: Any) -> Any:
@@ -62,29 +75,31 @@ class Transcription(Section):
 
     model_config = ConfigDict(extra="allow")
 
-    model: str = "gpt-transcribe"
-    language: str | None = Field(None, description="ISO 639-1, such as en")
-    prompt: str | None = None
+    model: str = Field("gpt-transcribe", description="The model that transcribes")
+    language: str | None = Field(None, description="The caller's language by ISO 639-1, such as en")
+    prompt: str | None = Field(None, description="Words and names that the caller may say")
 
 
 class CustomVoice(Section):
     """voice = { id = "voice_…" }"""
 
-    id: str = Field(min_length=1)
+    id: str = Field(min_length=1, description="The identifier of a voice of your own")
 
 
 class Prompt(Section):
     """prompt: one that is stored with the vendor; what is set here takes precedence."""
 
-    id: str
-    version: str | None = None
-    variables: dict[str, Any] | None = None
+    id: str = Field(description="The identifier of the stored prompt")
+    version: str | None = Field(None, description="Its version. Not set: the newest")
+    variables: dict[str, Any] | None = Field(None, description="Values for the variables in it")
 
 
 class Reasoning(Section):
     """reasoning = { effort = … }, for models that reason."""
 
-    effort: Literal["minimal", "low", "medium", "high", "xhigh"]
+    effort: Literal["minimal", "low", "medium", "high", "xhigh"] = Field(
+        description="How much the model reasons before it answers"
+    )
 
 
 FIELDS_OF_THE_BRIDGE: dict[Key, str] = {

@@ -70,66 +70,95 @@ class RealtimeSettings(AssistantSettings):
     kind: Literal["openai-realtime"] = "openai-realtime"
 
     # The server
-    base_url: ServerUrl = OPENAI
-    api_key: SecretText | None = None
-    organization: HeaderText | None = None
-    project: HeaderText | None = None
-    headers: Headers = Field({})
-    query: Annotated[dict[str, str], HiddenValues] = Field({}, repr=False)
-    model: str = Field("gpt-realtime-2.1", min_length=1, description="Azure: the deployment")
+    base_url: ServerUrl = Field(OPENAI, description="The address of the API. Not set: that of `[openai]`")
+    api_key: SecretText | None = Field(None, description="The API key. Not set: that of `[openai]`")
+    organization: HeaderText | None = Field(None, description="The organization that is billed")
+    project: HeaderText | None = Field(None, description="The project that is billed")
+    headers: Headers = Field({}, description="Headers of the upgrade, such as api-key for Azure")
+    query: Annotated[dict[str, str], HiddenValues] = Field(
+        {}, repr=False, description="Parameters of the address, beside the model"
+    )
+    model: str = Field(
+        "gpt-realtime-2.1", min_length=1, description="The model; with Azure the name of the deployment"
+    )
 
     # The session
     voice: Annotated[
         Annotated[str, Field(min_length=1)] | CustomVoice | None,
         BeforeValidator(none_if_false),
-        Field(description="false: not sent, the server's default"),
+        Field(
+            description="The voice, by name, or a table for a voice of your own. false: the server's default"
+        ),
     ] = "marin"
-    speed: float | None = Field(None, ge=0.25, le=1.5)
-    instructions_file: Path | None = None
-    instructions: str = Field("", validate_default=True)
-    turn_detection: TurnDetection = ServerVad()
+    speed: float | None = Field(None, ge=0.25, le=1.5, description="How fast the voice speaks; 1 is normal")
+    instructions_file: Path | None = Field(None, description="A text file with the instructions, UTF-8")
+    instructions: str = Field("", validate_default=True, description="What the model is and does")
+    turn_detection: TurnDetection = Field(
+        ServerVad(),
+        description='Who finds the caller\'s turns, a table or its type alone: "server_vad" (by loudness), '
+        '"semantic_vad" (by meaning), or "none" (the bridge)',
+    )
     barge_in: BargeInSettings = Field(
-        BargeInSettings(), description='with turn_detection = "none"; the server has settings of its own'
+        BargeInSettings(), description='What interrupts a reply, with turn_detection = "none" only'
     )
-    noise_reduction: Literal["near_field", "far_field"] | None = None
+    noise_reduction: Literal["near_field", "far_field"] | None = Field(
+        None, description="Noise reduction at the server, for a headset or a room"
+    )
     transcription: Annotated[Transcription | None, BeforeValidator(none_if_false)] = Field(
-        Transcription(), description="false: none, but then the caller's words are lost with a connection"
+        Transcription(),
+        description="The transcription of what the caller says. false: none, and then a lost connection loses these words",
     )
-    max_output_tokens: Annotated[int, Field(ge=1)] | Literal["inf"] | None = None
-    truncation: Literal["auto", "disabled"] | Table | None = None
-    parallel_tool_calls: bool | None = None
-    reasoning: Annotated[Reasoning | None, BeforeValidator(as_table("effort"))] = None
-    tool_choice: str | Table | None = None
+    max_output_tokens: Annotated[int, Field(ge=1)] | Literal["inf"] | None = Field(
+        None, description="How long one response may be, in tokens"
+    )
+    truncation: Literal["auto", "disabled"] | Table | None = Field(
+        None, description="What becomes of the oldest items when the context is full"
+    )
+    parallel_tool_calls: bool | None = Field(
+        None, description="Whether the model may call several tools at once"
+    )
+    reasoning: Annotated[Reasoning | None, BeforeValidator(as_table("effort"))] = Field(
+        None, description="For models that reason: a table, or the effort alone"
+    )
+    tool_choice: str | Table | None = Field(
+        None, description="Which tool the model must, may or must not call"
+    )
     prompt: Prompt | None = Field(
         None,
-        description="stored with the vendor. What the bridge has the assistant say (greeting, filler, reconnect_say, goodbye) "
-        "goes with the instructions that are set here; the stored ones do not apply to it",
+        description="A prompt that is stored with the vendor. What the bridge has the model say (greeting, filler, "
+        "reconnect_say, goodbye) goes with the instructions that are set here, not with the stored ones",
     )
-    tracing: Literal["auto"] | Table | None = None
+    tracing: Literal["auto"] | Table | None = Field(None, description="Tracing at the vendor")
     extra: Annotated[Table, AfterValidator(check_extra), Masked] = Field(
         {},
         alias="session",
         repr=False,
-        description="any field of the session that has no setting here, sent as it is",
+        description="Any field of the session that has no setting here; it is sent as it is",
     )
 
     # What the bridge has the assistant say, and when
-    greeting: Annotated[Greeting | None, BeforeValidator(as_table("say"))] = None
-    filler: FillerOrFalse = Filler()
+    greeting: Annotated[Greeting | None, BeforeValidator(as_table("say"))] = Field(
+        None, description="What the assistant opens the call with: the words, or a table"
+    )
+    filler: FillerOrFalse = Field(
+        Filler(), description="What the caller hears while a tool takes long: the words, a table, or false"
+    )
     reconnect_say: Annotated[str | None, BeforeValidator(none_if_false)] = Field(
         "Sorry, could you repeat that?",
         min_length=1,
-        description="after a connection was lost; false: nothing",
+        description="What the assistant says after a lost connection was opened again. false: nothing",
     )
     goodbye: str = Field(
-        "Say goodbye in one short sentence.", min_length=1, description="instructions, when it hangs up"
+        "Say goodbye in one short sentence.",
+        min_length=1,
+        description="Instructions for the last words, when the assistant hangs up",
     )
-    dtmf: Dtmf = Dtmf()
+    dtmf: Dtmf = Field(Dtmf(), description="How the model is told what the caller typed")
     reply_s: float = Field(
         5.0,
         gt=0,
-        description="how long a reply may be silent, before its first piece and between two: a turn without any "
-        "response is asked for once more, then, or at once if one had begun, the connection counts as lost",
+        description="How long a reply may be silent. A turn without any response is then asked for once more; after "
+        "that, or if a response had begun, the connection counts as lost",
     )
 
     @model_validator(mode="after")

@@ -43,9 +43,13 @@ def _check_template(text: str) -> str:
 class Greeting(Section):
     """What the assistant opens the call with: words, or instructions to find words."""
 
-    say: str | None = Field(None, min_length=1, description="the words, as they are")
-    instructions: str | None = Field(None, min_length=1)
-    interruptible: bool = Field(False, description="the caller is heard from the first moment")
+    say: str | None = Field(None, min_length=1, description="The words of the greeting")
+    instructions: str | None = Field(
+        None, min_length=1, description="Instructions by which the model finds the words"
+    )
+    interruptible: bool = Field(
+        False, description="The model hears the caller during the greeting, and may be interrupted"
+    )
 
     @model_validator(mode="after")
     def _check_one_of_two(self) -> "Greeting":
@@ -57,8 +61,10 @@ class Greeting(Section):
 class Filler(Section):
     """What the caller hears while a tool takes its time. `false` turns it off."""
 
-    say: str = Field("One moment, please.", min_length=1)
-    after_s: Annotated[float | None, BeforeValidator(none_if_false)] = Field(2.0, gt=0)
+    say: str = Field("One moment, please.", min_length=1, description="The words")
+    after_s: Annotated[float | None, BeforeValidator(none_if_false)] = Field(
+        2.0, gt=0, description="How long a tool may take before the words are said. false: they never are"
+    )
 
 
 def _filler(value: Any) -> Any:
@@ -71,5 +77,11 @@ FillerOrFalse = Annotated[Filler, BeforeValidator(_filler)]
 class Dtmf(Section):
     """What becomes of an entry from the keypad: an item and a response, appended silence, or nothing."""
 
-    respond: Literal["create", "silence", "none"] = "create"
-    text: Annotated[str, AfterValidator(_check_template)] = "The caller typed on the keypad: {digits}"
+    respond: Literal["create", "silence", "none"] = Field(
+        "create",
+        description="create: the model is told of the entry and answers. silence: it is told, then silence is sent to "
+        "end the turn. none: it is told",
+    )
+    text: Annotated[str, AfterValidator(_check_template)] = Field(
+        "The caller typed on the keypad: {digits}", description="What the model is told"
+    )

@@ -24,12 +24,14 @@ class StreamSettings(AssistantSettings):
     """[assistants.NAME] with kind = "stream"."""
 
     kind: Literal["stream"] = "stream"
-    url: Annotated[str, AfterValidator(_checked_websocket_url), ShownAddress] = Field(repr=False)
-    headers: Headers = Field({})
-    barge_in: BargeInSettings = Field(
-        BargeInSettings(), description="unless the assistant detects turns itself"
+    url: Annotated[str, AfterValidator(_checked_websocket_url), ShownAddress] = Field(
+        repr=False, description="The address of the assistant's WebSocket, ws:// or wss://"
     )
-    silence_ms: int = Field(700, ge=100, le=10_000, description="so long without speech ends an utterance")
+    headers: Headers = Field({}, description="Headers of the upgrade")
+    barge_in: BargeInSettings = Field(
+        BargeInSettings(), description="What interrupts a reply, unless the assistant detects turns itself"
+    )
+    silence_ms: int = Field(700, ge=100, le=10_000, description="So long without speech ends an utterance")
 
     @field_validator("tools")
     @classmethod

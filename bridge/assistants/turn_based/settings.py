@@ -93,58 +93,79 @@ class TurnBasedSettings(AssistantSettings):
     kind: Literal["turn-based"] = "turn-based"
 
     # The server
-    url: Annotated[str, AfterValidator(_checked_assistant_url), ShownAddress] = Field(repr=False)
-    headers: Headers = Field({})
+    url: Annotated[str, AfterValidator(_checked_assistant_url), ShownAddress] = Field(
+        repr=False,
+        description="The address of the assistant: ws(s):// for one WebSocket a call, http(s):// for one POST an utterance",
+    )
+    headers: Headers = Field({}, description="Headers of the upgrade, or of each POST")
 
     # Whose turn it is
     endpointing: Literal["remote", "local", "either"] | None = Field(
         None,
-        description="who finds the end of an utterance: the assistant, the bridge, or whoever is first; "
-        "remote where it is not set, over HTTP always local",
+        description="Who finds the end of an utterance: the assistant (remote), the bridge (local), or the first of both. "
+        "Not set: remote over a WebSocket, local over HTTP",
     )
     silence_ms: int = Field(
-        700, ge=100, le=10_000, description="local: so long without speech ends an utterance"
+        700,
+        ge=100,
+        le=10_000,
+        description="Where the bridge finds the end: so long without speech ends an utterance",
     )
-    min_speech_ms: int = Field(100, ge=20, le=2000, description="local: so much speech begins one")
+    min_speech_ms: int = Field(
+        100, ge=20, le=2000, description="Where the bridge finds the end: so much speech begins an utterance"
+    )
     barge_in: BargeInSettings | None = Field(
-        None, description="the caller's voice stops a reply; the original protocol does not have this"
+        None,
+        description="What interrupts a reply. Not set: nothing does, for the contract has no interruption",
     )
     greeting_overlaps: bool = Field(
-        False, description="a reply in the caller's turn, as a greeting is, leaves it the caller's turn"
+        False,
+        description="After a reply that was not asked for, such as a greeting, it is still the caller's turn",
     )
 
     # Timeouts and limits
-    reply_s: float = Field(20.0, gt=0, le=600, description="from the end of an utterance to the whole reply")
+    reply_s: float = Field(
+        20.0, gt=0, le=600, description="How long the whole reply may take, from the end of the utterance"
+    )
     heard_slack_s: float = Field(
-        5.0, gt=0, le=60, description="how much longer than its sound a reply may take to be heard"
+        5.0, gt=0, le=60, description="How much longer than its own length a reply may take to be played"
     )
-    longest_utterance_s: float = Field(60.0, gt=0, le=600, description="an utterance ends after so long")
+    longest_utterance_s: float = Field(
+        60.0, gt=0, le=600, description="How long an utterance may be; then it is over"
+    )
     sorry: Annotated[PlayFallback | None, BeforeValidator(_as_play)] = Field(
-        None, description="a WAV file that the caller hears in place of a reply that did not come"
+        None,
+        description="A WAV file that the caller hears in place of a reply that did not come: a path, or a table",
     )
-    max_reply_bytes: int = Field(
-        8_388_608, ge=1_000, le=12_000_000, description="of a reply's sound, or an answer"
-    )
+    max_reply_bytes: int = Field(8_388_608, ge=1_000, le=12_000_000, description="How large a reply may be")
 
     # Over a WebSocket
-    prefix: Word = Field("_MULAW", description="how a reply begins")
-    restart: Word = Field("RESTART_COMMUNICATION", description="what tells it that the caller's turn begins")
-    utterance_end: Word = Field("SINGLE_UTTERANCE_END", description="what tells that it is over")
+    prefix: Word = Field("_MULAW", description="The word that a reply begins with")
+    restart: Word = Field(
+        "RESTART_COMMUNICATION", description="The word that tells the assistant that the caller's turn begins"
+    )
+    utterance_end: Word = Field(
+        "SINGLE_UTTERANCE_END", description="The word that tells that an utterance is over"
+    )
     announces_end: bool = Field(
-        False, description="local: utterance_end is sent where the bridge finds the end"
+        False, description="Where the bridge finds the end: `utterance_end` is sent to the assistant, too"
     )
     entry_prefix: Word | None = Field(
-        None, description="such as _DTMF: an entry from the keypad is sent as _DTMF1234"
+        None,
+        description="The word before an entry from the keypad: with _DTMF it is sent as _DTMF1234. Not set: entries are not sent",
     )
 
     # Over HTTP
-    audio: Literal["wav", "pcmu", "l16"] = Field("wav", description="how an utterance is posted")
-    rate_hz: Literal[8_000, 16_000] = Field(8_000, description="of wav and l16")
+    audio: Literal["wav", "pcmu", "l16"] = Field(
+        "wav", description="The format in which an utterance is posted"
+    )
+    rate_hz: Literal[8_000, 16_000] = Field(8_000, description="The sampling rate of wav and l16, in hertz")
     reply_format: Annotated[str, AfterValidator(_checked_format)] | None = Field(
-        None, description="what application/octet-stream, or audio in JSON, is, such as l16/24000"
+        None,
+        description="The format of a reply of type application/octet-stream, or in JSON, such as l16/24000",
     )
     greets: bool = Field(
-        False, description="an empty utterance is posted when the call begins, for the greeting"
+        False, description="An empty utterance is posted when the call begins; the answer is the greeting"
     )
 
     @field_validator("tools")

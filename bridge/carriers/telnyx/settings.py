@@ -39,42 +39,62 @@ class TelnyxSettings(CarrierSettings):
     """[telnyx]"""
 
     public_key: Annotated[str, AfterValidator(_is_public_key)] | None = Field(
-        None, description="checks that a webhook is Telnyx's"
+        None, description="The account's public key: it checks that a webhook is Telnyx's"
     )
-    api_key: SecretStr | None = Field(None, min_length=1, description="answers calls, and places them")
-    api_url: ApiAddress = Field("https://api.telnyx.com/v2", repr=False)
+    api_key: SecretStr | None = Field(
+        None, min_length=1, description="The API key: it answers calls under Call Control, and places calls"
+    )
+    api_url: ApiAddress = Field(
+        "https://api.telnyx.com/v2",
+        repr=False,
+        description="The address of Telnyx's REST API; in the EU https://api.telnyx.eu/v2",
+    )
     connection_id: str | None = Field(
-        None, min_length=1, description="the Call Control application, to place calls"
+        None, min_length=1, description="The Call Control application that places calls"
     )
-    mode: Literal["rtp", "mp3"] = Field("rtp", description="how the assistant's voice is sent")
-    codec: Codec = Field("PCMU", description="what it is sent in, where the mode is rtp")
-    sampling_rate: int | None = Field(None, description="of what is sent, Hz")
+    mode: Literal["rtp", "mp3"] = Field(
+        "rtp",
+        description="How the assistant's voice is sent: as packets, or as MP3 files, one a second at most, for prompts",
+    )
+    codec: Codec = Field("PCMU", description="The codec of the assistant's voice, with mode rtp")
+    sampling_rate: int | None = Field(
+        None,
+        description="The sampling rate of the assistant's voice, in hertz. Not set: the first one that the codec has",
+    )
     stream_codec: Codec | Literal["AMR-WB", "default"] = Field(
-        "default", description="what the caller's voice is asked for in; Telnyx may send another"
+        "default",
+        description="The codec that Telnyx is asked for, for the caller's voice; it may send another. default: that of the call",
     )
-    track: Track = Field("inbound_track", description="which voices a stream that only listens gets")
+    track: Track = Field("inbound_track", description="Which voices a stream that only listens gets")
     l16_byteorder: Literal["little", "big", "auto"] = Field(
-        "little", description="of L16, both ways; auto: as the caller's turns out to be, little until then"
+        "little",
+        description="The byte order of L16, both ways. auto: it is measured in the caller's audio; little until then",
     )
-    reorder_ms: int = Field(100, ge=0, le=1000, description="how long a missing chunk is waited for")
-    parameters: Parameters = Field({}, description="custom parameters of every stream")
+    reorder_ms: int = Field(100, ge=0, le=1000, description="How long a missing chunk of audio is waited for")
+    parameters: Parameters = Field({}, description="Custom parameters of every stream")
     then: WebAddress | None = Field(
-        None, repr=False, description="the TeXML that a call goes on with when its stream has ended"
+        None,
+        repr=False,
+        description="The address of the TeXML that a call goes on with when its stream has ended",
     )
     machine_detection: Literal["detect", "premium"] = Field(
-        "detect", description="how it is found out who answered a call that we place"
+        "detect", description="How Telnyx finds out who answered a call that we place; premium finds out more"
     )
     talk_to: tuple[str, ...] = Field(
-        ("human",), description="who is put through to the assistant where it was asked who answered"
+        ("human",),
+        description="Who is put through to the assistant where Telnyx was asked who answered: Telnyx's own words",
     )
     start_s: float = Field(
-        120.0, gt=0, le=600, description="from the socket to start: it may open while the phone still rings"
+        120.0,
+        gt=0,
+        le=600,
+        description="How long Telnyx may take from the opening of the socket to `start`; it may open while the phone still rings",
     )
     return_s: float = Field(
         10.0,
         ge=0,
         le=600,
-        description="how long a TeXML stream that broke may take to come back; 0: it may not",
+        description="How long a TeXML stream that broke may take to come back. 0: the call is over",
     )
 
     @model_validator(mode="after")

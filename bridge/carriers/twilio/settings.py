@@ -13,19 +13,29 @@ Verdict = Annotated[str, Field(min_length=1)]
 class TwilioSettings(CarrierSettings):
     """[twilio]"""
 
-    auth_token: SecretStr | None = Field(None, min_length=1)
-    account_sid: str | None = Field(None, pattern=r"^AC[0-9a-fA-F]{32}$", description="to place calls")
-    api_url: ApiAddress = Field("https://api.twilio.com", repr=False)
-    then: WebAddress | None = Field(
-        None, repr=False, description="the TwiML that a call goes on with when its stream has ended"
+    auth_token: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="The account's auth token: it checks that a webhook is Twilio's, and places calls",
     )
-    parameters: Parameters = Field({}, description="custom parameters of every stream")
+    account_sid: str | None = Field(
+        None, pattern=r"^AC[0-9a-fA-F]{32}$", description="The account's SID, to place calls"
+    )
+    api_url: ApiAddress = Field(
+        "https://api.twilio.com", repr=False, description="The address of Twilio's REST API"
+    )
+    then: WebAddress | None = Field(
+        None,
+        repr=False,
+        description="The address of the TwiML that a call goes on with when its stream has ended",
+    )
+    parameters: Parameters = Field({}, description="Custom parameters of every stream")
     machine_detection: Literal["Enable", "DetectMessageEnd"] = Field(
-        "Enable", description="how it is found out who answered a call that we place"
+        "Enable", description="How Twilio finds out who answered a call that we place"
     )
     talk_to: tuple[Verdict, ...] = Field(
         ("human",),
-        description="who is put through to the assistant where it was asked who answered: AnsweredBy",
+        description="Who is put through to the assistant where Twilio was asked who answered: values of AnsweredBy",
     )
 
     @property

@@ -48,7 +48,7 @@ class SimulatedTelnyx:
         self,
         media: CarryStream = silence,
         *,
-        api_key: str = "KEY_pretend",
+        api_key: str = "KEY_simulated",
         webhook_url: str = "",
         host: str = "127.0.0.1",
         port: int = 0,

@@ -32,7 +32,7 @@ async def webhook(api_port: int) -> AsyncIterator[str]:
     """A server's, that may be left alone by its callers for a second."""
     telnyx = {
         "public_key": TEST_PUBLIC_KEY,
-        "api_key": "KEY_pretend",
+        "api_key": "KEY_simulated",
         "api_url": f"http://127.0.0.1:{api_port}/v2",
     }
     settings = {"port": 0, "assistant": "echo", "telnyx": telnyx, "limits": {"longest_call_s": 1.0}}
