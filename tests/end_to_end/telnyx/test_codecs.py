@@ -252,7 +252,7 @@ async def test_amr_wb_is_heard_and_answered_in_another_codec(tmp_path: Path) -> 
 async def test_from_the_command_line(under_call_control: bool, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         api_port = free.getsockname()[1]
-    api = {"api_key": "KEY_pretend", "api_url": f"http://127.0.0.1:{api_port}/v2"}
+    api = {"api_key": "KEY_simulated", "api_url": f"http://127.0.0.1:{api_port}/v2"}
     said = tmp_path / "said.wav"
     write_wav(said, read_wav(SENTENCE)[4000:8000])
     async with Server(settings(tmp_path, codec="G722", **api)).running() as server:
