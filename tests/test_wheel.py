@@ -135,7 +135,7 @@ def test_the_demo_leaves_the_picture_out_and_says_how_to_get_it(demo: tuple[Path
     assert [Path(file).name for file in told["files"]] == names
     assert sorted(path.name for path in (folder / "voicebridge-demo").iterdir()) == sorted(names)
     assert told["notes"] == [f"no timeline.png: {HOW_TO_GET_IT}"]
-    assert told["ending"] == "all was said, and the line fell quiet"
+    assert told["ending"] == "the caller had nothing left to say, and the line was quiet"
     assert told["digits"] == "42"
     assert len(told["clears"]) == 1
 

@@ -74,9 +74,9 @@ def call(
     from bridge.config.settings import vendor_variables
     from bridge.simulators.carriers.contract import CallOptions
     from bridge.simulators.phone.call import place_call
-    from bridge.simulators.phone.disorder import Disorder, read_share
-    from bridge.simulators.phone.line import Network
-    from bridge.simulators.phone.line_delay import Delay
+    from bridge.simulators.phone.live_call import Network
+    from bridge.simulators.phone.network_delay import Delay
+    from bridge.simulators.phone.network_disorder import Disorder, read_share
     from bridge.simulators.phone.plan import CallPlan, read_digits
     from bridge.simulators.phone.summary import keep, make_folder, show
 

@@ -1,31 +1,31 @@
-"""Finds by measurement which byte order an L16 stream has, where the documents do not tell.
+"""Measures which byte order an L16 stream has, for carriers whose documents do not say.
 
-Sound is smooth: the mean step from sample to sample is small. Read in the wrong order it is noise, with steps of a
-third of the whole range. What is as rough as that itself tells nothing, nor does silence: loud white noise,
-a tone of full scale near half the rate. Units: bytes, Hertz; time is counted in audio that tells.
+Sound is smooth: the mean step from one sample to the next is small. Read in the wrong byte order it becomes noise, with
+steps of a third of the full range. Some audio is no evidence and is skipped: silence, loud white noise, a full-scale
+tone near half the sampling rate. Units: bytes, Hz.
 """
 
 import numpy as np
 
 _SETTLED_MS = 500
-_CLEARLY = 1.5  # times rougher; speech is 10 times and more
-_ROUGH = 256.0  # mean step of the wrong order at least: else the audio hardly moves
+_CLEARLY = 1.5  # the wrong order is so many times rougher; with speech it is 10 times and more
+_ROUGH = 256.0  # the least mean step in the wrong order; below it the audio is close to silence
 
 
 class ByteOrder:
-    """One stream's byte order. `big`: what is taken for right until the audio tells."""
+    """The byte order of one stream. `big`: what to assume until the audio has shown it. `rate_hz`: its sampling rate."""
 
     def __init__(self, rate_hz: int, *, big: bool = False) -> None:
         self.big = big
-        """Whether samples are big endian, as far as is known."""
+        """Whether samples are big endian, by the audio so far."""
         self.settled = False
-        """Whether half a second has told; then it stays, and costs nothing."""
+        """Whether half a second of evidence was seen. From then on `big` is final and `feed` does nothing."""
         self._wanted = rate_hz * _SETTLED_MS // 1000  # samples
         self._little_steps = 0.0
         self._big_steps = 0.0
 
     def feed(self, audio: bytes) -> None:
-        """Take the next frame; half a sample at its end is left out."""
+        """Measure the next frame, in bytes; an odd byte at its end is ignored."""
         count = len(audio) // 2
         if self.settled or count < 2:
             return

@@ -1,7 +1,7 @@
-"""From the bytes of a format to samples and back: one callable for each stream and direction.
+"""Converts between the bytes of an `AudioFormat` and samples: one callable for each stream and direction.
 
-Ask for one per stream: a codec may remember what it saw, though those of G.711 and L16 do not.
-One channel only. The rate stays what it is: that is the job of `resample`.
+Make one per stream: a codec may keep state, though those of G.711 and L16 do not. One channel only. The sampling rate
+is not changed; `resample` does that.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from telecodecs.g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 from telecodecs.l16 import l16_decode, l16_encode, l16be_decode, l16be_encode
 
 Decode = Callable[[bytes], Samples]
-"""Bytes of whole samples to samples, which may be a read-only view of the bytes."""
+"""Bytes of whole samples to 16-bit samples, which may be a read-only view of the bytes."""
 
 Encode = Callable[[Samples], bytes]
-"""Samples to bytes."""
+"""16-bit samples to bytes."""
 
 _DECODERS: dict[Encoding, Callable[[], Decode]] = {
     Encoding.PCMU: lambda: lambda audio: ulaw_decode(np.frombuffer(audio, np.uint8)),
@@ -45,5 +45,5 @@ def encoder(format: AudioFormat) -> Encode:
 
 def _mono(stream: AudioFormat) -> AudioFormat:
     if stream.channels != 1:
-        raise ValueError(f"channels {stream.channels} of {stream} cannot be converted; 1 is right")
+        raise ValueError(f"channels {stream.channels} of {stream} cannot be converted; expected 1")
     return stream

@@ -1,4 +1,4 @@
-"""Keypad digits as sound: DTMF.
+"""Makes the tones of keypad digits (DTMF).
 
 Source: ITU-T Q.23 (frequencies), Q.24 (a receiver accepts 40 ms on, 40 ms off). Each key is two tones at once:
 
@@ -26,9 +26,9 @@ TONES_HZ = {
     for row_hz, keys in zip(ROWS_HZ, KEYPAD, strict=True)
     for column_hz, key in zip(COLUMNS_HZ, keys, strict=True)
 }
-"""Low and high tone of each key."""
+"""Low and high tone of each key, Hz (ITU-T Q.23)."""
 
-_RAMP_MS = 2  # each tone swells and fades so long: without it every key clicks over the whole band
+_RAMP_MS = 2  # fade-in and fade-out of each tone: without it every key clicks over the whole band
 
 
 def tones(
@@ -38,9 +38,9 @@ def tones(
     off_ms: int = 50,
     level_dbfs: float = -13.0,
 ) -> Samples:
-    """Each digit for `on_ms`, then `off_ms` of silence; `level_dbfs` is that of each of its two tones.
+    """Each digit for `on_ms`, then `off_ms` of silence; `level_dbfs` is the level of each of its two tones.
 
-    Digits are 0-9, *, # and A-D, lower case too. Raises ValueError on any other character.
+    Digits are 0-9, *, # and A-D, in lower case too. Raises ValueError on any other character.
     """
     on = np.arange(rate_hz * on_ms // 1000)
     off = np.zeros(rate_hz * off_ms // 1000)
@@ -48,7 +48,7 @@ def tones(
     pieces = [np.zeros(0)]
     for digit in digits.upper():
         if digit not in TONES_HZ:
-            raise ValueError(f"{digit!r} is not on the keypad; 0-9, *, # and A-D are")
+            raise ValueError(f"{digit!r} is not on the keypad; expected 0-9, *, # or A-D")
         low_hz, high_hz = TONES_HZ[digit]
         cycle = 2 * np.pi * on / rate_hz
         pieces += [envelope * (np.sin(cycle * low_hz) + np.sin(cycle * high_hz)), off]
@@ -57,13 +57,13 @@ def tones(
 
 
 PAUSES_MS = {"w": 500, "W": 1000}
-"""What stands for a pause where keys are dictated."""
+"""Length of the pauses that may stand between keys."""
 
 
 def dialled(keys: str, rate_hz: int = 8000) -> Samples:
-    """Keys as a telephone would dial them, 100 ms on and 100 ms off; w is half a second's pause, W a second's.
+    """Keys as a telephone would dial them, 100 ms on and 100 ms off. w is a pause of 500 ms, W of 1000 ms.
 
-    Raises ValueError as `tones` does.
+    Raises ValueError on a character that is neither a key nor a pause.
     """
     pieces = [
         np.zeros(rate_hz * PAUSES_MS[key] // 1000, np.int16)
@@ -75,7 +75,7 @@ def dialled(keys: str, rate_hz: int = 8000) -> Samples:
 
 
 def _envelope(length: int, ramp: int) -> _Reals:
-    """A raised cosine up, one, and down again."""
+    """Fade in and out by a raised cosine of `ramp` samples each, 1.0 between them."""
     ramp = min(ramp, length // 2)
     rising = (1 - np.cos(np.pi * (np.arange(ramp) + 0.5) / max(ramp, 1))) / 2
     return np.concatenate([rising, np.ones(length - 2 * ramp), rising[::-1]])

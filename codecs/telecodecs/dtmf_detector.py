@@ -1,13 +1,14 @@
-"""Finds pressed keys in the sound of one stream of samples: DTMF in the audio, where no carrier's message tells of it.
+"""Detects pressed keys (DTMF) in the audio of one stream, for carriers that do not send a message for each key.
 
-Sources: ITU-T Q.23 (the tones), Q.24 (what a receiver accepts); `dtmf` makes what is found here. Time is counted in
-samples fed. A full-scale sine is taken as +3.14 dBm0 (ITU-T G.711, clause 7), so 0 dBm0 is -3.14 dBFS.
+Sources: ITU-T Q.23 (the tones), Q.24 (what a receiver accepts). `dtmf` makes the tones that are found here. Time is
+counted in samples fed. A full-scale sine is +3.14 dBm0 (ITU-T G.711, clause 7), so 0 dBm0 is -3.14 dBFS.
 
-Each 5 ms the last 20 ms, under a Hann window, are set beside the eight frequencies. From one such window to the next a
-tone turns by an angle that tells its true frequency to a tenth of a percent, and so also its true power. A key sounds
-where the strongest row and the strongest column are near their frequencies, loud enough, not too unlike each other,
-and together nearly all there is to hear. That last check is what keeps speech out: a voice that hits both
-frequencies has other harmonics beside them, twice the row's and the column's among them, and a third tone fails it too.
+Every 5 ms the last 20 ms are multiplied by a Hann window and correlated with the eight frequencies. The phase of a tone
+advances from one window to the next by an angle that gives its frequency to a tenth of a percent, and with it its true
+power. A key is present if the strongest row and the strongest column are near their nominal frequencies, loud enough,
+of similar level, and together nearly all of the power. The last condition rejects speech: a voice that hits both
+frequencies has other harmonics beside them, among them twice the row's and twice the column's. It also rejects a third
+tone.
 """
 
 import cmath
@@ -24,11 +25,11 @@ from telecodecs.dtmf import COLUMNS_HZ, KEYPAD, ROWS_HZ
 from telecodecs.format import Samples
 
 RATES_HZ = (8_000, 16_000, 24_000, 48_000)
-"""What `ToneDetector` listens to: rates at which 5 ms are whole samples, as `resample` converts between."""
+"""Sampling rates that `ToneDetector` takes: those of `resample`, at which 5 ms are whole samples."""
 
 _HOP_MS = 5
 _WINDOW_MS = 20
-_HOPS = 4  # judged at once: a frame of 20 ms, whatever the chunks, so that no cut can change a sum
+_HOPS = 4  # analysed at once: 20 ms, however the input is cut, so that the cut cannot change a sum
 
 _TONES_HZ = (*ROWS_HZ, *COLUMNS_HZ)
 _ROWS = len(ROWS_HZ)
@@ -38,16 +39,19 @@ _FULL_SCALE_DBM0 = 3.14
 
 # Q.24 asks for -25 dBm0 in each tone, and for columns from 8 dB below to 4 dB above their rows.
 _LOUD_ENOUGH = _FULL_SCALE_POWER * 10 ** ((-31 - _FULL_SCALE_DBM0) / 10)
-_TWIST = 10 ** (10 / 10)  # either way: being stricter keeps out no speech
-# Of all power under the window. Noise 12 dB below the tones leaves 0.91 at worst; 0.88 lets speech through once an hour.
+_TWIST = 10 ** (10 / 10)  # either way: a stricter limit rejects no more speech
+# Share of all power under the window. Noise 12 dB below the tones leaves 0.91 at worst; at 0.88 speech makes a false
+# key once an hour.
 _SHARE = 0.90
-_SHARE_HELD = 0.25  # speech 5 dB louder than the tones leaves it; two tones are less of mere noise
+_SHARE_HELD = (
+    0.25  # while a key is held: speech 5 dB louder than the tones leaves so much, noise alone has less
+)
 # Relative to the nominal frequency; Q.24 asks to accept 1.5 % and to refuse 3.5 %.
 _OFF_ONCE = 0.025
-_OFF_ON_AVERAGE = 0.018  # the third and fourth harmonic of one voice are a * with 1.9 % in each
-_LEAST_RESPONSE = 0.36  # of a tone's power is seen at least, `_OFF_ONCE` from the highest frequency
-_ENOUGH = 4  # steps in a row that make a key: 35 ms of tone wherever they begin, where Q.24 has 40
-# Half the window in a hole costs 6 dB. A hole of 20 ms, a lost packet, lasts 4 steps so, a pause of 40 ms 7.
+_OFF_ON_AVERAGE = 0.018  # the third and fourth harmonic of one voice look like * with 1.9 % in each tone
+_LEAST_RESPONSE = 0.36  # share of a tone's power that is seen at `_OFF_ONCE` from the highest frequency
+_ENOUGH = 4  # steps in a row that make a key: 35 ms of tone wherever it begins; Q.24 asks for 40
+# A window that is half silent loses 6 dB. A hole of 20 ms (a lost packet) lasts 4 such steps, a pause of 40 ms 7.
 _FADED = 10 ** (-6 / 10)
 _PAUSE = 6
 
@@ -57,14 +61,14 @@ _Complexes = NDArray[np.complex128]
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """A key was pressed. `digit`: 0-9, *, #, A-D. `at_sample`: where its tone began, to 5 ms, from the first fed."""
+    """A key was pressed. `digit`: 0-9, *, #, A-D. `at_sample`: where its tone began, within 5 ms; the first fed is 0."""
 
     digit: str
     at_sample: int
 
 
 class _Heard(NamedTuple):
-    """What one step hears of a row and a column: power as seen, and the distance from the nominal frequency."""
+    """The row and column found in one step: their power as seen, and their relative distance from the nominal tones."""
 
     row: int
     column: int
@@ -77,32 +81,32 @@ class _Heard(NamedTuple):
 
 
 class _Analysis(NamedTuple):
-    """One rate, ready to be multiplied: a window of samples times `kernel` is its spectrum at the eight tones."""
+    """The constants for one sampling rate: a window of samples times `kernel` is its spectrum at the eight tones."""
 
-    kernel: _Reals  # (samples of a window, 16): real and imaginary part of each tone by turns
-    weights: _Reals  # squared samples of a window times these: its power
-    turns: _Complexes  # by which each tone's phase grows in a hop, taken back
-    quiet: float  # sum of squares of a line in which no window can hold a key
+    kernel: _Reals  # shape (samples of a window, 16): real and imaginary part of each tone alternate
+    weights: _Reals  # squared samples of a window times these give its power
+    turns: _Complexes  # undo the phase that each nominal tone gains in a hop
+    quiet: float  # sum of squares of the buffer below which no window can hold a key
 
 
 class ToneDetector:
-    """One stream's keys, each told once however long it sounds.
+    """Detects the keys of one stream; each is reported once, however long it sounds.
 
-    Found: 40 ms of tone, -25 to 0 dBm0 in each frequency, noise up to 12 dB below. Told within 60 ms of its beginning.
-    The same key anew needs a pause: 40 ms are one, 20 ms in the middle of a tone (a lost packet) are not.
-    `rate_hz`: one of `RATES_HZ`; ValueError otherwise.
+    Detected: 40 ms of tone at -25 to 0 dBm0 in each frequency, with noise up to 12 dB below. A key is reported within
+    60 ms of its beginning. The same key counts again after a pause of 40 ms; 20 ms of silence within a tone (a lost
+    packet) are not a pause. Raises ValueError if `rate_hz` is not one of `RATES_HZ`.
     """
 
     def __init__(self, rate_hz: int = 8_000) -> None:
         if rate_hz not in RATES_HZ:
             raise ValueError(
-                f"rate_hz {rate_hz} cannot be listened to; one of {RATES_HZ} is right: resample first"
+                f"rate_hz {rate_hz} is not supported; expected one of {RATES_HZ}: resample first"
             )
         self._analysis = _analysis(rate_hz)
         self._hop = rate_hz * _HOP_MS // 1000
         self._frame = self._hop * _HOPS
         window = rate_hz * _WINDOW_MS // 1000
-        # In the order of time: a window that is judged already, and the frame.
+        # Oldest first: one window that was analysed before, then the new frame.
         self._line = np.zeros(window + self._frame)
         self._windows = np.lib.stride_tricks.sliding_window_view(self._line, window)[:: self._hop]
         self._run: deque[_Heard] = deque(maxlen=_ENOUGH)
@@ -110,24 +114,24 @@ class ToneDetector:
 
     @property
     def sounding(self) -> bool:
-        """Whether a key's tone was in what was fed last, or what looks like one.
+        """Whether the audio fed last contains the tone of a key, or the first steps of what may become one.
 
-        Fed 20 ms at once: true 20 to 45 ms after a tone began, false 35 to 60 ms after it ended.
+        When fed 20 ms at a time it becomes true 20 to 45 ms after a tone begins, false 35 to 60 ms after it ends.
         """
         return self._pressed is not None or bool(self._run)
 
     def reset(self) -> None:
-        """As new: the next sample is number 0."""
+        """Forget everything: the next sample is number 0."""
         self._line[:] = 0
         self._kept = np.zeros(0, np.int16)
-        self._at = 0  # samples judged
-        self._run.clear()  # steps in a row that hear the same key
+        self._at = 0  # samples analysed
+        self._run.clear()  # steps in a row with the same key
         self._since = 0
         self._pressed: _Heard | None = None
         self._missed = 0  # steps in a row without the pressed key
 
     def feed(self, samples: Samples) -> list[Tone]:
-        """The keys that are certain by the end of these samples; less than 20 ms wait for the next call."""
+        """The keys detected by the end of these samples. A rest of less than 20 ms is analysed with the next call."""
         if len(self._kept):
             samples = np.concatenate([self._kept, samples])
         told: list[Tone] = []
@@ -141,7 +145,7 @@ class ToneDetector:
         line, (kernel, weights, turns, quiet) = self._line, self._analysis
         line[: -self._frame] = line[self._frame :]
         line[-self._frame :] = frame
-        begins = self._at - len(line) + self._frame  # where the line does
+        begins = self._at - len(line) + self._frame  # number of the buffer's first sample
         self._at += self._frame
         if float(line @ line) < quiet:
             for _ in range(_HOPS):
@@ -165,7 +169,7 @@ class ToneDetector:
             self._count(heard, begins + hop * self._hop, told)
 
     def _still_held(self, powers: list[float], total: float) -> bool:
-        """Whether the pressed key is there as loud as it was, even if somebody speaks over it by now."""
+        """Whether the pressed key sounds as loud as before, even if somebody speaks over it now."""
         if self._pressed is None:
             return False
         row, column, (low, high), _ = self._pressed
@@ -177,18 +181,21 @@ class ToneDetector:
         return True
 
     def _count(self, heard: _Heard | None, at: int, told: list[Tone]) -> None:
-        """`at`: where the earlier of the step's windows begins."""
+        """Count steps with the same key; at the last one that is needed, report it.
+
+        `at`: the first sample of the earlier of the step's two windows.
+        """
         run = self._run
         if heard is None or (run and heard.key != run[0].key):
             run.clear()
         if heard is not None and self._pressed is not None and heard.key == self._pressed.key:
-            self._missed = 0  # fainter, but there
+            self._missed = 0  # fainter than before, but present
             return
         self._miss()
         if heard is None:
             return
         if not run:
-            self._since = max(at + self._hop // 2, 0)  # some of the window may be empty before a tone
+            self._since = max(at + self._hop // 2, 0)  # the tone need not fill the whole window
         run.append(heard)
         if len(run) == _ENOUGH and _near_on_average(run):
             self._pressed, self._missed = heard, 0
@@ -201,7 +208,7 @@ class ToneDetector:
 
 
 def _key(row: int, column: int, step: _Complexes, total: float) -> _Heard | None:
-    """The key of this row and column, if that is what sounds. `step`: turned spectra; `total`: power of everything."""
+    """The key of this row and column, if it sounds. `step`: from one spectrum to the next; `total`: all power."""
     low_off, high_off = _offs(row, column, step)
     if max(abs(low_off), abs(high_off)) > _OFF_ONCE:
         return None
@@ -221,7 +228,7 @@ def _near_on_average(run: deque[_Heard]) -> bool:
 
 
 def _offs(row: int, column: int, step: _Complexes) -> tuple[float, float]:
-    """How far both tones are from their nominal frequencies, relative to these."""
+    """The distance of both tones from their nominal frequencies, relative to these."""
     hertz_in_a_radian = 1000 / (2 * math.pi * _HOP_MS)
     return (
         cmath.phase(step[row]) * hertz_in_a_radian / ROWS_HZ[row],
@@ -230,7 +237,7 @@ def _offs(row: int, column: int, step: _Complexes) -> tuple[float, float]:
 
 
 def _response(off_hz: float) -> float:
-    """What the window leaves of the power of a tone so far from the frequency looked at; up to 50 Hz."""
+    """The share of a tone's power that the Hann window leaves, `off_hz` (up to 50) from the frequency looked at."""
     bins = off_hz * _WINDOW_MS / 1000
     turn = math.pi * bins
     return (math.sin(turn) / turn / (1 - bins * bins)) ** 2 if turn else 1.0
@@ -238,7 +245,7 @@ def _response(off_hz: float) -> float:
 
 @cache
 def _analysis(rate_hz: int) -> _Analysis:
-    """Shared by all streams; 20 kB for 8 kHz. A tone's power is its mean square, as the window's is."""
+    """The constants for one rate, shared by all streams; 20 kB for 8 kHz. The power of a tone is its mean square."""
     at = np.arange(rate_hz * _WINDOW_MS // 1000)
     window: _Reals = (1 - np.cos(2 * np.pi * at / len(at))) / 2
     hertz = np.array(_TONES_HZ)

@@ -1,7 +1,7 @@
-"""What audio bytes mean: encoding, rate, channels; and how many bytes a stretch of time takes.
+"""Describes what audio bytes mean (encoding, rate, channels) and how many bytes a span of time takes.
 
 Sources: ITU-T G.711 (PCMU, PCMA), RFC 3551 section 4.5 (the encodings' names; L16 in network byte order).
-Units: bytes, Hertz, milliseconds. A sample is one instant of all channels, interleaved.
+Units: bytes, Hz, milliseconds. A sample is one instant of all channels, interleaved.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Samples = NDArray[np.int16]
 
 
 class Encoding(StrEnum):
-    """How a sample is written."""
+    """How one sample is written as bytes."""
 
     PCMU = "pcmu"
     """G.711 mu-law, 8 bits."""
@@ -27,7 +27,7 @@ class Encoding(StrEnum):
     L16 = "l16"
     """Linear, 16 bits, little endian: "pcm16" or "s16le" in the assistants' documents."""
     L16_BE = "l16be"
-    """Linear, 16 bits, big endian: the L16 of RFC 3551."""
+    """Linear, 16 bits, big endian: the L16 of RFC 3551, section 4.5.11."""
 
 
 _SILENCE = {
@@ -45,7 +45,7 @@ _CHANNELS = range(1, 9)
 class AudioFormat:
     """The format of one audio stream; compared by value, printed as in SDP: `pcmu/8000`, `l16/24000/2`.
 
-    Raises ValueError on a field that no telephone stream has.
+    Raises ValueError on an unknown encoding, and on a rate or a number of channels out of range.
     """
 
     encoding: Encoding
@@ -55,14 +55,14 @@ class AudioFormat:
 
     def __post_init__(self) -> None:
         if self.encoding not in _SILENCE:
-            raise ValueError(f"encoding {self.encoding!r} is unknown; one of {', '.join(Encoding)} is right")
+            raise ValueError(f"encoding {self.encoding!r} is unknown; expected one of {', '.join(Encoding)}")
         if self.rate_hz not in _RATES_HZ:
             raise ValueError(
-                f"rate_hz {self.rate_hz!r} is out of range; 4000 to 192000 is right, 8000 on most lines"
+                f"rate_hz {self.rate_hz!r} is out of range; expected 4000 to 192000 (8000 on most lines)"
             )
         if self.channels not in _CHANNELS:
             raise ValueError(
-                f"channels {self.channels!r} is out of range; 1 to 8 is right, 1 on a telephone line"
+                f"channels {self.channels!r} is out of range; expected 1 to 8 (1 on a telephone line)"
             )
 
     @property
@@ -76,15 +76,15 @@ class AudioFormat:
         return _SILENCE[self.encoding] * self.channels
 
     def bytes_in(self, ms: int) -> int:
-        """Bytes of the whole samples that fit into so many milliseconds."""
+        """Bytes of the whole samples that fit into `ms`."""
         return self.rate_hz * ms // 1000 * self.sample_bytes
 
     def samples_in(self, audio_bytes: int) -> int:
-        """Whole samples in so many bytes."""
+        """Whole samples in `audio_bytes`."""
         return audio_bytes // self.sample_bytes
 
     def duration_ms(self, audio_bytes: int) -> float:
-        """Milliseconds that so many bytes take to play."""
+        """Milliseconds that `audio_bytes` take to play."""
         return audio_bytes * 1000 / (self.rate_hz * self.sample_bytes)
 
     def __str__(self) -> str:

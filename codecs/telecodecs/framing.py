@@ -1,20 +1,17 @@
-"""Cuts a stream of bytes into whole frames; the last one is filled up with silence.
-
-Units: bytes. Knows neither encoding nor rate: the frame's length and one sample of silence are given.
-"""
+"""Cuts a stream of bytes into whole frames; the last one is padded with silence. Units: bytes."""
 
 
 class Framer:
-    """Keeps less than one frame between calls.
+    """Cuts one stream; between calls it keeps less than one frame.
 
-    `frame_bytes`: length of a frame. `silence`: one sample of it, as in `AudioFormat`.
-    Raises ValueError if a frame is not made of whole samples.
+    `frame_bytes`: length of a frame. `silence`: the bytes of one silent sample, as `AudioFormat.silence` has them.
+    Raises ValueError if a frame is not a whole number of samples.
     """
 
     def __init__(self, frame_bytes: int, silence: bytes) -> None:
         if frame_bytes <= 0 or not silence or frame_bytes % len(silence):
             raise ValueError(
-                f"frame_bytes {frame_bytes} is not a whole number of samples of {len(silence)} bytes"
+                f"frame_bytes {frame_bytes} is not valid; expected a multiple of {len(silence)}, whole samples"
             )
         self._frame_bytes = frame_bytes
         self._silence = silence
@@ -22,11 +19,11 @@ class Framer:
 
     @property
     def kept(self) -> int:
-        """Bytes that wait for the rest of their frame."""
+        """How many bytes wait for the rest of their frame."""
         return len(self._kept)
 
     def feed(self, audio: bytes) -> bytes:
-        """All whole frames there are now, b"" if none; `audio` itself where it needs no cut."""
+        """All frames that are complete now, b"" if none; the object `audio` itself if nothing was kept or is left."""
         if self._kept:
             audio = self._kept + audio
         left = len(audio) % self._frame_bytes
@@ -37,9 +34,9 @@ class Framer:
         return audio[:-left]
 
     def finish(self) -> bytes:
-        """What was kept, filled up to a whole frame with silence; b"" if nothing was.
+        """The kept bytes, padded to a whole frame with silence; b"" if nothing was kept.
 
-        A sample that was cut in two is completed with the same bytes of a silent one.
+        A sample that was cut in two is completed with the remaining bytes of a silent sample.
         """
         if not self._kept:
             return b""
@@ -49,5 +46,5 @@ class Framer:
         return frame
 
     def discard(self) -> None:
-        """Forget what was kept."""
+        """Drop the kept bytes."""
         self._kept = b""

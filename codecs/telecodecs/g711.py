@@ -1,9 +1,9 @@
-"""G.711: 16-bit linear samples to 8-bit mu-law or A-law codes, and back.
+"""Converts between 16-bit linear samples and 8-bit mu-law or A-law codes (G.711).
 
-Source: ITU-T G.711 (11/88), tables 1 and 2. Of 16 bits the laws see the upper 14 (mu) or 13 (A), rounded
-down, as in Sun's g711.c and Python's `audioop`.
-Both laws are a sign, eight segments that double in step, and sixteen steps in each. The rules stand here as
-arithmetic, which fills tables of all 65 536 samples and all 256 codes when the module is imported.
+Source: ITU-T G.711 (11/88), tables 1 and 2. The laws take the upper 14 (mu-law) or 13 bits (A-law) of 16, rounded down,
+as in Sun's g711.c and Python's `audioop`.
+A code of either law is a sign, one of eight segments, and one of sixteen steps in it; the step doubles from segment to
+segment. The rules are written as arithmetic, which fills tables of all 65,536 samples and all 256 codes on import.
 """
 
 import numpy as np
@@ -18,8 +18,8 @@ _Integers = NDArray[np.int64]
 
 _MU_BIAS = 33  # puts the segment borders of mu-law on powers of two
 _MU_CLIP = 8158  # of 14 bits: the last decision value is 8159
-_MU_INVERTED = 0xFF  # mu-law inverts every bit of the line's code
-_A_INVERTED = 0x55  # A-law inverts every second bit
+_MU_INVERTED = 0xFF  # on the line every bit of a mu-law code is inverted
+_A_INVERTED = 0x55  # on the line every second bit of an A-law code is inverted
 _SIGN = 0x80
 
 
@@ -74,7 +74,7 @@ def _compress_a(samples: _Integers) -> Codes:
 def _expand_a(codes: _Integers) -> Samples:
     code = codes ^ _A_INVERTED
     segment, step = code >> 4 & 7, code & 0x0F
-    # The first two segments have the same step: the first lacks the leading one.
+    # The first two segments have the same step; only the first has no leading one bit.
     leading = np.where(segment > 0, 32, 0)
     linear: _Integers = (2 * step + 1 + leading) << np.maximum(segment - 1, 0)
     samples: _Integers = np.where(code & _SIGN, linear, -linear) << 3
@@ -82,7 +82,7 @@ def _expand_a(codes: _Integers) -> Samples:
 
 
 def _top_bit(magnitudes: _Integers) -> _Integers:
-    """Index of the highest bit set; -1 for zero."""
+    """Index of the highest bit that is set; -1 for zero."""
     _, exponents = np.frexp(magnitudes)
     return exponents.astype(np.int64) - 1
 

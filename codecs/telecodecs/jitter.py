@@ -1,9 +1,9 @@
 """Puts frames in the order of the sender's timestamps and fills the holes with silence.
 
-Time is the sender's: milliseconds stamped on each frame's first sample. No clock, no conversion, no playout
-delay: frames in order leave at once, and only a hole makes what follows it wait. A sender that pauses is filled in for
-by whoever has a clock; how long it was is known by the stamp of the next frame.
-Position is counted by the audio given, so stamps may wander by up to half a frame without a seam.
+Time is the sender's: the timestamp, in milliseconds, of each frame's first sample. There is no clock and no playout
+delay: frames in order are returned at once, and only a hole makes the frames behind it wait. When the sender pauses, a
+caller with a clock fills in silence; the timestamp of the next frame shows how long the pause was.
+The position is counted in audio returned, so timestamps may drift by up to half a frame without a gap in the audio.
 """
 
 from bisect import insort
@@ -12,20 +12,20 @@ from collections.abc import Callable
 
 from telecodecs.format import AudioFormat
 
-# Stamps are in ms and lengths in bytes; in ticks of a thousandth of a byte both are whole at any rate.
+# Timestamps are in ms and lengths in bytes; in ticks of a thousandth of a byte both are whole numbers at any rate.
 _TICKS = 1000  # per byte
 
-_REMEMBERED = 64  # stamps, to tell a repeated frame from a late one: more than a second of 20 ms frames
-_RESTARTED_MS = 1000  # of late frames in a row: the sender has set its clock back
+_REMEMBERED = 64  # timestamps, to tell a repeated frame from a late one: more than a second of 20 ms frames
+_RESTARTED_MS = 1000  # after so much late audio in a row the sender must have set its clock back
 
 
 class Reorder:
-    """One stream's frames, from any order into the right one.
+    """Puts the frames of one stream in order.
 
     `window_ms`: how much audio may wait behind a hole before the hole is filled; 0 where order is certain.
-    `max_gap_ms`: at most so much silence for one hole; over a wider one the position jumps. `fill` makes it, from a
-    number of samples.
-    The first frame sets the position: what was stamped before it is late.
+    `max_gap_ms`: the most silence for one hole; over a wider hole the position jumps. `fill`: makes that many samples
+    of silence; digital silence by default. The first frame sets the position: frames with an earlier timestamp are late.
+    Raises ValueError on a negative window or gap.
     """
 
     def __init__(
@@ -36,29 +36,29 @@ class Reorder:
         fill: Callable[[int], bytes] | None = None,
     ) -> None:
         if window_ms < 0 or max_gap_ms < 0:
-            raise ValueError(f"window_ms {window_ms}, max_gap_ms {max_gap_ms}: zero or more is right")
+            raise ValueError(f"window_ms {window_ms}, max_gap_ms {max_gap_ms}: expected zero or more")
         self.late = 0
-        """Frames dropped because their time had been given already."""
+        """Frames dropped because audio or silence was already returned for their time."""
         self.repeated = 0
-        """Frames dropped because a frame with the same stamp was given or is held."""
+        """Frames dropped because a frame with the same timestamp was returned or is held."""
         self.holes = 0
-        """Holes given up on."""
+        """Holes that were filled or jumped over."""
         self._fill = fill or format.silence.__mul__
         self._sample_bytes = format.sample_bytes
         self._ticks_per_ms = format.rate_hz * format.sample_bytes
         self._window = window_ms * self._ticks_per_ms
         self._max_gap = max_gap_ms * self._ticks_per_ms
-        self._due = 0  # position of the next sample to give, in ticks of the sender's clock
-        self._given: deque[int] = deque(maxlen=_REMEMBERED)  # stamps; empty only before the first frame
-        self._held: list[tuple[int, bytes]] = []  # stamp and audio behind a hole, by stamp
+        self._due = 0  # position of the next sample to return, in ticks of the sender's clock
+        self._given: deque[int] = deque(maxlen=_REMEMBERED)  # timestamps; empty before a first frame
+        self._held: list[tuple[int, bytes]] = []  # timestamp and audio behind a hole, sorted
         self._filled_bytes = 0
-        self._ahead = 0  # ticks that were filled in for a pause, as long as nothing came after it
+        self._ahead = 0  # ticks that were filled in for a pause, until the next frame
         self._late_run = 0  # ticks of late audio since the position last moved
         self._late_run_due = 0  # that position
 
     @property
     def filled_ms(self) -> int:
-        """Silence given in place of what never came."""
+        """Milliseconds of silence returned in place of frames that never came."""
         return self._filled_bytes * _TICKS // self._ticks_per_ms
 
     @property
@@ -67,7 +67,10 @@ class Reorder:
         return bool(self._held)
 
     def feed(self, at_ms: int, audio: bytes) -> list[bytes]:
-        """Take one frame; returns what is due now. A frame in order comes back as the same object."""
+        """Take one frame and return the audio that is due now. A frame in order is returned as the same object.
+
+        `at_ms`: the sender's timestamp of the frame's first sample.
+        """
         if self._given and not self._held:
             length = len(audio) * _TICKS
             # Half a frame ahead still fits, half a frame behind does not: it may be the last one, repeated.
@@ -78,14 +81,14 @@ class Reorder:
         return self._feed_unordered(at_ms, audio)
 
     def release(self) -> list[bytes]:
-        """Give up on every hole: all that is held, the holes filled."""
+        """Wait for no hole any longer: return all audio that is held, with the holes filled."""
         return self._drain(window=0)
 
     def fill_in(self, samples: int) -> bytes:
-        """The sender pauses: so much silence as if it had come.
+        """Return that many samples of silence, as if the sender had sent them, because it pauses.
 
-        If the next frame's stamp says that it was no pause, but a delay, or that the sender's clock stood still, nothing
-        of what comes is late.
+        If the timestamp of the next frame shows that the audio was only delayed, or that the sender's clock stood still
+        meanwhile, that frame is not late.
         """
         silence = self._fill(samples)
         self._due += len(silence) * _TICKS
@@ -94,7 +97,7 @@ class Reorder:
         return silence
 
     def restart(self) -> None:
-        """The sender's clock begins anew: the next frame sets the position. What is held is forgotten; see `release`."""
+        """The sender's clock starts again: the next frame sets the position. Held frames are dropped; see `release`."""
         self._given.clear()
         self._held.clear()
         self._ahead = 0
@@ -130,7 +133,7 @@ class Reorder:
             self._ahead = 0
 
     def _drain(self, window: int) -> list[bytes]:
-        """What is held, up to the first hole behind which no more than `window` waits."""
+        """The frames held, up to the first hole behind which at most `window` ticks of audio wait."""
         given: list[bytes] = []
         while self._held:
             at_ms, audio = self._held[0]
@@ -141,7 +144,7 @@ class Reorder:
                 given += self._fill_hole(at - self._due)
                 self._due = at
             del self._held[0]
-            if 2 * (at - self._due) <= -length:  # a longer frame took its time
+            if 2 * (at - self._due) <= -length:  # a longer frame covers its time
                 self.late += 1
                 continue
             self._due += length
@@ -160,7 +163,7 @@ class Reorder:
         return (last_ms - first_ms) * self._ticks_per_ms + len(last) * _TICKS
 
     def _clock_restarted(self, late: int) -> bool:
-        """Whether late audio has come for so long that the sender must have begun to count anew."""
+        """Whether late audio has come for so long that the sender must have started its clock again."""
         if self._late_run_due != self._due:
             self._late_run_due, self._late_run = self._due, 0
         self._late_run += late

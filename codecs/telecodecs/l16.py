@@ -1,7 +1,7 @@
-"""L16: linear 16-bit samples as bytes, in either byte order.
+"""Converts between linear 16-bit samples and bytes (L16), in either byte order.
 
-Source: RFC 3551, section 4.5.11 (network byte order). The assistants' "pcm16" is little endian.
-Units: two bytes a sample, one channel.
+Source: RFC 3551, section 4.5.11 (big endian). What assistants call "pcm16" is little endian. Two bytes for each sample,
+one channel.
 """
 
 import numpy as np
@@ -39,5 +39,5 @@ def l16be_encode(samples: Samples) -> bytes:
 
 def _decode(audio: BytesLike, order: np.dtype[np.int16]) -> Samples:
     if len(audio) % 2:
-        raise ValueError(f"{len(audio)} bytes of L16 end within a sample; two bytes a sample are right")
+        raise ValueError(f"{len(audio)} bytes of L16 end within a sample; expected two bytes for each")
     return np.frombuffer(audio, order).astype(np.int16, copy=False)

@@ -1,4 +1,4 @@
-"""How loud audio is, in dBFS.
+"""Measures how loud audio is, in dBFS.
 
 0 dBFS is a sine at full scale (AES17), so a square wave reads +3 dBFS and silence -inf. On a telephone line add 3.17
 (mu-law) or 3.14 (A-law) to have dBm0 (ITU-T G.711, clause 7).
@@ -15,7 +15,7 @@ _SINE_OVER_RMS = math.sqrt(2)
 
 
 def dbfs(samples: Samples) -> float:
-    """RMS level of all samples; -inf where there is no sound or no sample."""
+    """RMS level of all samples; -inf for silence, and for no samples."""
     if not len(samples):
         return -math.inf
     wide = samples.astype(np.float64)
@@ -23,7 +23,7 @@ def dbfs(samples: Samples) -> float:
 
 
 def peak_dbfs(samples: Samples) -> float:
-    """Level of the sine whose crest is the largest sample; at most 0, -inf where there is no sound."""
+    """Level of the sine whose peak is the largest sample; at most 0, and -inf for silence and for no samples."""
     if not len(samples):
         return -math.inf
     return _decibel(float(max(int(samples.max()), -int(samples.min()))))

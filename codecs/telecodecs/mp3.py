@@ -1,8 +1,8 @@
-"""MP3: whole files from samples and back, by PyAV (LAME and ffmpeg), the library of the extra mp3.
+"""Encodes and decodes whole MP3 files with PyAV (LAME and ffmpeg), which the extra `mp3` installs.
 
-Source: ISO/IEC 11172-3 and 13818-3, layer III. Units: samples, Hertz; one channel.
-A file begins with LAME's header, by which a player cuts off the coder's delay. One that does not know it plays
-silence before each file: 0.2 s at 8 kHz, 0.05 s at 48 kHz.
+Source: ISO/IEC 11172-3 and 13818-3, layer III. Units: samples, Hz; one channel.
+A file begins with LAME's header, which tells a player how much of the encoder's delay to cut off. A player that ignores
+it plays that much silence before each file: 0.2 s at 8 kHz, 0.05 s at 48 kHz.
 """
 
 from io import BytesIO
@@ -13,13 +13,13 @@ from telecodecs.format import Samples
 from telecodecs.packets import CodecMissing
 
 RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-"""What MP3 has_assistant."""
+"""Sampling rates of MP3."""
 
-_BIT_RATE = 64_000  # for one voice more than enough, and allowed at any rate
+_BIT_RATE = 64_000  # bit/s; more than one voice needs, and allowed at every rate
 
 
 def check_installed() -> None:
-    """Raise CodecMissing now and not in the first call."""
+    """Raise CodecMissing if PyAV is not installed; to be asked at start-up instead of in the first call."""
     try:
         import av  # noqa: F401
     except ImportError as missing:
@@ -27,9 +27,9 @@ def check_installed() -> None:
 
 
 class Mp3Writer:
-    """One file, written as its samples come; half a decibel quieter: LAME leaves room for its own error.
+    """Encodes one file as its samples come. The file is 0.5 dB quieter: LAME leaves headroom for its own error.
 
-    Raises CodecMissing, and ValueError on a rate that is not in `RATES_HZ`.
+    Raises CodecMissing if PyAV is not installed, ValueError if `rate_hz` is not one of `RATES_HZ`.
     """
 
     def __init__(self, rate_hz: int) -> None:
@@ -37,7 +37,7 @@ class Mp3Writer:
         import av
 
         if rate_hz not in RATES_HZ:
-            raise ValueError(f"rate_hz {rate_hz} is not one of MP3; one of {RATES_HZ} is right")
+            raise ValueError(f"rate_hz {rate_hz} is not a rate of MP3; expected one of {RATES_HZ}")
         self._rate_hz = rate_hz
         self._file = BytesIO()
         self._frame = av.AudioFrame.from_ndarray
@@ -47,25 +47,28 @@ class Mp3Writer:
         )
 
     def feed(self, samples: Samples) -> None:
-        """The next samples; none are nothing."""
+        """Encode the next samples; an empty array is ignored."""
         if len(samples):
             frame = self._frame(np.ascontiguousarray(samples)[np.newaxis], "s16p", "mono")
             frame.sample_rate = self._rate_hz
             self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> bytes:
-        """The file, whole. Comes last, after at least one sample."""
+        """Return the whole file. To be called once, at the end, after at least one sample."""
         self._container.mux(self._stream.encode(None))
         self._container.close()
         return self._file.getvalue()
 
     def discard(self) -> None:
-        """It will not be finished."""
+        """Release the encoder of a file that will not be finished."""
         self._container.close()
 
 
 def mp3_samples(file: bytes) -> tuple[Samples, int]:
-    """The samples of one file and their rate; of several channels the mean. Raises CodecMissing, ValueError."""
+    """Decode one file: its samples and their rate in Hz. Several channels are mixed into one.
+
+    Raises CodecMissing if PyAV is not installed, ValueError if the bytes are not an MP3 file.
+    """
     check_installed()
     import av
 
@@ -76,5 +79,5 @@ def mp3_samples(file: bytes) -> tuple[Samples, int]:
             heard = [part for frame in container.decode(stream) for part in mono.resample(frame)]
             samples = np.concatenate([part.to_ndarray()[0] for part in heard])
     except (av.FFmpegError, IndexError, ValueError) as error:
-        raise ValueError(f"{len(file)} bytes are no MP3 file") from error
+        raise ValueError(f"{len(file)} bytes are not an MP3 file") from error
     return samples.astype(np.int16, copy=False), stream.rate

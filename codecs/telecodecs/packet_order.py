@@ -1,10 +1,9 @@
-"""Puts packets in the order of the sender's numbers and tells which are lost.
+"""Puts packets in the order of the sender's sequence numbers and reports which are lost.
 
-For packets that are no samples: a hole in them cannot be filled here, so each lost packet is a None in its place; of a
-hole wider than a second it is only told how many were skipped.
-What `jitter` does for frames stamped in time. Numbers count by one and never wrap. No playout delay: packets in
-order leave at once, and only a hole makes what follows it wait.
-Units: seconds of the clock that `now` is of.
+For codecs whose packets are not samples; `jitter` does the same for frames with timestamps. A lost packet is returned
+as None, for the decoder to conceal; a hole wider than a second is skipped, and only counted. Numbers increase by one
+and never wrap. There is no playout delay: packets in order are returned at once, and only a hole makes the packets
+behind it wait. Units: seconds, of the caller's clock.
 """
 
 from collections import deque
@@ -13,38 +12,40 @@ _REMEMBERED = 64  # numbers, to tell a repeated packet from a late one: more tha
 
 
 class PacketOrder:
-    """One stream's packets, from any order into the right one.
+    """Puts the packets of one stream in order.
 
-    `window_s`: how long a hole may wait for its packets, from when it was first missed; 0 where order is certain.
-    More packets than fill the window never wait either. `packet_ms`: what one packet holds.
-    The first packet sets the position: what was numbered before it is late.
+    `window_s`: how long a hole is waited for, from when it was noticed; 0 where order is certain. The wait also ends
+    when as many packets are held as fill the window. `packet_ms`: the audio in one packet. The first packet sets the
+    position: packets with a lower number are late. Raises ValueError on a negative window or an empty packet.
     """
 
     def __init__(self, window_s: float = 0.1, packet_ms: int = 20) -> None:
         if window_s < 0 or packet_ms <= 0:
             raise ValueError(
-                f"window_s {window_s}, packet_ms {packet_ms}: zero or more and more than zero are right"
+                f"window_s {window_s}, packet_ms {packet_ms}: expected zero or more, and more than zero"
             )
         self.late = 0
-        """Packets dropped because they had been given up."""
+        """Packets dropped because they came after they had been reported as lost."""
         self.repeated = 0
-        """Packets dropped because one with the same number was given or is held."""
+        """Packets dropped because one with the same number was returned or is held."""
         self.holes = 0
-        """Holes given up on, but for those that were skipped."""
+        """Holes reported as lost packets; skipped ones are not counted."""
         self.lost = 0
-        """Nones given for them."""
+        """Packets returned as None."""
         self.skipped = 0
-        """Packets lost in holes that were too wide for Nones."""
+        """Packets lost in holes wider than a second, for which no None is returned."""
         self._window_s = window_s
         self._window = round(window_s * 1000) // packet_ms  # packets
         self._second = max(1, 1000 // packet_ms)  # packets
-        self._due: int | None = None  # number of the next packet to give; None before the first
+        self._due: int | None = None  # number of the next packet to return; None before the first
         self._given: deque[int] = deque(maxlen=_REMEMBERED)  # numbers
-        self._held: dict[int, tuple[bytes, float]] = {}  # packet behind a hole and when it came, by number
-        self._past_run = 0  # packets from the past since the position last moved
+        self._held: dict[
+            int, tuple[bytes, float]
+        ] = {}  # packets behind a hole, each with its time of arrival
+        self._past_run = 0  # late and repeated packets since the position last moved
 
     def feed(self, number: int, packet: bytes, now: float) -> list[bytes | None]:
-        """Take one packet; returns what is due now, None for each that is lost."""
+        """Take one packet and return those that are due now, None for each lost one. `now`: seconds."""
         if self._due is None:
             self._due = number
         if number == self._due and not self._held:
@@ -61,17 +62,17 @@ class PacketOrder:
         return self._drain(now, self._window)
 
     def deadline(self) -> float | None:
-        """When the first hole will be waited for no longer; None where nothing waits."""
+        """When the first hole is to be given up, in seconds; None if no packet waits. `release` is due then."""
         if not self._held:
             return None
         return min(came for _, came in self._held.values()) + self._window_s
 
     def release(self, now: float) -> list[bytes | None]:
-        """What is due by now. With `math.inf`, at the end of a stream, all that is held."""
+        """The packets that are due by `now`, seconds; with `math.inf`, at the end of a stream, all that are held."""
         return self._drain(now, self._window)
 
     def _drain(self, now: float, window: int) -> list[bytes | None]:
-        """What is held, up to the first hole that may still wait."""
+        """The packets held, up to the first hole that is still waited for."""
         given: list[bytes | None] = []
         while (deadline := self.deadline()) is not None:
             assert self._due is not None
@@ -91,7 +92,7 @@ class PacketOrder:
         self._past_run = 0
 
     def _lose(self, packets: int) -> list[None]:
-        """A hole of so many. Over a wide one the position jumps."""
+        """Report a hole of that many packets; skip it if it is wider than a second."""
         if packets > self._second:
             self.skipped += packets
             return []
@@ -100,7 +101,7 @@ class PacketOrder:
         return [None] * packets
 
     def _began_anew(self, number: int) -> bool:
-        """Whether the past has come for so long, a second, that the sender must have begun to count anew."""
+        """Whether late packets have come for a second, so that the sender must have restarted its numbers."""
         self._past_run += 1
         if self._past_run > self._second:
             return True

@@ -1,9 +1,8 @@
-"""Codecs whose packets are no samples: G722, Opus and AMR-WB, by the libraries of extras.
+"""Encodes and decodes the codecs whose packets are not samples: G722, Opus and AMR-WB.
 
-Sources: ITU-T G.722 (64 kbit/s), RFC 6716 (Opus), RFC 4867 and 3GPP TS 26.190 (AMR-WB). One channel.
-Units: samples, Hertz. A packet is what RTP carries, without its header; mostly it holds 20 ms.
-The libraries are G722 for the first and PyAV for the others; they are imported when first asked for. Packets come
-and go in order here: that is the job of `packet_order`.
+Sources: ITU-T G.722 (64 kbit/s), RFC 6716 (Opus), RFC 4867 and 3GPP TS 26.190 (AMR-WB). One channel. Units: samples, Hz.
+A packet is the payload of RTP, in most cases 20 ms. The libraries are G722 for the first codec and PyAV for the others;
+extras install them, and they are imported when first needed. Packets are expected in order; `packet_order` sorts them.
 """
 
 from collections.abc import Callable
@@ -23,26 +22,26 @@ _PACKETS_HZ = 50  # of 20 ms
 
 
 class PacketCodec(StrEnum):
-    """A codec by its name, which is that of its extra, too."""
+    """A codec; the value is also the name of the extra that installs its library."""
 
     G722 = "g722"
-    """160 bytes in 20 ms; 16 kHz of audio, whatever SDP says of its clock."""
+    """160 bytes in 20 ms. Audio at 16 kHz, although its RTP clock is 8000 Hz (RFC 3551, section 4.5.2)."""
     OPUS = "opus"
     AMR_WB = "amr-wb"
-    """Received only: no library at hand encodes it."""
+    """Decoded only: no available library encodes it."""
 
 
 class CodecMissing(Exception):
-    """A codec's library is not installed, or cannot do what is asked.
+    """A codec's library is not installed, or cannot encode.
 
-    `codec`: as people write it. `extra`: what installs it; None where nothing does.
+    `codec`: the name as people write it. `extra`: the extra that installs the library; None if there is no library.
     """
 
     def __init__(self, codec: str, extra: str | None) -> None:
         remedy = (
             f"needs the extra {extra}: pip install 'voicebridge-server[{extra}]'"
             if extra
-            else "can be received but not sent: there is no library that encodes it"
+            else "can be received but not sent: no library encodes it"
         )
         super().__init__(f"{codec} {remedy}")
         self.codec = codec
@@ -50,43 +49,43 @@ class CodecMissing(Exception):
 
 
 class PacketDecoder(Protocol):
-    """One stream's packets to samples."""
+    """Decodes the packets of one stream."""
 
     rate_hz: int
-    """Of the samples it gives."""
+    """Of the samples that it returns."""
 
     def decode(self, packet: bytes) -> Samples:
-        """The sound of the next packet. Raises ValueError on what is no packet; the stream goes on all the same."""
+        """The samples of the next packet. Raises ValueError if it is not valid; the next one can be decoded anyway."""
         ...
 
     def conceal(self) -> Samples:
-        """20 ms in place of a packet that was lost."""
+        """20 ms of audio in place of a lost packet."""
         ...
 
 
 class PacketEncoder(Protocol):
-    """One stream's samples to packets."""
+    """Encodes the samples of one stream."""
 
     rate_hz: int
-    """Of the samples it takes."""
+    """Of the samples that it takes."""
 
     def encode(self, samples: Samples) -> bytes:
-        """One packet of exactly 20 ms. Raises ValueError on fewer or more samples."""
+        """The packet of exactly 20 ms. Raises ValueError on fewer or more samples."""
         ...
 
 
 def packet_decoder(codec: PacketCodec, rate_hz: int = 16_000) -> PacketDecoder:
-    """A decoder for one stream. `rate_hz`: 16000; of Opus one of `resample.RATES_HZ`.
+    """A decoder for one stream. `rate_hz`: 16000; for Opus one of `resample.RATES_HZ`.
 
-    Raises CodecMissing without the library, ValueError on a rate that the codec does not give.
+    Raises CodecMissing if the library is not installed, ValueError on a rate that the codec does not have.
     """
     return _DECODERS[codec](rate_hz)
 
 
 def packet_encoder(codec: PacketCodec, rate_hz: int = 16_000) -> PacketEncoder:
-    """An encoder for one stream, with rates as `packet_decoder` has them.
+    """An encoder for one stream, with the rates of `packet_decoder`.
 
-    Raises CodecMissing without the library, and for AMR-WB always.
+    Raises CodecMissing if the library is not installed, and always for AMR-WB; ValueError as `packet_decoder` does.
     """
     if codec not in _ENCODERS:
         raise CodecMissing(codec.upper(), None)
@@ -94,14 +93,17 @@ def packet_encoder(codec: PacketCodec, rate_hz: int = 16_000) -> PacketEncoder:
 
 
 def check_installed(codec: PacketCodec, *, sending: bool) -> None:
-    """Raise CodecMissing now and not in the first call. `sending`: whether it shall be encoded, too."""
+    """Raise CodecMissing if the codec cannot be used; to be asked at start-up instead of in the first call.
+
+    `sending`: whether it is to be encoded, too.
+    """
     packet_decoder(codec)
     if sending:
         packet_encoder(codec)
 
 
 class _G722Decoder:
-    """A lost packet is silence; the next ones bring the predictor back by themselves."""
+    """A lost packet is replaced by silence; the predictor adapts again with the packets after it."""
 
     def __init__(self, rate_hz: int) -> None:
         try:
@@ -113,7 +115,7 @@ class _G722Decoder:
 
     def decode(self, packet: bytes) -> Samples:
         if not packet:
-            raise ValueError("0 bytes are no G722 packet")
+            raise ValueError("0 bytes are not a packet of G722")
         return np.asarray(self._decoder.decode(packet), np.int16)
 
     def conceal(self) -> Samples:
@@ -121,7 +123,7 @@ class _G722Decoder:
 
 
 class _G722Encoder:
-    """Sound comes 22 samples later out of the decoder than it went in: the delay of both filter banks."""
+    """Encoder and decoder delay the sound by 22 samples together: the delay of their filter banks."""
 
     def __init__(self, rate_hz: int) -> None:
         try:
@@ -137,7 +139,7 @@ class _G722Encoder:
 
 
 class _OpusDecoder:
-    """libopus, at the 48 kHz that its binding always gives; as one channel. It conceals by itself."""
+    """libopus, mixed to one channel. PyAV always returns 48 kHz, which is resampled; libopus conceals lost packets."""
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
@@ -155,19 +157,19 @@ class _OpusDecoder:
 
 
 class _OpusEncoder:
-    """libopus for speech: 24 kbit/s, packets of any size up to some 100 bytes, never a pause in them.
+    """libopus for speech: 24 kbit/s, packets of up to about 100 bytes, without discontinuous transmission.
 
-    It looks 6.5 ms ahead: sound comes so much later out of the decoder, 104 samples at 16 kHz.
+    The encoder looks 6.5 ms ahead, which delays the sound by 104 samples at 16 kHz.
     """
 
     def __init__(self, rate_hz: int) -> None:
         if rate_hz not in RATES_HZ:
-            raise ValueError(f"rate_hz {rate_hz} is not one of OPUS; one of {RATES_HZ} is right")
+            raise ValueError(f"rate_hz {rate_hz} is not a rate of OPUS; expected one of {RATES_HZ}")
         self.rate_hz = rate_hz
         self._context = _context(PacketCodec.OPUS, "libopus", "w")
         self._context.sample_rate = rate_hz
         self._context.bit_rate = 24_000
-        # Of 0 to 10: the sentences come out as like themselves as at 10, which takes three times as long.
+        # Of 0 to 10: speech is as close to the original as at 10, which takes three times as long.
         self._context.options = {"application": "voip", "frame_duration": "20", "compression_level": "1"}
 
     def encode(self, samples: Samples) -> bytes:
@@ -181,7 +183,7 @@ class _OpusEncoder:
 
 
 class _AmrWbDecoder:
-    """OpenCORE's decoder, which fills what is lost or was not sent with what fits, and soon with silence."""
+    """OpenCORE's decoder. It conceals frames that were lost or not sent, and fades to silence if there are more."""
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = _wideband(PacketCodec.AMR_WB, rate_hz)
@@ -223,18 +225,21 @@ def _context(codec: PacketCodec, library: str, mode: Literal["r", "w"]) -> "Audi
 def _decode(context: "AudioCodecContext", packet: bytes, codec: PacketCodec) -> Samples:
     from av import FFmpegError, Packet
 
-    if not packet:  # to the library the end of the stream, after which nothing could follow
-        raise ValueError(f"0 bytes are no {codec.upper()} packet")
+    if not packet:  # the library takes it for the end of the stream and decodes nothing more
+        raise ValueError(f"0 bytes are not a packet of {codec.upper()}")
     try:
         frames = context.decode(Packet(packet))
     except FFmpegError as error:
-        raise ValueError(f"{len(packet)} bytes are no {codec.upper()} packet") from error
+        raise ValueError(f"{len(packet)} bytes are not a packet of {codec.upper()}") from error
     samples: Samples = frames[0].to_ndarray()[0].astype(np.int16, copy=False)
     return samples
 
 
 def _opus_lost(contents: int) -> bytes:
-    """A packet of 20 ms without a frame, in the mode of a packet that begins so: RFC 6716, sections 3.1 and 3.2.1."""
+    """A packet of one empty 20 ms frame, which libopus takes for a lost one (RFC 6716, sections 3.1 and 3.2.1).
+
+    `contents`: the first byte of a packet, whose mode and bandwidth it keeps.
+    """
     mode = contents >> 3
     if mode < 12:
         mode = mode & ~3 | 1  # SILK: 10, 20, 40, 60 ms
@@ -247,11 +252,13 @@ def _opus_lost(contents: int) -> bytes:
 
 def _wideband(codec: PacketCodec, rate_hz: int) -> int:
     if rate_hz != 16_000:
-        raise ValueError(f"rate_hz {rate_hz} is not what {codec.upper()} gives; 16000 is right")
+        raise ValueError(f"rate_hz {rate_hz} is not a rate of {codec.upper()}; expected 16000")
     return rate_hz
 
 
 def _whole_packet(samples: Samples, rate_hz: int) -> Samples:
     if len(samples) != rate_hz // _PACKETS_HZ:
-        raise ValueError(f"{len(samples)} samples are no packet; {rate_hz // _PACKETS_HZ} are right, 20 ms")
+        raise ValueError(
+            f"{len(samples)} samples are not one packet; expected {rate_hz // _PACKETS_HZ}, 20 ms"
+        )
     return np.ascontiguousarray(samples)

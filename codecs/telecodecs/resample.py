@@ -1,13 +1,13 @@
-"""Changes the sample rate: live between 8, 16, 24 and 48 kHz, or of a whole recording between any two rates.
+"""Changes the sampling rate: live between 8, 16, 24 and 48 kHz, or of a whole recording between any two rates.
 
-Live: a polyphase FIR low-pass (Kaiser window; Oppenheim and Schafer, Discrete-Time Signal Processing, 7.5). With
-`low` the lower of both rates it is flat within 0.3 dB up to 7/16 of low (3.5 kHz for 8 kHz) and 60 dB down from
-21/40 of low (4.2 kHz), so whatever folds stays above what is flat. Delay: 19 samples of low, 2.4 ms for 8 kHz.
-Units: samples, Hertz, milliseconds. Output comes in steps: 1 input makes 3 outputs from 8 to 24 kHz, 3 make 2 from
-24 to 16. 20 ms are whole steps at any rate, so 20 ms in give 20 ms out from the first call on.
+Live: a polyphase FIR low-pass (Kaiser window; Oppenheim and Schafer, Discrete-Time Signal Processing, 7.5). With `low`
+the lower of the two rates, it is flat within 0.3 dB up to 7/16 of low (3.5 kHz for 8 kHz) and 60 dB down from 21/40 of
+low (4.2 kHz), so aliases lie above the flat band. Delay: 19 samples of low, 2.4 ms for 8 kHz.
+Units: samples, Hz, milliseconds. Output comes in steps: from 8 to 24 kHz one input makes three outputs, from 24 to
+16 kHz three inputs make two. 20 ms are whole steps at every rate, so 20 ms in give 20 ms out from the first call on.
 
-Sums are exact: coefficients are whole 2**-20ths, so float64 holds every partial sum and no order of summation, no
-cut of the input and no BLAS can change a sample.
+Sums are exact: coefficients are multiples of 2**-20, so float64 holds every partial sum, and neither the order of
+summation, nor the cut of the input, nor the BLAS library can change a sample.
 """
 
 from functools import cache
@@ -21,13 +21,17 @@ from numpy.typing import NDArray
 from telecodecs.format import Samples
 
 RATES_HZ = (8_000, 16_000, 24_000, 48_000)
-"""What `Resampler` converts between."""
+"""Sampling rates that `Resampler` converts between."""
 
-_PERIODS = 38  # of the lower rate under the filter: what 2.5 ms allow at 8 kHz
+_PERIODS = (
+    38  # length of the filter in samples of the lower rate: as many as keep the delay under 2.5 ms at 8 kHz
+)
 _ATTENUATION_DB = 62.0
-_CUTOFF = 0.4735  # of the lower rate, -6 dB: the lowest that is still flat at 7/16
-_ONE = 1 << 20  # the coefficients' denominator
-_ROWS = 8  # rows of the product in 20 ms: few zeros in the taps, and large enough for BLAS
+_CUTOFF = 0.4735  # -6 dB point, of the lower rate: the lowest with which 7/16 is still flat
+_ONE = 1 << 20  # denominator of the coefficients
+_ROWS = (
+    8  # rows of the matrix product in 20 ms: few zeros among the taps, and large enough for BLAS to be fast
+)
 
 _FULL_SCALE = np.iinfo(np.int16)
 
@@ -35,30 +39,30 @@ _Reals = NDArray[np.float64]
 
 
 class _Filter(NamedTuple):
-    """One conversion, ready to be multiplied: a row of inputs times `taps` is a row of outputs."""
+    """The constants of one conversion: a row of inputs times `taps` is a row of outputs."""
 
     taps: _Reals  # shape (history + row, outputs of a row)
-    history: int  # inputs before a row that it needs
-    row: int  # inputs of a row, 2.5 ms
-    inputs: int  # of the smallest step
-    outputs: int  # of the smallest step
+    history: int  # inputs before a row that the row needs
+    row: int  # inputs in a row, 2.5 ms
+    inputs: int  # in the smallest step
+    outputs: int  # in the smallest step
     delay_ms: float
 
 
 class Resampler:
-    """One stream from one rate to another; any cut of the input gives the same samples.
+    """Converts one stream from one rate to another; however the input is cut, the output is the same.
 
-    Raises ValueError for a rate that is not in `RATES_HZ`.
+    Raises ValueError on a rate that is not one of `RATES_HZ`.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
         for rate_hz in (from_hz, to_hz):
             if rate_hz not in RATES_HZ:
-                raise ValueError(f"rate {rate_hz} Hz is not converted live; one of {RATES_HZ} is right")
+                raise ValueError(f"rate {rate_hz} Hz cannot be converted live; expected one of {RATES_HZ}")
         self.from_hz = from_hz
         self.to_hz = to_hz
         self._filter = _design(from_hz, to_hz)
-        # Inputs in the order of time: the history, then up to 20 ms and the rest of a step. Rows overlap in it.
+        # Inputs, oldest first: the history, then up to 20 ms and the rest of a step. The rows overlap.
         history, row = self._filter.history, self._filter.row
         self._line = np.zeros(history + (_ROWS + 1) * row)
         self._rows = np.lib.stride_tricks.sliding_window_view(self._line, history + row)[::row]
@@ -71,7 +75,7 @@ class Resampler:
         return 0.0 if self.from_hz == self.to_hz else self._filter.delay_ms
 
     def feed(self, samples: Samples) -> Samples:
-        """The outputs of all steps that are now complete; of equal rates the very input."""
+        """The outputs of all steps that are now complete; with equal rates the object `samples` itself."""
         if self.from_hz == self.to_hz or not len(samples):
             return samples
         self._fed = True
@@ -83,11 +87,11 @@ class Resampler:
         )
 
     def flush(self) -> Samples:
-        """The tail that is still in the filter; then as new.
+        """The samples that are still in the filter; after it the resampler is as new.
 
-        The filter rings for twice `delay_ms`. n inputs, flushed, have given as many samples as the steps that
-        n + 38 samples of the lower rate fill, begun ones included (less one step where the rate falls). Nothing
-        fed, nothing flushed.
+        The filter rings for twice `delay_ms`. After n inputs and a flush, the outputs are those of all steps, the last
+        one rounded up, that n + 38 samples of the lower rate fill (one step less where the rate is reduced). If
+        nothing was fed, the result is empty.
         """
         if not self._fed:
             return np.zeros(0, np.int16)
@@ -98,7 +102,7 @@ class Resampler:
         return tail
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Forget all input."""
         self._line[:] = 0
         self._waiting = 0
         self._fed = False
@@ -107,7 +111,7 @@ class Resampler:
         return f"{self.from_hz} -> {self.to_hz} Hz"
 
     def _convert(self, samples: Samples) -> Samples:
-        """At most 20 ms at once: what `_line` holds, and too small a product for BLAS to wake its threads."""
+        """Convert at most 20 ms: as much as `_line` holds, and too small a product for BLAS to start its threads."""
         taps, history, row, inputs, outputs, _ = self._filter
         line = self._line
         end = history + self._waiting + len(samples)
@@ -121,7 +125,7 @@ class Resampler:
 
 
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
-    """A whole recording at another rate, by soxr (HQ): any rates, no delay, but nothing until all is there."""
+    """Convert a whole recording between any two rates in Hz, with soxr (quality HQ), without a delay."""
     if from_hz == to_hz:
         return samples
     converted = soxr.resample(samples.astype(np.float64), from_hz, to_hz, quality="HQ")
@@ -129,7 +133,7 @@ def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
 
 
 def _as_samples(reals: _Reals) -> Samples:
-    """Rounded, half to even; what is too loud is clipped, not wrapped."""
+    """Round, half to even, and clip to 16 bits."""
     whole = np.rint(reals)
     np.clip(whole, _FULL_SCALE.min, _FULL_SCALE.max, out=whole)
     return whole.astype(np.int16)
@@ -137,11 +141,11 @@ def _as_samples(reals: _Reals) -> Samples:
 
 @cache
 def _design(from_hz: int, to_hz: int) -> _Filter:
-    """The filter for two rates; shared by all streams, 95 kB at most.
+    """The filter for two rates, shared by all streams; at most 95 kB.
 
-    A tick is the largest unit of time that both rates are made of. Input i lies at tick i * outputs, output j at
-    j * inputs, and `inputs * outputs` ticks are one step. Output j of a row weighs input i with
-    prototype[j * inputs + inputs - 1 - i * outputs]: as late as the step's last input allows.
+    A tick is the longest time of which both sampling periods are multiples. Input i is at tick i * outputs, output j at
+    tick j * inputs, and a step has inputs * outputs ticks. Output j of a row weighs input i with
+    prototype[j * inputs + inputs - 1 - i * outputs]: the least delay that the last input of a step allows.
     """
     ticks_hz = lcm(from_hz, to_hz)
     inputs, outputs = ticks_hz // to_hz, ticks_hz // from_hz
@@ -158,7 +162,7 @@ def _design(from_hz: int, to_hz: int) -> _Filter:
 
 
 def _low_pass(low: float) -> _Reals:
-    """The windowed sinc; `low`: the lower rate in samples per tick."""
+    """The windowed sinc. `low`: the lower rate, in samples per tick."""
     length = round(_PERIODS / low) + 1
     at = np.arange(length) - (length - 1) / 2
     beta = 0.1102 * (_ATTENUATION_DB - 8.7)
@@ -167,7 +171,7 @@ def _low_pass(low: float) -> _Reals:
 
 
 def _quantised(prototype: _Reals, phases: int) -> _Reals:
-    """Whole 2**-20ths, and each phase sums to exactly one: a constant stays that constant."""
+    """Round to multiples of 2**-20 so that each phase sums to exactly one: a constant input stays constant."""
     taps = np.zeros_like(prototype)
     for phase in range(phases):
         weights = prototype[phase::phases] / prototype[phase::phases].sum()

@@ -1,9 +1,10 @@
-"""Finds where speech begins and ends in one stream of samples: webrtcvad, the line's noise, and spans of time.
+"""Detects where speech begins and ends in one stream of samples.
 
-webrtcvad (the GMM detector of WebRTC) judges each 20 ms. Alone it takes the first 100 ms of any quiet line for
-speech, and babble and loud steady noise for ever; so a frame must also stand out from the `noise`. What noise hides
-of a beginning counts as heard. The stream's first 800 ms show what the line is like: if they stay loud without
-ranging as speech does, they are noise. Time is counted in samples fed.
+webrtcvad (the GMM detector of WebRTC) classifies each 20 ms. By itself it takes the first 100 ms of a quiet line for
+speech, and babble and loud steady noise for as long as they last; so a frame must also stand out from the noise, which
+`noise` estimates. Time at the beginning of a word that the noise hides counts as speech. The first 800 ms of the stream
+show what the line is like: if they are loud all the time and vary less than speech does, they are noise. Time is
+counted in samples fed.
 """
 
 from collections import deque
@@ -16,42 +17,42 @@ from telecodecs.format import FRAME_MS, Samples
 from telecodecs.noise import QUIET_GATE, SPEECH_RANGE, NoiseFloor
 
 RATES_HZ = (8_000, 16_000, 32_000, 48_000)
-"""What webrtcvad can judge."""
+"""Sampling rates that webrtcvad takes."""
 
 HANGOVER_MS = 80
-"""A stop consonant closes the mouth for 50 to 100 ms."""
+"""How long a pause within a word may be: a stop consonant closes the mouth for 50 to 100 ms."""
 
-_DIGITAL_SILENCE = QUIET_GATE / 10 ** (
-    16 / 10
-)  # holes that were filled; A-law's silence is as loud as -69 dBFS
+# Lost frames that were filled with silence; that of A-law reads -69 dBFS.
+_DIGITAL_SILENCE = QUIET_GATE / 10 ** (16 / 10)
 _FIRST = 800 // FRAME_MS
-_QUIET_LINE = 200 // FRAME_MS  # of the first frames so many are below what speech must have
-_HIDDEN = 80 // FRAME_MS  # of a word in noise, until its first vowel stands out
+_QUIET_LINE = 200 // FRAME_MS  # so many of the first frames are below the gate if the line is quiet
+_HIDDEN = 80 // FRAME_MS  # the part of a word that noise hides, until its first vowel stands out
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """Someone speaks. `at_sample`: where it began, counted from the first sample fed; noticed later."""
+    """Somebody speaks. `at_sample`: where the speech began, counted from the first sample fed."""
 
     at_sample: int
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
-    """The utterance is over. `at_sample`: the end of its last speech; noticed `silence_ms` later."""
+    """The utterance is over. `at_sample`: where its last speech ended, `silence_ms` before this was noticed."""
 
     at_sample: int
 
 
 class SpeechDetector:
-    """One stream's utterances.
+    """Detects the utterances of one stream.
 
-    `rate_hz`: one of `RATES_HZ`. `aggressiveness`: of webrtcvad, 0 (calls most things speech) to 3 (least). On a quiet
-    line 3 finds beginnings up to 80 ms later than the others; in noise the levels decide, and it makes no difference.
-    `min_speech_ms`: so much speech makes a beginning; coughs and clicks are shorter. Loud noise hides 80 ms of it.
-    `hangover_ms`: dips in a beginning that are forgiven; a stop consonant closes the mouth for 50 to 100 ms.
-    `silence_ms`: so long without speech ends the utterance; below 500 hesitations cut it.
-    Spans count in frames of 20 ms, rounded up. Raises ValueError on what webrtcvad cannot judge.
+    `rate_hz`: one of `RATES_HZ`.
+    `aggressiveness`: of webrtcvad, 0 (most is speech) to 3 (least is speech). On a quiet line 3 detects beginnings up to
+    80 ms later than the others; in noise it makes no difference, because the levels decide.
+    `min_speech_ms`: how much speech makes a beginning; coughs and clicks are shorter. Loud noise hides 80 ms of it.
+    `hangover_ms`: how much silence within that speech is ignored.
+    `silence_ms`: how long without speech ends the utterance; below 500 a hesitation ends it.
+    Times are rounded up to frames of 20 ms. Raises ValueError on a value out of range.
     """
 
     def __init__(
@@ -65,21 +66,21 @@ class SpeechDetector:
     ) -> None:
         if rate_hz not in RATES_HZ:
             raise ValueError(
-                f"rate_hz {rate_hz} cannot be judged; one of {RATES_HZ} is right: resample first"
+                f"rate_hz {rate_hz} is not supported; expected one of {RATES_HZ}: resample first"
             )
         if aggressiveness not in range(4):
-            raise ValueError(f"aggressiveness {aggressiveness} is out of range; 0 to 3 is right")
+            raise ValueError(f"aggressiveness {aggressiveness} is out of range; expected 0 to 3")
         if min_speech_ms <= 0 or silence_ms <= 0 or hangover_ms < 0:
             raise ValueError(
                 f"min_speech_ms {min_speech_ms}, silence_ms {silence_ms}, hangover_ms {hangover_ms}: "
-                "more than zero is right, for the last zero too"
+                "expected more than zero, and zero or more for the last"
             )
         self.speaking = False
-        """Whether an utterance was noticed and has not ended."""
+        """Whether an utterance has begun and not ended."""
         self.judged = 0
-        """Samples of which it is known whether they are speech."""
+        """How many samples have been classified."""
         self.spoken_to = 0
-        """The end of the last speech, in samples."""
+        """Where the last speech ended, in samples."""
         self._rate_hz = rate_hz
         self._aggressiveness = aggressiveness
         self._frame = rate_hz * FRAME_MS // 1000
@@ -89,17 +90,17 @@ class SpeechDetector:
         self.reset()
 
     def reset(self) -> None:
-        """As new: the next sample is number 0."""
+        """Forget everything: the next sample is number 0."""
         self.speaking = False
         self.judged = self.spoken_to = 0
         self._vad = webrtcvad.Vad(self._aggressiveness)
         self._noise = NoiseFloor()
         self._votes.clear()
         self._kept = np.zeros(0, np.int16)
-        self._first: list[tuple[bool, float]] | None = []  # frames, until it is known what the line is like
+        self._first: list[tuple[bool, float]] | None = []  # frames, until it is decided what the line is like
 
     def feed(self, samples: Samples) -> list[SpeechStarted | SpeechEnded]:
-        """What was noticed by the end of these samples; less than 20 ms wait for the next call."""
+        """The changes by the end of these samples. A rest of less than 20 ms is classified with the next call."""
         if len(self._kept):
             samples = np.concatenate([self._kept, samples])
         noticed: list[SpeechStarted | SpeechEnded] = []
@@ -108,7 +109,7 @@ class SpeechDetector:
             frame = samples[at : at + self._frame]
             voiced: bool = self._vad.is_speech(frame.tobytes(), self._rate_hz)
             wide = frame.astype(np.float64)
-            wide -= wide.sum() / self._frame  # a line's direct current is no sound
+            wide -= wide.sum() / self._frame  # without the line's direct current
             power = float(wide @ wide) / self._frame
             if self._first is None:
                 self._judge(voiced, power, noticed)
@@ -119,7 +120,7 @@ class SpeechDetector:
         return noticed
 
     def withdraw(self) -> None:
-        """The utterance that was noticed is none; nothing will tell of its end."""
+        """Dismiss the utterance that has begun; no `SpeechEnded` follows."""
         self.speaking = False
         self._votes.clear()
 
@@ -153,7 +154,7 @@ class SpeechDetector:
         noise.hear(power, self.speaking)
 
     def _count(self, noticed: list[SpeechStarted | SpeechEnded]) -> None:
-        """Whether there was enough speech by now, in all the votes."""
+        """Begin an utterance if there was enough speech in the last frames."""
         hidden = _HIDDEN if self._noise.masks else 0
         if sum(self._votes) < max(1, self._enough - hidden):
             return

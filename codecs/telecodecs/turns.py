@@ -1,7 +1,9 @@
-"""Hears when the caller takes a turn and when it is over, in one stream of bytes; a cough need not be one.
+"""Detects when the caller starts and ends a turn, in the audio of one stream.
 
-Without confirmation: (TurnStarted TurnEnded)*. With it: (TurnSuspected (TurnDismissed | TurnStarted TurnEnded))*. The stream may end anywhere.
-`speech` finds the speech. Times are milliseconds of the audio fed: however it is cut, the same is noticed.
+`speech` detects the speech. Where it has to be confirmed, a short noise is a turn that is suspected and dismissed.
+Without confirmation the sequence is (TurnStarted TurnEnded)*, with it
+(TurnSuspected (TurnDismissed | TurnStarted TurnEnded))*; the stream may end anywhere in it.
+Times are milliseconds of the audio fed; the result does not depend on how the audio is cut.
 """
 
 from dataclasses import dataclass
@@ -12,29 +14,29 @@ from telecodecs.resample import Resampler
 from telecodecs.speech import HANGOVER_MS, RATES_HZ, SpeechDetector, SpeechEnded, SpeechStarted
 
 _JUDGED_HZ = 16_000
-"""For formats at a rate that the detector cannot judge."""
+"""The rate to which formats are resampled whose own rate the detector does not take."""
 
-_COUGH_IS_OVER_MS = 200
-"""So much quiet after what suspected: it need not be waited for any longer."""
+_DISMISSED_AFTER_MS = 200
+"""After so much silence a suspected turn is dismissed without waiting for the end of the confirmation."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnSuspected:
-    """Perhaps someone speaks, since `at_ms`; `TurnStarted` or `TurnDismissed` tells."""
+    """Somebody may be speaking since `at_ms`; `TurnStarted` or `TurnDismissed` follows."""
 
     at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class TurnStarted:
-    """Someone speaks, since `at_ms`."""
+    """Somebody speaks since `at_ms`."""
 
     at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class TurnDismissed:
-    """What suspected at `at_ms` was too short to be speech."""
+    """The turn suspected at `at_ms` was too short to be speech."""
 
     at_ms: int
 
@@ -50,19 +52,19 @@ Turn = TurnSuspected | TurnStarted | TurnDismissed | TurnEnded
 
 
 class TurnDetector:
-    """One stream's turns, in any format of one channel.
+    """Detects the turns of one stream, in any format of one channel.
 
-    `min_speech_ms`: so much speech is noticed; a click is shorter. `silence_ms`: so long without speech ends a turn.
-    `confirm_ms`: speech only suspects at first, and is spoken if it still goes on so much later; 0: it is spoken at once.
-    Spans count in frames of 20 ms, rounded up. Raises ValueError on more than one channel, a rate that is not
-    converted, and a span out of range.
+    `min_speech_ms`: how much speech begins a turn; a click is shorter. `silence_ms`: how long without speech ends it.
+    `confirm_ms`: a turn is only suspected at first, and started if the speech still goes on after this time; 0 starts
+    it at once. Times are rounded up to frames of 20 ms. Raises ValueError on more than one channel, on a rate that
+    cannot be resampled, and on a time out of range.
     """
 
     def __init__(
         self, hears: AudioFormat, *, min_speech_ms: int = 100, confirm_ms: int = 0, silence_ms: int = 700
     ) -> None:
         if confirm_ms < 0:
-            raise ValueError(f"confirm_ms {confirm_ms} is out of range; 0 or more is right")
+            raise ValueError(f"confirm_ms {confirm_ms} is out of range; expected 0 or more")
         rate_hz = hears.rate_hz if hears.rate_hz in RATES_HZ else _JUDGED_HZ
         self._per_ms = rate_hz // 1000
         self._decode = decoder(hears)
@@ -70,34 +72,34 @@ class TurnDetector:
         self._speech = SpeechDetector(rate_hz=rate_hz, min_speech_ms=min_speech_ms, silence_ms=silence_ms)
         self._confirm = confirm_ms * self._per_ms
         self._suspected: TurnSuspected | None = None  # while it waits for confirmation
-        self._noticed_at = 0  # samples judged by then
+        self._noticed_at = 0  # samples classified by then
 
     @property
     def speaking(self) -> bool:
-        """Whether somebody spoke, as far as `TurnStarted` told, and has not paused."""
+        """Whether a turn has started and not ended. A turn that is only suspected does not count."""
         return self._speech.speaking and self._suspected is None
 
     def reset(self) -> None:
-        """As new: the next sample is at 0 ms."""
+        """Forget everything: the next sample is at 0 ms."""
         if self._resampler is not None:
             self._resampler.reset()
         self._speech.reset()
         self._suspected = None
 
     def feed(self, audio: bytes) -> list[Turn]:
-        """What was noticed by the end of this audio: whole samples."""
+        """The changes by the end of this audio, which holds whole samples."""
         samples = self._decode(audio)
         if self._resampler is not None:
             samples = self._resampler.feed(samples)
         turns: list[Turn] = []
         frame = FRAME_MS * self._per_ms
-        for at in range(0, len(samples), frame):  # no more than are judged at once: none is looked past
-            turns.extend(map(self._told, self._speech.feed(samples[at : at + frame])))
+        for at in range(0, len(samples), frame):  # a frame at a time, so that each is followed by a check
+            turns.extend(map(self._turn, self._speech.feed(samples[at : at + frame])))
             if self._suspected is not None:
-                turns += self._weigh(self._suspected)
+                turns += self._confirmed(self._suspected)
         return turns
 
-    def _told(self, change: SpeechStarted | SpeechEnded) -> Turn:
+    def _turn(self, change: SpeechStarted | SpeechEnded) -> Turn:
         at_ms = change.at_sample // self._per_ms
         suspected, self._suspected = self._suspected, None
         match change:
@@ -110,12 +112,12 @@ class TurnDetector:
             case SpeechEnded():
                 return TurnEnded(at_ms) if suspected is None else TurnDismissed(suspected.at_ms)
 
-    def _weigh(self, suspected: TurnSuspected) -> list[Turn]:
-        """Whether it can be told by now what suspected."""
+    def _confirmed(self, suspected: TurnSuspected) -> list[Turn]:
+        """Start or dismiss the suspected turn, if it is time; else nothing."""
         judged = self._speech.judged
         quiet_ms = (judged - self._speech.spoken_to) // self._per_ms
         waited = judged - self._noticed_at >= self._confirm
-        if quiet_ms > (HANGOVER_MS if waited else _COUGH_IS_OVER_MS):
+        if quiet_ms > (HANGOVER_MS if waited else _DISMISSED_AFTER_MS):
             self._suspected = None
             self._speech.withdraw()
             return [TurnDismissed(suspected.at_ms)]

@@ -1,8 +1,8 @@
-"""WAV files, as bytes: read to samples of one channel, and written.
+"""Reads and writes WAV files, as bytes in memory.
 
-Wire: Microsoft, "Multimedia Programming Interface" 1.0 (RIFF, WAVE). Reads linear of 16 and 8 bits, mu-law and A-law,
-any rate, any number of channels (mixed into one); writes 16-bit linear, mono. The standard library's `wave` reads no
-G.711, and takes a file that says a wrong length for broken.
+Source: Microsoft, "Multimedia Programming Interface" 1.0 (RIFF, WAVE). Reads linear audio of 16 and 8 bits, mu-law and
+A-law, at any rate, with any number of channels (mixed into one); writes 16-bit linear, one channel. The standard
+library's `wave` does not read G.711, and refuses a file whose header has a wrong length.
 """
 
 import struct
@@ -13,14 +13,14 @@ from telecodecs.format import AudioFormat, Encoding, Samples
 from telecodecs.g711 import alaw_decode, ulaw_decode
 from telecodecs.l16 import l16_encode
 
-_EXTENSIBLE = 0xFFFE  # the real format tag stands at the beginning of the header's GUID
+_EXTENSIBLE = 0xFFFE  # then the real format tag is at the beginning of the header's GUID
 _GUID_AT = 24
 _FORMAT = struct.Struct("<HHIIHH")  # tag, channels, rate, bytes per second, bytes per sample, bits
-_MOST_CHUNKS = 256  # millions of empty ones would take long
+_MOST_CHUNKS = 256  # a file with millions of empty chunks would take long
 
 
 def wav_decode(file: bytes) -> tuple[Samples, int]:
-    """Samples of one channel, and their rate in Hz. Raises ValueError on what is no such file."""
+    """The samples of a file, mixed into one channel, and their rate in Hz. Raises ValueError if it cannot be read."""
     try:
         return _parse(_chunks(file))
     except struct.error as error:
@@ -28,7 +28,7 @@ def wav_decode(file: bytes) -> tuple[Samples, int]:
 
 
 def wav_encode(samples: Samples, rate_hz: int) -> bytes:
-    """A file of one channel."""
+    """A file with one channel of 16-bit linear audio."""
     audio = l16_encode(samples)
     header = b"fmt " + struct.pack("<I", _FORMAT.size) + _FORMAT.pack(1, 1, rate_hz, rate_hz * 2, 2, 16)
     body = b"WAVE" + header + b"data" + struct.pack("<I", len(audio)) + audio
@@ -44,7 +44,9 @@ def _parse(chunks: dict[bytes, bytes]) -> tuple[Samples, int]:
         (tag,) = struct.unpack_from("<H", header, _GUID_AT)
     if sample_bytes == 0 or sample_bytes != channels * bits // 8:
         raise ValueError("the WAV file's header contradicts itself")
-    AudioFormat(Encoding.L16, rate_hz, channels)  # or it raises: 1 Hz would become a very long call
+    AudioFormat(
+        Encoding.L16, rate_hz, channels
+    )  # checks the range: at 1 Hz a file would become a very long call
     samples = _linear(tag, bits, audio[: len(audio) // sample_bytes * sample_bytes])
     if channels > 1:
         samples = samples.reshape(-1, channels).mean(axis=1).round().astype(np.int16)
@@ -55,7 +57,7 @@ def _linear(tag: int, bits: int, audio: bytes) -> Samples:
     match tag, bits:
         case (1, 16):
             return np.frombuffer(audio, "<i2").astype(np.int16)
-        case (1, 8):  # unsigned, unlike all else
+        case (1, 8):  # unsigned, unlike the others
             return (np.frombuffer(audio, np.uint8).astype(np.int16) - 128) << 8
         case (6, 8):
             return alaw_decode(np.frombuffer(audio, np.uint8))
@@ -63,14 +65,14 @@ def _linear(tag: int, bits: int, audio: bytes) -> Samples:
             return ulaw_decode(np.frombuffer(audio, np.uint8))
         case _:
             raise ValueError(
-                f"{bits} bits of WAV format {tag} cannot be read; linear of 16 or 8 bits, mu-law or A-law is right"
+                f"{bits} bits of WAV format {tag} cannot be read; expected linear of 16 or 8 bits, mu-law or A-law"
             )
 
 
 def _chunks(file: bytes) -> dict[bytes, bytes]:
-    """Name to content; a length that goes beyond the file, as a pipe's writer leaves it, means its end."""
+    """The chunks by name. A length beyond the end of the file, as programs that write to a pipe leave it, is cut."""
     if file[:4] != b"RIFF" or file[8:12] != b"WAVE":
-        raise ValueError("this is no WAV file")
+        raise ValueError("this is not a WAV file")
     chunks: dict[bytes, bytes] = {}
     at = 12
     for _ in range(_MOST_CHUNKS):

@@ -298,7 +298,7 @@ def test_a_call_is_summed_up_for_people(calls: Calls) -> None:
 
 def test_a_call_is_told_to_programs(calls: Calls) -> None:
     told = calls.programs
-    assert told["ending"] == "all was said, and the line fell quiet"
+    assert told["ending"] == "the caller had nothing left to say, and the line was quiet"
     assert (told["close_code"], told["digits"], told["warnings"]) == (1000, "", [])
     assert told["echo_latency"]["count"] >= len(SAID) // 160
     assert told["marks_played"] >= 1

@@ -97,7 +97,7 @@ def test_channels_become_one(tmp_path: Path) -> None:
 
 
 FAULTS = [
-    (b"", "no WAV file"),
+    (b"", "not a WAV file"),
     (b"RIFF\0\0\0\0WAVE", "no format or no audio"),
     (riff(1, 1, 8000, 24, b"\0" * 6), "24 bits of WAV format 1"),
     (riff(1, 0, 8000, 16, b""), "contradicts itself"),

@@ -18,7 +18,7 @@ from bridge.core.timers import Timer, Timers
 from bridge.simulators.carriers.contract import Clear, Mark, Play
 from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.phone.earpiece import Earpiece
-from bridge.simulators.phone.line_delay import Delay, LineDelay
+from bridge.simulators.phone.network_delay import Delay, DelayLine
 from bridge.vocabulary.commands import (
     ClearPlayback,
     Command,
@@ -109,8 +109,8 @@ class Stream:
         self._dialect = TwilioStream()
         for message in self._carrier.opening():
             self._dialect.decode(message, self.now)
-        self._to_phone: LineDelay[WireMessage] = LineDelay(there, seed)
-        self._to_bridge: LineDelay[WireMessage] = LineDelay(back, seed + 1_000)
+        self._to_phone: DelayLine[WireMessage] = DelayLine(there, seed)
+        self._to_bridge: DelayLine[WireMessage] = DelayLine(back, seed + 1_000)
 
     def perform(self, commands: list[Command]) -> None:
         for command in commands:

@@ -25,7 +25,7 @@ from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.carriers.twilio.server import SimulatedTwilio
 from bridge.simulators.carriers.twilio.stream_session import TwilioStreamSession
 from bridge.simulators.phone.handset import Ending
-from bridge.simulators.phone.line import Line
+from bridge.simulators.phone.live_call import LiveCall
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.errors import CarrierRefused, ConfigurationError
@@ -54,10 +54,10 @@ class TwilioPhone:
         carrier = SimulatedTwilioStream(
             call_sid=stream.call_sid,
             account_sid=stream.account_sid,
-            parameters=stream.order.parameters,
+            parameters=stream.wanted.parameters,
         )
-        line = Line(self._plan, carrier, opened=lambda: stream.opened(carrier.stream_sid))
-        report = await line.carry(stream.order.url)
+        line = LiveCall(self._plan, carrier, opened=lambda: stream.opened(carrier.stream_sid))
+        report = await line.carry(stream.wanted.url)
         self.reports.append(report)
         return report.ending in HANGS_UP
 

@@ -1,4 +1,4 @@
-"""The demonstration from outside: one real call, and what its files say of it."""
+"""The command `demo`: one real call, and what its files contain."""
 
 import json
 import subprocess
@@ -38,13 +38,13 @@ def journal(out: Path, what: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["what"] == what]
 
 
-def test_the_files_are_there_and_the_history_is_told(demo: tuple[Path, dict[str, Any]]) -> None:
+def test_the_files_and_the_history_are_there(demo: tuple[Path, dict[str, Any]]) -> None:
     out, told = demo
     names = ["caller-heard.wav", "trace.jsonl", "call.wav", "journal.jsonl", "timeline.png"]
     assert [Path(file).name for file in told["files"]] == names
     assert all((out / name).stat().st_size for name in names)
     assert (out / "timeline.png").read_bytes().startswith(b"\x89PNG")
-    assert told["ending"] == "all was said, and the line fell quiet"
+    assert told["ending"] == "the caller had nothing left to say, and the line was quiet"
     assert told["digits"] == "42"
     assert told["warnings"] == []
     assert len(told["clears"]) == 1
@@ -64,7 +64,7 @@ def test_the_sentence_comes_back_whole_and_at_its_level(demo: tuple[Path, dict[s
     assert dbfs(back.astype(np.int16)) == pytest.approx(dbfs(said.astype(np.int16)), abs=0.1)
 
 
-def test_spoken_over_it_falls_silent(demo: tuple[Path, dict[str, Any]]) -> None:
+def test_barge_in_silences_the_reply(demo: tuple[Path, dict[str, Any]]) -> None:
     out, told = demo
     heard = samples(read_wav(out / "caller-heard.wav"))
     (clear,) = told["clears"]
@@ -72,11 +72,11 @@ def test_spoken_over_it_falls_silent(demo: tuple[Path, dict[str, Any]]) -> None:
     cleared = int(clear["at_ms"] * 8)
     assert np.any(heard[cleared - 8000 : cleared])
     assert not np.any(heard[cleared + 800 : SAID[-1]["end_ms"] * 8])
-    # and it was soon: speech is noticed after 100 ms of it
+    # and soon: speech is detected after 100 ms of it
     assert clear["at_ms"] - SAID[-1]["start_ms"] <= 200
 
 
-def test_the_ledger_knows_what_was_heard(demo: tuple[Path, dict[str, Any]]) -> None:
+def test_the_journal_has_what_was_heard(demo: tuple[Path, dict[str, Any]]) -> None:
     out, told = demo
     (cut,) = journal(out, "TruncateReply")
     (clear,) = told["clears"]

@@ -1,4 +1,4 @@
-"""AMR-WB payloads of both kinds, taken apart."""
+"""AMR-WB payloads of both packings, split into frames."""
 
 from typing import NamedTuple
 
@@ -80,17 +80,17 @@ def speech(kind: int) -> st.SearchStrategy[Frame]:
     request=st.integers(0, 15),
     pack=st.sampled_from([octet_aligned, bandwidth_efficient]),
 )
-def test_either_way_gives_the_same_frames(frames: list[Frame], request: int, pack: object) -> None:
+def test_both_packings_give_the_same_frames(frames: list[Frame], request: int, pack: object) -> None:
     assert callable(pack)
     assert amr_wb_frames(pack(frames, request)) == [frame.as_in_a_file for frame in frames]
 
 
-def test_cut_or_longer_it_is_no_payload() -> None:
+def test_a_payload_cut_short_or_made_longer_is_refused() -> None:
     for kind, bits in enumerate(BITS):
         for pack in (octet_aligned, bandwidth_efficient):
             payload = pack([Frame(kind, "01" * (bits // 2) + "1" * (bits % 2))])
             for wrong in (payload[:-1], payload + b"\0"):
-                with pytest.raises(ValueError, match=f"{len(wrong)} bytes are no AMR-WB payload"):
+                with pytest.raises(ValueError, match=f"{len(wrong)} bytes are not an AMR-WB payload"):
                     amr_wb_frames(wrong)
 
 
@@ -108,12 +108,12 @@ RUBBISH = [
 
 @pytest.mark.parametrize("payload", RUBBISH, ids=range(len(RUBBISH)))
 def test_refuses(payload: bytes) -> None:
-    with pytest.raises(ValueError, match=f"{len(payload)} bytes are no AMR-WB payload"):
+    with pytest.raises(ValueError, match=f"{len(payload)} bytes are not an AMR-WB payload"):
         amr_wb_frames(payload)
 
 
 @given(payload=st.binary(max_size=200))
-def test_rubbish_is_refused_or_read_and_nothing_else(payload: bytes) -> None:
+def test_any_bytes_are_either_refused_or_read(payload: bytes) -> None:
     try:
         frames = amr_wb_frames(payload)
     except ValueError:

@@ -1,4 +1,4 @@
-"""ByteOrder: what any sound on a telephone line tells, and what tells nothing."""
+"""ByteOrder: which sounds of a telephone line show the byte order, and which do not."""
 
 import wave
 from pathlib import Path
@@ -48,7 +48,7 @@ def written(samples: Samples, *, big: bool) -> bytes:
 
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("name", SOUNDS)
-def test_tells_from_the_first_frame_with_sound_on(name: str, big: bool) -> None:
+def test_finds_the_order_in_the_first_frame_with_sound(name: str, big: bool) -> None:
     order = ByteOrder(8000, big=not big)
     audio = written(SOUNDS[name], big=big)
     for at in range(0, len(audio), 320):
@@ -73,7 +73,7 @@ SILENCES = {
 
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("name", SILENCES)
-def test_what_tells_nothing_changes_nothing(name: str, big: bool) -> None:
+def test_audio_that_is_no_evidence_changes_nothing(name: str, big: bool) -> None:
     order = ByteOrder(8000, big=big)
     for at in range(0, 8000, 160):
         order.feed(written(SILENCES[name][at : at + 160], big=True))
@@ -82,7 +82,7 @@ def test_what_tells_nothing_changes_nothing(name: str, big: bool) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 16_000])
-def test_settles_after_half_a_second_that_tells_and_stays(rate_hz: int) -> None:
+def test_settles_after_half_a_second_of_evidence(rate_hz: int) -> None:
     order = ByteOrder(rate_hz)
     frame = written(noise(-30)[: rate_hz // 50], big=True)
     for _ in range(10):
@@ -105,7 +105,7 @@ def test_corrects_a_first_guess() -> None:
     assert not order.big
 
 
-def test_half_a_sample_is_left_out() -> None:
+def test_half_a_sample_is_ignored() -> None:
     order = ByteOrder(8000)
     for audio in (b"", b"\1", b"\1\2", b"\1\2\3"):
         order.feed(audio)

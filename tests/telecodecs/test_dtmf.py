@@ -49,7 +49,7 @@ def test_frequencies(digit: str, low_hz: int, high_hz: int, rate_hz: int) -> Non
 
 
 @pytest.mark.parametrize(("digit", "low_hz", "high_hz"), Q23)
-def test_a_receiver_tells_it_after_g711(digit: str, low_hz: int, high_hz: int) -> None:
+def test_a_receiver_recognises_it_after_g711(digit: str, low_hz: int, high_hz: int) -> None:
     heard = ulaw_decode(ulaw_encode(tones(digit, on_ms=50, off_ms=0)))
     frequencies = sorted({hz for _, low, high in Q23 for hz in (low, high)})
     power = {hz: goertzel(heard, hz, 8000) for hz in frequencies}

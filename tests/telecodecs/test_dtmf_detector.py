@@ -1,4 +1,4 @@
-"""ToneDetector: every key that Q.24 asks for, each once, whatever the line and however it is cut; and no speech."""
+"""ToneDetector: every key that Q.24 asks for, each once, on any line and with any cut of the input; and that speech is not a key."""
 
 import json
 import wave
@@ -134,7 +134,7 @@ def test_the_same_key_again(digit: str) -> None:
     assert digits(found(line(*pressed, nothing(60)))) == digit * 40
 
 
-def test_said_to_begin_where_it_did() -> None:
+def test_reports_where_the_tone_began() -> None:
     """To 5 ms."""
     stretches: list[Reals] = [nothing(100)]
     truth = []
@@ -146,7 +146,7 @@ def test_said_to_begin_where_it_did() -> None:
     assert max(abs(tone.at_sample - at) for tone, at in zip(told, truth, strict=True)) <= 40
 
 
-def test_told_in_time() -> None:
+def test_is_reported_within_60_ms() -> None:
     """Each of 160 places in a frame: sounding 20 to 45 ms after it began, told within 60, over within 60 of its end."""
     for early in range(160):
         detector = ToneDetector()
@@ -179,11 +179,11 @@ HELD = [  # what happens during one press
 
 
 @pytest.mark.parametrize("press", [r[1] for r in HELD], ids=[r[0] for r in HELD])
-def test_is_one_press(press: list[Reals]) -> None:
+def test_counts_as_one_press(press: list[Reals]) -> None:
     assert digits(found(line(nothing(100), *press, nothing(100)))) == "7"
 
 
-def test_a_loud_pause_is_one() -> None:
+def test_a_noisy_pause_ends_a_press() -> None:
     """A noise that is as loud at the key's frequencies as the key was."""
     presses = [
         stretch for n in range(30) for stretch in (key("7", 60, row=-25, column=-25), noise(60, -5, n))
@@ -233,7 +233,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("sounds", [r[1] for r in REFUSED], ids=[r[0] for r in REFUSED])
-def test_is_no_key(sounds: list[Reals]) -> None:
+def test_is_not_a_key(sounds: list[Reals]) -> None:
     for early in range(0, 20, 3):
         assert found(line(nothing(100 + early), *sounds, nothing(100))) == []
 
@@ -251,7 +251,7 @@ def test_rates(rate_hz: int) -> None:
 
 @pytest.mark.parametrize("rate_hz", [0, 7999, 11_025, 44_100])
 def test_refuses_other_rates(rate_hz: int) -> None:
-    with pytest.raises(ValueError, match=f"rate_hz {rate_hz} cannot be listened to; one of .8000, 16000"):
+    with pytest.raises(ValueError, match=f"rate_hz {rate_hz} is not supported; expected one of .8000, 16000"):
         ToneDetector(rate_hz)
 
 
@@ -264,7 +264,7 @@ def conversation() -> Samples:
 
 
 @given(cuts=st.lists(st.integers(0, 15_000), max_size=40))
-def test_any_cut_finds_the_same(cuts: list[int]) -> None:
+def test_any_cut_of_the_input_finds_the_same_keys(cuts: list[int]) -> None:
     sound = conversation()
     detector, whole = ToneDetector(), ToneDetector()
     told = [
@@ -322,7 +322,7 @@ def test_keys_between_phrases() -> None:
     )
 
 
-def test_speech_is_no_key() -> None:
+def test_speech_is_not_a_key() -> None:
     """Eight minutes: each voice slower and faster, faint and clipped."""
     detector = ToneDetector()
     told: list[Tone] = []

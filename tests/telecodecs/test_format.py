@@ -36,12 +36,12 @@ def test_counts_whole_samples_only() -> None:
     assert AudioFormat(Encoding.L16, 11_025).bytes_in(20) == 440  # 220.5 samples
 
 
-def test_is_a_value() -> None:
+def test_compares_by_value() -> None:
     assert AudioFormat(Encoding.PCMU, 8000) == PCMU_8K
     assert len({AudioFormat(Encoding.PCMU, 8000), PCMU_8K, PCMA_8K}) == 2
 
 
-def test_is_written_by_its_three_fields_and_checked_when_read() -> None:
+def test_is_encoded_as_its_three_fields_and_checked_when_decoded() -> None:
     """The journal writes formats with msgspec."""
     written = msgspec.json.encode(L16_24K)
     assert written == b'{"encoding":"l16","rate_hz":24000,"channels":1}'

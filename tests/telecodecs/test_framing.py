@@ -18,7 +18,7 @@ def test_passes_whole_frames_untouched() -> None:
     assert framer.finish() == b""
 
 
-def test_keeps_what_is_no_frame_yet() -> None:
+def test_keeps_an_incomplete_frame() -> None:
     framer = Framer(4, MULAW)
     assert framer.feed(b"abc") == b""
     assert framer.kept == 3

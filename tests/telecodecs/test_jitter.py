@@ -1,4 +1,4 @@
-"""Reorder, as transcripts: (stamp, frame, what is due then)."""
+"""Reorder, as transcripts: (timestamp, frame, what is due then)."""
 
 import pytest
 from hypothesis import given
@@ -87,7 +87,7 @@ def test_counts(name: str) -> None:
     assert (reorder.late, reorder.repeated, reorder.holes, reorder.filled_ms) == COUNTS[name]
 
 
-def test_gives_back_the_very_same_object() -> None:
+def test_a_frame_in_order_is_returned_as_the_same_object() -> None:
     reorder = Reorder(PCMU_8K, window_ms=100)
     audio = frame(7)
     assert reorder.feed(0, frame(6))[0] is not audio
@@ -123,7 +123,7 @@ def test_gaps_may_be_left_unfilled() -> None:
     assert (reorder.holes, reorder.filled_ms) == (1, 0)
 
 
-def test_a_clock_set_back_mutes_the_line_for_a_second_only() -> None:
+def test_after_a_clock_is_set_back_frames_are_late_for_one_second_only() -> None:
     reorder = Reorder(PCMU_8K, window_ms=100)
     for n in range(100):
         reorder.feed(60_000 + 20 * n, frame(n))
@@ -173,7 +173,7 @@ PAUSES = [  # the frame before, so much filled in, the stamp of the next frame, 
 @pytest.mark.parametrize(
     ("filled_ms", "at_ms", "given"), [row[1:] for row in PAUSES], ids=[row[0] for row in PAUSES]
 )
-def test_a_sender_pauses(filled_ms: int, at_ms: int, given: list[bytes]) -> None:
+def test_a_pause_of_the_sender_is_filled_in(filled_ms: int, at_ms: int, given: list[bytes]) -> None:
     reorder = Reorder(PCMU_8K, window_ms=0)
     reorder.feed(0, A)
     assert reorder.fill_in(filled_ms * 8) == SILENCE * filled_ms * 8
@@ -182,7 +182,7 @@ def test_a_sender_pauses(filled_ms: int, at_ms: int, given: list[bytes]) -> None
     assert (reorder.late, reorder.repeated) == (0, 0)
 
 
-def test_what_was_said_before_a_pause_is_late_behind_it() -> None:
+def test_audio_from_before_a_pause_is_late_after_it() -> None:
     reorder = Reorder(PCMU_8K, window_ms=0)
     reorder.feed(100, A)
     reorder.fill_in(800)

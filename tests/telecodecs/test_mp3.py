@@ -1,4 +1,4 @@
-"""MP3 files there and back."""
+"""MP3 files, encoded and decoded."""
 
 import sys
 import wave
@@ -33,7 +33,7 @@ def test_both_ways(rate_hz: int) -> None:
     heard, heard_hz = mp3_samples(mp3_file(sound, rate_hz))
     assert heard_hz == rate_hz
     assert heard.dtype == np.int16
-    assert len(heard) == len(sound), "a decoder that has_assistant the header cuts off the delay"
+    assert len(heard) == len(sound), "a decoder that knows the header cuts off the delay"
     assert np.corrcoef(sound, heard)[0, 1] > 0.99
     assert dbfs(heard) - dbfs(sound) == pytest.approx(-0.45, abs=0.1)
 
@@ -62,7 +62,7 @@ def test_a_file_that_is_not_finished_leaves_nothing(fed: bool) -> None:
     writer.discard()
 
 
-def test_refuses_a_rate_that_mp3_does_not_know() -> None:
+def test_refuses_a_rate_that_mp3_does_not_have() -> None:
     with pytest.raises(ValueError, match="rate_hz 44000"):
         Mp3Writer(44_000)
 
@@ -77,7 +77,9 @@ def test_refuses_to_read(file: bytes, capfd: pytest.CaptureFixture[str]) -> None
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     check_installed()
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(CodecMissing, match=r"MP3 needs the extra mp3: pip install 'voicebridge\[mp3\]'"):
+    with pytest.raises(
+        CodecMissing, match=r"MP3 needs the extra mp3: pip install 'voicebridge-server\[mp3\]'"
+    ):
         check_installed()
     with pytest.raises(CodecMissing):
         mp3_file(spoken(), 8000)

@@ -98,7 +98,7 @@ def test_each_hole_has_its_own_deadline() -> None:
     assert order.deadline() == pytest.approx(10.16)
 
 
-def test_the_end_gives_all_that_is_held() -> None:
+def test_the_end_of_the_stream_returns_all_that_is_held() -> None:
     order = PacketOrder(window_s=0.1)
     feed(order, 1, 10.0)
     feed(order, 3, 10.0)
@@ -116,7 +116,7 @@ def test_a_hole_wider_than_a_second_is_skipped(packet_ms: int, a_second: int) ->
     assert (order.holes, order.lost, order.skipped) == (1, a_second, a_second + 1)
 
 
-def test_a_sender_that_begins_anew_is_mute_for_a_second_only() -> None:
+def test_after_a_sender_restarts_packets_are_late_for_one_second_only() -> None:
     order = PacketOrder()
     for n in range(100):
         feed(order, 60_000 + n, n / 50)
@@ -125,7 +125,7 @@ def test_a_sender_that_begins_anew_is_mute_for_a_second_only() -> None:
     assert order.late == 50
 
 
-def test_a_sender_that_begins_anew_behind_a_hole_loses_nothing_held() -> None:
+def test_a_sender_that_restarts_behind_a_hole_loses_nothing_held() -> None:
     order = PacketOrder(window_s=9.0)
     feed(order, 60_000, 0.0)
     feed(order, 60_002, 0.0)
@@ -133,7 +133,7 @@ def test_a_sender_that_begins_anew_behind_a_hole_loses_nothing_held() -> None:
     assert heard == [[]] * 50 + [[None, 60_002, 50], [51]]
 
 
-def test_scattered_late_packets_are_no_new_beginning() -> None:
+def test_scattered_late_packets_are_not_a_restart() -> None:
     order = PacketOrder(window_s=0.0)
     feed(order, 10_000, 0.0)
     for n in range(1, 200):

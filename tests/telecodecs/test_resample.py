@@ -1,4 +1,4 @@
-"""Resampler: what it lets through, what it keeps out, how late it is; and that no cut changes a sample."""
+"""Resampler: passband, stopband, delay; and that no cut of the input changes a sample."""
 
 from itertools import pairwise, permutations
 
@@ -50,7 +50,7 @@ def test_stopband_leaves_no_alias(from_hz: int, to_hz: int) -> None:
 
 
 @pytest.mark.parametrize(("from_hz", "to_hz"), PAIRS)
-def test_delay_is_what_it_says(from_hz: int, to_hz: int) -> None:
+def test_the_delay_is_as_stated(from_hz: int, to_hz: int) -> None:
     delay_ms = Resampler(from_hz, to_hz).delay_ms
     assert 0 < delay_ms <= 2.5
     for frequency_hz in (50, 100):  # below half a turn of phase
@@ -107,7 +107,7 @@ def test_one_sample_at_a_time(from_hz: int, to_hz: int) -> None:
 
 
 @pytest.mark.parametrize(("from_hz", "to_hz"), PAIRS)
-def test_as_plain_convolution_in_whole_numbers(from_hz: int, to_hz: int) -> None:
+def test_equals_a_plain_convolution_in_integers(from_hz: int, to_hz: int) -> None:
     """The impulse response, read off impulse by impulse, says what every sum must be."""
     ratio = np.gcd(from_hz, to_hz)
     inputs, outputs = from_hz // ratio, to_hz // ratio
@@ -127,7 +127,7 @@ def test_as_plain_convolution_in_whole_numbers(from_hz: int, to_hz: int) -> None
 
 @pytest.mark.parametrize(("from_hz", "to_hz"), PAIRS)
 @pytest.mark.parametrize("samples", [1, 7, 480, 1234])
-def test_flush_gives_all_that_was_heard(from_hz: int, to_hz: int, samples: int) -> None:
+def test_flush_returns_the_rest(from_hz: int, to_hz: int, samples: int) -> None:
     resampler = Resampler(from_hz, to_hz)
     sound = noise(samples) // 4
     heard = np.concatenate([resampler.feed(sound), resampler.flush()])
@@ -143,7 +143,7 @@ def test_flush_gives_all_that_was_heard(from_hz: int, to_hz: int, samples: int) 
 
 
 @pytest.mark.parametrize(("from_hz", "to_hz"), PAIRS)
-def test_afterwards_as_new(from_hz: int, to_hz: int) -> None:
+def test_is_as_new_after_flush_and_reset(from_hz: int, to_hz: int) -> None:
     sound = noise(1001)
     new = Resampler(from_hz, to_hz).feed(sound)
     resampler = Resampler(from_hz, to_hz)
@@ -186,7 +186,7 @@ def test_takes_a_read_only_view() -> None:
     assert len(Resampler(8000, 24_000).feed(sound)) == 480
 
 
-def test_says_what_it_is() -> None:
+def test_describes_itself() -> None:
     assert str(Resampler(8000, 24_000)) == "8000 -> 24000 Hz"
 
 

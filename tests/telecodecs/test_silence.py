@@ -1,4 +1,4 @@
-"""Silence: how much ends a turn, what it is in each format, and noise that nobody notices."""
+"""Silence: how much ends a turn, what it is in each format, and comfort noise."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_noise_is_as_loud_as_asked_for(format: AudioFormat, level_dbfs: float) -
 
 
 @pytest.mark.parametrize("format", [PCMU_8K, L16_24K], ids=str)
-def test_noise_lies_in_the_telephone_s_band(format: AudioFormat) -> None:
+def test_noise_lies_in_the_telephone_band(format: AudioFormat) -> None:
     noise = decoder(format)(ComfortNoise(format, -40.0).take(2 * format.rate_hz))
     power = np.abs(np.fft.rfft(noise)) ** 2
     at_hz = np.fft.rfftfreq(len(noise), 1 / format.rate_hz)
@@ -53,7 +53,7 @@ def test_noise_lies_in_the_telephone_s_band(format: AudioFormat) -> None:
 
 @pytest.mark.parametrize("format", FORMATS, ids=str)
 @given(pieces=st.lists(st.sampled_from([20, 40, 60, 500, 2_000, 4_020]), min_size=1, max_size=8))
-def test_however_it_is_cut_it_is_the_same_noise(format: AudioFormat, pieces: list[int]) -> None:
+def test_any_cut_gives_the_same_noise(format: AudioFormat, pieces: list[int]) -> None:
     noise = ComfortNoise(format, -55.0)
     cut = [noise.take(samples) for samples in pieces]
     assert [len(piece) for piece in cut] == [samples * format.sample_bytes for samples in pieces]
@@ -61,8 +61,8 @@ def test_however_it_is_cut_it_is_the_same_noise(format: AudioFormat, pieces: lis
 
 
 @pytest.mark.parametrize("level_dbfs", [-81.0, -19.0, 0.0, float("nan")])
-def test_refuses_a_level_that_is_no_comfort(level_dbfs: float) -> None:
-    with pytest.raises(ValueError, match=r"level_dbfs .* is out of range; -80 to -20 is right"):
+def test_refuses_a_level_out_of_range(level_dbfs: float) -> None:
+    with pytest.raises(ValueError, match=r"level_dbfs .* is out of range; expected -80 to -20"):
         ComfortNoise(PCMU_8K, level_dbfs)
 
 

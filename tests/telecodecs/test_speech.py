@@ -1,4 +1,4 @@
-"""SpeechDetector: where speech begins and ends, whatever the line and however it is cut."""
+"""SpeechDetector: where speech begins and ends, on any line and with any cut of the input."""
 
 import json
 import wave
@@ -85,7 +85,7 @@ def test_noticed_in_time() -> None:
 @pytest.mark.parametrize(
     "law", [lambda s: ulaw_decode(ulaw_encode(s)), lambda s: alaw_decode(alaw_encode(s))], ids=["mu", "a"]
 )
-def test_noise_on_the_line_is_no_speech(law: object, noise_dbfs: float) -> None:
+def test_noise_on_the_line_is_not_speech(law: object, noise_dbfs: float) -> None:
     assert callable(law)
     quiet = law(line(nothing(20_000), noise_dbfs=noise_dbfs))
     assert noticed(quiet) == []
@@ -120,7 +120,7 @@ def test_an_even_sound_from_the_first_sample_on_is_noise() -> None:
     assert noticed(line(voice(3000, syllables=0), nothing(1000))) == []
 
 
-def test_what_is_withdrawn_does_not_end() -> None:
+def test_an_utterance_that_is_withdrawn_does_not_end() -> None:
     detector = SpeechDetector()
     (started,) = detector.feed(line(nothing(500), voice(300)))
     assert isinstance(started, SpeechStarted)
@@ -132,7 +132,7 @@ def test_what_is_withdrawn_does_not_end() -> None:
     assert kinds_and_ms(again) == [(SpeechStarted, near(2800)), (SpeechEnded, near(3300))]
 
 
-def test_the_ends_it_tells_are_its_own() -> None:
+def test_reports_its_own_ends() -> None:
     detector = SpeechDetector()
     words = noticed(STORY, detector)
     assert detector.judged == len(STORY) - len(STORY) % 160
@@ -144,7 +144,7 @@ def test_too_short_to_be_speech() -> None:
     assert noticed(line(nothing(500), voice(60), nothing(1000)), SpeechDetector(min_speech_ms=200)) == []
 
 
-def test_a_dip_does_not_start_it_over() -> None:
+def test_a_dip_does_not_begin_it_again() -> None:
     stuttering = line(nothing(500), voice(100), nothing(60), voice(1000), nothing(1000), noise_dbfs=-90)
     started = noticed(stuttering, SpeechDetector(min_speech_ms=160, hangover_ms=100))[0]
     assert kinds_and_ms([started]) == [(SpeechStarted, near(500))]
@@ -184,7 +184,7 @@ STORY = line(nothing(300), voice(700), nothing(900), voice(400), nothing(1000), 
 
 
 @given(cuts=st.lists(st.integers(0, len(STORY)), max_size=20))
-def test_any_cut_notices_the_same(cuts: list[int]) -> None:
+def test_any_cut_of_the_input_gives_the_same_result(cuts: list[int]) -> None:
     detector = SpeechDetector()
     words = [word for a, b in pairwise([0, *sorted(cuts), len(STORY)]) for word in detector.feed(STORY[a:b])]
     assert words == SpeechDetector().feed(STORY)

@@ -1,4 +1,4 @@
-"""TurnDetector: who interrupts and who only coughs, on clean lines and in noise. `scripts/turns` measures more."""
+"""TurnDetector: interruptions and coughs, on clean lines and in noise. `scripts/turns` measures more."""
 
 import json
 import re
@@ -138,7 +138,7 @@ def test_interruptions_are_noticed_at_once_and_their_ends_too() -> None:
 
 
 @pytest.mark.parametrize("noise", [babble, pink])
-def test_noise_alone_is_nobody(noise: Callable[[int, int], Sound]) -> None:
+def test_noise_alone_is_not_a_turn(noise: Callable[[int, int], Sound]) -> None:
     assert heard(coded(at_level(noise(120, 3), -30))) == []
 
 
@@ -152,7 +152,7 @@ def test_the_end_is_found_in_a_full_waiting_room() -> None:
     assert (type(spoke), type(paused)) == (TurnStarted, TurnEnded)
 
 
-def test_noise_that_sets_in_is_found_out() -> None:
+def test_noise_that_begins_later_is_recognised() -> None:
     room = at_level(babble(20), -30)
     told = heard(coded(np.concatenate([hush(3000), room])))
     assert kinds(told) == [TurnStarted, TurnEnded]
@@ -166,7 +166,7 @@ def test_noise_that_sets_in_is_found_out() -> None:
 
 @pytest.mark.parametrize("sets_in_ms", [0, 5000])
 @pytest.mark.parametrize(("noise", "snr_db"), [(pink, 15), (pink, 20), (babble, 15)])
-def test_who_goes_on_while_a_noise_sets_in_is_heard_to_the_end(
+def test_a_turn_is_followed_to_its_end_while_a_noise_begins(
     noise: Callable[[int], Sound], snr_db: float, sets_in_ms: int
 ) -> None:
     words = np.concatenate(2 * [speech for name in SPOKEN if "sentence" in name for speech in spoken(name)])
@@ -179,7 +179,7 @@ def test_who_goes_on_while_a_noise_sets_in_is_heard_to_the_end(
 
 
 @pytest.mark.parametrize("direct_current", [500, -4000])
-def test_a_lines_direct_current_is_no_sound(direct_current: int) -> None:
+def test_direct_current_is_ignored(direct_current: int) -> None:
     sound = np.concatenate([INTERRUPTIONS[0], hush(2000), INTERRUPTIONS[0] * 0.3, hush(2000)])
     told = heard(coded(sound + direct_current))
     assert kinds(told) == [TurnStarted, TurnEnded, TurnStarted, TurnEnded]
@@ -192,7 +192,7 @@ def test_a_noise_that_stops_is_forgotten() -> None:
     assert kinds(heard(coded(sound))) == [TurnStarted, TurnEnded]
 
 
-def test_long_speech_does_not_raise_the_gate_over_itself() -> None:
+def test_long_speech_does_not_raise_the_gate_above_itself() -> None:
     sentences = np.concatenate([speech for name in SPOKEN if "sentence" in name for speech in spoken(name)])
     sound = at_level(babble(28), -35)
     sound[3 * 8000 : 3 * 8000 + len(sentences)] += sentences
@@ -201,7 +201,7 @@ def test_long_speech_does_not_raise_the_gate_over_itself() -> None:
     assert told[1][0] == pytest.approx(3000 + len(sentences) / 8 + 700, abs=300)
 
 
-def test_a_click_in_the_noise_is_none_and_deafens_nobody() -> None:
+def test_a_click_in_noise_is_not_a_turn_and_hides_none() -> None:
     sound = at_level(pink(10), -35)
     for at_ms in range(2000, 5000, 500):
         sound[at_ms * 8 : at_ms * 8 + 40] += 20_000
@@ -211,7 +211,7 @@ def test_a_click_in_the_noise_is_none_and_deafens_nobody() -> None:
     assert 5000 < told[0][0] <= 5000 + WITHIN_MS
 
 
-def test_who_speaks_at_once_in_noise_is_heard_all_the_same() -> None:
+def test_speech_from_the_first_sample_in_noise_is_detected() -> None:
     """What the line is like takes 800 ms to tell."""
     sound = at_level(pink(6), -32)
     sound[: len(INTERRUPTIONS[0])] += INTERRUPTIONS[0]
@@ -243,7 +243,7 @@ def test_speech_is_confirmed(burst_ms: int, confirm_ms: int, expected: list[tupl
     assert {turn.at_ms for _, turn in told if not isinstance(turn, TurnEnded)} <= {1000}
 
 
-def test_nobody_speaks_before_it_is_confirmed() -> None:
+def test_a_turn_does_not_start_before_it_is_confirmed() -> None:
     detector = TurnDetector(PCMU_8K, confirm_ms=300)
     speaking = []
     for turn_at in range(0, 16_000, 160):
@@ -252,7 +252,7 @@ def test_nobody_speaks_before_it_is_confirmed() -> None:
     assert speaking.index(True) * 20 == pytest.approx(1400, abs=20)
 
 
-def test_a_hesitation_shorter_than_that_is_no_end_while_it_is_weighed() -> None:
+def test_a_short_hesitation_does_not_dismiss_a_suspected_turn() -> None:
     sound = np.concatenate([hush(500), burst(200), hush(120), burst(900), hush(1000)])
     assert kinds(heard(coded(sound), TurnDetector(PCMU_8K, confirm_ms=500))) == [
         TurnSuspected,
@@ -261,7 +261,7 @@ def test_a_hesitation_shorter_than_that_is_no_end_while_it_is_weighed() -> None:
     ]
 
 
-def test_silence_shorter_than_the_confirmation_dismisses() -> None:
+def test_silence_dismisses_before_the_confirmation_is_over() -> None:
     sound = np.concatenate([hush(500), burst(200), hush(1000)])
     detector = TurnDetector(PCMU_8K, confirm_ms=1000, silence_ms=100)
     assert kinds(heard(coded(sound), detector)) == [TurnSuspected, TurnDismissed]
@@ -286,7 +286,7 @@ MAKES: dict[str, Callable[[int], Sound]] = {
     silence_ms=st.sampled_from([20, 200, 700]),
     cuts=st.lists(st.integers(0, 60_000), max_size=12),
 )
-def test_the_grammar_holds_and_any_cut_notices_the_same(
+def test_the_grammar_holds_and_any_cut_gives_the_same_result(
     stretches: list[tuple[str, int]], confirm_ms: int, silence_ms: int, cuts: list[int]
 ) -> None:
     audio = coded(np.concatenate([np.zeros(0), *(MAKES[kind](ms) for kind, ms in stretches)]))

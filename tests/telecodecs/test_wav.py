@@ -1,4 +1,4 @@
-"""WAV files as bytes: what was written reads back, and every form of sample that is read."""
+"""WAV files: what was written reads back, and every kind of sample that can be read."""
 
 import io
 import struct
@@ -68,7 +68,7 @@ def test_two_channels_become_one() -> None:
 
 
 @given(cut=st.integers(0, 60))
-def test_what_breaks_off_is_refused_or_read_so_far(cut: int) -> None:
+def test_a_truncated_file_is_refused_or_read_as_far_as_it_goes(cut: int) -> None:
     file = wav_encode(np.arange(8, dtype=np.int16), 8_000)
     with suppress(ValueError):
         samples, _ = wav_decode(file[:cut])
@@ -77,9 +77,9 @@ def test_what_breaks_off_is_refused_or_read_so_far(cut: int) -> None:
 
 REFUSED = [
     (riff(1, 1, 16, b"\0\0", rate_hz=0), "rate_hz 0 is out of range"),
-    (riff(1, 1, 16, b"\0\0", rate_hz=1), "rate_hz 1 is out of range; 4000 to 192000 is right"),
+    (riff(1, 1, 16, b"\0\0", rate_hz=1), "rate_hz 1 is out of range; expected 4000 to 192000"),
     (riff(1, 1, 16, b"\0\0", rate_hz=0xFFFFFFFF), "rate_hz 4294967295 is out of range"),
-    (riff(1, 9, 16, b"\0" * 18), "channels 9 is out of range; 1 to 8 is right"),
+    (riff(1, 9, 16, b"\0" * 18), "channels 9 is out of range; expected 1 to 8"),
     (riff(1, 0, 16, b""), "contradicts itself"),
     (riff(3, 1, 32, b"\0" * 4), "32 bits of WAV format 3 cannot be read"),
     (b"RIFF\0\0\0\0WAVE" + b"junk\0\0\0\0" * 1000 + riff(1, 1, 16, b"\0\0")[12:], "no format or no audio"),
@@ -93,7 +93,7 @@ def test_refuses(file: bytes, error_report: str) -> None:
 
 
 @given(rubbish=st.binary(max_size=80))
-def test_rubbish_is_refused(rubbish: bytes) -> None:
+def test_other_bytes_are_refused(rubbish: bytes) -> None:
     for file in (rubbish, b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + rubbish):
         with suppress(ValueError):
             wav_decode(file)

@@ -7,7 +7,7 @@ from bridge.simulators.carriers.contract import CallOptions, Exchange
 from bridge.simulators.carriers.telnyx.call_control import place_call_with_options
 from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
 from bridge.simulators.carriers.twilio.exchange import twilio_exchange
-from bridge.simulators.phone.line import Network
+from bridge.simulators.phone.live_call import Network
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.errors import ConfigurationError

@@ -1,1 +1,1 @@
-"""The pretend phone: a carrier's side of a call, for trying, measuring and testing the bridge without a carrier."""
+"""The simulated phone: calls the bridge as a carrier would, to try, measure and test it without a carrier."""

@@ -1,9 +1,9 @@
-"""Placing one call with the pretend phone: the exchange opens a stream, the line carries it."""
+"""Places one call with the simulated phone: a carrier's exchange names the media stream, a `LiveCall` carries it."""
 
 from bridge.simulators.carriers.contract import Exchange
 from bridge.simulators.carriers.twilio.exchange import TwilioExchange
 from bridge.simulators.carriers.twilio.media import new_sid
-from bridge.simulators.phone.line import Line, Network
+from bridge.simulators.phone.live_call import LiveCall, Network
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
 
@@ -25,12 +25,13 @@ async def place_call(
 ) -> CallReport:
     """Call `url` and carry the call to its end.
 
-    http or https: a voice webhook, whose answer names the stream. ws or wss: the media socket itself. `carrier` is
-    Twilio's exchange if nothing else is said, made from the two names and the token; with the token both are signed.
-    `network`: the stream's. Raises `CallRefused` if no stream comes about.
+    `url`: a voice webhook (http, https), whose answer names the media stream, or the media socket itself (ws, wss).
+    `carrier`: by default Twilio's exchange, made from `call_sid`, `account_sid` and `auth_token`; with a token webhook
+    and socket are signed. `network`: between the phone and the media socket. Raises `CallRefused` with the reason if no
+    stream is opened.
     """
     if carrier is None:
         carrier = TwilioExchange(auth_token, call_sid or new_sid("CA"), account_sid or new_sid("AC"))
     socket = await carrier.open(url, plan, caller=caller, called=called)
-    line = Line(plan, socket.stream, network, reconnect=socket.reconnect)
+    line = LiveCall(plan, socket.stream, network, reconnect=socket.reconnect)
     return await line.carry(socket.url, socket.headers)

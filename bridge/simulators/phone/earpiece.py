@@ -1,10 +1,10 @@
-"""What the caller hears: the carrier's playout buffer, played in real time.
+"""Simulates the carrier's playout buffer, and keeps what the caller hears.
 
-Audio is played in the order it came, without pause while there is any, silence otherwise. A mark comes back when
-all audio before it was played, at once if nothing is buffered; a clear throws the buffer away and returns every
-mark that was pending (Twilio, "Media Streams - WebSocket Messages": mark, clear; Telnyx, "Media streaming over
-WebSockets", likewise).
-No clock: `now` is seconds, and positions are samples since the start, so that nothing drifts.
+Audio is played in the order in which it came, without a pause while there is any, and silence otherwise. A mark is
+returned when all audio before it has been played, at once if the buffer is empty. A clear empties the buffer and returns
+every pending mark (Twilio, "Media Streams - WebSocket Messages": mark, clear; the same in Telnyx, "Media streaming over
+WebSockets").
+There is no clock: `now` is seconds, and positions are samples since the start, so that nothing drifts.
 """
 
 from collections import deque
@@ -16,32 +16,35 @@ from telecodecs.codec import decoder
 from telecodecs.format import AudioFormat
 
 CLOCK_SLACK = 0.001
-"""Samples by which a float time may miss the sample that it means."""
+"""Rounding error, in samples, of a time that is a float."""
 
 HUSH = 32
-"""A linear sample up to this, -60 dBFS, is silence: what a codec, or one law after the other, makes of zeros is none."""
+"""A linear sample up to this, -60 dBFS, counts as silence: codecs, and one G.711 law after the other, change zeros."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkReturned:
-    """A mark went back to the server. `at_ms`: where the playing was, from the start of the call."""
+    """A mark was returned to the server. `at_ms`: the playout position, from the start of the call."""
 
     name: str
     at_ms: float
     cleared: bool
-    """Returned by a clear: the audio before it was not played to its end."""
+    """It was returned because of a clear: the audio before it was not played to its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """A clear came. `at_ms`: where the playing was; `dropped_ms`: how much audio it threw away."""
+    """A clear came. `at_ms`: the playout position; `dropped_ms`: how much audio was discarded."""
 
     at_ms: float
     dropped_ms: float
 
 
 class Earpiece:
-    """One caller's ear. `plays`: what comes; `started`: the time of the first sample; `now` may not be earlier."""
+    """The playout buffer of one call.
+
+    `plays`: the format of the audio. `started`: when the call began, seconds; no `now` may be earlier.
+    """
 
     def __init__(self, plays: AudioFormat, started: float) -> None:
         self.marks: list[MarkReturned] = []
@@ -50,12 +53,12 @@ class Earpiece:
         self._hush = _hush(plays) if plays.sample_bytes == 1 else b""
         self._started = started
         self._played = 0  # samples
-        self._track = bytearray()  # what was heard, then what is still to be played
-        self._sound_bytes = 0  # the track up to its last byte that is not silence
+        self._track = bytearray()  # the audio that was played, then the audio still to be played
+        self._sound_bytes = 0  # length of the track up to its last byte that is not silence
         self._pending: deque[tuple[str, int]] = deque()  # name and position in samples
 
     def play(self, audio: bytes, now: float) -> None:
-        """Queue whole samples behind what is buffered."""
+        """Queue audio, whole samples, behind what is buffered."""
         self._move(now)
         pause = self._played - self._buffered_to
         if pause > 0:
@@ -66,13 +69,13 @@ class Earpiece:
         self._track += audio
 
     def mark(self, name: str, now: float) -> list[str]:
-        """Set a mark behind what is buffered. Returns the marks that are reached, this one among them if none is."""
+        """Set a mark behind what is buffered. Returns the marks reached by now, with this one if the buffer is empty."""
         reached = self.advance(now)
         self._pending.append((name, max(self._buffered_to, self._played)))
         return reached + self.advance(now)
 
     def clear(self, now: float) -> list[str]:
-        """Throw away what is not played. Returns all pending marks."""
+        """Discard the audio that is not played yet. Returns all pending marks."""
         names = self.advance(now)
         dropped = self._drop()
         self.clears.append(Cleared(self._ms(self._played), self._ms(dropped)))
@@ -82,13 +85,13 @@ class Earpiece:
         return names
 
     def cut(self, now: float) -> None:
-        """The stream is gone, and with it what is not played and every mark that is pending."""
+        """The stream is gone: discard the audio that is not played yet and every pending mark."""
         self.advance(now)
         self._drop()
         self._pending.clear()
 
     def advance(self, now: float) -> list[str]:
-        """Play on until `now`. Returns the marks that were reached, in order."""
+        """Play up to `now`. Returns the marks that were reached, in order."""
         self._move(now)
         names: list[str] = []
         while self._pending and self._pending[0][1] <= self._played:
@@ -98,30 +101,30 @@ class Earpiece:
         return names
 
     def deadline(self) -> float | None:
-        """When the next mark is reached; None if none is pending."""
+        """When the next mark is reached, seconds; None if no mark is pending."""
         return self._time_of(self._pending[0][1]) if self._pending else None
 
     @property
     def heard(self) -> bytes:
-        """All that was played from the start until the last `now`, pauses as silence."""
+        """All audio that was played from the start to the last `now`; pauses are silence."""
         length = self._played * self._plays.sample_bytes
         audio = bytes(self._track[:length])
         return audio + self._plays.silence * self._plays.samples_in(length - len(audio))
 
     @property
     def sounds_until(self) -> float:
-        """The time at which the last sound is or was played; buffered silence is none."""
+        """When the last sound was or will have been played, seconds; silence does not count."""
         return self._time_of(self._plays.samples_in(self._sound_bytes))
 
     def _drop(self) -> int:
-        """Throw away what is not played; returns how many samples that was."""
+        """Discard the audio that is not played yet; returns how many samples that was."""
         dropped = max(self._buffered_to - self._played, 0)
         del self._track[self._played * self._plays.sample_bytes :]
         self._sound_bytes = min(self._sound_bytes, len(self._track))
         return dropped
 
     def _sound_in(self, audio: bytes) -> int:
-        """The bytes up to the last that is no silence."""
+        """The length of the audio in bytes up to its last sample that is not silence."""
         if self._plays.sample_bytes == 1:
             return len(audio.rstrip(self._hush))
         loud = np.flatnonzero(np.abs(decoder(self._plays)(audio).astype(np.int32)) > HUSH)
@@ -143,6 +146,6 @@ class Earpiece:
 
 
 def _hush(plays: AudioFormat) -> bytes:
-    """The codes of G.711 that are silence."""
+    """The codes of a G.711 law that count as silence."""
     codes = np.arange(256, dtype=np.uint8).tobytes()
     return bytes(np.flatnonzero(np.abs(decoder(plays)(codes).astype(np.int32)) <= HUSH).tolist())

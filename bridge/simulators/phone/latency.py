@@ -1,8 +1,9 @@
-"""How long the other side took, from what a phone sent and received and when.
+"""Computes latencies from what the simulated phone sent and received, and when.
 
-Two measures. *Echo*: what comes back is byte for byte what was said, so each frame is timed by itself; that is the
-delay the bridge adds, plus the network's. *Turns*: from the caller's last sound to the first sound of a reply.
-Units: times in seconds on any one clock, latencies in milliseconds. Audio is in frames of equal length.
+There are two measures. *Echo*: if the audio that comes back is byte for byte what was sent, each frame is timed by
+itself; this is the delay that the bridge and the network add. *Turns*: the time from the caller's last sound to the
+first sound of a reply. Units: times are seconds of any one clock, latencies are milliseconds. Audio is in frames of
+equal length.
 """
 
 from collections.abc import Sequence
@@ -17,18 +18,18 @@ from telecodecs.codec import decoder
 from telecodecs.format import AudioFormat
 
 PAUSE_MS = 500
-"""Quiet that is shorter is a pause within a turn; what ends in it is no turn's end."""
+"""A shorter silence is a pause within a turn and does not end it."""
 
 SOUND_DBFS = -40.0
-"""A frame above this is sound: well over line noise, well under the quietest syllable."""
+"""A frame above this level is sound: well above line noise, well below the quietest syllable."""
 
 Arrival = tuple[float, bytes]
-"""When a piece of audio came, and the piece."""
+"""When a piece of audio arrived, seconds, and the piece."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Percentiles by nearest rank: each is a latency that occurred."""
+    """Percentiles by the nearest-rank method: each is a latency that was measured."""
 
     count: int
     p50_ms: float
@@ -38,7 +39,7 @@ class Latency:
 
     @classmethod
     def of(cls, samples_ms: Sequence[float]) -> "Latency | None":
-        """None if there are no samples. Those of many calls may be put together first."""
+        """The percentiles of these samples, which may come from many calls; None if there are none."""
         if not samples_ms:
             return None
         ranked = sorted(samples_ms)
@@ -47,10 +48,10 @@ class Latency:
 
 
 def echo_ms(sent: bytes, sent_at: Sequence[float], received: Sequence[Arrival]) -> list[float]:
-    """The latency of each frame that came back; none unless all that came is an unbroken part of what was sent.
+    """The latency in ms of each frame that came back; empty if the audio received is not an echo.
 
-    `sent_at`: when each frame of `sent` was. Pure silence proves nothing, and what began to come back only when
-    all of it had been said is an answer: a parrot, no echo.
+    An echo is a continuous part of what was sent, is not only silence, and began to come back before all of it had been
+    sent; otherwise it is a reply that repeats the caller. `sent_at`: when each frame of `sent` was sent.
     """
     heard = b"".join(audio for _, audio in received)
     offset = sent.find(heard)
@@ -76,9 +77,10 @@ def turns_ms(
     received: Sequence[Arrival],
     plays: AudioFormat | None = None,
 ) -> list[float]:
-    """The latency of each reply that began after one of the caller's turns and before the next.
+    """The latency in ms of each reply that began after one of the caller's turns and before the next.
 
-    `line`: what was sent; `plays`: what was received, None if that is the same.
+    `line`: the format of what was sent. `plays`: the format of what was received; None for the same. `sent_at`: when
+    each frame of `sent` was sent.
     """
     if not received or not sent_at:
         return []
@@ -104,7 +106,7 @@ def _sounds(samples: NDArray[np.int16]) -> NDArray[np.bool_]:
 
 
 def _runs(times: Sequence[float], pause_s: float) -> list[tuple[float, float]]:
-    """First and last of the times that follow each other within `pause_s`."""
+    """The first and last time of each run of times that follow each other within `pause_s`."""
     runs: list[tuple[float, float]] = []
     for at in times:
         if runs and at - runs[-1][1] < pause_s:

@@ -1,4 +1,4 @@
-"""A call's report for people on a terminal, or as JSON for programs; and the files that a call leaves."""
+"""Prints the report of a call, for people or as JSON, and writes its files."""
 
 import json
 import sys
@@ -18,15 +18,15 @@ from telecodecs.format import PCMU_8K
 
 
 def make_folder(folder: Path) -> None:
-    """Before the call, so that its report is not lost. Raises `ConfigurationError`."""
+    """Make the folder for a call's files, before the call. Raises `ConfigurationError` if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"--out {folder}: {error.strerror}") from error
+        raise ConfigurationError(f"--out {folder}: cannot make the folder: {error.strerror}") from error
 
 
 def keep(report: CallReport, folder: Path) -> list[Path]:
-    """Write what the caller heard and every message; returns the files."""
+    """Write what the caller heard, as WAV, and every message, as JSON lines; returns the files."""
     heard, trace = folder / "caller-heard.wav", folder / "trace.jsonl"
     write_wav(heard, report.heard, report.plays)
     write_trace(trace, report.trace)
@@ -34,7 +34,7 @@ def keep(report: CallReport, folder: Path) -> list[Path]:
 
 
 def show(report: CallReport, files: Sequence[Path], notes: Sequence[str] = (), *, as_json: bool) -> None:
-    """Print to standard output. `notes`: sentences about the files."""
+    """Print the report to standard output. `files`: those written. `notes`: sentences about them."""
     if as_json:
         told = {"files": [str(file) for file in files], "notes": list(notes)}
         json.dump(_facts(report) | told, sys.stdout, indent=2)
@@ -58,7 +58,7 @@ def _facts(report: CallReport) -> dict[str, object]:
         "plays": str(report.plays),
         "length_ms": report.length_ms,
         "frames_sent": len(report.sent_at),
-        "frames_astray": report.mishaps._asdict(),
+        "frames_astray": report.disorder_counts._asdict(),
         "reconnects": report.reconnects,
         "messages_received": len(report.received),
         "marks_played": sum(not mark.cleared for mark in report.marks),
@@ -77,24 +77,20 @@ def _table(report: CallReport, files: Sequence[Path]) -> Table:
     table = Table(show_header=False, box=None)
     table.add_column(style="bold")
     table.add_column()
-    table.add_row(
-        "length", f"{report.length_ms / 1000:.1f} s, {len(report.sent_at)} frames of the caller's voice"
-    )
+    table.add_row("length", f"{report.length_ms / 1000:.1f} s, {len(report.sent_at)} frames from the caller")
     if {report.line, report.plays} != {PCMU_8K}:
         table.add_row("audio", f"{report.line} from the caller, {report.plays} to the caller")
-    if any(report.mishaps):
-        swapped, lost, repeated = report.mishaps
+    if any(report.disorder_counts):
+        swapped, lost, repeated = report.disorder_counts
         table.add_row("network", f"{swapped} frames swapped with the next, {lost} lost, {repeated} repeated")
     if report.reconnects:
         table.add_row("reconnects", str(report.reconnects))
     cleared = sum(mark.cleared for mark in report.marks)
-    table.add_row(
-        "marks", f"{len(report.marks) - cleared} played to the end, {cleared} given back by a clear"
-    )
+    table.add_row("marks", f"{len(report.marks) - cleared} played to the end, {cleared} returned by a clear")
     for clear in report.clears:
         table.add_row(
             "barge-in",
-            f"at {clear.at_ms / 1000:.2f} s; {clear.dropped_ms / 1000:.2f} s of the reply never heard",
+            f"at {clear.at_ms / 1000:.2f} s; {clear.dropped_ms / 1000:.2f} s of the reply not played",
         )
     if report.digits:
         table.add_row("keys", " ".join(report.digits))

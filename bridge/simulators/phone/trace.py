@@ -1,8 +1,8 @@
-"""What crossed the wire in one call, and the file it is kept in.
+"""Writes every message of one call to a file.
 
-The file has one JSON object in each line: `{"at_ms": 1234, "to": "bridge", "message": {...}}`, times from the start
-of the stream, in the order of sending and receiving; `to` is "bridge" or "carrier". A message that is no JSON stands
-there as a string.
+Each line of the file is a JSON object, `{"at_ms": 1234, "to": "bridge", "message": {...}}`, in the order in which the
+messages were sent and received. `at_ms` counts from the start of the stream; `to` is "bridge" or "carrier". A message
+that is not JSON is kept as a string.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ import msgspec
 from bridge.vocabulary.contracts import WireMessage
 
 Direction = Literal[">", "<"]
-"""As in the logs: `>` the phone sent it, `<` the phone received it."""
+"""`>`: the phone sent the message; `<`: the phone received it."""
 
 _RECIPIENTS = {">": "bridge", "<": "carrier"}
 
@@ -28,7 +28,7 @@ class TraceLine(NamedTuple):
 
 
 def write_trace(path: Path, trace: Iterable[TraceLine]) -> None:
-    """Write the file anew."""
+    """Write the file; an existing one is replaced."""
     lines = (
         {"at_ms": round(at_ms), "to": _RECIPIENTS[direction], "message": _readable(message)}
         for at_ms, direction, message in trace

@@ -190,7 +190,7 @@ REFUSED: list[tuple[Posted, str]] = [
     (Posted(799, "", b""), "it answered with 799"),
     (Posted(200, "text/html", b"<h1>"), "it answered with 'text/html': expected one of audio/wav, "),
     (Posted(200, "audio/mpeg", b"ID3"), "it answered with 'audio/mpeg'"),
-    (Posted(200, "audio/wav", b"RIFF"), "this is no WAV file"),
+    (Posted(200, "audio/wav", b"RIFF"), "this is not a WAV file"),
     (Posted(200, "audio/wav", wav_encode(SOUND, 8_000)[:30]), "no format or no audio"),
     (Posted(200, "audio/wav", wav_encode(SOUND, 1)), "rate_hz 1 is out of range"),
     (Posted(200, "audio/wav", wav_encode(np.zeros(4_000_000, np.int16), 4_000)), "longer than 900 s"),

@@ -92,7 +92,7 @@ def test_sorry_is_read_when_the_server_starts(tmp_path: Path) -> None:
     (tmp_path / "no.wav").write_bytes(b"RIFF")
     settings = TurnBasedSettings.model_validate({"url": SOCKET, "sorry": str(tmp_path / "no.wav")})
     with pytest.raises(
-        ConfigurationError, match=r"sorry = .*no\.wav': this is no WAV file; should be a WAV file"
+        ConfigurationError, match=r"sorry = .*no\.wav': this is not a WAV file; should be a WAV file"
     ):
         settings.check(())
     (tmp_path / "yes.wav").write_bytes(wav_encode(np.zeros(44_100, np.int16), 44_100))

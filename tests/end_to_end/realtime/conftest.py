@@ -37,8 +37,8 @@ from bridge.simulators.openai.script import Script
 from bridge.simulators.openai.server import Connection, SimulatedOpenAI
 from bridge.simulators.openai.voice import Speech, utter
 from bridge.simulators.phone.call import place_call
-from bridge.simulators.phone.line import Network
-from bridge.simulators.phone.line_delay import Delay
+from bridge.simulators.phone.live_call import Network
+from bridge.simulators.phone.network_delay import Delay
 from bridge.simulators.phone.plan import CallPlan, Digit
 from bridge.simulators.phone.report import CallReport
 from telecodecs.format import PCMU_8K, Samples
@@ -254,10 +254,10 @@ def settings(row: dict[str, Any], base_url: str, folder: Path) -> Settings:
     )
 
 
-async def watch(fake: SimulatedOpenAI, gone_at: list[float]) -> None:
+async def watch(simulator: SimulatedOpenAI, gone_at: list[float]) -> None:
     """Note when each of the fake's connections is over, one after the other."""
     for number in count(1):
-        await (await fake.connected(number)).over()
+        await (await simulator.connected(number)).over()
         gone_at.append(clock())
 
 
@@ -318,9 +318,12 @@ async def carry(
     folder.mkdir()
     script = Script.model_validate({"first_audio_s": 0.1, "heard": ("Good day.",)} | row.get("script", {}))
     sid = new_sid("CA")
-    async with Fake(script, row).running() as fake, network(fake.url, row.get("network_ms", 0)) as base_url:
+    async with (
+        Fake(script, row).running() as simulator,
+        network(simulator.url, row.get("network_ms", 0)) as base_url,
+    ):
         gone_at: list[float] = []
-        watching = asyncio.create_task(watch(fake, gone_at))
+        watching = asyncio.create_task(watch(simulator, gone_at))
         async with Server(settings(row, base_url, folder)).running() as server:
             origin = f"http://127.0.0.1:{server.port}"
             await all_are_open.wait()  # a server checks its settings for as long as some frames last
@@ -329,7 +332,7 @@ async def carry(
                 url = f"{origin}/twilio/voice"
                 if row.get("rings"):
                     url = (await ask_webhook(url, call_sid=sid, account_sid="AC", caller="", called="")).url
-                    await fake.connected()
+                    await simulator.connected()
                 line = Network(Delay(row.get("line_ms", 0)))
                 report = await place_call(url, caller(row), call_sid=sid, network=line)
                 began = clock() - report.length_ms / 1000
@@ -339,15 +342,15 @@ async def carry(
                 readyz = await answer.json()
         with suppress(TimeoutError):  # who has stalled does not notice
             async with asyncio.timeout(1.0):
-                for connection in fake.connections:
+                for connection in simulator.connections:
                     await connection.over()
         watching.cancel()
     (journal,), (recording,) = folder.glob("*.jsonl"), folder.glob("*.wav")
     return Call(
         report=report,
         began=began,
-        connections=fake.connections,
-        upgrades=fake.upgrades,
+        connections=simulator.connections,
+        upgrades=simulator.upgrades,
         gone_at=gone_at,
         readyz=readyz,
         log=[line for line in log if line.get("call_id") == sid],

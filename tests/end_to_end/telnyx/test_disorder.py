@@ -25,8 +25,8 @@ from bridge.simulators.carriers.telnyx.coding import Coding
 from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.phone.call import place_call
-from bridge.simulators.phone.disorder import IN_ORDER, Disorder
-from bridge.simulators.phone.line import Network
+from bridge.simulators.phone.live_call import Network
+from bridge.simulators.phone.network_disorder import IN_ORDER, Disorder
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.commands import AppendAudio
@@ -93,14 +93,14 @@ def test_the_recording_keeps_its_length(codec: str, calls: dict[tuple[str, Disor
 @each_codec
 def test_the_account_tells_what_happened(codec: str, calls: dict[tuple[str, Disorder], Carried]) -> None:
     carried = calls[codec, DISORDER]
-    mishaps = carried.report.mishaps
-    assert min(mishaps) >= 1
+    disorder_counts = carried.report.disorder_counts
+    assert min(disorder_counts) >= 1
     came = sorted(set(chunks(carried.report)))
     missing = [later - earlier - 1 for earlier, later in pairwise(came)]
     told = {name: carried.counts.get(name, 0) for name in ("late", "repeated", "holes", "filled_ms")}
     assert told == {
         "late": 0,
-        "repeated": mishaps.repeated,
+        "repeated": disorder_counts.repeated,
         "holes": sum(count > 0 for count in missing),
         "filled_ms": 20 * sum(missing),
     }

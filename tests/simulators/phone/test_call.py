@@ -1,4 +1,4 @@
-"""Whole calls in real time over loopback, against small servers of another make."""
+"""Whole calls in real time over loopback, against small servers made with the websockets library."""
 
 import asyncio
 import json
@@ -17,8 +17,8 @@ from websockets.exceptions import ConnectionClosedError
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.latency import Latency
-from bridge.simulators.phone.line import Network
-from bridge.simulators.phone.line_delay import Delay
+from bridge.simulators.phone.live_call import Network
+from bridge.simulators.phone.network_delay import Delay
 from bridge.simulators.phone.plan import CallPlan, Digit
 from bridge.simulators.phone.trace import write_trace
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
@@ -66,7 +66,7 @@ async def test_a_call_to_an_echo() -> None:
     assert latency.p50_ms < 100
 
 
-async def test_the_trace_is_the_whole_dialogue(tmp_path: Path) -> None:
+async def test_the_trace_has_every_message(tmp_path: Path) -> None:
     async with server(echo) as url:
         report = await place_call(url, CallPlan(NOISE, parameters={"token": "t"}, hang_up_at_ms=250))
     path = tmp_path / "call.jsonl"
@@ -84,13 +84,13 @@ async def test_the_trace_is_the_whole_dialogue(tmp_path: Path) -> None:
     assert [row["at_ms"] for row in rows] == sorted(row["at_ms"] for row in rows)
 
 
-async def test_under_load_no_trace_is_kept() -> None:
+async def test_no_trace_is_kept_if_the_plan_says_so() -> None:
     async with server(echo) as url:
         report = await place_call(url, CallPlan(NOISE, hang_up_at_ms=50, keeps_trace=False))
     assert report.trace == ()
 
 
-async def test_frames_keep_their_time_and_marks_theirs() -> None:
+async def test_frames_and_marks_are_sent_on_time() -> None:
     """The server sends half a second at once and a mark; the phone returns it half a second later."""
     returned = asyncio.get_running_loop().create_future()
 
@@ -122,7 +122,7 @@ async def test_frames_keep_their_time_and_marks_theirs() -> None:
     assert report.latest_ms >= 0
 
 
-async def test_over_a_slow_network_all_comes_later_and_in_order() -> None:
+async def test_over_a_slow_network_messages_arrive_later_and_in_order() -> None:
     plan = CallPlan(NOISE[:3200], hang_up_at_ms=650)
     async with server(echo) as url:
         report = await place_call(url, plan, network=Network(Delay(60, 15)))
@@ -135,7 +135,7 @@ async def test_over_a_slow_network_all_comes_later_and_in_order() -> None:
     assert report.warnings == ()
 
 
-async def test_over_a_slow_network_the_close_travels_behind_what_was_sent() -> None:
+async def test_over_a_slow_network_the_close_arrives_after_the_messages() -> None:
     seen: list[tuple[float, str]] = []
 
     async def listen(socket: ServerConnection) -> None:
@@ -167,7 +167,7 @@ async def test_over_a_slow_network_the_phone_learns_late_that_the_server_left() 
     assert (report.ending, report.close_code, report.close_reason) == (Ending.SERVER_LEFT, 4000, "had enough")
 
 
-async def test_a_phone_that_dies_takes_with_it_what_is_under_way() -> None:
+async def test_a_broken_connection_loses_the_messages_under_way() -> None:
     seen: list[str] = []
     lost = asyncio.Event()
 
@@ -187,12 +187,12 @@ async def test_a_phone_that_dies_takes_with_it_what_is_under_way() -> None:
 
 
 @pytest.mark.parametrize(("ms", "jitter_ms"), [(-1, 0), (0, -1), (1e9, 0)])
-async def test_a_network_that_cannot_be_is_refused_before_the_call(ms: float, jitter_ms: float) -> None:
-    with pytest.raises(ConfigurationError, match="ms cannot be"):
+async def test_an_impossible_delay_is_refused_before_the_call(ms: float, jitter_ms: float) -> None:
+    with pytest.raises(ConfigurationError, match="ms is out of range"):
         await place_call("ws://127.0.0.1:1/", CallPlan(), network=Network(Delay(ms, jitter_ms)))
 
 
-async def test_the_server_leaves_first() -> None:
+async def test_the_server_closes_first() -> None:
     async def leave(socket: ServerConnection) -> None:
         async for text in socket:
             if '"chunk":"3"' in str(text):
@@ -204,7 +204,7 @@ async def test_the_server_leaves_first() -> None:
     assert 40 <= report.length_ms < 1000
 
 
-async def test_the_server_leaves_at_the_door() -> None:
+async def test_the_server_closes_right_after_the_upgrade() -> None:
     async def leave(socket: ServerConnection) -> None:
         await socket.send('{"event":"clear","streamSid":"MZ?"}')
         await socket.close(1013)
@@ -215,7 +215,7 @@ async def test_the_server_leaves_at_the_door() -> None:
     assert [warned.code for warned in report.warnings] == [31951]
 
 
-async def test_a_phone_that_dies_says_no_stop() -> None:
+async def test_a_broken_connection_has_no_stop() -> None:
     seen: list[str] = []
     lost = asyncio.Event()
 
@@ -276,7 +276,7 @@ async def test_no_server_there(unused_tcp_port: int) -> None:
         await place_call(f"ws://127.0.0.1:{unused_tcp_port}/", CallPlan())
 
 
-async def test_a_call_that_is_cancelled_lets_its_socket_go() -> None:
+async def test_a_cancelled_call_closes_its_socket() -> None:
     began, gone = asyncio.Event(), asyncio.Event()
 
     async def listen(socket: ServerConnection) -> None:

@@ -1,4 +1,4 @@
-"""What the caller hears, second by second; no sockets, no clock."""
+"""The playout buffer and what the caller hears, second by second; no sockets, no clock."""
 
 import pytest
 from hypothesis import given
@@ -31,7 +31,7 @@ def test_audio_plays_when_it_comes_and_silence_before_and_after() -> None:
     assert ear.heard == silence(200) + speech(100) + silence(200)
 
 
-def test_pieces_play_one_behind_the_other_however_fast_they_came() -> None:
+def test_pieces_play_one_after_another_however_fast_they_came() -> None:
     ear = earpiece()
     ear.play(b"a" * 800, START)
     ear.play(b"b" * 800, START)
@@ -76,7 +76,7 @@ def test_a_clear_drops_what_is_not_played_and_returns_every_mark() -> None:
     assert ear.marks == [MarkReturned("a", 250, cleared=True), MarkReturned("b", 250, cleared=True)]
 
 
-def test_a_clear_of_nothing_is_noted_and_harms_nothing() -> None:
+def test_a_clear_of_an_empty_buffer_is_recorded_and_changes_nothing() -> None:
     ear = earpiece()
     assert ear.clear(START + 0.1) == []
     assert ear.clears == [Cleared(at_ms=100, dropped_ms=0)]
@@ -94,7 +94,7 @@ def test_sounds_end_with_the_last_sound_and_not_with_the_buffered_silence() -> N
     assert ear.sounds_until == pytest.approx(START + 0.05)
 
 
-def test_near_silence_is_no_sound_where_a_codec_made_it() -> None:
+def test_near_silence_from_a_codec_is_not_sound() -> None:
     ear = Earpiece(L16_16K, START)
     loud, hush = b"\x00\x02" * 1600, b"\x20\x00\xe0\xff" * 800
     ear.play(loud + hush * 5, START)
@@ -105,9 +105,7 @@ def test_near_silence_is_no_sound_where_a_codec_made_it() -> None:
 
 
 @pytest.mark.parametrize(("plays", "other"), [(PCMU_8K, PCMA_8K), (PCMA_8K, PCMU_8K)])
-def test_near_silence_is_no_sound_where_one_law_was_changed_to_the_other(
-    plays: AudioFormat, other: AudioFormat
-) -> None:
+def test_near_silence_from_transcoding_is_not_sound(plays: AudioFormat, other: AudioFormat) -> None:
     ear = Earpiece(plays, START)
     hush = encoder(plays)(decoder(other)(other.silence * 800))
     ear.play(speech(100) + hush, START)
@@ -115,7 +113,7 @@ def test_near_silence_is_no_sound_where_one_law_was_changed_to_the_other(
     assert ear.sounds_until == pytest.approx(START + 0.1)
 
 
-def test_a_stream_that_breaks_takes_with_it_what_is_not_played() -> None:
+def test_a_broken_stream_loses_the_audio_that_is_not_played() -> None:
     ear = earpiece()
     ear.play(speech(1000), START)
     ear.mark("end", START)
@@ -127,7 +125,7 @@ def test_a_stream_that_breaks_takes_with_it_what_is_not_played() -> None:
     assert [mark.name for mark in ear.marks] == ["anew"]
 
 
-def test_formats_of_more_bytes_count_in_samples() -> None:
+def test_positions_are_samples_in_formats_with_more_bytes() -> None:
     ear = Earpiece(L16_16K, START)
     ear.play(b"\x01\x02" * 1600, START + 0.1)
     assert ear.mark("end", START + 0.1) == []

@@ -1,4 +1,4 @@
-"""A call from the caller's side as a transcript: when, what the phone sends; no sockets, no clock."""
+"""Calls as transcripts of what the phone sends, and when; no sockets, no clock."""
 
 import json
 from math import inf
@@ -8,8 +8,8 @@ import pytest
 from bridge.simulators.carriers.telnyx.coding import Coding
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
-from bridge.simulators.phone.disorder import Disorder
 from bridge.simulators.phone.handset import Ending, Handset
+from bridge.simulators.phone.network_disorder import Disorder
 from bridge.simulators.phone.plan import CallPlan, Digit
 
 T = 500_000.0
@@ -62,7 +62,7 @@ def run(phone: Handset, until: float) -> list[tuple[int, list[str]]]:
     return rows
 
 
-def test_frames_by_the_clock_digits_between_them_stop_at_the_end() -> None:
+def test_frames_on_time_digits_between_them_stop_at_the_end() -> None:
     plan = CallPlan(SPEECH * 2, digits=(Digit("2", 45), Digit("1", 20)), hang_up_at_ms=90)
     phone = handset(plan)
     assert brief(phone.begin(T)) == ["connected", "start"]
@@ -80,7 +80,7 @@ def test_frames_by_the_clock_digits_between_them_stop_at_the_end() -> None:
     assert len(phone.earpiece.heard) == 720
 
 
-def test_woken_late_it_catches_up_and_does_not_drift() -> None:
+def test_a_phone_woken_late_catches_up_and_does_not_drift() -> None:
     phone = handset(CallPlan(SPEECH, longest_s=10))
     phone.begin(T)
     assert brief(phone.due(T + 0.05)) == ["inbound 0", "inbound 20", "inbound 40"]
@@ -88,7 +88,7 @@ def test_woken_late_it_catches_up_and_does_not_drift() -> None:
     assert phone.sent_at == [T + 0.05] * 3
 
 
-def test_marks_come_back_between_frames_when_the_ear_reaches_them() -> None:
+def test_marks_are_returned_between_frames_when_they_are_reached() -> None:
     phone = handset(CallPlan(SPEECH * 5, hang_up_at_ms=60))
     phone.begin(T)
     assert brief(phone.hear(mark("empty"), T)) == ["mark empty"]
@@ -105,7 +105,7 @@ def test_marks_come_back_between_frames_when_the_ear_reaches_them() -> None:
     assert phone.earpiece.heard == bytes(240) + b"\xff" * 240
 
 
-def test_a_clear_brings_the_marks_back_at_once() -> None:
+def test_a_clear_returns_the_marks_at_once() -> None:
     phone = handset(CallPlan())
     phone.begin(T)
     phone.hear(media(bytes(8000)), T)
@@ -132,7 +132,7 @@ def test_what_is_said_and_what_is_heard_may_differ_in_format() -> None:
     assert phone.earpiece.heard == b"\xd5" * 480
 
 
-def test_frames_change_places_on_the_way_and_none_is_kept_at_the_end() -> None:
+def test_frames_are_swapped_and_none_is_kept_at_the_end() -> None:
     carrier = SimulatedTwilioStream(call_sid="CA1", account_sid="AC1")
     phone = Handset(CallPlan(SPEECH * 3, hang_up_at_ms=50), carrier, Disorder(reorder=1))
     phone.begin(T)
@@ -141,10 +141,10 @@ def test_frames_change_places_on_the_way_and_none_is_kept_at_the_end() -> None:
         (50, ["inbound 40", "stop"]),
     ]
     assert phone.said == SPEECH * 3
-    assert phone.mishaps.swapped == 1
+    assert phone.disorder_counts.swapped == 1
 
 
-def test_between_two_streams_the_caller_talks_on() -> None:
+def test_the_caller_goes_on_talking_between_two_streams() -> None:
     carrier, anew = (SimulatedTelnyxStream(call_control_id="v3:1") for _ in range(2))
     plan = CallPlan(SPEECH * 9, digits=(Digit("7", 90),), drop_at_ms=30, hang_up_at_ms=110)
     phone = Handset(plan, carrier)
@@ -156,13 +156,13 @@ def test_between_two_streams_the_caller_talks_on() -> None:
     phone.lost(T + 0.035)
     assert not phone.dropped
     assert run(phone, T + 0.065) == [(40, ["inbound 40"]), (60, ["inbound 60"])], "to nobody"
-    assert brief(phone.begin_again(anew)) == ["connected", "start"]
+    assert brief(phone.reopen(anew)) == ["connected", "start"]
     assert run(phone, inf) == [(80, ["inbound 0"]), (100, ["digit 7", "inbound 20"]), (110, ["stop"])]
     assert phone.said == SPEECH * 6
     assert phone.earpiece.heard == bytes(280) + b"\xff" * 600, "what was queued went with the stream"
 
 
-def test_where_nobody_dials_again_a_drop_is_the_end() -> None:
+def test_a_dropped_connection_ends_the_call_if_nobody_connects_again() -> None:
     phone = handset(CallPlan(SPEECH * 9, drop_at_ms=30))
     phone.begin(T)
     run(phone, T + 0.035)
@@ -170,7 +170,7 @@ def test_where_nobody_dials_again_a_drop_is_the_end() -> None:
     assert phone.ending is Ending.DIED
 
 
-def test_the_carrier_may_be_told_to_end_the_call() -> None:
+def test_the_carrier_may_be_asked_to_end_the_call() -> None:
     phone = handset(CallPlan())
     phone.begin(T)
     assert brief(phone.hang_up(T + 0.1)) == ["stop"]
@@ -214,7 +214,7 @@ def test_endings(plan: CallPlan, reply: bytes | None, at_ms: int, ending: Ending
     assert phone.due(T + 100) == phone.hear(mark("late"), T + 100) == []
 
 
-def test_the_server_may_leave_first() -> None:
+def test_the_server_may_close_first() -> None:
     phone = handset(CallPlan())
     phone.begin(T)
     phone.server_left(T + 0.1)

@@ -34,7 +34,7 @@ NO_ECHOES = [
 
 
 @pytest.mark.parametrize("received", [row[1] for row in NO_ECHOES], ids=[row[0] for row in NO_ECHOES])
-def test_no_echo(received: list[tuple[float, bytes]]) -> None:
+def test_is_not_an_echo(received: list[tuple[float, bytes]]) -> None:
     assert echo_ms(b"".join([*NOISE[:-1], QUIET]), EVERY_20_MS, received) == []
 
 
@@ -71,7 +71,7 @@ def test_a_reply_may_be_of_another_format() -> None:
     assert turns_ms(PCMU_8K, said, sent_at, replies, L16_16K) == pytest.approx([400])
 
 
-def test_percentiles_are_latencies_that_occurred() -> None:
+def test_percentiles_are_measured_latencies() -> None:
     assert Latency.of([]) is None
     assert Latency.of([7.0]) == Latency(1, 7, 7, 7, 7)
     assert Latency.of(list(range(200, 0, -1))) == Latency(200, 100, 190, 198, 200)

@@ -1,4 +1,4 @@
-"""Keys and when, as they are typed on the command line."""
+"""Keys and their times, as typed on the command line."""
 
 import pytest
 
@@ -40,7 +40,9 @@ def test_reads(text: str, digits: tuple[Digit, ...]) -> None:
 
 
 @pytest.mark.parametrize(("text", "entry"), REFUSES)
-def test_refuses_and_names_the_entry_and_what_would_be_right(text: str, entry: str) -> None:
+def test_refuses_and_names_the_entry_and_what_was_expected(text: str, entry: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         read_digits(text)
-    assert str(refusal.value).startswith(f"--digits: {entry!r} is no key and time; 5@2.5s is")
+    assert str(refusal.value).startswith(
+        f"--digits: {entry!r} is not a key and a time; expected for example 5@2.5s"
+    )

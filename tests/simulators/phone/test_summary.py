@@ -1,4 +1,4 @@
-"""What is told of a call, to people and to programs, and the files it leaves."""
+"""The report of a call for people and for programs, and its files."""
 
 import json
 import wave
@@ -9,9 +9,9 @@ import pytest
 
 from bridge.config.audio_file import read_wav
 from bridge.simulators.carriers.contract import Warned
-from bridge.simulators.phone.disorder import Mishaps
 from bridge.simulators.phone.earpiece import Cleared, MarkReturned
 from bridge.simulators.phone.handset import Ending
+from bridge.simulators.phone.network_disorder import DisorderCounts
 from bridge.simulators.phone.report import CallReport
 from bridge.simulators.phone.summary import keep, make_folder, show
 from bridge.simulators.phone.trace import TraceLine
@@ -47,10 +47,10 @@ CALL = CallReport(
         TraceLine(1.6, "<", '{"event":"clear"}'),
         TraceLine(2.0, "<", "no JSON"),
     ),
-    mishaps=Mishaps(),
+    disorder_counts=DisorderCounts(),
     reconnects=0,
 )
-SAID = LOUD + SILENT * 49  # so short that what comes back comes after it: an echo all the same
+SAID = LOUD + SILENT * 49  # so short that it comes back only after it was all sent: still an echo
 ECHOED = replace(
     CALL,
     said=SAID,
@@ -66,13 +66,13 @@ def told(report: CallReport, capsys: pytest.CaptureFixture[str], *files: Path) -
     return "\n".join(" ".join(line.split()) for line in capsys.readouterr().out.splitlines())
 
 
-def test_to_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     assert told(CALL, capsys, Path("out/caller-heard.wav"), Path("out/trace.jsonl")).splitlines() == [
-        "Call CA01234567…: all was said, and the line fell quiet",
-        "length 1.0 s, 50 frames of the caller's voice",
-        "marks 2 played to the end, 1 given back by a clear",
-        "barge-in at 0.70 s; 1.25 s of the reply never heard",
+        "Call CA01234567…: the caller had nothing left to say, and the line was quiet",
+        "length 1.0 s, 50 frames from the caller",
+        "marks 2 played to the end, 1 returned by a clear",
+        "barge-in at 0.70 s; 1.25 s of the reply not played",
         "keys 4 2",
         "replies after 0.32 s of silence",
         "warning 31951: streamSid is not that of this stream",
@@ -81,13 +81,13 @@ def test_to_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     ]
 
 
-def test_to_people_of_an_echo(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_of_an_echo_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     out = told(ECHOED, capsys)
     assert "echo each frame back after 2.00 ms (p99 2.00 ms)" in out
     assert "replies" not in out
 
 
-def test_keys_that_the_server_had_pressed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reports_keys_that_the_server_had_pressed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "pressed 1 2 w by the server" in told(replace(CALL, pressed="12w"), capsys).splitlines()
 
 
@@ -96,12 +96,12 @@ ASTRAY = replace(
     line=L16_16K,
     plays=PCMA_8K,
     said=bytes(2 * 320 * 50),
-    mishaps=Mishaps(swapped=3, lost=1),
+    disorder_counts=DisorderCounts(swapped=3, lost=1),
     reconnects=1,
 )
 
 
-def test_what_is_not_as_on_every_line_is_told(
+def test_an_unusual_line_is_reported(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
@@ -116,7 +116,7 @@ def test_what_is_not_as_on_every_line_is_told(
     assert facts["frames_astray"] == {"swapped": 3, "lost": 1, "repeated": 0}
 
 
-def test_of_a_call_in_which_nothing_happened_little_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_of_an_empty_call_is_short(capsys: pytest.CaptureFixture[str]) -> None:
     words = {line.partition(" ")[0] for line in told(QUIET, capsys).splitlines()}
     assert {"length", "marks"} <= words
     assert not words & {"barge-in", "keys", "echo", "replies", "warning", "wrote"}
@@ -125,7 +125,7 @@ def test_of_a_call_in_which_nothing_happened_little_is_told(capsys: pytest.Captu
 FACTS = {
     "call": "CA0123456789abcdef",
     "stream": "MZ1",
-    "ending": "all was said, and the line fell quiet",
+    "ending": "the caller had nothing left to say, and the line was quiet",
     "close_code": 1000,
     "line": "pcmu/8000",
     "plays": "pcmu/8000",
@@ -147,7 +147,7 @@ FACTS = {
 }
 
 
-def test_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     show(CALL, [Path("out/trace.jsonl")], as_json=True)
     facts = json.loads(capsys.readouterr().out)
     turns = facts.pop("turn_latency")
@@ -156,7 +156,7 @@ def test_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert turns["p50_ms"] == turns["max_ms"] == pytest.approx(320)
 
 
-def test_notes_about_the_files_go_to_both(capsys: pytest.CaptureFixture[str]) -> None:
+def test_notes_about_the_files_are_in_both_reports(capsys: pytest.CaptureFixture[str]) -> None:
     note = "no timeline.png: it needs what [report] installs, and this sentence is longer than a terminal is wide"
     show(CALL, [], [note], as_json=True)
     assert json.loads(capsys.readouterr().out)["notes"] == [note]
@@ -164,7 +164,7 @@ def test_notes_about_the_files_go_to_both(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out.splitlines()[-1] == note
 
 
-def test_to_programs_of_an_echo(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_of_an_echo_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     show(ECHOED, [], as_json=True)
     facts = json.loads(capsys.readouterr().out)
     assert facts["echo_latency"]["count"] == 49
@@ -173,14 +173,14 @@ def test_to_programs_of_an_echo(capsys: pytest.CaptureFixture[str]) -> None:
     assert facts["files"] == []
 
 
-def test_to_programs_of_a_call_in_which_nothing_happened(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_of_an_empty_call_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     show(QUIET, [], as_json=True)
     facts = json.loads(capsys.readouterr().out)
     assert facts["echo_latency"] is facts["turn_latency"] is None
     assert facts["clears"] == facts["warnings"] == []
 
 
-def test_keeps_what_was_heard_and_every_message(tmp_path: Path) -> None:
+def test_writes_the_audio_heard_and_every_message(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "down"
     make_folder(folder)
     heard, trace = keep(CALL, folder)
@@ -197,13 +197,13 @@ def test_keeps_what_was_heard_and_every_message(tmp_path: Path) -> None:
     assert trace.read_text() == ""
 
 
-def test_what_was_heard_is_kept_at_its_own_rate(tmp_path: Path) -> None:
+def test_the_audio_heard_is_written_at_its_own_rate(tmp_path: Path) -> None:
     heard = bytes(range(256)) * 125
     keep(replace(CALL, heard=heard, plays=L16_16K), tmp_path)
     assert read_wav(tmp_path / "caller-heard.wav", L16_16K) == heard
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_the_call(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported_before_the_call(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"--out .*file: "):
         make_folder(tmp_path / "file")

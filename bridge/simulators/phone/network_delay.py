@@ -1,8 +1,7 @@
-"""A slow network between the phone and the server: each message takes its time, and none overtakes another.
+"""Simulates a slow network between the phone and the server: messages are delayed, and none overtakes another.
 
-`LineDelay` is one direction and has no clock; `SlowLeg` is a socket behind one of them each way. What is slow is the
-way of messages and of the close, once the WebSocket stands: the upgrade is not. `now` is seconds, delays are
-milliseconds each way.
+`DelayLine` is one direction and has no clock; `SlowLeg` is a socket behind one in each direction. Messages and the close
+are delayed, the upgrade of the WebSocket is not. `now` is seconds, delays are milliseconds in each direction.
 """
 
 import asyncio
@@ -21,17 +20,20 @@ from bridge.vocabulary.errors import ConfigurationError
 MOST_MS = 10_000
 
 MAX_MESSAGE_BYTES = 8_388_608
-"""A server may send as much as its carrier takes: with Telnyx 30 s, 4 MB at 48 kHz."""
+"""A server may send as much in one message as the carrier takes: Telnyx 30 s of audio, 4 MB at 48 kHz."""
 
 SHORTEST_WAIT_S = 0.001
-"""uvloop counts in whole milliseconds; asked for less it would spin."""
+"""uvloop's timers count whole milliseconds; a shorter wait would become a busy loop."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """How long a message travels: `ms`, and by chance up to `jitter_ms` more or less, but never backwards in time."""
+    """How long a message travels: `ms`, and at random up to `jitter_ms` more or less, but at least 0.
+
+    Raises `ConfigurationError` on a value out of range.
+    """
 
     ms: float = 0.0
     jitter_ms: float = 0.0
@@ -39,7 +41,9 @@ class Delay:
     def __post_init__(self) -> None:
         for name, value in (("delay", self.ms), ("jitter", self.jitter_ms)):
             if not 0 <= value <= MOST_MS:
-                raise ConfigurationError(f"{name}: {value:g} ms cannot be; 0 to {MOST_MS} ms each way can")
+                raise ConfigurationError(
+                    f"{name}: {value:g} ms is out of range; expected 0 to {MOST_MS} ms each way"
+                )
 
     def __bool__(self) -> bool:
         return self.ms > 0 or self.jitter_ms > 0
@@ -48,8 +52,8 @@ class Delay:
 AT_ONCE = Delay()
 
 
-class LineDelay(Generic[_T]):
-    """One direction. The same `seed` gives the same jitter."""
+class DelayLine(Generic[_T]):
+    """One direction of a slow network. The same `seed` gives the same jitter."""
 
     def __init__(self, delay: Delay, seed: int) -> None:
         self._delay = delay
@@ -58,32 +62,32 @@ class LineDelay(Generic[_T]):
         self._last_at = 0.0
 
     def put(self, thing: _T, now: float) -> None:
-        """Send it on its way; it arrives no earlier than what was sent before it."""
+        """Send something; it arrives no earlier than what was sent before it."""
         jitter_ms = self._chance.uniform(-self._delay.jitter_ms, self._delay.jitter_ms)
         self._last_at = max(self._last_at, now + max(self._delay.ms + jitter_ms, 0.0) / 1000)
         self._under_way.append((self._last_at, thing))
 
     def arrived(self, now: float) -> list[_T]:
-        """What has come through by `now`, in order."""
+        """What has arrived by `now`, in order."""
         things: list[_T] = []
         while self._under_way and self._under_way[0][0] <= now:
             things.append(self._under_way.popleft()[1])
         return things
 
     def deadline(self) -> float | None:
-        """When the next one arrives; None if nothing is under way."""
+        """When the next one arrives, seconds; None if nothing is under way."""
         return self._under_way[0][0] if self._under_way else None
 
     def cut(self) -> None:
-        """Lose what is under way."""
+        """Drop what is under way."""
         self._under_way.clear()
 
 
-class _Way:
-    """One direction in real time: what is put here is done when it arrives. One timer, for the next of them."""
+class _DelayedDirection:
+    """One direction in real time: an action that is put here is performed when it arrives. It has one timer."""
 
     def __init__(self, delay: Delay, seed: int) -> None:
-        self._line: LineDelay[Callable[[], None]] = LineDelay(delay, seed)
+        self._line: DelayLine[Callable[[], None]] = DelayLine(delay, seed)
         self._timer: asyncio.TimerHandle | None = None
 
     def put(self, act: Callable[[], None]) -> None:
@@ -110,18 +114,21 @@ class _Way:
 
 
 class SlowLeg:
-    """A socket at the far end of a slow network. `receive` and `lost` learn of things when they arrive here."""
+    """A socket at the far end of a slow network, with the interface of `SocketLeg`.
+
+    `receive` and `lost` are called when a message and the close have arrived at this end.
+    """
 
     def __init__(self, receive: Callable[[WireMessage], None], lost: Lost, delay: Delay) -> None:
         self._receive = receive
         self._lost = lost
-        self._there = _Way(delay, seed=1)
-        self._back = _Way(delay, seed=2)
+        self._there = _DelayedDirection(delay, seed=1)
+        self._back = _DelayedDirection(delay, seed=2)
         self._aborted = False
         self._leg: SocketLeg
 
-    async def dial(self, url: str, headers: Mapping[str, str]) -> None:
-        """Open the socket; comes before all else. Raises `CallRefused` with the reason in words."""
+    async def connect(self, url: str, headers: Mapping[str, str]) -> None:
+        """Open the socket; to be called first. Raises `CallRefused` with the reason."""
         self._leg = await connect(
             url,
             self._message_came,
@@ -132,19 +139,19 @@ class SlowLeg:
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait in this process for the peer to read; what is under way does not."""
+        """Bytes that wait in this process for the peer to read, without messages under way."""
         return self._leg.backlog
 
     def send(self, message: WireMessage) -> None:
-        """Send one message; after a close it is dropped."""
+        """Send one message. After a close it is dropped."""
         self._there.put(partial(self._leg.send, message))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close behind what was sent."""
+        """Close the socket after the messages sent before."""
         self._there.put(partial(self._leg.close, code, reason))
 
     def abort(self) -> None:
-        """Drop the connection, and with it what is under way, as a network does that is lost."""
+        """Drop the connection and everything under way, as when a network fails."""
         self._aborted = True
         self._there.cut()
         self._back.cut()
@@ -154,7 +161,7 @@ class SlowLeg:
         self._back.put(partial(self._receive, message))
 
     def _socket_closed(self, code: int, reason: str) -> None:
-        self._there.cut()  # nobody is there any more
+        self._there.cut()  # nobody is there to receive it
         if self._aborted:
             self._lost(code, reason)
         else:

@@ -1,7 +1,7 @@
-"""A network that does not keep order: frames of the caller's audio change places, are lost, or come twice.
+"""Simulates a network that swaps, loses and repeats frames of the caller's audio.
 
-Which ones, chance decides, and the same seed decides the same way. No clock: a frame that changes places waits for the
-next of its track. Only audio suffers; `line_delay` is for what is late.
+The frames are chosen at random; the same seed chooses the same ones. There is no clock: a frame that is swapped waits
+for the next one of its track. Messages other than audio are not changed; `network_delay` makes messages late.
 """
 
 import random
@@ -14,7 +14,10 @@ from bridge.vocabulary.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Disorder:
-    """How likely it is, 0 to 1, that a frame changes places with the next one, is lost, or comes twice."""
+    """The probability, 0 to 1, that a frame is swapped with the next one, is lost, or comes twice.
+
+    Raises `ConfigurationError` on a value out of range, and if the sum is above 1.
+    """
 
     reorder: float = 0.0
     loss: float = 0.0
@@ -23,24 +26,26 @@ class Disorder:
     def __post_init__(self) -> None:
         for name, share in (("reorder", self.reorder), ("loss", self.loss), ("repeat", self.repeat)):
             if not 0 <= share <= 1:
-                raise ConfigurationError(f"{name}: {share:g} cannot be; 0 to 1, or 0% to 100%, can")
+                raise ConfigurationError(f"{name}: {share:g} is out of range; expected 0 to 1, or 0% to 100%")
         if self.reorder + self.loss + self.repeat > 1:
-            raise ConfigurationError("reorder, loss and repeat: together they are more than all frames")
+            raise ConfigurationError(
+                "reorder, loss and repeat: their sum is more than 1; expected at most all frames"
+            )
 
 
 IN_ORDER = Disorder()
 
 
-class Mishaps(NamedTuple):
-    """What befell the frames. `swapped`: pairs that changed places."""
+class DisorderCounts(NamedTuple):
+    """How many frames the network has lost and repeated, and how many pairs it has swapped."""
 
     swapped: int = 0
     lost: int = 0
     repeated: int = 0
 
 
-class DisorderedWay:
-    """The way of one stream's frames to the server."""
+class DisorderedFrames:
+    """Applies the disorder to the frames of one stream. The same `seed` chooses the same frames."""
 
     def __init__(self, disorder: Disorder, seed: int = 1) -> None:
         self._disorder = disorder
@@ -49,12 +54,12 @@ class DisorderedWay:
         self._swapped = self._lost = self._repeated = 0
 
     @property
-    def mishaps(self) -> Mishaps:
-        """What befell the frames so far."""
-        return Mishaps(self._swapped, self._lost, self._repeated)
+    def disorder_counts(self) -> DisorderCounts:
+        """What was done to the frames so far."""
+        return DisorderCounts(self._swapped, self._lost, self._repeated)
 
     def put(self, track: str, frame: str) -> list[str]:
-        """Send a frame on its way; returns what arrives now."""
+        """Take a frame of a track and return those that arrive now."""
         if (earlier := self._waiting.pop(track, None)) is not None:
             self._swapped += 1
             return [frame, earlier]
@@ -70,17 +75,19 @@ class DisorderedWay:
             return []
         return [frame]
 
-    def left(self) -> list[str]:
-        """No more frames will come: what waits for the next one has waited long enough."""
+    def flush(self) -> list[str]:
+        """Return the frames that still wait to be swapped, because no more frames will come."""
         frames = [*self._waiting.values()]
         self._waiting.clear()
         return frames
 
 
 def read_share(name: str, text: str) -> float:
-    """A fraction or a percentage: "0.05", "5%". Raises `ConfigurationError`, naming `name`."""
+    """Read a fraction or a percentage such as "0.05" or "5%". Raises `ConfigurationError` that names the option."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text.strip())
     share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 <= share <= 1:
-        raise ConfigurationError(f"{name}: {text!r} is no share of the frames; 0.05 is, or 5%")
+        raise ConfigurationError(
+            f"{name}: {text!r} is not a share of the frames; expected for example 0.05 or 5%"
+        )
     return share

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.simulators.phone.line_delay import Delay, LineDelay
+from bridge.simulators.phone.network_delay import Delay, DelayLine
 from bridge.vocabulary.errors import ConfigurationError
 
 
-def test_each_message_takes_its_time() -> None:
-    line: LineDelay[str] = LineDelay(Delay(50), seed=1)
+def test_each_message_is_delayed() -> None:
+    line: DelayLine[str] = DelayLine(Delay(50), seed=1)
     assert line.deadline() is None
     line.put("one", 1.0)
     line.put("two", 1.01)
@@ -24,8 +24,8 @@ def test_each_message_takes_its_time() -> None:
     assert line.deadline() is None
 
 
-def test_what_is_under_way_can_be_lost() -> None:
-    line: LineDelay[str] = LineDelay(Delay(50), seed=1)
+def test_messages_under_way_can_be_dropped() -> None:
+    line: DelayLine[str] = DelayLine(Delay(50), seed=1)
     line.put("one", 1.0)
     line.cut()
     assert line.deadline() is None
@@ -34,7 +34,7 @@ def test_what_is_under_way_can_be_lost() -> None:
 
 def journeys(delay: Delay, waits: list[float], seed: int = 1) -> list[tuple[int, float]]:
     """Messages sent one after another: each as it arrived, and how long it took in ms."""
-    line: LineDelay[tuple[int, float]] = LineDelay(delay, seed)
+    line: DelayLine[tuple[int, float]] = DelayLine(delay, seed)
     taken, now = [], 0.0
     for n, wait in enumerate(waits):
         now += wait
@@ -58,7 +58,7 @@ def test_none_overtakes_another_and_none_is_lost(
     assert all(max(ms - jitter_ms, 0) - 1e-6 <= took <= ms + jitter_ms + 1e-6 for _, took in taken)
 
 
-def test_jitter_is_chance_that_can_be_repeated() -> None:
+def test_the_same_seed_gives_the_same_jitter() -> None:
     delay, waits = Delay(50, 20), [0.1] * 200
     taken = [took for _, took in journeys(delay, waits)]
     assert sum(taken) / 200 == pytest.approx(50, abs=5)
@@ -70,12 +70,12 @@ def test_jitter_is_chance_that_can_be_repeated() -> None:
 
 @pytest.mark.parametrize("ms", [-1, -0.001, 10_001, inf, nan])
 @pytest.mark.parametrize("name", ["delay", "jitter"])
-def test_a_delay_that_cannot_be_is_refused(name: str, ms: float) -> None:
-    with pytest.raises(ConfigurationError, match=f"^{name}: .* 0 to 10000 ms each way can$"):
+def test_a_delay_out_of_range_is_refused(name: str, ms: float) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name}: .* expected 0 to 10000 ms each way$"):
         Delay(**{{"delay": "ms", "jitter": "jitter_ms"}[name]: ms})
 
 
-def test_no_delay_is_none() -> None:
+def test_a_delay_of_zero_is_false() -> None:
     assert not Delay()
     assert Delay(1)
     assert Delay(0, 1)

@@ -1,4 +1,4 @@
-"""Telnyx calls in real time over loopback: hung up from outside, broken and dialled again, on a network out of order."""
+"""Telnyx calls in real time over loopback: ended by the carrier, broken and connected again, over a bad network."""
 
 import asyncio
 import json
@@ -15,10 +15,10 @@ from websockets.exceptions import ConnectionClosedError
 
 from bridge.simulators.carriers.telnyx.coding import Coding
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
-from bridge.simulators.phone.disorder import Disorder
 from bridge.simulators.phone.handset import Ending
-from bridge.simulators.phone.line import Line, Network
-from bridge.simulators.phone.line_delay import Delay
+from bridge.simulators.phone.live_call import LiveCall, Network
+from bridge.simulators.phone.network_delay import Delay
+from bridge.simulators.phone.network_disorder import Disorder
 from bridge.simulators.phone.plan import CallPlan, Digit
 from bridge.vocabulary.errors import CallRefused
 
@@ -57,7 +57,7 @@ class Listener:
 
     @property
     def chunks(self) -> list[int]:
-        """The chunks of the first stream, as they came."""
+        """The chunks of the first stream, in order of arrival."""
         return [int(body["chunk"]) for body in self.bodies(0)]
 
     def bodies(self, stream: int) -> list[dict[str, str]]:
@@ -76,7 +76,7 @@ async def test_an_echo_in_each_format(coding: Coding) -> None:
     carrier = telnyx(says=coding, hears=coding)
     said = NOISE[: carrier.line.bytes_in(100)]
     async with server(echo) as url:
-        report = await Line(CallPlan(said, hang_up_at_ms=200), carrier).carry(url)
+        report = await LiveCall(CallPlan(said, hang_up_at_ms=200), carrier).carry(url)
     assert (report.line, report.plays, report.warnings) == (coding.format, coding.format, ())
     assert said in b"".join(audio for _, audio in report.received)
     assert len(report.echo_ms()) >= 5
@@ -84,8 +84,8 @@ async def test_an_echo_in_each_format(coding: Coding) -> None:
     assert len(report.heard) == carrier.plays.samples_in(len(report.heard)) * carrier.plays.sample_bytes
 
 
-async def test_half_a_minute_in_one_message_is_heard_and_a_refusal_is_answered() -> None:
-    """The longest message at the highest rate; one sample more is refused, and that is told on the stream."""
+async def test_half_a_minute_in_one_message_is_played_and_more_is_refused() -> None:
+    """The longest message at the highest rate; one sample more is refused, with an error on the stream."""
     longest = bytes(range(1, 251)) * (48_000 * 2 * 30 // 250)
     answered: list[int] = []
 
@@ -99,15 +99,15 @@ async def test_half_a_minute_in_one_message_is_heard_and_a_refusal_is_answered()
 
     async with server(speak) as url:
         plan = CallPlan(hang_up_at_ms=300, keeps_trace=False)
-        report = await Line(plan, telnyx(hears=Coding("L16", 48_000))).carry(url)
+        report = await LiveCall(plan, telnyx(hears=Coding("L16", 48_000))).carry(url)
     assert [len(audio) for _, audio in report.received] == [len(longest)]
     assert answered == [warned.code for warned in report.warnings] == [100004]
 
 
-async def test_the_carrier_is_told_to_end_the_call() -> None:
+async def test_the_carrier_is_asked_to_end_the_call() -> None:
     listener = Listener()
     async with server(listener) as url:
-        line = Line(CallPlan(NOISE), telnyx())
+        line = LiveCall(CallPlan(NOISE), telnyx())
         carried = asyncio.create_task(line.carry(url))
         await listener.heard.wait()
         line.hang_up()
@@ -118,37 +118,37 @@ async def test_the_carrier_is_told_to_end_the_call() -> None:
     assert (events[-1], events.count("stop")) == ("stop", 1)
 
 
-async def test_told_before_the_socket_is_open_the_call_ends_when_it_is() -> None:
+async def test_asked_before_the_socket_is_open_the_call_ends_once_it_is() -> None:
     listener = Listener()
     async with server(listener) as url:
-        line = Line(CallPlan(NOISE), telnyx())
+        line = LiveCall(CallPlan(NOISE), telnyx())
         line.hang_up()
         report = await line.carry(url)
     assert report.ending is Ending.TOLD_TO
     assert [message["event"] for message in listener.streams[0]] == ["connected", "start", "stop"]
 
 
-async def test_chunks_change_places_and_are_lost_on_the_way_and_the_numbers_tell() -> None:
+async def test_chunk_numbers_show_which_chunks_were_swapped_and_lost() -> None:
     listener = Listener()
     network = Network(Delay(5, 2), Disorder(reorder=0.2, loss=0.1, repeat=0.1))
     async with server(listener) as url:
-        report = await Line(CallPlan(NOISE, hang_up_at_ms=400), telnyx(), network).carry(url)
+        report = await LiveCall(CallPlan(NOISE, hang_up_at_ms=400), telnyx(), network).carry(url)
     sent, came = len(report.sent_at), listener.chunks
     assert report.said == (NOISE * 2)[: sent * 160], "what the caller said is not what came"
-    assert sent - len(set(came)) == report.mishaps.lost > 0
-    assert len(came) - len(set(came)) == report.mishaps.repeated > 0
+    assert sent - len(set(came)) == report.disorder_counts.lost > 0
+    assert len(came) - len(set(came)) == report.disorder_counts.repeated > 0
     once = list(dict.fromkeys(came))
-    assert sum(a > b for a, b in pairwise(once)) == report.mishaps.swapped > 0
+    assert sum(a > b for a, b in pairwise(once)) == report.disorder_counts.swapped > 0
     assert listener.streams[0][-1]["event"] == "stop"
 
 
-async def test_a_broken_connection_is_dialled_again_for_the_same_call() -> None:
+async def test_after_a_broken_connection_the_same_call_connects_again() -> None:
     listener = Listener()
     plan = CallPlan(
         NOISE, digits=(Digit("7", 200),), hang_up_at_ms=300, drop_at_ms=90, back_after_ms=50, linger_s=0.1
     )
     async with server(listener) as url:
-        report = await Line(plan, telnyx(), reconnect=telnyx).carry(url)
+        report = await LiveCall(plan, telnyx(), reconnect=telnyx).carry(url)
     assert (report.ending, report.close_code, report.reconnects) == (Ending.HUNG_UP, 1000, 1)
     first, second = listener.streams
     assert [message["event"] for message in first][-1] == "media"
@@ -166,7 +166,7 @@ async def test_a_broken_connection_is_dialled_again_for_the_same_call() -> None:
     assert report.digits == "7"
 
 
-async def test_a_server_that_drops_the_connection_is_dialled_again_and_one_that_closes_it_is_not() -> None:
+async def test_connects_again_if_the_server_drops_the_connection_and_not_if_it_closes() -> None:
     calls = 0
 
     async def answer(socket: ServerConnection) -> None:
@@ -179,20 +179,20 @@ async def test_a_server_that_drops_the_connection_is_dialled_again_and_one_that_
             await socket.close(1001)
 
     async with server(answer) as url:
-        line = Line(CallPlan(NOISE, longest_s=5, back_after_ms=10), telnyx(), reconnect=telnyx)
+        line = LiveCall(CallPlan(NOISE, longest_s=5, back_after_ms=10), telnyx(), reconnect=telnyx)
         report = await line.carry(url)
     assert (calls, report.reconnects) == (2, 1)
     assert (report.ending, report.close_code) == (Ending.SERVER_LEFT, 1001)
 
 
-async def test_a_carrier_that_does_not_dial_again_takes_a_drop_for_the_end() -> None:
+async def test_a_carrier_that_does_not_connect_again_ends_the_call() -> None:
     listener = Listener()
     async with server(listener) as url:
-        report = await Line(CallPlan(NOISE, drop_at_ms=30), telnyx()).carry(url)
+        report = await LiveCall(CallPlan(NOISE, drop_at_ms=30), telnyx()).carry(url)
     assert (report.ending, report.close_code, report.reconnects) == (Ending.DIED, 1006, 0)
 
 
-async def test_who_does_not_take_the_call_again_is_not_asked_for_ever() -> None:
+async def test_gives_up_connecting_again_after_some_refusals() -> None:
     asked = 0
 
     def refuse(connection: ServerConnection, _: object) -> object:
@@ -203,7 +203,7 @@ async def test_who_does_not_take_the_call_again_is_not_asked_for_ever() -> None:
     plan = CallPlan(NOISE, drop_at_ms=30, back_after_ms=1, longest_s=5)
     async with serve(Listener(), "127.0.0.1", 0, process_request=refuse) as listening:  # type: ignore[arg-type]
         url = f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}/"
-        report = await Line(plan, telnyx(), reconnect=telnyx).carry(url)
+        report = await LiveCall(plan, telnyx(), reconnect=telnyx).carry(url)
     assert (asked, report.ending, report.reconnects) == (4, Ending.SERVER_LEFT, 0)
 
 
@@ -212,7 +212,7 @@ async def test_the_call_may_end_while_the_connection_is_broken(told: bool) -> No
     plan = CallPlan(NOISE, drop_at_ms=30, back_after_ms=100, hang_up_at_ms=60)
     listener = Listener()
     async with server(listener) as url:
-        line = Line(plan, telnyx(), reconnect=telnyx)
+        line = LiveCall(plan, telnyx(), reconnect=telnyx)
         if told:
             asyncio.get_running_loop().call_later(0.045, line.hang_up)
         report = await line.carry(url)
@@ -222,4 +222,4 @@ async def test_the_call_may_end_while_the_connection_is_broken(told: bool) -> No
 
 async def test_no_server_there(unused_tcp_port: int) -> None:
     with pytest.raises(CallRefused):
-        await Line(CallPlan(), telnyx(), reconnect=telnyx).carry(f"ws://127.0.0.1:{unused_tcp_port}/")
+        await LiveCall(CallPlan(), telnyx(), reconnect=telnyx).carry(f"ws://127.0.0.1:{unused_tcp_port}/")

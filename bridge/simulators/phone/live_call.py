@@ -1,8 +1,8 @@
-"""The shell of the pretend phone: one call in real time, from dialling the media socket to its close.
+"""Carries one call of the simulated phone in real time, from opening the media socket to its close.
 
-A socket feeds the handset, one timer follows its deadline, and what the handset returns is written at once: no task
-and no queue for a frame. Over a slow network, where one is asked for, `line_delay` stands between them and the socket.
-Nothing here decides anything.
+Messages from the socket go to the handset, one timer follows the handset's deadline, and what the handset returns is
+written at once: no task and no queue for a frame. If a slow network is asked for, `network_delay` is between the two.
+The handset makes the decisions.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from bridge.shell.websocket import SocketLeg, connect
 from bridge.simulators.carriers.contract import SimulatedStream
-from bridge.simulators.phone.disorder import IN_ORDER, Disorder
 from bridge.simulators.phone.handset import Ending, Handset
-from bridge.simulators.phone.line_delay import AT_ONCE, MAX_MESSAGE_BYTES, SHORTEST_WAIT_S, Delay, SlowLeg
+from bridge.simulators.phone.network_delay import AT_ONCE, MAX_MESSAGE_BYTES, SHORTEST_WAIT_S, Delay, SlowLeg
+from bridge.simulators.phone.network_disorder import IN_ORDER, Disorder
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
 from bridge.simulators.phone.trace import Direction, TraceLine
@@ -22,34 +22,35 @@ from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import CallRefused
 
 CONGESTED_BYTES = 65_536
-"""Unsent above this, audio is discarded: some four seconds of it. What the carriers allow is not published."""
+"""Audio is discarded while more than this is unsent, about four seconds. The carriers do not publish their limit."""
 
 MOST_REDIALS = 3
-"""A carrier that dials again gives up after so many refusals in a row."""
+"""A carrier that connects again gives up after so many refusals in a row."""
 
 DROPPED = 1006
-"""The close code of a connection that broke; whoever closes with another one meant to."""
+"""The close code of a connection that broke (RFC 6455, section 7.1.5); any other code is a close on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What lies between the phone and the server."""
+    """The network between the phone and the server."""
 
     delay: Delay = AT_ONCE
     disorder: Disorder = IN_ORDER
 
 
-class Line:
-    """Joins one handset, one socket and one timer, for one call: `carry` it, and maybe `hang_up`.
+class LiveCall:
+    """One call in real time: a handset, a socket and a timer.
 
-    `again`: the same call's carrier, as new, where the carrier dials again when the connection breaks. `opened` is
-    called when the socket is open. `rings`: the call is not answered yet, and the stream starts with `answer`.
+    `plan`: what the caller does. `stream`: the carrier's side of the media stream. `reconnect`: makes the call's next
+    stream, for a carrier that connects again when the connection breaks. `opened` is called each time the socket has
+    been opened. `rings`: the call is not answered yet; the stream starts with `answer`.
     """
 
     def __init__(
         self,
         plan: CallPlan,
-        carrier: SimulatedStream,
+        stream: SimulatedStream,
         network: Network = Network(),
         *,
         reconnect: Callable[[], SimulatedStream] | None = None,
@@ -61,24 +62,27 @@ class Line:
         self._reconnect = reconnect
         self._opened = opened
         self._rings = rings
-        self._carriers = [carrier]
-        self._handset = Handset(plan, carrier, network.disorder)
+        self._streams = [stream]
+        self._handset = Handset(plan, stream, network.disorder)
         self._loop = asyncio.get_running_loop()
         self._began: float | None = None
         self._told_to_end = False
         self._trace: list[TraceLine] = []
         self._closed: asyncio.Future[tuple[int, str]]
-        self._early: list[WireMessage] = []  # came with the upgrade, before the stream began
+        self._early: list[WireMessage] = []  # arrived before the stream began
         self._leg: SocketLeg | SlowLeg | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = 0.0
 
     async def carry(self, url: str, headers: Mapping[str, str] | None = None) -> CallReport:
-        """Dial `url`, and carry the call to its end. Raises `CallRefused` if nobody takes it."""
+        """Open the media socket at `url` and carry the call to its end.
+
+        `headers`: of the upgrade. Raises `CallRefused` with the reason if the socket cannot be opened.
+        """
         try:
-            self._begin(await self._dial(url, headers or {}))
+            self._begin(await self._connect(url, headers or {}))
             code, reason = await self._closed
-            while self._handset.ending is None and await self._redial(url, headers or {}):
+            while self._handset.ending is None and await self._connect_again(url, headers or {}):
                 code, reason = await self._closed
         finally:
             self._disarm()
@@ -87,15 +91,15 @@ class Line:
         return self._report(code, reason)
 
     def answer(self) -> None:
-        """The call that rang is answered."""
+        """The call, which rang until now, is answered."""
         rang, self._rings = self._rings, False
         if rang and self._leg is not None:
             self._start()
 
     def hang_up(self) -> None:
-        """The carrier was told to end the call: `stop` goes out, and the socket closes. At once, or once it is open.
+        """End the call as the carrier: send `stop` and close the socket, or do so as soon as it is open.
 
-        A call that still rings ends with neither start nor stop.
+        A call that still rings ends without `start` and `stop`.
         """
         self._told_to_end = True
         now = _now()
@@ -110,24 +114,24 @@ class Line:
         if self._leg is not None:
             self._leg.close()
 
-    async def _dial(self, url: str, headers: Mapping[str, str]) -> SocketLeg | SlowLeg:
+    async def _connect(self, url: str, headers: Mapping[str, str]) -> SocketLeg | SlowLeg:
         self._closed = self._loop.create_future()
         if not self._network.delay:
             return await connect(
                 url, self._receive, self._lost, headers=headers, max_message_bytes=MAX_MESSAGE_BYTES
             )
         slow = SlowLeg(self._receive, self._lost, self._network.delay)
-        await slow.dial(url, headers)
+        await slow.connect(url, headers)
         return slow
 
-    async def _redial(self, url: str, headers: Mapping[str, str]) -> bool:
-        """Whether the stream stands again."""
+    async def _connect_again(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Connect again; whether that worked."""
         for _ in range(MOST_REDIALS):
             await asyncio.sleep(self._plan.back_after_ms / 1000)
             if self._handset.ending is not None:
                 return False
             try:
-                leg = await self._dial(url, headers)
+                leg = await self._connect(url, headers)
             except CallRefused:
                 continue
             if self._handset.ending is not None:
@@ -169,9 +173,9 @@ class Line:
         if self._began is None:
             self._began = now
             return self._handset.begin(now)
-        assert self._reconnect is not None, "only a carrier that dials again comes here twice"
-        self._carriers.append(self._reconnect())
-        return self._handset.begin_again(self._carriers[-1])
+        assert self._reconnect is not None, "only a carrier that connects again comes here twice"
+        self._streams.append(self._reconnect())
+        return self._handset.reopen(self._streams[-1])
 
     def _receive(self, message: WireMessage) -> None:
         if self._leg is None or self._rings:
@@ -201,7 +205,7 @@ class Line:
         self._handset.server_left(now)
 
     def _fail(self, now: float) -> None:
-        """The call ends before it was answered: one of no length, of which nothing is sent."""
+        """The call ends before it was answered: its report has no audio and a length of 0."""
         self._began = now
         self._handset.begin(now)
 
@@ -221,7 +225,7 @@ class Line:
         self._arm()
 
     def _arm(self) -> None:
-        """Wake no later than the handset asks; to wake too early does no harm and saves a timer for each message."""
+        """Wake no later than the handset's deadline. Waking early does no harm, and saves a timer for each message."""
         if self._handset.ending is not None:
             return
         deadline = self._handset.deadline()
@@ -236,7 +240,7 @@ class Line:
             self._timer = None
 
     def _send(self, messages: list[str], now: float) -> None:
-        """Where the connection is broken, nowhere."""
+        """Send and record messages; drop them if there is no connection."""
         if self._leg is None:
             return
         for message in messages:
@@ -249,17 +253,17 @@ class Line:
             self._trace.append(TraceLine((now - since) * 1000, direction, message))
 
     def _report(self, code: int, reason: str) -> CallReport:
-        handset, carrier, began = self._handset, self._carriers[-1], self._began
-        assert began is not None, "it was carried"
-        assert handset.ending is not None, "a line is let go when its call is over"
+        handset, stream, began = self._handset, self._streams[-1], self._began
+        assert began is not None, "a report is made after carry"
+        assert handset.ending is not None, "a report is made when the call has ended"
         return CallReport(
-            call_sid=carrier.call_sid,
-            stream_sid=carrier.stream_sid,
+            call_sid=stream.call_sid,
+            stream_sid=stream.stream_sid,
             ending=handset.ending,
             close_code=code,
             close_reason=reason,
-            line=carrier.line,
-            plays=carrier.plays,
+            line=stream.line,
+            plays=stream.plays,
             said=handset.said,
             heard=handset.earpiece.heard,
             sent_at=tuple(at - began for at in handset.sent_at),
@@ -267,13 +271,13 @@ class Line:
             marks=tuple(handset.earpiece.marks),
             clears=tuple(handset.earpiece.clears),
             digits="".join(handset.pressed),
-            warnings=tuple(warned for carrier in self._carriers for warned in carrier.warnings),
+            warnings=tuple(warned for stream in self._streams for warned in stream.warnings),
             trace=tuple(self._trace),
-            mishaps=handset.mishaps,
-            reconnects=len(self._carriers) - 1,
+            disorder_counts=handset.disorder_counts,
+            reconnects=len(self._streams) - 1,
         )
 
 
 def _now() -> float:
-    """The clock of the event loop, but fine: uvloop's own `time()` has whole milliseconds."""
+    """The clock of the event loop in full resolution: uvloop's `time()` has whole milliseconds."""
     return time.monotonic()
