@@ -176,7 +176,7 @@ class Settings(Section):
 
     @field_validator("routes", mode="before")
     @classmethod
-    def _check_is_list(cls, routes: Any) -> Any:
+    def _check_list(cls, routes: Any) -> Any:
         if isinstance(routes, Mapping):
             raise ValueError("should be written as [[routes]], a table for each")  # noqa: TRY004  # pydantic's
         return routes

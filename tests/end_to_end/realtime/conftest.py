@@ -1,8 +1,7 @@
-"""Whole calls over real sockets on loopback: the pretend phone, our server, the fake Realtime server.
+"""Whole calls over real sockets on loopback: the simulated phone, our server, the simulated Realtime server.
 
-A test names its call as a row of settings; all calls of the folder are carried side by side, before the first
-test looks at one. Times are ms from the start of the stream, in the caller's ear; those of the fake are the session's
-clock, in seconds.
+A test names its call as a row of settings; all calls of the folder are carried side by side before the first test.
+Times are ms from the start of the stream, as the caller hears it; those of the server the session's clock, in seconds.
 """
 
 import asyncio
@@ -48,8 +47,10 @@ from telecodecs.level import dbfs
 ROOT = Path(__file__).parents[3]
 WORD = read_wav(ROOT / "fixtures/sentence-en-us-male.wav")[5_600:11_200]
 SILENCE = 0xFF
-AT_ONCE = 14  # with more, traced for coverage, the phones are late
-APART_S = 0.05  # from one call's beginning to the next
+AT_ONCE, APART_S = (
+    14,
+    0.05,
+)  # calls, and from one's beginning to the next; with more under coverage phones are late
 PATIENCE_S = 100.0  # before a test counts as hanging: one call that fails keeps the others waiting
 
 QUIET_DBFS = -60.0
