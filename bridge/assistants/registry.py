@@ -1,4 +1,4 @@
-"""The registry of assistants by kind; a new one is a folder (or a file) and one entry here."""
+"""The registry of assistants by kind: a new one is its folder (or file) and one row here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ class Vendor(NamedTuple):
     """Of the table."""
     settings: type[Section]
     """The table. All of it can be left out."""
+    description: str
+    """For the reference of the settings."""
     environment: Mapping[str, str]
     """The vendor's own names of environment variables, each with the setting that it sets."""
 
@@ -46,7 +48,12 @@ class AssistantKind(Generic[S]):
     """The settings, filled from the vendor's table where they say nothing."""
 
 
-OPENAI = Vendor("openai", account.OpenAIAccount, account.ENVIRONMENT)
+OPENAI = Vendor(
+    "openai",
+    account.OpenAIAccount,
+    'What holds for every assistant of kind "openai-realtime" that does not say otherwise',
+    account.ENVIRONMENT,
+)
 
 ASSISTANTS: dict[str, AssistantKind[Any]] = {
     "echo": AssistantKind(AssistantSettings, lambda _settings, _tools: Echo(), is_built_in=True),

@@ -1,4 +1,4 @@
-"""`voicebridge config check`, `config show` and `config reference`: the settings, checked, printed or described."""
+"""`voicebridge config check`, `config reference` and `config show`: the settings, checked, described or printed."""
 
 import typer
 
@@ -17,6 +17,13 @@ def config_check(config: ConfigFile = None) -> None:
     typer.echo("The settings are good.")
     for line in destinations(settings):
         typer.echo(line)
+
+
+def config_reference() -> None:
+    """Print every setting with its type, default and description, as Markdown: docs/settings.md."""
+    from bridge.cli.settings_reference import reference
+
+    typer.echo(reference(), nl=False)
 
 
 def config_show(config: ConfigFile = None) -> None:

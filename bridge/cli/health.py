@@ -1,11 +1,11 @@
 """`voicebridge health`: asks the server that runs with these settings whether it is alive. For containers and scripts."""
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.options import ConfigFile, load_settings
 from bridge.vocabulary.errors import BridgeError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,18 +28,13 @@ class Unhealthy(BridgeError):
 
 
 def health(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="The settings' file.", show_default="voicebridge.toml, if there"),
-    ] = None,
+    config: ConfigFile = None,
     wait: Annotated[
         float, typer.Option(min=0, help="How long to wait for a server that is starting, in seconds.")
     ] = 0,
 ) -> None:
     """Ask the running server for /healthz, at the host, port and TLS of the settings. Exit code 0: it is alive."""
-    from bridge.config.settings import load
-
-    settings = load(file=config)
+    settings = load_settings(config)
     if settings.port == 0:
         raise ConfigurationError("port = 0: health needs to know the port; expected a fixed one")
     give_up = time.monotonic() + wait

@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from bridge.assistants.registry import ASSISTANTS
-from bridge.config.settings import settings_model, vendor_names
+from bridge.config.settings import Settings, settings_model, vendor_names
 from bridge.settings.assistants import AssistantSettings, ToolSettings
 from bridge.settings.table import ShownAddress
 
@@ -93,18 +93,18 @@ def reference() -> str:
 
 
 def parts() -> Iterator[Part]:
-    """All tables of the settings' file, in the file's order."""
-    settings = settings_model()
-    fields = settings.model_fields
-    tables = {name for name, field in fields.items() if _models(field.annotation)}
-    tables |= {"assistants"}
-    single = [name for name in fields if name not in tables]
-    yield Part("Above the tables", "", [row for name in single for row in _rows(settings, name, ())])
-    for name in fields:
+    """All tables of the settings' file; those of carriers and vendors stand behind the assistants."""
+    whole = settings_model()
+    fields = whole.model_fields
+    added = [name for name in fields if name not in Settings.model_fields]
+    tables = [name for name in Settings.model_fields if _models(fields[name].annotation)]
+    single = [name for name in Settings.model_fields if name not in (*tables, "assistants")]
+    yield Part("Above the tables", "", [row for name in single for row in _rows(whole, name, ())])
+    for name in ["assistants", *added, *(name for name in tables if name != "assistants")]:
         field = fields[name]
         if name == "assistants":
             yield from _assistants(field)
-        elif name in tables:
+        else:
             (model,) = _models(field.annotation)
             is_list = get_origin(field.annotation) is list
             heading = f"`[[{name}]]`" if is_list else f"`[{name}]`"
@@ -176,7 +176,8 @@ def _in_words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         kinds = [_in_words(kind, metadata) for kind in inner]
         return ", or ".join(dict.fromkeys(kind for kind in kinds if kind))
     if origin in (list, tuple):
-        return f"list of {_in_words(inner[0])}s"
+        kind, comma, rest = _in_words(inner[0]).partition(",")
+        return f"list of {kind}s{comma}{rest}"
     if origin is dict or annotation is dict or _models(annotation):
         return "table"
     if annotation is NoneType:
@@ -210,7 +211,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, BaseModel):
         return "see below"
-    return "not set" if value in (None, "", {}, []) else f"`{_toml(value)}`"
+    return "not set" if value in (None, "", {}, [], ()) else f"`{_toml(value)}`"
 
 
 def _toml(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""The names of assistants in the settings: where they are used, who stands behind whom, and what is wrong with them.
+"""Checks the names of assistants in the settings: each must exist, and no chain of fallbacks may be a circle.
 
-Reads the tables as they are written, too, so that a fault in one key does not hide the faults of another.
+It reads the tables as they are written, too, so that a fault in one key does not hide the faults of others.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -13,7 +13,7 @@ Place = tuple[str | int, ...]
 
 
 class Named(NamedTuple):
-    """A name, and the setting that has it."""
+    """The name of an assistant, and the setting whose value it is."""
 
     place: Place
     name: str
@@ -44,7 +44,7 @@ def chain(settings: Any, name: str) -> list[str]:
 
 
 def faults(settings: Any, built_in: Collection[str]) -> Iterator[InitErrorDetails]:
-    """Names that nobody has, routes to nobody, and fallbacks that lead in a circle."""
+    """Names of no assistant, routes without one, and fallbacks that lead in a circle."""
     assistants = _assistants(settings)
     known = list(dict.fromkeys([*built_in, *assistants]))
     for place, name in names_used(settings):
@@ -57,11 +57,11 @@ def faults(settings: Any, built_in: Collection[str]) -> Iterator[InitErrorDetail
             yield _fault(
                 ("routes", number, "assistant"), None, f"should be one of {', '.join(known)}", "missing"
             )
-    told: set[str] = set()
+    reported: set[str] = set()
     for name in assistants:
         *before, last = chain(settings, name)
-        if last in before and last not in told:
-            told.update(before)
+        if last in before and last not in reported:
+            reported.update(before)
             yield _fault(
                 ("assistants", name, "fallback"),
                 before[1] if len(before) > 1 else name,

@@ -1,4 +1,4 @@
-"""WAV files on disk to the audio of a line, and back, one that comes along among them; `telecodecs.wav` has_assistant their form."""
+"""Reads and writes WAV files as audio of a line, and finds the recording that comes with the package."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from telecodecs.resample import resample
 from telecodecs.wav import wav_decode, wav_encode
 
 TALK = "talk-over.wav"
-"""Two sentences, the second one spoken over what is said back to the first."""
+"""Two sentences, the second one spoken over the reply to the first."""
 
 
 def talk() -> Path:
-    """The recording that comes along. Raises `ConfigurationError` if it did not."""
+    """The recording that comes with the package. Raises `ConfigurationError` if it is missing."""
     package = Path(__file__).parents[1]
     for place in (package / TALK, package.parent / "fixtures" / TALK):  # installed, and in a checkout
         if place.exists():

@@ -1,4 +1,4 @@
-"""Checks of the settings that no single key shows: before a server starts, and what it starts with in doubt."""
+"""Checks the settings as a whole before a server starts: doors, carriers, assistants, folders, TLS; and finds doubts."""
 
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,11 +66,11 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 
 def doubts(settings: Settings) -> Iterator[str]:
     """Settings that a server starts with, and that are hardly meant; a line for each."""
-    told = urlsplit(settings.public_url or "")
-    if told.scheme == "http" and told.hostname not in LOOPBACK:
+    public = urlsplit(settings.public_url or "")
+    if public.scheme == "http" and public.hostname not in LOOPBACK:
         with_tls = " and ".join(kind.title for kind in CARRIERS.values() if kind.requires_tls)
         yield (
-            f"public_url = {without_credentials(told.geturl())!r}: should begin with https; {with_tls} opens no media "
+            f"public_url = {without_credentials(public.geturl())!r}: should begin with https; {with_tls} opens no media "
             "socket without TLS, and what other carriers send can be read on the way"
         )
     for number, taker in never_taken(settings.routes):
@@ -124,5 +124,5 @@ def _listed(words: Sequence[str], last: str) -> str:
 
 def _refuse(faults: Iterable[str]) -> None:
     """Raises `ConfigurationError` where there are any, each on its line."""
-    if told := "\n".join(faults):
-        raise ConfigurationError(told)
+    if lines := "\n".join(faults):
+        raise ConfigurationError(lines)

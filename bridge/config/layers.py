@@ -1,4 +1,4 @@
-"""The settings in layers: what the file and the environment say, one put over the other, and what is wrong with it.
+"""Reads the layers of the settings: file, environment and flags, each put over the one before; words their faults.
 
 A layer is a flat table: the path of a setting, its value, and the place that it came from.
 """
@@ -28,7 +28,7 @@ _SERVICE_LINK = re.compile(
 )
 """What Kubernetes puts into the environment of a pod for each Service (Kubernetes, "Service": environment variables).
 
-A setting has none of these names with such a value; those inside tables are told by their `__`.
+No setting has one of these names with such a value: the names of settings in tables have `__` in them.
 """
 
 Layer = dict[Key, tuple[Any, str]]

@@ -1,7 +1,7 @@
-"""Which assistant gets a call: [[routes]] in the settings' file, the first that fits; and what is known of a call by then.
+"""Decides which assistant answers a call: the first of [[routes]] in the settings' file that fits.
 
-Numbers are compared in E.164, without what people write into them: spaces, dots, dashes, slashes, parentheses, and a
-(0) that is not dialled from abroad; addresses, `sip:` and the like, as text.
+Numbers are compared in E.164, without the spaces, dots, dashes, slashes and parentheses that people write, and without
+a (0) that is not dialled from abroad. Addresses, `sip:` and the like, are compared as text.
 """
 
 import re
@@ -14,7 +14,7 @@ from bridge.redaction import masked
 from bridge.settings.table import Parameters, Section
 
 OWN_PARAMETERS = ("assistant", "listen")
-"""What a webhook's address may ask for besides; no route can ask for it."""
+"""Parameters of a webhook's address that are the server's own; no route can ask for them."""
 
 _WRITTEN = re.compile(r"\(0\)|[\s./()\u2010-\u2013-]")
 _NUMBER = re.compile(r"\+[1-9]\d{1,14}|\+[1-9]\d{0,13}\*", re.ASCII)
@@ -23,12 +23,12 @@ _SEGMENT = re.compile(r"[\w.~-]{1,64}", re.ASCII)
 
 
 def normal(number: str) -> str:
-    """A number, or the beginning of one with a star behind it, as it is compared; what is none is left as it is."""
+    """A number, or the beginning of one and a star, in the form that is compared; another text without its blanks."""
     bare = _WRITTEN.sub("", number)
     return bare if _NUMBER.fullmatch(bare) else number.strip()
 
 
-def _is_number(text: str) -> str:
+def _checked_number(text: str) -> str:
     number = normal(text)
     if not (_NUMBER.fullmatch(number) or _ADDRESS.fullmatch(number)):
         raise ValueError(
@@ -38,15 +38,15 @@ def _is_number(text: str) -> str:
     return number
 
 
-def _is_segment(text: str) -> str:
+def _checked_segment(text: str) -> str:
     if not _SEGMENT.fullmatch(text):
         raise ValueError(
-            "should be one word of letters, digits, _ . ~ and -, such as sales for /twilio/voice/sales"
+            "should be one word of letters, digits, _ . ~ and -, such as sales, behind the path of a webhook"
         )
     return text
 
 
-Number = Annotated[str, AfterValidator(_is_number)]
+Number = Annotated[str, AfterValidator(_checked_number)]
 
 
 class Incoming(NamedTuple):
@@ -68,8 +68,9 @@ class RouteSettings(Section):
     from_: Number | None = Field(
         None, alias="from", description="The calling number, written in the same way"
     )
-    path: Annotated[str, AfterValidator(_is_segment)] | None = Field(
-        None, description="The word behind the webhook's address: sales for /twilio/voice/sales"
+    path: Annotated[str, AfterValidator(_checked_segment)] | None = Field(
+        None,
+        description="The word behind the webhook's path: sales for /CARRIER/PATH/sales, as `config check` lists it",
     )
     parameters: Parameters = Field(
         {},
@@ -78,7 +79,7 @@ class RouteSettings(Section):
 
     @field_validator("parameters")
     @classmethod
-    def _are_not_our_own(cls, parameters: dict[str, str]) -> dict[str, str]:
+    def _check_not_own(cls, parameters: dict[str, str]) -> dict[str, str]:
         for name in OWN_PARAMETERS:
             if name in parameters:
                 raise ValueError(
@@ -87,7 +88,7 @@ class RouteSettings(Section):
         return parameters
 
     @model_validator(mode="after")
-    def _asks_for_something(self) -> "RouteSettings":
+    def _check_not_empty(self) -> "RouteSettings":
         if self.to is None and self.from_ is None and self.path is None and not self.parameters:
             raise ValueError(
                 "should have to, from, path or parameters; who gets all other calls is `assistant`, above the tables"

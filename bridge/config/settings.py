@@ -146,7 +146,7 @@ class Settings(Section):
     public_url: OwnAddress | None = Field(
         None,
         repr=False,
-        description="Where the carriers reach the server, such as https://voice.example.com. Twilio's signatures are "
+        description="Where the carriers reach the server, such as https://voice.example.com. Carriers' signatures may be "
         "checked against it. Not set: the server's own address, which does on loopback only",
     )
     assistant: str = Field(
@@ -154,8 +154,8 @@ class Settings(Section):
     )
     assistants: dict[str, AnyAssistant] = Field(
         {},
-        description="The assistants, each by a name of your own. `parrot`, `echo` and `openai-realtime` also answer "
-        "without a table, by the name of their kind",
+        description="The assistants, each by a name of your own. Kinds that need no setting also answer without a table, by "
+        "the name of their kind",
     )
     security: SecuritySettings = Field(SecuritySettings(), description="Who is let in")
     journal: JournalSettings = Field(
@@ -177,7 +177,7 @@ class Settings(Section):
 
     @field_validator("routes", mode="before")
     @classmethod
-    def _check_is_list(cls, routes: Any) -> Any:
+    def _check_list(cls, routes: Any) -> Any:
         if isinstance(routes, Mapping):
             raise ValueError("should be written as [[routes]], a table for each")  # noqa: TRY004  # pydantic's
         return routes
@@ -242,14 +242,17 @@ class Settings(Section):
 
 def settings_model() -> type[Settings]:
     """`Settings` with the tables that the registries add: one for each carrier and each vendor of assistants."""
-    carriers = tuple((name, kind.settings) for name, kind in CARRIERS.items())
-    vendors = tuple((name, vendor.settings) for name, vendor in _vendors().items())
+    vendors = ((name, vendor.settings, vendor.description) for name, vendor in _vendors().items())
+    carriers = ((name, kind.settings, kind.title) for name, kind in CARRIERS.items())
     return _model_with((*vendors, *carriers))
 
 
 @lru_cache
-def _model_with(tables: tuple[tuple[str, type[Section]], ...]) -> type[Settings]:
-    fields: dict[str, Any] = {name: (table, table()) for name, table in tables}
+def _model_with(tables: tuple[tuple[str, type[Section], str], ...]) -> type[Settings]:
+    """`tables`: each by its name, its class and its description."""
+    fields: dict[str, Any] = {
+        name: (table, Field(table(), description=description)) for name, table, description in tables
+    }
     return create_model("Settings", __base__=Settings, __doc__=Settings.__doc__, **fields)
 
 

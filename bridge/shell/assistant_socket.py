@@ -15,23 +15,23 @@ from bridge.vocabulary.contracts import Lost, Receive, WireMessage
 from bridge.vocabulary.errors import CallRefused
 
 CONNECT_TIMEOUT_S = 5.0
-"""Name, connection, TLS and upgrade together; nobody listens to silence for longer."""
+"""DNS, connection, TLS and upgrade together. A caller hardly waits longer in silence."""
 
 PINGS = Pings(idle_s=2.5, answer_s=2.5)
-"""An assistant says nothing while the caller speaks, so its silence proves nothing: it is asked.
+"""An assistant sends nothing while the caller speaks, so silence proves nothing, and it is pinged.
 
-A connection that was cut somewhere on the way is known to be dead after five seconds. To wait less for the answer
-would part with an assistant for a hole in the network that the call survives.
+A connection that was cut on the way is found out after five seconds. A shorter wait for the answer would close
+connections for a gap in the network that the call survives.
 """
 
 MAX_MESSAGE_BYTES = 16_777_216
-"""A piece of a reply may be a megabyte and more, if it is sent as fast as it is made."""
+"""An assistant that sends a reply as fast as it is made may send a megabyte and more in one message."""
 
 MOST_WAITING = 1_024
 MOST_WAITING_BYTES = 1_048_576
 """What may wait for the connection: settings, and the words so far where an assistant takes over in mid-call.
 
-The caller's audio is not among it. More than this is a fault, and costs the leg.
+The caller's audio does not wait here. More than this is a fault: the leg is lost.
 """
 
 MEANINGS = {
@@ -42,7 +42,7 @@ MEANINGS = {
 }
 
 PASSING = frozenset({408, 409, 425, 429})
-"""Refusals that a second try may not meet; so are those from 500 on."""
+"""HTTP statuses of refusals that a second try may not get; so are those from 500 on."""
 
 
 class AssistantSocketLeg:
@@ -60,24 +60,24 @@ class AssistantSocketLeg:
         self._waiting_bytes = 0
         self._socket: SocketLeg | None = None
         self._over = False
-        self._telling: asyncio.Handle | None = None
+        self._loss: asyncio.Handle | None = None
         self.task = asyncio.create_task(self._carry(address, timeout_s, tls))
         """As long as there is a connection, or may be one. Cancelled, it drops the connection."""
 
     @property
     def over(self) -> bool:
-        """It was closed, or is lost."""
+        """Whether it was closed, or is lost."""
         return self._over
 
     @property
     def stalled(self) -> bool:
-        """The peer reads too slowly, or cannot read yet."""
+        """Whether the peer reads too slowly, or cannot read yet."""
         return self._socket is None or self._socket.stalled
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close after what was sent; a connection that does not stand yet is given up."""
-        if self._telling is not None:
-            self._telling.cancel()
+        """Close after what was sent. A connection that is still being opened is given up."""
+        if self._loss is not None:
+            self._loss.cancel()
         if not self._over:
             self._end()
             if self._socket is None:
@@ -129,8 +129,8 @@ class AssistantSocketLeg:
     def _lose(self, code: int, reason: str) -> None:
         if not self._over:
             self._end()
-            told = without_keys(reason)  # a server may quote the key that it refuses
-            self._telling = asyncio.get_running_loop().call_soon(self._lost, code, told)
+            shown = without_keys(reason)  # a server may quote the key that it refuses
+            self._loss = asyncio.get_running_loop().call_soon(self._lost, code, shown)
 
     def _end(self) -> None:
         self._over = True
@@ -139,11 +139,11 @@ class AssistantSocketLeg:
 
 
 def _drop(_message: WireMessage) -> None:
-    """To a leg that is over."""
+    """A message to a leg that is over."""
 
 
 def loss(refusal: CallRefused) -> tuple[int, str]:
-    """The close code and reason that stand for a connection that was not to be had."""
+    """The close code and reason that are reported where no connection could be opened."""
     status = refusal.status
     if status is None:
         return 1006, str(refusal)
@@ -169,7 +169,7 @@ class AssistantSockets:
         return leg
 
     async def aclose(self) -> None:
-        """Drop every connection that stands or is being made."""
+        """Drop every connection that is open or being opened."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

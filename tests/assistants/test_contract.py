@@ -178,7 +178,7 @@ SETTINGS = {name: {"url": "ws://127.0.0.1/"} for name in ("stream", "turn-based"
 """What has to be set."""
 
 MU_LAW_ALONE = {"turn-based", "toy"}
-"""The kinds whose protocol has mu-law only."""
+"""Kinds whose protocol has mu-law only."""
 
 OTHER_ENDS: dict[str, Callable[[], OnTheirOwn | FakeServer | UsersOwn | InTurn | SaysBack]] = {
     "echo": OnTheirOwn,

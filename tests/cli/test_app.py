@@ -214,7 +214,7 @@ REFUSALS = {
     ),
     "no WAV": Refusal("call ws://DEAD/ --audio none.wav", 2, ("none.wav: No such file",)),
     "a WAV that is none": Refusal(
-        "call ws://DEAD/ --audio voicebridge.toml", 2, ("voicebridge.toml: this is no WAV file",), "#"
+        "call ws://DEAD/ --audio voicebridge.toml", 2, ("voicebridge.toml: this is not a WAV file",), "#"
     ),
 }
 TRACEBACKS = {

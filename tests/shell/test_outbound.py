@@ -54,10 +54,10 @@ class TwilioPhone:
         carrier = SimulatedTwilioStream(
             call_sid=stream.call_sid,
             account_sid=stream.account_sid,
-            parameters=stream.order.parameters,
+            parameters=stream.wanted.parameters,
         )
         line = LiveCall(self._plan, carrier, opened=lambda: stream.opened(carrier.stream_sid))
-        report = await line.carry(stream.order.url)
+        report = await line.carry(stream.wanted.url)
         self.reports.append(report)
         return report.ending in HANGS_UP
 

@@ -44,5 +44,5 @@ class StreamSettings(AssistantSettings):
         return tools
 
     def address(self) -> SocketAddress:
-        """Where it is, and the headers of the upgrade."""
+        """The address of the WebSocket, and the headers of its upgrade."""
         return SocketAddress(self.url, revealed(self.headers))

@@ -224,7 +224,7 @@ class TurnBasedSettings(AssistantSettings):
         return not self.is_posted and self.endpointing != "local"
 
     def address(self) -> Address:
-        """How the assistant is reached. Over a WebSocket the upgrade itself says that it is ready: the contract has no message for it."""
+        """How the assistant is reached. Its protocol has no greeting: over a WebSocket the upgrade says that it is ready."""
         headers = revealed(self.headers)
         if self.is_posted:
             return PostAddress(self.url, headers, self.reply_s, self.max_reply_bytes)

@@ -1,4 +1,4 @@
-"""What the settings' file may say of Telnyx: [telnyx]. Names of codecs, tracks and modes are Telnyx's own."""
+"""The settings of Telnyx: [telnyx]. Names of codecs, tracks and modes are Telnyx's own."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ from telecodecs import mp3
 from telecodecs.packets import CodecMissing, PacketCodec, check_installed
 
 Codec = Literal["PCMU", "PCMA", "L16", "G722", "OPUS"]
-"""What we can send."""
+"""Codecs that the bridge can send."""
 
 Track = Literal["inbound_track", "outbound_track", "both_tracks"]
 
@@ -30,7 +30,7 @@ PACKETS = ("G722", "OPUS", "AMR-WB")
 """Codecs that need a library."""
 
 
-def _is_public_key(text: str) -> str:
+def _checked_public_key(text: str) -> str:
     check_public_key(text)
     return text
 
@@ -38,7 +38,7 @@ def _is_public_key(text: str) -> str:
 class TelnyxSettings(CarrierSettings):
     """[telnyx]"""
 
-    public_key: Annotated[str, AfterValidator(_is_public_key)] | None = Field(
+    public_key: Annotated[str, AfterValidator(_checked_public_key)] | None = Field(
         None, description="The account's public key: it checks that a webhook is Telnyx's"
     )
     api_key: SecretStr | None = Field(
@@ -98,7 +98,7 @@ class TelnyxSettings(CarrierSettings):
     )
 
     @model_validator(mode="after")
-    def _is_possible(self) -> "TelnyxSettings":
+    def _check_sampling_rate(self) -> "TelnyxSettings":
         rates = RATES_HZ[self.codec]
         if self.sampling_rate is not None and self.mode == "rtp" and self.sampling_rate not in rates:
             raise ValueError(

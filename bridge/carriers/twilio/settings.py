@@ -1,4 +1,4 @@
-"""What the settings' file may say of Twilio: [twilio]."""
+"""The settings of Twilio: [twilio]."""
 
 from typing import Annotated, Literal
 

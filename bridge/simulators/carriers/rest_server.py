@@ -1,6 +1,7 @@
-"""The shell of a pretend carrier: one port, a task for each stream, one timer, and news for those who wait.
+"""Runs a simulated carrier's REST server: one port, a task for each stream, one timer, and waiting for what happens.
 
-What is to be done, the carrier's own exchange decides; how it is done, its own server has_assistant. Times are Unix seconds.
+The carrier's account (`TwilioAccount`, `TelnyxAccount`) decides which actions follow from a request; the carrier's own
+server performs each of them. Times are Unix seconds.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ CALLER = "+15550199"
 CALLED = "+15550100"
 
 PARTING_S = 2.0
-"""A phone whose stream was ended is let go after this."""
+"""How long a phone may take to close its stream after it was ended; then the stream is dropped."""
 
 T = TypeVar("T")
 Call = TypeVar("Call")
@@ -25,20 +26,28 @@ Call_contra = TypeVar("Call_contra", contravariant=True)
 Act = TypeVar("Act")
 
 
-class Exchange(Protocol[Call_contra, Act]):
-    """What the shell tells an exchange: the time, and how the media goes. What follows is returned, in order."""
+class Account(Protocol[Call_contra, Act]):
+    """What the server tells a carrier's account: the time, and how streams end. It returns the actions that follow."""
 
-    def deadline(self) -> float | None: ...
+    def deadline(self) -> float | None:
+        """When `due` is to be called at the latest; None if nothing is awaited."""
+        ...
 
-    def due(self, now: float) -> list[Act]: ...
+    def due(self, now: float) -> list[Act]:
+        """The actions due by `now`."""
+        ...
 
-    def stream_failed(self, call: Call_contra, why: str, now: float) -> list[Act]: ...
+    def stream_failed(self, call: Call_contra, why: str, now: float) -> list[Act]:
+        """The media socket of a call could not be opened."""
+        ...
 
-    def stream_over(self, call: Call_contra, now: float, *, hung_up: bool) -> list[Act]: ...
+    def stream_over(self, call: Call_contra, now: float, *, hung_up: bool) -> list[Act]:
+        """The media socket of a call is closed. `hung_up`: by the phone."""
+        ...
 
 
 class Endable(Protocol):
-    """A stream; whoever carries it is to part once `ended` is set."""
+    """A stream; whoever carries it is to close it once `ended` is set."""
 
     ended: asyncio.Event
 
@@ -46,29 +55,32 @@ class Endable(Protocol):
 Stream = TypeVar("Stream", bound=Endable)
 
 
-class Shell(Generic[Call, Act, Stream]):
-    """Of one server. `do` does one act; `media` carries a stream and tells whether the phone hung up."""
+class RestServer(Generic[Call, Act, Stream]):
+    """Runs one simulated carrier.
+
+    `media` carries a stream and returns whether the phone hung up. `perform_one` performs one action.
+    """
 
     def __init__(
         self,
-        exchange: Exchange[Call, Act],
+        account: Account[Call, Act],
         media: Callable[[Stream], Awaitable[bool]],
-        do: Callable[[Act], None],
+        perform_one: Callable[[Act], None],
     ) -> None:
         self.streams: dict[str, Stream] = {}
-        """Those under way, by the name that `carry` was given."""
+        """The streams under way, by the name given to `carry`."""
         self.closing = asyncio.Event()
-        """What never gets an answer waits for this."""
-        self._exchange = exchange
+        """Set when the server stops; a request that is never answered waits for it."""
+        self._account = account
         self._media = media
-        self._do = do
+        self._perform_one = perform_one
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._news = asyncio.Event()
 
     @asynccontextmanager
     async def running(self, app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-        """The port that is open inside. What a task failed with is raised at the end."""
+        """Serve `app`; gives the port that is open inside. An exception in a task is raised at the end."""
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -80,36 +92,36 @@ class Shell(Generic[Call, Act, Stream]):
             await self._stop()
 
     def perform(self, acts: Sequence[Act]) -> None:
-        """Do what the exchange wants, and wake it again when it wants that."""
+        """Perform actions in order, then set the timer for the account's next deadline."""
         for act in acts:
-            self._do(act)
-        self.tell_news()
+            self._perform_one(act)
+        self.notify()
         self._arm()
 
     def carry(self, name: str, call: Call, stream: Stream) -> None:
-        """Have the stream carried, and tell the exchange how it ended."""
+        """Carry the stream in a task of its own, and tell the account how it ended."""
         self.streams[name] = stream
         self.spawn(self._carry(name, call, stream))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A task that ends with the server at the latest."""
+        """Run a task that is cancelled when the server stops."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         return task
 
-    def tell_news(self) -> None:
-        """Let those who wait look again."""
+    def notify(self) -> None:
+        """Wake `until` and `nth`, because something has happened."""
         self._news.set()
         self._news = asyncio.Event()
 
-    async def until(self, came: Callable[[], bool]) -> None:
-        """Wait for what `came` looks for."""
-        while not came():
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Wait until `happened()` is true."""
+        while not happened():
             await self._news.wait()
 
     async def nth(self, times: int, seen: Sequence[T], wanted: Callable[[T], bool]) -> T:
-        """Of what was `seen`, which grows, the wanted one that makes it so many."""
+        """Wait for the item number `times` (from 1) of the growing list `seen` that is `wanted`, and return it."""
         while len(found := [one for one in seen if wanted(one)]) < times:
             await self._news.wait()
         return found[times - 1]
@@ -118,14 +130,14 @@ class Shell(Generic[Call, Act, Stream]):
         try:
             hung_up = await self._until_ended(stream)
         except CallRefused as refused:
-            acts = self._exchange.stream_failed(call, str(refused), time.time())
+            acts = self._account.stream_failed(call, str(refused), time.time())
         else:
-            acts = self._exchange.stream_over(call, time.time(), hung_up=hung_up)
+            acts = self._account.stream_over(call, time.time(), hung_up=hung_up)
         del self.streams[name]
         self.perform(acts)
 
     async def _until_ended(self, stream: Stream) -> bool:
-        """What `media` returns; once the stream is ended, it has a short while left."""
+        """Carry a stream; whether the phone hung up. After `ended` is set it may take `PARTING_S` more."""
 
         async def part() -> None:
             await stream.ended.wait()
@@ -142,19 +154,19 @@ class Shell(Generic[Call, Act, Stream]):
             await asyncio.wait({carried, parted})
 
     def _wake(self) -> None:
-        self.perform(self._exchange.due(time.time()))
+        self.perform(self._account.due(time.time()))
 
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline = self._exchange.deadline()
+        deadline = self._account.deadline()
         if deadline is not None and not self.closing.is_set():
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(0.0, deadline - time.time()), self._wake)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        """Unless it failed: that is told at the end."""
+        """Forget a finished task, unless it failed: its exception is raised at the end."""
         if task.cancelled() or task.exception() is None:
             self._tasks.discard(task)
 

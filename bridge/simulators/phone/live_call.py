@@ -80,9 +80,9 @@ class LiveCall:
         `headers`: of the upgrade. Raises `CallRefused` with the reason if the socket cannot be opened.
         """
         try:
-            self._begin(await self._dial(url, headers or {}))
+            self._begin(await self._connect(url, headers or {}))
             code, reason = await self._closed
-            while self._handset.ending is None and await self._redial(url, headers or {}):
+            while self._handset.ending is None and await self._connect_again(url, headers or {}):
                 code, reason = await self._closed
         finally:
             self._disarm()
@@ -114,24 +114,24 @@ class LiveCall:
         if self._leg is not None:
             self._leg.close()
 
-    async def _dial(self, url: str, headers: Mapping[str, str]) -> SocketLeg | SlowLeg:
+    async def _connect(self, url: str, headers: Mapping[str, str]) -> SocketLeg | SlowLeg:
         self._closed = self._loop.create_future()
         if not self._network.delay:
             return await connect(
                 url, self._receive, self._lost, headers=headers, max_message_bytes=MAX_MESSAGE_BYTES
             )
         slow = SlowLeg(self._receive, self._lost, self._network.delay)
-        await slow.dial(url, headers)
+        await slow.connect(url, headers)
         return slow
 
-    async def _redial(self, url: str, headers: Mapping[str, str]) -> bool:
+    async def _connect_again(self, url: str, headers: Mapping[str, str]) -> bool:
         """Connect again; whether that worked."""
         for _ in range(MOST_REDIALS):
             await asyncio.sleep(self._plan.back_after_ms / 1000)
             if self._handset.ending is not None:
                 return False
             try:
-                leg = await self._dial(url, headers)
+                leg = await self._connect(url, headers)
             except CallRefused:
                 continue
             if self._handset.ending is not None:

@@ -127,7 +127,7 @@ class SlowLeg:
         self._aborted = False
         self._leg: SocketLeg
 
-    async def dial(self, url: str, headers: Mapping[str, str]) -> None:
+    async def connect(self, url: str, headers: Mapping[str, str]) -> None:
         """Open the socket; to be called first. Raises `CallRefused` with the reason."""
         self._leg = await connect(
             url,

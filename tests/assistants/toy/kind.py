@@ -99,6 +99,6 @@ def _key(text: str) -> str:
 TOY_ASSISTANT = AssistantKind(
     ToyAssistantSettings,
     lambda _settings, _tools: ToyAssistant(),
-    vendor=Vendor("toyvendor", ToyVendorSettings, {"TOYVENDOR_KEY": "api_key"}),
+    vendor=Vendor("toyvendor", ToyVendorSettings, "For all toys", {"TOYVENDOR_KEY": "api_key"}),
     with_vendor=ToyAssistantSettings.with_vendor,
 )

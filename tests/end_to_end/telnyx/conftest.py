@@ -18,12 +18,12 @@ class Both(NamedTuple):
     """The two parties."""
 
     server: Server
-    fake: SimulatedTelnyx
+    simulator: SimulatedTelnyx
     folder: Path
 
     def ring(self) -> TelnyxCall:
         """Someone calls."""
-        return self.fake.ring(self.url("/telnyx/webhook"))
+        return self.simulator.ring(self.url("/telnyx/webhook"))
 
     def url(self, path: str) -> str:
         """A place at the server."""
@@ -31,7 +31,7 @@ class Both(NamedTuple):
 
     def commands(self) -> list[str]:
         """What Telnyx was asked to do, and did."""
-        return [command.name for command in self.fake.commands if command.status == 200]
+        return [command.name for command in self.simulator.commands if command.status == 200]
 
     def journal(self, what: str = "") -> list[dict[str, Any]]:
         """The lines of all calls' journals, or those of one kind."""
@@ -49,12 +49,12 @@ def meet(tmp_path: Path) -> Meet:
 
     @asynccontextmanager
     async def run(*args: Any, settings: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[Both]:
-        async with SimulatedTelnyx(*args, **options).running() as fake:
+        async with SimulatedTelnyx(*args, **options).running() as simulator:
             more = dict(settings or {})
-            own = {"public_key": fake.public_key, "api_key": fake.api_key, "api_url": fake.url}
+            own = {"public_key": simulator.public_key, "api_key": simulator.api_key, "api_url": simulator.url}
             telnyx = own | more.pop("telnyx", {})
             plain = {"port": 0, "assistant": "echo", "journal": {"directory": tmp_path}, "telnyx": telnyx}
             async with Server(Settings.model_validate(plain | more)).running() as server:
-                yield Both(server, fake, tmp_path)
+                yield Both(server, simulator, tmp_path)
 
     return run

@@ -63,16 +63,16 @@ async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", tel
     phone = CallControlPhone(talks)
     settings = {"telnyx": telnyx | {"parameters": {"clinic": "north"}}}
     async with asyncio.timeout(TIMEOUT_S), meet(phone, settings=settings) as both:
-        call = await both.fake.over(both.ring())
+        call = await both.simulator.over(both.ring())
         await both.server.admission.idle()
         (report,) = phone.reports
         assert report.ending is Ending.QUIET
         assert call.cause == "normal_clearing"
         assert both.commands()[:2] == ["answer", "streaming_start"]
-        assert len(both.fake.account.calls) == 1
-        streaming = await both.fake.commanded("streaming_start")
+        assert len(both.simulator.account.calls) == 1
+        streaming = await both.simulator.commanded("streaming_start")
         assert streaming.body["stream_bidirectional_codec"] == telnyx.get("codec", "PCMU")
-        assert all(delivery.delivered for delivery in both.fake.deliveries)
+        assert all(delivery.delivered for delivery in both.simulator.deliveries)
     (started,) = both.journal("CallStarted")
     assert started["call_id"] == call.call_control_id
     assert started["parameters"]["clinic"] == "north"
@@ -85,7 +85,7 @@ async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", tel
 async def test_the_line_that_the_server_is_told_of_is_what_telnyx_sends(meet: "Meet") -> None:
     phone = CallControlPhone(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=TelnyxFaults(codec="L16")) as both:
-        await both.fake.over(both.ring())
+        await both.simulator.over(both.ring())
     (started,) = both.journal("CallStarted")
     assert (started["line"]["encoding"], started["line"]["rate_hz"]) == ("l16", 16_000)
     assert (started["plays"]["encoding"], started["plays"]["rate_hz"]) == ("pcmu", 8_000)
@@ -100,7 +100,7 @@ async def test_when_our_side_ends_the_call_telnyx_is_told(meet: "Meet") -> None:
         asyncio.timeout(TIMEOUT_S),
         meet(phone, settings={"limits": {"longest_call_s": 0.1}}) as both,
     ):
-        call = await both.fake.over(both.ring())
+        call = await both.simulator.over(both.ring())
         assert (call.source, call.state) == ("callee", CallState.ENDED)
         assert both.commands() == ["answer", "streaming_start", "hangup"]
     assert phone.reports[0].ending in (Ending.SERVER_LEFT, Ending.TOLD_TO)
@@ -108,7 +108,7 @@ async def test_when_our_side_ends_the_call_telnyx_is_told(meet: "Meet") -> None:
 
 async def test_a_voice_that_cannot_be_read_ends_the_call_with_a_reason(meet: "Meet") -> None:
     async def odd(stream: TelnyxStreamSession) -> bool:
-        async with connect(stream.order.url) as socket:
+        async with connect(stream.wanted.url) as socket:
             stream.opened()
             connected, start = opening(stream)
             await socket.send(connected)
@@ -118,7 +118,7 @@ async def test_a_voice_that_cannot_be_read_ends_the_call_with_a_reason(meet: "Me
         return False
 
     async with asyncio.timeout(TIMEOUT_S), meet(odd) as both:
-        await both.fake.over(both.ring())
+        await both.simulator.over(both.ring())
         assert both.commands() == ["answer", "streaming_start", "hangup"]
     assert both.journal() == []
 
@@ -129,7 +129,7 @@ async def test_a_server_that_closes_hangs_up(meet: "Meet", drain_s: float) -> No
     async with asyncio.timeout(TIMEOUT_S):
         async with meet(phone, settings={"assistant": "parrot", "limits": {"drain_s": drain_s}}) as both:
             call = both.ring()
-            await both.fake.told("streaming.started")
+            await both.simulator.told("streaming.started")
             assert both.server.admission.calls == 1
         assert "hangup" in both.commands()
         assert call.state is CallState.ENDED
@@ -143,7 +143,7 @@ async def test_a_server_that_closes_hangs_up_a_call_whose_stream_has_not_come(me
     async with asyncio.timeout(TIMEOUT_S):
         async with meet(late) as both:
             call = both.ring()
-            await both.fake.commanded("streaming_start")
+            await both.simulator.commanded("streaming_start")
         assert both.commands() == ["answer", "streaming_start", "hangup"]
         assert call.state is CallState.ENDED
 
@@ -152,10 +152,10 @@ async def test_a_closing_server_answers_no_call(meet: "Meet") -> None:
     async with asyncio.timeout(TIMEOUT_S), meet() as both:
         await both.server.admission.drain()
         call = both.ring()
-        await both.fake.told("call.initiated")
-        both.fake.hang_up(call)
-        await both.fake.over(call)
-        assert both.fake.commands == []
+        await both.simulator.told("call.initiated")
+        both.simulator.hang_up(call)
+        await both.simulator.over(call)
+        assert both.simulator.commands == []
 
 
 # Faults
@@ -176,12 +176,12 @@ FAULTS = {
 async def test_the_call_goes_through_once_despite(name: str, meet: "Meet") -> None:
     phone = CallControlPhone(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=FAULTS[name]) as both:
-        call = await both.fake.over(both.ring())
+        call = await both.simulator.over(both.ring())
         await both.server.admission.idle()
         for step in ("answer", "streaming_start"):
-            tries = [command for command in both.fake.commands if command.name == step]
+            tries = [command for command in both.simulator.commands if command.name == step]
             assert len({command.body["command_id"] for command in tries}) == 1
-            assert all(command.call == call.call_control_id for command in tries)
+            assert all(command.call_control_id == call.call_control_id for command in tries)
     (report,) = phone.reports
     assert report.ending is Ending.QUIET
     assert speech(report.line) in replied(report)
@@ -192,13 +192,13 @@ async def test_a_call_that_cannot_be_answered_is_let_go(meet: "Meet") -> None:
     settings = {"telnyx": {"api_key": "wrong"}}
     async with asyncio.timeout(TIMEOUT_S), meet(settings=settings) as both:
         call = both.ring()
-        await both.fake.commanded("hangup")
-        assert [(command.name, command.status) for command in both.fake.commands] == [
+        await both.simulator.commanded("hangup")
+        assert [(command.name, command.status) for command in both.simulator.commands] == [
             ("answer", 401),
             ("hangup", 401),
         ]
-        both.fake.hang_up(call)
-        await both.fake.over(call)
+        both.simulator.hang_up(call)
+        await both.simulator.over(call)
 
 
 async def test_a_stream_that_cannot_be_opened_ends_the_call(meet: "Meet") -> None:
@@ -206,7 +206,7 @@ async def test_a_stream_that_cannot_be_opened_ends_the_call(meet: "Meet") -> Non
         raise CallRefused("the upgrade got HTTP 502")
 
     async with asyncio.timeout(TIMEOUT_S), meet(refused) as both:
-        await both.fake.over(both.ring())
+        await both.simulator.over(both.ring())
         assert both.commands() == ["answer", "streaming_start", "hangup"]
 
 
@@ -246,13 +246,13 @@ async def test_keys_are_pressed_by_telnyx_in_their_order_and_are_in_no_log(meet:
         async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
             expected = announced(both)
             call = both.ring()
-            await both.fake.told("streaming.started")
+            await both.simulator.told("streaming.started")
             for keys in ("4242w", "5", "6#"):
                 press(expected[0], keys)
-            await both.fake.commanded("send_dtmf", 2)
+            await both.simulator.commanded("send_dtmf", 2)
             assert call.pressed == "4242w56#"
-            both.fake.hang_up(call)
-            await both.fake.over(call)
+            both.simulator.hang_up(call)
+            await both.simulator.over(call)
     assert "4242" not in str(log)
 
 
@@ -274,21 +274,21 @@ async def test_keys_are_never_pressed_twice(name: str, meet: "Meet", monkeypatch
     async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=faults) as both:
         expected = announced(both)
         call = both.ring()
-        await both.fake.told("streaming.started")
+        await both.simulator.told("streaming.started")
         press(expected[0], "1")
         press(expected[0], "2")
-        await both.fake.commanded("send_dtmf", times)
+        await both.simulator.commanded("send_dtmf", times)
         assert call.pressed == pressed
         assert call.state is CallState.ANSWERED
-        both.fake.hang_up(call)
-        await both.fake.over(call)
+        both.simulator.hang_up(call)
+        await both.simulator.over(call)
 
 
 async def test_keys_come_too_late_when_the_call_is_over(meet: "Meet") -> None:
     phone = CallControlPhone(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
         expected = announced(both)
-        await both.fake.over(both.ring())
+        await both.simulator.over(both.ring())
         await both.server.admission.idle()
         press(expected[0], "1")
     assert "send_dtmf" not in both.commands()
@@ -298,16 +298,16 @@ async def test_keys_come_too_late_when_the_call_is_over(meet: "Meet") -> None:
 
 
 def opening(stream: TelnyxStreamSession) -> list[str]:
-    order = stream.order
-    return SimulatedTelnyxStream(call_control_id=order.call_control_id, stream_id=order.stream_id).opening()
+    wanted = stream.wanted
+    return SimulatedTelnyxStream(call_control_id=wanted.call_control_id, stream_id=wanted.stream_id).opening()
 
 
 async def test_a_caller_who_gives_up_while_it_rings_leaves_nothing(meet: "Meet") -> None:
     async with asyncio.timeout(TIMEOUT_S), meet() as both:
         call = both.ring()
-        both.fake.hang_up(call)
-        await both.fake.over(call)
-        await both.fake.commanded("answer")
+        both.simulator.hang_up(call)
+        await both.simulator.over(call)
+        await both.simulator.commanded("answer")
         assert both.server.admission.calls == 0
         assert both.commands() == []
     assert both.journal() == []
@@ -317,15 +317,15 @@ async def test_a_call_that_ends_before_its_stream_came_leaves_no_way_in(meet: "M
     urls: list[str] = []
 
     async def late(stream: TelnyxStreamSession) -> bool:
-        urls.append(stream.order.url)
+        urls.append(stream.wanted.url)
         await stream.ended.wait()
         return False
 
     async with asyncio.timeout(TIMEOUT_S), meet(late) as both:
         call = both.ring()
-        await both.fake.commanded("streaming_start")
-        both.fake.hang_up(call)
-        await both.fake.over(call)
+        await both.simulator.commanded("streaming_start")
+        both.simulator.hang_up(call)
+        await both.simulator.over(call)
         with pytest.raises(InvalidStatus, match="403"):
             await connect(urls[0])
         assert both.server.admission.calls == 0
@@ -336,7 +336,7 @@ async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(m
     is_open, told = asyncio.Event(), asyncio.Event()
 
     async def mute(stream: TelnyxStreamSession) -> bool:
-        socket = await connect(stream.order.url)
+        socket = await connect(stream.wanted.url)
         stream.opened()
         for message in opening(stream):
             await socket.send(message)
@@ -355,7 +355,7 @@ async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(m
         call = both.ring()
         await is_open.wait()
         assert both.server.admission.calls == 1
-        both.fake.hang_up(call)
+        both.simulator.hang_up(call)
         await told.wait()
         await both.server.admission.idle()
     assert closes == [(1000, "the call ended")]
@@ -365,8 +365,8 @@ async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(m
 async def test_after_the_call_its_token_lets_nobody_in(meet: "Meet") -> None:
     phone = CallControlPhone(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
-        await both.fake.over(both.ring())
+        await both.simulator.over(both.ring())
         await both.server.admission.idle()
-        url = (await both.fake.commanded("streaming_start")).body["stream_url"]
+        url = (await both.simulator.commanded("streaming_start")).body["stream_url"]
         with pytest.raises(InvalidStatus, match="403"):
             await connect(url)

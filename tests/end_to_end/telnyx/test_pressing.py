@@ -56,10 +56,10 @@ async def test_under_call_control_telnyx_presses_them(meet: "Meet") -> None:
             meet(phone, settings=settings) as both,
         ):
             call = both.ring()
-            await both.fake.commanded("send_dtmf")
+            await both.simulator.commanded("send_dtmf")
             await both.server.admission.idle()
             assert "hangup" not in both.commands(), "they still sound"
-            await both.fake.over(call)
+            await both.simulator.over(call)
     assert call.pressed == KEYS
     assert both.commands()[-2:] == ["send_dtmf", "hangup"]
     assert both.commands().count("send_dtmf") == 1

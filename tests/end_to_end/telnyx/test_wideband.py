@@ -81,11 +81,11 @@ async def carry(codec: str) -> Carried:
     exchange = telnyx_exchange(CallOptions(codec=codec))
     plan = CallPlan(bytes(L16_16K.bytes_in(FROM_MS)) + encoder(L16_16K)(said()), linger_s=0.8, longest_s=6.0)
     script = Script.model_validate({"first_audio_s": 0.1, "heard": ["When?"], "replies": [{"say": REPLY}]})
-    fake = Fake(script)
-    async with fake.running():
+    simulator = Fake(script)
+    async with simulator.running():
         receptionist = {
             "kind": "openai-realtime",
-            "base_url": fake.url,
+            "base_url": simulator.url,
             "api_key": "sk-test",
             "greeting": GREETING,
             "turn_detection": {"type": "server_vad", "silence_duration_ms": 200},
@@ -101,7 +101,7 @@ async def carry(codec: str) -> Carried:
             url = f"ws://127.0.0.1:{server.port}/telnyx/media"
             report = await place_call(url, plan, carrier=exchange)
             await server.admission.idle()
-        return Carried(report, fake.heard)
+        return Carried(report, simulator.heard)
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ class Phone:
         self._then = then
 
     async def __call__(self, stream: TwilioStreamSession) -> bool:
-        socket = await connect(stream.order.url)
+        socket = await connect(stream.wanted.url)
         stream.opened("MZ1")
         started = {
             "streamSid": "MZ1",

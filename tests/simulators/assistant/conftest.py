@@ -54,12 +54,12 @@ class Peer:
         self.sent: list[tuple[float, WireMessage]] = []
         self.closed: int | None = None
         self.closed_at = 0.0
-        self.fake = Conversation(parse_script(script, FIXTURES), number=number)
-        self._take(self.fake.begin(self.now))
+        self.simulator = Conversation(parse_script(script, FIXTURES), number=number)
+        self._take(self.simulator.begin(self.now))
 
     def send(self, message: WireMessage) -> list[WireMessage]:
         """One message; returns what it made the fake send at once."""
-        return self._take(self.fake.hear(message, self.now))
+        return self._take(self.simulator.hear(message, self.now))
 
     def say(self, audio: bytes = SENTENCE) -> list[WireMessage]:
         """In frames of 20 ms, at the pace of speech."""
@@ -72,14 +72,14 @@ class Peer:
     def wait(self, seconds: float) -> list[WireMessage]:
         """Let time pass, deadline by deadline."""
         until, sent = self.now + seconds, []
-        while (at := self.fake.deadline()) is not None and at <= until:
+        while (at := self.simulator.deadline()) is not None and at <= until:
             self.now = max(self.now, at)
-            sent += self._take(self.fake.due(self.now))
+            sent += self._take(self.simulator.due(self.now))
         self.now = until
         return sent
 
     def state(self) -> State:
-        return self.fake.state
+        return self.simulator.state
 
     def turn(self) -> list[WireMessage]:
         """RESTART, a sentence, and what comes of it."""
@@ -152,24 +152,24 @@ class Carried:
 
     row: Row
     report: CallReport
-    fake: SimulatedAssistant
+    simulator: SimulatedAssistant
     journal: list[JournalEntry]
 
     @property
     def turns(self) -> list[Turn]:
         """Over all connections."""
-        return [turn for one in self.fake.connections for turn in one.conversation.turns]
+        return [turn for one in self.simulator.connections for turn in one.conversation.turns]
 
     @property
     def posts(self) -> list[PostedTurn]:
-        return self.fake.posts.turns
+        return self.simulator.posts.turns
 
     @property
     def refused(self) -> list[str]:
         """What the bridge said that has no meaning."""
         return [
-            *self.fake.posts.refused,
-            *(why for one in self.fake.connections for why in one.conversation.refused),
+            *self.simulator.posts.refused,
+            *(why for one in self.simulator.connections for why in one.conversation.refused),
         ]
 
     def wrote(self, what: str) -> list[dict[str, Any]]:
@@ -248,8 +248,8 @@ def settings(codec: str, assistants: dict[str, Any], folder: Path) -> Settings:
     )
 
 
-def assistant(row: Row, fake: SimulatedAssistant) -> dict[str, Any]:
-    url = {"ws": fake.url, "http": fake.http_url}[row.way]
+def assistant(row: Row, simulator: SimulatedAssistant) -> dict[str, Any]:
+    url = {"ws": simulator.url, "http": simulator.http_url}[row.way]
     listener = OWN_EARS if row.way == "http" else {}
     return {"kind": "turn-based", "url": url, "reply_s": 0.7, **listener, **row.settings}
 
@@ -294,8 +294,8 @@ async def carry(
                 await server.admission.idle()
     journals = {call_of(journal): journal for journal in map(read_journal, folder.glob("*.jsonl"))}
     return {
-        name: Carried(row, report, fake, journals[report.call_sid])
-        for (name, row), report, fake in zip(rows.items(), reports, fakes, strict=True)
+        name: Carried(row, report, simulator, journals[report.call_sid])
+        for (name, row), report, simulator in zip(rows.items(), reports, fakes, strict=True)
     }
 
 

@@ -169,7 +169,7 @@ def test_the_second_turn_is_as_it_should_be(call: "Carried") -> None:
     assert (call.report.close_code, call.report.warnings) == (1000, ())
     assert call.refused == [], "the bridge says nothing that has no meaning"
     assert call.hears_second > ALIKE
-    assert len(call.fake.connections) == (call.row.connections if call.row.way == "ws" else 0)
+    assert len(call.simulator.connections) == (call.row.connections if call.row.way == "ws" else 0)
 
 
 @each(*CALLS)
@@ -209,7 +209,7 @@ def test_the_greeting_is_heard_first(call: "Carried") -> None:
 @each("an entry", "by POST, an entry")
 def test_an_entry_is_told_and_answered(call: "Carried") -> None:
     if call.row.way == "ws":
-        assert call.fake.connections[0].conversation.entries == ["42"]
+        assert call.simulator.connections[0].conversation.entries == ["42"]
     else:
         (entry,) = (post.entry for post in call.posts if post.entry is not None)
         assert entry == {"digits": "42", "reason": "terminator", "terminator": "#", "sensitive": False}
@@ -239,4 +239,4 @@ def test_words_and_the_end_of_the_call_come_in_json(call: "Carried") -> None:
 
 @each("a refused upgrade")
 def test_a_refused_upgrade_is_tried_again(call: "Carried") -> None:
-    assert call.fake.upgrades == [503, 101]
+    assert call.simulator.upgrades == [503, 101]

@@ -28,13 +28,16 @@ TIMEOUT_S = 10.0
 
 @asynccontextmanager
 async def running(script: str = "") -> AsyncIterator[SimulatedAssistant]:
-    async with asyncio.timeout(TIMEOUT_S), SimulatedAssistant(parse_script(QUICK + script)).running() as fake:
-        yield fake
+    async with (
+        asyncio.timeout(TIMEOUT_S),
+        SimulatedAssistant(parse_script(QUICK + script)).running() as simulator,
+    ):
+        yield simulator
 
 
 @asynccontextmanager
-async def dialled(fake: SimulatedAssistant, **options: object) -> AsyncIterator[ClientConnection]:
-    async with connect(fake.url, max_size=None, **options) as socket:  # type: ignore[arg-type]
+async def dialled(simulator: SimulatedAssistant, **options: object) -> AsyncIterator[ClientConnection]:
+    async with connect(simulator.url, max_size=None, **options) as socket:  # type: ignore[arg-type]
         yield socket
 
 
@@ -53,8 +56,8 @@ async def until_closed(socket: ClientConnection) -> list[str | bytes]:
 
 
 async def test_a_turn(sentence: bytes) -> None:
-    async with running() as fake:
-        async with dialled(fake, additional_headers={"X-Mine": "1"}) as socket:
+    async with running() as simulator:
+        async with dialled(simulator, additional_headers={"X-Mine": "1"}) as socket:
             await socket.send(RESTART)
             await say(socket, sentence)
             assert await socket.recv() == END
@@ -62,33 +65,33 @@ async def test_a_turn(sentence: bytes) -> None:
             assert isinstance(reply, str)
             audio = b64decode(reply.removeprefix(PREFIX), validate=True)
             assert audio in sentence
-        connection = await fake.connected()
-        await fake.until(lambda: connection.closed is not None)
-    assert (fake.upgrades, connection.closed, connection.path) == ([101], 1000, "/assistant")
+        connection = await simulator.connected()
+        await simulator.until(lambda: connection.closed is not None)
+    assert (simulator.upgrades, connection.closed, connection.path) == ([101], 1000, "/assistant")
     assert connection.headers["x-mine"] == "1"
     assert [turn.reply for turn in connection.conversation.turns] == [audio]
 
 
 async def test_two_callers_do_not_hear_each_other(sentence: bytes) -> None:
-    async with running() as fake, dialled(fake) as one, dialled(fake) as other:
+    async with running() as simulator, dialled(simulator) as one, dialled(simulator) as other:
         await one.send(RESTART)
         await other.send(RESTART)
         await asyncio.gather(say(one, sentence), say(other, sentence[:2_000] + sentence))
         for socket in (one, other):
             assert await socket.recv() == END
             await socket.recv()
-        turns = [connection.conversation.turns[0] for connection in fake.connections]
+        turns = [connection.conversation.turns[0] for connection in simulator.connections]
         assert {turn.frames + turn.late_frames for turn in turns} == {213, 226}
 
 
 async def test_a_binary_message_and_a_long_one_are_taken() -> None:
-    async with running() as fake, dialled(fake) as socket:
+    async with running() as simulator, dialled(simulator) as socket:
         await socket.send(RESTART)
         await socket.send(b"\x00")
         await socket.send(b64encode(b"\xff" * 3_000_000).decode())
         await socket.send("_DTMF12")
         assert await socket.recv() == END
-        (connection,) = fake.connections
+        (connection,) = simulator.connections
         assert connection.conversation.turns[0].frames == 1
         assert len(connection.conversation.refused) == 1
 
@@ -99,27 +102,27 @@ CLOSES = [(1000, "answering"), (1011, "listening"), (4000, "answered"), (1006, "
 @pytest.mark.parametrize(("code", "state"), CLOSES)
 async def test_it_closes_as_the_script_wants(code: int, state: str) -> None:
     script = f'[[faults]]\nclose = {code}\nclose_in = "{state}"\nclose_after_s = 0.01'
-    async with running(script) as fake, dialled(fake) as socket:
+    async with running(script) as simulator, dialled(simulator) as socket:
         await socket.send(RESTART) if state != "idle" else None
         await socket.send("_DTMF1") if state not in {"idle", "listening"} else None
         await until_closed(socket)
         assert socket.close_code == code
-        await fake.until(lambda: fake.connections[0].closed is not None)
-        assert fake.connections[0].closed == code
+        await simulator.until(lambda: simulator.connections[0].closed is not None)
+        assert simulator.connections[0].closed == code
 
 
 async def test_it_refuses_the_upgrade() -> None:
-    async with running("[[faults]]\nconnections = 1\nrefuse = 503") as fake:
+    async with running("[[faults]]\nconnections = 1\nrefuse = 503") as simulator:
         with pytest.raises(InvalidStatus) as refusal:
-            await connect(fake.url)
+            await connect(simulator.url)
         assert refusal.value.response.status_code == 503
-        async with dialled(fake):
-            await fake.connected()
-        assert fake.upgrades == [503, 101]
+        async with dialled(simulator):
+            await simulator.connected()
+        assert simulator.upgrades == [503, 101]
 
 
 async def test_a_reply_of_20_megabytes() -> None:
-    async with running("[faults]\nreply_bytes = 20_000_000") as fake, dialled(fake) as socket:
+    async with running("[faults]\nreply_bytes = 20_000_000") as simulator, dialled(simulator) as socket:
         await socket.send(RESTART)
         await socket.send("_DTMF1")
         assert await socket.recv() == END
@@ -127,18 +130,18 @@ async def test_a_reply_of_20_megabytes() -> None:
 
 
 async def test_posts_and_what_else_http_has() -> None:
-    async with running() as fake, aiohttp.ClientSession() as http:
+    async with running() as simulator, aiohttp.ClientSession() as http:
         headers = {"Content-Type": "audio/wav", CALL_HEADER: "CA1"}
-        async with http.post(fake.http_url, data=WAV, headers=headers) as answer:
+        async with http.post(simulator.http_url, data=WAV, headers=headers) as answer:
             assert (answer.status, answer.content_type, await answer.read()) == (200, "audio/wav", WAV)
-        async with http.post(fake.http_url + "/any/path", data=b"", headers=headers) as answer:
+        async with http.post(simulator.http_url + "/any/path", data=b"", headers=headers) as answer:
             assert (answer.status, await answer.read()) == (204, b"")
-        async with http.post(fake.http_url, data=b"x", headers={"Content-Type": "audio/mpeg"}) as answer:
+        async with http.post(simulator.http_url, data=b"x", headers={"Content-Type": "audio/mpeg"}) as answer:
             assert answer.status == 415
             assert "audio/wav" in await answer.text()
-        async with http.get(fake.http_url) as answer:
+        async with http.get(simulator.http_url) as answer:
             assert (answer.status, answer.headers["Allow"]) == (405, "POST")
-        assert [turn.headers[CALL_HEADER] for turn in fake.posts.turns] == ["CA1", "CA1"]
+        assert [turn.headers[CALL_HEADER] for turn in simulator.posts.turns] == ["CA1", "CA1"]
 
 
 @pytest.mark.parametrize(
@@ -149,16 +152,18 @@ async def test_posts_and_what_else_http_has() -> None:
     ],
 )
 async def test_posts_are_cut_off(fault: str, error: type[Exception]) -> None:
-    async with running(f"[faults]\n{fault}") as fake, aiohttp.ClientSession() as http:
+    async with running(f"[faults]\n{fault}") as simulator, aiohttp.ClientSession() as http:
         with pytest.raises(error):
-            async with http.post(fake.http_url, data=WAV, headers={"Content-Type": "audio/wav"}) as answer:
+            async with http.post(
+                simulator.http_url, data=WAV, headers={"Content-Type": "audio/wav"}
+            ) as answer:
                 await answer.read()
 
 
 async def test_a_body_comes_slowly() -> None:
-    async with running("[faults]\nbody_s = 0.2") as fake, aiohttp.ClientSession() as http:
+    async with running("[faults]\nbody_s = 0.2") as simulator, aiohttp.ClientSession() as http:
         began = asyncio.get_running_loop().time()
-        async with http.post(fake.http_url, data=WAV, headers={"Content-Type": "audio/wav"}) as answer:
+        async with http.post(simulator.http_url, data=WAV, headers={"Content-Type": "audio/wav"}) as answer:
             headed = asyncio.get_running_loop().time()
             assert await answer.read() == WAV
         assert headed - began < 0.15
@@ -166,26 +171,26 @@ async def test_a_body_comes_slowly() -> None:
 
 
 async def test_no_answer_at_all() -> None:
-    async with running('[faults]\nreply = "none"') as fake, aiohttp.ClientSession() as http:
+    async with running('[faults]\nreply = "none"') as simulator, aiohttp.ClientSession() as http:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await http.post(fake.http_url, data=WAV, headers={"Content-Type": "audio/wav"})
-        assert len(fake.posts.turns) == 1
+                await http.post(simulator.http_url, data=WAV, headers={"Content-Type": "audio/wav"})
+        assert len(simulator.posts.turns) == 1
 
 
 async def test_what_stands_is_cut_off_when_it_ends() -> None:
-    async with SimulatedAssistant().running() as fake:
-        socket = await connect(fake.url)
+    async with SimulatedAssistant().running() as simulator:
+        socket = await connect(simulator.url)
         await socket.send(RESTART)
-        await fake.connected()
+        await simulator.connected()
     await until_closed(socket)
     assert socket.close_code == 1006
 
 
 async def test_a_port_that_is_taken() -> None:
-    async with running() as fake:
-        with pytest.raises(ConfigurationError, match=f"port = {fake.port}: "):
-            async with SimulatedAssistant(port=fake.port).running():
+    async with running() as simulator:
+        with pytest.raises(ConfigurationError, match=f"port = {simulator.port}: "):
+            async with SimulatedAssistant(port=simulator.port).running():
                 pass
 
 

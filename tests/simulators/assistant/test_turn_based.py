@@ -39,7 +39,7 @@ def test_a_turn(peer: "Dial", sentence: bytes) -> None:
     end, reply = (at for at, _ in call.sent)
     assert reply - end == pytest.approx(0.3)
     assert call.state() is State.IDLE
-    (turn,) = call.fake.turns
+    (turn,) = call.simulator.turns
     assert (turn.number, turn.restarts, turn.entry) == (1, 1, None)
     assert turn.began_at == 100.0
     assert turn.ended_at == pytest.approx(100 + 3.3 + 0.5, abs=0.15)
@@ -54,24 +54,24 @@ def test_turn_after_turn(peer: "Dial") -> None:
     call = peer()
     for _ in range(3):
         call.turn()
-    assert [turn.number for turn in call.fake.turns] == [1, 2, 3]
+    assert [turn.number for turn in call.simulator.turns] == [1, 2, 3]
     assert [message for _, message in call.sent if message == UTTERANCE_END] == [UTTERANCE_END] * 3
     assert len(set(call.replies())) == 1
-    assert not call.fake.refused
+    assert not call.simulator.refused
 
 
 def test_the_record_is_short_where_nobody_reads_it(sentence: bytes) -> None:
-    fake = Conversation(Script(reply_s=0), keeps_record=False)
-    fake.begin(0.0)
+    simulator = Conversation(Script(reply_s=0), keeps_record=False)
+    simulator.begin(0.0)
     for now in (1.0, 2.0, 3.0):
-        fake.hear(RESTART, now)
+        simulator.hear(RESTART, now)
         for _ in range(3):
-            fake.hear("rubbish", now)
+            simulator.hear("rubbish", now)
         for at in range(0, len(sentence), 160):
-            fake.hear(b64encode(sentence[at : at + 160]).decode(), now)
-        fake.due(now)
-    assert [turn.number for turn in fake.turns] == [3]
-    assert len(fake.refused) == 1
+            simulator.hear(b64encode(sentence[at : at + 160]).decode(), now)
+        simulator.due(now)
+    assert [turn.number for turn in simulator.turns] == [3]
+    assert len(simulator.refused) == 1
 
 
 def test_a_greeting_and_the_restart_behind_it(peer: "Dial", sentence: bytes) -> None:
@@ -83,9 +83,9 @@ def test_a_greeting_and_the_restart_behind_it(peer: "Dial", sentence: bytes) -> 
     call.wait(3.0)
     call.send(RESTART)
     call.say()
-    (turn,) = call.fake.turns
+    (turn,) = call.simulator.turns
     assert (turn.number, turn.restarts) == (1, 2)
-    assert call.fake.early_frames == 1
+    assert call.simulator.early_frames == 1
 
 
 def test_a_restart_forgets_what_was_heard(peer: "Dial", sentence: bytes) -> None:
@@ -94,7 +94,7 @@ def test_a_restart_forgets_what_was_heard(peer: "Dial", sentence: bytes) -> None
     assert call.say(sentence[:16_000]) == []
     call.send(RESTART)
     call.say()
-    (turn,) = call.fake.turns
+    (turn,) = call.simulator.turns
     assert turn.utterance in sentence
     assert turn.restarts == 2
 
@@ -106,7 +106,7 @@ def test_a_restart_drops_the_reply_in_work(peer: "Dial") -> None:
     assert call.state() is State.ANSWERING
     call.send(RESTART)
     assert call.wait(10.0) == []
-    assert [turn.replied_at for turn in call.fake.turns] == [None, None]
+    assert [turn.replied_at for turn in call.simulator.turns] == [None, None]
 
 
 def test_it_says_its_recordings_in_turn(peer: "Dial") -> None:
@@ -125,7 +125,7 @@ def test_the_client_may_find_the_end_itself(peer: "Dial", sentence: bytes, told:
     sent = [*(call.send(UTTERANCE_END) if told else ()), *call.wait(2.0)]
     assert sent[0] == UTTERANCE_END
     assert len(sent) == 2
-    (turn,) = call.fake.turns
+    (turn,) = call.simulator.turns
     assert turn.ended_at is not None
     assert turn.ended_at - turn.began_at == pytest.approx(3.3 + (0 if told else 1.0), abs=0.03)
     assert turn.utterance in sentence
@@ -148,8 +148,8 @@ def test_it_asks_again_where_nobody_speaks(peer: "Dial", sentence: bytes) -> Non
     assert call.state() is State.IDLE
     call.send(RESTART)
     call.say()
-    assert call.replies() == [sentence, call.fake.turns[0].utterance]
-    assert [turn.number for turn in call.fake.turns] == [1], "nobody had said anything in the first"
+    assert call.replies() == [sentence, call.simulator.turns[0].utterance]
+    assert [turn.number for turn in call.simulator.turns] == [1], "nobody had said anything in the first"
 
 
 def test_an_utterance_without_end_is_cut(peer: "Dial", sentence: bytes) -> None:
@@ -158,7 +158,7 @@ def test_an_utterance_without_end_is_cut(peer: "Dial", sentence: bytes) -> None:
     speech = sentence[2_400:26_000]
     sent = call.say(speech * 22)
     assert sent[0] == UTTERANCE_END
-    assert len(call.fake.turns[0].utterance) / 8000 == pytest.approx(60, abs=0.5)
+    assert len(call.simulator.turns[0].utterance) / 8000 == pytest.approx(60, abs=0.5)
 
 
 @pytest.mark.parametrize("digits", ["1", "4321", "*0#D", ""])
@@ -167,10 +167,10 @@ def test_an_entry_comes_back_as_tones(peer: "Dial", digits: str) -> None:
     call.send(RESTART)
     assert call.send(f"_DTMF{digits}") == [UTTERANCE_END]
     call.wait(1.0)
-    assert call.fake.entries == [call.fake.turns[0].entry] == [digits]
+    assert call.simulator.entries == [call.simulator.turns[0].entry] == [digits]
     assert call.replies() == [ulaw_encode(tones(digits)).tobytes()]
     assert call.send("_DTMF7") == [], "an entry out of turn is noted"
-    assert call.fake.entries == [digits, "7"]
+    assert call.simulator.entries == [digits, "7"]
 
 
 WITHOUT_MEANING: list[tuple[str | bytes, str]] = [
@@ -192,14 +192,14 @@ def test_what_has_no_meaning_costs_itself(peer: "Dial", message: str | bytes, wh
     call = peer()
     call.send(RESTART)
     assert call.send(message) == []
-    assert [why in refused for refused in call.fake.refused] == [True]
+    assert [why in refused for refused in call.simulator.refused] == [True]
     assert UTTERANCE_END in call.say()
 
 
 def test_the_end_of_an_utterance_out_of_turn(peer: "Dial") -> None:
     call = peer()
     assert call.send(UTTERANCE_END) == []
-    assert call.fake.refused == ["the end of an utterance, while nobody was listening"]
+    assert call.simulator.refused == ["the end of an utterance, while nobody was listening"]
 
 
 def test_the_words_can_be_others(peer: "Dial") -> None:
@@ -210,8 +210,8 @@ def test_the_words_can_be_others(peer: "Dial") -> None:
     assert sent == ["STOP"]
     (reply,) = call.wait(1.0)
     assert isinstance(reply, str)
-    assert reply == reply_frame("_ULAW", call.fake.turns[0].reply)
-    assert len(call.fake.refused) == 1
+    assert reply == reply_frame("_ULAW", call.simulator.turns[0].reply)
+    assert len(call.simulator.refused) == 1
 
 
 MESSAGES = st.one_of(
@@ -223,16 +223,16 @@ MESSAGES = st.one_of(
 
 @given(st.lists(st.tuples(MESSAGES, st.floats(0, 3)), max_size=20))
 def test_whatever_comes_the_contract_holds(rows: list[tuple[str | bytes, float]]) -> None:
-    fake, now, sent = Conversation(Script()), 0.0, list[Act]()
-    fake.begin(now)
+    simulator, now, sent = Conversation(Script()), 0.0, list[Act]()
+    simulator.begin(now)
     for message, seconds in rows:
-        sent += fake.hear(message, now)
+        sent += simulator.hear(message, now)
         now += seconds
-        sent += fake.due(now)
-        assert fake.deadline() is None or fake.deadline() > now  # type: ignore[operator]
+        sent += simulator.due(now)
+        assert simulator.deadline() is None or simulator.deadline() > now  # type: ignore[operator]
     ends = [act for act in sent if act == UTTERANCE_END]
     replies = [act for act in sent if isinstance(act, str) and act.startswith(PREFIX)]
     assert len(ends) + len(replies) == len(sent)
     assert not any(isinstance(act, Close) for act in sent)
-    assert len(ends) == sum(turn.ended_at is not None for turn in fake.turns)
-    assert len(replies) == sum(turn.replied_at is not None for turn in fake.turns) <= len(ends)
+    assert len(ends) == sum(turn.ended_at is not None for turn in simulator.turns)
+    assert len(replies) == sum(turn.replied_at is not None for turn in simulator.turns) <= len(ends)

@@ -63,7 +63,7 @@ def test_the_early_reply_comes_while_the_caller_speaks(peer: "Dial") -> None:
     ((at, _),) = call.sent
     assert 100.3 < at < 101.0
     assert call.state() is State.IDLE
-    assert call.fake.turns[0].late_frames > 100
+    assert call.simulator.turns[0].late_frames > 100
 
 
 def test_a_reply_after_some_time(peer: "Dial") -> None:

@@ -1,4 +1,4 @@
-"""The shell of a pretend carrier, with an exchange that says little. With real ones: `fake_telnyx`, `fake_twilio`."""
+"""RestServer, with a small account. `test_with_twilio` and `test_with_telnyx` run it with the real accounts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,14 +7,14 @@ import pytest
 from aiohttp import web
 
 from bridge.simulators.carriers import rest_server
-from bridge.simulators.carriers.rest_server import Shell
+from bridge.simulators.carriers.rest_server import RestServer
 from bridge.vocabulary.errors import CallRefused
 
 TIMEOUT_S = 5.0
 
 
-class Exchange:
-    """Its acts are words. `at`: when it wants to be woken, in Unix seconds."""
+class Account:
+    """An account whose actions are words. `at`: when it wants to be woken, in Unix seconds."""
 
     def __init__(self) -> None:
         self.at: float | None = None
@@ -39,12 +39,12 @@ class Stream:
 
 
 class Carrier:
-    """A shell and its media. `hangs_up`: what the phone does at once; None: it stays on the line."""
+    """A server and its media. `hangs_up`: what the phone does at once; None: it stays on the line."""
 
     def __init__(self) -> None:
-        self.exchange = Exchange()
+        self.account = Account()
         self.done: list[str] = []
-        self.shell = Shell(self.exchange, self.carry, self.done.append)
+        self.server = RestServer(self.account, self.carry, self.done.append)
         self.hangs_up: bool | CallRefused | None = None
         self.carrying = asyncio.Event()
 
@@ -57,13 +57,13 @@ class Carrier:
         return bool(self.hangs_up)
 
     async def did(self, *acts: str) -> None:
-        await self.shell.until(lambda: self.done == [*acts])
+        await self.server.until(lambda: self.done == [*acts])
 
 
 @pytest.fixture
 async def carrier() -> AsyncIterator[Carrier]:
     carrier = Carrier()
-    async with asyncio.timeout(TIMEOUT_S), carrier.shell.running(web.Application(), "127.0.0.1", 0):
+    async with asyncio.timeout(TIMEOUT_S), carrier.server.running(web.Application(), "127.0.0.1", 0):
         yield carrier
 
 
@@ -71,35 +71,35 @@ async def carrier() -> AsyncIterator[Carrier]:
     ("hangs_up", "act"),
     [(True, "a: hung up"), (False, "a: over"), (CallRefused("no socket there"), "a: no socket there")],
 )
-async def test_the_exchange_is_told_how_a_stream_ended(
+async def test_the_account_is_told_how_a_stream_ended(
     carrier: Carrier, hangs_up: bool | CallRefused, act: str
 ) -> None:
     carrier.hangs_up = hangs_up
-    carrier.shell.carry("stream_1", "a", Stream())
+    carrier.server.carry("stream_1", "a", Stream())
     await carrier.did(act)
-    assert not carrier.shell.streams
+    assert not carrier.server.streams
 
 
-async def test_a_phone_that_does_not_part_is_let_go(
+async def test_a_phone_that_does_not_close_its_stream_is_dropped(
     carrier: Carrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest_server, "PARTING_S", 0.0)
-    carrier.shell.carry("stream_1", "a", Stream())
-    carrier.shell.streams["stream_1"].ended.set()
+    carrier.server.carry("stream_1", "a", Stream())
+    carrier.server.streams["stream_1"].ended.set()
     await carrier.did("a: over")
 
 
-async def test_the_exchange_is_woken_when_it_wants_that(carrier: Carrier) -> None:
-    carrier.exchange.at = 0.0
-    carrier.shell.perform(["rung"])
+async def test_the_account_is_woken_at_its_deadline(carrier: Carrier) -> None:
+    carrier.account.at = 0.0
+    carrier.server.perform(["rung"])
     assert carrier.done == ["rung"]
     await carrier.did("rung", "woken")
 
 
 async def test_a_stream_under_way_ends_with_the_server() -> None:
     carrier = Carrier()
-    async with carrier.shell.running(web.Application(), "127.0.0.1", 0) as port:
+    async with carrier.server.running(web.Application(), "127.0.0.1", 0) as port:
         assert port
-        carrier.shell.carry("stream_1", "a", Stream())
+        carrier.server.carry("stream_1", "a", Stream())
         await carrier.carrying.wait()
     assert not carrier.done

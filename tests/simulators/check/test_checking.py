@@ -59,12 +59,12 @@ async def reach(port: int) -> None:
 async def test_the_example_and_the_fake_pass(example: int, short_part: Part) -> None:
     patient = short_part._replace(reply_s=5.0)
     await reach(example)
-    async with SimulatedAssistant(parse_script("reply_s = 0.02\n")).running() as fake:
+    async with SimulatedAssistant(parse_script("reply_s = 0.02\n")).running() as simulator:
         async with asyncio.timeout(LONG_ENOUGH_S):
             stream, *turn_based = await asyncio.gather(
                 check("stream", f"ws://127.0.0.1:{example}/", {}, patient, speed=SPEED),
-                check("turn-based", fake.url, {}, patient, speed=SPEED),
-                check("turn-based", fake.http_url, {}, patient, speed=SPEED),
+                check("turn-based", simulator.url, {}, patient, speed=SPEED),
+                check("turn-based", simulator.http_url, {}, patient, speed=SPEED),
             )
     assert [verdict.rule for verdict in stream] == list(Rule)
     assert [verdict.rule for verdict in turn_based[0]] == list(rules_for("turn-based", posted=False))

@@ -71,14 +71,14 @@ class Peer:
         self.acts: list[Act] = []
         """What the socket was told beside."""
         self._declared = declared
-        self.fake = Conversation(parse_script(script), number=number, unix_time=1_800_000_000.0)
-        self._take(self.fake.begin(self.now, asks_for_beta=asks_for_beta))
+        self.simulator = Conversation(parse_script(script), number=number, unix_time=1_800_000_000.0)
+        self._take(self.simulator.begin(self.now, asks_for_beta=asks_for_beta))
         if pcmu:
             self.update(audio=PCMU)
 
     def send(self, kind: str, **fields: Any) -> Sent:
         """One client event; returns what it made the fake send at once."""
-        return self._take(self.fake.hear(json.dumps({"type": kind, **fields}), self.now))
+        return self._take(self.simulator.hear(json.dumps({"type": kind, **fields}), self.now))
 
     def update(self, **session: Any) -> Sent:
         return self.send("session.update", session={"type": "realtime", **session})
@@ -101,9 +101,9 @@ class Peer:
     def wait(self, seconds: float) -> Sent:
         """Let time pass, deadline by deadline."""
         until, sent = self.now + seconds, Sent()
-        while (at := self.fake.deadline()) is not None and at <= until:
+        while (at := self.simulator.deadline()) is not None and at <= until:
             self.now = max(self.now, at)
-            sent += self._take(self.fake.due(self.now))
+            sent += self._take(self.simulator.due(self.now))
         self.now = until
         return sent
 

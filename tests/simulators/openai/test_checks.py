@@ -80,11 +80,11 @@ def test_a_session_is_refused_and_stays_as_it_was(
     peer: "Dial", session: dict[str, Any], code: str, param: str
 ) -> None:
     call = peer()
-    before = repr(call.fake.session.body)
+    before = repr(call.simulator.session.body)
     error = call.send("session.update", event_id="cfg_1", session=session).one("error")["error"]
     assert (error["code"], error["param"], error["event_id"]) == (code, param, "cfg_1")
     assert error["type"] == "invalid_request_error"
-    assert repr(call.fake.session.body) == before
+    assert repr(call.simulator.session.body) == before
 
 
 FULL = {
@@ -206,6 +206,6 @@ def test_an_item_with_a_name_that_is_taken_is_refused(peer: "Dial") -> None:
 @pytest.mark.parametrize("broken", ["", "{", "[]", "null", '"append"', b"{}", "[" * 100_000])
 def test_what_is_no_event_is_refused(peer: "Dial", broken: str | bytes) -> None:
     call = peer()
-    (answer,) = call.fake.hear(broken, call.now)
+    (answer,) = call.simulator.hear(broken, call.now)
     assert isinstance(answer, str)
     assert '"code":"invalid_json"' in answer

@@ -250,10 +250,10 @@ def test_items_are_created_in_place_retrieved_and_deleted(peer: "Dial") -> None:
             "conversation.item.create", item=item, **({"previous_item_id": after} if after else {})
         )
         assert sent.types() == ["conversation.item.added", "conversation.item.done"]
-    assert call.fake.items.names == ["a", "between", "b", "c"]
+    assert call.simulator.items.names == ["a", "between", "b", "c"]
     assert sent.one("conversation.item.added")["previous_item_id"] == "a"
     assert call.send("conversation.item.delete", item_id="b").one("conversation.item.deleted")
-    assert call.fake.items.names == ["a", "between", "c"]
+    assert call.simulator.items.names == ["a", "between", "c"]
 
 
 def test_tools_are_called_in_parallel_and_answered(peer: "Dial") -> None:
@@ -306,7 +306,9 @@ def test_one_response_at_a_time_but_any_number_beside_it(peer: "Dial") -> None:
     words = [event["delta"] for event in sent.all("response.output_audio_transcript.delta")]
     assert "One moment." in "".join(words).replace("Hello, how can I help you?", "")
     items = {event["item_id"] for event in sent.all("response.output_audio.delta")}
-    assert len(items & set(call.fake.items.names)) == 1, "what is said beside is no part of the conversation"
+    assert len(items & set(call.simulator.items.names)) == 1, (
+        "what is said beside is no part of the conversation"
+    )
 
 
 def test_what_is_said_beside_the_conversation_the_caller_does_not_stop(peer: "Dial") -> None:
@@ -370,4 +372,4 @@ def test_an_expired_session_is_closed(peer: "Dial") -> None:
     assert call.acts == []
     call.wait(2.0)
     assert call.acts == [(1001, "Your session hit the maximum duration of 60 minutes.")]
-    assert call.fake.deadline() is None
+    assert call.simulator.deadline() is None

@@ -123,7 +123,7 @@ def test_it_never_says_a_word(peer: "Dial") -> None:
     call.say_sentence()
     assert call.wait(60.0) == []
     assert call.sent == []
-    assert call.fake.received[0].event["type"] == "session.update"
+    assert call.simulator.received[0].event["type"] == "session.update"
 
 
 def test_it_never_confirms_the_settings(peer: "Dial") -> None:

@@ -77,8 +77,8 @@ class Client:
 
 
 @asynccontextmanager
-async def dialled(fake: SimulatedOpenAI) -> AsyncIterator[Client]:
-    async with AsyncOpenAI(api_key="x", websocket_base_url=fake.url.replace("http", "ws")) as openai:
+async def dialled(simulator: SimulatedOpenAI) -> AsyncIterator[Client]:
+    async with AsyncOpenAI(api_key="x", websocket_base_url=simulator.url.replace("http", "ws")) as openai:
         async with openai.realtime.connect(model="gpt-realtime") as connection:
             client = Client(connection)
             await client.until("session.created")
@@ -91,7 +91,7 @@ async def test_a_turn_with_the_real_client() -> None:
     script = parse_script(
         'speed = 40\nfirst_audio_s = 0\n[[replies]]\nsay = "Your appointment is cancelled."'
     )
-    async with SimulatedOpenAI(script).running() as fake, dialled(fake) as client:
+    async with SimulatedOpenAI(script).running() as simulator, dialled(simulator) as client:
         confirmed = client.events[-1].session
         assert confirmed.audio.input.format.type == "audio/pcmu"
         assert confirmed.audio.output.voice == "marin"
@@ -106,7 +106,7 @@ async def test_a_turn_with_the_real_client() -> None:
         assert done.response.usage.output_token_details.audio_tokens == 36
         assert len(client.audio()) == 480 * len("Your appointment is cancelled.")
         await client.until("conversation.item.input_audio_transcription.completed")
-        connection = await fake.connected()
+        connection = await simulator.connected()
         await connection.until("session.update")
         assert connection.conversation.appends == 43
         assert [received.event["type"] for received in connection.received] == ["session.update"]
@@ -116,8 +116,8 @@ async def test_a_turn_with_the_real_client() -> None:
 
 async def test_a_barge_in_with_the_real_client() -> None:
     async with (
-        SimulatedOpenAI(parse_script("[[replies]]\nseconds = 30")).running() as fake,
-        dialled(fake) as client,
+        SimulatedOpenAI(parse_script("[[replies]]\nseconds = 30")).running() as simulator,
+        dialled(simulator) as client,
     ):
         await client.say_sentence()
         delta = await client.until("response.output_audio.delta", times=5)
@@ -140,7 +140,7 @@ async def test_a_barge_in_with_the_real_client() -> None:
         )
         ends = [
             truncate.event["audio_end_ms"]
-            for truncate in fake.connections[0].events("conversation.item.truncate")
+            for truncate in simulator.connections[0].events("conversation.item.truncate")
         ]
         assert ends == [120, 10_000]
 
@@ -156,7 +156,7 @@ async def test_tools_with_the_real_client() -> None:
         say = "Done."
         """
     )
-    async with SimulatedOpenAI(script).running() as fake, dialled(fake) as client:
+    async with SimulatedOpenAI(script).running() as simulator, dialled(simulator) as client:
         talk = client.connection
         await talk.conversation.item.create(
             item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Friday."}]}
@@ -180,7 +180,7 @@ async def test_tools_with_the_real_client() -> None:
 
 async def test_it_reads_instructions_of_any_length() -> None:
     long = "Be brief. " * 50_000
-    async with SimulatedOpenAI().running() as fake, dialled(fake) as client:
+    async with SimulatedOpenAI().running() as simulator, dialled(simulator) as client:
         await client.connection.session.update(session={"type": "realtime", "instructions": long})
         assert (await client.until("session.updated")).session.instructions == long
 
@@ -188,16 +188,16 @@ async def test_it_reads_instructions_of_any_length() -> None:
 async def test_an_upgrade_is_refused_and_the_next_one_is_not() -> None:
     statuses = [401, 403, 404, 429]
     faults = "\n".join(f"[[faults]]\nconnections = [{n}]\nrefuse = {s}" for n, s in enumerate(statuses, 1))
-    async with SimulatedOpenAI(parse_script(faults)).running() as fake:
+    async with SimulatedOpenAI(parse_script(faults)).running() as simulator:
         for status in statuses:
             with pytest.raises(InvalidStatus) as refusal:
-                async with dialled(fake):
+                async with dialled(simulator):
                     pass
             assert refusal.value.response.status_code == status
-        async with dialled(fake):
+        async with dialled(simulator):
             pass
-        assert fake.upgrades == [*statuses, 101]
-        assert [connection.number for connection in fake.connections] == [5]
+        assert simulator.upgrades == [*statuses, 101]
+        assert [connection.number for connection in simulator.connections] == [5]
 
 
 BEARER = {"Authorization": "Bearer sk-x"}
@@ -215,15 +215,15 @@ UPGRADES: list[tuple[str, dict[str, str], HTTPStatus]] = [
 
 @pytest.mark.parametrize(("path", "headers", "status"), UPGRADES)
 async def test_who_may_come_in(path: str, headers: dict[str, str], status: HTTPStatus) -> None:
-    async with SimulatedOpenAI().running() as fake:
-        url = f"ws://127.0.0.1:{fake.port}{path}"
+    async with SimulatedOpenAI().running() as simulator:
+        url = f"ws://127.0.0.1:{simulator.port}{path}"
         if status is HTTPStatus.SWITCHING_PROTOCOLS:
             async with connect(url, additional_headers=headers) as client:
                 assert '"session.created"' in str(await client.recv())
         else:
             with pytest.raises(InvalidStatus):
                 await connect(url, additional_headers=headers)
-        assert fake.upgrades == [status]
+        assert simulator.upgrades == [status]
 
 
 async def closed_with(client: ClientConnection) -> int | None:
@@ -238,22 +238,22 @@ async def closed_with(client: ClientConnection) -> int | None:
 @pytest.mark.parametrize("code", [1001, 1006, 1011, 4000])
 async def test_it_closes_as_scripted(code: int) -> None:
     script = parse_script(f"[[replies]]\nseconds = 5\nfaults = {{ close = {code}, after_ms = 200 }}")
-    async with SimulatedOpenAI(script).running() as fake:
-        url = f"ws://127.0.0.1:{fake.port}/v1/realtime?model=m"
+    async with SimulatedOpenAI(script).running() as simulator:
+        url = f"ws://127.0.0.1:{simulator.port}/v1/realtime?model=m"
         async with connect(url, additional_headers=BEARER) as client:
             message = '{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]}'
             await client.send(f'{{"type":"conversation.item.create","item":{message}}}')
             await client.send('{"type":"response.create"}')
             assert await closed_with(client) == code
-        assert (await fake.connections[0].over())[0] == code
+        assert (await simulator.connections[0].over())[0] == code
 
 
 async def test_a_stalled_reader_reads_again_later() -> None:
-    async with SimulatedOpenAI(parse_script("[faults]\nstall_s = 0.3")).running() as fake:
-        url = f"ws://127.0.0.1:{fake.port}/v1/realtime?model=m"
+    async with SimulatedOpenAI(parse_script("[faults]\nstall_s = 0.3")).running() as simulator:
+        url = f"ws://127.0.0.1:{simulator.port}/v1/realtime?model=m"
         async with connect(url, additional_headers=BEARER) as client:
             await client.recv()
-            (connection,) = fake.connections
+            (connection,) = simulator.connections
             asked_at = asyncio.get_running_loop().time()
             await client.send('{"type":"input_audio_buffer.clear"}')
             async with asyncio.timeout(TIMEOUT_S):
@@ -263,12 +263,12 @@ async def test_a_stalled_reader_reads_again_later() -> None:
 
 
 async def test_the_end_of_the_server_is_the_end_of_its_connections() -> None:
-    fake = SimulatedOpenAI()
-    async with fake.running():
-        url = f"ws://127.0.0.1:{fake.port}/v1/realtime?model=m"
+    simulator = SimulatedOpenAI()
+    async with simulator.running():
+        url = f"ws://127.0.0.1:{simulator.port}/v1/realtime?model=m"
         client = await connect(url, additional_headers=BEARER)
     assert await closed_with(client) == 1006
-    assert (await fake.connections[0].over())[0] == 1006
+    assert (await simulator.connections[0].over())[0] == 1006
 
 
 async def test_it_serves_until_it_is_told_to_stop() -> None:

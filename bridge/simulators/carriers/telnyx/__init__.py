@@ -1,1 +1,1 @@
-"""A pretend Telnyx: its REST API, its webhooks and its calls, for tests and for the pretend phone."""
+"""The simulated Telnyx: media streams, TeXML and Call Control webhooks, and its REST API."""

@@ -1,7 +1,7 @@
-"""The pretend Telnyx without sockets: what a request does to a call, what is refused, and what follows.
+"""The simulated Telnyx without sockets: what requests and time do to the calls of an account.
 
-`ask` takes a request, `ring` a caller, `due` the time; the `stream_...` methods hear how the media goes. What is to be
-done by whoever has the sockets is returned, in order. Times are Unix seconds, passed in.
+`ask` takes a request, `ring` an inbound call, `due` the time, and the `stream_...` methods what happens to the media
+socket. Each returns the actions that whoever has the sockets is to perform, in order. Times are Unix seconds, passed in.
 """
 
 import uuid
@@ -35,13 +35,13 @@ from bridge.simulators.carriers.telnyx.checks import (
     read_body,
 )
 from bridge.simulators.carriers.telnyx.injected_faults import TelnyxCallee, TelnyxFaults
-from bridge.simulators.carriers.telnyx.stream_session import read_order
+from bridge.simulators.carriers.telnyx.stream_session import read_stream_request
 
 REMEMBERED_S = 60.0
-"""A command of the same `command_id` is not performed again for so long."""
+"""For how long a command with the same `command_id` is not performed again (Telnyx, "Call Control")."""
 
 RING_S = 30.0
-"""How long a dialled call rings, where `timeout_secs` does not say."""
+"""How long a dialled call rings without `timeout_secs`."""
 
 NOT_ANSWERED_YET = "This call can't receive this command because it has not been answered yet."
 
@@ -51,7 +51,7 @@ REJECTIONS = {"CALL_REJECTED": "call_rejected", "USER_BUSY": "user_busy"}
 
 
 class TelnyxAccount:
-    """One account's calls. `webhook_url`: of its connection; `codec`: what its calls are in."""
+    """The calls of one account. `webhook_url`: of its connection. `codec`: of its calls."""
 
     def __init__(
         self,
@@ -75,13 +75,13 @@ class TelnyxAccount:
     def ring(
         self, caller: str, called: str, now: float, *, webhook_url: str = ""
     ) -> tuple[TelnyxCall, list[Action]]:
-        """Someone calls."""
+        """Somebody calls. `webhook_url`: instead of the account's."""
         call = TelnyxCall(caller, called, "1494404757140276705", webhook_url or self.webhook_url, now)
         self.calls[call.call_control_id] = call
-        return call, [self._tell(call, call.initiated(now))]
+        return call, [self._webhook(call, call.initiated(now))]
 
     def hang_up(self, call: TelnyxCall, now: float) -> list[Action]:
-        """The other party hangs up, or gives up before it was answered."""
+        """The other party hangs up, or gives up before the call was answered."""
         if call.state is CallState.ENDED:
             return []
         if call.state is CallState.RINGING:
@@ -89,56 +89,62 @@ class TelnyxAccount:
         return self._end(call, "normal_clearing", now)
 
     def ask(self, request: TelnyxRequest, now: float) -> TelnyxResponse:
-        """Judge a request, and perform it unless it is refused."""
+        """Answer a request: perform it, refuse it, or fail as the injected faults say."""
         body: dict[str, Any] = {}
         try:
             body = read_body(request, self._api_key)
             answer = self._faulty(request, body, now) or self._perform(request, body, now)
         except TelnyxRefusal as refusal:
             answer = TelnyxResponse(refusal.status, refusal.body(), [])
-        self.commands.append(ReceivedCommand(request.command, request.call, body, now, answer.status))
+        self.commands.append(
+            ReceivedCommand(request.command, request.call_control_id, body, now, answer.status)
+        )
         return answer
 
     def deadline(self) -> float | None:
-        """When `due` wants to be called, at the latest."""
+        """When `due` is to be called at the latest; None if nothing is awaited."""
         return min((at for call in self.calls.values() for at in call.deadlines()), default=None)
 
     def due(self, now: float) -> list[Action]:
-        """Answers, verdicts, and callers who waited long enough."""
+        """The actions due by `now`: calls are answered, given up, or get the result of their machine detection."""
         return [act for call in self.calls.values() for act in self._due(call, now)]
 
     def stream_opened(self, call: TelnyxCall, now: float) -> list[Action]:
-        """Its socket stands."""
-        order = call.order
-        return [self._tell(call, call.event("streaming.started", now, stream_url=order.url))] if order else []
+        """The media socket of the call is open."""
+        stream = call.stream
+        return (
+            [self._webhook(call, call.event("streaming.started", now, stream_url=stream.url))]
+            if stream
+            else []
+        )
 
     def stream_failed(self, call: TelnyxCall, why: str, now: float) -> list[Action]:
-        """No socket came about. The call goes on, in silence."""
-        order, call.order = call.order, None
-        if order is None:
+        """The media socket of the call could not be opened. The call goes on without media."""
+        stream, call.stream = call.stream, None
+        if stream is None:
             return []
         failed = call.event(
             "streaming.failed",
             now,
             failure_reason=why,
-            stream_id=order.stream_id,
+            stream_id=stream.stream_id,
             stream_type="websocket",
-            stream_params={"stream_url": order.url, "track": order.track},
+            stream_params={"stream_url": stream.url, "track": stream.track},
         )
-        return [self._tell(call, failed), *self._parted(call, now)]
+        return [self._webhook(call, failed), *self._parted(call, now)]
 
     def stream_over(self, call: TelnyxCall, now: float, *, hung_up: bool) -> list[Action]:
-        """Its socket is closed. `hung_up`: by the phone; where the server closed it, the call goes on."""
-        order, call.order = call.order, None
-        if order is None:
+        """The media socket of the call is closed. `hung_up`: by the phone; if the server closed it, the call goes on."""
+        stream, call.stream = call.stream, None
+        if stream is None:
             return []
-        stopped = self._tell(call, call.event("streaming.stopped", now, stream_url=order.url))
+        stopped = self._webhook(call, call.event("streaming.stopped", now, stream_url=stream.url))
         if call.state is CallState.ENDED:
             return [stopped, *self._parted(call, now)]
         return [stopped, *(self.hang_up(call, now) if hung_up else [])]
 
     def _faulty(self, request: TelnyxRequest, body: dict[str, Any], now: float) -> TelnyxResponse | None:
-        """The fault that this try suffers."""
+        """The response of the injected fault that is due; None for no fault."""
         faults = self.faults
         if faults.commands and request.command not in faults.commands:
             return None
@@ -157,17 +163,17 @@ class TelnyxAccount:
         return None
 
     def _perform(self, request: TelnyxRequest, body: dict[str, Any], now: float) -> TelnyxResponse:
-        """Raises `Refusal`. What was performed once is not performed again, and is answered alike."""
+        """Perform a request; a repeated `command_id` gets the first answer again. Raises `TelnyxRefusal`."""
         if request.command == "status":
-            return TelnyxResponse(HTTPStatus.OK, {"data": self._call(request.call).status()}, [])
-        key = request.call, str(body.get("command_id", ""))
+            return TelnyxResponse(HTTPStatus.OK, {"data": self._call(request.call_control_id).status()}, [])
+        key = request.call_control_id, str(body.get("command_id", ""))
         if key in self._remembered and now - self._remembered[key][0] < REMEMBERED_S:
             return TelnyxResponse(HTTPStatus.OK, self._remembered[key][1], [])
         if request.command == "dial":
             fields = checked("dial", body)
             answer, actions = self._dial(fields, now)
         else:
-            call = self._call(request.call)
+            call = self._call(request.call_control_id)
             fields = checked(request.command, body)
             if call.state is CallState.ENDED:
                 raise TelnyxRefusal(CALL_ENDED, "This call is no longer active and can't receive commands.")
@@ -177,7 +183,7 @@ class TelnyxAccount:
         return TelnyxResponse(HTTPStatus.OK, answer, actions)
 
     def _command(self, name: str, call: TelnyxCall, body: dict[str, Any], now: float) -> list[Action]:
-        """The events that follow have the state of this command already, unless it is refused."""
+        """Perform a command. The events that follow have its `client_state`, unless it is refused."""
         before = call.client_state
         call.client_state = body.get("client_state", before)
         try:
@@ -210,7 +216,7 @@ class TelnyxAccount:
         call.gives_up_at = now + body.get("timeout_secs", RING_S)
         if self.callee.answers_after_s is not None:
             call.answers_at = now + self.callee.answers_after_s
-        actions: list[Action] = [self._tell(call, call.initiated(now))]
+        actions: list[Action] = [self._webhook(call, call.initiated(now))]
         if body.get("stream_establish_before_call_originate") and "stream_url" in body:
             actions.append(self._open(call, body))
         return {"data": call.status()}, actions
@@ -236,15 +242,15 @@ class TelnyxAccount:
     def _streaming_start(self, call: TelnyxCall, body: dict[str, Any], _now: float) -> list[Action]:
         if call.state is not CallState.ANSWERED:
             raise TelnyxRefusal(NOT_ANSWERED, NOT_ANSWERED_YET)
-        if call.order is not None:
+        if call.stream is not None:
             raise TelnyxRefusal(MEDIA_STREAMING_IN_USE, "Another media streaming is in use on this call.")
         opening = self._open(call, body)
-        return [opening, AnswerStream(opening.order.stream_id)]
+        return [opening, AnswerStream(opening.wanted.stream_id)]
 
     def _streaming_stop(self, call: TelnyxCall, body: dict[str, Any], _now: float) -> list[Action]:
-        if call.order is None or body.get("stream_id", call.order.stream_id) != call.order.stream_id:
+        if call.stream is None or body.get("stream_id", call.stream.stream_id) != call.stream.stream_id:
             raise TelnyxRefusal(STREAMING_NOT_IN_USE, "This call has no such media streaming.")
-        return [EndStream(call.order.stream_id)]
+        return [EndStream(call.stream.stream_id)]
 
     def _send_dtmf(self, call: TelnyxCall, body: dict[str, Any], _now: float) -> list[Action]:
         if call.state is not CallState.ANSWERED:
@@ -262,7 +268,7 @@ class TelnyxAccount:
     }
 
     def _open(self, call: TelnyxCall, body: Mapping[str, Any]) -> OpenStream:
-        call.order = read_order(
+        call.stream = read_stream_request(
             body if self.faults.codec is None else {**body, "stream_codec": self.faults.codec},
             self._codec,
             stream_id=str(uuid.uuid4()),
@@ -272,18 +278,18 @@ class TelnyxAccount:
             called=call.called,
             client_state=call.client_state,
         )
-        return OpenStream(call.order)
+        return OpenStream(call.stream)
 
     def _pick_up(self, call: TelnyxCall, now: float) -> list[Action]:
         call.enter(CallState.ANSWERED)
         call.answers_at = call.gives_up_at = None
-        actions: list[Action] = [self._tell(call, call.answered(now))]
+        actions: list[Action] = [self._webhook(call, call.answered(now))]
         if call.detects:
             call.judged_at = now + self.callee.verdict_after_s
-        if call.order is None and "stream_url" in call.body:
+        if call.stream is None and "stream_url" in call.body:
             actions.append(self._open(call, call.body))
-        if call.order is not None:
-            actions.append(AnswerStream(call.order.stream_id))
+        if call.stream is not None:
+            actions.append(AnswerStream(call.stream.stream_id))
         return actions
 
     def _due(self, call: TelnyxCall, now: float) -> list[Action]:
@@ -294,20 +300,20 @@ class TelnyxAccount:
             return self._end(call, "timeout", now)
         if call.judged_at is not None and call.judged_at <= now:
             call.judged_at = None
-            return [self._tell(call, event) for event in call.verdicts(self.callee, now)]
+            return [self._webhook(call, event) for event in call.verdicts(self.callee, now)]
         return []
 
     def _end(self, call: TelnyxCall, cause: str, now: float, *, ours: bool = False) -> list[Action]:
-        """`ours`: by a command, not by the other party."""
+        """End the call. `ours`: by a command of the server, not by the other party."""
         call.enter(CallState.ENDED)
         call.cause, call.ended_at = cause, now
         call.source = "caller" if call.incoming != ours else "callee"
         call.answers_at = call.gives_up_at = call.judged_at = None
-        return [EndStream(call.order.stream_id)] if call.order else self._parted(call, now)
+        return [EndStream(call.stream.stream_id)] if call.stream else self._parted(call, now)
 
     def _parted(self, call: TelnyxCall, now: float) -> list[Action]:
-        """The last event, once no stream is left."""
-        return [self._tell(call, call.hangup(now))] if call.state is CallState.ENDED else []
+        """The event `call.hangup`, once the call and its stream have ended."""
+        return [self._webhook(call, call.hangup(now))] if call.state is CallState.ENDED else []
 
-    def _tell(self, call: TelnyxCall, event: Mapping[str, Any]) -> DeliverWebhook:
+    def _webhook(self, call: TelnyxCall, event: Mapping[str, Any]) -> DeliverWebhook:
         return DeliverWebhook(call.webhook_url, event)

@@ -1,4 +1,4 @@
-"""What goes in and out of the pretend exchange: a request, its answer, and what is to be done beside."""
+"""The requests to the simulated Telnyx account, its responses, and the actions that follow from them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ from bridge.simulators.carriers.telnyx.stream_session import StreamRequest
 
 
 class DeliverWebhook(NamedTuple):
-    """Deliver this event to a webhook."""
+    """Deliver this event to a webhook, as JSON."""
 
     url: str
     event: Mapping[str, Any]
@@ -16,17 +16,17 @@ class DeliverWebhook(NamedTuple):
 class OpenStream(NamedTuple):
     """Open a media stream."""
 
-    order: StreamRequest
+    wanted: StreamRequest
 
 
 class AnswerStream(NamedTuple):
-    """The call of this stream is answered; it may have been opened before."""
+    """The call of this stream is answered. The stream may have been opened before."""
 
     stream_id: str
 
 
 class EndStream(NamedTuple):
-    """End this stream, and tell when it is over."""
+    """Close this stream; `stream_over` is to be called when it is closed."""
 
     stream_id: str
 
@@ -35,16 +35,19 @@ Action = DeliverWebhook | OpenStream | AnswerStream | EndStream
 
 
 class TelnyxRequest(NamedTuple):
-    """`command`: `dial`, `status`, `answer` and so on; `call`: the id in the path, decoded."""
+    """A request to the REST API.
+
+    `command`: `dial`, `status`, or an action such as `answer`. `call_control_id`: of the path, decoded.
+    """
 
     command: str
     authorization: str | None
     body: bytes = b""
-    call: str = ""
+    call_control_id: str = ""
 
 
 class TelnyxResponse(NamedTuple):
-    """`silent`: the acts are done, and the client waits in vain."""
+    """The response to a request. `silent`: perform the actions, but never answer the client."""
 
     status: int
     body: Mapping[str, Any]
@@ -54,10 +57,13 @@ class TelnyxResponse(NamedTuple):
 
 
 class ReceivedCommand(NamedTuple):
-    """A request as it came, with what it got. `body` is empty where it was no JSON object."""
+    """A request that came, and the status it was answered with. `body` is empty if it was not a JSON object.
+
+    `at`: when it came, Unix seconds.
+    """
 
     name: str
-    call: str
+    call_control_id: str
     body: Mapping[str, Any]
     at: float
     status: int

@@ -1,6 +1,6 @@
-"""Placing one call under Telnyx's Call Control: the webhook is told that somebody calls, and its commands are obeyed.
+"""Places one simulated call under Telnyx's Call Control: sends the webhooks of the call and obeys the commands.
 
-The server under test sends its commands to the pretend REST API that is opened here.
+The server under test sends its commands to the simulated REST API that is opened here for the call.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ RINGS_S = 15.0
 """How long the phone rings before the caller gives up."""
 
 SILENT_S = 5.0
-"""How long the caller stays when the stream is gone and nobody hangs up: the server may have died."""
+"""How long the caller stays when the stream is closed and nobody hangs up; the server may have died."""
 
 
 async def place_call_with_options(
     url: str, plan: Callable[[AudioFormat], CallPlan], options: CallOptions, network: Network, port: int
 ) -> CallReport:
-    """`place_controlled_call` as the command line asks for it. Raises as it does, and as `telnyx_exchange` does."""
+    """Place a call as the command line asks for it. Raises as `place_controlled_call` and `telnyx_exchange` do."""
     says = telnyx_exchange(options).says
     return await place_controlled_call(
         url, plan, codec=says.codec, byteorder=says.byteorder, network=network, port=port
@@ -47,10 +47,11 @@ async def place_controlled_call(
     port: int = 0,
     rings_s: float = RINGS_S,
 ) -> CallReport:
-    """Call the server with this webhook, and carry the call to its end.
+    """Call the server at its webhook `url` and carry the call to its end.
 
-    `plan`: what the caller does, told in which format the audio is to be. `port`: of the REST API, /v2 under it.
-    Raises `CallRefused` with the reason if no stream comes about.
+    `plan`: makes what the caller does, with audio in the format given to it. `codec`: of the call. `port`: of the REST
+    API, whose paths begin with /v2; 0 for any. `rings_s`: how long the caller waits for a stream.
+    Raises `CallRefused` with the reason if no stream is opened.
     """
     calls = CallControlPhone(plan, network, byteorder)
     carried = asyncio.Event()
@@ -64,24 +65,24 @@ async def place_controlled_call(
                 await stream.ended.wait()
         return not stream.ended.is_set()
 
-    fake = SimulatedTelnyx(media, webhook_url=url, port=port, codec=codec)
-    async with fake.running():
-        call = fake.ring()
-        over = asyncio.create_task(fake.over(call))
+    telnyx = SimulatedTelnyx(media, webhook_url=url, port=port, codec=codec)
+    async with telnyx.running():
+        call = telnyx.ring()
+        over = asyncio.create_task(telnyx.over(call))
         begun = asyncio.create_task(carried.wait())
         try:
             await asyncio.wait({over, begun}, timeout=rings_s, return_when=asyncio.FIRST_COMPLETED)
             if not begun.done():
-                fake.hang_up(call)
+                telnyx.hang_up(call)
             await over
         finally:
             begun.cancel()
             over.cancel()
     if calls.reports:
         return replace(calls.reports[0], pressed=call.pressed)
-    status = fake.deliveries[0].status if fake.deliveries else None
-    told = ", ".join(f"{command.name} ({command.status})" for command in fake.commands) or "nothing"
+    status = telnyx.deliveries[0].status if telnyx.deliveries else None
+    commands = ", ".join(f"{command.name} ({command.status})" for command in telnyx.commands) or "no command"
     raise CallRefused(
-        f"no stream came about: the webhook answered {f'HTTP {status}' if status else 'not at all'}, "
-        f"and {fake.url} was told {told}"
+        f"no stream was opened: the webhook answered {f'HTTP {status}' if status else 'nothing'}, "
+        f"and {telnyx.url} received {commands}"
     )

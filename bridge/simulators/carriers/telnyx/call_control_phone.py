@@ -1,8 +1,4 @@
-"""Carrying the streams that a pretend Telnyx orders: the phone that its REST server is given.
-
-Under Call Control the server commands the stream, and the pretend REST server has it carried by an `CallControlPhone`,
-one call after the other or many at once.
-"""
+"""The simulated phone under Call Control: carries the streams that the simulated Telnyx opens for commands."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,15 +17,16 @@ from bridge.vocabulary.errors import CallRefused, ConfigurationError
 from telecodecs.format import AudioFormat
 
 HANGS_UP = {Ending.HUNG_UP, Ending.QUIET, Ending.TOO_LONG}
-"""Endings that are the caller's doing."""
+"""Endings in which the caller hangs up."""
 
 _MODES: dict[str | None, Mode] = {"rtp": "rtp", "mp3": "mp3"}
 
 
 class CallControlPhone:
-    """`bridge.simulators.carriers.telnyx.stream_session.Media`. `plan`: what the caller does, told what format the audio is to have.
+    """A `CarryStream`, for one call after another or many at once.
 
-    `byteorder`: of L16, which an order does not name.
+    `plan`: makes what the caller does, with audio in the format given to it. `byteorder`: of L16, which a command does
+    not name.
     """
 
     def __init__(
@@ -39,15 +36,15 @@ class CallControlPhone:
         byteorder: Literal["little", "big"] = "little",
     ) -> None:
         self.reports: list[CallReport] = []
-        """Of the calls that are over."""
+        """The reports of the calls that are over."""
         self._plan = plan
         self._network = network
         self._byteorder = byteorder
 
     async def __call__(self, stream: TelnyxStreamSession) -> bool:
-        """Carry it; tells whether the caller hung up. Raises `CallRefused` where no socket comes about."""
-        order = stream.order
-        carrier = self._carrier(order)
+        """Carry a stream; whether the caller hung up. Raises `CallRefused` if the socket cannot be opened."""
+        wanted = stream.wanted
+        carrier = self._carrier(wanted)
         line = LiveCall(
             self._plan(carrier.line),
             carrier,
@@ -60,7 +57,7 @@ class CallControlPhone:
             asyncio.create_task(_when(stream.ended, line.hang_up)),
         )
         try:
-            report = await line.carry(order.url, token_headers(order.auth_token))
+            report = await line.carry(wanted.url, token_headers(wanted.auth_token))
         finally:
             for task in watching:
                 task.cancel()
@@ -68,25 +65,25 @@ class CallControlPhone:
         self.reports.append(report)
         return report.ending in HANGS_UP
 
-    def _carrier(self, order: StreamRequest) -> SimulatedTelnyxStream:
+    def _carrier(self, wanted: StreamRequest) -> SimulatedTelnyxStream:
         try:
-            says = Coding(order.codec, order.rate_hz, self._byteorder)
-            hears = Coding(order.bidirectional_codec, order.bidirectional_rate_hz, self._byteorder)
+            says = Coding(wanted.codec, wanted.rate_hz, self._byteorder)
+            hears = Coding(wanted.bidirectional_codec, wanted.bidirectional_rate_hz, self._byteorder)
         except ConfigurationError as error:
-            raise CallRefused(f"the stream cannot be: {error}") from None
+            raise CallRefused(f"the stream cannot be opened: {error}") from None
         return SimulatedTelnyxStream(
-            call_control_id=order.call_control_id,
-            call_session_id=order.call_session_id,
-            stream_id=order.stream_id,
+            call_control_id=wanted.call_control_id,
+            call_session_id=wanted.call_session_id,
+            stream_id=wanted.stream_id,
             says=says,
             hears=hears,
-            mode=_MODES.get(order.mode, "off"),
-            tracks=TRACKS[order.track],
-            parameters=order.custom_parameters,
-            caller=order.caller,
-            called=order.called,
-            client_state=order.client_state or "",
-            stream_token=order.auth_token,
+            mode=_MODES.get(wanted.mode, "off"),
+            tracks=TRACKS[wanted.track],
+            parameters=wanted.custom_parameters,
+            caller=wanted.caller,
+            called=wanted.called,
+            client_state=wanted.client_state or "",
+            stream_token=wanted.auth_token,
             began_at=datetime.now(UTC),
         )
 

@@ -1,4 +1,4 @@
-"""One call at the pretend Telnyx: its states, what it still waits for, and its events for the webhook.
+"""One call of the simulated Telnyx: its states, its deadlines, and its events for the webhook.
 
 Wire: Telnyx, "Receiving webhooks". Times are Unix seconds, passed in.
 """
@@ -20,7 +20,7 @@ SIP_CAUSES = {"normal_clearing": "200", "user_busy": "486", "call_rejected": "60
 
 
 class CallState(StrEnum):
-    """Where a call is."""
+    """The state of a call."""
 
     RINGING = "ringing"
     ANSWERED = "answered"
@@ -35,18 +35,18 @@ NEXT = {
 
 
 def new_call_id() -> str:
-    """With what must be encoded in a path."""
+    """A new call control id, with characters that must be encoded in a path."""
     return f"v3:{secrets.token_urlsafe(21)}/{secrets.token_urlsafe(6)}+=="
 
 
 def written(unix_time: float) -> str:
-    """As Telnyx writes a time."""
+    """A time as Telnyx writes it: ISO 8601 in UTC, with microseconds."""
     return datetime.fromtimestamp(unix_time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @dataclass(slots=True, eq=False)
 class TelnyxCall:
-    """One call. `incoming`: it was not dialled by a command. `body`: of the command that dialled it."""
+    """One call. `incoming`: it was not dialled by a command. `body`: of the command that dialled or answered it."""
 
     caller: str
     called: str
@@ -63,32 +63,32 @@ class TelnyxCall:
     answers_at: float | None = None
     gives_up_at: float | None = None
     judged_at: float | None = None
-    """When it is told who answered."""
-    order: StreamRequest | None = None
-    """The stream that is under way."""
+    """When the result of the machine detection is sent."""
+    stream: StreamRequest | None = None
+    """The media stream under way."""
     pressed: str = ""
-    """All keys that were sent to the other party, pauses among them."""
+    """All keys that the server sent to the other party; w and W are pauses."""
     cause: str = ""
     source: str = ""
     ended_at: float = 0.0
 
     def enter(self, state: CallState) -> None:
-        """Asserts that the table has it: commands are checked before."""
+        """Change the state. Asserts that the table allows it: commands are checked before."""
         assert state in NEXT[self.state], f"a call that is {self.state} cannot become {state}"
         self.state = state
 
     def deadlines(self) -> Iterator[float]:
-        """When something is due."""
+        """When something is due, in no order."""
         return (at for at in (self.answers_at, self.gives_up_at, self.judged_at) if at is not None)
 
     @property
     def detects(self) -> str:
-        """The machine detection that was asked for."""
+        """The kind of machine detection asked for; empty for none."""
         kind: str = self.body.get("answering_machine_detection", "disabled")
         return "" if kind == "disabled" else kind
 
     def status(self) -> dict[str, Any]:
-        """As a dial, and a question after it, is answered."""
+        """The data that answers a dial command and a status request."""
         data: dict[str, Any] = {
             "record_type": "call",
             "call_control_id": self.call_control_id,
@@ -102,7 +102,7 @@ class TelnyxCall:
         return data
 
     def event(self, kind: str, now: float, **payload: Any) -> dict[str, Any]:
-        """An event for the webhook, of a new id."""
+        """An event for the webhook, with a new id."""
         return {
             "record_type": "event",
             "event_type": kind,
@@ -141,7 +141,7 @@ class TelnyxCall:
         )
 
     def verdicts(self, callee: TelnyxCallee, now: float) -> list[dict[str, Any]]:
-        """Who answered; and, where a machine did, that its greeting ended."""
+        """The events of the machine detection: who answered, and if a machine did, that its greeting ended."""
         found: str = callee.answered_by
         if self.detects == "premium":
             found = PREMIUM_VERDICTS.get(found, found)

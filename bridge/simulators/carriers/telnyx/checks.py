@@ -1,7 +1,7 @@
-"""What Telnyx refuses in a request and in the body of a command, with its codes.
+"""Checks requests and the fields of commands as Telnyx does, and refuses them with its error codes.
 
-Wire: Telnyx, "Call Control" and "API errors". A check gets a value and the field's name; it raises `Refusal`, or is
-content. Fields that are not in a command's row are passed over, as the real one does.
+Wire: Telnyx, "Call Control" and "API errors". A check gets a value and the name of its field, and raises `TelnyxRefusal`
+if the value is wrong. Fields that a command does not have are ignored, as Telnyx does.
 """
 
 import re
@@ -45,7 +45,7 @@ Check = Callable[[Any, str], None]
 
 
 class TelnyxRefusal(BridgeError):
-    """A request that is answered with an error. `code` is a string, as on the wire."""
+    """A request is answered with an error. `code`: Telnyx's, a string. `field`: the one that is wrong, if any."""
 
     def __init__(self, code: str, detail: str, *, field: str = "", status: int = 422) -> None:
         super().__init__(detail)
@@ -55,7 +55,7 @@ class TelnyxRefusal(BridgeError):
         self.status = status
 
     def body(self) -> dict[str, Any]:
-        """Telnyx's shape of it."""
+        """The body of the response, as Telnyx words it ("API errors")."""
         error: dict[str, Any] = {"code": self.code, "title": TITLES[self.code], "detail": self.detail}
         if self.field:
             error["source"] = {"pointer": f"/{self.field}"}
@@ -63,8 +63,8 @@ class TelnyxRefusal(BridgeError):
         return {"errors": [error]}
 
 
-def invalid(field: str, right: str, code: str = INVALID_VALUE) -> TelnyxRefusal:
-    return TelnyxRefusal(code, f"{field}: should be {right}", field=field)
+def invalid(field: str, expected: str, code: str = INVALID_VALUE) -> TelnyxRefusal:
+    return TelnyxRefusal(code, f"{field}: should be {expected}", field=field)
 
 
 def one_of(*supported: object) -> Check:
@@ -131,7 +131,7 @@ def keys(value: Any, field: str) -> None:
 
 
 def destination(value: Any, field: str) -> None:
-    """One or several, each a number or the address of a SIP phone."""
+    """One destination or several, each a number or a SIP URI."""
     several = value if isinstance(value, list) and value else [value]
     for one in several:
         if not (isinstance(one, str) and one.startswith("sip:")):
@@ -139,7 +139,7 @@ def destination(value: Any, field: str) -> None:
 
 
 def parameters(value: Any, field: str) -> None:
-    """A list here; the stream's `start` has them as an object."""
+    """A list of names and values. The stream's message `start` has them as an object."""
     if not isinstance(value, list):
         raise invalid(field, 'a list of {"name": …, "value": …}')
     for one in value:
@@ -189,7 +189,7 @@ COMMANDS: Mapping[str, Mapping[str, Check]] = {
     "streaming_stop": EVERY | {"stream_id": text()},
     "send_dtmf": EVERY | {"digits": keys, "duration_millis": whole(100, 500)},
 }
-"""What each command takes. An answer takes neither the rate, nor a token, nor parameters."""
+"""The fields of each command. `answer` has neither a rate, nor a token, nor custom parameters ("Call Control")."""
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "dial": ("connection_id", "to", "from"),
@@ -200,7 +200,10 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 
 
 def read_body(request: TelnyxRequest, api_key: str) -> dict[str, Any]:
-    """The body of a request with this key. Raises `Refusal`; without any key Telnyx has_assistant of no such address."""
+    """The JSON body of a request. Raises `TelnyxRefusal` if it has not this key or its body is not a JSON object.
+
+    Without any key the answer is 404, as Telnyx does.
+    """
     if request.authorization is None:
         raise TelnyxRefusal(NOT_FOUND, "The requested resource or URL could not be found.", status=404)
     if request.authorization != f"Bearer {api_key}":
@@ -210,14 +213,14 @@ def read_body(request: TelnyxRequest, api_key: str) -> dict[str, Any]:
     try:
         body = json.decode(request.body or b"{}")
     except DecodeError:
-        raise TelnyxRefusal(INVALID_VALUE, "the body is no JSON", status=400) from None
+        raise TelnyxRefusal(INVALID_VALUE, "the body is not JSON", status=400) from None
     if not isinstance(body, dict):
         raise TelnyxRefusal(INVALID_VALUE, "the body should be a JSON object", status=400)
     return body
 
 
 def checked(command: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that this command takes, all of them right. Raises `Refusal`."""
+    """The fields of `body` that this command has, checked. Raises `TelnyxRefusal` on the first that is wrong."""
     for field in REQUIRED.get(command, ()):
         if field not in body:
             raise invalid(field, "given")

@@ -1,7 +1,7 @@
-"""One direction's audio as Telnyx names it: a codec, the rate on its label, and the way there and back.
+"""Encodes and decodes the audio of one direction of a Telnyx stream, by the codec and rate that Telnyx names.
 
-Wire: Telnyx, "Media streaming over WebSockets"; L16 is little endian unless said otherwise. G722 sounds at 16 kHz
-under the label of 8000, OPUS and AMR-WB under any. This side of a codec audio is bytes, sample by sample.
+Wire: Telnyx, "Media streaming over WebSockets"; L16 is little endian unless said otherwise. G722 is audio at 16 kHz
+although its rate is named 8000; OPUS and AMR-WB are audio at 16 kHz whatever rate is named.
 """
 
 from collections.abc import Callable
@@ -22,20 +22,20 @@ RATES_HZ: dict[str, tuple[int, ...]] = {
     "OPUS": (16_000, 8_000, 24_000, 48_000),
     "AMR-WB": (16_000, 8_000),
 }
-"""Labels that each codec may have, the usual one first."""
+"""The rates, Hz, that may be named for each codec; the default is first."""
 
 _G711 = {"PCMU": PCMU_8K, "PCMA": PCMA_8K}
 
 Mode = Literal["off", "mp3", "rtp"]
-"""How the server may be heard: not at all, by MP3 files, or by payloads of a codec."""
+"""What the server may send: nothing, MP3 files, or payloads of a codec."""
 
 Convert = Callable[[bytes], bytes]
-"""One payload to another."""
+"""Converts audio from one encoding to another, both as bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """Raises `ConfigurationError` for what Telnyx does not have. `rate_hz` 0: the usual one."""
+    """A codec and its rate. `rate_hz` 0: the codec's default. Raises `ConfigurationError` if Telnyx does not have it."""
 
     codec: str = "PCMU"
     rate_hz: int = 0
@@ -45,22 +45,25 @@ class Coding:
     def __post_init__(self) -> None:
         rates = RATES_HZ.get(self.codec)
         if rates is None:
-            raise ConfigurationError(f"codec {self.codec!r} is none; one of {', '.join(RATES_HZ)} is right")
+            raise ConfigurationError(f"unknown codec {self.codec!r}; expected one of {', '.join(RATES_HZ)}")
         if self.rate_hz == 0:
             object.__setattr__(self, "rate_hz", rates[0])
         if self.rate_hz not in rates:
             allowed = ", ".join(map(str, sorted(rates)))
-            raise ConfigurationError(f"{self.codec} at {self.rate_hz} Hz cannot be; {allowed} Hz can")
+            raise ConfigurationError(f"{self.codec} has no rate of {self.rate_hz} Hz; expected {allowed} Hz")
 
     @property
     def format(self) -> AudioFormat:
-        """What is this side of the codec."""
+        """The format of the decoded audio."""
         if self.codec == "L16":
             return AudioFormat(Encoding.L16_BE if self.byteorder == "big" else Encoding.L16, self.rate_hz)
         return _G711.get(self.codec, L16_16K)
 
     def pack(self, line: AudioFormat) -> Convert:
-        """For one stream: 20 ms of `line`'s audio to a payload. Raises `ConfigurationError` if a library is missing."""
+        """Make an encoder for one stream: from 20 ms of audio in the format `line` to a payload.
+
+        Raises `ConfigurationError` if a library is missing.
+        """
         assert line.rate_hz == self.format.rate_hz, "a telephone network changes the law, not the rate"
         if not self._in_packets:
             return _unchanged if line == self.format else _through(decoder(line), encoder(self.format))
@@ -73,7 +76,7 @@ class Coding:
         return _through(decoder(line), encode)
 
     def unpack(self) -> Convert:
-        """For one stream: a payload to audio in `format`; it raises ValueError at what is none.
+        """Make a decoder for one stream: from a payload to audio in `format`. It raises ValueError on invalid payloads.
 
         Raises `ConfigurationError` if a library is missing.
         """
@@ -98,11 +101,11 @@ class Coding:
 
 
 PCMU = Coding()
-"""What is spoken if nothing else is said."""
+"""The default codec of a call."""
 
 
 def unpack_mp3() -> Convert:
-    """An MP3 file to its sound at 16 kHz; it raises ValueError at what is none.
+    """Make a decoder from an MP3 file to L16 at 16 kHz. It raises ValueError if the bytes are not an MP3 file.
 
     Raises `ConfigurationError` if a library is missing.
     """

@@ -1,6 +1,6 @@
-"""Delivers webhooks: those of one call in their order, again where that is due, and with the faults that are asked for.
+"""Delivers the webhooks of the simulated Telnyx: those of one call in order, with retries and injected faults.
 
-Wire: Telnyx, "Receiving webhooks". What is delivered and when it is tried again, `webhooks` decides.
+Wire: Telnyx, "Receiving webhooks". `webhooks` makes the bodies and decides what is tried again.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from bridge.simulators.carriers.telnyx.injected_faults import TelnyxFaults
 from bridge.simulators.carriers.telnyx.webhooks import Signer, envelope, is_delivered, is_retried
 
 HELD_S = 0.05
-"""A webhook that another one is to overtake waits no longer than this."""
+"""How long a webhook waits for the next one to overtake it."""
 
 
 class Delivery(NamedTuple):
-    """One try. `status`: None where no answer came in time; `last`: it is not tried again."""
+    """One attempt to deliver a webhook. `status`: None if no answer came in time. `last`: it is not tried again."""
 
     event: Mapping[str, Any]
     url: str
@@ -32,7 +32,7 @@ class Delivery(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Such as `call.answered`."""
+        """The event's type, such as `call.answered`."""
         kind: str = self.event["event_type"]
         return kind
 
@@ -42,7 +42,10 @@ class Delivery(NamedTuple):
 
 
 class Deliveries:
-    """Those of one server. `spawn` owns the tasks; `tried` is told of each try."""
+    """Delivers the webhooks of one server.
+
+    `spawn` runs a task. `tried` is called after each attempt. `timeout_s`: for one attempt. `attempts`: at most.
+    """
 
     def __init__(
         self,
@@ -63,8 +66,8 @@ class Deliveries:
         self._last: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, asyncio.Event] = {}
 
-    def tell(self, http: aiohttp.ClientSession, act: DeliverWebhook) -> None:
-        """Deliver one, after those of its call that came before."""
+    def deliver(self, http: aiohttp.ClientSession, act: DeliverWebhook) -> None:
+        """Deliver a webhook, after those that came before it for the same call."""
         call = act.event["payload"]["call_control_id"]
         if not self._faults.shuffled_webhooks:
             self._last[call] = self._spawn(self._follow(http, act, self._last.get(call)))

@@ -1,4 +1,4 @@
-"""What may go wrong at the pretend Telnyx, and who picks up the calls that it places. Times are seconds."""
+"""The faults to inject into the simulated Telnyx, and who answers the calls that it places. Times are seconds."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,35 +8,36 @@ Verdict = Literal["human", "machine", "not_sure", "silence", "fax_detected"]
 
 @dataclass(frozen=True, slots=True)
 class TelnyxFaults:
-    """Of one server. Of each command the first `server_errors` fail, the next are `rate_limited`, the next `silent`."""
+    """Faults of one server. Of each command the first `server_errors` fail, the next ones are `rate_limited`, the next
+    ones `silent`."""
 
     server_errors: int = 0
-    """Answered 500, and not performed."""
+    """How many are answered 500 and not performed."""
     rate_limited: int = 0
-    """Answered 429, and not performed."""
+    """How many are answered 429 and not performed."""
     silent: int = 0
-    """Performed, and never answered."""
+    """How many are performed and never answered."""
     commands: tuple[str, ...] = ()
-    """Which suffer these three: `dial`, `answer`, `streaming_start` and so on. None: all."""
+    """The commands with these faults: `dial`, `answer`, `streaming_start` and so on. Empty: all."""
     duplicate_webhooks: bool = False
-    """Each is delivered twice."""
+    """Deliver each webhook twice."""
     shuffled_webhooks: bool = False
-    """Each second one is delivered before the one that it follows."""
+    """Deliver each second webhook of a call before the first."""
     unwrapped_webhooks: bool = False
-    """Without `data` around the event."""
+    """Deliver the event itself as the body, without `data` around it."""
     codec: str | None = None
-    """In what the caller's voice comes, whatever was asked for."""
+    """The codec of the caller's audio, whatever was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class TelnyxCallee:
-    """Who picks up a call that is dialled."""
+    """Who answers a call that is dialled."""
 
     answers_after_s: float | None = 0.02
-    """None: never. The call then ends with the `timeout_secs` of the dial."""
+    """None: never; the call then ends with the `timeout_secs` of the dial command."""
     answered_by: Verdict = "human"
-    """What is found, where it was asked to detect a machine."""
+    """The result of the machine detection, if it was asked for."""
     verdict_after_s: float = 0.02
-    """From the answer to the verdict."""
+    """From the answer to the result of the machine detection."""
     refuses: Literal["user_busy", "call_rejected", "not_found"] | None = None
-    """The call ends so, instead of being answered."""
+    """The cause with which the call ends instead of being answered."""

@@ -1,7 +1,7 @@
-"""Telnyx's side of one media stream: what Telnyx sends as text, what it accepts as orders, and what it refuses.
+"""Telnyx's side of one media stream: writes Telnyx's messages, reads the server's, and refuses what Telnyx refuses.
 
-Wire: Telnyx, "Media streaming over WebSockets" and "Stream call media over WebSocket" (AsyncAPI), its error codes
-10000x among them. Numbers that count are strings on the wire. The codecs are `coding`'s; no socket, no clock.
+Wire: Telnyx, "Media streaming over WebSockets" and "Stream call media over WebSocket" (AsyncAPI), with the error codes
+10000x. Counters are strings on the wire. There is no socket and no clock here.
 """
 
 import secrets
@@ -9,7 +9,7 @@ from base64 import b64encode
 from binascii import a2b_base64
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from uuid import NAMESPACE_OID, uuid4, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -31,14 +31,15 @@ TOKEN_HEADER = "x-telnyx-streaming-auth-token"  # noqa: S105 - the name of a hea
 
 SHORTEST_MS = 20
 LONGEST_MS = 30_000
-"""Of the audio in one message, where the mode is rtp."""
+"""Limits of the audio in one message in the mode rtp ("Media streaming over WebSockets")."""
 
 MP3_EVERY_S = 1.0
+"""In the mode mp3 a server may send one file in this time (likewise)."""
 
 EPOCH = datetime(2025, 6, 5, 8, 54, 19, tzinfo=UTC)
-"""When a call began, for the time of day on its digits, if nobody says otherwise."""
+"""When a call began by default; keys are sent with their time of day."""
 
-_ACCOUNT = uuid5(NAMESPACE_OID, "a pretend account")
+_ACCOUNT = UUID("24a00c93-31cc-5acc-9981-2873d10be978")
 
 
 def new_call_control_id() -> str:
@@ -132,7 +133,7 @@ class _Stop(_Sent, tag="stop"):
 
 
 class _Received(Struct, tag_field="event"):
-    """Further fields do no harm."""
+    """Unknown fields are ignored, as Telnyx does."""
 
 
 class _MediaBody(Struct):
@@ -156,11 +157,12 @@ _read = msgspec.json.Decoder(_MediaReceived | _MarkReceived | _ClearReceived).de
 
 
 class SimulatedTelnyxStream:
-    """One stream of one call; `bridge.simulators.carriers.contract.SimulatedStream` says what its methods promise.
+    """A `SimulatedStream` of Telnyx's.
 
-    `says` is how the caller's audio is sent, `hears` how the server's is taken where `mode` is rtp. `line`: what the
-    caller says, where the network changes it to what is sent: A-law for mu-law, or the other way. `stream_token`: of
-    the frame `connected`. `client_state` is base64. Raises `ConfigurationError` if a codec's library is missing.
+    `says`: the codec in which the caller's audio is sent. `hears`: the codec of the server's audio, in the mode rtp.
+    `line`: the format of the caller's audio, if Telnyx transcodes it from A-law to mu-law or back; by default that of
+    `says`. `stream_token`: sent with the message `connected`. `client_state`: base64. `began_at`: when the call began.
+    Raises `ConfigurationError` if a codec's library is missing.
     """
 
     def __init__(
@@ -211,12 +213,12 @@ class SimulatedTelnyxStream:
         self._last_mp3 = float("-inf")
 
     def opening(self) -> list[str]:
-        """connected, start."""
+        """The messages connected and start."""
         start = _Start(self._next(), self.stream_sid, self._start)
         return [self._text(self._connected), self._text(start)]
 
     def media(self, track: str, audio: bytes, at_ms: int) -> str:
-        """Written by hand, as Twilio's is."""
+        """The message media. Its JSON is written by hand, because it is sent fifty times a second for every call."""
         self._chunks[track] += 1
         payload = b64encode(self._pack[track](audio)).decode()
         return (
@@ -226,29 +228,32 @@ class SimulatedTelnyxStream:
         )
 
     def digit(self, digit: str, at_ms: int = 0) -> str:
-        """dtmf."""
+        """The message dtmf."""
         at = self._began_at + timedelta(milliseconds=at_ms)
         occurred_at = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
         return self._text(_Dtmf(self.stream_sid, occurred_at, self._next(), _DtmfBody(digit)))
 
     def mark(self, name: str) -> str:
-        """mark."""
+        """The message mark."""
         return self._text(_MarkSent(self.stream_sid, self._next(), _MarkBody(name)))
 
     def closing(self) -> str:
-        """stop."""
+        """The message stop."""
         body = _StopBody(self._start.user_id, self._start.call_control_id)
         return self._text(_Stop(self._next(), self.stream_sid, body))
 
     def audio_discarded(self) -> None:
-        """A chunk that is thrown away has had its number. Telnyx names no error for it; one is noted, and not sent."""
+        """Count the discarded chunks, which leave a gap in the numbers, and warn once.
+
+        Telnyx documents no error for this, so none is sent.
+        """
         for track in self.tracks:
             self._chunks[track] += 1
         if not any(warned.code == UNKNOWN_ERROR for warned in self.warnings):
             self.warnings.append(Warned(UNKNOWN_ERROR, "the server reads too slowly: audio was discarded"))
 
     def decode(self, message: WireMessage, now: float = 0.0) -> Order | None:
-        """media, mark, clear; on a one-way stream they are ignored."""
+        """Read media, mark or clear; on a one-way stream all messages are ignored."""
         if self.one_way:
             return None
         if isinstance(message, bytes):
@@ -285,11 +290,11 @@ class SimulatedTelnyxStream:
             return self._refuse(INVALID_MEDIA, str(error))
         ms = self.plays.duration_ms(len(audio))
         if not SHORTEST_MS <= ms <= LONGEST_MS:
-            return self._refuse(INVALID_MEDIA, f"{ms:g} ms of audio; 20 ms to 30 s is right")
+            return self._refuse(INVALID_MEDIA, f"{ms:g} ms of audio in one message; expected 20 ms to 30 s")
         return Play(audio)
 
     def _mp3(self, data: bytes, now: float) -> Order | None:
-        """What is no MP3 file is not heard, and nothing is said of it."""
+        """Play an MP3 file; other data is ignored without an error."""
         if now - self._last_mp3 < MP3_EVERY_S:
             return self._refuse(RATE_LIMIT_REACHED, "more than one MP3 file in a second")
         self._last_mp3 = now

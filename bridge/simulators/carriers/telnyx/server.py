@@ -1,6 +1,6 @@
-"""The pretend Telnyx's server: its REST API, its media streams and its webhooks, in the shell of `fake_carrier`.
+"""Runs the simulated Telnyx: its REST API, its media streams and its webhooks.
 
-Base `http://host:port/v2`, as the real one's. What a request does, `exchange` decides.
+Paths begin with /v2, as Telnyx's do. `account` decides what a request does, `rest_server` runs the port and the tasks.
 """
 
 import time
@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 from msgspec import json
 
-from bridge.simulators.carriers.rest_server import CALLED, CALLER, Shell
+from bridge.simulators.carriers.rest_server import CALLED, CALLER, RestServer
 from bridge.simulators.carriers.telnyx.account import TelnyxAccount
 from bridge.simulators.carriers.telnyx.actions import (
     Action,
@@ -42,7 +42,12 @@ log = structlog.get_logger()
 
 
 class SimulatedTelnyx:
-    """The server. Enter `running` to open the port. `media` carries the streams; `webhook_url` is the connection's."""
+    """A simulated Telnyx with one account. Enter `running` to open its port.
+
+    `media`: carries the streams. `webhook_url`: of the account's connection. `codec`: of its calls. `callee`: who
+    answers the calls that are dialled. `faults`: those to inject. `seed`: of the key that signs the webhooks.
+    `webhook_timeout_s`, `webhook_attempts`: for each webhook.
+    """
 
     def __init__(
         self,
@@ -60,20 +65,20 @@ class SimulatedTelnyx:
         webhook_attempts: int = 3,
     ) -> None:
         self.port = port
-        """The port that is open; the system's choice where 0 was asked for."""
+        """The port that is open; if 0 was asked for, the one that the system chose."""
         self.api_key = api_key
         self.deliveries: list[Delivery] = []
-        """Every try to deliver a webhook, in order."""
+        """Every attempt to deliver a webhook, in order."""
         self.account = TelnyxAccount(
             api_key, webhook_url=webhook_url, codec=codec, callee=callee, faults=faults
         )
         self._host = host
-        self._shell = Shell(self.account, media, self._do)
+        self._rest = RestServer(self.account, media, self._perform)
         self._signer = Signer(seed)
-        self._post = Deliveries(
+        self._webhooks = Deliveries(
             self._signer,
             faults,
-            self._shell.spawn,
+            self._rest.spawn,
             self._tried,
             timeout_s=webhook_timeout_s,
             attempts=webhook_attempts,
@@ -82,52 +87,52 @@ class SimulatedTelnyx:
 
     @property
     def url(self) -> str:
-        """What a client has for its `base_url`."""
+        """The `base_url` for a client."""
         return f"http://{self._host}:{self.port}/v2"
 
     @property
     def public_key(self) -> str:
-        """What checks its webhooks."""
+        """The public key that verifies the webhooks, base64."""
         return self._signer.public_key
 
     @property
     def commands(self) -> list[ReceivedCommand]:
-        """Every request, in order."""
+        """Every request that came, in order."""
         return self.account.commands
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["SimulatedTelnyx"]:
-        """The port is open inside. What a task of ours failed with is raised at the end."""
+        """Keep the port open. An exception in a task is raised at the end."""
         async with (
             aiohttp.ClientSession() as self._http,
-            self._shell.running(self._application(), self._host, self.port) as self.port,
+            self._rest.running(self._application(), self._host, self.port) as self.port,
         ):
             yield self
 
     def ring(self, webhook_url: str = "", *, caller: str = CALLER, called: str = CALLED) -> TelnyxCall:
-        """Someone calls; the webhook is told, and what the server commands is done."""
+        """Somebody calls: send the webhooks and obey the server's commands. `webhook_url`: instead of the account's."""
         call, actions = self.account.ring(caller, called, time.time(), webhook_url=webhook_url)
-        self._shell.perform(actions)
+        self._rest.perform(actions)
         return call
 
     def hang_up(self, call: TelnyxCall) -> None:
         """The other party hangs up."""
-        self._shell.perform(self.account.hang_up(call, time.time()))
+        self._rest.perform(self.account.hang_up(call, time.time()))
 
     async def commanded(self, name: str, times: int = 1) -> ReceivedCommand:
-        """The request of this name, `dial` or `answer` and so on, that makes it so many."""
-        return await self._shell.nth(times, self.commands, lambda command: command.name == name)
+        """Wait for the request number `times` (from 1) of this name: `dial`, `status`, `answer` and so on."""
+        return await self._rest.nth(times, self.commands, lambda command: command.name == name)
 
     async def told(self, kind: str, times: int = 1) -> Delivery:
-        """The webhook of this kind, delivered or given up, that makes it so many."""
-        return await self._shell.nth(times, self.deliveries, lambda one: one.last and one.kind == kind)
+        """Wait for the webhook number `times` (from 1) of this kind to be delivered or given up."""
+        return await self._rest.nth(times, self.deliveries, lambda one: one.last and one.kind == kind)
 
     async def over(self, call: TelnyxCall) -> TelnyxCall:
-        """The call, once it has ended and its last webhook was delivered or given up."""
-        await self._shell.until(lambda: call.state is CallState.ENDED and self._is_told_of(call))
+        """Wait until the call has ended and its last webhook was delivered or given up."""
+        await self._rest.until(lambda: call.state is CallState.ENDED and self._has_last_webhook(call))
         return call
 
-    def _is_told_of(self, call: TelnyxCall) -> bool:
+    def _has_last_webhook(self, call: TelnyxCall) -> bool:
         if not call.webhook_url:
             return True
         name = call.call_control_id
@@ -155,34 +160,34 @@ class SimulatedTelnyx:
         asked = TelnyxRequest(command, request.headers.get("Authorization"), body, named.get("call", ""))
         answer = self.account.ask(asked, time.time())
         log.info("< telnyx command", command=command, status=int(answer.status))
-        self._shell.perform(answer.actions)
+        self._rest.perform(answer.actions)
         if answer.silent:
-            await self._shell.closing.wait()
+            await self._rest.closing.wait()
         return _json(answer.body, answer.status, answer.headers)
 
-    def _do(self, act: Action) -> None:
+    def _perform(self, act: Action) -> None:
         match act:
             case DeliverWebhook(url):
                 if url:
-                    self._post.tell(self._http, act)
-            case OpenStream(order):
-                self._open(order)
+                    self._webhooks.deliver(self._http, act)
+            case OpenStream(wanted):
+                self._open_stream(wanted)
             case AnswerStream(stream_id):
-                self._shell.streams[stream_id].answered.set()
+                self._rest.streams[stream_id].answered.set()
             case EndStream(stream_id):
-                self._shell.streams[stream_id].ended.set()
+                self._rest.streams[stream_id].ended.set()
 
-    def _open(self, order: StreamRequest) -> None:
-        call = self.account.calls[order.call_control_id]
+    def _open_stream(self, wanted: StreamRequest) -> None:
+        call = self.account.calls[wanted.call_control_id]
         stream = TelnyxStreamSession(
-            order, lambda: self._shell.perform(self.account.stream_opened(call, time.time()))
+            wanted, lambda: self._rest.perform(self.account.stream_opened(call, time.time()))
         )
-        self._shell.carry(order.stream_id, call, stream)
+        self._rest.carry(wanted.stream_id, call, stream)
 
     def _tried(self, delivery: Delivery) -> None:
         self.deliveries.append(delivery)
         log.info("> telnyx webhook", kind=delivery.kind, attempt=delivery.attempt, status=delivery.status)
-        self._shell.tell_news()
+        self._rest.notify()
 
 
 async def _nothing_there(_request: web.Request) -> web.Response:

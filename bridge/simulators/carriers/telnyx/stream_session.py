@@ -1,4 +1,4 @@
-"""A media stream as the pretend Telnyx orders it, and as a phone is given it to carry."""
+"""The media stream that a Call Control command asks for, and the session in which a phone carries it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 RATES_HZ = {"L16": 16_000, "OPUS": 16_000, "AMR-WB": 16_000}
-"""What `media_format` says of the caller's voice; of all other codecs it says 8000, of G722 too."""
+"""The rate that `start.media_format` names for the caller's audio; 8000 for all other codecs, also for G722."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
-    """What to open, and what goes over it. Names of codecs and tracks are Telnyx's own."""
+    """The media stream that a command asks for. Names of codecs and tracks are Telnyx's."""
 
     url: str
     stream_id: str
@@ -21,21 +21,21 @@ class StreamRequest:
     called: str
     track: str = "inbound_track"
     codec: str = "PCMU"
-    """Of the caller's voice, as `start.media_format` is to say."""
+    """Of the caller's audio, as `start.media_format` names it."""
     rate_hz: int = 8_000
     mode: str | None = None
-    """What the server may send: `rtp`, `mp3`, or nothing was asked."""
+    """What the server may send: `rtp`, `mp3`, or None if the command does not say."""
     bidirectional_codec: str = "PCMU"
-    """Of what the server sends, where the mode is rtp."""
+    """Of the server's audio, in the mode rtp."""
     bidirectional_rate_hz: int = 8_000
     custom_parameters: Mapping[str, str] = field(default_factory=dict)
     client_state: str | None = None
     auth_token: str = ""
-    """For the upgrade's header `x-telnyx-streaming-auth-token`."""
+    """Sent in the header `x-telnyx-streaming-auth-token` of the upgrade."""
 
 
-def read_order(body: Mapping[str, Any], codec: str, **call: Any) -> StreamRequest:
-    """From a command that was checked. `codec`: of the call itself; `call`: the fields that say which one it is."""
+def read_stream_request(body: Mapping[str, Any], codec: str, **call: Any) -> StreamRequest:
+    """Read the body of a command that was checked. `codec`: of the call. `call`: the fields that identify the call."""
     heard = body.get("stream_codec", "default")
     heard = codec if heard == "default" else heard
     return StreamRequest(
@@ -53,28 +53,28 @@ def read_order(body: Mapping[str, Any], codec: str, **call: Any) -> StreamReques
 
 
 class TelnyxStreamSession:
-    """One media stream under way. The phone opens the socket, calls `opened`, and carries it until `ended` is set.
+    """One media stream under way. The phone opens the socket, calls `opened`, and carries the stream until `ended`.
 
-    `start` waits for `answered`: with an early socket the call still rings. Ended before that, the socket is closed
-    without `start` and without `stop`; else `stop` is said first.
+    The message `start` is sent when `answered` is set; the socket may be opened while the call still rings. A stream
+    that ends before it was answered is closed without `start` and `stop`.
     """
 
-    def __init__(self, order: StreamRequest, opened: Callable[[], None]) -> None:
-        self.order = order
+    def __init__(self, wanted: StreamRequest, opened: Callable[[], None]) -> None:
+        self.wanted = wanted
         self.opened = opened
         self.answered = asyncio.Event()
         self.ended = asyncio.Event()
 
 
 CarryStream = Callable[[TelnyxStreamSession], Awaitable[bool]]
-"""Carries a stream; tells whether the phone hung up. False: the server closed it, or `ended` was set.
+"""Carries a stream and returns whether the phone hung up: false if the server closed it or `ended` was set.
 
-Raises `CallRefused` where no socket comes about.
+Raises `CallRefused` if the socket cannot be opened.
 """
 
 
 async def silence(stream: TelnyxStreamSession) -> bool:
-    """Media without a socket: for calls of which only the webhooks matter."""
+    """A `CarryStream` without a socket, for calls of which only the webhooks matter."""
     stream.opened()
     await stream.ended.wait()
     return False

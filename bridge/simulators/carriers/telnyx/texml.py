@@ -1,7 +1,6 @@
-"""Placing a call at a TeXML webhook as Telnyx does: the form it posts, its signature, and the answer it obeys.
+"""Asks a TeXML webhook for a stream as Telnyx does: the form that it posts, the signature, the TeXML that it obeys.
 
-Wire: Telnyx, "TeXML <Stream>", "TeXML stream callbacks", "Receiving webhooks". What TeXML has in common with TwiML is
-read as `webhook` reads it. `read_texml` and `signed_headers` do no I/O.
+Wire: Telnyx, "TeXML <Stream>", "TeXML stream callbacks", "Receiving webhooks". Only `ask_texml_webhook` does I/O.
 """
 
 from base64 import b64decode, b64encode
@@ -21,19 +20,20 @@ from bridge.simulators.carriers.voice_xml import (
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
 
 DEFAULT_RATE = "8000"
-"""Of `bidirectionalSamplingRate`, whatever the codec."""
+"""The default of `bidirectionalSamplingRate`, for every codec ("TeXML <Stream>")."""
 
 
 @dataclass(frozen=True, slots=True)
 class TexmlStream(StreamElement):
-    """The media stream that a TeXML answer asks for."""
+    """What a `<Stream>` element of TeXML asks for."""
 
     codec: str = ""
-    """What the caller's audio should be sent in; Telnyx obeys between PCMU and PCMA."""
+    """The codec in which the caller's audio should be sent; Telnyx transcodes between PCMU and PCMA only."""
     mode: Mode = "mp3"
     hears: Coding = PCMU
-    """What the server will send, where the mode is rtp."""
+    """The codec of the server's audio, in the mode rtp."""
     reconnects: bool = True
+    """`enableReconnect`: Telnyx connects again when the connection breaks."""
 
 
 async def ask_texml_webhook(
@@ -46,14 +46,17 @@ async def ask_texml_webhook(
     private_key: str = "",
     unix_now: float,
 ) -> TexmlStream:
-    """Post the call to `url`. Raises `CallRefused` with what came back if that is no stream."""
+    """Post an inbound call to `url` and read the stream that its TeXML asks for. With `private_key` the form is signed.
+
+    Raises `CallRefused` with the reason if the answer asks for no stream that Telnyx would open.
+    """
     form = texml_form(call_control_id=call_control_id, account_sid=account_sid, caller=caller, called=called)
     body = urlencode(form).encode()
     return read_texml(await post(url, body, signed_headers(body, private_key, unix_now)), url)
 
 
 def texml_form(*, call_control_id: str, account_sid: str, caller: str, called: str) -> dict[str, str]:
-    """The fields of an inbound call that rings."""
+    """The form fields of an inbound call that rings."""
     return {
         "AccountSid": account_sid,
         "CallSid": call_control_id,
@@ -66,9 +69,10 @@ def texml_form(*, call_control_id: str, account_sid: str, caller: str, called: s
 
 
 def signed_headers(body: bytes, private_key: str, unix_now: float) -> dict[str, str]:
-    """Telnyx's signature and its time, or nothing without a key. `private_key`: Ed25519's seed, base64.
+    """The headers of Telnyx's signature, or nothing without a key ("Receiving webhooks").
 
-    Raises `ConfigurationError` for a key that is none.
+    `private_key`: Ed25519, base64 of its 32 byte seed. `unix_now`: seconds. Raises `ConfigurationError` if the key is
+    not valid.
     """
     if not private_key:
         return {}
@@ -77,7 +81,7 @@ def signed_headers(body: bytes, private_key: str, unix_now: float) -> dict[str, 
     try:
         key = Ed25519PrivateKey.from_private_bytes(b64decode(private_key, validate=True))
     except ValueError:
-        raise ConfigurationError("the private key is none: base64 of 32 bytes is right") from None
+        raise ConfigurationError("the private key is not valid; expected base64 of 32 bytes") from None
     timestamp = str(int(unix_now))
     signature = key.sign(timestamp.encode() + b"|" + body)
     return {"telnyx-signature-ed25519": b64encode(signature).decode(), "telnyx-timestamp": timestamp}
@@ -89,10 +93,10 @@ def read_texml(answer: bytes, webhook_url: str) -> TexmlStream:
     asked = stream.attrib
     track = asked.get("track", "inbound_track")
     if track not in TRACKS:
-        raise CallRefused(f"<Stream track={track!r}> is none; one of {', '.join(TRACKS)} is right")
+        raise CallRefused(f"<Stream track={track!r}> is unknown; expected one of {', '.join(TRACKS)}")
     mode = asked.get("bidirectionalMode", "mp3")
     if mode not in ("mp3", "rtp"):
-        raise CallRefused(f"<Stream bidirectionalMode={mode!r}> is none; mp3 or rtp is right")
+        raise CallRefused(f"<Stream bidirectionalMode={mode!r}> is unknown; expected mp3 or rtp")
     return TexmlStream(
         url=socket_url(asked.get("url", ""), webhook_url),
         parameters=stream_parameters(stream),
@@ -113,6 +117,8 @@ def _coding(asked: Mapping[str, str]) -> Coding:
     try:
         return Coding(codec, int(rate))
     except ValueError:
-        raise CallRefused(f"<Stream bidirectionalSamplingRate={rate!r}> is no number") from None
+        raise CallRefused(
+            f"<Stream bidirectionalSamplingRate={rate!r}> is not a number; expected for example 16000"
+        ) from None
     except ConfigurationError as error:
         raise CallRefused(f"<Stream>: {error}") from None

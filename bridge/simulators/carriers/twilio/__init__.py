@@ -1,1 +1,1 @@
-"""A pretend Twilio: its REST API for calls, its callbacks and its calls, for tests and for the pretend phone."""
+"""The simulated Twilio: media streams, voice webhooks, callbacks, and its REST API for calls."""

@@ -1,8 +1,9 @@
-"""The pretend Twilio without sockets: what a request does to a call, what is refused, and what follows.
+"""The simulated Twilio without sockets: what requests, TwiML and time do to the calls of an account.
 
-`ask` takes a request, `ring` a caller, `due` the time, `twiml_came` what a webhook answered; the `stream_...` methods
-hear how the media goes. What is to be done by whoever has the sockets is returned, in order. Of TwiML the first stream
-is obeyed; when it has ended, and where there is none, the call ends. Times are Unix seconds, passed in.
+`ask` takes a request, `ring` an inbound call, `due` the time, `twiml_came` a webhook's answer, and the `stream_...`
+methods what happens to the media socket. Each returns the actions that whoever has the sockets is to perform, in order.
+Of TwiML the first stream is obeyed; the call ends when the stream has ended, and if there is none. Times are Unix
+seconds, passed in.
 """
 
 from base64 import b64encode
@@ -37,7 +38,7 @@ PROXY_PAGE = "<html><body>503 Service Temporarily Unavailable</body></html>"
 
 
 class TwilioAccount:
-    """One account's calls."""
+    """The calls of one account. The credentials are those that its requests must have."""
 
     def __init__(
         self, account_sid: str, auth_token: str, *, callee: TwilioCallee, faults: TwilioFaults
@@ -52,21 +53,21 @@ class TwilioAccount:
         self._tries: Counter[str] = Counter()
 
     def ring(self, caller: str, called: str, url: str, now: float) -> tuple[TwilioCall, list[Action]]:
-        """Someone calls a number with this webhook."""
+        """Somebody calls a number with this voice webhook."""
         call = TwilioCall(self._account_sid, caller, called, now)
         call.enter(CallStatus.RINGING)
         self.calls[call.sid] = call
         return call, [FetchTwiml(call.sid, url, "POST", call.form())]
 
     def hang_up(self, call: TwilioCall, now: float) -> list[Action]:
-        """The other party hangs up, or gives up before it was answered."""
+        """The other party hangs up, or gives up before the call was answered."""
         if call.over:
             return []
         ringing = call.status is not CallStatus.IN_PROGRESS
         return self._end(call, CallStatus.NO_ANSWER if ringing else CallStatus.COMPLETED, now)
 
     def ask(self, request: TwilioRequest, now: float) -> TwilioResponse:
-        """Judge a request, and perform it unless it is refused."""
+        """Answer a request: perform it, refuse it, or fail as the injected faults say."""
         try:
             self._admit(request)
             answer = self._faulty(request, now) or self._perform(request, now)
@@ -78,52 +79,52 @@ class TwilioAccount:
         return answer
 
     def deadline(self) -> float | None:
-        """When `due` wants to be called, at the latest."""
+        """When `due` is to be called at the latest; None if nothing is awaited."""
         return min((at for call in self.calls.values() for at in call.deadlines()), default=None)
 
     def due(self, now: float) -> list[Action]:
-        """Answers, verdicts, and callers who waited long enough."""
+        """The actions due by `now`: calls are answered, given up, or get the result of their machine detection."""
         return [act for call in self.calls.values() for act in self._due(call, now)]
 
     def twiml_came(self, call: TwilioCall, twiml: bytes, url: str, now: float) -> list[Action]:
-        """`url`: whose answer it is; addresses in it may be relative to that."""
+        """A webhook has answered with TwiML. `url`: of the webhook, to which URLs in it are relative."""
         if call.over:
             return []
-        if call.order is not None:
+        if call.stream is not None:
             call.pending = twiml, url
             return [EndStream(call.sid)]
         try:
-            order = read_twiml(twiml, url)
+            stream = read_twiml(twiml, url)
         except CallRefused as refused:
             return self.twiml_failed(call, str(refused), now)
         if call.status is CallStatus.RINGING:
             self._answered(call, now)
-        call.order = order
-        return [OpenStream(call.sid, order)]
+        call.stream = stream
+        return [OpenStream(call.sid, stream)]
 
     def twiml_failed(self, call: TwilioCall, why: str, now: float) -> list[Action]:
-        """The webhook gave no TwiML, or none with a stream: the call ends."""
+        """The webhook gave no TwiML, or none with a stream: the call ends. `why`: the reason."""
         call.trouble = why
         return [] if call.over else self._end(call, CallStatus.COMPLETED, now)
 
     def stream_opened(self, call: TwilioCall, stream_sid: str, now: float) -> list[Action]:
-        """Its socket stands."""
+        """The media socket of the call is open."""
         call.stream_sid = stream_sid
         return [*call.stream_callback("stream-started", now)]
 
     def stream_failed(self, call: TwilioCall, why: str, now: float) -> list[Action]:
-        """No socket came about: the next verb runs, and there is none."""
+        """The media socket of the call could not be opened: the next verb runs, and as there is none, the call ends."""
         call.trouble = why
         return self._after_stream(call, call.stream_callback("stream-error", now, why), now)
 
     def stream_over(self, call: TwilioCall, now: float, *, hung_up: bool) -> list[Action]:
-        """Its socket is closed. `hung_up`: by the phone, so that no TwiML is obeyed any more."""
+        """The media socket of the call is closed. `hung_up`: by the phone; then waiting TwiML is dropped."""
         if hung_up:
             call.pending = None
         return self._after_stream(call, call.stream_callback("stream-stopped", now), now)
 
     def _after_stream(self, call: TwilioCall, told: list[SendCallback], now: float) -> list[Action]:
-        call.order = None
+        call.stream = None
         if call.over:
             return [*told, *call.callback("completed", now)]
         pending, call.pending = call.pending, None
@@ -138,7 +139,7 @@ class TwilioAccount:
             raise TwilioRefusal(404, NOT_FOUND, "The requested resource was not found.")
 
     def _faulty(self, request: TwilioRequest, now: float) -> TwilioResponse | None:
-        """The fault that this try suffers."""
+        """The response of the injected fault that is due; None for no fault."""
         faults = self._faults
         if faults.requests and request.name not in faults.requests:
             return None
@@ -154,7 +155,7 @@ class TwilioAccount:
         return None
 
     def _perform(self, request: TwilioRequest, now: float) -> TwilioResponse:
-        """Raises `Refusal`."""
+        """Perform a request. Raises `TwilioRefusal`."""
         fields = dict(request.fields)
         match request.name:
             case "create":
@@ -213,7 +214,7 @@ class TwilioAccount:
         return TwilioResponse(200, call.resource(), actions)
 
     def _seek_twiml(self, call: TwilioCall, fields: Mapping[str, str], now: float) -> list[Action]:
-        """From `Url`, or else as it was given."""
+        """Fetch the TwiML from `Url`, or take the one in `Twiml`."""
         if (url := fields.get("Url")) is not None:
             return [FetchTwiml(call.sid, url, fields.get("Method", "POST"), call.form())]
         return self.twiml_came(call, fields["Twiml"].encode(), "", now)
@@ -259,8 +260,8 @@ class TwilioAccount:
         return [SendCallback(url, call.fields.get("AsyncAmdStatusCallbackMethod", "POST"), form)]
 
     def _end(self, call: TwilioCall, status: CallStatus, now: float) -> list[Action]:
-        """Its callback waits for the end of the stream."""
+        """End the call. The callback is sent when its stream has ended."""
         call.enter(status)
         call.ended_at = now
         call.answers_at = call.gives_up_at = call.judged_at = call.pending = None
-        return [EndStream(call.sid)] if call.order is not None else [*call.callback("completed", now)]
+        return [EndStream(call.sid)] if call.stream is not None else [*call.callback("completed", now)]

@@ -1,4 +1,4 @@
-"""What goes in and out of the pretend exchange: a request, its answer, and what is to be done beside."""
+"""The requests to the simulated Twilio account, its responses, and the actions that follow from them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ Form = Mapping[str, str]
 
 
 class SendCallback(NamedTuple):
-    """Send this form to a callback, signed. GET puts it into the address."""
+    """Send this form to a callback, signed. With GET the fields are in the URL."""
 
     url: str
     method: str
@@ -17,7 +17,7 @@ class SendCallback(NamedTuple):
 
 
 class FetchTwiml(NamedTuple):
-    """Send this form to a webhook, signed, and bring what it answers to this call."""
+    """Send this form to a voice webhook, signed; `twiml_came` is to be called with its answer."""
 
     call_sid: str
     url: str
@@ -29,11 +29,11 @@ class OpenStream(NamedTuple):
     """Open a media stream."""
 
     call_sid: str
-    order: StreamElement
+    wanted: StreamElement
 
 
 class EndStream(NamedTuple):
-    """End the stream of this call, and tell when it is over."""
+    """Close the stream of this call; `stream_over` is to be called when it is closed."""
 
     call_sid: str
 
@@ -42,7 +42,10 @@ Action = SendCallback | FetchTwiml | OpenStream | EndStream
 
 
 class TwilioRequest(NamedTuple):
-    """`name`: `create`, `update`, `fetch` or `list`. `fields`: of the form, or of the query."""
+    """A request to the REST API.
+
+    `name`: `create`, `update`, `fetch` or `list`. `fields`: of the form, or of the query.
+    """
 
     name: str
     account_sid: str
@@ -52,7 +55,10 @@ class TwilioRequest(NamedTuple):
 
 
 class TwilioResponse(NamedTuple):
-    """`body`: an object, or the page of a proxy. `silent`: the acts are done, and the client waits in vain."""
+    """The response to a request. `body`: JSON, or a proxy's HTML page.
+
+    `silent`: perform the actions, but never answer the client.
+    """
 
     status: int
     body: Mapping[str, Any] | str
@@ -61,7 +67,7 @@ class TwilioResponse(NamedTuple):
 
 
 class ReceivedRequest(NamedTuple):
-    """A request as it came, with what it got."""
+    """A request that came, and the status it was answered with. `at`: when it came, Unix seconds."""
 
     name: str
     call_sid: str

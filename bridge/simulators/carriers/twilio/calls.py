@@ -1,4 +1,4 @@
-"""One call at the pretend Twilio: its statuses, what it still waits for, and its forms for webhooks and callbacks.
+"""One call of the simulated Twilio: its status, its deadlines, and its forms for webhooks and callbacks.
 
 Wire: Twilio, "Call resource". Times are Unix seconds, passed in.
 """
@@ -18,7 +18,7 @@ from bridge.simulators.carriers.voice_xml import StreamElement
 
 
 class CallStatus(StrEnum):
-    """Where a call is, in Twilio's words."""
+    """The status of a call, as Twilio names it."""
 
     QUEUED = "queued"
     RINGING = "ringing"
@@ -43,13 +43,13 @@ NEXT: dict[CallStatus, frozenset[CallStatus]] = {
 
 
 def written(unix_time: float) -> str:
-    """As Twilio writes a time (RFC 2822)."""
+    """A time as Twilio writes it (RFC 2822)."""
     return format_datetime(datetime.fromtimestamp(int(unix_time), UTC))
 
 
 @dataclass(slots=True, eq=False)
 class TwilioCall:
-    """One call. `fields`: of the request that created it, none for one that came in."""
+    """One call. `fields`: of the request that created it; empty for an inbound call."""
 
     account_sid: str
     caller: str
@@ -57,7 +57,7 @@ class TwilioCall:
     began: float
     fields: dict[str, str] = field(default_factory=dict)
     events: tuple[str, ...] = ("completed",)
-    """Which `StatusCallback` is told of."""
+    """The events that `StatusCallback` gets."""
     sid: str = field(default_factory=lambda: new_sid("CA"))
     direction: str = "inbound"
     status: CallStatus = CallStatus.QUEUED
@@ -68,17 +68,18 @@ class TwilioCall:
     gives_up_at: float | None = None
     judged_at: float | None = None
     """When it is known who answered."""
-    order: StreamElement | None = None
-    """The stream that is under way."""
+    stream: StreamElement | None = None
+    """The media stream under way."""
     stream_sid: str = ""
     pending: tuple[bytes, str] | None = None
-    """TwiML that waits for the stream to end, and where it came from."""
+    """TwiML that waits for the stream to end, and the URL it came from."""
     trouble: str = ""
-    """Why no stream came about."""
-    told: int = 0
+    """Why no stream was opened."""
+    callbacks: int = 0
+    """How many status callbacks were sent."""
 
     def enter(self, status: CallStatus) -> None:
-        """Asserts that the table has it: requests are checked before."""
+        """Change the status. Asserts that the table allows it: requests are checked before."""
         assert status in NEXT[self.status], f"a call that is {self.status} cannot become {status}"
         self.status = status
 
@@ -88,7 +89,7 @@ class TwilioCall:
 
     @property
     def waits_for_verdict(self) -> bool:
-        """Whether its TwiML is asked for only when it is known who answered."""
+        """Whether the TwiML is fetched only when it is known who answered."""
         return self.detects and self.fields.get("AsyncAmd") != "true"
 
     @property
@@ -102,17 +103,17 @@ class TwilioCall:
         )
 
     def deadlines(self) -> Iterator[float]:
-        """When something is due."""
+        """When something is due, in no order."""
         return (at for at in (self.answers_at, self.gives_up_at, self.judged_at) if at is not None)
 
     def verdict(self, answered_by: str) -> str:
-        """As `AnsweredBy` has it."""
+        """The value of `AnsweredBy`."""
         if answered_by != "machine":
             return answered_by
         return "machine_start" if self.fields["MachineDetection"] == "Enable" else "machine_end_beep"
 
     def form(self) -> dict[str, str]:
-        """The fields of every webhook and callback."""
+        """The form fields of every webhook and callback."""
         form = call_form(
             call_sid=self.sid, account_sid=self.account_sid, caller=self.caller, called=self.called
         )
@@ -120,38 +121,38 @@ class TwilioCall:
         return form | {"AnsweredBy": self.answered_by} if self.answered_by else form
 
     def callback(self, event: str, now: float, status: str = "") -> list[SendCallback]:
-        """What `StatusCallback` is told of an event, if it asked for it."""
+        """The status callback of an event; nothing if it was not asked for."""
         url = self.fields.get("StatusCallback", "")
         if not url or event not in self.events:
             return []
         form = self.form() | {
             "CallStatus": status or self.status.value,
             "CallbackSource": "call-progress-events",
-            "SequenceNumber": str(self.told),
+            "SequenceNumber": str(self.callbacks),
             "Timestamp": written(now),
         }
         if self.over:
             form |= {"CallDuration": str(self.duration_s), "Duration": str(ceil(self.duration_s / 60))}
-        self.told += 1
+        self.callbacks += 1
         return [SendCallback(url, self.fields.get("StatusCallbackMethod", "POST"), form)]
 
     def stream_callback(self, event: str, now: float, error: str = "") -> list[SendCallback]:
-        """What the `statusCallback` of its stream is told: `stream-started`, `stream-stopped`, `stream-error`."""
-        if self.order is None or not self.order.status_callback:
+        """The stream's own callback (`stream-started`, `stream-stopped`, `stream-error`); nothing if it has none."""
+        if self.stream is None or not self.stream.status_callback:
             return []
         form: Form = {
             "AccountSid": self.account_sid,
             "CallSid": self.sid,
             "StreamSid": self.stream_sid,
-            "StreamName": self.order.name or self.stream_sid,
+            "StreamName": self.stream.name or self.stream_sid,
             "StreamEvent": event,
             "Timestamp": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
             **({"StreamError": error} if error else {}),
         }
-        return [SendCallback(self.order.status_callback, "POST", form)]
+        return [SendCallback(self.stream.status_callback, "POST", form)]
 
     def resource(self) -> dict[str, Any]:
-        """As the API shows it."""
+        """The call as the REST API returns it."""
         began = self.answered_at
         return {
             "sid": self.sid,

@@ -1,6 +1,7 @@
-"""What Twilio refuses in a request about calls, with its codes, where they are known; else the code is null.
+"""Checks requests about calls as Twilio does, and refuses them with its error codes.
 
-Wire: Twilio, "Call resource" and "Error and Warning Dictionary". Fields that are not known are passed over.
+Wire: Twilio, "Call resource" and "Error and Warning Dictionary". Where the documents name no code it is null. Unknown
+fields are ignored.
 """
 
 import re
@@ -25,7 +26,7 @@ DETECTIONS = frozenset({"Enable", "DetectMessageEnd"})
 
 
 class TwilioRefusal(BridgeError):
-    """A request that is answered with an error."""
+    """A request is answered with an error. `status`: of HTTP. `code`: Twilio's error number."""
 
     def __init__(self, status: int, code: int | None, why: str) -> None:
         super().__init__(why)
@@ -34,7 +35,7 @@ class TwilioRefusal(BridgeError):
         self.why = why
 
     def body(self) -> dict[str, Any]:
-        """Twilio's shape of it."""
+        """The body of the response, as Twilio words it."""
         more = "" if self.code is None else f"https://www.twilio.com/docs/errors/{self.code}"
         return {"code": self.code, "message": self.why, "more_info": more, "status": self.status}
 
@@ -44,7 +45,10 @@ def invalid(code: int | None, why: str) -> TwilioRefusal:
 
 
 def check_create(fields: Mapping[str, str], events: tuple[str, ...]) -> None:
-    """`events`: of `StatusCallbackEvent`, which may be given several times."""
+    """Check a request that creates a call. Raises `TwilioRefusal` on the first field that is wrong.
+
+    `events`: the values of `StatusCallbackEvent`, which may be given several times.
+    """
     _check_number(fields.get("To", ""), "To", INVALID_TO)
     _check_number(fields.get("From", ""), "From", INVALID_FROM)
     if "Url" not in fields and "Twiml" not in fields:
@@ -62,6 +66,7 @@ def check_create(fields: Mapping[str, str], events: tuple[str, ...]) -> None:
 
 
 def check_update(fields: Mapping[str, str]) -> None:
+    """Check a request that changes a call. Raises `TwilioRefusal` on the first field that is wrong."""
     if fields.get("Status", "completed") not in ("completed", "canceled"):
         raise invalid(None, "Status should be completed or canceled.")
     if not fields.keys() & {"Status", "Url", "Twiml"}:

@@ -1,4 +1,4 @@
-"""What may go wrong at the pretend Twilio, and who picks up the calls that it places. Times are seconds."""
+"""The faults to inject into the simulated Twilio, and who answers the calls that it places. Times are seconds."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,27 +6,28 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class TwilioFaults:
-    """Of one server. Of each kind of request the first `server_errors` fail, then some are `rate_limited`, or `silent`."""
+    """Faults of one server. Of each kind of request the first `server_errors` fail, the next ones are `rate_limited`,
+    the next ones `silent`."""
 
     server_errors: int = 0
-    """Answered 503 by a proxy, in HTML, and not performed."""
+    """How many are answered 503 by a proxy, in HTML, and not performed."""
     rate_limited: int = 0
-    """Answered 429, and not performed."""
+    """How many are answered 429 and not performed."""
     silent: int = 0
-    """Performed, and never answered."""
+    """How many are performed and never answered."""
     requests: tuple[str, ...] = ()
-    """Which suffer these three: `create`, `update`, `fetch`, `list`. None: all."""
+    """The kinds of request with these faults: `create`, `update`, `fetch`, `list`. Empty: all."""
 
 
 @dataclass(frozen=True, slots=True)
 class TwilioCallee:
-    """Who picks up a call that is created."""
+    """Who answers a call that was created by a request."""
 
     answers_after_s: float | None = 0.02
-    """None: never. The call then ends with its `Timeout`."""
+    """None: never; the call then ends with its `Timeout`."""
     answered_by: Literal["human", "machine", "fax", "unknown"] = "human"
-    """What is found, where it was asked to detect a machine."""
+    """The result of the machine detection, if it was asked for."""
     verdict_after_s: float = 0.02
-    """From the answer to the verdict."""
+    """From the answer to the result of the machine detection."""
     refuses: Literal["busy", "failed"] | None = None
-    """The call ends so, instead of being answered."""
+    """The status with which the call ends instead of being answered."""

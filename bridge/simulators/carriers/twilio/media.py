@@ -1,7 +1,7 @@
-"""Twilio's side of one media stream: what Twilio sends as text, what it accepts as orders.
+"""Twilio's side of one media stream: writes Twilio's messages and reads the server's.
 
-Wire: Twilio, "Media Streams - WebSocket Messages"; warnings: its "Error and Warning Dictionary", 319xx.
-Audio is mu-law, 8000 Hz, mono, base64. Numbers that count are strings on the wire. No socket, no clock.
+Wire: Twilio, "Media Streams - WebSocket Messages"; warnings: "Error and Warning Dictionary", 319xx. Audio is mu-law,
+8000 Hz, one channel, base64. Counters are strings on the wire. There is no socket and no clock here.
 """
 
 import secrets
@@ -21,7 +21,7 @@ INVALID_MESSAGE = 31951
 
 
 def new_sid(prefix: str) -> str:
-    """A name as Twilio gives them: CA for a call, MZ for a stream, AC for an account, then 32 hex digits."""
+    """A new id as Twilio gives them: CA for a call, MZ for a stream, AC for an account, then 32 hex digits."""
     return prefix + secrets.token_hex(16)
 
 
@@ -112,7 +112,7 @@ _read = msgspec.json.Decoder(_MediaReceived | _MarkReceived | _ClearReceived).de
 
 
 class SimulatedTwilioStream:
-    """One stream of one call; `bridge.simulators.carriers.contract.SimulatedStream` says what its methods promise."""
+    """A `SimulatedStream` of Twilio's."""
 
     line = plays = PCMU_8K
 
@@ -136,7 +136,7 @@ class SimulatedTwilioStream:
         self._chunks = dict.fromkeys(tracks, 0)
 
     def opening(self) -> list[str]:
-        """connected, start."""
+        """The messages connected and start."""
         start = _StartBody(
             account_sid=self._account_sid,
             stream_sid=self.stream_sid,
@@ -148,7 +148,7 @@ class SimulatedTwilioStream:
         return [self._text(_Connected()), self._text(_Start(self._next(), self.stream_sid, start))]
 
     def media(self, track: str, audio: bytes, at_ms: int) -> str:
-        """Written by hand: fifty times a second for every call, and nothing in it needs escaping."""
+        """The message media. Its JSON is written by hand, because it is sent fifty times a second for every call."""
         self._chunks[track] += 1
         return (
             f'{{"event":"media","sequenceNumber":"{self._next()}","streamSid":"{self.stream_sid}",'
@@ -157,24 +157,24 @@ class SimulatedTwilioStream:
         )
 
     def digit(self, digit: str, at_ms: int = 0) -> str:
-        """dtmf; unlike media it names its track `inbound_track`."""
+        """The message dtmf. Unlike media it names its track `inbound_track`."""
         return self._text(_Dtmf(self.stream_sid, self._next(), _DtmfBody("inbound_track", digit)))
 
     def mark(self, name: str) -> str:
-        """mark."""
+        """The message mark."""
         return self._text(_MarkSent(self._next(), self.stream_sid, _MarkBody(name)))
 
     def closing(self) -> str:
-        """stop."""
+        """The message stop."""
         return self._text(_Stop(self._next(), self.stream_sid, _StopBody(self._account_sid, self.call_sid)))
 
     def audio_discarded(self) -> None:
-        """31930, once for each stream, as Twilio does."""
+        """Warn with 31930, once for each stream, as Twilio does."""
         if not any(warned.code == SEND_BUFFER_OVERFLOW for warned in self.warnings):
             self._warn(SEND_BUFFER_OVERFLOW, "the server reads too slowly: audio was discarded")
 
     def decode(self, message: WireMessage, now: float = 0.0) -> Order | None:
-        """media, mark, clear; on a one-way stream they are ignored."""
+        """Read media, mark or clear; on a one-way stream all messages are ignored."""
         if self.one_way:
             return None
         if isinstance(message, bytes):

@@ -1,6 +1,6 @@
-"""The pretend Twilio's server: its REST API, its streams, callbacks and questions, in the shell of `fake_carrier`.
+"""Runs the simulated Twilio: its REST API, its media streams, its callbacks and its requests for TwiML.
 
-Base `http://host:port`, as the real one's. What a request does, `exchange` decides.
+Paths are those of api.twilio.com. `account` decides what a request does, `rest_server` runs the port and the tasks.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from aiohttp import web
 from msgspec import json
 from yarl import URL
 
-from bridge.simulators.carriers.rest_server import CALLED, CALLER, Shell
+from bridge.simulators.carriers.rest_server import CALLED, CALLER, RestServer
 from bridge.simulators.carriers.twilio.account import TwilioAccount
 from bridge.simulators.carriers.twilio.actions import (
     Action,
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 class SentWebhook(NamedTuple):
-    """A callback, or a question for TwiML. `status`: None where no answer came in time."""
+    """A callback or a request for TwiML that was sent. `status`: None if no answer came in time."""
 
     act: SendCallback | FetchTwiml
     status: int | None
@@ -50,75 +50,80 @@ class SentWebhook(NamedTuple):
 
 
 class SimulatedTwilio:
-    """The server. Enter `running` to open the port. `media` carries the streams."""
+    """A simulated Twilio with one account. Enter `running` to open its port.
+
+    `media`: carries the streams. `callee`: who answers the calls that are created. `faults`: those to inject.
+    """
 
     def __init__(
         self,
         media: CarryStream = silence,
         *,
         account_sid: str = "AC" + "0" * 32,
-        auth_token: str = "token_pretend",  # noqa: S107 - protects nothing
+        auth_token: str = "token_simulated",  # noqa: S107 - protects nothing
         host: str = "127.0.0.1",
         port: int = 0,
         callee: TwilioCallee = TwilioCallee(),  # noqa: B008 - frozen
         faults: TwilioFaults = TwilioFaults(),  # noqa: B008 - frozen
     ) -> None:
         self.port = port
-        """The port that is open; the system's choice where 0 was asked for."""
+        """The port that is open; if 0 was asked for, the one that the system chose."""
         self.account_sid = account_sid
         self.auth_token = auth_token
         self.sent: list[SentWebhook] = []
-        """Every callback and every question, in order."""
+        """Every callback and every request for TwiML, in order."""
         self.account = TwilioAccount(account_sid, auth_token, callee=callee, faults=faults)
         self._host = host
-        self._shell = Shell(self.account, media, self._do)
+        self._rest = RestServer(self.account, media, self._perform)
         self._last: dict[str, asyncio.Task[None]] = {}
         self._http: aiohttp.ClientSession
 
     @property
     def url(self) -> str:
-        """What a client has instead of https://api.twilio.com."""
+        """The URL that a client uses instead of https://api.twilio.com."""
         return f"http://{self._host}:{self.port}"
 
     @property
     def requests(self) -> list[ReceivedRequest]:
-        """Every request, in order."""
+        """Every request that came, in order."""
         return self.account.requests
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["SimulatedTwilio"]:
-        """The port is open inside. What a task of ours failed with is raised at the end."""
+        """Keep the port open. An exception in a task is raised at the end."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         async with (
             aiohttp.ClientSession(timeout=timeout) as self._http,
-            self._shell.running(self._application(), self._host, self.port) as self.port,
+            self._rest.running(self._application(), self._host, self.port) as self.port,
         ):
             yield self
 
     def ring(self, webhook_url: str, *, caller: str = CALLER, called: str = CALLED) -> TwilioCall:
-        """Someone calls a number with this voice webhook, and what its TwiML says is done."""
+        """Somebody calls a number with this voice webhook: obey its TwiML."""
         call, actions = self.account.ring(caller, called, webhook_url, time.time())
-        self._shell.perform(actions)
+        self._rest.perform(actions)
         return call
 
     def hang_up(self, call: TwilioCall) -> None:
         """The other party hangs up."""
-        self._shell.perform(self.account.hang_up(call, time.time()))
+        self._rest.perform(self.account.hang_up(call, time.time()))
 
     async def requested(self, name: str, times: int = 1) -> ReceivedRequest:
-        """The request of this name, `create` or `update` and so on, that makes it so many."""
-        return await self._shell.nth(times, self.requests, lambda request: request.name == name)
+        """Wait for the request number `times` (from 1) of this name: `create`, `update`, `fetch` or `list`."""
+        return await self._rest.nth(times, self.requests, lambda request: request.name == name)
 
     async def told(self, times: int = 1, **fields: str) -> SentWebhook:
-        """The callback or question with these fields that makes it so many."""
-        return await self._shell.nth(times, self.sent, lambda one: fields.items() <= one.act.form.items())
+        """Wait for number `times` (from 1) of the callbacks and requests for TwiML with these form fields."""
+        return await self._rest.nth(times, self.sent, lambda one: fields.items() <= one.act.form.items())
 
     async def over(self, call: TwilioCall) -> TwilioCall:
-        """The call, once it and its stream have ended and all was told."""
-        await self._shell.until(lambda: call.over and call.order is None and self._all_told(call))
+        """Wait until the call and its stream have ended and all its callbacks were sent."""
+        await self._rest.until(
+            lambda: call.over and call.stream is None and self._has_no_callbacks_left(call)
+        )
         return call
 
-    def _all_told(self, call: TwilioCall) -> bool:
+    def _has_no_callbacks_left(self, call: TwilioCall) -> bool:
         return call.sid not in self._last or self._last[call.sid].done()
 
     def _application(self) -> web.Application:
@@ -146,9 +151,9 @@ class SimulatedTwilio:
             )
             answer = self.account.ask(asked, time.time())
             log.info("< twilio request", request=name, status=answer.status)
-            self._shell.perform(answer.actions)
+            self._rest.perform(answer.actions)
             if answer.silent:
-                await self._shell.closing.wait()
+                await self._rest.closing.wait()
             if isinstance(answer.body, str):
                 return web.Response(text=answer.body, status=answer.status, content_type="text/html")
             body = json.encode(answer.body)
@@ -156,20 +161,20 @@ class SimulatedTwilio:
 
         return answer
 
-    def _do(self, act: Action) -> None:
+    def _perform(self, act: Action) -> None:
         match act:
             case SendCallback():
                 call = act.form["CallSid"]
-                self._last[call] = self._shell.spawn(self._tell(act, self._last.get(call)))
+                self._last[call] = self._rest.spawn(self._tell(act, self._last.get(call)))
             case FetchTwiml(call_sid):
-                self._shell.spawn(self._ask(self.account.calls[call_sid], act))
-            case OpenStream(call_sid, order):
-                self._open(self.account.calls[call_sid], order)
+                self._rest.spawn(self._ask(self.account.calls[call_sid], act))
+            case OpenStream(call_sid, wanted):
+                self._open_stream(self.account.calls[call_sid], wanted)
             case EndStream(call_sid):
-                self._shell.streams[call_sid].ended.set()
+                self._rest.streams[call_sid].ended.set()
 
     async def _tell(self, act: SendCallback, before: asyncio.Task[None] | None) -> None:
-        """After the callbacks of this call that came before."""
+        """Send a callback, after those that came before it for the same call."""
         if before is not None:
             await asyncio.wait([before])
         await self._send(act)
@@ -178,13 +183,13 @@ class SimulatedTwilio:
         sent = await self._send(act)
         now = time.time()
         if sent.status == 200:
-            self._shell.perform(self.account.twiml_came(call, sent.answer, act.url, now))
+            self._rest.perform(self.account.twiml_came(call, sent.answer, act.url, now))
         else:
             why = "nothing in time" if sent.status is None else f"HTTP {sent.status}"
-            self._shell.perform(self.account.twiml_failed(call, f"the webhook answered {why}", now))
+            self._rest.perform(self.account.twiml_failed(call, f"the webhook answered {why}", now))
 
     async def _send(self, act: SendCallback | FetchTwiml) -> SentWebhook:
-        """Signed; a form goes into the body, or with GET into the address."""
+        """Send a form, signed, in the body or with GET in the URL."""
         url, form = act.url.partition("#")[0], dict(act.form)
         if act.method == "GET":
             url, form = f"{url}{'&' if '?' in url else '?'}{urlencode(form)}", {}
@@ -204,11 +209,11 @@ class SimulatedTwilio:
         sent = SentWebhook(act, status, answer)
         self.sent.append(sent)
         log.info("> twilio webhook", kind=type(act).__name__, status=status)
-        self._shell.tell_news()
+        self._rest.notify()
         return sent
 
-    def _open(self, call: TwilioCall, order: StreamElement) -> None:
+    def _open_stream(self, call: TwilioCall, wanted: StreamElement) -> None:
         def opened(stream_sid: str) -> None:
-            self._shell.perform(self.account.stream_opened(call, stream_sid, time.time()))
+            self._rest.perform(self.account.stream_opened(call, stream_sid, time.time()))
 
-        self._shell.carry(call.sid, call, TwilioStreamSession(order, call.sid, call.account_sid, opened))
+        self._rest.carry(call.sid, call, TwilioStreamSession(wanted, call.sid, call.account_sid, opened))

@@ -1,4 +1,4 @@
-"""The pretend exchange without sockets: commands in, events out, in the order of a call."""
+"""The simulated Telnyx without sockets: commands in, events out, in the order of a call."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ DIAL = {"connection_id": "1", "to": "+15550100", "from": "+15550199"}
 
 
 class Office:
-    """An exchange with a client that has the key."""
+    """An account, and a client that has its key."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ def streaming(office: Office) -> tuple[TelnyxCall, str]:
     opening = office.ask("streaming_start", call, **STREAM).actions[0]
     assert isinstance(opening, OpenStream)
     office.account.stream_opened(call, office.now)
-    return call, opening.order.stream_id
+    return call, opening.wanted.stream_id
 
 
 def test_a_call_from_ring_to_hangup() -> None:
@@ -116,16 +116,20 @@ def test_a_call_from_ring_to_hangup() -> None:
     )
     opening, answering = started.actions
     assert isinstance(opening, OpenStream)
-    order = opening.order
-    assert answering == AnswerStream(order.stream_id)
-    assert (order.codec, order.rate_hz, order.track) == ("L16", 16_000, "inbound_track")
-    assert (order.mode, order.bidirectional_codec, order.bidirectional_rate_hz) == ("rtp", "L16", 16_000)
-    assert (order.auth_token, order.custom_parameters, order.client_state) == ("secret", {"k": "v"}, "aGV5")
+    wanted = opening.wanted
+    assert answering == AnswerStream(wanted.stream_id)
+    assert (wanted.codec, wanted.rate_hz, wanted.track) == ("L16", 16_000, "inbound_track")
+    assert (wanted.mode, wanted.bidirectional_codec, wanted.bidirectional_rate_hz) == ("rtp", "L16", 16_000)
+    assert (wanted.auth_token, wanted.custom_parameters, wanted.client_state) == (
+        "secret",
+        {"k": "v"},
+        "aGV5",
+    )
     opened = office.account.stream_opened(call, NOW)
     assert told(opened) == ["streaming.started"]
     assert payload(opened[0])["stream_url"] == STREAM["stream_url"]
 
-    assert office.ask("hangup", call).actions == [EndStream(order.stream_id)]
+    assert office.ask("hangup", call).actions == [EndStream(wanted.stream_id)]
     over = office.account.stream_over(call, NOW, hung_up=False)
     assert told(over) == ["streaming.stopped", "call.hangup"]
     last = payload(over[1])
@@ -162,7 +166,7 @@ def test_a_server_that_closes_its_socket_leaves_a_silent_call() -> None:
     assert told(office.ask("hangup", call).actions) == ["call.hangup"]
 
 
-def test_a_stream_that_no_socket_takes() -> None:
+def test_a_stream_whose_socket_cannot_be_opened() -> None:
     office = Office()
     call, stream_id = streaming(office)
     (failed,) = office.account.stream_failed(call, "refused", NOW)
@@ -186,7 +190,7 @@ def test_an_answer_may_ask_for_the_stream_at_once() -> None:
     assert told(actions) == ["call.answered", "OpenStream", "AnswerStream"]
     opening = actions[1]
     assert isinstance(opening, OpenStream)
-    assert (opening.order.codec, opening.order.mode) == ("PCMA", None)
+    assert (opening.wanted.codec, opening.wanted.mode) == ("PCMA", None)
 
 
 def test_keys_for_the_other_party() -> None:
@@ -208,7 +212,7 @@ def test_a_rejected_call() -> None:
     assert payload(last)["hangup_cause"] == "user_busy"
 
 
-def test_what_a_call_cannot_do_now() -> None:
+def test_commands_that_the_state_of_the_call_forbids() -> None:
     office = Office()
     call = office.ring()
     assert code(office.ask("streaming_start", call, **STREAM)) == (422, "90034")
@@ -230,12 +234,12 @@ def test_what_a_call_cannot_do_now() -> None:
     ("authorization", "refused"),
     [(None, (404, "10005")), ("Bearer wrong", (401, "10009")), ("Basic KEY", (401, "10009"))],
 )
-def test_who_has_no_key(authorization: str | None, refused: tuple[int, str]) -> None:
+def test_a_request_without_the_key(authorization: str | None, refused: tuple[int, str]) -> None:
     assert code(Office().account.ask(TelnyxRequest("dial", authorization), NOW)) == refused
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff"])
-def test_a_body_that_is_no_object(body: bytes) -> None:
+def test_a_body_that_is_not_an_object(body: bytes) -> None:
     office = Office()
     assert code(office.account.ask(TelnyxRequest("dial", "Bearer KEY", body), NOW)) == (400, "10015")
     (command,) = office.account.commands
@@ -308,7 +312,7 @@ UNANSWERED = [
 
 
 @pytest.mark.parametrize(("callee", "cause", "sip", "after_s"), UNANSWERED)
-def test_nobody_takes_a_dialled_call(callee: TelnyxCallee, cause: str, sip: str, after_s: float) -> None:
+def test_nobody_answers_a_dialled_call(callee: TelnyxCallee, cause: str, sip: str, after_s: float) -> None:
     office = Office(callee=callee)
     office.dial()
     (last,) = office.wait()
@@ -353,7 +357,7 @@ def test_who_answered(detects: str, answered_by: Verdict, events: list[tuple[str
     assert office.account.deadline() is None
 
 
-def test_no_verdict_where_none_was_asked_for() -> None:
+def test_no_machine_detection_unless_asked_for() -> None:
     office = Office()
     office.dial(answering_machine_detection="disabled")
     office.wait()
@@ -387,4 +391,4 @@ def test_a_codec_that_was_not_asked_for() -> None:
     call = office.ring()
     opening = office.ask("answer", call, stream_codec="PCMU", **STREAM).actions[1]
     assert isinstance(opening, OpenStream)
-    assert (opening.order.codec, opening.order.rate_hz) == ("G722", 8_000)
+    assert (opening.wanted.codec, opening.wanted.rate_hz) == ("G722", 8_000)

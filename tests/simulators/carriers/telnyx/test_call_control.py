@@ -1,4 +1,4 @@
-"""One call under Call Control, from ringing at the webhook to the hang-up, with the phone's own REST API."""
+"""One call under Call Control, from the first webhook to the hang-up, with the simulated REST API."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -52,7 +52,7 @@ async def test_the_server_answers_and_the_caller_hangs_up(webhook: str, api_port
     assert b"\x10" * 160 in report.heard
 
 
-async def test_keys_that_the_server_has_pressed_are_told(
+async def test_keys_that_the_server_has_pressed_are_reported(
     webhook: str, api_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expect = Admission.expect
@@ -67,7 +67,7 @@ async def test_keys_that_the_server_has_pressed_are_told(
     assert report.pressed == "12w3#"
 
 
-async def test_a_caller_on_a_line_that_fell_silent_hangs_up(
+async def test_the_caller_hangs_up_when_the_stream_is_closed(
     webhook: str, api_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bridge.simulators.carriers.telnyx.call_control.SILENT_S", 0.05)
@@ -76,7 +76,7 @@ async def test_a_caller_on_a_line_that_fell_silent_hangs_up(
     assert report.ending is Ending.SERVER_LEFT
 
 
-async def test_a_webhook_that_is_not_there_takes_no_call(api_port: int) -> None:
+async def test_the_webhook_cannot_be_reached(api_port: int) -> None:
     nowhere = f"http://127.0.0.1:{api_port + 1}/telnyx/webhook"
-    with pytest.raises(CallRefused, match=r"the webhook answered not at all, and .*/v2 was told nothing"):
+    with pytest.raises(CallRefused, match=r"the webhook answered nothing, and .*/v2 received no command"):
         await place_controlled_call(nowhere, lambda _line: CallPlan(), port=api_port, rings_s=0.1)

@@ -1,4 +1,4 @@
-"""Streams that a pretend Telnyx orders, over loopback; what its REST server does is played by the test."""
+"""Streams under Call Control over loopback; the test plays the simulated REST server."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from bridge.simulators.phone.plan import CallPlan
 from bridge.vocabulary.errors import CallRefused
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 
-ORDER = StreamRequest(
+REQUEST = StreamRequest(
     url="",
     stream_id="32DE0DEA",
     call_control_id="v3:1",
@@ -58,12 +58,12 @@ class Bridge:
 
 
 class Ordered:
-    """One order under way."""
+    """One stream under way."""
 
     def __init__(self, url: str, plan: CallPlan, *, answered: bool) -> None:
         self.formats: list[AudioFormat] = []
         self.opened = asyncio.Event()
-        self.stream = TelnyxStreamSession(replace(ORDER, url=url), self.opened.set)
+        self.stream = TelnyxStreamSession(replace(REQUEST, url=url), self.opened.set)
         if answered:
             self.stream.answered.set()
         self.calls = CallControlPhone(lambda line: self.formats.append(line) or plan)  # type: ignore[func-returns-value]
@@ -88,7 +88,7 @@ async def carried(bridge: Bridge, plan: CallPlan, *, answered: bool = True, ende
     return ordered
 
 
-async def test_what_was_ordered_is_what_is_sent() -> None:
+async def test_sends_the_stream_that_was_asked_for() -> None:
     bridge = Bridge()
     ordered = await carried(bridge, CallPlan(SPEECH, hang_up_at_ms=50))
     assert ordered.carried.result() is True, "the caller hung up"
@@ -127,7 +127,7 @@ async def test_a_call_that_is_never_answered_has_neither_start_nor_stop() -> Non
     assert (report.ending, report.close_code, report.heard) == (Ending.TOLD_TO, 1000, b"")
 
 
-async def test_a_call_that_the_api_ends_says_stop() -> None:
+async def test_a_call_ended_by_the_api_sends_stop() -> None:
     bridge = Bridge()
     ordered = await carried(bridge, CallPlan(SPEECH), ended=True)
     assert ordered.carried.result() is False
@@ -148,11 +148,11 @@ async def test_the_server_may_close_it(answered: bool) -> None:
     assert report.ending is Ending.SERVER_LEFT
 
 
-async def test_a_stream_that_cannot_be_is_refused() -> None:
+async def test_an_impossible_stream_is_refused() -> None:
     calls = CallControlPhone(lambda _: CallPlan())
-    order = replace(ORDER, bidirectional_codec="PCMU", bidirectional_rate_hz=16_000)
-    with pytest.raises(CallRefused, match="PCMU at 16000 Hz cannot be"):
-        await calls(TelnyxStreamSession(order, lambda: None))
+    request = replace(REQUEST, bidirectional_codec="PCMU", bidirectional_rate_hz=16_000)
+    with pytest.raises(CallRefused, match="PCMU has no rate of 16000 Hz"):
+        await calls(TelnyxStreamSession(request, lambda: None))
 
 
 async def test_no_server_there(unused_tcp_port: int) -> None:
@@ -160,7 +160,7 @@ async def test_no_server_there(unused_tcp_port: int) -> None:
         await Ordered(f"ws://127.0.0.1:{unused_tcp_port}/", CallPlan(), answered=True).carried
 
 
-async def test_the_byte_order_is_the_phones_own() -> None:
+async def test_the_byte_order_is_an_option_of_the_phone() -> None:
     formats: list[AudioFormat] = []
 
     def plan(line: AudioFormat) -> CallPlan:
@@ -170,7 +170,7 @@ async def test_the_byte_order_is_the_phones_own() -> None:
     async with serve(Bridge(), "127.0.0.1", 0) as listening:
         url = f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}/"
         for codec in ("L16", "PCMU"):
-            stream = TelnyxStreamSession(replace(ORDER, url=url, codec=codec, rate_hz=8_000), lambda: None)
+            stream = TelnyxStreamSession(replace(REQUEST, url=url, codec=codec, rate_hz=8_000), lambda: None)
             stream.answered.set()
             await CallControlPhone(plan, byteorder="big")(stream)
     assert formats == [AudioFormat(Encoding.L16_BE, 8_000), PCMU_8K]

@@ -1,4 +1,4 @@
-"""What the pretend Telnyx refuses in a body, and with which code."""
+"""What the simulated Telnyx refuses in a body, and with which code."""
 
 from typing import Any
 
@@ -89,6 +89,6 @@ def test_refuses(command: str, body: dict[str, Any], code: str, field: str) -> N
     assert error["detail"].startswith(f"{field}: should be ")
 
 
-def test_passes_over_what_an_answer_does_not_take() -> None:
+def test_ignores_fields_that_an_answer_does_not_have() -> None:
     asked = RTP | {"stream_bidirectional_sampling_rate": 16_000, "stream_auth_token": "t", "unheard_of": 1}
     assert checked("answer", asked) == RTP

@@ -1,4 +1,4 @@
-"""Telnyx's side of the dialect, both ways, against the facts sheet's messages."""
+"""Telnyx's messages in both directions, compared with those of its documents."""
 
 import json
 import re
@@ -97,7 +97,7 @@ def test_a_stream_from_its_start_to_its_stop() -> None:
     ]
 
 
-def test_what_nobody_gave_is_not_there() -> None:
+def test_fields_without_a_value_are_left_out() -> None:
     connected, start = map(json.loads, telnyx().opening())
     assert connected == {"event": "connected", "version": "1.0.0"}
     assert start["start"].keys() == {"user_id", "call_control_id", "call_session_id", "media_format"}
@@ -154,7 +154,7 @@ def test_reads(message: str, order: Order) -> None:
 
 
 @pytest.mark.parametrize(("message", "error"), REFUSES)
-def test_refuses_with_an_error_frame_and_goes_on(message: str | bytes, error: tuple[int, str]) -> None:
+def test_refuses_with_an_error_message_and_goes_on(message: str | bytes, error: tuple[int, str]) -> None:
     carrier = telnyx()
     assert refusal(carrier.decode(message)) == error
     assert [warned.code for warned in carrier.warnings] == [error[0]]
@@ -162,13 +162,13 @@ def test_refuses_with_an_error_frame_and_goes_on(message: str | bytes, error: tu
 
 
 @pytest.mark.parametrize("message", [READS[0][0], "no JSON", b"binary"])
-def test_a_one_way_stream_ignores_what_comes(message: str | bytes) -> None:
+def test_a_one_way_stream_ignores_all_messages(message: str | bytes) -> None:
     carrier = telnyx(one_way=True)
     assert carrier.decode(message) is None
     assert carrier.warnings == []
 
 
-def test_without_a_mode_audio_is_not_heard_and_nothing_is_said_of_it() -> None:
+def test_without_a_mode_audio_is_ignored() -> None:
     carrier = telnyx(mode="off")
     assert carrier.decode(media(FRAME)) is None
     assert carrier.decode('{"event":"mark","mark":{"name":"1"}}') == Mark("1")
@@ -199,11 +199,11 @@ def test_each_direction_has_its_own_codec(coding: Coding, plays: AudioFormat, le
     assert media_format == {"encoding": coding.codec, "sample_rate": coding.rate_hz, "channels": 1}
 
 
-def test_half_a_sample_is_no_audio() -> None:
+def test_half_a_sample_is_refused() -> None:
     assert refusal(telnyx(hears=Coding("L16")).decode(media(bytes(641)))) == INVALID
 
 
-def test_the_network_may_change_the_law() -> None:
+def test_telnyx_may_transcode_the_law() -> None:
     carrier = telnyx(says=Coding("PCMA"), line=PCMU_8K)
     assert carrier.line == PCMU_8K
     frame = json.loads(carrier.media("inbound", PCMU_8K.silence * 160, 0))
@@ -219,11 +219,11 @@ def mp3(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ValueError("no MP3 file")
         return np.frombuffer(file[3:], np.int16), 8000
 
-    pretend(monkeypatch, "telecodecs.packets", CodecMissing=type("CodecMissing", (Exception,), {}))
-    pretend(monkeypatch, "telecodecs.mp3", mp3_samples=samples, check_installed=lambda: None)
+    replace_module(monkeypatch, "telecodecs.packets", CodecMissing=type("CodecMissing", (Exception,), {}))
+    replace_module(monkeypatch, "telecodecs.mp3", mp3_samples=samples, check_installed=lambda: None)
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, name: str, **attributes: object) -> None:
+def replace_module(monkeypatch: pytest.MonkeyPatch, name: str, **attributes: object) -> None:
     module = ModuleType(name)
     module.__dict__.update(attributes)
     monkeypatch.setitem(sys.modules, name, module)
@@ -241,7 +241,7 @@ def test_one_mp3_file_a_second() -> None:
 
 
 @pytest.mark.usefixtures("mp3")
-def test_raw_audio_where_a_file_is_due_is_not_heard_and_nothing_is_said_of_it() -> None:
+def test_raw_audio_in_the_mode_mp3_is_ignored() -> None:
     carrier = telnyx(mode="mp3")
     assert carrier.decode(media(FRAME)) is None
     assert carrier.warnings == []
@@ -279,8 +279,8 @@ def packets(codec: Callable[[], Counting]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("codec", ["G722", "OPUS", "AMR-WB"])
-def test_packets_are_samples_on_this_side(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pretend(monkeypatch, "telecodecs.packets", **packets(Counting))
+def test_packets_are_decoded_to_samples(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_module(monkeypatch, "telecodecs.packets", **packets(Counting))
     carrier = telnyx(says=Coding(codec), hears=Coding(codec), tracks=("inbound", "outbound"))
     assert (carrier.line, carrier.plays) == (L16_16K, L16_16K)
     frames = [
@@ -293,27 +293,27 @@ def test_packets_are_samples_on_this_side(codec: str, monkeypatch: pytest.Monkey
     assert refusal(carrier.decode(media(b"\1"))) == INVALID
 
 
-def test_a_codec_that_is_not_installed_is_told_before_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_codec_is_reported_before_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> Counting:
         raise Missing("G722 needs the extra g722")
 
-    pretend(monkeypatch, "telecodecs.packets", **packets(missing))
+    replace_module(monkeypatch, "telecodecs.packets", **packets(missing))
     for options in ({"says": Coding("G722")}, {"hears": Coding("G722")}):
         with pytest.raises(ConfigurationError, match="needs the extra g722"):
             telnyx(**options)
 
 
-def test_mp3_that_is_not_installed_is_told_before_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_mp3_is_reported_before_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise Missing("MP3 needs the extra mp3")
 
-    pretend(monkeypatch, "telecodecs.packets", CodecMissing=Missing)
-    pretend(monkeypatch, "telecodecs.mp3", mp3_samples=None, check_installed=missing)
+    replace_module(monkeypatch, "telecodecs.packets", CodecMissing=Missing)
+    replace_module(monkeypatch, "telecodecs.mp3", mp3_samples=None, check_installed=missing)
     with pytest.raises(ConfigurationError, match="needs the extra mp3"):
         telnyx(mode="mp3")
 
 
-def test_a_discarded_frame_has_had_its_number() -> None:
+def test_a_discarded_frame_leaves_a_gap_in_the_numbers() -> None:
     carrier = telnyx()
     carrier.audio_discarded()
     carrier.audio_discarded()
@@ -321,7 +321,7 @@ def test_a_discarded_frame_has_had_its_number() -> None:
     assert len(carrier.warnings) == 1
 
 
-def test_names() -> None:
+def test_ids() -> None:
     carrier = SimulatedTelnyxStream(call_control_id=CALL)
     assert re.fullmatch(UUID, carrier.stream_sid)
     assert carrier.call_sid == CALL

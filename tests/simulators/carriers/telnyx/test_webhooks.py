@@ -1,4 +1,4 @@
-"""A webhook's bytes: the known signature, the envelope, and when it is tried again."""
+"""Webhooks as bytes: the known signature, the envelope, and which answers are tried again."""
 
 import json
 
@@ -21,7 +21,7 @@ def test_the_signature_is_telnyxs() -> None:
     }
 
 
-def test_the_envelope_says_which_try_it_is() -> None:
+def test_the_envelope_has_the_attempt() -> None:
     wrapped = json.loads(envelope(EVENT, "https://voice.example.com/w", 2))
     assert wrapped == {
         "data": EVENT,

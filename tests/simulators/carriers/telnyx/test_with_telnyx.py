@@ -1,4 +1,4 @@
-"""The pretend Telnyx on loopback: driven by the vendor's own package, its webhooks read and checked by that package."""
+"""The simulated Telnyx on loopback, driven by the vendor's own package, which also reads and verifies its webhooks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -59,23 +59,23 @@ async def hook() -> AsyncIterator[Hook]:
 
 @pytest.fixture
 def running(hook: Hook) -> Calls:
-    """A pretend Telnyx that tells the hook, and the package as its client."""
+    """A simulated Telnyx that sends webhooks to the hook, and a client of the vendor's package."""
 
     @asynccontextmanager
     async def run(*args: Any, **options: Any) -> AsyncIterator[tuple[SimulatedTelnyx, telnyx.AsyncTelnyx]]:
         async with (
             asyncio.timeout(TIMEOUT_S),
-            SimulatedTelnyx(*args, webhook_url=hook.url, **options).running() as fake,
+            SimulatedTelnyx(*args, webhook_url=hook.url, **options).running() as simulator,
         ):
             plain = telnyx.DefaultAsyncHttpxClient(verify=False)  # certificates take long to read
             async with telnyx.AsyncTelnyx(
-                api_key=fake.api_key,
-                base_url=fake.url,
-                public_key=fake.public_key,
+                api_key=simulator.api_key,
+                base_url=simulator.url,
+                public_key=simulator.public_key,
                 max_retries=0,
                 http_client=plain,
             ) as hook.client:
-                yield fake, hook.client
+                yield simulator, hook.client
 
     return run
 
@@ -102,9 +102,9 @@ class Phone:
 
 async def test_an_inbound_call_with_the_vendors_client(running: Calls, hook: Hook) -> None:
     phone = Phone()
-    async with running(phone) as (fake, client):
-        call = fake.ring()
-        await fake.told("call.initiated")
+    async with running(phone) as (simulator, client):
+        call = simulator.ring()
+        await simulator.told("call.initiated")
         name = hook.events[0].data.payload.call_control_id
         assert name == call.call_control_id
         assert "/" in name
@@ -121,9 +121,9 @@ async def test_an_inbound_call_with_the_vendors_client(running: Calls, hook: Hoo
             stream_auth_token="secret",
             custom_parameters=[{"name": "k", "value": "v"}],
         )
-        await fake.told("streaming.started")
-        order = phone.streams[0].order
-        assert (order.url, order.auth_token, order.custom_parameters) == (STREAM_URL, "secret", {"k": "v"})
+        await simulator.told("streaming.started")
+        wanted = phone.streams[0].wanted
+        assert (wanted.url, wanted.auth_token, wanted.custom_parameters) == (STREAM_URL, "secret", {"k": "v"})
         await client.calls.actions.send_dtmf(name, digits="1w2", duration_millis=100)
         assert call.pressed == "1w2"
         status = await client.calls.retrieve_status(name)
@@ -131,7 +131,7 @@ async def test_an_inbound_call_with_the_vendors_client(running: Calls, hook: Hoo
         assert status.data.is_alive
         await client.calls.actions.hangup(name, command_id="2")
         await client.calls.actions.hangup(name, command_id="2")
-        await fake.over(call)
+        await simulator.over(call)
         assert phone.was_ended
         assert hook.kinds() == [
             "call.initiated",
@@ -142,7 +142,7 @@ async def test_an_inbound_call_with_the_vendors_client(running: Calls, hook: Hoo
         ]
         last = hook.events[-1].data.payload
         assert (last.hangup_cause, last.state, last.client_state) == ("normal_clearing", "hangup", "aGV5")
-        assert [command.name for command in fake.commands] == [
+        assert [command.name for command in simulator.commands] == [
             "answer",
             "streaming_start",
             "send_dtmf",
@@ -150,28 +150,28 @@ async def test_an_inbound_call_with_the_vendors_client(running: Calls, hook: Hoo
             "hangup",
             "hangup",
         ]
-        assert (await fake.commanded("hangup", times=2)).body == {"command_id": "2"}
+        assert (await simulator.commanded("hangup", times=2)).body == {"command_id": "2"}
 
 
 async def test_the_phone_hangs_up(running: Calls, hook: Hook) -> None:
     phone = Phone()
-    async with running(phone) as (fake, client):
-        call = fake.ring()
+    async with running(phone) as (simulator, client):
+        call = simulator.ring()
         await client.calls.actions.answer(call.call_control_id, stream_url=STREAM_URL)
-        await fake.told("streaming.started")
+        await simulator.told("streaming.started")
         phone.hangs_up.set()
-        assert (await fake.over(call)).source == "caller"
+        assert (await simulator.over(call)).source == "caller"
         assert hook.kinds()[-2:] == ["streaming.stopped", "call.hangup"]
 
 
 async def test_the_other_party_hangs_up_while_it_streams(running: Calls, hook: Hook) -> None:
     phone = Phone()
-    async with running(phone) as (fake, client):
-        call = fake.ring()
+    async with running(phone) as (simulator, client):
+        call = simulator.ring()
         await client.calls.actions.answer(call.call_control_id, stream_url=STREAM_URL)
-        await fake.told("streaming.started")
-        fake.hang_up(call)
-        await fake.over(call)
+        await simulator.told("streaming.started")
+        simulator.hang_up(call)
+        await simulator.over(call)
         assert phone.was_ended
 
 
@@ -179,27 +179,27 @@ async def test_a_socket_that_is_refused(running: Calls, hook: Hook) -> None:
     async def refused(_stream: TelnyxStreamSession) -> bool:
         raise CallRefused("the upgrade got HTTP 403")
 
-    async with running(refused) as (fake, client):
-        call = fake.ring()
+    async with running(refused) as (simulator, client):
+        call = simulator.ring()
         await client.calls.actions.answer(call.call_control_id, stream_url=STREAM_URL)
-        failed = await fake.told("streaming.failed")
+        failed = await simulator.told("streaming.failed")
         assert failed.event["payload"]["failure_reason"] == "the upgrade got HTTP 403"
         assert call.state is CallState.ANSWERED
 
 
 async def test_a_call_without_a_phone(running: Calls, hook: Hook) -> None:
-    async with running() as (fake, client):
-        call = fake.ring()
+    async with running() as (simulator, client):
+        call = simulator.ring()
         await client.calls.actions.answer(call.call_control_id, stream_url=STREAM_URL)
-        await fake.told("streaming.started")
+        await simulator.told("streaming.started")
         await client.calls.actions.stop_streaming(call.call_control_id)
-        await fake.told("streaming.stopped")
-        fake.hang_up(call)
-        await fake.over(call)
+        await simulator.told("streaming.stopped")
+        simulator.hang_up(call)
+        await simulator.over(call)
 
 
 async def test_a_dialled_call_with_the_vendors_client(running: Calls, hook: Hook) -> None:
-    async with running(callee=TelnyxCallee(answered_by="machine")) as (fake, client):
+    async with running(callee=TelnyxCallee(answered_by="machine")) as (simulator, client):
         dialled = await client.calls.dial(
             connection_id="1",
             to="+15550100",
@@ -211,10 +211,10 @@ async def test_a_dialled_call_with_the_vendors_client(running: Calls, hook: Hook
         assert dialled.data is not None
         assert again.data == dialled.data
         assert not dialled.data.is_alive
-        await fake.told("call.machine.detection.ended")
+        await simulator.told("call.machine.detection.ended")
         assert hook.events[-1].data.payload.result == "machine"
         await client.calls.actions.hangup(dialled.data.call_control_id)
-        await fake.over(fake.account.calls[dialled.data.call_control_id])
+        await simulator.over(simulator.account.calls[dialled.data.call_control_id])
         assert hook.kinds() == [
             "call.initiated",
             "call.answered",
@@ -224,8 +224,8 @@ async def test_a_dialled_call_with_the_vendors_client(running: Calls, hook: Hook
 
 
 async def test_refusals_as_the_vendors_client_reads_them(running: Calls) -> None:
-    async with running() as (fake, client):
-        call = fake.ring()
+    async with running() as (simulator, client):
+        call = simulator.ring()
         with pytest.raises(telnyx.UnprocessableEntityError) as early:
             await client.calls.actions.start_streaming(call.call_control_id, stream_url=STREAM_URL)
         assert _code(early.value) == "90034"
@@ -240,7 +240,7 @@ async def test_refusals_as_the_vendors_client_reads_them(running: Calls) -> None
         assert _code(number.value) == "10016"
         async with aiohttp.ClientSession() as http:
             for path in ("/calls/v3%3Aa/actions/hangup", "/calls/v3:a/b/actions/hangup", "/numbers"):
-                async with http.post(fake.url + path, json={}) as response:
+                async with http.post(simulator.url + path, json={}) as response:
                     assert response.status == 404
                     assert (await response.json())["errors"][0]["code"] == "10005"
 
@@ -252,34 +252,34 @@ def _code(error: telnyx.APIStatusError) -> str:
 
 
 async def test_a_server_error_and_then_none(running: Calls) -> None:
-    async with running(faults=TelnyxFaults(server_errors=1)) as (fake, client):
-        call = fake.ring()
+    async with running(faults=TelnyxFaults(server_errors=1)) as (simulator, client):
+        call = simulator.ring()
         with pytest.raises(telnyx.InternalServerError):
             await client.calls.actions.answer(call.call_control_id, command_id="1")
         await client.calls.actions.answer(call.call_control_id, command_id="1")
-        assert [command.status for command in fake.commands] == [500, 200]
+        assert [command.status for command in simulator.commands] == [500, 200]
 
 
 async def test_a_command_that_is_never_answered_is_performed(running: Calls, hook: Hook) -> None:
-    async with running(faults=TelnyxFaults(silent=1)) as (fake, client):
-        call = fake.ring()
+    async with running(faults=TelnyxFaults(silent=1)) as (simulator, client):
+        call = simulator.ring()
         answer = client.calls.actions.answer
         in_vain = asyncio.ensure_future(answer(call.call_control_id, command_id="1"))
-        await fake.commanded("answer")
+        await simulator.commanded("answer")
         await answer(call.call_control_id, command_id="1")
         assert not in_vain.done()
         in_vain.cancel()
-        await fake.told("call.answered")
+        await simulator.told("call.answered")
         assert hook.kinds().count("call.answered") == 1
 
 
-async def test_a_webhook_is_delivered_again_until_it_is_taken(running: Calls, hook: Hook) -> None:
+async def test_a_webhook_is_delivered_again_until_it_is_accepted(running: Calls, hook: Hook) -> None:
     hook.statuses = [503, 429]
-    async with running() as (fake, _):
-        fake.ring()
-        taken = await fake.told("call.initiated")
+    async with running() as (simulator, _):
+        simulator.ring()
+        taken = await simulator.told("call.initiated")
         assert taken.delivered
-        assert [(one.attempt, one.status) for one in fake.deliveries] == [(1, 503), (2, 429), (3, 200)]
+        assert [(one.attempt, one.status) for one in simulator.deliveries] == [(1, 503), (2, 429), (3, 200)]
         assert len({event.data.id for event in hook.events}) == 1
         assert [event.to_dict()["meta"] for event in hook.events] == [
             {"attempt": attempt, "delivered_to": hook.url} for attempt in (1, 2, 3)
@@ -288,53 +288,53 @@ async def test_a_webhook_is_delivered_again_until_it_is_taken(running: Calls, ho
 
 async def test_a_refused_webhook_is_not_delivered_again(running: Calls, hook: Hook) -> None:
     hook.statuses = [403]
-    async with running() as (fake, _):
-        fake.ring()
-        refused = await fake.told("call.initiated")
+    async with running() as (simulator, _):
+        simulator.ring()
+        refused = await simulator.told("call.initiated")
         assert (refused.attempt, refused.status, refused.delivered) == (1, 403, False)
 
 
 async def test_a_webhook_that_nobody_answers_in_time(running: Calls, hook: Hook) -> None:
     hook.statuses = [0, 0]
-    async with running(webhook_timeout_s=0.05, webhook_attempts=2) as (fake, _):
-        fake.ring()
-        late = await fake.told("call.initiated")
+    async with running(webhook_timeout_s=0.05, webhook_attempts=2) as (simulator, _):
+        simulator.ring()
+        late = await simulator.told("call.initiated")
         assert (late.attempt, late.status) == (2, None)
 
 
 async def test_repeated_webhooks_have_one_id(running: Calls, hook: Hook) -> None:
-    async with running(faults=TelnyxFaults(duplicate_webhooks=True)) as (fake, _):
-        fake.ring()
-        await fake.told("call.initiated", times=2)
+    async with running(faults=TelnyxFaults(duplicate_webhooks=True)) as (simulator, _):
+        simulator.ring()
+        await simulator.told("call.initiated", times=2)
         first, second = hook.events
         assert first.data.id == second.data.id
 
 
 async def test_shuffled_webhooks(running: Calls, hook: Hook) -> None:
-    async with running(faults=TelnyxFaults(shuffled_webhooks=True)) as (fake, _):
-        fake.hang_up(fake.ring())
-        await fake.told("call.initiated")
+    async with running(faults=TelnyxFaults(shuffled_webhooks=True)) as (simulator, _):
+        simulator.hang_up(simulator.ring())
+        await simulator.told("call.initiated")
         assert hook.kinds() == ["call.hangup", "call.initiated"]
-        fake.ring()
-        await fake.told("call.initiated", times=2)
+        simulator.ring()
+        await simulator.told("call.initiated", times=2)
 
 
 async def test_an_unwrapped_webhook(running: Calls, hook: Hook) -> None:
-    async with running(faults=TelnyxFaults(unwrapped_webhooks=True)) as (fake, _):
-        fake.ring()
-        await fake.told("call.initiated")
+    async with running(faults=TelnyxFaults(unwrapped_webhooks=True)) as (simulator, _):
+        simulator.ring()
+        await simulator.told("call.initiated")
         assert hook.events[0].to_dict()["event_type"] == "call.initiated"
 
 
-async def test_media_that_breaks_is_told_at_the_end(running: Calls) -> None:
+async def test_an_exception_in_the_media_is_raised_at_the_end(running: Calls) -> None:
     async def broken(_stream: TelnyxStreamSession) -> bool:
         raise ZeroDivisionError
 
     async def call_through() -> None:
-        async with running(broken) as (fake, client):
-            call = fake.ring()
+        async with running(broken) as (simulator, client):
+            call = simulator.ring()
             await client.calls.actions.answer(call.call_control_id, stream_url=STREAM_URL)
-            await fake.told("call.answered")
+            await simulator.told("call.answered")
 
     with pytest.raises(ZeroDivisionError):
         await call_through()

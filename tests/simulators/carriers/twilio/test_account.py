@@ -1,4 +1,4 @@
-"""The pretend exchange without sockets: requests in, callbacks and questions out, in the order of a call."""
+"""The simulated Twilio without sockets: requests in, callbacks and requests for TwiML out, in the order of a call."""
 
 from base64 import b64encode
 from typing import Any
@@ -96,7 +96,7 @@ def test_a_call_from_create_to_completed() -> None:
 
     (opening,) = office.account.twiml_came(call, TWIML, URL, office.now)
     assert isinstance(opening, OpenStream)
-    assert opening.order.url == "wss://voice.example.com/m/token"
+    assert opening.wanted.url == "wss://voice.example.com/m/token"
     (started,) = office.account.stream_opened(call, "MZ1", office.now)
     assert isinstance(started, SendCallback)
     assert (started.form["StreamSid"], started.form["StreamEvent"]) == ("MZ1", "stream-started")
@@ -116,7 +116,7 @@ def test_a_call_from_create_to_completed() -> None:
     assert (fetched["status"], fetched["duration"]) == ("completed", "61")
 
 
-def test_only_completed_is_told_unless_more_was_asked_for() -> None:
+def test_only_completed_is_sent_unless_more_was_asked_for() -> None:
     office = Office()
     call, actions = office.create(StatusCallback=STATUS)
     assert actions == []
@@ -150,7 +150,7 @@ def test_new_twiml_replaces_the_stream() -> None:
     stopped, opening = office.account.stream_over(call, NOW, hung_up=False)
     assert told([stopped]) == ["stream-stopped"]
     assert isinstance(opening, OpenStream)
-    assert opening.order.url == "wss://voice.example.com/other"
+    assert opening.wanted.url == "wss://voice.example.com/other"
 
     asked = office.ask("update", call.sid, Url=URL, Method="GET").actions
     assert [(act.url, act.method) for act in asked if isinstance(act, FetchTwiml)] == [(URL, "GET")]
@@ -161,7 +161,7 @@ def test_new_twiml_replaces_the_stream() -> None:
     assert (call.status, call.trouble) == (CallStatus.COMPLETED, "the webhook hung up before any stream")
 
 
-def test_new_twiml_is_late_where_the_phone_hung_up() -> None:
+def test_new_twiml_is_dropped_if_the_phone_hung_up() -> None:
     office = Office()
     call = office.answered()
     office.ask("update", call.sid, Twiml=TWIML.decode())
@@ -197,7 +197,7 @@ UNANSWERED = [
 
 
 @pytest.mark.parametrize(("callee", "status", "after_s"), UNANSWERED)
-def test_nobody_takes_the_call(callee: TwilioCallee, status: str, after_s: float) -> None:
+def test_nobody_answers_the_call(callee: TwilioCallee, status: str, after_s: float) -> None:
     office = Office(callee=callee)
     office.create(StatusCallback=STATUS)
     assert told(office.wait()) == [status]
@@ -215,7 +215,7 @@ def test_a_call_that_rings_can_be_canceled_and_not_redirected() -> None:
     assert code(office.ask("update", talking.sid, Status="canceled")) == (400, 21220)
 
 
-def test_the_question_for_twiml_waits_for_the_verdict() -> None:
+def test_twiml_is_fetched_after_the_machine_detection() -> None:
     for answered_by, detection, verdict in (
         ("human", "Enable", "human"),
         ("machine", "Enable", "machine_start"),
@@ -229,7 +229,7 @@ def test_the_question_for_twiml_waits_for_the_verdict() -> None:
         assert asked.form["AnsweredBy"] == verdict
 
 
-def test_an_asynchronous_verdict() -> None:
+def test_asynchronous_machine_detection() -> None:
     office = Office(callee=TwilioCallee(verdict_after_s=2))
     fields = {"AsyncAmd": "true", "AsyncAmdStatusCallback": STATUS}
     call, _ = office.create(MachineDetection="Enable", **fields)
@@ -247,7 +247,7 @@ def test_an_asynchronous_verdict() -> None:
     )
 
 
-def test_digits_to_send_turn_detection_off() -> None:
+def test_digits_to_send_switch_machine_detection_off() -> None:
     office = Office()
     office.create(MachineDetection="Enable", SendDigits="1w2")
     assert told(office.wait()) == ["FetchTwiml"]
@@ -286,11 +286,11 @@ def test_a_call_that_cannot_be_created(fields: dict[str, str], refused: int | No
     assert not office.account.calls
 
 
-def test_a_call_needs_something_to_do() -> None:
+def test_a_call_needs_a_url_or_twiml() -> None:
     assert code(Office().ask("create", To="+15550100", From="+15550199")) == (400, 21205)
 
 
-def test_updates_that_make_no_sense() -> None:
+def test_impossible_updates() -> None:
     office = Office()
     call = office.answered()
     assert code(office.ask("update", call.sid, Status="ringing")) == (400, None)
@@ -299,7 +299,7 @@ def test_updates_that_make_no_sense() -> None:
     assert code(office.ask("fetch", "CA404")) == (404, 20404)
 
 
-def test_who_has_no_token() -> None:
+def test_a_request_without_the_token() -> None:
     exchange = Office().account
     for authorization in (None, basic(ACCOUNT, "wrong"), "Bearer token"):
         assert code(exchange.ask(TwilioRequest("create", ACCOUNT, authorization), NOW)) == (401, 20003)

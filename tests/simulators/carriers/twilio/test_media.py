@@ -1,4 +1,4 @@
-"""Twilio's side of the dialect, both ways, against the facts sheet's messages."""
+"""Twilio's messages in both directions, compared with those of its documents."""
 
 import json
 import re
@@ -116,7 +116,7 @@ def test_refuses_with_a_warning_and_goes_on(message: str | bytes, code: int) -> 
 
 
 @pytest.mark.parametrize("message", [READS[0][0], "no JSON", b"binary"])
-def test_a_one_way_stream_ignores_what_comes(message: str | bytes) -> None:
+def test_a_one_way_stream_ignores_all_messages(message: str | bytes) -> None:
     carrier = twilio(one_way=True)
     assert carrier.decode(message) is None
     assert carrier.warnings == []

@@ -60,9 +60,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("inside", "order"), ORDERS)
-def test_reads_the_stream(inside: str, order: StreamElement) -> None:
-    assert read_twiml(answer(inside), HOOK) == order
+@pytest.mark.parametrize(("inside", "stream"), ORDERS)
+def test_reads_the_stream(inside: str, stream: StreamElement) -> None:
+    assert read_twiml(answer(inside), HOOK) == stream
 
 
 @pytest.mark.parametrize(("inside", "why"), REFUSALS)
@@ -72,7 +72,7 @@ def test_says_why_there_is_no_stream(inside: str, why: str) -> None:
 
 
 @pytest.mark.parametrize(("body", "why"), [(b"not xml", "not XML"), (b"<html/>", "is <html>")])
-def test_says_what_is_no_twiml(body: bytes, why: str) -> None:
+def test_refuses_other_answers(body: bytes, why: str) -> None:
     with pytest.raises(CallRefused, match=why):
         read_twiml(body, HOOK)
 
@@ -96,7 +96,7 @@ SIGNED_URLS = [
 
 
 @pytest.mark.parametrize(("called", "signed"), SIGNED_URLS)
-def test_what_the_signature_leaves_out(called: str, signed: str) -> None:
+def test_parts_of_the_url_that_are_not_signed(called: str, signed: str) -> None:
     expected = RequestValidator("12345").compute_signature(signed, {})
     assert signed_headers(called, {}, "12345") == {"X-Twilio-Signature": expected}
 
@@ -134,8 +134,8 @@ CALL = {"call_sid": "CA1", "account_sid": "AC1", "caller": "+15550199", "called"
 
 
 async def test_a_signed_call_gets_its_stream(hook: TestServer) -> None:
-    order = await ask_webhook(str(hook.make_url("/voice/signed?x=%2B1")), **CALL, auth_token="12345")
-    assert order == StreamElement(f"ws://127.0.0.1:{hook.port}/media/CA1")
+    stream = await ask_webhook(str(hook.make_url("/voice/signed?x=%2B1")), **CALL, auth_token="12345")
+    assert stream == StreamElement(f"ws://127.0.0.1:{hook.port}/media/CA1")
 
 
 WEBHOOK_REFUSALS = [
@@ -152,7 +152,7 @@ async def test_a_webhook_that_gives_no_stream(hook: TestServer, kind: str, why: 
         await ask_webhook(str(hook.make_url(f"/voice/{kind}")), **CALL)
 
 
-async def test_nobody_answers_there(unused_tcp_port: int) -> None:
+async def test_the_webhook_cannot_be_reached(unused_tcp_port: int) -> None:
     with pytest.raises(CallRefused, match="webhook cannot be reached"):
         await ask_webhook(f"http://127.0.0.1:{unused_tcp_port}/voice", **CALL)
 

@@ -1,4 +1,4 @@
-"""The pretend Twilio on loopback: driven by the vendor's own package, its callbacks checked by that package."""
+"""The simulated Twilio on loopback, driven by the vendor's own package, which also verifies its callbacks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +29,7 @@ TWIML = '<Response><Connect><Stream url="wss://voice.example.com/m/token"/></Con
 
 
 class Redirected(AsyncTwilioHttpClient):  # type: ignore[misc]
-    """The package's own client, sent to the pretend one."""
+    """The package's own client, sent to the simulated one."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -77,14 +77,14 @@ async def hook() -> AsyncIterator[Hook]:
 
 @pytest.fixture
 def running(hook: Hook) -> Calls:
-    """A pretend Twilio, and the package as its client."""
+    """A simulated Twilio, and a client of the vendor's package."""
 
     @asynccontextmanager
     async def run(*args: Any, **options: Any) -> AsyncIterator[tuple[SimulatedTwilio, Any]]:
-        async with asyncio.timeout(TIMEOUT_S), SimulatedTwilio(*args, **options).running() as fake:
-            hook.validator = RequestValidator(fake.auth_token)
-            async with Redirected(fake.url) as http:
-                yield fake, Client(fake.account_sid, fake.auth_token, http_client=http)
+        async with asyncio.timeout(TIMEOUT_S), SimulatedTwilio(*args, **options).running() as simulator:
+            hook.validator = RequestValidator(simulator.auth_token)
+            async with Redirected(simulator.url) as http:
+                yield simulator, Client(simulator.account_sid, simulator.auth_token, http_client=http)
 
     return run
 
@@ -106,7 +106,7 @@ class Phone:
 
 async def test_a_call_with_the_vendors_client(running: Calls, hook: Hook) -> None:
     phone = Phone()
-    async with running(phone, callee=TwilioCallee(answered_by="machine")) as (fake, client):
+    async with running(phone, callee=TwilioCallee(answered_by="machine")) as (simulator, client):
         created = await client.calls.create_async(
             **PARTIES,
             url=hook.url,
@@ -116,8 +116,11 @@ async def test_a_call_with_the_vendors_client(running: Calls, hook: Hook) -> Non
         )
         assert created.status == "queued"
         await phone.opened.wait()
-        assert phone.streams[0].order.url == "wss://voice.example.com/m/token"
-        assert (phone.streams[0].call_sid, phone.streams[0].account_sid) == (created.sid, fake.account_sid)
+        assert phone.streams[0].wanted.url == "wss://voice.example.com/m/token"
+        assert (phone.streams[0].call_sid, phone.streams[0].account_sid) == (
+            created.sid,
+            simulator.account_sid,
+        )
         question = next(form for form in hook.forms if "SequenceNumber" not in form)
         assert (question["AnsweredBy"], question["CallSid"]) == ("machine_start", created.sid)
         fetched = await client.calls(created.sid).fetch_async()
@@ -125,39 +128,39 @@ async def test_a_call_with_the_vendors_client(running: Calls, hook: Hook) -> Non
         found = await client.calls.list_async(to="+15550100", from_="+15550199", status="in-progress")
         assert [one.sid for one in found] == [created.sid]
         await client.calls(created.sid).update_async(status="completed")
-        call = await fake.over(fake.account.calls[created.sid])
+        call = await simulator.over(simulator.account.calls[created.sid])
         assert phone.streams[0].ended.is_set()
         assert call.ended_at is not None
         assert hook.statuses() == ["initiated", "ringing", "in-progress", "completed"]
-        assert [request.name for request in fake.requests] == ["create", "fetch", "list", "update"]
-        assert (await fake.requested("update")).fields == (("Status", "completed"),)
+        assert [request.name for request in simulator.requests] == ["create", "fetch", "list", "update"]
+        assert (await simulator.requested("update")).fields == (("Status", "completed"),)
 
 
 async def test_new_twiml_with_the_vendors_client(running: Calls, hook: Hook) -> None:
     phone = Phone()
-    async with running(phone) as (fake, client):
+    async with running(phone) as (simulator, client):
         created = await client.calls.create_async(**PARTIES, twiml=TWIML)
         await phone.opened.wait()
         phone.opened.clear()
         await client.calls(created.sid).update_async(twiml=TWIML.replace("token", "other"))
         await phone.opened.wait()
-        assert [stream.order.url[-5:] for stream in phone.streams] == ["token", "other"]
-        fake.hang_up(fake.account.calls[created.sid])
+        assert [stream.wanted.url[-5:] for stream in phone.streams] == ["token", "other"]
+        simulator.hang_up(simulator.account.calls[created.sid])
         assert phone.streams[1].ended.is_set()
-        await fake.over(fake.account.calls[created.sid])
+        await simulator.over(simulator.account.calls[created.sid])
 
 
 async def test_an_inbound_call_is_hung_up_by_the_server(running: Calls, hook: Hook) -> None:
     phone = Phone()
-    async with running(phone) as (fake, client):
-        call = fake.ring(hook.url)
+    async with running(phone) as (simulator, client):
+        call = simulator.ring(hook.url)
         await phone.opened.wait()
         assert hook.forms[0]["CallStatus"] == "ringing"
         await client.calls(call.sid).update_async(status="completed")
-        await fake.over(call)
+        await simulator.over(call)
 
 
-async def test_a_question_by_get_is_signed_too(running: Calls, hook: Hook) -> None:
+async def test_a_request_for_twiml_by_get_is_signed_too(running: Calls, hook: Hook) -> None:
     phone = Phone()
     async with running(phone) as (_, client):
         created = await client.calls.create_async(**PARTIES, url=f"{hook.url}?a=%2B1", method="GET")
@@ -166,31 +169,31 @@ async def test_a_question_by_get_is_signed_too(running: Calls, hook: Hook) -> No
 
 
 async def test_a_call_without_a_phone(running: Calls, hook: Hook) -> None:
-    async with running() as (fake, _):
-        call = fake.ring(hook.url)
-        await fake.told(CallStatus="ringing")
-        fake.hang_up(call)
-        await fake.over(call)
+    async with running() as (simulator, _):
+        call = simulator.ring(hook.url)
+        await simulator.told(CallStatus="ringing")
+        simulator.hang_up(call)
+        await simulator.over(call)
 
 
 async def test_a_webhook_that_fails_ends_the_call(running: Calls, hook: Hook) -> None:
     hook.status = 500
-    async with running() as (fake, _):
-        assert (await fake.over(fake.ring(hook.url))).trouble == "the webhook answered HTTP 500"
+    async with running() as (simulator, _):
+        assert (await simulator.over(simulator.ring(hook.url))).trouble == "the webhook answered HTTP 500"
 
 
-async def test_a_webhook_that_is_not_there(running: Calls, unused_tcp_port: int) -> None:
-    async with running() as (fake, _):
-        call = fake.ring(f"http://127.0.0.1:{unused_tcp_port}/voice")
-        assert (await fake.over(call)).trouble == "the webhook answered nothing in time"
+async def test_the_webhook_cannot_be_reached(running: Calls, unused_tcp_port: int) -> None:
+    async with running() as (simulator, _):
+        call = simulator.ring(f"http://127.0.0.1:{unused_tcp_port}/voice")
+        assert (await simulator.over(call)).trouble == "the webhook answered nothing in time"
 
 
 async def test_a_socket_that_is_refused_ends_the_call(running: Calls, hook: Hook) -> None:
     async def refused(_stream: TwilioStreamSession) -> bool:
         raise CallRefused("the upgrade got HTTP 403")
 
-    async with running(refused) as (fake, _):
-        assert (await fake.over(fake.ring(hook.url))).trouble == "the upgrade got HTTP 403"
+    async with running(refused) as (simulator, _):
+        assert (await simulator.over(simulator.ring(hook.url))).trouble == "the upgrade got HTTP 403"
 
 
 async def test_a_phone_that_hangs_up(running: Calls, hook: Hook) -> None:
@@ -198,15 +201,15 @@ async def test_a_phone_that_hangs_up(running: Calls, hook: Hook) -> None:
         stream.opened("MZ1")
         return True
 
-    async with running(hangs_up) as (fake, client):
+    async with running(hangs_up) as (simulator, client):
         created = await client.calls.create_async(**PARTIES, url=hook.url, status_callback=hook.url)
-        await fake.told(CallStatus="completed")
+        await simulator.told(CallStatus="completed")
         assert hook.statuses() == ["completed"]
-        assert fake.account.calls[created.sid].over
+        assert simulator.account.calls[created.sid].over
 
 
 async def test_refusals_as_the_vendors_client_reads_them(running: Calls, hook: Hook) -> None:
-    async with running(faults=TwilioFaults(rate_limited=1, requests=("fetch",))) as (fake, client):
+    async with running(faults=TwilioFaults(rate_limited=1, requests=("fetch",))) as (simulator, client):
         with pytest.raises(TwilioRestException) as number:
             await client.calls.create_async(to="911", from_="+15550199", url=hook.url)
         assert (number.value.status, number.value.code) == (400, 21211)
@@ -216,17 +219,17 @@ async def test_refusals_as_the_vendors_client_reads_them(running: Calls, hook: H
         with pytest.raises(TwilioRestException) as unknown:
             await client.calls("CA404").update_async(status="completed")
         assert (unknown.value.status, unknown.value.code) == (404, 20404)
-        stranger = Client(fake.account_sid, "wrong", http_client=client.http_client)
+        stranger = Client(simulator.account_sid, "wrong", http_client=client.http_client)
         with pytest.raises(TwilioRestException) as wrong:
             await stranger.calls("CA404").fetch_async()
         assert (wrong.value.status, wrong.value.code) == (401, 20003)
 
 
 async def test_a_request_that_is_never_answered_is_performed(running: Calls, hook: Hook) -> None:
-    async with running(faults=TwilioFaults(silent=1)) as (fake, client):
+    async with running(faults=TwilioFaults(silent=1)) as (simulator, client):
         in_vain = asyncio.ensure_future(client.calls.create_async(**PARTIES, twiml=TWIML))
-        await fake.requested("create")
-        (call,) = fake.account.calls.values()
+        await simulator.requested("create")
+        (call,) = simulator.account.calls.values()
         assert call.called == "+15550100"
         assert not in_vain.done()
         in_vain.cancel()
