@@ -176,7 +176,8 @@ def _in_words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         kinds = [_in_words(kind, metadata) for kind in inner]
         return ", or ".join(dict.fromkeys(kind for kind in kinds if kind))
     if origin in (list, tuple):
-        return f"list of {_in_words(inner[0])}s"
+        one, comma, rest = _in_words(inner[0]).partition(",")
+        return f"list of {one}s{comma}{rest}"
     if origin is dict or annotation is dict or _models(annotation):
         return "table"
     if annotation is NoneType:
@@ -210,7 +211,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, BaseModel):
         return "see below"
-    return "not set" if value in (None, "", {}, []) else f"`{_toml(value)}`"
+    return "not set" if value in (None, "", {}, [], ()) else f"`{_toml(value)}`"
 
 
 def _toml(value: Any) -> str:
