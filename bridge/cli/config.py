@@ -29,10 +29,3 @@ def config_reference() -> None:
 def config_show(config: ConfigFile = None) -> None:
     """Print the settings in force as JSON, secrets hidden."""
     typer.echo(load_settings(config).model_dump_json(indent=2))
-
-
-def config_reference() -> None:
-    """Print every setting with its type, default and description, as Markdown: docs/settings.md."""
-    from bridge.cli.settings_reference import reference
-
-    typer.echo(reference(), nl=False)

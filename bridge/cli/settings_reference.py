@@ -176,8 +176,8 @@ def _in_words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         kinds = [_in_words(kind, metadata) for kind in inner]
         return ", or ".join(dict.fromkeys(kind for kind in kinds if kind))
     if origin in (list, tuple):
-        kind, comma, rest = _in_words(inner[0]).partition(",")
-        return f"list of {kind}s{comma}{rest}"
+        one, comma, rest = _in_words(inner[0]).partition(",")
+        return f"list of {one}s{comma}{rest}"
     if origin is dict or annotation is dict or _models(annotation):
         return "table"
     if annotation is NoneType:
