@@ -27,7 +27,6 @@ app = typer.Typer(
 config_app = typer.Typer(help="Check or show the settings.", no_args_is_help=True)
 
 app.command("serve")(serve)
-app.command("health")(health)
 app.command("call", cls=NamesCarriers)(call)
 app.command("dial", cls=NamesCarriers)(dial)
 app.command("health")(health)
@@ -40,7 +39,6 @@ app.add_typer(config_app, name="config")
 config_app.command("check")(config_check)
 config_app.command("reference")(config_reference)
 config_app.command("show")(config_show)
-config_app.command("reference")(config_reference)
 
 
 def _print_version(asked: bool) -> None:

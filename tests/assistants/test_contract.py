@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from bridge.assistants.registry import ASSISTANTS
 from bridge.core.media import Conversion
 from bridge.settings.assistants import UPGRADED, SocketAddress
-from bridge.simulators.assistant import turn_based as fake_turn_based
-from bridge.simulators.assistant.script import Script
-from bridge.simulators.openai import conversation as fake_openai
+from bridge.simulators.assistant import turn_based as simulated_turn_based
+from bridge.simulators.assistant.script import AssistantScript
+from bridge.simulators.openai import conversation as simulated_openai
 from bridge.simulators.openai.script import parse_script
 from bridge.vocabulary.commands import (
     AnswerTool,
@@ -108,7 +108,7 @@ class FakeServer:
     """The other end of a remote assistant: the server as it is played for tests, in its own time."""
 
     def __init__(self) -> None:
-        self._server = fake_openai.Conversation(parse_script("first_audio_s = 0"), unix_time=0.0)
+        self._server = simulated_openai.RealtimeConversation(parse_script("first_audio_s = 0"), unix_time=0.0)
         self._waiting = self._server.begin(0.0)
 
     def hear(self, message: WireMessage) -> list[WireMessage]:
@@ -149,7 +149,7 @@ class InTurn:
     """The other end of a turn-based assistant: says back what it hears, in its own time."""
 
     def __init__(self) -> None:
-        self._server = fake_turn_based.Conversation(Script(reply_s=0))
+        self._server = simulated_turn_based.TurnBasedConversation(AssistantScript(reply_s=0))
         self._greeting = self._server.begin(0.0)
 
     def hear(self, message: WireMessage) -> list[WireMessage]:

@@ -1,1 +1,1 @@
-"""A fake assistant of the turn-based contract: for tests, and to read by whoever writes a real one. It has faults."""
+"""The simulated assistant of the turn-based protocol, with faults: for tests, and as an example of a real one."""

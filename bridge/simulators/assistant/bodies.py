@@ -1,7 +1,8 @@
-"""The body of a request or of an answer: audio by its content type, and back.
+"""Reads the audio in the body of a request by its content type, and writes WAV.
 
-Wire: audio/wav is RIFF, 16-bit linear, mono; audio/PCMU (RFC 4856) and audio/basic (RFC 2046) are mu-law at 8 kHz;
-audio/L16 (RFC 2586) is big endian, its rate a parameter. WAV is read by the standard library, as others would.
+Wire: audio/wav is RIFF, 16-bit linear, one channel; audio/PCMU (RFC 4856) and audio/basic (RFC 2046) are mu-law at
+8 kHz; audio/L16 (RFC 2586) is big endian and has its rate as a parameter. WAV is read by the standard library, as other
+assistants would do it.
 """
 
 import wave
@@ -17,7 +18,7 @@ PCMU_TYPES = ("audio/pcmu", "audio/basic")
 
 
 class Unreadable(BridgeError):
-    """A body that is not what its content type says, or a content type of no audio. `status`: of HTTP."""
+    """A body is not what its content type says, or the content type is not audio. `status`: the HTTP status for it."""
 
     def __init__(self, why: str, status: int) -> None:
         super().__init__(why)
@@ -25,21 +26,21 @@ class Unreadable(BridgeError):
 
 
 class Sound(NamedTuple):
-    """Audio, and its format."""
+    """Audio as bytes, and its format."""
 
     audio: bytes
     format: AudioFormat
 
 
 def media_type(content_type: str) -> tuple[str, dict[str, str]]:
-    """`audio/L16;rate=16000`: in lower case, and its parameters."""
+    """Split a content type such as `audio/L16;rate=16000`: the type in lower case, and its parameters."""
     header = Message()
     header["Content-Type"] = content_type
     return header.get_content_type(), dict(header.get_params(failobj=[])[1:])
 
 
 def read_body(content_type: str, body: bytes) -> Sound:
-    """Raises `Unreadable`."""
+    """The audio in a body. Raises `Unreadable` if it is not audio, or not of that type."""
     kind, parameters = media_type(content_type)
     if kind in WAV_TYPES:
         return _read_wav(body)
@@ -47,23 +48,25 @@ def read_body(content_type: str, body: bytes) -> Sound:
         return Sound(body, PCMU_8K)
     if kind == "audio/l16":
         return _read_l16(body, parameters)
-    raise Unreadable(f"{content_type!r} is no audio; audio/wav, audio/PCMU or audio/L16;rate=… is right", 415)
+    raise Unreadable(
+        f"{content_type!r} is not audio; expected audio/wav, audio/PCMU or audio/L16;rate=…", 415
+    )
 
 
 def _read_wav(body: bytes) -> Sound:
     try:
         with wave.open(BytesIO(body)) as file:
             if file.getnchannels() != 1 or file.getsampwidth() != 2:
-                raise Unreadable("a WAV file should be mono, in 16 bits", 400)
+                raise Unreadable("the WAV file has another format; expected one channel of 16 bits", 400)
             return Sound(file.readframes(file.getnframes()), AudioFormat(Encoding.L16, file.getframerate()))
     except (wave.Error, EOFError, ValueError) as error:
-        raise Unreadable(f"the body is no WAV file: {error}", 400) from None
+        raise Unreadable(f"the body is not a WAV file: {error}", 400) from None
 
 
 def _read_l16(body: bytes, parameters: dict[str, str]) -> Sound:
     rate = parameters.get("rate", "")
     if not rate.isdecimal() or len(body) % 2:
-        raise Unreadable("audio/L16 should have its rate for a parameter, and two bytes a sample", 400)
+        raise Unreadable("audio/L16: expected the parameter rate, and two bytes for each sample", 400)
     try:
         return Sound(body, AudioFormat(Encoding.L16_BE, int(rate)))
     except ValueError as error:
@@ -71,7 +74,7 @@ def _read_l16(body: bytes, parameters: dict[str, str]) -> Sound:
 
 
 def wav(audio: bytes, format: AudioFormat = L16_8K) -> bytes:
-    """A WAV file. `format` is linear, little endian."""
+    """A WAV file with this audio. `format`: 16-bit linear, little endian."""
     body = BytesIO()
     with wave.open(body, "wb") as file:
         file.setnchannels(1)

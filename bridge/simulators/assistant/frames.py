@@ -1,11 +1,11 @@
-"""The frames of a reply on the WebSocket, with what the script wants to be wrong with them.
+"""Writes a reply as messages for the WebSocket, with the faults that the script asks for.
 
-Wire: the prefix, and at once behind it the whole reply as base64 of mu-law at 8 kHz without a header.
+Wire: the prefix, directly followed by the whole reply as base64 of mu-law at 8 kHz, without a header.
 """
 
 from binascii import b2a_base64
 
-from bridge.simulators.assistant.script import Faults
+from bridge.simulators.assistant.script import AssistantFaults
 from bridge.vocabulary.contracts import WireMessage
 from telecodecs.format import PCMU_8K
 
@@ -19,16 +19,16 @@ NOISE: tuple[WireMessage, ...] = (
     "SINGLE_UTTERANCE_END\n",
     "_TEXTgood morning",
 )
-"""Messages of no meaning in the contract; each is almost one that has some."""
+"""Messages that the protocol does not have; each is similar to one that it has."""
 
 
 def reply_frame(prefix: str, audio: bytes) -> str:
-    """The one message that is a reply."""
+    """The message of a reply. `audio`: mu-law at 8 kHz."""
     return prefix + b2a_base64(audio, newline=False).decode()
 
 
-def reply_frames(prefix: str, audio: bytes, faults: Faults) -> list[WireMessage]:
-    """The same, faulty; one that never comes is not asked for."""
+def reply_frames(prefix: str, audio: bytes, faults: AssistantFaults) -> list[WireMessage]:
+    """The messages of a reply with these faults; `reply = "none"` is up to the caller."""
     if faults.reply_bytes is not None:
         length = (faults.reply_bytes - len(prefix)) // 4 * 3
         audio = audio[:length].ljust(length, PCMU_8K.silence)

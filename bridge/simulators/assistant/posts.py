@@ -1,7 +1,7 @@
-"""The assistant's side over HTTP: one POST for each utterance or entry, its answer the reply.
+"""Decides what the simulated assistant answers to each POST: the protocol over HTTP, one POST for each turn.
 
-A body of audio is said back as it came; JSON with "digits" comes back as the sound of those keys; an empty body asks
-for the greeting. No socket and no clock: `hear` tells what to answer, and how late.
+Audio is answered with a reply of the script, or with the same audio; JSON with "digits" with the tones of those keys;
+an empty body with the greeting. There is no socket and no clock here: `hear` returns the answer and its delay.
 """
 
 from binascii import b2a_base64
@@ -13,7 +13,7 @@ from msgspec import DecodeError, json
 
 from bridge.simulators.assistant import voice
 from bridge.simulators.assistant.bodies import Sound, Unreadable, media_type, read_body, wav
-from bridge.simulators.assistant.script import Faults, Script
+from bridge.simulators.assistant.script import AssistantFaults, AssistantScript
 from telecodecs.codec import decoder, encoder
 from telecodecs.dtmf import TONES_HZ
 from telecodecs.format import PCMU_8K, AudioFormat, Encoding
@@ -26,34 +26,34 @@ JSON = "application/json"
 RUBBISH = b"\x00this is \xff neither audio nor JSON {"
 
 
-class Answer(NamedTuple):
-    """What a POST gets."""
+class PostAnswer(NamedTuple):
+    """The answer to a POST."""
 
     status: int
-    """0: none, ever."""
+    """HTTP status; 0: no answer at all."""
     content_type: str
     body: bytes
     after_s: float = 0.0
-    """So late ..."""
+    """Delay of the answer."""
     body_s: float = 0.0
-    """... and so slowly does the body follow."""
+    """How long sending the body takes."""
     cut: bool = False
-    """The connection breaks in the middle of the body; with status 0, before anything was answered."""
+    """The connection breaks in the middle of the body; with status 0 before any answer."""
 
 
 @dataclass(frozen=True)
 class PostedTurn:
-    """One request, for the record."""
+    """A request that was answered, for tests."""
 
     call: str
     number: int
     at: float
-    """The caller's `now`."""
+    """The `now` given to `hear`."""
     headers: Mapping[str, str]
     utterance: Sound | None = None
     entry: Mapping[str, Any] | None = None
     reply: Sound | None = None
-    """None: it was answered with 204."""
+    """None: answered with 204."""
 
 
 @dataclass
@@ -63,18 +63,21 @@ class _Call:
 
 
 class Posts:
-    """All calls of one server, numbered as they come. Without `keeps_record` no turns are kept."""
+    """All calls of one server, numbered in order of their first POST. Without `keeps_record` no turns are kept."""
 
-    def __init__(self, script: Script, *, keeps_record: bool = True) -> None:
+    def __init__(self, script: AssistantScript, *, keeps_record: bool = True) -> None:
         self.turns: list[PostedTurn] = []
         self.refused: list[str] = []
-        """Why a request was answered with 400 or 415."""
+        """The reasons for answers with 400 or 415."""
         self._script = script
         self._keeps_record = keeps_record
         self._calls: dict[str, _Call] = {}
 
-    def hear(self, headers: Mapping[str, str], body: bytes, now: float) -> Answer:
-        """`headers`: by any case of their names. A request without a turn's number is the next one."""
+    def hear(self, headers: Mapping[str, str], body: bytes, now: float) -> PostAnswer:
+        """Answer a POST at `now`, seconds.
+
+        `headers`: names in any case. A request without the number of its turn is taken for the next turn.
+        """
         name = headers.get(CALL_HEADER, "")
         call = self._calls.setdefault(name, _Call(len(self._calls) + 1))
         given = headers.get(TURN_HEADER, "")
@@ -85,7 +88,7 @@ class Posts:
         except Unreadable as why:
             if self._keeps_record:
                 self.refused.append(str(why))
-            return Answer(why.status, "text/plain", str(why).encode())
+            return PostAnswer(why.status, "text/plain", str(why).encode())
         if self._keeps_record:
             self.turns.append(turn)
         return self._answer(turn, faults)
@@ -93,7 +96,7 @@ class Posts:
     def _read(
         self, call: str, number: int, headers: Mapping[str, str], body: bytes, now: float
     ) -> PostedTurn:
-        """Raises `Unreadable`."""
+        """Read a request and make its reply. Raises `Unreadable`."""
         content_type = headers.get("Content-Type", "")
         if not body:
             return PostedTurn(call, number, now, headers, reply=self._greeting())
@@ -117,22 +120,22 @@ class Posts:
         return Sound(voice.recording(self._script.greeting, wanted), wanted)
 
     def _wanted(self, asked: AudioFormat) -> AudioFormat:
-        """What a reply is spoken in."""
+        """The format of a reply to audio in the format `asked`."""
         if self._script.reply_as == "pcmu":
             return PCMU_8K
         encoding = Encoding.L16_BE if self._script.reply_as == "l16" else Encoding.L16
         return AudioFormat(encoding, self._script.reply_rate_hz or asked.rate_hz)
 
-    def _answer(self, turn: PostedTurn, faults: Faults) -> Answer:
+    def _answer(self, turn: PostedTurn, faults: AssistantFaults) -> PostAnswer:
         after_s = self._script.reply_s if faults.reply_s is None else faults.reply_s
         if faults.refuse is not None:
-            return Answer(faults.refuse, "text/plain", b"scripted", after_s)
+            return PostAnswer(faults.refuse, "text/plain", b"scripted", after_s)
         if faults.reply == "none":
-            return Answer(0, "", b"")
+            return PostAnswer(0, "", b"")
         if faults.close is not None:
-            return Answer(0, "", b"", faults.close_after_s, cut=True)
+            return PostAnswer(0, "", b"", faults.close_after_s, cut=True)
         if turn.reply is None:
-            return Answer(204, "", b"", after_s)
+            return PostAnswer(204, "", b"", after_s)
         sound = turn.reply
         if faults.reply_bytes is not None:
             sound = _of_length(sound, faults.reply_bytes * (3 if self._script.reply_as == "json" else 4) // 4)
@@ -146,10 +149,10 @@ class Posts:
                 body = b""
             case _:
                 pass
-        return Answer(200, content_type, body, after_s, faults.body_s, cut=faults.reply == "half")
+        return PostAnswer(200, content_type, body, after_s, faults.body_s, cut=faults.reply == "half")
 
-    def _written(self, sound: Sound, number: int, faults: Faults) -> tuple[str, bytes]:
-        """The content type and the body."""
+    def _written(self, sound: Sound, number: int, faults: AssistantFaults) -> tuple[str, bytes]:
+        """The content type and the body of a reply."""
         match self._script.reply_as:
             case "wav":
                 return "audio/wav", wav(*sound)
@@ -160,26 +163,26 @@ class Posts:
             case "json":
                 return JSON, self._as_json(sound, number, faults)
 
-    def _as_json(self, sound: Sound, number: int, faults: Faults) -> bytes:
-        told: dict[str, object] = {"audio": b2a_base64(wav(*sound), newline=False).decode()}
+    def _as_json(self, sound: Sound, number: int, faults: AssistantFaults) -> bytes:
+        fields: dict[str, object] = {"audio": b2a_base64(wav(*sound), newline=False).decode()}
         for key, texts in (("text", self._script.text), ("understood", self._script.understood)):
             if texts:
-                told[key] = texts[(number - 1) % len(texts)]
+                fields[key] = texts[(number - 1) % len(texts)]
         if self._script.hang_up_turn == number:
-            told["hang_up"] = True
+            fields["hang_up"] = True
         if faults.noise:
-            told |= {"mood": ["sunny"], "": None}
-        return json.encode(told)
+            fields |= {"mood": ["sunny"], "": None}
+        return json.encode(fields)
 
 
 def _read_entry(body: bytes) -> dict[str, Any]:
     try:
         entry = json.decode(body, type=dict[str, Any])
     except DecodeError as error:
-        raise Unreadable(f"the body is no JSON object: {error}", 400) from None
+        raise Unreadable(f"the body is not a JSON object: {error}", 400) from None
     digits = entry.get("digits")
     if not isinstance(digits, str) or not set(digits) <= TONES_HZ.keys():
-        raise Unreadable("digits should be a text of keys: 0-9, *, # and A-D", 400)
+        raise Unreadable("digits: expected a string of keys 0-9, *, # and A-D", 400)
     return entry
 
 
@@ -191,6 +194,6 @@ def _converted(sound: Sound, wanted: AudioFormat) -> bytes:
 
 
 def _of_length(sound: Sound, length: int) -> Sound:
-    """Cut to so many bytes, or with silence at its end."""
+    """The sound with this length in bytes: cut, or padded with silence."""
     length -= length % sound.format.sample_bytes
     return Sound(sound.audio[:length].ljust(length, sound.format.silence[:1]), sound.format)

@@ -1,7 +1,7 @@
-"""The fake assistant's shell: one port, any path; a WebSocket is a conversation, a POST an utterance or an entry.
+"""Runs the simulated assistant: a port on which every path takes WebSockets and POSTs.
 
-One task for each connection, which waits for the next message or for its conversation's deadline. What came stays on
-record, for tests.
+A WebSocket is a conversation, a POST an utterance or an entry. Each connection has a task, which waits for the next
+message or for the deadline of the conversation. What came is kept, for tests.
 """
 
 import asyncio
@@ -13,73 +13,83 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from bridge.shell.session import clock
-from bridge.simulators.assistant.posts import Answer, Posts
-from bridge.simulators.assistant.script import Script
-from bridge.simulators.assistant.turn_based import Act, Close, Conversation
+from bridge.simulators.assistant.posts import PostAnswer, Posts
+from bridge.simulators.assistant.script import AssistantScript
+from bridge.simulators.assistant.turn_based import Action, Close, TurnBasedConversation
+from bridge.simulators.changes import Changes
 from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import ConfigurationError
 
 CUT_OFF = 1006
 MAX_BYTES = 16_777_216
-"""Of a message and of a request's body: a client sends a minute of audio at the most."""
+"""Limit of a message and of a request's body; clients send at most a minute of audio."""
 
 PARTING_S = 1.0
-"""For the client to answer our close frame; for answers that are under way when the server ends."""
+"""How long to wait for the client's close frame, and at the end of the server for answers under way."""
 
 NEVER_S = 600.0
+"""Delay that stands for no answer at all."""
+
 PIECES = 8
-"""Of a body that comes slowly."""
+"""In how many pieces a slow body is sent."""
 
 log = structlog.get_logger()
 
 
-class Connection:
-    """One client's WebSocket. Times are on the clock of `bridge.shell.session`; `news` is called after each change."""
+class TurnBasedConnection:
+    """The WebSocket of one client. Times are on the clock of `bridge.shell.session`.
+
+    `changed` is called after each message, deadline and at the end.
+    """
 
     def __init__(
-        self, number: int, request: web.Request, conversation: Conversation, news: Callable[[], None]
+        self,
+        number: int,
+        request: web.Request,
+        conversation: TurnBasedConversation,
+        changed: Callable[[], None],
     ) -> None:
         self.number = number
         self.path = request.path
         self.headers: Mapping[str, str] = request.headers
         self.conversation = conversation
         self.closed: int | None = None
-        """The WebSocket's close code, once it is over; 1006 where none was given."""
+        """The WebSocket's close code, once it is closed; 1006 if there was none."""
         self._request = request
         self._socket = web.WebSocketResponse(timeout=PARTING_S, compress=False, max_msg_size=MAX_BYTES)
-        self._news = news
+        self._changed = changed
 
     async def carry(self) -> web.WebSocketResponse:
-        """From the upgrade to the end."""
+        """Carry the connection from the upgrade to its end."""
         try:
             await self._socket.prepare(self._request)
             with suppress(ConnectionError):
                 await self._converse()
         finally:
             self.closed = self._socket.close_code or CUT_OFF
-            self._news()
+            self._changed()
         return self._socket
 
     def cut_off(self) -> None:
-        """Drop the connection with nothing said."""
+        """Break the connection without a close frame."""
         if self._request.transport is not None:
             self._request.transport.abort()
 
     async def _converse(self) -> None:
-        acts = self.conversation.begin(clock())
-        while await self._perform(acts):
-            self._news()
+        actions = self.conversation.begin(clock())
+        while await self._perform(actions):
+            self._changed()
             message = await self._next()
             match message:
                 case None:
-                    acts = self.conversation.due(clock())
+                    actions = self.conversation.due(clock())
                 case str() | bytes():
-                    acts = self.conversation.hear(message, clock())
+                    actions = self.conversation.hear(message, clock())
                 case WSMsgType():
                     return
 
     async def _next(self) -> WireMessage | WSMsgType | None:
-        """None: something is due. A type without its message: the client has gone."""
+        """The next message; None if something is due before it; the type of the message if the client has closed."""
         deadline = self.conversation.deadline()
         try:
             async with asyncio.timeout(None if deadline is None else max(0.0, deadline - clock())):
@@ -91,14 +101,14 @@ class Connection:
             return data
         return message.type
 
-    async def _perform(self, acts: list[Act]) -> bool:
-        """False: it is closed now."""
-        for act in acts:
-            match act:
+    async def _perform(self, actions: list[Action]) -> bool:
+        """Perform actions; whether the connection is still open."""
+        for action in actions:
+            match action:
                 case str():
-                    await self._socket.send_str(act)
+                    await self._socket.send_str(action)
                 case bytes():
-                    await self._socket.send_bytes(act)
+                    await self._socket.send_bytes(action)
                 case Close(code):
                     if code == CUT_OFF:
                         self.cut_off()
@@ -109,55 +119,56 @@ class Connection:
 
 
 class SimulatedAssistant:
-    """The server. Enter `running` to open the port; `keeps_record`: what came stays listed when it is over."""
+    """The simulated assistant. Enter `running` to open its port.
+
+    `keeps_record`: keep closed connections and answered turns, for tests.
+    """
 
     def __init__(
         self,
-        script: Script | None = None,
+        script: AssistantScript | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         *,
         keeps_record: bool = True,
     ) -> None:
         self.port = port
-        """The port that is open; the system's choice where 0 was asked for."""
+        """The port that is open; if 0 was asked for, the one that the system chose."""
         self.upgrades: list[int] = []
-        """What was answered to each upgrade; 101 is a connection."""
-        self.connections: list[Connection] = []
-        script = Script() if script is None else script
+        """The HTTP status of each upgrade; 101 for those accepted."""
+        self.connections: list[TurnBasedConnection] = []
+        script = AssistantScript() if script is None else script
         self.posts = Posts(script, keeps_record=keeps_record)
         self._script = script
         self._host = host
         self._keeps_record = keeps_record
         self._asked = 0
         self._closing = asyncio.Event()
-        self._news = asyncio.Event()
+        self._changes = Changes()
 
     @property
     def url(self) -> str:
-        """For WebSockets."""
+        """The URL for WebSockets."""
         return f"ws://{self._host}:{self.port}/assistant"
 
     @property
     def http_url(self) -> str:
-        """For POSTs."""
+        """The URL for POSTs."""
         return f"http://{self._host}:{self.port}/assistant"
 
-    async def until(self, came: Callable[[], bool]) -> None:
-        """Wait for what `came` looks for."""
-        while not came():
-            await self._news.wait()
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Wait until `happened()` is true."""
+        await self._changes.until(happened)
 
-    async def connected(self, times: int = 1) -> Connection:
-        """The connection that makes it so many; refused upgrades are none."""
-        await self.until(lambda: len(self.connections) >= times)
-        return self.connections[times - 1]
+    async def connected(self, times: int = 1) -> TurnBasedConnection:
+        """Wait for the connection number `times`, from 1; refused upgrades do not count."""
+        return await self._changes.nth(times, self.connections, lambda _: True)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["SimulatedAssistant"]:
-        """The port is open inside; at the end connections that still stand are cut off.
+        """Keep the port open; at the end connections that are still open are broken.
 
-        Raises `ConfigurationError` if the port cannot be had.
+        Raises `ConfigurationError` if the port cannot be opened.
         """
         app = web.Application(client_max_size=MAX_BYTES)
         app.router.add_route("*", "/{path:.*}", self._serve)
@@ -187,9 +198,7 @@ class SimulatedAssistant:
             return await self._upgrade(request)
         if request.method == "POST":
             return await self._post(request)
-        return web.Response(
-            status=405, headers={"Allow": "POST"}, text="A POST is right here, or a WebSocket.\n"
-        )
+        return web.Response(status=405, headers={"Allow": "POST"}, text="Expected a POST or a WebSocket.\n")
 
     async def _upgrade(self, request: web.Request) -> web.StreamResponse:
         self._asked += 1
@@ -198,12 +207,14 @@ class SimulatedAssistant:
             self.upgrades.append(refused or 101)
         log.info("< upgrade", connection=self._asked, path=request.path, status=refused or 101)
         if refused is not None:
-            self._tell_news()
+            self._changes.notify()
             return web.Response(status=refused)
         if not self._keeps_record:
             self.connections = [standing for standing in self.connections if standing.closed is None]
-        conversation = Conversation(self._script, number=self._asked, keeps_record=self._keeps_record)
-        connection = Connection(self._asked, request, conversation, self._tell_news)
+        conversation = TurnBasedConversation(
+            self._script, number=self._asked, keeps_record=self._keeps_record
+        )
+        connection = TurnBasedConnection(self._asked, request, conversation, self._changes.notify)
         self.connections.append(connection)
         socket = await connection.carry()
         log.info("= connection over", connection=connection.number, code=connection.closed)
@@ -212,7 +223,7 @@ class SimulatedAssistant:
     async def _post(self, request: web.Request) -> web.StreamResponse:
         answer = self.posts.hear(request.headers, await request.read(), clock())
         log.info("< post", path=request.path, status=answer.status, answer_bytes=len(answer.body))
-        self._tell_news()
+        self._changes.notify()
         if not answer.status and not answer.cut:
             answer = answer._replace(after_s=NEVER_S, cut=True)
         with suppress(TimeoutError):
@@ -224,13 +235,9 @@ class SimulatedAssistant:
             return web.Response()
         return await _answered(request, answer)
 
-    def _tell_news(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
 
-
-async def _answered(request: web.Request, answer: Answer) -> web.StreamResponse:
-    """At once, slowly, or no more than half of it."""
+async def _answered(request: web.Request, answer: PostAnswer) -> web.StreamResponse:
+    """Send an answer: at once, slowly, or only half of it."""
     headers = {"Content-Type": answer.content_type} if answer.content_type else {}
     if not answer.cut and not answer.body_s:
         return web.Response(status=answer.status, headers=headers, body=answer.body)
@@ -249,12 +256,12 @@ async def _answered(request: web.Request, answer: Answer) -> web.StreamResponse:
     return response
 
 
-async def serve(script: Script, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `ConfigurationError` where the port cannot be had."""
+async def serve(script: AssistantScript, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `ConfigurationError` if the port cannot be opened."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with SimulatedAssistant(script, host, port, keeps_record=False).running() as fake:
-        log.info("= fake assistant", url=fake.url, posts=fake.http_url)
+    async with SimulatedAssistant(script, host, port, keeps_record=False).running() as assistant:
+        log.info("= simulated assistant", url=assistant.url, posts=assistant.http_url)
         await stop.wait()

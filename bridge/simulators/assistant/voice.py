@@ -1,10 +1,10 @@
-"""What the fake assistant says: the recordings of its script in turn, or what it has heard; keys come back as tones."""
+"""Makes what the simulated assistant says: its script's recordings in turn, or what it heard; for keys their tones."""
 
 from functools import lru_cache
 from pathlib import Path
 
 from bridge.config.audio_file import read_wav
-from bridge.simulators.assistant.script import Script
+from bridge.simulators.assistant.script import AssistantScript
 from telecodecs.codec import encoder
 from telecodecs.dtmf import tones
 from telecodecs.format import AudioFormat
@@ -12,17 +12,17 @@ from telecodecs.format import AudioFormat
 
 @lru_cache(maxsize=64)
 def recording(file: Path, format: AudioFormat) -> bytes:
-    """Raises `ConfigurationError` where it cannot be read."""
+    """A WAV file converted to `format`. Raises `ConfigurationError` if it cannot be read."""
     return read_wav(file, format)
 
 
 def keyed(digits: str, format: AudioFormat) -> bytes:
-    """The keys as they sound. Raises ValueError on what is not on the keypad."""
+    """The DTMF tones of keys, in `format`. Raises ValueError on a character that is not on the keypad."""
     return encoder(format)(tones(digits, rate_hz=format.rate_hz))
 
 
-def reply(script: Script, turn: int, heard: bytes, format: AudioFormat) -> bytes:
-    """To the utterance of this turn, the first being 1. `heard` is in `format`, too."""
+def reply(script: AssistantScript, turn: int, heard: bytes, format: AudioFormat) -> bytes:
+    """The reply to the utterance `heard`, both in `format`. `turn`: its number, from 1."""
     if script.say:
         return recording(script.say[(turn - 1) % len(script.say)], format)
     return heard

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from aiohttp import web
 
+from bridge.simulators.changes import Changes
 from bridge.vocabulary.errors import CallRefused
 
 CALLER = "+15550199"
@@ -20,7 +21,6 @@ CALLED = "+15550100"
 PARTING_S = 2.0
 """How long a phone may take to close its stream after it was ended; then the stream is dropped."""
 
-T = TypeVar("T")
 Call = TypeVar("Call")
 Call_contra = TypeVar("Call_contra", contravariant=True)
 Act = TypeVar("Act")
@@ -69,6 +69,8 @@ class RestServer(Generic[Call, Act, Stream]):
     ) -> None:
         self.streams: dict[str, Stream] = {}
         """The streams under way, by the name given to `carry`."""
+        self.changes = Changes()
+        """Notified after each action."""
         self.closing = asyncio.Event()
         """Set when the server stops; a request that is never answered waits for it."""
         self._account = account
@@ -76,7 +78,6 @@ class RestServer(Generic[Call, Act, Stream]):
         self._perform_one = perform_one
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._news = asyncio.Event()
 
     @asynccontextmanager
     async def running(self, app: web.Application, host: str, port: int) -> AsyncIterator[int]:
@@ -95,7 +96,7 @@ class RestServer(Generic[Call, Act, Stream]):
         """Perform actions in order, then set the timer for the account's next deadline."""
         for act in acts:
             self._perform_one(act)
-        self.notify()
+        self.changes.notify()
         self._arm()
 
     def carry(self, name: str, call: Call, stream: Stream) -> None:
@@ -109,22 +110,6 @@ class RestServer(Generic[Call, Act, Stream]):
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         return task
-
-    def notify(self) -> None:
-        """Wake `until` and `nth`, because something has happened."""
-        self._news.set()
-        self._news = asyncio.Event()
-
-    async def until(self, happened: Callable[[], bool]) -> None:
-        """Wait until `happened()` is true."""
-        while not happened():
-            await self._news.wait()
-
-    async def nth(self, times: int, seen: Sequence[T], wanted: Callable[[T], bool]) -> T:
-        """Wait for the item number `times` (from 1) of the growing list `seen` that is `wanted`, and return it."""
-        while len(found := [one for one in seen if wanted(one)]) < times:
-            await self._news.wait()
-        return found[times - 1]
 
     async def _carry(self, name: str, call: Call, stream: Stream) -> None:
         try:

@@ -1,1 +1,1 @@
-"""A fake OpenAI Realtime server: for tests, for load, and for whoever has no key. It speaks by a script, with faults."""
+"""The simulated OpenAI Realtime server, which follows a script with faults: for tests, for load, and without a key."""

@@ -1,6 +1,7 @@
-"""What the real server refuses in a client's event, with its codes: the shapes of the GA, field by field.
+"""Checks the client's events as OpenAI's server does, field by field, and refuses them with its error codes.
 
-A check gets a value and the path that names it in the error; it raises `Refusal`, or is content.
+Wire: OpenAI, "Realtime API reference" (GA). A check gets a value and its path, which the error names; it raises
+`RealtimeRefusal` if the value is wrong.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -13,8 +14,8 @@ MOST_METADATA = 16
 Check = Callable[[Any, str], None]
 
 
-class Refusal(BridgeError):
-    """An event that is answered with an error. `code` and `param` as on the wire."""
+class RealtimeRefusal(BridgeError):
+    """An event is answered with an error. `code` and `param`: as on the wire."""
 
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -27,7 +28,7 @@ def kind(*types: type) -> Check:
     def check(value: Any, path: str) -> None:
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             names = " or ".join(TYPE_NAMES[type_] for type_ in types)
-            raise Refusal("invalid_type", f"Invalid type for '{path}': expected {names}.", path)
+            raise RealtimeRefusal("invalid_type", f"Invalid type for '{path}': expected {names}.", path)
 
     return check
 
@@ -48,13 +49,13 @@ def anything(_value: Any, _path: str) -> None:
     pass
 
 
-def missing(path: str) -> Refusal:
-    return Refusal("missing_required_parameter", f"Missing required parameter: '{path}'.", path)
+def missing(path: str) -> RealtimeRefusal:
+    return RealtimeRefusal("missing_required_parameter", f"Missing required parameter: '{path}'.", path)
 
 
-def unsupported(value: object, supported: Collection[object], path: str) -> Refusal:
+def unsupported(value: object, supported: Collection[object], path: str) -> RealtimeRefusal:
     names = ", ".join(f"'{name}'" for name in supported)
-    return Refusal("invalid_value", f"Invalid value: '{value}'. Supported values are: {names}.", path)
+    return RealtimeRefusal("invalid_value", f"Invalid value: '{value}'. Supported values are: {names}.", path)
 
 
 def one_of(*supported: object) -> Check:
@@ -72,7 +73,7 @@ def between(lowest: float, highest: float) -> Check:
         is_number(value, path)
         if not lowest <= value <= highest:
             message = f"Invalid '{path}': {value} is not between {lowest:g} and {highest:g}."
-            raise Refusal("invalid_value", message, path)
+            raise RealtimeRefusal("invalid_value", message, path)
 
     return check
 
@@ -82,7 +83,7 @@ def or_null(inner: Check) -> Check:
 
 
 def either(*inner: tuple[type, Check]) -> Check:
-    """The check of the first type that fits; the last one's words where none does."""
+    """The check for the first type that fits; if none does, the last check, which then refuses."""
 
     def check(value: Any, path: str) -> None:
         chosen = next((check for type_, check in inner if isinstance(value, type_)), inner[-1][1])
@@ -101,7 +102,7 @@ def each(inner: Check) -> Check:
 
 
 def table(required: Collection[str] = (), **checks: Check) -> Check:
-    """An object of these fields; what is missing is told before what is unknown."""
+    """An object with these fields. A missing field is reported before an unknown one."""
 
     def check(value: Any, path: str) -> None:
         OBJECT(value, path)
@@ -110,14 +111,16 @@ def table(required: Collection[str] = (), **checks: Check) -> Check:
                 raise missing(f"{path}.{key}")
         for key, inner in value.items():
             if key not in checks:
-                raise Refusal("unknown_parameter", f"Unknown parameter: '{path}.{key}'.", f"{path}.{key}")
+                raise RealtimeRefusal(
+                    "unknown_parameter", f"Unknown parameter: '{path}.{key}'.", f"{path}.{key}"
+                )
             checks[key](inner, f"{path}.{key}")
 
     return check
 
 
 def tagged(shapes: Mapping[str, Check], tag: str = "type") -> Check:
-    """An object whose `tag` names its shape."""
+    """An object whose field `tag` names its shape."""
 
     def check(value: Any, path: str) -> None:
         OBJECT(value, path)
@@ -227,7 +230,7 @@ ITEM = tagged(
 def _metadata(value: Any, path: str) -> None:
     OBJECT(value, path)
     if len(value) > MOST_METADATA:
-        raise Refusal("invalid_value", f"Invalid '{path}': more than {MOST_METADATA} pairs.", path)
+        raise RealtimeRefusal("invalid_value", f"Invalid '{path}': more than {MOST_METADATA} pairs.", path)
     for key, text in value.items():
         TEXT(text, f"{path}.{key}")
 

@@ -1,13 +1,13 @@
-"""The items of one conversation in their order, and what can be done to them: insert, delete, truncate.
+"""Keeps the items of one conversation in order: they can be inserted, deleted and truncated.
 
-Lengths of audio are milliseconds. Tokens are counted as they are billed: one for 100 ms of the caller, one for 50 ms
-of the model, one for about four letters of text.
+Lengths of audio are milliseconds. Tokens are counted as OpenAI bills them: one for 100 ms of the caller's audio, one
+for 50 ms of the model's, one for about four letters of text.
 """
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bridge.simulators.openai.checks import Refusal
+from bridge.simulators.openai.checks import RealtimeRefusal
 
 CALLER_TOKEN_MS = 100
 MODEL_TOKEN_MS = 50
@@ -15,7 +15,7 @@ TOKEN_LETTERS = 4
 
 
 class Tokens(NamedTuple):
-    """What is billed, by kind."""
+    """Numbers of tokens, by kind."""
 
     text: int
     audio: int
@@ -27,7 +27,7 @@ def text_tokens(text: str) -> int:
 
 @dataclass(slots=True)
 class Item:
-    """`body`: as on the wire. `audio_ms`: sound that it holds, the caller's or the model's."""
+    """One item. `body`: as on the wire. `audio_ms`: length of its audio, the caller's or the model's."""
 
     body: dict[str, Any]
     audio_ms: float = 0.0
@@ -42,14 +42,14 @@ class Item:
 
     @property
     def texts(self) -> list[str]:
-        """The words in it that are text, or were said."""
+        """All texts in the item: text, transcripts, arguments and outputs of tools."""
         parts = self.body.get("content", [])
         words = [part.get("text") or part.get("transcript") or "" for part in parts]
         return [*words, *(self.body.get(key, "") for key in ("arguments", "output"))]
 
     @property
     def whole_ms(self) -> int:
-        """Whole milliseconds of sound; a sum of floats may miss the one that it means."""
+        """The length of the audio in whole milliseconds, without the rounding error of a sum of floats."""
         return int(self.audio_ms + 1e-6)
 
     def tokens(self) -> Tokens:
@@ -58,7 +58,7 @@ class Item:
 
 
 class Items:
-    """One conversation. Faults are `Refusal`s, with the codes of the real server."""
+    """The items of one conversation. What is not possible raises `RealtimeRefusal` with OpenAI's code."""
 
     def __init__(self) -> None:
         self._items: list[Item] = []
@@ -68,7 +68,7 @@ class Items:
 
     @property
     def last(self) -> str | None:
-        """The name of the last one."""
+        """The id of the last item; None if there is none."""
         return self._items[-1].id if self._items else None
 
     @property
@@ -80,19 +80,22 @@ class Items:
         return [item.id for item in self._items]
 
     def find(self, name: str, what: str) -> Item:
-        """`what`: the wish that fails without it: retrieve, delete or truncate."""
+        """The item with this id. `what`: for the error, what it is needed for: retrieve, delete or truncate."""
         for item in self._items:
             if item.id == name:
                 return item
         doing = {"retrieve": "retrieving", "delete": "deleting", "truncate": "truncating"}[what]
         message = f"Error {doing} item: the item with id '{name}' does not exist."
-        raise Refusal(f"item_{what}_invalid_item_id", message, "item_id")
+        raise RealtimeRefusal(f"item_{what}_invalid_item_id", message, "item_id")
 
     def insert(self, item: Item, after: str | None = None) -> str | None:
-        """Put it behind `after` ("root": before all, None: behind all). Returns the name of the one before it."""
+        """Insert an item after the one with the id `after` ("root": first, None: last).
+
+        Returns the id of the item before it; None if it is the first.
+        """
         if item.id in self:
             message = f"Error adding item: an item with id '{item.id}' already exists."
-            raise Refusal("item_create_duplicate_item_id", message, "item.id")
+            raise RealtimeRefusal("item_create_duplicate_item_id", message, "item.id")
         if after is None:
             at = len(self._items)
         elif after == "root":
@@ -101,7 +104,7 @@ class Items:
             at = self.names.index(after) + 1
         else:
             message = f"Error adding item: the previous item with id '{after}' does not exist."
-            raise Refusal("item_create_invalid_previous_item_id", message, "previous_item_id")
+            raise RealtimeRefusal("item_create_invalid_previous_item_id", message, "previous_item_id")
         self._items.insert(at, item)
         return self._items[at - 1].id if at else None
 
@@ -109,22 +112,22 @@ class Items:
         self._items.remove(self.find(name, "delete"))
 
     def truncate(self, name: str, audio_end_ms: int) -> None:
-        """Keep the sound up to there; the words go, for nobody has_assistant which of them are left."""
+        """Keep the audio up to there and drop the transcript, because nobody knows which of its words are left."""
         item = self.find(name, "truncate")
         if not item.is_models or not item.audio_ms:
             message = "Only model output audio messages can be truncated"
-            raise Refusal("unsupported_content_type", message, "item_id")
+            raise RealtimeRefusal("unsupported_content_type", message, "item_id")
         if audio_end_ms > item.whole_ms:
             message = f"Audio content of {item.whole_ms}ms is already shorter than {audio_end_ms}ms"
-            raise Refusal("invalid_value", message, "audio_end_ms")
+            raise RealtimeRefusal("invalid_value", message, "audio_end_ms")
         item.audio_ms = float(audio_end_ms)
         for part in item.body["content"]:
             part["transcript"] = ""
 
-    def called(self, call: str) -> str | None:
-        """The name of the tool that was called so."""
+    def tool_of(self, tool_call_id: str) -> str | None:
+        """The name of the tool of this tool call; None if there is no such call."""
         for item in self._items:
-            if item.body["type"] == "function_call" and item.body.get("call_id") == call:
+            if item.body["type"] == "function_call" and item.body.get("call_id") == tool_call_id:
                 return str(item.body["name"])
         return None
 

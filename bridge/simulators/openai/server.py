@@ -1,7 +1,7 @@
-"""The fake's shell: one port, a conversation for each WebSocket, and a record of what every client sent.
+"""Runs the simulated OpenAI Realtime server: one port, and a conversation for each WebSocket.
 
-At /v1/realtime?model=... (Azure's /openai/v1/realtime too), with any key in `Authorization: Bearer` or `api-key`.
-One timer for each connection follows its conversation's deadline.
+The path is /v1/realtime?model=... (or Azure's /openai/v1/realtime), with any key in `Authorization: Bearer` or
+`api-key`. Each connection has a timer for the deadline of its conversation. What the clients sent is kept, for tests.
 """
 
 import asyncio
@@ -17,22 +17,23 @@ import structlog
 
 from bridge.shell import websocket
 from bridge.shell.session import clock
-from bridge.simulators.openai.conversation import Conversation, Received
-from bridge.simulators.openai.script import Script, read_script
-from bridge.simulators.openai.wire import Act, Close, StopReading
+from bridge.simulators.changes import Changes
+from bridge.simulators.openai.conversation import RealtimeConversation, Received
+from bridge.simulators.openai.event_writer import Action, Close, StopReading
+from bridge.simulators.openai.script import OpenAIScript, read_script
 from bridge.vocabulary.contracts import WireMessage
 
 PATHS = ("/v1/realtime", "/openai/v1/realtime")
 CUT_OFF = 1006
 
 MAX_MESSAGE_BYTES = 16_777_216
-"""Above the 15 MiB that the service takes in one event."""
+"""Limit of a message; the service takes up to 15 MiB in one event."""
 
 log = structlog.get_logger()
 
 
 class _ClientLeg(websocket.SocketLeg):
-    """A leg that can leave what the client sends where it is, as a server does that has stalled."""
+    """A leg that can stop reading what the client sends, like a server that has stalled."""
 
     def stop_reading(self) -> None:
         if self._transport is not None:
@@ -43,11 +44,11 @@ class _ClientLeg(websocket.SocketLeg):
             self._transport.underlying_transport.resume_reading()
 
 
-class Connection:
-    """One client's WebSocket. Times are on the clock of `bridge.shell.session`."""
+class RealtimeConnection:
+    """The WebSocket of one client. Times are on the clock of `bridge.shell.session`."""
 
     def __init__(
-        self, number: int, model: str, headers: Mapping[str, str], conversation: Conversation
+        self, number: int, model: str, headers: Mapping[str, str], conversation: RealtimeConversation
     ) -> None:
         self.number = number
         self.model = model
@@ -55,37 +56,31 @@ class Connection:
         self.conversation = conversation
         self.opened_at = 0.0
         self.closed: tuple[int, str] | None = None
-        """WebSocket close code and reason, once it is over."""
+        """Close code and reason of the WebSocket, once it is closed."""
         self.leg = _ClientLeg(self._receive, self._lost, self._begin, max_message_bytes=MAX_MESSAGE_BYTES)
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
         self._reading: asyncio.TimerHandle | None = None
-        self._news = asyncio.Event()
+        self._changes = Changes()
 
     @property
     def received(self) -> list[Received]:
-        """Every client event but the appends, with its time of arrival."""
+        """Every client event except the appends, with its time of arrival."""
         return self.conversation.received
 
     def events(self, kind: str) -> list[Received]:
-        """Those of one type, such as `conversation.item.truncate`."""
+        """The client events of one type, such as `conversation.item.truncate`."""
         return [received for received in self.received if received.event.get("type") == kind]
 
     async def until(self, kind: str, times: int = 1) -> Received:
-        """The client event of this type that makes it so many."""
-        while len(found := self.events(kind)) < times:
-            await self._news.wait()
-        return found[times - 1]
+        """Wait for the client event number `times` (from 1) of this type."""
+        return await self._changes.nth(times, self.received, lambda one: one.event.get("type") == kind)
 
     async def over(self) -> tuple[int, str]:
-        """How it was closed, once it is."""
-        while self.closed is None:
-            await self._news.wait()
+        """Wait until the WebSocket is closed; its close code and reason."""
+        await self._changes.until(lambda: self.closed is not None)
+        assert self.closed is not None
         return self.closed
-
-    def _tell_news(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
 
     def _begin(self, _leg: websocket.SocketLeg) -> None:
         self.opened_at = clock()
@@ -96,17 +91,17 @@ class Connection:
         known = len(self.received)
         self._perform(self.conversation.hear(message, clock()))
         if len(self.received) > known:
-            self._tell_news()
+            self._changes.notify()
 
     def _wake(self) -> None:
         self._armed_for = None
         self._perform(self.conversation.due(clock()))
 
-    def _perform(self, acts: list[Act]) -> None:
-        for act in acts:
-            match act:
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
                 case str():
-                    self.leg.send(act)
+                    self.leg.send(action)
                 case Close(code, reason):
                     self.leg.abort() if code == CUT_OFF else self.leg.close(code, reason)
                 case StopReading(seconds):
@@ -133,46 +128,44 @@ class Connection:
         for timer in (self._timer, self._reading):
             if timer is not None:
                 timer.cancel()
-        self._tell_news()
+        self._changes.notify()
         log.debug("= realtime client left", connection=self.number, code=code, reason=reason)
 
 
 class SimulatedOpenAI:
-    """The server. Enter `running` to open the port; `keeps_record`: connections stay listed when they are over."""
+    """The simulated server. Enter `running` to open its port. `keeps_record`: keep closed connections, for tests."""
 
     def __init__(
         self,
-        script: Script | None = None,
+        script: OpenAIScript | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         *,
         keeps_record: bool = True,
     ) -> None:
         self.port = port
-        """The port that is open; the system's choice where 0 was asked for."""
+        """The port that is open; if 0 was asked for, the one that the system chose."""
         self.upgrades: list[HTTPStatus] = []
-        """What was answered to each upgrade; 101 is a connection."""
-        self.connections: list[Connection] = []
-        self._script = Script() if script is None else script
+        """The HTTP status of each upgrade; 101 for those accepted."""
+        self.connections: list[RealtimeConnection] = []
+        self._script = OpenAIScript() if script is None else script
         self._host = host
         self._keeps_record = keeps_record
         self._asked = 0
-        self._news = asyncio.Event()
+        self._changes = Changes()
 
     @property
     def url(self) -> str:
-        """What a client has for its `base_url`."""
+        """The `base_url` for a client."""
         return f"http://{self._host}:{self.port}/v1"
 
-    async def connected(self, times: int = 1) -> Connection:
-        """The connection that makes it so many; refused upgrades are none."""
-        while len(self.connections) < times:
-            await self._news.wait()
-        return self.connections[times - 1]
+    async def connected(self, times: int = 1) -> RealtimeConnection:
+        """Wait for the connection number `times`, from 1; refused upgrades do not count."""
+        return await self._changes.nth(times, self.connections, lambda _: True)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["SimulatedOpenAI"]:
-        """The port is open inside; at the end connections that still stand are cut off."""
+        """Keep the port open; at the end connections that are still open are broken."""
         listener = await websocket.listen(self._accept, self._host, self.port, None)
         self.port = listener.sockets[0].getsockname()[1]
         try:
@@ -197,11 +190,10 @@ class SimulatedOpenAI:
         if not self._keeps_record:
             self.connections = [standing for standing in self.connections if standing.closed is None]
         self.connections.append(answer)
-        self._news.set()
-        self._news = asyncio.Event()
+        self._changes.notify()
         return answer.leg
 
-    def _judge(self, path: str, headers: Mapping[str, str]) -> Connection | HTTPStatus:
+    def _judge(self, path: str, headers: Mapping[str, str]) -> RealtimeConnection | HTTPStatus:
         parts = urlsplit(path)
         if parts.path not in PATHS:
             return HTTPStatus.NOT_FOUND
@@ -213,17 +205,19 @@ class SimulatedOpenAI:
         self._asked += 1
         if (refuse := self._script.faults_of(self._asked).refuse) is not None:
             return HTTPStatus(refuse)
-        conversation = Conversation(self._script, number=self._asked, model=model, unix_time=time.time())
-        return Connection(self._asked, model, headers, conversation)
+        conversation = RealtimeConversation(
+            self._script, number=self._asked, model=model, unix_time=time.time()
+        )
+        return RealtimeConnection(self._asked, model, headers, conversation)
 
 
 async def serve(script_path: Path | None, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `ConfigurationError` where the script or the port is wrong."""
+    """Serve until SIGTERM or SIGINT. Raises `ConfigurationError` if the script is wrong or the port cannot be opened."""
     script = read_script(script_path) if script_path is not None else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with SimulatedOpenAI(script, host, port, keeps_record=False).running() as fake:
-        log.info("= fake OpenAI Realtime", url=fake.url, script=str(script_path or "built in"))
+    async with SimulatedOpenAI(script, host, port, keeps_record=False).running() as openai:
+        log.info("= simulated OpenAI Realtime", url=openai.url, script=str(script_path or "built in"))
         await stop.wait()

@@ -1,12 +1,12 @@
-"""The settings of one session: what it begins with, partial updates, and how GA and beta write them.
+"""The settings of one session: its defaults, partial updates, and their shapes in the GA and in the beta API.
 
-A wire object throughout: `body` is the `session` of session.created and session.updated in the shape of the GA.
+Wire: OpenAI, "Realtime API reference": `body` is the `session` of session.created and session.updated in the GA.
 """
 
 from copy import deepcopy
 from typing import Any
 
-from bridge.simulators.openai.checks import SESSION, Refusal
+from bridge.simulators.openai.checks import SESSION, RealtimeRefusal
 from bridge.simulators.openai.script import SessionFaults
 from telecodecs.format import L16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
@@ -30,11 +30,11 @@ SEMANTIC_VAD: dict[str, Any] = {
 }
 VAD_DEFAULTS = {"server_vad": SERVER_VAD, "semantic_vad": SEMANTIC_VAD}
 SEMANTIC_SILENCE_MS = {"low": 1200, "medium": 700, "auto": 700, "high": 400}
-"""What stands for understanding here."""
+"""How much silence ends an utterance with semantic VAD, which is not simulated otherwise."""
 
 
-class Session:
-    """One session's settings."""
+class RealtimeSession:
+    """The settings of one session. `name`: its id. `expires_at`: Unix seconds."""
 
     def __init__(self, name: str, model: str, expires_at: int, faults: SessionFaults) -> None:
         self._faults = faults
@@ -76,7 +76,7 @@ class Session:
 
     @property
     def silence_ms(self) -> int | None:
-        """What ends an utterance; None: nothing does."""
+        """How much silence ends an utterance; None if turn detection is off."""
         vad = self.turn_detection
         if vad is None:
             return None
@@ -89,17 +89,20 @@ class Session:
         return self.body["audio"]["input"]["transcription"] is not None
 
     def update(self, changes: Any, *, has_spoken: bool) -> None:
-        """Take over what is sent. Raises `Refusal`, and then nothing has changed."""
+        """Apply a session.update. `has_spoken`: audio was sent, so the voice cannot be changed.
+
+        Raises `RealtimeRefusal`; then nothing has changed.
+        """
         if self._faults.beta and isinstance(changes, dict):
             changes = from_beta(changes)
         SESSION(changes, "session")
         if changes.get("model", self.body["model"]) != self.body["model"]:
-            raise Refusal("invalid_value", "Cannot update the model of a session.", "session.model")
+            raise RealtimeRefusal("invalid_value", "Cannot update the model of a session.", "session.model")
         audio = changes.get("audio", {})
         voice = audio.get("output", {}).get("voice")
         if has_spoken and voice not in (None, self.body["audio"]["output"]["voice"]):
             message = "Cannot update a conversation's voice if assistant audio is present."
-            raise Refusal("cannot_update_voice", message, "session.audio.output.voice")
+            raise RealtimeRefusal("cannot_update_voice", message, "session.audio.output.voice")
         for direction, fields in audio.items():
             self.body["audio"][direction] |= deepcopy(fields)
         self.body |= deepcopy({key: value for key, value in changes.items() if key != "audio"})
@@ -107,7 +110,7 @@ class Session:
         self._confirm_otherwise()
 
     def _fill(self) -> None:
-        """What was left out of an object that was sent."""
+        """Fill in the defaults of fields that were left out."""
         heard = self.body["audio"]["input"]
         if (vad := heard["turn_detection"]) is not None:
             heard["turn_detection"] = VAD_DEFAULTS[vad["type"]] | vad
@@ -123,7 +126,7 @@ class Session:
                 self.body["audio"][direction]["format"] = _format(forced)
 
     def view(self) -> dict[str, Any]:
-        """As it is sent."""
+        """The session as it is sent."""
         return as_beta(self.body) if self._faults.beta else self.body
 
 
@@ -132,7 +135,7 @@ def _format(name: str) -> dict[str, Any]:
 
 
 def as_beta(body: dict[str, Any]) -> dict[str, Any]:
-    """The flat session of the beta."""
+    """The session in the flat shape of the beta API."""
     heard, said = body["audio"]["input"], body["audio"]["output"]
     same = ("id", "object", "model", "instructions", "tools", "tool_choice", "tracing", "expires_at")
     return {
@@ -151,7 +154,7 @@ def as_beta(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_beta(flat: dict[str, Any]) -> dict[str, Any]:
-    """An update in the shape of the beta as one of the GA, which passes as it is."""
+    """Convert an update in the shape of the beta API to the GA's; one of the GA is returned unchanged."""
     changes = {"type": "realtime"} | deepcopy(flat)
     changes.pop("temperature", None)
     names = {name: key for key, name in BETA_FORMATS.items()}
@@ -181,4 +184,4 @@ _MOVED = {
     "voice": ("output", "voice"),
     "speed": ("output", "speed"),
 }
-"""The beta's field, and where the GA has it."""
+"""Fields of the beta API, and their place in the GA's `audio`."""

@@ -1,7 +1,7 @@
-"""The fake's voice: tones that rise and fall like speech, or a recording, cut into deltas of uneven sizes.
+"""Makes the audio of the simulated model: tones that rise and fall like speech, or a recording, cut into deltas.
 
-The same words give the same bytes: each is made once and kept, as base64, so that fifty calls cost what one does.
-Lengths are 60 ms a letter, the level is -20 dBFS.
+The same words give the same bytes. Each utterance is made once and kept as base64, so that many calls cost little.
+A letter is 60 ms long; the level is -20 dBFS.
 """
 
 import random
@@ -22,14 +22,16 @@ from telecodecs.resample import resample
 LETTER_MS = 60
 RMS = 32_768 / 10 / 2**0.5  # -20 dBFS
 DELTA_MS = (40, 400)
+"""Shortest and longest delta."""
+
 KEPT = 128
-"""Utterances kept; a sentence of 5 s is 50 kB of mu-law in base64."""
+"""How many utterances are kept; a sentence of 5 s is 50 kB of mu-law in base64."""
 
 _HARMONICS = (1.0, 0.7, 0.9, 0.5, 0.3, 0.2, 0.1)
 
 
 class Delta(NamedTuple):
-    """A piece of an utterance: its sound in base64, and the words that run ahead of it."""
+    """A piece of an utterance: its audio in base64, its length, and the part of the transcript sent before it."""
 
     audio: str
     ms: float
@@ -37,7 +39,7 @@ class Delta(NamedTuple):
 
 
 class Speech(NamedTuple):
-    """What becomes one item."""
+    """The speech of one item. `wav`: a recording to play. `seconds`: its length. `in_one_piece`: as one delta."""
 
     text: str
     wav: Path | None = None
@@ -47,7 +49,7 @@ class Speech(NamedTuple):
 
 @lru_cache(maxsize=KEPT)
 def utter(speech: Speech, format: AudioFormat, seed: int) -> tuple[Delta, ...]:
-    """The deltas that say it; silent ones do not exist."""
+    """The deltas of a speech in this format. `seed`: of their random sizes."""
     audio = encoder(format)(_sound(speech, format.rate_hz))
     length = max(1, format.samples_in(len(audio)))
     words = speech.text.split(" ")
@@ -85,7 +87,7 @@ def _sound(speech: Speech, rate_hz: int) -> Samples:
 
 
 def _murmur(text: str, rate_hz: int) -> Samples:
-    """A tone with overtones for each letter, its pitch the letter's; spaces and stops are pauses."""
+    """A tone with overtones for each letter, which sets its pitch; other characters are pauses."""
     letters = np.frombuffer(text.lower().encode("latin-1", "replace") or b" ", np.uint8)
     per_letter = rate_hz * LETTER_MS // 1000
     pitch_hz = np.repeat(110.0 + letters * 7 % 60, per_letter)

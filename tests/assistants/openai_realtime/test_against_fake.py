@@ -10,7 +10,7 @@ import pytest
 from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.config.audio_file import read_wav
-from bridge.simulators.openai.conversation import Conversation
+from bridge.simulators.openai.conversation import RealtimeConversation
 from bridge.simulators.openai.script import parse_script
 from bridge.vocabulary.commands import (
     AnswerTool,
@@ -61,7 +61,7 @@ class Line:
 
     def __init__(self, script: str = "", *, opening: Opening = Opening.FIRST, **settings: Any) -> None:
         self.now = 10.0
-        self.fake = Conversation(parse_script(script), unix_time=1.8e9)
+        self.fake = RealtimeConversation(parse_script(script), unix_time=1.8e9)
         self.dialect = RealtimeDialect(RealtimeSettings(**({"filler": {"after_s": None}} | settings)), TOOLS)
         self.events: list[AssistantEvent] = []
         self.refused = 0

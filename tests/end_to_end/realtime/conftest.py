@@ -32,8 +32,8 @@ from bridge.shell.server import Server
 from bridge.shell.session import clock
 from bridge.simulators.carriers.twilio.media import new_sid
 from bridge.simulators.carriers.twilio.voice_webhook import ask_webhook
-from bridge.simulators.openai.script import Script
-from bridge.simulators.openai.server import Connection, SimulatedOpenAI
+from bridge.simulators.openai.script import OpenAIScript
+from bridge.simulators.openai.server import RealtimeConnection, SimulatedOpenAI
 from bridge.simulators.openai.voice import Speech, utter
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.live_call import Network
@@ -70,7 +70,7 @@ class Call:
     report: CallReport
     began: float
     """When the stream started, by the session's clock."""
-    connections: list[Connection]
+    connections: list[RealtimeConnection]
     """Those of the assistant, in order."""
     upgrades: list[HTTPStatus]
     gone_at: list[float]
@@ -198,13 +198,13 @@ def _told(item: dict[str, Any]) -> str:
 class Fake(SimulatedOpenAI):
     """The fake, as the row wants it: `session` are fields that it says it has, whatever was asked."""
 
-    def __init__(self, script: Script, row: dict[str, Any]) -> None:
+    def __init__(self, script: OpenAIScript, row: dict[str, Any]) -> None:
         super().__init__(script)
         self._row = row
 
-    def _judge(self, path: str, headers: Any) -> Connection | HTTPStatus:
+    def _judge(self, path: str, headers: Any) -> RealtimeConnection | HTTPStatus:
         answer = super()._judge(path, headers)
-        if isinstance(answer, Connection):
+        if isinstance(answer, RealtimeConnection):
             session = answer.conversation.session
             view = session.view
             if "lasts_s" in self._row and answer.number == 1:
@@ -314,7 +314,9 @@ async def carry(
 ) -> Call:
     """One call from the webhook to the end of everything."""
     folder.mkdir()
-    script = Script.model_validate({"first_audio_s": 0.1, "heard": ("Good day.",)} | row.get("script", {}))
+    script = OpenAIScript.model_validate(
+        {"first_audio_s": 0.1, "heard": ("Good day.",)} | row.get("script", {})
+    )
     sid = new_sid("CA")
     delay_ms = row.get("network_ms", 0)
     async with Fake(script, row).running() as simulator, network(simulator.url, delay_ms) as base_url:

@@ -28,7 +28,7 @@ from bridge.simulators.assistant.server import SimulatedAssistant
 from bridge.simulators.carriers.contract import Exchange
 from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange
 from bridge.simulators.carriers.twilio.exchange import TwilioExchange
-from bridge.simulators.openai.script import Script
+from bridge.simulators.openai.script import OpenAIScript
 from bridge.simulators.openai.server import SimulatedOpenAI
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.handset import Ending
@@ -142,7 +142,9 @@ async def others(own_url: str) -> AsyncIterator[Others]:
     async with AsyncExitStack() as stack:
         quick = parse_fake_script("silence_ms = 600\nreply_s = 0.05", ROOT)
         yield Others(
-            await stack.enter_async_context(SimulatedOpenAI(Script.model_validate(OPENAI_SCRIPT)).running()),
+            await stack.enter_async_context(
+                SimulatedOpenAI(OpenAIScript.model_validate(OPENAI_SCRIPT)).running()
+            ),
             await stack.enter_async_context(SimulatedAssistant(quick).running()),
             await stack.enter_async_context(SimulatedAssistant(quick).running()),
             own_url,

@@ -13,8 +13,8 @@ from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.simulators.carriers.contract import CallOptions
 from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
-from bridge.simulators.openai.script import Script
-from bridge.simulators.openai.server import Connection, SimulatedOpenAI
+from bridge.simulators.openai.script import OpenAIScript
+from bridge.simulators.openai.server import RealtimeConnection, SimulatedOpenAI
 from bridge.simulators.openai.voice import Speech, utter
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan
@@ -59,15 +59,15 @@ class Fake(SimulatedOpenAI):
 
     def _judge(self, path: str, headers: Any) -> Any:
         connection = super()._judge(path, headers)
-        assert isinstance(connection, Connection)
-        listening = connection.conversation.listening
-        append = listening.append
+        assert isinstance(connection, RealtimeConnection)
+        buffer = connection.conversation.audio_buffer
+        append = buffer.append
 
         def keep(audio: bytes) -> Any:
             self.heard += audio
             return append(audio)
 
-        listening.append = keep  # type: ignore[method-assign]
+        buffer.append = keep  # type: ignore[method-assign]
         return connection
 
 
@@ -80,7 +80,9 @@ class Carried(NamedTuple):
 async def carry(codec: str) -> Carried:
     exchange = telnyx_exchange(CallOptions(codec=codec))
     plan = CallPlan(bytes(L16_16K.bytes_in(FROM_MS)) + encoder(L16_16K)(said()), linger_s=0.8, longest_s=6.0)
-    script = Script.model_validate({"first_audio_s": 0.1, "heard": ["When?"], "replies": [{"say": REPLY}]})
+    script = OpenAIScript.model_validate(
+        {"first_audio_s": 0.1, "heard": ["When?"], "replies": [{"say": REPLY}]}
+    )
     simulator = Fake(script)
     async with simulator.running():
         receptionist = {

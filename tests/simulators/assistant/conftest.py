@@ -1,6 +1,6 @@
-"""A client without a socket, for the fake assistant's conversation; and whole calls over real sockets on loopback.
+"""A client without a socket for the simulated assistant, and whole calls over real sockets on loopback.
 
-Calls: pretend phone, our server, the fake assistant. Times are ms from the start of the stream, in the caller's ear.
+A call has a simulated phone, our server and the simulated assistant. Times are ms from the start of the stream, as the caller hears it.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from bridge.config.settings import Settings
 from bridge.observers.call_history import JournalEntry, read_journal
 from bridge.shell.server import Server
 from bridge.simulators.assistant.posts import PostedTurn
-from bridge.simulators.assistant.script import Script, parse_script
+from bridge.simulators.assistant.script import AssistantScript, parse_script
 from bridge.simulators.assistant.server import SimulatedAssistant
-from bridge.simulators.assistant.turn_based import Act, Close, Conversation, State, Turn
+from bridge.simulators.assistant.turn_based import Action, Close, Turn, TurnBasedConversation, TurnState
 from bridge.simulators.carriers.contract import Exchange
 from bridge.simulators.carriers.telnyx.coding import Coding
 from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange
@@ -47,18 +47,18 @@ FRAME_S = 0.02
 
 
 class Peer:
-    """One client; `sent` is all that the fake sent, with its time, `now` the clock of both."""
+    """One client; `sent` is all that the assistant sent, with its time, `now` the clock of both."""
 
     def __init__(self, script: str = "", *, number: int = 1) -> None:
         self.now = 100.0
         self.sent: list[tuple[float, WireMessage]] = []
         self.closed: int | None = None
         self.closed_at = 0.0
-        self.simulator = Conversation(parse_script(script, FIXTURES), number=number)
+        self.simulator = TurnBasedConversation(parse_script(script, FIXTURES), number=number)
         self._take(self.simulator.begin(self.now))
 
     def send(self, message: WireMessage) -> list[WireMessage]:
-        """One message; returns what it made the fake send at once."""
+        """One message; returns what the assistant sent at once."""
         return self._take(self.simulator.hear(message, self.now))
 
     def say(self, audio: bytes = SENTENCE) -> list[WireMessage]:
@@ -78,7 +78,7 @@ class Peer:
         self.now = until
         return sent
 
-    def state(self) -> State:
+    def state(self) -> TurnState:
         return self.simulator.state
 
     def turn(self) -> list[WireMessage]:
@@ -94,15 +94,15 @@ class Peer:
             if frame.startswith(PREFIX)
         ]
 
-    def _take(self, acts: list[Act]) -> list[WireMessage]:
+    def _take(self, actions: list[Action]) -> list[WireMessage]:
         sent: list[WireMessage] = []
-        for act in acts:
+        for action in actions:
             assert self.closed is None, "nothing may follow a close"
-            if isinstance(act, Close):
-                self.closed, self.closed_at = act.code, self.now
+            if isinstance(action, Close):
+                self.closed, self.closed_at = action.code, self.now
             else:
-                sent.append(act)
-                self.sent.append((self.now, act))
+                sent.append(action)
+                self.sent.append((self.now, action))
         return sent
 
 
@@ -128,7 +128,7 @@ Wave = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Row:
-    """One call, in which the caller says two words. `script`: the fake's; `settings`: the assistant's."""
+    """One call, in which the caller says two words. `script`: the simulator's; `settings`: the assistant's."""
 
     script: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -148,7 +148,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Carried:
-    """What became of one call."""
+    """The result of one call."""
 
     row: Row
     report: CallReport
@@ -166,7 +166,7 @@ class Carried:
 
     @property
     def refused(self) -> list[str]:
-        """What the bridge said that has no meaning."""
+        """Messages of the bridge that the assistant refused."""
         return [
             *self.simulator.posts.refused,
             *(why for one in self.simulator.connections for why in one.conversation.refused),
@@ -254,7 +254,7 @@ def assistant(row: Row, simulator: SimulatedAssistant) -> dict[str, Any]:
     return {"kind": "turn-based", "url": url, "reply_s": 0.7, **listener, **row.settings}
 
 
-def script(row: Row, folder: Path) -> Script:
+def script(row: Row, folder: Path) -> AssistantScript:
     write_wav(folder / "keys.wav", ulaw_encode(tones("4")).tobytes())
     quick = "" if row.script.startswith("silence_ms") else "silence_ms = 300\n"
     return parse_script(f"{quick}reply_s = 0.05\n{row.script}", folder)
@@ -279,7 +279,7 @@ async def place(row: Row, number: int, server: Server, lines: asyncio.Semaphore)
 async def carry(
     codec: str, rows: dict[str, Row], folder: Path, lines: asyncio.Semaphore
 ) -> dict[str, Carried]:
-    """On one server, each with a fake of its own; to the end of everything."""
+    """On one server, each with a simulated assistant of its own; to the end of everything."""
     folder.mkdir()
     async with AsyncExitStack() as stack:
         fakes = [
@@ -300,7 +300,7 @@ async def carry(
 
 
 async def carry_all(rows: dict[str, Row], folder: Path) -> dict[str, Carried]:
-    """What goes wrong in a callback of the loop is no call's, and fails them all."""
+    """An exception in a callback of the loop belongs to no call, and fails all of them."""
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, fault: faults.append(fault))
     by_codec = {

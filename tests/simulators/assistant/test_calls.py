@@ -1,6 +1,6 @@
-"""Whole calls over real sockets on loopback: pretend phone, our server, the fake assistant.
+"""Whole calls over real sockets on loopback: simulated phone, our server, simulated assistant.
 
-In each the caller says two words, the first from 0.6 s on. Whatever befalls the first turn, the second one is as it
+In each the caller says two words, the first from 0.6 s on. Whatever happens in the first turn, the second one is as it
 should be.
 """
 
@@ -173,19 +173,19 @@ def test_the_second_turn_is_as_it_should_be(call: "Carried") -> None:
 
 
 @each(*CALLS)
-def test_the_first_turn_costs_itself_at_the_most(call: "Carried") -> None:
+def test_a_fault_concerns_the_first_turn_only(call: "Carried") -> None:
     assert (call.hears_first > ALIKE) == call.row.first
 
 
 @each(*(name for name, row in CALLS.items() if "told" in row))
-def test_the_journal_tells_what_was_wrong(call: "Carried") -> None:
+def test_the_journal_has_the_fault(call: "Carried") -> None:
     for what, words in call.row.told:
         lines = call.wrote(what)
         assert any(words in str(line) for line in lines), (what, words, lines)
 
 
 @each("a call", "other words", "either listener", "over Telnyx")
-def test_mu_law_goes_through_untouched(call: "Carried") -> None:
+def test_mu_law_is_passed_through(call: "Carried") -> None:
     first, second, unused = call.turns
     for turn in (first, second):
         assert turn.utterance in call.report.said
@@ -207,7 +207,7 @@ def test_the_greeting_is_heard_first(call: "Carried") -> None:
 
 
 @each("an entry", "by POST, an entry")
-def test_an_entry_is_told_and_answered(call: "Carried") -> None:
+def test_an_entry_is_sent_and_answered(call: "Carried") -> None:
     if call.row.way == "ws":
         assert call.simulator.connections[0].conversation.entries == ["42"]
     else:

@@ -1,4 +1,4 @@
-"""The command `voicebridge fake-assistant`: what it refuses, and in which words."""
+"""The command `voicebridge fake-assistant`: wrong options and the help."""
 
 import pytest
 from typer.testing import CliRunner
@@ -16,13 +16,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("options", "words"), REFUSED)
-def test_wrong_options_are_refused_in_words(options: list[str], words: str) -> None:
+def test_wrong_options_are_refused_with_a_reason(options: list[str], words: str) -> None:
     became = CliRunner().invoke(app, ["fake-assistant", *options])
     assert isinstance(became.exception, ConfigurationError)
     assert words in str(became.exception)
 
 
-def test_its_help_says_what_it_plays() -> None:
+def test_help() -> None:
     shown = CliRunner().invoke(app, ["fake-assistant", "--help"], env={"COLUMNS": "120"})
     assert shown.exit_code == 0
     assert "says back what it hears" in shown.output

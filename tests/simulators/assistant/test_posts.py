@@ -1,4 +1,4 @@
-"""The assistant's side over HTTP, without it: each POST, what it is answered with, and every fault."""
+"""The simulated assistant over HTTP, without a socket: each POST, its answer, and every fault."""
 
 import json
 import wave
@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 
 from bridge.config.audio_file import read_wav
 from bridge.simulators.assistant.bodies import Unreadable, media_type, read_body, wav
-from bridge.simulators.assistant.posts import CALL_HEADER, RUBBISH, TURN_HEADER, Answer, Posts
+from bridge.simulators.assistant.posts import CALL_HEADER, RUBBISH, TURN_HEADER, PostAnswer, Posts
 from bridge.simulators.assistant.script import parse_script
 from telecodecs.dtmf import tones
 from telecodecs.format import L16_8K, L16_16K, PCMU_8K, AudioFormat, Encoding
@@ -31,14 +31,14 @@ def posts(script: str = "") -> Posts:
 
 def post(
     server: Posts, body: bytes, content_type: str = "audio/wav", call: str = "CA1", turn: int | None = None
-) -> Answer:
+) -> PostAnswer:
     headers = CIMultiDict({"content-type": content_type, CALL_HEADER.lower(): call})
     if turn is not None:
         headers[TURN_HEADER] = str(turn)
     return server.hear(headers, body, 100.0)
 
 
-def said(answer: Answer) -> tuple[bytes, AudioFormat]:
+def said(answer: PostAnswer) -> tuple[bytes, AudioFormat]:
     """The audio of a WAV, whoever reads it."""
     body = answer.body
     if answer.content_type == "application/json":
@@ -59,11 +59,11 @@ ECHOES = [
 
 
 @pytest.mark.parametrize(("reply_as", "content_type", "body", "back_as", "back"), ECHOES)
-def test_what_was_said_comes_back(
+def test_the_audio_comes_back(
     reply_as: str, content_type: str, body: bytes, back_as: str, back: bytes
 ) -> None:
     server = posts(f'reply_as = "{reply_as}"')
-    assert post(server, body, content_type) == Answer(200, back_as, back, after_s=0.3)
+    assert post(server, body, content_type) == PostAnswer(200, back_as, back, after_s=0.3)
     (turn,) = server.turns
     assert (turn.call, turn.number, turn.at) == ("CA1", 1, 100.0)
     assert turn.headers["Content-Type"] == content_type
@@ -108,7 +108,7 @@ def test_an_entry_comes_back_as_tones(digits: str) -> None:
     assert (turn.entry, turn.utterance) == (entry, None)
 
 
-def test_an_empty_entry_is_answered_with_nothing_to_hear() -> None:
+def test_an_empty_entry_is_answered_without_audio() -> None:
     assert said(post(posts(), b'{"digits":""}', "application/json"))[0] == b""
 
 
@@ -121,25 +121,30 @@ def test_an_empty_utterance_asks_for_the_greeting(body: bytes) -> None:
 
 
 REFUSED: list[tuple[str, bytes, int, str]] = [
-    ("audio/mpeg", b"x", 415, "'audio/mpeg' is no audio; audio/wav, audio/PCMU or audio/L16;rate=… is right"),
-    ("", b"x", 415, "is no audio"),
-    ("audio/wav", b"RIFF", 400, "the body is no WAV file"),
-    ("audio/wav", b"nothing of the kind", 400, "the body is no WAV file"),
-    ("audio/wav", wav(L16)[:30], 400, "the body is no WAV file"),
-    ("audio/L16", L16_BE, 400, "should have its rate"),
-    ("audio/L16;rate=fast", L16_BE, 400, "should have its rate"),
+    (
+        "audio/mpeg",
+        b"x",
+        415,
+        "'audio/mpeg' is not audio; expected audio/wav, audio/PCMU or audio/L16;rate=…",
+    ),
+    ("", b"x", 415, "is not audio"),
+    ("audio/wav", b"RIFF", 400, "the body is not a WAV file"),
+    ("audio/wav", b"nothing of the kind", 400, "the body is not a WAV file"),
+    ("audio/wav", wav(L16)[:30], 400, "the body is not a WAV file"),
+    ("audio/L16", L16_BE, 400, "expected the parameter rate"),
+    ("audio/L16;rate=fast", L16_BE, 400, "expected the parameter rate"),
     ("audio/L16;rate=1", L16_BE, 400, "rate_hz 1 is out of range"),
-    ("audio/L16;rate=8000", L16_BE[:-1], 400, "two bytes a sample"),
-    ("application/json", b"{", 400, "no JSON object"),
-    ("application/json", b"[]", 400, "no JSON object"),
-    ("application/json", b"{}", 400, "digits should be a text of keys"),
-    ("application/json", b'{"digits":"1a"}', 400, "digits should be a text of keys"),
-    ("application/json", b'{"digits":12}', 400, "digits should be a text of keys"),
+    ("audio/L16;rate=8000", L16_BE[:-1], 400, "two bytes for each sample"),
+    ("application/json", b"{", 400, "not a JSON object"),
+    ("application/json", b"[]", 400, "not a JSON object"),
+    ("application/json", b"{}", 400, "digits: expected a string of keys"),
+    ("application/json", b'{"digits":"1a"}', 400, "digits: expected a string of keys"),
+    ("application/json", b'{"digits":12}', 400, "digits: expected a string of keys"),
 ]
 
 
 @pytest.mark.parametrize(("content_type", "body", "status", "why"), REFUSED)
-def test_what_is_wrong_is_refused_in_words(content_type: str, body: bytes, status: int, why: str) -> None:
+def test_a_wrong_post_is_refused_with_a_reason(content_type: str, body: bytes, status: int, why: str) -> None:
     server = posts()
     answer = post(server, body, content_type)
     assert answer.status == status
@@ -183,9 +188,9 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("fault", "differs"), FAULTS)
 def test_a_turn_with_a_fault_and_one_without(fault: str, differs: dict[str, Any]) -> None:
     server = posts(f"[[faults]]\nturns = 1\n{fault}")
-    good = Answer(200, "audio/wav", wav(L16), after_s=0.3)
+    good = PostAnswer(200, "audio/wav", wav(L16), after_s=0.3)
     assert post(server, wav(L16)) == good._replace(**differs)
-    assert post(server, wav(L16)) == good, "it costs only itself"
+    assert post(server, wav(L16)) == good, "only the first turn has the fault"
 
 
 @pytest.mark.parametrize("reply_as", ["wav", "json", "pcmu", "l16"])
@@ -200,7 +205,7 @@ def test_noise_in_json() -> None:
     assert {"audio", "mood", ""} == json.loads(answer.body).keys()
 
 
-def test_faults_strike_calls_and_turns_by_their_numbers() -> None:
+def test_faults_concern_calls_and_turns_by_their_numbers() -> None:
     server = posts("[[faults]]\nconnections = [2]\nturns = [2]\nrefuse = 500")
     rows = [("A", None), ("B", None), ("A", None), ("B", None), ("B", None), ("A", 2), ("B", 2)]
     statuses = [post(server, wav(L16), call=call, turn=turn).status for call, turn in rows]
@@ -208,7 +213,7 @@ def test_faults_strike_calls_and_turns_by_their_numbers() -> None:
     assert [turn.number for turn in server.turns] == [1, 1, 2, 2, 3, 2, 2]
 
 
-def test_nothing_is_kept_where_nobody_reads_it() -> None:
+def test_without_a_record_nothing_is_kept() -> None:
     server = Posts(parse_script(""), keeps_record=False)
     post(server, wav(L16))
     post(server, b"x")

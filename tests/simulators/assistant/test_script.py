@@ -1,11 +1,17 @@
-"""The script: what it may say, what it refuses, which turns of which connections suffer."""
+"""The script: what it may contain, what is refused, and which turns of which connections have faults."""
 
 from pathlib import Path
 
 import pytest
 
 from bridge.simulators.assistant import script as module
-from bridge.simulators.assistant.script import Faults, Script, parse_script, read_script, with_options
+from bridge.simulators.assistant.script import (
+    AssistantFaults,
+    AssistantScript,
+    parse_script,
+    read_script,
+    with_options,
+)
 from bridge.vocabulary.errors import ConfigurationError
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -26,8 +32,8 @@ def test_the_example_of_the_docstring_is_a_script() -> None:
     assert script.faults_of(2, 2).close == 1011
 
 
-def test_what_the_example_calls_defaults_are() -> None:
-    script = Script()
+def test_the_example_has_the_defaults() -> None:
+    script = AssistantScript()
     assert (script.prefix, script.restart, script.utterance_end, script.entry_prefix) == (
         "_MULAW",
         "RESTART_COMMUNICATION",
@@ -57,13 +63,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "words"), REFUSED)
-def test_a_wrong_script_is_refused_in_words(text: str, words: str) -> None:
+def test_a_wrong_script_is_refused_with_a_reason(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         parse_script(text)
     assert words in str(refusal.value)
 
 
-def test_a_file_is_read_or_named(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     file = tmp_path / "script.toml"
     with pytest.raises(ConfigurationError, match=r"script\.toml"):
         read_script(file)
@@ -89,7 +95,7 @@ def test_options_go_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert script.say == (tmp_path / "there" / "said.wav",)
     assert script.greeting == Path("here.wav")
     assert (script.faults_of(1, 0).refuse, script.faults_of(1, 0).noise) == (500, True)
-    assert with_options(None) == Script()
+    assert with_options(None) == AssistantScript()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def test_options_go_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ({"say": [Path("nowhere.wav")]}, "nowhere.wav: No such file"),
     ],
 )
-def test_wrong_options_are_refused_in_words(option: dict[str, object], words: str) -> None:
+def test_wrong_options_are_refused_with_a_reason(option: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         with_options(None, **option)
     assert words in str(refusal.value)
@@ -116,14 +122,16 @@ WHICH: list[tuple[object, list[int]]] = [
 
 
 @pytest.mark.parametrize(("which", "suffer"), WHICH)
-def test_faults_strike_what_they_name(which: object, suffer: list[int]) -> None:
-    turns = Script(faults=(Faults.model_validate({"turns": which, "noise": True}),))
+def test_faults_concern_what_they_name(which: object, suffer: list[int]) -> None:
+    turns = AssistantScript(faults=(AssistantFaults.model_validate({"turns": which, "noise": True}),))
     assert [number for number in range(4) if turns.faults_of(1, number).noise] == suffer
-    connections = Script(faults=(Faults.model_validate({"connections": which, "noise": True}),))
+    connections = AssistantScript(
+        faults=(AssistantFaults.model_validate({"connections": which, "noise": True}),)
+    )
     assert [number for number in range(4) if connections.faults_of(number, 1).noise] == suffer
 
 
-def test_faults_of_several_tables_add_up() -> None:
+def test_faults_of_several_tables_are_merged() -> None:
     script = parse_script('[[faults]]\nnoise = true\n[[faults]]\nturns = 1\nreply = "twice"')
     assert (script.faults_of(1, 1).noise, script.faults_of(1, 1).reply) == (True, "twice")
     assert (script.faults_of(1, 2).noise, script.faults_of(1, 2).reply) == (True, None)

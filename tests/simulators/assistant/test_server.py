@@ -1,4 +1,4 @@
-"""The fake assistant on loopback, driven by other people's clients: websockets' and aiohttp's."""
+"""The simulated assistant on loopback, driven by the clients of websockets and aiohttp."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bridge.simulators.assistant.bodies import wav
 from bridge.simulators.assistant.posts import CALL_HEADER
-from bridge.simulators.assistant.script import Script, parse_script
+from bridge.simulators.assistant.script import AssistantScript, parse_script
 from bridge.simulators.assistant.server import SimulatedAssistant, serve
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -84,7 +84,7 @@ async def test_two_callers_do_not_hear_each_other(sentence: bytes) -> None:
         assert {turn.frames + turn.late_frames for turn in turns} == {213, 226}
 
 
-async def test_a_binary_message_and_a_long_one_are_taken() -> None:
+async def test_a_binary_message_and_a_long_one_are_accepted() -> None:
     async with running() as simulator, dialled(simulator) as socket:
         await socket.send(RESTART)
         await socket.send(b"\x00")
@@ -129,7 +129,7 @@ async def test_a_reply_of_20_megabytes() -> None:
         assert 19_999_990 < len(await socket.recv()) <= 20_000_000
 
 
-async def test_posts_and_what_else_http_has() -> None:
+async def test_posts_and_other_http_requests() -> None:
     async with running() as simulator, aiohttp.ClientSession() as http:
         headers = {"Content-Type": "audio/wav", CALL_HEADER: "CA1"}
         async with http.post(simulator.http_url, data=WAV, headers=headers) as answer:
@@ -178,7 +178,7 @@ async def test_no_answer_at_all() -> None:
         assert len(simulator.posts.turns) == 1
 
 
-async def test_what_stands_is_cut_off_when_it_ends() -> None:
+async def test_open_connections_are_broken_at_the_end() -> None:
     async with SimulatedAssistant().running() as simulator:
         socket = await connect(simulator.url)
         await socket.send(RESTART)
@@ -194,7 +194,7 @@ async def test_a_port_that_is_taken() -> None:
                 pass
 
 
-async def test_it_serves_until_it_is_told_to_stop() -> None:
+async def test_serves_until_sigterm() -> None:
     began = asyncio.Event()
 
     def note(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -204,11 +204,11 @@ async def test_it_serves_until_it_is_told_to_stop() -> None:
 
     lines: list[MutableMapping[str, Any]] = []
     structlog.configure(processors=[note])
-    serving = asyncio.create_task(serve(Script(), "127.0.0.1", 0))
+    serving = asyncio.create_task(serve(AssistantScript(), "127.0.0.1", 0))
     async with asyncio.timeout(TIMEOUT_S):
         await began.wait()
         async with connect(lines[0]["url"]) as socket:
             await socket.send(RESTART)
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
-    assert [line["event"] for line in lines] == ["= fake assistant", "< upgrade", "= connection over"]
+    assert [line["event"] for line in lines] == ["= simulated assistant", "< upgrade", "= connection over"]

@@ -1,4 +1,4 @@
-"""The assistant's side of a WebSocket without one: the contract's table, row by row, and what else a client may send."""
+"""The simulated assistant's side of a WebSocket, without a socket: the protocol, and other messages of a client."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.simulators.assistant.frames import reply_frame
-from bridge.simulators.assistant.script import Script
-from bridge.simulators.assistant.turn_based import MOVES, Act, Close, Conversation, State, Step
+from bridge.simulators.assistant.script import AssistantScript
+from bridge.simulators.assistant.turn_based import (
+    MOVES,
+    Action,
+    Close,
+    Step,
+    TurnBasedConversation,
+    TurnState,
+)
 from telecodecs.dtmf import tones
 from telecodecs.g711 import ulaw_encode
 
@@ -24,21 +31,21 @@ FRAME = b64encode(b"\xff" * 160).decode()
 QUIET = b"\xff" * 8000
 
 
-def test_every_state_has_a_way_on() -> None:
-    assert {state for state, step in MOVES if step is Step.RESTART} == set(State), (
+def test_every_state_has_a_next_one() -> None:
+    assert {state for state, step in MOVES if step is Step.RESTART} == set(TurnState), (
         "a RESTART may come any time"
     )
-    assert {state for state, _ in MOVES} == set(MOVES.values()) == set(State)
+    assert {state for state, _ in MOVES} == set(MOVES.values()) == set(TurnState)
 
 
 def test_a_turn(peer: "Dial", sentence: bytes) -> None:
     call = peer()
     assert call.send(RESTART) == []
-    assert call.state() is State.LISTENING
+    assert call.state() is TurnState.LISTENING
     assert call.say() == [UTTERANCE_END, call.sent[1][1]]
     end, reply = (at for at, _ in call.sent)
     assert reply - end == pytest.approx(0.3)
-    assert call.state() is State.IDLE
+    assert call.state() is TurnState.IDLE
     (turn,) = call.simulator.turns
     assert (turn.number, turn.restarts, turn.entry) == (1, 1, None)
     assert turn.began_at == 100.0
@@ -60,8 +67,8 @@ def test_turn_after_turn(peer: "Dial") -> None:
     assert not call.simulator.refused
 
 
-def test_the_record_is_short_where_nobody_reads_it(sentence: bytes) -> None:
-    simulator = Conversation(Script(reply_s=0), keeps_record=False)
+def test_without_a_record_only_the_last_turn_is_kept(sentence: bytes) -> None:
+    simulator = TurnBasedConversation(AssistantScript(reply_s=0), keeps_record=False)
     simulator.begin(0.0)
     for now in (1.0, 2.0, 3.0):
         simulator.hear(RESTART, now)
@@ -74,10 +81,10 @@ def test_the_record_is_short_where_nobody_reads_it(sentence: bytes) -> None:
     assert len(simulator.refused) == 1
 
 
-def test_a_greeting_and_the_restart_behind_it(peer: "Dial", sentence: bytes) -> None:
+def test_a_greeting_and_the_restart_after_it(peer: "Dial", sentence: bytes) -> None:
     call = peer('greeting = "sentence-en-us-male.wav"')
     assert call.replies() == [sentence]
-    assert call.state() is State.IDLE
+    assert call.state() is TurnState.IDLE
     call.send(FRAME)  # of a client that does not wait for its mark
     call.send(RESTART)
     call.wait(3.0)
@@ -99,11 +106,11 @@ def test_a_restart_forgets_what_was_heard(peer: "Dial", sentence: bytes) -> None
     assert turn.restarts == 2
 
 
-def test_a_restart_drops_the_reply_in_work(peer: "Dial") -> None:
+def test_a_restart_drops_the_reply_being_prepared(peer: "Dial") -> None:
     call = peer("reply_s = 5")
     call.send(RESTART)
     assert call.say() == [UTTERANCE_END]
-    assert call.state() is State.ANSWERING
+    assert call.state() is TurnState.ANSWERING
     call.send(RESTART)
     assert call.wait(10.0) == []
     assert [turn.replied_at for turn in call.simulator.turns] == [None, None]
@@ -131,21 +138,21 @@ def test_the_client_may_find_the_end_itself(peer: "Dial", sentence: bytes, told:
     assert turn.utterance in sentence
 
 
-def test_silence_is_no_utterance(peer: "Dial") -> None:
+def test_silence_is_not_an_utterance(peer: "Dial") -> None:
     call = peer()
     call.send(RESTART)
     assert call.say(QUIET * 20) == []
     assert call.wait(30.0) == []
-    assert call.state() is State.LISTENING
+    assert call.state() is TurnState.LISTENING
 
 
-def test_it_asks_again_where_nobody_speaks(peer: "Dial", sentence: bytes) -> None:
+def test_it_asks_again_if_nobody_speaks(peer: "Dial", sentence: bytes) -> None:
     call = peer('reprompt = "sentence-en-us-male.wav"\nreprompt_s = 4')
     call.send(RESTART)
     assert call.say(QUIET * 3) == []
     assert len(call.say(QUIET * 2)) == 1
     assert call.sent[0][0] == pytest.approx(104.0, abs=0.02)
-    assert call.state() is State.IDLE
+    assert call.state() is TurnState.IDLE
     call.send(RESTART)
     call.say()
     assert call.replies() == [sentence, call.simulator.turns[0].utterance]
@@ -188,7 +195,7 @@ WITHOUT_MEANING: list[tuple[str | bytes, str]] = [
 
 
 @pytest.mark.parametrize(("message", "why"), WITHOUT_MEANING)
-def test_what_has_no_meaning_costs_itself(peer: "Dial", message: str | bytes, why: str) -> None:
+def test_other_messages_are_ignored(peer: "Dial", message: str | bytes, why: str) -> None:
     call = peer()
     call.send(RESTART)
     assert call.send(message) == []
@@ -202,7 +209,7 @@ def test_the_end_of_an_utterance_out_of_turn(peer: "Dial") -> None:
     assert call.simulator.refused == ["the end of an utterance, while nobody was listening"]
 
 
-def test_the_words_can_be_others(peer: "Dial") -> None:
+def test_the_words_of_the_protocol_can_be_set(peer: "Dial") -> None:
     call = peer('prefix = "_ULAW"\nrestart = "GO"\nutterance_end = "STOP"\nentry_prefix = "#"')
     call.send(RESTART)
     call.send("GO")
@@ -222,17 +229,17 @@ MESSAGES = st.one_of(
 
 
 @given(st.lists(st.tuples(MESSAGES, st.floats(0, 3)), max_size=20))
-def test_whatever_comes_the_contract_holds(rows: list[tuple[str | bytes, float]]) -> None:
-    simulator, now, sent = Conversation(Script()), 0.0, list[Act]()
+def test_the_protocol_holds_for_any_messages(rows: list[tuple[str | bytes, float]]) -> None:
+    simulator, now, sent = TurnBasedConversation(AssistantScript()), 0.0, list[Action]()
     simulator.begin(now)
     for message, seconds in rows:
         sent += simulator.hear(message, now)
         now += seconds
         sent += simulator.due(now)
         assert simulator.deadline() is None or simulator.deadline() > now  # type: ignore[operator]
-    ends = [act for act in sent if act == UTTERANCE_END]
-    replies = [act for act in sent if isinstance(act, str) and act.startswith(PREFIX)]
+    ends = [action for action in sent if action == UTTERANCE_END]
+    replies = [action for action in sent if isinstance(action, str) and action.startswith(PREFIX)]
     assert len(ends) + len(replies) == len(sent)
-    assert not any(isinstance(act, Close) for act in sent)
+    assert not any(isinstance(action, Close) for action in sent)
     assert len(ends) == sum(turn.ended_at is not None for turn in simulator.turns)
     assert len(replies) == sum(turn.replied_at is not None for turn in simulator.turns) <= len(ends)

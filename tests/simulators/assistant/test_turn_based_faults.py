@@ -1,4 +1,4 @@
-"""Every fault that a script can have on a WebSocket, without one: what the client gets to see."""
+"""Every fault that a script can have on a WebSocket, without a socket: what the client receives."""
 
 from base64 import b64decode
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.simulators.assistant.frames import NOISE, OTHER_PREFIX, RUBBISH
-from bridge.simulators.assistant.turn_based import State
+from bridge.simulators.assistant.turn_based import TurnState
 
 if TYPE_CHECKING:
     from tests.simulators.assistant.conftest import Peer
@@ -62,7 +62,7 @@ def test_the_early_reply_comes_while_the_caller_speaks(peer: "Dial") -> None:
     call.say()
     ((at, _),) = call.sent
     assert 100.3 < at < 101.0
-    assert call.state() is State.IDLE
+    assert call.state() is TurnState.IDLE
     assert call.simulator.turns[0].late_frames > 100
 
 
@@ -112,7 +112,7 @@ def test_it_closes_in_each_state(
     assert call.send(RESTART) == call.wait(60.0) == []
 
 
-def test_the_turn_and_the_connection_are_the_scripts_choice(peer: "Dial") -> None:
+def test_the_script_chooses_the_turn_and_the_connection(peer: "Dial") -> None:
     script = '[[faults]]\nconnections = [2]\nturns = [2]\nclose = 1011\nclose_in = "listening"'
     first, second = peer(script), peer(script, number=2)
     for call in (first, second):

@@ -57,7 +57,7 @@ class Carrier:
         return bool(self.hangs_up)
 
     async def did(self, *acts: str) -> None:
-        await self.server.until(lambda: self.done == [*acts])
+        await self.server.changes.until(lambda: self.done == [*acts])
 
 
 @pytest.fixture

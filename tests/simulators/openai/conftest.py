@@ -1,4 +1,4 @@
-"""A client without a socket, for the fake's conversation; what it is sent must be what the `openai` package declares."""
+"""A client without a socket for the simulated conversation. Every event sent to it must fit the types of `openai`."""
 
 import json
 from base64 import b64decode, b64encode
@@ -12,9 +12,9 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import BaseModel
 
 from bridge.config.audio_file import read_wav
-from bridge.simulators.openai.conversation import Conversation
+from bridge.simulators.openai.conversation import RealtimeConversation
+from bridge.simulators.openai.event_writer import Action, Close
 from bridge.simulators.openai.script import parse_script
-from bridge.simulators.openai.wire import Act, Close
 
 SENTENCE = Path(__file__).parents[3] / "fixtures" / "sentence-en-us-male.wav"
 PCMU = {"input": {"format": {"type": "audio/pcmu"}}, "output": {"format": {"type": "audio/pcmu"}}}
@@ -30,10 +30,10 @@ def declared() -> dict[str, type[BaseModel]]:
 
 
 class Sent(list[Event]):
-    """What the fake sent."""
+    """The events that the simulator sent."""
 
     def types(self) -> list[str]:
-        """Their types in order, neighbours of one type counted once."""
+        """Their types in order; several of one type in a row count once."""
         names = [event["type"] for event in self]
         return [name for at, name in enumerate(names) if at == 0 or names[at - 1] != name]
 
@@ -52,7 +52,7 @@ class Sent(list[Event]):
 
 
 class Peer:
-    """One client in one session; `sent` is all that the fake sent, `now` the clock of both.
+    """One client in one session; `sent` is all that the simulator sent, `now` the clock of both.
 
     `declared`: each event must be valid as the package declares it.
     """
@@ -68,16 +68,16 @@ class Peer:
     ) -> None:
         self.now = 100.0
         self.sent = Sent()
-        self.acts: list[Act] = []
-        """What the socket was told beside."""
+        self.actions: list[Action] = []
+        """The other actions for the socket."""
         self._declared = declared
-        self.simulator = Conversation(parse_script(script), number=number, unix_time=1_800_000_000.0)
+        self.simulator = RealtimeConversation(parse_script(script), number=number, unix_time=1_800_000_000.0)
         self._take(self.simulator.begin(self.now, asks_for_beta=asks_for_beta))
         if pcmu:
             self.update(audio=PCMU)
 
     def send(self, kind: str, **fields: Any) -> Sent:
-        """One client event; returns what it made the fake send at once."""
+        """One client event; returns what the simulator sent at once."""
         return self._take(self.simulator.hear(json.dumps({"type": kind, **fields}), self.now))
 
     def update(self, **session: Any) -> Sent:
@@ -94,7 +94,7 @@ class Peer:
         return self.send("input_audio_buffer.append", audio=b64encode(audio).decode())
 
     def say_sentence(self) -> Sent:
-        """A sentence of three seconds in 20 ms frames, in no time."""
+        """A sentence of three seconds in 20 ms frames, without waiting."""
         audio = read_wav(SENTENCE)
         return Sent(event for at in range(0, len(audio), 160) for event in self.append(audio[at : at + 160]))
 
@@ -107,17 +107,17 @@ class Peer:
         self.now = until
         return sent
 
-    def _take(self, acts: list[Act]) -> Sent:
+    def _take(self, actions: list[Action]) -> Sent:
         sent = Sent()
-        for act in acts:
-            assert not any(isinstance(done, Close) for done in self.acts), "nothing may follow a close"
-            if isinstance(act, str):
-                event = json.loads(act)
+        for action in actions:
+            assert not any(isinstance(done, Close) for done in self.actions), "nothing may follow a close"
+            if isinstance(action, str):
+                event = json.loads(action)
                 if self._declared:
                     declared()[event["type"]].model_validate(event)
                 sent.append(event)
             else:
-                self.acts.append(act)
+                self.actions.append(action)
         self.sent += sent
         return sent
 

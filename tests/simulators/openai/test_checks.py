@@ -1,4 +1,4 @@
-"""What the real server refuses, the fake refuses: the code, what it names, and that nothing changed."""
+"""Events that the simulated server refuses as OpenAI's does: the code, the parameter, and that nothing changed."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -126,7 +126,7 @@ def test_a_session_with_everything_is_accepted(peer: "Dial") -> None:
     assert {key: session[key] for key in FULL} == FULL
 
 
-def test_the_voice_stays_once_it_was_heard(peer: "Dial") -> None:
+def test_the_voice_cannot_be_changed_once_audio_was_sent(peer: "Dial") -> None:
     call = peer()
     assert call.update(audio={"output": {"voice": "marin"}}).one("session.updated")
     call.send("response.create")
@@ -195,7 +195,7 @@ def test_an_event_is_refused(
     assert (error["code"], error["param"], error["event_id"]) == (code, param, None)
 
 
-def test_an_item_with_a_name_that_is_taken_is_refused(peer: "Dial") -> None:
+def test_an_item_with_an_id_that_exists_is_refused(peer: "Dial") -> None:
     call = peer()
     item = message("user", "input_text") | {"id": "item_mine"}
     assert call.send("conversation.item.create", item=item).one("conversation.item.added")
@@ -204,7 +204,7 @@ def test_an_item_with_a_name_that_is_taken_is_refused(peer: "Dial") -> None:
 
 
 @pytest.mark.parametrize("broken", ["", "{", "[]", "null", '"append"', b"{}", "[" * 100_000])
-def test_what_is_no_event_is_refused(peer: "Dial", broken: str | bytes) -> None:
+def test_other_messages_are_refused(peer: "Dial", broken: str | bytes) -> None:
     call = peer()
     (answer,) = call.simulator.hear(broken, call.now)
     assert isinstance(answer, str)

@@ -1,4 +1,4 @@
-"""One session of the fake without a socket: what the client sends, what comes back, and when."""
+"""One simulated session without a socket: what the client sends, what comes back, and when."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ SILENCE = b"\xff"
 SECOND = 8000
 
 
-def test_a_session_begins_with_the_defaults_of_the_real_one(peer: "Dial") -> None:
+def test_a_session_begins_with_openais_defaults(peer: "Dial") -> None:
     session = peer(pcmu=False).sent.one("session.created")["session"]
     assert session["type"] == "realtime"
     assert session["id"].startswith("sess_")
@@ -50,7 +50,7 @@ def test_an_update_changes_what_is_sent_and_answers_with_all(peer: "Dial") -> No
     assert session["instructions"] == "Be brief."
 
 
-def test_a_turn_as_the_real_server_tells_it(peer: "Dial") -> None:
+def test_the_events_of_a_turn(peer: "Dial") -> None:
     call = peer('heard = ["I have to cancel."]\n[[replies]]\nsay = "What a pity."')
     call.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
     assert call.say_sentence().types() == [
@@ -89,14 +89,14 @@ def test_a_turn_as_the_real_server_tells_it(peer: "Dial") -> None:
 @pytest.mark.parametrize(
     ("format", "second"), [("audio/pcmu", 8000), ("audio/pcma", 8000), ("audio/pcm", 48_000)]
 )
-def test_it_speaks_the_format_that_it_confirmed(peer: "Dial", format: str, second: int) -> None:
+def test_sends_audio_in_the_confirmed_format(peer: "Dial", format: str, second: int) -> None:
     call = peer("[[replies]]\nseconds = 1.5")
     call.update(audio={"output": {"format": {"type": format}}})
     call.say_sentence()
     assert len(call.wait(2.0).audio()) == second * 1.5
 
 
-def test_it_hears_24_khz_too(peer: "Dial") -> None:
+def test_takes_audio_of_24_khz(peer: "Dial") -> None:
     audio = resample(ulaw_decode(np.frombuffer(read_wav(SENTENCE), np.uint8)), 8000, 24_000).tobytes()
     call = peer(pcmu=False)
     for at in range(0, len(audio), 999):  # cuts samples in two
@@ -121,7 +121,7 @@ def test_deltas_are_uneven_faster_than_real_time_and_always_the_same(peer: "Dial
     assert any(size % 160 for size in sizes)
 
 
-def test_the_caller_cuts_a_reply_off_behind_what_was_under_way(peer: "Dial") -> None:
+def test_a_barge_in_cancels_a_reply_after_some_leftover_deltas(peer: "Dial") -> None:
     call = peer("leftovers = 2\n[[replies]]\nseconds = 20")
     call.say_sentence()
     call.wait(1.0)
@@ -155,7 +155,7 @@ VAD = [
 
 
 @pytest.mark.parametrize(("settings", "interrupts", "answers"), VAD)
-def test_what_the_vad_may_do_is_a_setting(
+def test_the_vad_creates_and_interrupts_responses_as_set(
     peer: "Dial", settings: dict[str, bool], interrupts: bool, answers: bool
 ) -> None:
     call = peer("[[replies]]\nseconds = 30")
@@ -170,7 +170,7 @@ def test_what_the_vad_may_do_is_a_setting(
     assert bool(sent.all("response.created")) is answers
 
 
-def test_without_turn_detection_the_client_takes_the_turns(peer: "Dial") -> None:
+def test_without_turn_detection_the_client_commits(peer: "Dial") -> None:
     call = peer()
     call.update(audio={"input": {"turn_detection": None}})
     assert call.say_sentence() == []
@@ -226,7 +226,7 @@ def test_a_reply_is_truncated_to_what_was_heard(peer: "Dial") -> None:
     assert kept["content"][0]["transcript"] == ""
 
 
-def test_what_has_no_audio_is_not_truncated(peer: "Dial") -> None:
+def test_an_item_without_audio_is_not_truncated(peer: "Dial") -> None:
     call = peer()
     typed = call.type("hello").one("conversation.item.added")["item"]["id"]
     for item, code in [
@@ -289,7 +289,7 @@ def test_tools_are_called_in_parallel_and_answered(peer: "Dial") -> None:
     assert call.wait(3.0).words() == "It is done."
 
 
-def test_one_response_at_a_time_but_any_number_beside_it(peer: "Dial") -> None:
+def test_one_response_at_a_time_in_the_conversation_any_number_outside(peer: "Dial") -> None:
     call = peer("[[replies]]\nseconds = 20")
     call.type("Hello?")
     active = call.send("response.create").one("response.created")["response"]["id"]
@@ -311,7 +311,7 @@ def test_one_response_at_a_time_but_any_number_beside_it(peer: "Dial") -> None:
     )
 
 
-def test_what_is_said_beside_the_conversation_the_caller_does_not_stop(peer: "Dial") -> None:
+def test_a_barge_in_does_not_cancel_responses_outside_the_conversation(peer: "Dial") -> None:
     call = peer("[[replies]]\non_instructions = ''\nseconds = 5")
     call.send("response.create", response={"conversation": "none"})
     call.wait(0.5)
@@ -369,7 +369,7 @@ def test_usage_grows_with_the_conversation_and_is_partly_cached(peer: "Dial") ->
 def test_an_expired_session_is_closed(peer: "Dial") -> None:
     call = peer()
     call.wait(3599.0)
-    assert call.acts == []
+    assert call.actions == []
     call.wait(2.0)
-    assert call.acts == [(1001, "Your session hit the maximum duration of 60 minutes.")]
+    assert call.actions == [(1001, "Your session hit the maximum duration of 60 minutes.")]
     assert call.simulator.deadline() is None

@@ -1,4 +1,4 @@
-"""Every fault that a script can have, without a socket: what the client gets to see, and what it no longer sees."""
+"""Every fault that a script can have, without a socket: what the client receives, and what it does not."""
 
 from binascii import Error as NoBase64
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.simulators.openai.wire import Close, StopReading
+from bridge.simulators.openai.event_writer import Close, StopReading
 
 if TYPE_CHECKING:
     from tests.simulators.openai.conftest import Peer, Sent
@@ -29,7 +29,7 @@ def first_turn(call: "Peer") -> "Sent":
 def test_it_closes_in_mid_sentence(peer: "Dial", code: int, after_ms: int) -> None:
     call = peer(faulty(f"close = {code}, after_ms = {after_ms}"))
     sent = first_turn(call)
-    assert call.acts == [Close(code, "scripted")]
+    assert call.actions == [Close(code, "scripted")]
     assert after_ms <= len(sent.audio()) / 8 < after_ms + 400
     assert not sent.all("response.done")
     assert call.type("still there?") == []
@@ -41,7 +41,7 @@ def test_it_closes_in_a_tool_call(peer: "Dial") -> None:
         "faults = { close = 1011, after_ms = 5000 }"
     )
     sent = first_turn(call)
-    assert call.acts == [Close(1011, "scripted")]
+    assert call.actions == [Close(1011, "scripted")]
     assert sent.one("response.function_call_arguments.delta")["delta"] == '{"a"'
     assert not sent.all("response.function_call_arguments.done")
 
@@ -52,12 +52,12 @@ def test_it_closes_in_a_greeting_on_the_first_connection_only(peer: "Dial") -> N
     call = peer(script)
     call.send("response.create", response=greet)
     assert "Good morning" in call.wait(5.0).words()
-    assert call.acts == [Close(1001, "scripted")]
+    assert call.actions == [Close(1001, "scripted")]
 
     again = peer(script, number=2)
     again.send("response.create", response=greet)
     assert again.wait(5.0).words() == "Good morning, this is Example Dental."
-    assert again.acts == []
+    assert again.actions == []
 
 
 FAILURES = [
@@ -92,7 +92,7 @@ def test_a_response_is_incomplete(peer: "Dial") -> None:
     assert (response["status"], response["status_details"]["reason"]) == ("incomplete", "max_output_tokens")
 
 
-def test_a_delta_that_is_no_base64(peer: "Dial") -> None:
+def test_a_delta_that_is_not_base64(peer: "Dial") -> None:
     sent = first_turn(peer(faulty("bad_delta = true")))
     with pytest.raises(NoBase64):
         sent.audio()
@@ -115,10 +115,10 @@ def test_it_falls_silent_in_mid_sentence(peer: "Dial") -> None:
     sent = first_turn(call)
     assert 1000 <= len(sent.audio()) / 8 < 1400
     assert call.send("response.create") == []
-    assert call.acts == []
+    assert call.actions == []
 
 
-def test_it_never_says_a_word(peer: "Dial") -> None:
+def test_it_never_sends_anything(peer: "Dial") -> None:
     call = peer("[faults]\nsilent = true")
     call.say_sentence()
     assert call.wait(60.0) == []
@@ -132,7 +132,7 @@ def test_it_never_confirms_the_settings(peer: "Dial") -> None:
     assert call.update() == []
 
 
-def test_it_confirms_another_format_and_speaks_it(peer: "Dial") -> None:
+def test_it_confirms_another_format_and_uses_it(peer: "Dial") -> None:
     call = peer("[faults]\noutput_format = 'audio/pcm'\n[[replies]]\nseconds = 2")
     audio = call.sent.one("session.updated")["session"]["audio"]
     assert audio["input"]["format"] == {"type": "audio/pcmu"}
@@ -147,7 +147,7 @@ def test_no_item_is_added(peer: "Dial") -> None:
     assert call.sent.one("response.done")
 
 
-def test_events_that_nobody_knows(peer: "Dial") -> None:
+def test_unknown_events(peer: "Dial") -> None:
     call = peer("[faults]\nunknown_every = 3", declared=False)
     first_turn(call)
     unknown = [event for event in call.sent if event["event_id"] == "event_unknown"]
@@ -159,15 +159,15 @@ def test_it_expires_closes_and_stalls_at_its_times(peer: "Dial") -> None:
     call = peer("[faults]\nexpires_s = 30\nstall_s = 2\nstall_after_s = 5")
     assert call.sent.one("session.created")["session"]["expires_at"] == 1_800_000_030
     call.wait(4.9)
-    assert call.acts == []
+    assert call.actions == []
     call.wait(0.2)
-    assert call.acts == [StopReading(2.0)]
+    assert call.actions == [StopReading(2.0)]
     call.wait(25.0)
-    assert [act.code for act in call.acts if isinstance(act, Close)] == [1001]
+    assert [action.code for action in call.actions if isinstance(action, Close)] == [1001]
 
     call = peer("[faults]\nclose = 1006\nclose_after_s = 1.5")
     call.wait(1.6)
-    assert call.acts == [Close(1006, "scripted")]
+    assert call.actions == [Close(1006, "scripted")]
 
 
 def test_the_beta_in_its_own_names_and_shapes(peer: "Dial") -> None:
@@ -208,7 +208,7 @@ def test_the_beta_understands_the_shape_of_the_ga_too(peer: "Dial") -> None:
     assert (session["input_audio_format"], session["output_audio_format"]) == ("g711_ulaw", "g711_ulaw")
 
 
-def test_who_asks_for_the_beta_where_it_is_no_more_is_sent_away(peer: "Dial") -> None:
+def test_a_client_of_the_beta_is_refused(peer: "Dial") -> None:
     call = peer(pcmu=False, asks_for_beta=True)
     assert call.sent.one("error")["error"]["code"] == "beta_api_shape_disabled"
-    assert [act.code for act in call.acts if isinstance(act, Close)] == [4000]
+    assert [action.code for action in call.actions if isinstance(action, Close)] == [4000]

@@ -1,4 +1,4 @@
-"""The script: what it may say, what it refuses, whose turn it is, and which connections suffer."""
+"""The script: what it may contain, what is refused, which reply is chosen, and which connections have faults."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.simulators.openai import script as module
-from bridge.simulators.openai.cues import Cues, quoted
-from bridge.simulators.openai.script import CHEERFUL, Reply, Script, SessionFaults, parse_script, read_script
+from bridge.simulators.openai.reply_chooser import ReplyChooser, quoted
+from bridge.simulators.openai.script import (
+    CHEERFUL,
+    OpenAIScript,
+    ScriptedReply,
+    SessionFaults,
+    parse_script,
+    read_script,
+)
 from bridge.vocabulary.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -52,13 +59,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "words"), REFUSED)
-def test_a_wrong_script_is_refused_in_words(text: str, words: str) -> None:
+def test_a_wrong_script_is_refused_with_a_reason(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         parse_script(text)
     assert words in str(refusal.value)
 
 
-def test_a_file_is_read_or_named(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     file = tmp_path / "script.toml"
     with pytest.raises(ConfigurationError, match=r"script\.toml"):
         read_script(file)
@@ -76,13 +83,13 @@ CONNECTIONS: list[tuple[object, list[int]]] = [
 
 
 @pytest.mark.parametrize(("connections", "suffer"), CONNECTIONS)
-def test_faults_strike_the_connections_that_they_name(connections: object, suffer: list[int]) -> None:
+def test_faults_concern_the_connections_that_they_name(connections: object, suffer: list[int]) -> None:
     faults = SessionFaults.model_validate({"connections": connections, "silent": True})
-    script = Script(faults=(faults,))
+    script = OpenAIScript(faults=(faults,))
     assert [number for number in (1, 2, 3) if script.faults_of(number).silent] == suffer
 
 
-def test_faults_of_several_tables_add_up() -> None:
+def test_faults_of_several_tables_are_merged() -> None:
     script = parse_script("[[faults]]\nbeta = true\n[[faults]]\nconnections = 1\nexpires_s = 5")
     assert (script.faults_of(1).beta, script.faults_of(1).expires_s) == (True, 5)
     assert (script.faults_of(2).beta, script.faults_of(2).expires_s) == (True, 3600)
@@ -104,12 +111,12 @@ def test_words_in_quotes(instructions: str, words: str) -> None:
     assert quoted(instructions) == words
 
 
-def said(reply: Reply) -> str:
+def said(reply: ScriptedReply) -> str:
     return " ".join(reply.say)
 
 
 def test_each_kind_of_turn_has_its_replies_in_turn() -> None:
-    cues = Cues(
+    chooser = ReplyChooser(
         parse_script(
             """
             greeting = "Welcome."
@@ -123,7 +130,7 @@ def test_each_kind_of_turn_has_its_replies_in_turn() -> None:
             """
         )
     )
-    assert said(cues.reply()) == "Welcome.", "nobody has said anything"
+    assert said(chooser.reply()) == "Welcome.", "nobody has said anything"
     told = []
     for cue in [
         "spoken",
@@ -138,30 +145,30 @@ def test_each_kind_of_turn_has_its_replies_in_turn() -> None:
         kind, _, what = cue.partition(" ")
         match kind:
             case "spoken":
-                cues.speak()
+                chooser.speak()
             case "text":
-                cues.type(f"[caller pressed {what}]", "user")
+                chooser.type(f"[caller pressed {what}]", "user")
             case _:
-                cues.answer(what)
-        told.append(said(cues.reply()))
+                chooser.answer(what)
+        told.append(said(chooser.reply()))
     assert told == [
         *("first", "four two", "second", "booked"),
         *("first", "nine", "whatever came of it", "booked again"),
     ]
-    assert said(cues.reply("Say 'so be it'.")) == "so be it"
-    assert said(cues.reply("Be patient.")) == "One moment."
-    assert said(cues.reply()) == "second", "a second try is the next turn"
-    cues.type("[caller pressed 9]", "user")
-    cues.speak()
-    assert said(cues.reply()) == "first", "what was typed before they spoke is old"
-    cues.type("Greet them: 'Good day.'", "system")
-    assert said(cues.reply()) == "Good day."
+    assert said(chooser.reply("Say 'so be it'.")) == "so be it"
+    assert said(chooser.reply("Be patient.")) == "One moment."
+    assert said(chooser.reply()) == "second", "a second try is the next turn"
+    chooser.type("[caller pressed 9]", "user")
+    chooser.speak()
+    assert said(chooser.reply()) == "first", "what was typed before they spoke is old"
+    chooser.type("Greet them: 'Good day.'", "system")
+    assert said(chooser.reply()) == "Good day."
 
 
-def test_without_a_script_each_turn_is_answered_cheerfully() -> None:
-    cues = Cues(Script())
-    cues.speak()
-    assert [cues.reply() for _ in range(4)] == [*CHEERFUL, CHEERFUL[0]]
+def test_without_a_script_each_turn_is_answered() -> None:
+    chooser = ReplyChooser(OpenAIScript())
+    chooser.speak()
+    assert [chooser.reply() for _ in range(4)] == [*CHEERFUL, CHEERFUL[0]]
 
 
 def test_a_reply_of_several_items_and_one_of_a_recording(peer: "Callable[..., Peer]") -> None:

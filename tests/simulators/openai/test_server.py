@@ -1,4 +1,4 @@
-"""The fake on loopback, driven by the real `openai` client: what it says must be what that client understands."""
+"""The simulated server on loopback, driven by the `openai` client, which must understand all that it sends."""
 
 import asyncio
 import os
@@ -54,7 +54,7 @@ class Client:
         self.events: list[Any] = []
 
     async def until(self, kind: str, times: int = 1) -> Any:
-        """Read until the next event of this type; its class must be the right one, with nothing missing."""
+        """Read until the next event of this type; it must be of the expected class, with no field missing."""
         async with asyncio.timeout(TIMEOUT_S):
             while True:
                 event = await self.connection.recv()
@@ -178,7 +178,7 @@ async def test_tools_with_the_real_client() -> None:
         assert done.response.output[0].content[0].transcript == "Done."
 
 
-async def test_it_reads_instructions_of_any_length() -> None:
+async def test_takes_instructions_of_any_length() -> None:
     long = "Be brief. " * 50_000
     async with SimulatedOpenAI().running() as simulator, dialled(simulator) as client:
         await client.connection.session.update(session={"type": "realtime", "instructions": long})
@@ -214,7 +214,7 @@ UPGRADES: list[tuple[str, dict[str, str], HTTPStatus]] = [
 
 
 @pytest.mark.parametrize(("path", "headers", "status"), UPGRADES)
-async def test_who_may_come_in(path: str, headers: dict[str, str], status: HTTPStatus) -> None:
+async def test_which_upgrades_are_accepted(path: str, headers: dict[str, str], status: HTTPStatus) -> None:
     async with SimulatedOpenAI().running() as simulator:
         url = f"ws://127.0.0.1:{simulator.port}{path}"
         if status is HTTPStatus.SWITCHING_PROTOCOLS:
@@ -262,7 +262,7 @@ async def test_a_stalled_reader_reads_again_later() -> None:
             assert len(connection.received) == 1
 
 
-async def test_the_end_of_the_server_is_the_end_of_its_connections() -> None:
+async def test_the_connections_end_with_the_server() -> None:
     simulator = SimulatedOpenAI()
     async with simulator.running():
         url = f"ws://127.0.0.1:{simulator.port}/v1/realtime?model=m"
@@ -271,7 +271,7 @@ async def test_the_end_of_the_server_is_the_end_of_its_connections() -> None:
     assert (await simulator.connections[0].over())[0] == 1006
 
 
-async def test_it_serves_until_it_is_told_to_stop() -> None:
+async def test_serves_until_sigterm() -> None:
     with structlog.testing.capture_logs() as logs:
         serving = asyncio.ensure_future(serve(None, "127.0.0.1", 0))
         async with asyncio.timeout(TIMEOUT_S):
@@ -283,9 +283,9 @@ async def test_it_serves_until_it_is_told_to_stop() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         async with asyncio.timeout(TIMEOUT_S):
             await serving
-    assert logs[0]["event"] == "= fake OpenAI Realtime"
+    assert logs[0]["event"] == "= simulated OpenAI Realtime"
 
 
-async def test_a_script_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
+async def test_a_script_that_cannot_be_read_is_reported_at_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nowhere\.toml"):
         await serve(tmp_path / "nowhere.toml", "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""The fake's voice: as loud and as long as promised, in every format, and always the same."""
+"""The simulated voice: its level and length in every format, and that it is always the same."""
 
 from base64 import b64decode
 
@@ -33,7 +33,7 @@ def test_a_detector_of_speech_takes_it_for_speech() -> None:
     assert [type(happened) for happened in noticed] == [SpeechStarted, SpeechEnded]
 
 
-def test_words_run_ahead_and_are_whole_in_the_end() -> None:
+def test_the_transcript_is_ahead_of_the_audio_and_complete_at_the_end() -> None:
     deltas = utter(Speech(WORDS), PCMU_8K, 1)
     assert "".join(delta.words for delta in deltas) == WORDS
     assert deltas[0].words.startswith("You may")
@@ -49,7 +49,7 @@ def test_a_length_that_was_asked_for_in_uneven_pieces_or_in_one() -> None:
     assert b64decode(whole.audio) == sound(Speech("La la.", seconds=98), PCMU_8K)
 
 
-def test_chance_has_a_seed_and_work_is_done_once() -> None:
+def test_sizes_depend_on_the_seed_and_utterances_are_made_once() -> None:
     assert utter(Speech(WORDS), PCMU_8K, 1) is utter(Speech(WORDS), PCMU_8K, 1)
     assert utter(Speech(WORDS), PCMU_8K, 1) != utter(Speech(WORDS), PCMU_8K, 2)
     assert sound(Speech(WORDS), PCMU_8K, 1) == sound(Speech(WORDS), PCMU_8K, 2)

@@ -121,15 +121,15 @@ class SimulatedTelnyx:
 
     async def commanded(self, name: str, times: int = 1) -> ReceivedCommand:
         """Wait for the request number `times` (from 1) of this name: `dial`, `status`, `answer` and so on."""
-        return await self._rest.nth(times, self.commands, lambda command: command.name == name)
+        return await self._rest.changes.nth(times, self.commands, lambda command: command.name == name)
 
     async def told(self, kind: str, times: int = 1) -> Delivery:
         """Wait for the webhook number `times` (from 1) of this kind to be delivered or given up."""
-        return await self._rest.nth(times, self.deliveries, lambda one: one.last and one.kind == kind)
+        return await self._rest.changes.nth(times, self.deliveries, lambda one: one.last and one.kind == kind)
 
     async def over(self, call: TelnyxCall) -> TelnyxCall:
         """Wait until the call has ended and its last webhook was delivered or given up."""
-        await self._rest.until(lambda: call.state is CallState.ENDED and self._has_last_webhook(call))
+        await self._rest.changes.until(lambda: call.state is CallState.ENDED and self._has_last_webhook(call))
         return call
 
     def _has_last_webhook(self, call: TelnyxCall) -> bool:
@@ -187,7 +187,7 @@ class SimulatedTelnyx:
     def _tried(self, delivery: Delivery) -> None:
         self.deliveries.append(delivery)
         log.info("> telnyx webhook", kind=delivery.kind, attempt=delivery.attempt, status=delivery.status)
-        self._rest.notify()
+        self._rest.changes.notify()
 
 
 async def _nothing_there(_request: web.Request) -> web.Response:

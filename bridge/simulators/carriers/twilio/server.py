@@ -110,15 +110,17 @@ class SimulatedTwilio:
 
     async def requested(self, name: str, times: int = 1) -> ReceivedRequest:
         """Wait for the request number `times` (from 1) of this name: `create`, `update`, `fetch` or `list`."""
-        return await self._rest.nth(times, self.requests, lambda request: request.name == name)
+        return await self._rest.changes.nth(times, self.requests, lambda request: request.name == name)
 
     async def told(self, times: int = 1, **fields: str) -> SentWebhook:
         """Wait for number `times` (from 1) of the callbacks and requests for TwiML with these form fields."""
-        return await self._rest.nth(times, self.sent, lambda one: fields.items() <= one.act.form.items())
+        return await self._rest.changes.nth(
+            times, self.sent, lambda one: fields.items() <= one.act.form.items()
+        )
 
     async def over(self, call: TwilioCall) -> TwilioCall:
         """Wait until the call and its stream have ended and all its callbacks were sent."""
-        await self._rest.until(
+        await self._rest.changes.until(
             lambda: call.over and call.stream is None and self._has_no_callbacks_left(call)
         )
         return call
@@ -209,7 +211,7 @@ class SimulatedTwilio:
         sent = SentWebhook(act, status, answer)
         self.sent.append(sent)
         log.info("> twilio webhook", kind=type(act).__name__, status=status)
-        self._rest.notify()
+        self._rest.changes.notify()
         return sent
 
     def _open_stream(self, call: TwilioCall, wanted: StreamElement) -> None:

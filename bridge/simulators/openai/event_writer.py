@@ -1,6 +1,6 @@
-"""The fake's side of the wire: numbers its events and writes them, in the names of the GA or of the beta.
+"""Writes the server's events, numbered, with the names of the GA or of the beta API.
 
-What is to be done gathers here in order, and is taken by whoever has the socket.
+The actions for the socket are collected here in order until `take`.
 """
 
 from typing import Any, NamedTuple
@@ -11,20 +11,20 @@ from bridge.simulators.openai.script import SessionFaults
 
 
 class Close(NamedTuple):
-    """Close the connection. 1006: cut it off, with nothing said."""
+    """Close the connection. `code`: of the WebSocket; 1006: break it without a close frame."""
 
     code: int
     reason: str = ""
 
 
 class StopReading(NamedTuple):
-    """Read nothing for so long."""
+    """Stop reading for this time."""
 
     seconds: float
 
 
-Act = str | Close | StopReading
-"""What the socket is told: a message to send, or one of those above."""
+Action = str | Close | StopReading
+"""An action for the socket: a message to send, or one of the above."""
 
 BETA_NAMES = {
     "conversation.item.added": "conversation.item.created",
@@ -36,7 +36,7 @@ BETA_NAMES = {
     "response.output_text.delta": "response.text.delta",
     "response.output_text.done": "response.text.done",
 }
-"""GA to beta; None: the beta has no such event."""
+"""Names of events in the GA, and those of the beta API; None: the beta has no such event."""
 
 BETA_CONTENT = {"output_audio": "audio", "output_text": "text"}
 
@@ -49,8 +49,8 @@ UNKNOWN = (
 )
 
 
-class Wire:
-    """One connection's way out. After `close` nothing more is sent, after `mute` nothing at all."""
+class EventWriter:
+    """Writes the events of one connection. After `close` no message is sent; after `mute` only a close."""
 
     def __init__(self, number: int, faults: SessionFaults) -> None:
         self.over = False
@@ -61,10 +61,10 @@ class Wire:
         self._unknown_every = faults.unknown_every
         self._named = 0
         self._events = 0
-        self._acts: list[Act] = []
+        self._actions: list[Action] = []
 
     def name(self, kind: str) -> str:
-        """A new name: `item_`, `resp_` and the like, unlike any other of this server."""
+        """A new id such as item_00010001, unique in this server. `kind`: what it begins with."""
         self._named += 1
         return f"{kind}_{self._number:04}{self._named:06}"
 
@@ -80,7 +80,7 @@ class Wire:
             self._send(json.encode({"type": name, "event_id": self._event_id(), **fields}).decode())
 
     def audio_head(self, response: str, item: str, output_index: int) -> str:
-        """The fields that all audio deltas of an item have alike, for `audio`."""
+        """The beginning of the audio deltas of an item, for `audio`."""
         name = BETA_NAMES["response.output_audio.delta"] if self._beta else "response.output_audio.delta"
         return (
             f'{{"type":"{name}","response_id":"{response}","item_id":"{item}",'
@@ -88,7 +88,7 @@ class Wire:
         )
 
     def audio(self, head: str, base64: str) -> None:
-        """Send an audio delta: what there are most of, so it is not encoded anew."""
+        """Send an audio delta. Its JSON is not encoded each time, because most events are audio deltas."""
         if not (self.muted or self.over):
             self._send(f'{head}{self._event_id()}","delta":"{base64}"}}')
 
@@ -101,39 +101,42 @@ class Wire:
         event_id: str | None = None,
         family: str = "invalid_request_error",
     ) -> None:
-        """Send an error event. `family`: its `type`; `event_id`: of the client's event that is at fault."""
+        """Send an error event. `family`: its `type`. `event_id`: of the client's event that is wrong."""
         error = {"type": family, "code": code, "message": message, "param": param, "event_id": event_id}
         self.event("error", error=error)
 
     def mute(self) -> None:
+        """Send no event from now on."""
         self.muted = True
 
     def close(self, code: int, reason: str = "") -> None:
+        """Close the connection, once."""
         if not self.over:
-            self._acts.append(Close(code, reason))
+            self._actions.append(Close(code, reason))
         self.over = True
 
     def stop_reading(self, seconds: float) -> None:
-        self._acts.append(StopReading(seconds))
+        """Stop reading for this time."""
+        self._actions.append(StopReading(seconds))
 
-    def take(self) -> list[Act]:
-        """What has gathered, in order."""
-        acts, self._acts = self._acts, []
-        return acts
+    def take(self) -> list[Action]:
+        """The actions collected since the last call, in order."""
+        actions, self._actions = self._actions, []
+        return actions
 
     def _event_id(self) -> str:
         self._events += 1
         return f"event_{self._events}"
 
     def _send(self, message: str) -> None:
-        self._acts.append(message)
+        self._actions.append(message)
         every = self._unknown_every
         if every and self._events % every == 0:
-            self._acts.append(UNKNOWN[self._events // every % len(UNKNOWN)])
+            self._actions.append(UNKNOWN[self._events // every % len(UNKNOWN)])
 
 
 def _as_beta(value: Any) -> Any:
-    """Content in the beta's names, however deep it lies."""
+    """A value with the beta API's names of content types, at any depth."""
     match value:
         case dict():
             renamed = {key: _as_beta(inner) for key, inner in value.items()}

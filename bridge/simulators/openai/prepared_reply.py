@@ -1,6 +1,6 @@
-"""How a reply of the script is given: its sound in the format of the session, its pace, its faults."""
+"""Prepares a reply of the script for a response: its audio in the format of the session, its pace, its faults."""
 
-from bridge.simulators.openai.script import Reply, ReplyFaults, Script
+from bridge.simulators.openai.script import OpenAIScript, ReplyFaults, ScriptedReply
 from bridge.simulators.openai.voice import Speech, utter
 from telecodecs.format import AudioFormat
 
@@ -11,27 +11,27 @@ FAILURES = {
     "insufficient_quota": ("insufficient_quota", "You exceeded your current quota, please check your plan."),
     "invalid_api_key": ("invalid_request_error", "Incorrect API key provided."),
 }
-"""Code to type and message; any other code is a server_error."""
+"""The type and message of an error by its code; any other code has the type server_error."""
 
 RECORDING = "(a recording)"
-"""What a recording without `say` has for its words."""
+"""The transcript of a recording without `say`."""
 
 HUMMING = "La la la."
-"""What `seconds` without `say` are filled with."""
+"""The words that fill `seconds` without `say`."""
 
 
 def failure(code: str) -> tuple[str, str]:
-    """The type and the message that come with a code."""
+    """The type and the message of an error with this code."""
     return FAILURES.get(code, ("server_error", f"The response failed: {code}."))
 
 
-class Performance:
-    """One reply on the connection of this number. `pace`: seconds for each ms of audio."""
+class PreparedReply:
+    """One reply. `number`: of the connection, from 1. `format`: of the audio."""
 
-    def __init__(self, script: Script, reply: Reply, number: int, format: AudioFormat) -> None:
+    def __init__(self, script: OpenAIScript, reply: ScriptedReply, number: int, format: AudioFormat) -> None:
         self.calls = reply.calls
         self.incomplete = reply.incomplete
-        self.faults = reply.faults if reply.faults.strike(number) else ReplyFaults()
+        self.faults = reply.faults if reply.faults.concern(number) else ReplyFaults()
         self.first_audio_s = script.first_audio_s if reply.first_audio_s is None else reply.first_audio_s
         speed = script.speed if reply.speed is None else reply.speed
         self.pace = 0.0 if self.faults.burst or not speed else 0.001 / speed

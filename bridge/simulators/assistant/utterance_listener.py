@@ -1,40 +1,42 @@
-"""The recogniser's ear: the caller's audio of one turn, and where the utterance in it begins and ends.
+"""Keeps the caller's audio of one turn and finds where the utterance in it begins and ends.
 
-Units: mu-law at 8 kHz, eight bytes a millisecond; milliseconds of audio since the turn began.
+Audio is mu-law at 8 kHz, 8 bytes for each millisecond. Times are milliseconds of audio since the turn began.
 """
 
 from telecodecs.format import PCMU_8K
 from telecodecs.turns import TurnDetector, TurnEnded, TurnStarted
 
 LEAD_MS = 200
-"""An utterance is taken from so much before the speech that was found to so much after it: soft sounds count too."""
+"""How much audio before and after the detected speech belongs to the utterance, for soft sounds."""
 
 LONGEST_S = 60
-"""An utterance is over at this length, ended or not; of silence no more than this is kept."""
+"""An utterance ends at this length at the latest; no more silence than this is kept before one."""
 
 
-class Listening:
-    """One turn. `silence_ms`: so much of it ends the utterance."""
+class UtteranceListener:
+    """Listens to one turn. `silence_ms`: how much silence ends the utterance."""
 
     def __init__(self, silence_ms: int) -> None:
         self._turns = TurnDetector(PCMU_8K, silence_ms=silence_ms)
         self._kept = bytearray()
-        self._forgotten = 0  # bytes before those kept; so are the positions below
+        self._forgotten = (
+            0  # bytes dropped before those kept; the positions below count from the first of them
+        )
         self._began: int | None = None
         self._ended: int | None = None
 
     @property
     def heard(self) -> int:
-        """Bytes, since the turn began."""
+        """How many bytes came since the turn began."""
         return self._forgotten + len(self._kept)
 
     @property
     def has_speech(self) -> bool:
-        """Whether any was found so far."""
+        """Whether speech was detected so far."""
         return self._began is not None
 
     def append(self, audio: bytes) -> bool:
-        """Whether the utterance is over with this audio."""
+        """Take the next audio; whether the utterance has ended with it."""
         self._kept += audio
         for change in self._turns.feed(audio):
             match change:
@@ -51,7 +53,7 @@ class Listening:
         return False
 
     def utterance(self) -> bytes:
-        """What was said so far, byte for byte; all that came, where no speech was found in it."""
+        """The utterance so far, byte for byte; all audio kept, if no speech was detected."""
         lead = PCMU_8K.bytes_in(LEAD_MS)
         began = 0 if self._began is None else self._began - lead
         ended = self.heard if self._ended is None else self._ended + lead

@@ -1,17 +1,17 @@
-"""One response: a reply of the script, performed event by event in its own time.
+"""One response: sends the events of a prepared reply at their times.
 
-`due` does all that has fallen due, `cancel` what is left when it is cut off. `now` is seconds. What it has said of an
-item so far is the item's length, against which a truncate is checked.
+`due` sends all events that are due, `cancel` those of a cancelled response. `now` is seconds. The audio that was sent of
+an item so far is the item's length, against which a truncate is checked.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bridge.simulators.openai.event_writer import EventWriter
 from bridge.simulators.openai.items import MODEL_TOKEN_MS, Item, Items, Tokens, text_tokens
-from bridge.simulators.openai.performance import Performance, failure
-from bridge.simulators.openai.script import Call
+from bridge.simulators.openai.prepared_reply import PreparedReply, failure
+from bridge.simulators.openai.script import ScriptedToolCall
 from bridge.simulators.openai.voice import Delta
-from bridge.simulators.openai.wire import Wire
 
 BAD_DELTA = "//8=this is no base64%%"
 
@@ -22,24 +22,27 @@ RATE_LIMITS = [
 
 
 class Response:
-    """One response from response.created to response.done."""
+    """One response, from response.created to response.done.
+
+    `options`: of the response, as resolved from the request and the session. `prompt`, `cached`: tokens of its input.
+    """
 
     def __init__(
         self,
-        performance: Performance,
-        wire: Wire,
+        prepared: PreparedReply,
+        writer: EventWriter,
         items: Items,
         options: Mapping[str, Any],
         prompt: Tokens,
         cached: Tokens,
         now: float,
     ) -> None:
-        self.id = wire.name("resp")
+        self.id = writer.name("resp")
         self.in_conversation = options["conversation"] != "none"
         self.status = "in_progress"
         self.said_ms = 0.0
-        self._performance = performance
-        self._wire = wire
+        self._prepared = prepared
+        self._writer = writer
         self._items = items
         self._options = options
         self._prompt = prompt
@@ -49,10 +52,10 @@ class Response:
         self._open = False
         self._words = ""
         self._deltas: tuple[Delta, ...] = ()
-        self._said = 0  # of them
+        self._said = 0  # how many of them were sent
         self._head = ""
         self._struck = False
-        self._bad_deltas = int(performance.faults.bad_delta)
+        self._bad_deltas = int(prepared.faults.bad_delta)
         self._steps = self._perform(now)
         self._next: float | None = next(self._steps)
 
@@ -61,49 +64,51 @@ class Response:
         return self.status == "in_progress"
 
     def deadline(self) -> float | None:
+        """When `due` is to be called at the latest; None if the response is over."""
         return self._next
 
     def due(self, now: float) -> None:
+        """Send the events due by `now`."""
         while self._next is not None and self._next <= now:
             self._next = next(self._steps, None)
 
     def cancel(self, reason: str, leftovers: int) -> None:
-        """Stop: a few deltas that were under way still come, then all that is open is closed."""
+        """Cancel the response. `leftovers`: how many deltas still come before its last events."""
         self._next = None
         if self._open and not self._is_call:
             for delta in self._deltas[self._said :][:leftovers]:
                 self._say(delta)
         self._end("cancelled", {"type": "cancelled", "reason": reason})
 
-    # The performance
+    # Events in time
 
     def _perform(self, started: float) -> Iterator[float]:
-        """Yields when it wants to go on."""
-        self._wire.event("response.created", response=self._view())
-        performance = self._performance
-        at = started + performance.first_audio_s
+        """Send the events; yields the time at which to go on, seconds."""
+        self._writer.event("response.created", response=self._view())
+        prepared = self._prepared
+        at = started + prepared.first_audio_s
         yield at
-        for deltas in performance.items:
+        for deltas in prepared.items:
             self._open_message()
             self._deltas, self._said = deltas, 0
             for delta in deltas:
-                if self.said_ms >= performance.faults.after_ms and self._strike():
+                if self.said_ms >= prepared.faults.after_ms and self._strike():
                     return
                 self._say(delta)
-                at += delta.ms * performance.pace
+                at += delta.ms * prepared.pace
                 yield at
             self._close("completed")
-        for call in performance.calls:
+        for call in prepared.calls:
             yield from self._call(call, at)
             if not self.active:
                 return
         if not self._strike():
-            reason = performance.incomplete
+            reason = prepared.incomplete
             details = {"type": "incomplete", "reason": reason} if reason else {"type": "completed"}
             self._end(details["type"], details)
 
-    def _call(self, call: Call, at: float) -> Iterator[float]:
-        name = self._wire.name("call")
+    def _call(self, call: ScriptedToolCall, at: float) -> Iterator[float]:
+        name = self._writer.name("call")
         item = self._add({"type": "function_call", "name": call.name, "call_id": name, "arguments": ""})
         half = len(call.arguments) // 2
         self._arguments(item, call.arguments[:half])
@@ -114,22 +119,22 @@ class Response:
         self._close("completed")
 
     def _strike(self) -> bool:
-        """Let the reply's faults happen, once; true if that is its end."""
-        faults = self._performance.faults
+        """Apply the reply's faults, once; whether the response has ended by them."""
+        faults = self._prepared.faults
         if self._struck:
             return not self.active
         self._struck = True
         if faults.mute:
-            self._wire.mute()
+            self._writer.mute()
         if faults.error is not None:
             family, message = failure(faults.error)
-            self._wire.error(faults.error, message, family=family)
+            self._writer.error(faults.error, message, family=family)
         if faults.fail is not None:
             family, message = failure(faults.fail)
             error = {"type": family, "code": faults.fail, "message": message}
             self._end("failed", {"type": "failed", "error": error})
         if faults.close is not None:
-            self._wire.close(faults.close, "scripted")
+            self._writer.close(faults.close, "scripted")
             self.status = "failed"
         return not self.active
 
@@ -141,7 +146,7 @@ class Response:
 
     @property
     def _place(self) -> dict[str, Any]:
-        """The fields that say where in the response an event belongs."""
+        """The fields that say to which item of the response an event belongs."""
         return {
             "response_id": self.id,
             "item_id": self._output[-1].id,
@@ -153,69 +158,71 @@ class Response:
         return self._place | {"content_index": 0}
 
     def _add(self, body: dict[str, Any]) -> Item:
-        body = {"id": self._wire.name("item"), "object": "realtime.item", **body, "status": "in_progress"}
+        body = {"id": self._writer.name("item"), "object": "realtime.item", **body, "status": "in_progress"}
         item = Item(body)
         self._output.append(item)
         self._open = True
-        self._wire.event(
+        self._writer.event(
             "response.output_item.added", response_id=self.id, output_index=len(self._output) - 1, item=body
         )
         if self.in_conversation:
             before = self._items.insert(item)
-            self._wire.event("conversation.item.added", previous_item_id=before, item=body)
+            self._writer.event("conversation.item.added", previous_item_id=before, item=body)
         return item
 
     def _open_message(self) -> None:
         item = self._add({"type": "message", "role": "assistant", "content": []})
         self._words = ""
-        self._head = self._wire.audio_head(self.id, item.id, len(self._output) - 1)
-        self._wire.event("response.content_part.added", **self._part, part=self._content_part())
+        self._head = self._writer.audio_head(self.id, item.id, len(self._output) - 1)
+        self._writer.event("response.content_part.added", **self._part, part=self._content_part())
 
     def _say(self, delta: Delta) -> None:
         if delta.words:
             self._words += delta.words
             kind = "output_text" if self._text_mode else "output_audio_transcript"
-            self._wire.event(f"response.{kind}.delta", **self._part, delta=delta.words)
+            self._writer.event(f"response.{kind}.delta", **self._part, delta=delta.words)
         self._said += 1
         self.said_ms += delta.ms
         if self._text_mode:
             return
-        self._wire.audio(self._head, delta.audio)
+        self._writer.audio(self._head, delta.audio)
         self._output[-1].audio_ms += delta.ms
         if self._bad_deltas:
             self._bad_deltas -= 1
-            self._wire.audio(self._head, BAD_DELTA)
+            self._writer.audio(self._head, BAD_DELTA)
 
     def _arguments(self, item: Item, delta: str) -> None:
         item.body["arguments"] += delta
         call = item.body["call_id"]
-        self._wire.event("response.function_call_arguments.delta", **self._place, call_id=call, delta=delta)
+        self._writer.event("response.function_call_arguments.delta", **self._place, call_id=call, delta=delta)
 
     def _close(self, status: str) -> None:
-        """Close the item that is open."""
+        """Send the last events of the open item."""
         item = self._output[-1]
         self._open = False
         if self._is_call:
             fields = {key: item.body[key] for key in ("call_id", "name", "arguments")}
             if status == "completed":
-                self._wire.event("response.function_call_arguments.done", **self._place, **fields)
+                self._writer.event("response.function_call_arguments.done", **self._place, **fields)
         else:
             self._close_message(item)
         item.body["status"] = status
         index = len(self._output) - 1
-        self._wire.event("response.output_item.done", response_id=self.id, output_index=index, item=item.body)
+        self._writer.event(
+            "response.output_item.done", response_id=self.id, output_index=index, item=item.body
+        )
         if self.in_conversation and item.id in self._items:
-            self._wire.event("conversation.item.done", item=item.body)
+            self._writer.event("conversation.item.done", item=item.body)
 
     def _close_message(self, item: Item) -> None:
         if self._text_mode:
             content = {"type": "output_text", "text": self._words}
-            self._wire.event("response.output_text.done", **self._part, text=self._words)
+            self._writer.event("response.output_text.done", **self._part, text=self._words)
         else:
             content = {"type": "output_audio", "transcript": self._words}
-            self._wire.event("response.output_audio.done", **self._part)
-            self._wire.event("response.output_audio_transcript.done", **self._part, transcript=self._words)
-        self._wire.event("response.content_part.done", **self._part, part=self._content_part())
+            self._writer.event("response.output_audio.done", **self._part)
+            self._writer.event("response.output_audio_transcript.done", **self._part, transcript=self._words)
+        self._writer.event("response.content_part.done", **self._part, part=self._content_part())
         item.body["content"] = [content]
 
     def _content_part(self) -> dict[str, Any]:
@@ -231,8 +238,8 @@ class Response:
         if self._open:
             self._close("incomplete")
         self.status = status
-        self._wire.event("response.done", response=self._view(details))
-        self._wire.event("rate_limits.updated", rate_limits=RATE_LIMITS)
+        self._writer.event("response.done", response=self._view(details))
+        self._writer.event("rate_limits.updated", rate_limits=RATE_LIMITS)
 
     def _view(self, details: dict[str, Any] | None = None) -> dict[str, Any]:
         return {

@@ -1,14 +1,14 @@
-"""Whose turn it is in the script: what has come since the last response decides on the reply.
+"""Chooses the script's reply for a response, by what has come since the last response.
 
-Instructions come first, then answers of tools, then text, then the caller's turns. A response that is asked for with
-nothing new is the greeting, or, once somebody has said something, the next of the caller's turns.
+Instructions come first, then outputs of tools, then text, then the caller's turns. A response that is asked for without
+any of these is the greeting, or, once the conversation has begun, the reply to the next of the caller's turns.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable
 
-from bridge.simulators.openai.script import CHEERFUL, Reply, Script
+from bridge.simulators.openai.script import CHEERFUL, OpenAIScript, ScriptedReply
 
 QUOTED = re.compile(
     r'"([^"]+)"|\u201c([^\u201d]+)\u201d|\u00ab([^\u00bb]+)\u00bb|\u201e([^\u201c\u201d]+)[\u201c\u201d]'
@@ -17,10 +17,10 @@ QUOTED = re.compile(
 )
 
 
-class Cues:
-    """What has come in one conversation, and the replies used so far."""
+class ReplyChooser:
+    """Chooses the replies of one conversation."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: OpenAIScript) -> None:
         self._script = script
         self._used: Counter[str] = Counter()
         self._outputs: list[str] = []
@@ -29,12 +29,12 @@ class Cues:
         self._begun = False
 
     def speak(self) -> None:
-        """The caller said something; what was typed before is older than that."""
+        """The caller said something, which replaces text that came before."""
         self._begun = True
         self._texts.clear()
 
     def type(self, text: str, role: str) -> None:
-        """A text item: of the system it instructs, of the user it is the caller's turn."""
+        """A text item came: instructions if its role is system, a turn of the caller if it is user."""
         if role == "system":
             self._instructions = text
         elif role == "user":
@@ -42,17 +42,17 @@ class Cues:
             self._texts.append(text)
 
     def answer(self, tool: str) -> None:
-        """A call of this tool was answered."""
+        """The output of this tool came."""
         self._begun = True
         self._outputs.append(tool)
 
-    def reply(self, instructions: str = "") -> Reply:
-        """The reply to a response of the conversation, asked for with these instructions or with none."""
-        told = instructions or self._instructions
+    def reply(self, instructions: str = "") -> ScriptedReply:
+        """The reply for a response in the conversation, which was asked for with these instructions or with none."""
+        wanted = instructions or self._instructions
         outputs, texts = self._outputs, self._texts
         self._outputs, self._texts, self._instructions = [], [], ""
-        if instructions or (told and not outputs and not texts):
-            return self.instructed(told)
+        if instructions or (wanted and not outputs and not texts):
+            return self.instructed(wanted)
         cued = self._next("output", lambda reply: reply.on_output in {"", *outputs} if outputs else False)
         cued = cued or self._next(
             "text", lambda reply: reply.on_text is not None and any(reply.on_text in text for text in texts)
@@ -61,18 +61,18 @@ class Cues:
             return cued
         return self._plain() if self._begun else self.instructed("")
 
-    def instructed(self, instructions: str) -> Reply:
-        """The words that the instructions have in quotes, if the script does not say otherwise."""
+    def instructed(self, instructions: str) -> ScriptedReply:
+        """The script's reply to instructions; if it has none, the words that the instructions have in quotes."""
         cued = self._next(
             "instructions",
             lambda reply: reply.on_instructions is not None and reply.on_instructions in instructions,
         )
-        reply = cued or Reply()
+        reply = cued or ScriptedReply()
         if reply.speaks or reply.calls:
             return reply
         return reply.model_copy(update={"say": (quoted(instructions) or self._script.greeting,)})
 
-    def _plain(self) -> Reply:
+    def _plain(self) -> ScriptedReply:
         if any(reply.is_plain for reply in self._script.replies):
             reply = self._next("plain", lambda reply: reply.is_plain)
             assert reply is not None
@@ -80,8 +80,11 @@ class Cues:
         self._used["plain"] += 1
         return CHEERFUL[(self._used["plain"] - 1) % len(CHEERFUL)]
 
-    def _next(self, kind: str, fits: Callable[[Reply], bool]) -> Reply | None:
-        """The next in turn of those that fit. Kinds with other words in their cue do not take each other's turn."""
+    def _next(self, kind: str, fits: Callable[[ScriptedReply], bool]) -> ScriptedReply | None:
+        """The next of the replies that fit, which are used in turn; None if no reply fits.
+
+        Each set of fitting replies has a turn of its own.
+        """
         fitting = [reply for reply in self._script.replies if fits(reply)]
         if not fitting:
             return None
@@ -91,6 +94,6 @@ class Cues:
 
 
 def quoted(instructions: str) -> str:
-    """The first words in quotes; empty if there are none."""
+    """The first words in quotes, in any of several kinds of quotes; empty if there are none."""
     found = QUOTED.search(instructions)
     return next(filter(None, found.groups()), "") if found else ""

@@ -1,6 +1,6 @@
-"""The input audio buffer: what the caller said, and where an utterance begins and ends (server-side VAD).
+"""The input audio buffer of a session, with the detection of utterances (server-side VAD).
 
-Units: milliseconds of audio appended since the session began, whatever its format was at the time.
+Times are milliseconds of audio appended since the session began, in whatever format it came.
 """
 
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ VAD_HZ = 8_000
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
-    """Someone speaks, since `at_ms`."""
+class UtteranceStarted:
+    """Somebody speaks since `at_ms`."""
 
     at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """The utterance is over. `at_ms`: where that was noticed, with the silence behind it."""
+class UtteranceEnded:
+    """The utterance is over. `at_ms`: where that was noticed, after the silence that ends it."""
 
     at_ms: int
 
 
-class Listening:
-    """One session's ear. `configure` comes first."""
+class InputAudioBuffer:
+    """The buffer of one session. `configure` is to be called first."""
 
     def __init__(self) -> None:
         self.speaking = False
@@ -46,13 +46,13 @@ class Listening:
 
     @property
     def buffered_ms(self) -> float:
-        """What was appended since the last commit or clear."""
+        """How much audio was appended since the last commit or clear."""
         return self._appended_ms - self._since_ms
 
     def configure(self, format: AudioFormat, silence_ms: int | None) -> None:
-        """`silence_ms`: so much of it ends an utterance; None: nobody listens for utterances.
+        """Set the format of the audio, and how much silence ends an utterance; None detects no utterances.
 
-        An utterance that goes on is forgotten where either changes.
+        If either changes, an utterance that has begun is dropped.
         """
         if hasattr(self, "_format") and (format, silence_ms) == (self._format, self._silence_ms):
             return
@@ -61,9 +61,10 @@ class Listening:
         self._decode = decoder(format)
         self._resampler = Resampler(format.rate_hz, VAD_HZ)
         self._cut = b""
-        self._listen_anew()
+        self._restart_detector()
 
-    def append(self, audio: bytes) -> list[Began | Ended]:
+    def append(self, audio: bytes) -> list[UtteranceStarted | UtteranceEnded]:
+        """Append audio; returns the utterances that start and end in it."""
         if self._cut:
             audio = self._cut + audio
         whole = len(audio) - len(audio) % self._format.sample_bytes
@@ -71,24 +72,26 @@ class Listening:
         self._appended_ms += self._format.duration_ms(len(audio))
         if self._detector is None:
             return []
-        noticed: list[Began | Ended] = []
+        noticed: list[UtteranceStarted | UtteranceEnded] = []
         for happened in self._detector.feed(self._resampler.feed(self._decode(audio))):
             self.speaking = isinstance(happened, SpeechStarted)
             if self.speaking:
-                noticed.append(Began(int(self._detector_from_ms + happened.at_sample * 1000 / VAD_HZ)))
+                noticed.append(
+                    UtteranceStarted(int(self._detector_from_ms + happened.at_sample * 1000 / VAD_HZ))
+                )
             else:
-                noticed.append(Ended(self.appended_ms))
+                noticed.append(UtteranceEnded(self.appended_ms))
         return noticed
 
     def take(self) -> float:
-        """Empty the buffer: its length. An utterance that goes on is forgotten."""
+        """Empty the buffer and return its length. An utterance that has begun is dropped."""
         taken = self.buffered_ms
         self._since_ms = self._appended_ms
         if self.speaking:
-            self._listen_anew()
+            self._restart_detector()
         return taken
 
-    def _listen_anew(self) -> None:
+    def _restart_detector(self) -> None:
         self.speaking = False
         self._detector_from_ms = self._appended_ms
         self._detector = None
