@@ -25,9 +25,8 @@ _STEPS: dict[type[ControlCommand], Callable[[PhoneCall, Any, float], list[Step]]
 class TelnyxCallControl:
     """The control of one call; see `contracts.CallControl`. `send` sends steps of the phone call."""
 
-    can: frozenset[type[ControlCommand]] = frozenset(_STEPS)
-
     def __init__(self, phone_call: PhoneCall, send: Callable[[Sequence[Step], float], None]) -> None:
+        self.can: frozenset[type[ControlCommand]] = frozenset(_STEPS)
         self._phone_call = phone_call
         self._send = send
 

@@ -75,7 +75,8 @@ class TwilioWebhooks:
         if answered_by and answered_by not in self._settings.talk_to:
             self._host.log("info", "= nobody to talk to", call_id=call_id, answered_by=answered_by)
             return WebhookAnswer(200, hang_up_document(), XML)
-        url = self._host.expect(self._expected(call_id, assistant), "listen" if listen else "media")
+        expected = ExpectedCall(call_id, assistant, control=self._control(call_id))
+        url = self._host.expect(expected, "listen" if listen else "media")
         twiml = stream_document(
             url,
             parameters=self._settings.parameters,
@@ -85,13 +86,11 @@ class TwilioWebhooks:
         )
         return WebhookAnswer(200, twiml, XML)
 
-    def _expected(self, call_id: str, assistant: str) -> ExpectedCall:
-        """With `then` the call goes on when its stream has ended, so there is no call control that would end it."""
-        ends_with_stream = self._settings.then is None
-        api = self._api if ends_with_stream else None
-        return ExpectedCall(
-            call_id, assistant, control=None if api is None else TwilioCallControl(self._host, api, call_id)
-        )
+    def _control(self, call_id: str) -> TwilioCallControl | None:
+        if self._api is None:
+            return None
+        ends_with_stream = self._settings.then is None  # a call that is only listened to has a `then`
+        return TwilioCallControl(self._host, self._api, call_id, ends_with_stream=ends_with_stream)
 
     def _status(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
         """Twilio tells how a stream, or a call, goes on."""
