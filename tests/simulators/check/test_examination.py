@@ -154,7 +154,7 @@ BROKEN = {
     ),
     "refuses": Broken({"opened": leaves}, Rule.HELLO, CONNECTION, "a server that takes the WebSocket"),
     "speaks first": Broken(
-        {"reads": speaks_first}, Rule.MESSAGES, "audio before hello; hello should come first", ""
+        {"reads": speaks_first}, Rule.MESSAGES, "audio before hello: expected hello first", ""
     ),
     "has nothing to answer": Broken(
         {"reads": reads_but("speech_stopped", nothing)},
