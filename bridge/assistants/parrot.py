@@ -22,13 +22,13 @@ from telecodecs.speech import RATES_HZ
 from telecodecs.turns import TurnDetector, TurnEnded, TurnStarted
 
 LEAD_MS = 200
-"""Said back from this much before the speech was found to start, and after it ended: soft sounds count too."""
+"""An utterance includes so much audio before its detected start and after its detected end, because of soft sounds."""
 
 LONGEST_S = 15
-"""An utterance is said back at this length, ended or not."""
+"""An utterance is repeated when it is this long, even if it has not ended."""
 
 REMEMBERED_MS = 1_000
-"""While nobody speaks: more than it takes to find out that somebody does."""
+"""Audio that is kept while the caller is silent: more than the turn detector needs to find a start."""
 
 CHIME = ((659.3, 250), (523.3, 550))
 """The greeting: Hz and ms of each note, a falling third."""
@@ -45,7 +45,7 @@ def chime(rate_hz: int) -> Samples:
 
 
 class Parrot:
-    """An assistant in this process, in the line's own format where its turn detector can hear that."""
+    """An assistant in this process, in the format of the call where its turn detector can read that."""
 
     def __init__(self) -> None:
         self._replies = 0
@@ -83,8 +83,8 @@ class Parrot:
         self._turns = TurnDetector(line)
         self._longest = line.bytes_in(LONGEST_S * 1000)
         self._remembered = line.bytes_in(REMEMBERED_MS)
-        self._memory = bytearray()  # the caller's last words, up to `_heard`
-        self._heard = 0  # bytes; so are the positions below
+        self._memory = bytearray()  # the caller's latest audio, up to `_heard`
+        self._heard = 0  # bytes, like the positions below
         self._utterance_start = 0
 
     def _hear(self, audio: bytes) -> list[AssistantEvent]:

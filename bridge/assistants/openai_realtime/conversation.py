@@ -1,4 +1,4 @@
-"""The conversation in one session: whose turn it is, which responses to ask for, which to cut, when to leave.
+"""The conversation in one session: whose turn it is, which responses to request, which to cancel, when to hang up.
 
 Where the server detects turns, it answers the caller by itself; everything else that wants a response goes through the
 gate. Each method returns events for the core and messages for the server, in order; `advance` is called after each.
@@ -39,13 +39,13 @@ from bridge.vocabulary.events import (
 )
 
 LONGEST_TURN_S = 60.0
-"""So long may a turn of the caller's, whose end the server did not tell, keep everything else waiting."""
+"""After so long a turn of the caller counts as over, if the server did not send its end."""
 
 _NOTHING_DUE = (None, None, None, None)
 
 
-class Conversation:
-    """One session's. `new_id`: the next name for an item or an event of ours."""
+class RealtimeConversation:
+    """The conversation of one session. `new_id`: the next id for an item or an event of ours."""
 
     def __init__(
         self, settings: RealtimeSettings, scripted: ScriptedResponses, new_id: Callable[[], str]
@@ -60,26 +60,26 @@ class Conversation:
         self.gate = ResponseGate(new_id)
         self.replies = ReplyItems(new_id)
         self._reply_timeout = ReplyTimeout(settings.reply_s)
-        self._speaking = False  # the caller
+        self._speaking = False  # whether the caller speaks
         self._speaking_until: float | None = None  # at the latest
-        self._spoken_into: set[str] = set()  # responses from before the caller's turn: no answer to it
-        self._cancels: dict[str, str] = {}  # our event's id, the response that it cancels
+        self._spoken_into: set[str] = set()  # responses from before the caller's turn, so not an answer to it
+        self._cancels: dict[str, str] = {}  # by our event's id, the response that it cancels
         self._hang_up_sequence = HangUpSequence()
         self._pending = PendingCalls(settings.filler.after_s)
         self._tools = ToolCalls(self._pending, self._hang_up_sequence)
         self._calls = FunctionCalls(self._pending, new_id)
         self.clock = ModelClock()
         self.over = False
-        """It failed or was left; nothing more is asked for."""
+        """Whether it failed or was closed; nothing more is requested then."""
 
     # The caller
 
     def caller_spoke(
         self, at_ms: int | None, *, interrupts: bool, server_cancels: bool
     ) -> list[AssistantOutcome]:
-        """The caller began to speak. `server_cancels`: it stops the response in the conversation by itself.
+        """The caller began to speak. `server_cancels`: the server cancels the response in the conversation by itself.
 
-        `at_ms`, here and below: by the server's clock; what is told of it is the caller's own audio.
+        `at_ms`, here and below: by the server's clock; the events have it by the clock of the caller's audio.
         """
         self._speaking = True
         self._reply_timeout.stop()
@@ -90,33 +90,33 @@ class Conversation:
 
     @property
     def caller_speaks(self) -> bool:
-        """As far as turn detection has it."""
+        """Whether the caller speaks, according to turn detection."""
         return self._speaking
 
     def _own_ms(self, at_ms: int | None) -> int | None:
         return None if at_ms is None else self.clock.own_ms(at_ms)
 
     def server_heard_speech(self, at_ms: int | None, now: float) -> list[AssistantOutcome]:
-        """As the server's own turn detection has it."""
+        """The server's turn detection heard the caller begin to speak."""
         self._speaking_until = now + LONGEST_TURN_S
         return self.caller_spoke(at_ms, interrupts=self._server_interrupts, server_cancels=True)
 
     def server_heard_pause(self, item_id: str, at_ms: int | None, now: float) -> list[AssistantOutcome]:
-        """The turn is over; its response should follow, but is not waited for without end."""
+        """The server's turn detection heard the caller stop. Its response should follow, within `reply_s`."""
         self._stopped_speaking()
         self.gate.hold(now + self._settings.reply_s)
         self._reply_timeout.start(now)
         return [SpeechStopped(item_id, self._own_ms(at_ms))]
 
     def committed(self, now: float) -> None:
-        """The turn is in the conversation."""
+        """The caller's turn is an item of the conversation."""
         if self._server_answers:
             self._reply_timeout.start(now)
         elif self._server_hears:
             self.want_reply()
 
     def caller_paused(self, at_ms: int) -> list[AssistantOutcome]:
-        """As our own turn detection has it: the turn is made an item, and answered."""
+        """Our own turn detector heard the caller stop: make the turn an item, and request a reply."""
         self._stopped_speaking()
         self.want_reply()
         return [SpeechStopped(at_ms=self._own_ms(at_ms)), wire.commit()]
@@ -125,17 +125,17 @@ class Conversation:
         self._speaking, self._speaking_until = False, None
 
     def item_added(self, item_id: str) -> None:
-        """An item is in the conversation."""
+        """The server has added an item to the conversation."""
         if item_id.startswith(wire.OURS):
             self.gate.acknowledge(item_id)
 
     def want_reply(self) -> None:
-        """Ask for the reply that the server does not make by itself."""
+        """Request a reply that the server does not make by itself."""
         self.gate.release()
         self.gate.ask(Request())
 
     def _interrupt(self, *, server_cancels: bool) -> list[AssistantOutcome]:
-        """Whatever is being said is cut, whatever was about to be said is not."""
+        """Cancel what is being said, and drop what was about to be said."""
         made = self.gate.open
         active = (made.keys() | self.replies.coming_in) - self.replies.dropped
         if server_cancels:
@@ -156,13 +156,13 @@ class Conversation:
     # Commands
 
     def heard(self, item_id: str, heard_ms: int | None) -> list[AssistantOutcome]:
-        """What the caller heard of an item; None: all. Less than all means that the playback was cleared."""
+        """The caller heard the first `heard_ms` of an item; None: all of it. Otherwise the playback was cleared."""
         cleared = heard_ms is not None and self.replies.is_current(item_id)
         cancels = self._interrupt(server_cancels=False) if cleared else []
         return [*cancels, *self.replies.settle(item_id, heard_ms)]
 
     def enter_digits(self, entry: EnterDigits) -> list[AssistantOutcome]:
-        """The caller typed an entry, or did not type what was asked for."""
+        """An entry has ended: the caller typed it, or did not type what was requested."""
         if self._tools.is_requested(entry):
             typed = bool(entry.digits or entry.terminator) and not self._calls.being_made
             return [*self._make_way(entry, typed=typed), *self._calls.sent([self._tools.enter(entry)])]
@@ -179,24 +179,24 @@ class Conversation:
         return self._settings.dtmf.respond == "create" and entry.reason is not EntryEnd.HANGUP
 
     def _make_way(self, entry: EnterDigits, *, typed: bool) -> list[AssistantOutcome]:
-        """The caller who has typed need not hear the rest of what was being said."""
+        """A caller who has typed need not hear the rest of what is being said: cancel it, if a reply follows."""
         return self._interrupt(server_cancels=False) if typed and self._is_answered(entry) else []
 
     def answer_call(self, call_id: str, output: str) -> list[AssistantOutcome]:
-        """What came of a function that somebody else ran."""
+        """A tool that ran for a function call has ended."""
         return self._calls.sent(self._tools.answer(call_id, output))
 
     # Replies
 
     def audio(self, event: AudioDelta, now: float) -> list[ReplyAudio]:
-        """A piece of the voice. The hot path."""
+        """Reply audio came. The hot path."""
         said = self.replies.audio(event)
         if said:
             self._came(event.response_id, now)
         return said
 
     def _came(self, response_id: str, now: float) -> None:
-        """A sign of a reply; while its response is open, more should come."""
+        """A part of a reply came; while its response is open, more should come."""
         if response_id in self.gate.open:
             self._reply_timeout.go_on(now)
         else:
@@ -205,7 +205,7 @@ class Conversation:
     def function_call(
         self, response_id: str, item: Item, now: float, *, complete: bool
     ) -> list[AssistantOutcome]:
-        """What an event tells of a function call. `complete`: its arguments are all there."""
+        """An event holds a function call or a part of it. `complete`: its arguments are complete."""
         call = self._calls.gather(response_id, item, complete=complete)
         if call is None:
             return []
@@ -218,7 +218,7 @@ class Conversation:
     # Responses
 
     def response_created(self, response: ResponseBody, now: float) -> list[AssistantOutcome]:
-        """A response is being made, by us or by the server."""
+        """A response is being made, for our request or by the server itself."""
         wanted = self.gate.created(response.id, response.client_event_id)
         self._reply_timeout.go_on(now)
         if self.gate.open[response.id].is_aside:
@@ -233,7 +233,7 @@ class Conversation:
         return [self._cancel(response.id)]
 
     def response_done(self, response: ResponseBody, now: float) -> list[AssistantOutcome]:
-        """It came to its end, whether we knew of it or not."""
+        """A response has ended; we may not have known of it."""
         request = self.gate.done(response.id, response.client_event_id)
         said = self.replies.said(response.id)
         came = self._last_of(response, now)
@@ -252,10 +252,12 @@ class Conversation:
         return came
 
     def _spoke(self, response_id: str) -> bool:
-        return any(map(self.replies.spoke, (response_id, "")))  # some servers do not say whose voice it is
+        return any(
+            map(self.replies.spoke, (response_id, ""))
+        )  # some servers send audio without the response's id
 
     def _never_done(self, response_id: str) -> list[AssistantOutcome]:
-        """A response that was cut is over, though its end was not told."""
+        """A response that was cancelled counts as done, though its `response.done` did not come."""
         self.gate.done(response_id, None)
         self._calls.response_done(response_id)
         return [*self.replies.end_response(response_id)]
@@ -263,7 +265,7 @@ class Conversation:
     def _step(
         self, request: Request, response: ResponseBody, now: float, *, is_silent: bool
     ) -> list[AssistantOutcome]:
-        """What the end of a response leads to."""
+        """Decide what follows the end of a response."""
         failed = response.status == "failed"
         is_farewell = request.purpose is Purpose.FAREWELL and not failed
         spoke = self._hang_up_sequence.intended and self._spoke(response.id)
@@ -275,11 +277,11 @@ class Conversation:
         why = f"a reply is incomplete: {response.reason or 'no reason given'}"
         is_cut = response.status == "incomplete"
         if is_silent and step is Step.STAY and response.status != "cancelled" and not self._speaking:
-            return self._once_more(request, why if is_cut else "a reply without a sound", now)
+            return self._retry(request, why if is_cut else "a reply without audio", now)
         return [AssistantReportedError(why)] if is_cut else []
 
     def _last_of(self, response: ResponseBody, now: float) -> list[AssistantOutcome]:
-        """What a response brings at its end: calls not told before, ends of items, its price."""
+        """What `response.done` brings: calls that no event held before, ends of items, tokens."""
         came: list[AssistantOutcome] = []
         for item in response.items:
             if item.type == "function_call":
@@ -293,34 +295,34 @@ class Conversation:
         why = f"a response failed: {describe(error)}"
         if error is not None and meaning(error) is Meaning.FATAL:
             return self.fail(why, final=True)
-        return self._once_more(request, why, now)
+        return self._retry(request, why, now)
 
-    def _once_more(self, request: Request, why: str, now: float) -> list[AssistantOutcome]:
+    def _retry(self, request: Request, why: str, now: float) -> list[AssistantOutcome]:
         return [AssistantReportedError(why)] if self.gate.retry(request, now) else self.fail(why)
 
     # The end
 
     def close(self) -> list[AssistantOutcome]:
-        """Nobody listens any more: what is being made is not wanted."""
+        """The conversation is over: cancel the responses that are open."""
         self.over = True
         unwanted = self.gate.open.keys() - self.replies.dropped
         return [self._cancel(response_id) for response_id in sorted(unwanted)]
 
-    def _leave(self) -> list[AssistantOutcome]:
+    def _hang_up(self) -> list[AssistantOutcome]:
         self.over = True
         return [hung_up()]
 
     def fail(self, why: str, *, final: bool = False) -> list[AssistantOutcome]:
-        """It is of no use any more, which is told once; one that was about to leave just leaves."""
+        """Report once that the assistant has failed. If it was about to hang up, it hangs up instead."""
         if self.over:
             return []
         if self._hang_up_sequence.intended:
-            return self._leave()
+            return self._hang_up()
         self.over = True
         return [AssistantFailed(why, final)]
 
     def error(self, error: ErrorBody, now: float) -> list[AssistantOutcome]:
-        """The server did not like something."""
+        """The server reports an error."""
         came: list[AssistantOutcome] = [Ignored(f"error: {name(error)}")]
         match meaning(error):
             case Meaning.FATAL:
@@ -355,7 +357,7 @@ class Conversation:
         return None if due == _NOTHING_DUE else min(at for at in due if at is not None)
 
     def advance(self, now: float) -> list[AssistantOutcome]:
-        """Ask for the response that is due by now, if one is; nothing is waited for without end."""
+        """Send the `response.create` that is due by now, if one is, and end what has waited too long."""
         if self.over:
             return []
         ended = [event for cut in self.gate.overdue(now) for event in self._never_done(cut)]
@@ -368,7 +370,7 @@ class Conversation:
         if not self._hang_up_sequence.intended and (outputs := self._calls.take_outputs()):
             self.gate.ask(Request(items=outputs))
         if self._hang_up_sequence.is_ready and not self._pending.any_running:
-            return self._leave()
+            return self._hang_up()
         if self._pending.take_filler(now, quiet=self._is_quiet()):
             self.gate.ask(scripted(self._scripted.filler(self._settings.filler.say)))
         if self._reply_timeout.is_over(now):

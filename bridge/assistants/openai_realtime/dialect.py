@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from bridge.assistants.openai_realtime import wire
-from bridge.assistants.openai_realtime.conversation import Conversation
+from bridge.assistants.openai_realtime.conversation import RealtimeConversation
 from bridge.assistants.openai_realtime.dispatch import READS
 from bridge.assistants.openai_realtime.error_reports import describe, is_lasting
 from bridge.assistants.openai_realtime.formats import Formats, asked, confirmed
@@ -68,19 +68,19 @@ class RealtimeDialect:
         numbers = count(1)
         self._new_id: Callable[[], str] = lambda: f"{wire.OURS}{next(numbers)}"
         self._scripted = ScriptedResponses(settings.instructions)
-        self._talk = Conversation(settings, self._scripted, self._new_id)
+        self._talk = RealtimeConversation(settings, self._scripted, self._new_id)
         self._opening = OpenAssistant("", PCMU_8K)
         self._line = self._asked = Formats(PCMU_8K, PCMU_8K)
         self._formats: Formats | None = None
         self._lasts_s: float | None = None
-        self._input_muted = True  # what the caller says is not passed on
-        self._greeting_guard = False  # the server does not listen for turns until the greeting was heard
+        self._input_muted = True  # the caller's audio is not passed on
+        self._greeting_guard = False  # the server detects no turns until the caller has heard the greeting
         self._greeting_guard_until: float | None = None
         self._unguard_event_id = ""  # of our event that ends the guard
         self._turn_detector: TurnDetector | None = None  # ours, where the server has none
-        self._turn_detector_from_ms = 0  # how much the server was given before it
+        self._turn_detector_from_ms = 0  # ms of audio that the server was sent before it
         self._due: float | None = None
-        self._deadline_stale = False  # a frame changes nothing of it that could not wait
+        self._deadline_stale = False  # a frame of audio does not change the deadline
 
     def encode(self, command: AssistantCommand, now: float) -> Sequence[AssistantOutcome]:
         """Carry out one command, and ask for the response that is due by now, if one is."""
@@ -211,7 +211,9 @@ class RealtimeDialect:
         try:
             formats = confirmed(session, self._formats or self._asked)
         except ValueError as error:
-            return self._talk.fail(f"it uses a format that the bridge cannot: {error}", final=True)
+            return self._talk.fail(
+                f"it uses an audio format that the bridge cannot convert: {error}", final=True
+            )
         is_first = self._formats is None
         if formats == self._formats:
             return []

@@ -1,13 +1,13 @@
-"""What each server event means to the conversation; those of the session itself, and the audio, are the dialect's.
+"""One table: which method of the conversation reads which server event. The dialect reads the session's events and audio.
 
-One table, by the kind's struct. Order between `response.output_item.*` and `conversation.item.*` is not relied on.
+The order of `response.output_item.*` and `conversation.item.*` does not matter: servers differ in it.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from bridge.assistants.openai_realtime import usage
-from bridge.assistants.openai_realtime.conversation import Conversation
+from bridge.assistants.openai_realtime.conversation import RealtimeConversation
 from bridge.assistants.openai_realtime.error_reports import describe
 from bridge.assistants.openai_realtime.server_events import (
     ArgumentsDone,
@@ -35,51 +35,57 @@ from bridge.vocabulary.contracts import AssistantOutcome
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import AssistantReportedError, CallerSaid, TokensUsed
 
-Read = Callable[[Conversation, Any, float], list[AssistantOutcome]]
-"""The conversation, the event, now; what comes of it."""
+Read = Callable[[RealtimeConversation, Any, float], list[AssistantOutcome]]
+"""From the conversation, the event and the time: events for the core and messages for the server."""
 
 
-def _audio_done(talk: Conversation, event: AudioDone, _now: float) -> list[AssistantOutcome]:
+def _audio_done(talk: RealtimeConversation, event: AudioDone, _now: float) -> list[AssistantOutcome]:
     return [*talk.replies.end(event.item_id)]
 
 
-def _words(talk: Conversation, event: TranscriptDelta, _now: float) -> list[AssistantOutcome]:
+def _words(talk: RealtimeConversation, event: TranscriptDelta, _now: float) -> list[AssistantOutcome]:
     return [*talk.replies.words(event)]
 
 
-def _all_words(talk: Conversation, event: TranscriptDone, _now: float) -> list[AssistantOutcome]:
+def _all_words(talk: RealtimeConversation, event: TranscriptDone, _now: float) -> list[AssistantOutcome]:
     return [*talk.replies.all_words(event)]
 
 
-def _speech_started(talk: Conversation, event: InputSpeechStarted, now: float) -> list[AssistantOutcome]:
+def _speech_started(
+    talk: RealtimeConversation, event: InputSpeechStarted, now: float
+) -> list[AssistantOutcome]:
     return talk.server_heard_speech(event.at_ms, now)
 
 
-def _speech_stopped(talk: Conversation, event: InputSpeechStopped, now: float) -> list[AssistantOutcome]:
+def _speech_stopped(
+    talk: RealtimeConversation, event: InputSpeechStopped, now: float
+) -> list[AssistantOutcome]:
     return talk.server_heard_pause(event.item_id or "", event.at_ms, now)
 
 
-def _committed(talk: Conversation, _event: Committed, now: float) -> list[AssistantOutcome]:
+def _committed(talk: RealtimeConversation, _event: Committed, now: float) -> list[AssistantOutcome]:
     talk.committed(now)
     return []
 
 
-def _transcribed(_talk: Conversation, event: Transcribed, _now: float) -> list[AssistantOutcome]:
+def _transcribed(_talk: RealtimeConversation, event: Transcribed, _now: float) -> list[AssistantOutcome]:
     said: list[AssistantOutcome] = [CallerSaid(event.item_id, event.transcript)] if event.transcript else []
     tokens = usage.of_transcription(event.usage)
     return [*said, TokensUsed(tokens)] if tokens else said
 
 
-def _not_transcribed(_talk: Conversation, event: NotTranscribed, _now: float) -> list[AssistantOutcome]:
-    return [AssistantReportedError(f"the caller was not written down: {describe(event.body)}")]
+def _not_transcribed(
+    _talk: RealtimeConversation, event: NotTranscribed, _now: float
+) -> list[AssistantOutcome]:
+    return [AssistantReportedError(f"the caller was not transcribed: {describe(event.body)}")]
 
 
-def _item_added(talk: Conversation, event: ItemAdded, _now: float) -> list[AssistantOutcome]:
+def _item_added(talk: RealtimeConversation, event: ItemAdded, _now: float) -> list[AssistantOutcome]:
     talk.item_added(event.item.id or "")
     return []
 
 
-def _output_item(talk: Conversation, event: OutputItemAdded, now: float) -> list[AssistantOutcome]:
+def _output_item(talk: RealtimeConversation, event: OutputItemAdded, now: float) -> list[AssistantOutcome]:
     item = event.item
     if item.type != "function_call":
         return []
@@ -87,20 +93,22 @@ def _output_item(talk: Conversation, event: OutputItemAdded, now: float) -> list
     return talk.function_call(event.response_id, item, now, complete=complete)
 
 
-def _arguments(talk: Conversation, event: ArgumentsDone, now: float) -> list[AssistantOutcome]:
+def _arguments(talk: RealtimeConversation, event: ArgumentsDone, now: float) -> list[AssistantOutcome]:
     item = Item(event.item_id, "function_call", event.call_id, event.name, event.arguments)
     return talk.function_call(event.response_id, item, now, complete=True)
 
 
-def _response_created(talk: Conversation, event: ResponseCreated, now: float) -> list[AssistantOutcome]:
+def _response_created(
+    talk: RealtimeConversation, event: ResponseCreated, now: float
+) -> list[AssistantOutcome]:
     return talk.response_created(event.response, now)
 
 
-def _response_done(talk: Conversation, event: ResponseDone, now: float) -> list[AssistantOutcome]:
+def _response_done(talk: RealtimeConversation, event: ResponseDone, now: float) -> list[AssistantOutcome]:
     return talk.response_done(event.response, now)
 
 
-def _error(talk: Conversation, event: Error, now: float) -> list[AssistantOutcome]:
+def _error(talk: RealtimeConversation, event: Error, now: float) -> list[AssistantOutcome]:
     return talk.error(event.body, now)
 
 

@@ -42,7 +42,7 @@ MOST_OPEN_REQUESTS = 32
 """Requests of the assistant's that may wait for their answers at a time."""
 
 
-class Conversation:
+class StreamConversation:
     """State of one connection. `turns`: our own turn detector, if the assistant leaves that to the bridge."""
 
     def __init__(
@@ -55,8 +55,8 @@ class Conversation:
         names = Names()
         self._fresh = names.fresh
         self._replies = StreamItems(names)
-        self._utterance = ""  # the caller's last, as long as its words have not come
-        self._caller_speaks = False  # the assistant says so, and has not said that it is over
+        self._utterance = ""  # the caller's last one, until its words have come
+        self._caller_speaks = False  # since `interrupt`, until `speech_stopped`
         self._open_requests: set[str] = set()  # ids of requests that have no answer yet
 
     # From the core
@@ -68,9 +68,9 @@ class Conversation:
                 return [wire.key(digit)]
             case EnterDigits():
                 return self._enter(command)
-            case AnswerTool(call, output) if call in self._open_requests:
-                self._open_requests.remove(call)
-                return [wire.answer(call, output)]
+            case AnswerTool(tool_call_id, output) if tool_call_id in self._open_requests:
+                self._open_requests.remove(tool_call_id)
+                return [wire.answer(tool_call_id, output)]
             case ConfirmHeard(item) if self._replies.is_known(item):
                 return [wire.heard(item)]
             case TruncateReply(item, heard_ms) if self._replies.is_known(item):
@@ -81,10 +81,10 @@ class Conversation:
                 return []
 
     def _enter(self, entry: EnterDigits) -> list[AssistantOutcome]:
-        is_wanted = entry.request_id in self._open_requests or self._keys in ("entries", "both")
-        is_all = bool(entry.placeholder) and self._keys == "each"  # its keys were not told
+        is_expected = entry.request_id in self._open_requests or self._keys in ("entries", "both")
+        is_only_news = bool(entry.placeholder) and self._keys == "each"  # its single keys were not sent
         self._open_requests.discard(entry.request_id)
-        return [wire.entry(entry)] if is_wanted or is_all else []
+        return [wire.entry(entry)] if is_expected or is_only_news else []
 
     def listen(self, audio: bytes) -> list[AssistantOutcome]:
         """Feed our own turn detector with the caller's audio; nothing comes of it without one."""
@@ -104,16 +104,16 @@ class Conversation:
                 return [wire.speech_stopped(at_ms), self._paused(at_ms)]
 
     def _paused(self, at_ms: int | None = None) -> SpeechStopped:
-        """The utterance's place in what is said; its words may follow."""
+        """The caller's utterance has ended; its words may follow."""
         self._caller_speaks = False
         self._replies.caller_paused()
         self._utterance = self._fresh("utterance")
         return SpeechStopped(self._utterance, at_ms)
 
-    # From the assistant: its voice
+    # From the assistant: reply audio and words
 
     def audio(self, audio: bytes, now: float) -> Sequence[AssistantOutcome]:
-        """The next of its voice. The hot path. Raises `MalformedMessage` if it is no whole samples."""
+        """Reply audio came. The hot path. Raises `MalformedMessage` if it does not consist of whole samples."""
         if len(audio) % self._speaks.sample_bytes:
             raise MalformedMessage(
                 f"audio: {len(audio)} bytes are not whole samples: expected an even number for {self._speaks}"
@@ -127,20 +127,20 @@ class Conversation:
     def _reply(self, reply: said.Reply, _now: float) -> Sequence[AssistantOutcome]:
         begun = self._replies.begin(reply.item)
         if begun is None:
-            raise MalformedMessage("reply: item was given before; expected a new name, or none")
+            raise MalformedMessage("reply: item was given before: expected a new name, or none")
         return begun
 
     def _reply_end(self, _end: said.ReplyEnd, _now: float) -> Sequence[AssistantOutcome]:
         if not self._replies.any_open:
-            raise MalformedMessage("reply_end: no item is open; reply opens one, or audio does")
+            raise MalformedMessage("reply_end: no item is open: expected reply or audio first")
         return self._replies.end()
 
     def _words(self, words: said.Said, now: float) -> Sequence[AssistantOutcome]:
         if words.who == "assistant":
-            told = self._replies.said(words.item, words.text, now)
-            if told is None:
+            outcomes = self._replies.said(words.item, words.text, now)
+            if outcomes is None:
                 raise MalformedMessage("said: there is no such item: expected one that reply has opened")
-            return told
+            return outcomes
         if words.item is not None:
             raise MalformedMessage("said: item should be left out where the caller said it")
         item, self._utterance = self._utterance or self._fresh("utterance"), ""
@@ -152,14 +152,14 @@ class Conversation:
         spoke: list[AssistantOutcome] = [*self._replies.interrupted(), SpeechStarted(at_ms=interrupt.at_ms)]
         if self._turns is None:
             self._caller_speaks, self._utterance = True, ""
-        elif not self._turns.speaking:  # it was a key, or the like, and has no end of its own
+        elif not self._turns.speaking:  # the cause was a key or the like, which has no end
             spoke.append(self._paused(interrupt.at_ms))
         return spoke
 
     def _speech_stopped(self, stopped: said.SpeechStopped, _now: float) -> Sequence[AssistantOutcome]:
         if self._turns is not None:
             raise MalformedMessage(
-                'speech_stopped: the bridge hears turns, unless hello has "turns": "assistant"'
+                'speech_stopped: the bridge detects turns: expected "turns": "assistant" in hello'
             )
         return [self._paused(stopped.at_ms)]
 
@@ -202,11 +202,11 @@ class Conversation:
     def _note(self, note: said.Note, _now: float) -> Sequence[AssistantOutcome]:
         return [NoteTaken(note.text)]
 
-    def _hang_up(self, leave: said.HangUp, _now: float) -> Sequence[AssistantOutcome]:
-        return [*self._replies.end(), hung_up(leave.why)]
+    def _hang_up(self, hang_up: said.HangUp, _now: float) -> Sequence[AssistantOutcome]:
+        return [*self._replies.end(), hung_up(hang_up.why)]
 
     def read(self, message: said.FromAssistant, now: float) -> Sequence[AssistantOutcome]:
-        """What a message means. Raises `MalformedMessage` where it makes no sense."""
+        """Read one message. Raises `MalformedMessage` if it makes no sense at this point."""
         return _READS[type(message)](self, message, now)
 
     # Time
@@ -220,27 +220,27 @@ class Conversation:
         return self._replies.due(now)
 
 
-def _hello(_talk: Conversation, _hello: said.Hello, _now: float) -> Sequence[AssistantOutcome]:
-    raise MalformedMessage("hello: it was said already; what was chosen holds for the connection")
+def _hello(_talk: StreamConversation, _hello: said.Hello, _now: float) -> Sequence[AssistantOutcome]:
+    raise MalformedMessage("hello: sent a second time: expected once")
 
 
-def _audio(talk: Conversation, message: said.Audio, now: float) -> Sequence[AssistantOutcome]:
+def _audio(talk: StreamConversation, message: said.Audio, now: float) -> Sequence[AssistantOutcome]:
     return talk.audio(message.audio, now)
 
 
-_READS: dict[type, Callable[[Conversation, Any, float], Sequence[AssistantOutcome]]] = dict(
+_READS: dict[type, Callable[[StreamConversation, Any, float], Sequence[AssistantOutcome]]] = dict(
     [
         on(said.Hello, _hello),
         on(said.Audio, _audio),
-        on(said.Reply, Conversation._reply),
-        on(said.ReplyEnd, Conversation._reply_end),
-        on(said.Said, Conversation._words),
-        on(said.Interrupt, Conversation._interrupt),
-        on(said.SpeechStopped, Conversation._speech_stopped),
-        on(said.CollectDigits, Conversation._collect_digits),
-        on(said.SendDigits, Conversation._send_digits),
-        on(said.CallTool, Conversation._call_tool),
-        on(said.Note, Conversation._note),
-        on(said.HangUp, Conversation._hang_up),
+        on(said.Reply, StreamConversation._reply),
+        on(said.ReplyEnd, StreamConversation._reply_end),
+        on(said.Said, StreamConversation._words),
+        on(said.Interrupt, StreamConversation._interrupt),
+        on(said.SpeechStopped, StreamConversation._speech_stopped),
+        on(said.CollectDigits, StreamConversation._collect_digits),
+        on(said.SendDigits, StreamConversation._send_digits),
+        on(said.CallTool, StreamConversation._call_tool),
+        on(said.Note, StreamConversation._note),
+        on(said.HangUp, StreamConversation._hang_up),
     ]
 )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bridge.assistants.shared.turn_detection import may_suspect, turn_detector
 from bridge.assistants.stream import wire
-from bridge.assistants.stream.conversation import Conversation
+from bridge.assistants.stream.conversation import StreamConversation
 from bridge.assistants.stream.formats import chosen
 from bridge.assistants.stream.messages import VERSION, ErrorReport, Hello
 from bridge.assistants.stream.settings import StreamSettings
@@ -40,10 +40,10 @@ class StreamDialect:
         self._settings = settings
         self._tools = tools
         self._opening = OpenAssistant("", PCMU_8K)
-        self._talk: Conversation | None = None  # since hello
+        self._talk: StreamConversation | None = None  # since hello
         self._over = False
         self._failed = ""
-        self._passes = False  # the caller's audio goes out as it is, and no turn detector of ours hears it
+        self._passes = False  # the caller's audio is sent as it is, and no turn detector of ours reads it
         self._in_base64 = False
 
     # From the core
@@ -118,7 +118,7 @@ class StreamDialect:
                 return self._talk.read(event, now)
 
     def _greeted(self, hello: Hello) -> list[AssistantOutcome]:
-        """The assistant has chosen; the conversation begins."""
+        """The assistant has chosen formats: the conversation begins."""
         if hello.version != VERSION:
             return self._fail(f"hello: unknown version {hello.version}: expected {VERSION}")
         line, plays = self._opening.line, self._opening.plays
@@ -131,7 +131,7 @@ class StreamDialect:
         turns = None
         if hello.turns == "bridge":
             turns = turn_detector(hears, settings.barge_in, settings.silence_ms)
-        self._talk = Conversation(hello, speaks, turns, [tool.name for tool in self._tools])
+        self._talk = StreamConversation(hello, speaks, turns, [tool.name for tool in self._tools])
         self._in_base64 = hello.audio == "base64"
         self._passes = turns is None and not self._in_base64
         return [
@@ -144,7 +144,7 @@ class StreamDialect:
         ]
 
     def _fail(self, why: str) -> list[AssistantOutcome]:
-        """The connection is of no use; a second try would end the same."""
+        """Report that the assistant has failed, for good: a second try would fail in the same way."""
         self._over, self._failed = True, why
         return [wire.error(why), AssistantFailed(why, final=True)]
 

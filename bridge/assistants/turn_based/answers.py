@@ -12,7 +12,7 @@ from http import HTTPStatus
 import msgspec
 
 from bridge.assistants.turn_based.settings import audio_format
-from bridge.assistants.turn_based.transport import Reply
+from bridge.assistants.turn_based.transport import WholeReply
 from bridge.vocabulary.contracts import Posted
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import PCMA_8K, PCMU_8K, AudioFormat, Encoding, Samples
@@ -39,7 +39,7 @@ class _Answer(msgspec.Struct):
 _ANSWER = msgspec.json.Decoder(_Answer)
 
 
-def read_answer(posted: Posted, reply_format: str | None, speaks: AudioFormat) -> Reply:
+def read_answer(posted: Posted, reply_format: str | None, speaks: AudioFormat) -> WholeReply:
     """The reply, converted to the format `speaks`. `reply_format`: of audio whose content type does not say.
 
     Raises ValueError with what is wrong and what was expected.
@@ -51,11 +51,11 @@ def read_answer(posted: Posted, reply_format: str | None, speaks: AudioFormat) -
             f"it answered with {_status(posted.status)}: expected 200, or 204 for nothing to say"
         )
     if not posted.body or posted.status == HTTPStatus.NO_CONTENT:
-        return Reply(b"")
+        return WholeReply(b"")
     kind, parameters = _media_type(posted.content_type)
     if kind == "application/json":
         return _read_json(posted.body, reply_format, speaks)
-    return Reply(_converted(_reader(kind, parameters, reply_format, posted.body), posted.body, speaks))
+    return WholeReply(_converted(_reader(kind, parameters, reply_format, posted.body), posted.body, speaks))
 
 
 def _status(status: int) -> str:
@@ -116,7 +116,7 @@ def _converted(source: _Read | AudioFormat, body: bytes, speaks: AudioFormat) ->
     return encoder(speaks)(resample(samples, rate_hz, speaks.rate_hz))
 
 
-def _read_json(body: bytes, reply_format: str | None, speaks: AudioFormat) -> Reply:
+def _read_json(body: bytes, reply_format: str | None, speaks: AudioFormat) -> WholeReply:
     try:
         answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -124,7 +124,7 @@ def _read_json(body: bytes, reply_format: str | None, speaks: AudioFormat) -> Re
     audio = b""
     if answer.audio:
         audio = _converted(_json_format(answer, reply_format), answer.audio, speaks)
-    return Reply(audio, answer.text, answer.understood, hang_up=answer.hang_up)
+    return WholeReply(audio, answer.text, answer.understood, hang_up=answer.hang_up)
 
 
 def _json_format(answer: _Answer, reply_format: str | None) -> _Read | AudioFormat:

@@ -1,8 +1,8 @@
 """The dialect of an assistant that takes turns: the caller speaks, then the assistant, each to the end.
 
 While it is the assistant's turn it gets nothing of the caller's voice, unless `barge_in` lets the caller take the turn
-back. `Turns` decides whose turn it is; `Frames` (WebSocket) and `Posts` (HTTP) say how it travels. The contract of these
-assistants has no word for the keypad: an entry calls the tool `on_entry`, or is a frame if the assistant knows one; over
+back. `Turns` decides whose turn it is; `Frames` (WebSocket) and `Posts` (HTTP) say how it travels. The protocol of these
+assistants has no message for the keypad: an entry calls the tool `on_entry`, or is a frame if the assistant knows one; over
 HTTP it is a post. No socket, no clock: `now` is seconds on the session's clock.
 """
 
@@ -15,7 +15,7 @@ from bridge.assistants.turn_based.frames import Frames
 from bridge.assistants.turn_based.modes import Mode
 from bridge.assistants.turn_based.posts import Posts
 from bridge.assistants.turn_based.settings import ON_ENTRY, TurnBasedSettings
-from bridge.assistants.turn_based.transport import Reply, Transport, Unknown, Unusable, UtteranceEnded
+from bridge.assistants.turn_based.transport import Transport, Unknown, Unusable, UtteranceEnded, WholeReply
 from bridge.assistants.turn_based.turns import Turns
 from bridge.settings.assistants import UPGRADED
 from bridge.vocabulary.commands import (
@@ -41,7 +41,7 @@ from bridge.vocabulary.events import (
 )
 
 MOST_AWAITED = 8
-"""Posts without an answer; further entries are dropped. Each is worth a reply that somebody must hear."""
+"""Posts without a response, at a time; further entries are dropped. The caller has to hear a reply to each."""
 
 
 class TurnBasedDialect:
@@ -85,12 +85,12 @@ class TurnBasedDialect:
             case UtteranceEnded():
                 if turns.mode is Mode.SENDING and self._settings.ends_remotely:
                     turns.end_utterance(now)
-            case Reply() as reply:
+            case WholeReply() as reply:
                 turns.take(reply, now)
             case Unusable(why, malformed):
                 if malformed:
                     turns.outcomes.append(MessageRefused(LegName.ASSISTANT, why))
-                turns.fail(why, now, told=malformed)
+                turns.fail(why, now, is_reported=malformed)
             case Unknown(kind, why):
                 turns.outcomes.append(Ignored(kind))
                 if not self._reported_unknown:
@@ -132,14 +132,14 @@ class TurnBasedDialect:
                 pass
 
     def _open(self, command: OpenAssistant, now: float) -> None:
-        """Over HTTP there is nothing to wait for; a WebSocket has to stand."""
+        """Begin at once over HTTP. Over a WebSocket the conversation begins when the connection is open."""
         greeting = self._transport.open(command)
         self._turns.outcomes += greeting
         if self._settings.is_posted:
             self._begin(now, asked=bool(greeting))
 
     def _begin(self, now: float, *, asked: bool) -> None:
-        """The assistant is there. `asked`: it was asked for a greeting."""
+        """The conversation begins. `asked`: the assistant was asked for a greeting."""
         transport, turns, barge_in = self._transport, self._turns, self._settings.barge_in
         ready = AssistantReady(
             transport.hears,
@@ -168,7 +168,9 @@ class TurnBasedDialect:
             turns.awaited += 1
 
     def _entry_call(self, entry: EnterDigits, tool: ToolSchema) -> ToolCalled:
-        """As much of it as the tool takes. A sensitive one by its name: the digits take its place when the tool runs."""
+        """A call of `on_entry` with the arguments that it takes. For a sensitive entry it gets the placeholder, which is replaced
+        by the digits when the tool runs.
+        """
         self._entries += 1
         arguments = {
             "digits": entry.placeholder or entry.digits,

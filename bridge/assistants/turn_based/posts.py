@@ -1,9 +1,9 @@
-"""Turns over HTTP: each utterance, and each entry from the keypad, is one POST, and its answer the reply.
+"""Turns over HTTP: each utterance, and each entry from the keypad, is one POST, and its response is the reply.
 
 Wire: the body is the utterance as a WAV file, as mu-law (audio/PCMU) or as linear audio (audio/L16, big endian, RFC 2586);
 or {"digits": …, "reason": …, "terminator": …, "sensitive": …}. The headers X-Voicebridge-Call and X-Voicebridge-Turn name the
 call and count the turns of the conversation, entries too, from 1; 0 is the empty utterance that asks for a greeting.
-Answers come in the order of the posts: the leg sends one after the other.
+Responses come in the order of the posts: the leg sends one after the other.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from msgspec import json
 from bridge.assistants.shared.keypad import as_fields
 from bridge.assistants.turn_based.answers import ACCEPTED, read_answer
 from bridge.assistants.turn_based.settings import TurnBasedSettings
-from bridge.assistants.turn_based.transport import Outcome, Unknown, Unusable
+from bridge.assistants.turn_based.transport import Received, Unknown, Unusable
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
 from bridge.vocabulary.contracts import Post, Posted, WireMessage
 from bridge.vocabulary.events import Opening
@@ -32,7 +32,7 @@ class _Asked(NamedTuple):
 
 
 class Posts:
-    """One conversation's."""
+    """The transport of one conversation over HTTP; see `Transport`."""
 
     entries_are_turns = True
 
@@ -47,39 +47,39 @@ class Posts:
         self._asked: deque[_Asked] = deque()
 
     def open(self, command: OpenAssistant) -> list[Post]:
-        """Whether the assistant may greet; not in the middle of a call."""
+        """An empty utterance that asks for a greeting, if the settings say so and the call begins."""
         self._call = command.call_id
         self.speaks = command.plays or command.line
         greets = self._settings.greets and command.opening is Opening.FIRST
         return [self._utterance(b"", 0)] if greets else []
 
     def begin_turn(self) -> tuple[()]:
-        """The next post tells."""
+        """Send nothing: the assistant learns it from the next post."""
         return ()
 
     def say(self, _audio: bytes) -> tuple[()]:
-        """It is posted when it is over."""
+        """Send nothing: the utterance is posted as a whole."""
         return ()
 
     def end_turn(self, utterance: bytes, *, locally: bool) -> list[Post]:
-        """The whole of it."""
+        """The post with the whole utterance."""
         self._turn += 1
         return [self._utterance(utterance, self._turn)]
 
     def enter(self, entry: EnterDigits) -> list[Post]:
-        """The digits as they are: the server is the user's own."""
+        """The post with the digits, also where they are sensitive: the server is the user's own."""
         self._turn += 1
         self._asked.append(_Asked(""))
         return [self._post(json.encode(as_fields(entry)), "application/json", self._turn)]
 
     def withdraw(self) -> None:
-        """Their answers come, and are dropped."""
+        """The responses still come, and are dropped."""
         self._asked = deque(asked._replace(wanted=False) for asked in self._asked)
 
-    def read(self, message: WireMessage | Posted) -> Outcome:
-        """The answer to the oldest post without one."""
+    def read(self, message: WireMessage | Posted) -> Received:
+        """Read the response to the oldest post without one."""
         if not isinstance(message, Posted):
-            return Unknown("frame", "a WebSocket message; only responses to posts are read")
+            return Unknown("frame", "a WebSocket message: expected the response to a post")
         asked = self._asked.popleft()
         if not asked.wanted:
             return None

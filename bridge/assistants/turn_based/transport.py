@@ -1,4 +1,4 @@
-"""How turns travel: what a way to the assistant does with them, and what becomes of a message from there."""
+"""The contract of a transport for turns, over a WebSocket or by POSTs, and what a message from the assistant means."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -9,53 +9,53 @@ from telecodecs.format import AudioFormat
 
 
 class UtteranceEnded(NamedTuple):
-    """The assistant heard the end of the utterance, and will reply."""
+    """The assistant heard the end of the utterance; its reply will follow."""
 
 
-class Reply(NamedTuple):
-    """A whole reply, in the format that the way speaks; without audio there is nothing to hear."""
+class WholeReply(NamedTuple):
+    """A reply, in the transport's format `speaks`; `audio` may be empty."""
 
     audio: bytes
     text: str = ""
-    """Its words."""
+    """The words of the reply."""
     understood: str = ""
-    """The caller's words, as they were understood."""
+    """The caller's words, as the assistant understood them."""
     utterance: str = ""
-    """What it answers, by the name of the way."""
+    """The utterance that it answers, by the transport's name for it."""
     hang_up: bool = False
-    """When it was heard."""
+    """Whether to hang up when the caller has heard the reply."""
 
 
 class Unusable(NamedTuple):
-    """What should have been a reply and is none. `malformed`: it breaks the rules of the wire."""
+    """A message that should be a reply and cannot be read. `malformed`: it breaks the rules of the wire."""
 
     why: str
     malformed: bool = False
 
 
 class Unknown(NamedTuple):
-    """A message of no known kind. `why`: what would have been right."""
+    """A message of an unknown kind. `why`: what was sent, and what was expected."""
 
     kind: str
     why: str
 
 
-Outcome = UtteranceEnded | Reply | Unusable | Unknown | None
-"""None: a reply that is not wanted any more."""
+Received = UtteranceEnded | WholeReply | Unusable | Unknown | None
+"""What a message means. None: a reply that is not wanted any more."""
 
 
 class Transport(Protocol):
-    """How the turns of one conversation travel."""
+    """The transport of one conversation. Each method but `read` and `withdraw` returns messages for the assistant."""
 
     hears: AudioFormat
     speaks: AudioFormat
     utterance: str
     """The name of the last utterance; empty if it has none."""
     entries_are_turns: bool
-    """Whether an entry from the keypad is a turn, and is answered."""
+    """Whether an entry from the keypad is a turn of its own, with a reply."""
 
     def open(self, command: OpenAssistant) -> Sequence[WireMessage | Post]:
-        """The conversation begins. What is sent, if anything, wants a reply; without it the caller's turn begins."""
+        """The conversation begins. A message, if there is one, asks for a greeting; without it the caller's turn begins."""
         ...
 
     def begin_turn(self) -> Sequence[WireMessage]:
@@ -67,17 +67,17 @@ class Transport(Protocol):
         ...
 
     def end_turn(self, utterance: bytes, *, locally: bool) -> Sequence[WireMessage | Post]:
-        """The utterance is over, and wants a reply. `locally`: it was the bridge that found that."""
+        """The utterance is over and should be answered. `locally`: the bridge found its end."""
         ...
 
     def enter(self, entry: EnterDigits) -> Sequence[WireMessage | Post]:
-        """The caller typed something."""
+        """An entry from the keypad has ended."""
         ...
 
     def withdraw(self) -> None:
-        """Replies that are awaited are not wanted any more."""
+        """Replies that are still to come are not wanted any more."""
         ...
 
-    def read(self, message: WireMessage | Posted) -> Outcome:
-        """Read one message; nothing that may come raises."""
+    def read(self, message: WireMessage | Posted) -> Received:
+        """Read one message. Raises nothing."""
         ...

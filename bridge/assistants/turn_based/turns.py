@@ -1,8 +1,8 @@
-"""Whose turn it is in one conversation, and how it passes on: by what comes, by what the bridge hears, or by time.
+"""Whose turn it is in one conversation, and when it changes: by a message, by what the bridge hears, or by time.
 
-A turn of the assistant's ends with the last of what the caller had to hear; a second reply in it is heard too. Whatever
-fails on the way costs that turn: the caller hears `sorry`, where there is one, and has the next. What there is to send
-and to tell stands in `outcomes`. No clock: `now` is seconds; `_ms` are ms of the caller's audio.
+A turn of the assistant ends when the caller has heard all replies in it. If a reply fails, the caller hears `sorry`, if that is
+set, and has the next turn. Events and messages are collected in `outcomes`. No clock: `now` is seconds; `_ms` are ms of
+the caller's audio.
 """
 
 from bridge.assistants.shared.hang_up_sequence import hung_up
@@ -10,7 +10,7 @@ from bridge.assistants.turn_based.caller_listener import LEAD_MS, CallerListener
 from bridge.assistants.turn_based.modes import MOVES, Mode
 from bridge.assistants.turn_based.replies import UnheardReplies
 from bridge.assistants.turn_based.settings import TurnBasedSettings
-from bridge.assistants.turn_based.transport import Reply, Transport
+from bridge.assistants.turn_based.transport import Transport, WholeReply
 from bridge.vocabulary.contracts import AssistantOutcome
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -29,7 +29,7 @@ from bridge.vocabulary.events import (
 from telecodecs.turns import Turn, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
 MOST_FAILURES = 5
-"""Posts in a row without a reply; then the server is of no use. A WebSocket tells by itself that it is gone."""
+"""Posts in a row without a reply, after which the assistant has failed. The loss of a WebSocket is noticed by itself."""
 
 
 class Turns:
@@ -38,22 +38,22 @@ class Turns:
     def __init__(self, settings: TurnBasedSettings, transport: Transport) -> None:
         self._settings = settings
         self._transport = transport
-        hears_itself = settings.ends_locally or settings.barge_in is not None
-        self._listener = CallerListener(transport.hears, settings) if hears_itself else None
+        detects_turns = settings.ends_locally or settings.barge_in is not None
+        self._listener = CallerListener(transport.hears, settings) if detects_turns else None
         self._replies = UnheardReplies(settings.heard_slack_s)
         self.mode = Mode.CONNECTING
         self.awaited = 0
-        """Replies that should come."""
+        """How many replies should still come."""
         self.outcomes: list[AssistantOutcome] = []
         """Events for the core and messages for the assistant, in order; the dialect takes them."""
         self._failures = 0  # in a row
         self._reply_due: float | None = None
         self._utterance_due: float | None = None
         self._turn_from = 0  # when the caller's turn began
-        self._speech_from: int | None = None  # in it he speaks since
-        self._barged_from: int | None = None  # he spoke over a reply since
-        self._suspected = False  # he may have
-        self._goodbye = ""  # the item that is to be heard before the assistant hangs up
+        self._speech_from: int | None = None  # when the caller began to speak in this turn
+        self._barged_from: int | None = None  # when the caller began to speak over a reply
+        self._suspected = False  # whether the caller may be speaking over a reply
+        self._goodbye = ""  # the item that must be heard before the assistant hangs up
 
     def deadline(self) -> float | None:
         """When `fall_due` wants to be called, at the latest."""
@@ -61,7 +61,7 @@ class Turns:
         return min((at for at in due if at is not None), default=None)
 
     def fall_due(self, now: float) -> None:
-        """What should have come by `now`, and did not."""
+        """Handle what should have come by `now` and did not."""
         if self._reply_due is not None and now >= self._reply_due:
             self.fail(f"no reply came within {self._settings.reply_s:g} s", now)
         if self._utterance_due is not None and now >= self._utterance_due:
@@ -69,21 +69,21 @@ class Turns:
             self.report_error(f"no {self._settings.utterance_end} came within {longest_s:g} s")
             self.end_utterance(now)
         for item in self._replies.overdue(now):
-            self.report_error(f"no mark says that {item} was heard; it is taken to be")
+            self.report_error(f"no mark came back for {item}: it counts as heard")
             self.heard(item, now)
 
     def report_error(self, why: str) -> None:
-        """For the owner to see."""
+        """Report an error for the journal and the log."""
         self.outcomes.append(AssistantReportedError(why))
 
     def _move(self, mode: Mode) -> None:
-        assert mode in MOVES[self.mode], f"a conversation that is {self.mode} does not become {mode}"
+        assert mode in MOVES[self.mode], f"no transition from {self.mode} to {mode}"
         self.mode = mode
 
     # The caller's turn
 
     def begin(self, now: float) -> None:
-        """The caller's, if nothing is to come and nothing to be heard. One who spoke over a reply has begun already."""
+        """Begin the caller's turn, unless a reply is to come or being played. A caller who interrupted has begun it already."""
         if self._replies.pending or self.awaited:
             return
         self._move(Mode.SENDING)
@@ -103,12 +103,12 @@ class Turns:
             self._utterance_due = now + self._settings.longest_utterance_s
 
     def wait(self) -> None:
-        """The assistant's."""
+        """Begin the assistant's turn."""
         self._move(Mode.WAITING)
         self._utterance_due = self._speech_from = None
 
     def end_utterance(self, now: float, ended_ms: int | None = None) -> None:
-        """`ended_ms`: where the bridge heard its end; None: it was told, or time is up."""
+        """The caller's utterance is over. `ended_ms`: where the bridge heard its end; None: the assistant did, or it is too long."""
         utterance = b""
         if (listener := self._listener) is not None and self._speech_from is not None:
             start_ms = max(self._speech_from - LEAD_MS, self._turn_from)
@@ -118,12 +118,12 @@ class Turns:
         self.wait()
         self.outcomes += self._transport.end_turn(utterance, locally=ended_ms is not None)
         self.awaited += 1
-        if not self._transport.entries_are_turns:  # a leg of posts has a time for each
+        if not self._transport.entries_are_turns:  # a leg of posts has a timeout for each
             self._reply_due = now + self._settings.reply_s
         self.outcomes.append(SpeechStopped(self._transport.utterance, ended_ms))
 
     def interject(self, now: float) -> None:
-        """The caller goes on by other means: what he has said so far is an utterance."""
+        """The caller typed an entry: what was said so far is an utterance."""
         if self._speech_from is not None:
             self.end_utterance(now)
         elif self.mode is Mode.SENDING:
@@ -131,8 +131,8 @@ class Turns:
 
     # The assistant's turn
 
-    def take(self, reply: Reply, now: float) -> None:
-        """A reply came, asked for or not."""
+    def take(self, reply: WholeReply, now: float) -> None:
+        """A reply came, expected or not."""
         self._answered()
         self._failures = 0
         if reply.understood and reply.utterance:
@@ -148,30 +148,30 @@ class Turns:
             self._goodbye = item
             self.outcomes.append(AssistantHangingUp())
         else:
-            self._leave()
+            self._hang_up()
 
-    def fail(self, why: str, now: float, *, told: bool = False) -> None:
-        """There should have been a reply. `told`: why is told elsewhere."""
+    def fail(self, why: str, now: float, *, is_reported: bool = False) -> None:
+        """A reply failed. `is_reported`: another event says why."""
         was_awaited = self.mode is Mode.WAITING and self.awaited > 0
         self._answered()
         self._failures += 1
         if self._transport.entries_are_turns and self._failures >= MOST_FAILURES:
-            self.outcomes.append(AssistantFailed(f"{MOST_FAILURES} posts in a row were of no use: {why}"))
+            self.outcomes.append(AssistantFailed(f"{MOST_FAILURES} posts in a row brought no reply: {why}"))
             self.close()
             return
-        if not told:
+        if not is_reported:
             self.report_error(why)
         if was_awaited and (prompt := self._settings.prompt(self._transport.speaks)):
             self._play("sorry", prompt, now)
         self.begin(now)
 
     def _answered(self) -> None:
-        """One reply less is awaited; over a WebSocket there is one at the most."""
+        """One reply fewer is to come; over a WebSocket there is at most one."""
         self.awaited = self.awaited - 1 if self._transport.entries_are_turns else 0
         self._reply_due = None
 
     def _play(self, kind: str, audio: bytes, now: float, text: str = "") -> str:
-        """Returns the item. What comes in the caller's turn takes the turn, unless it may overlap."""
+        """Play a reply. In the caller's turn it takes the turn, unless it may overlap. Returns the item."""
         if self.mode is Mode.SENDING and not self._settings.greeting_overlaps:
             if self._speech_from is not None:
                 self.outcomes.append(SpeechStopped())
@@ -183,16 +183,16 @@ class Turns:
         return item
 
     def heard(self, item: str, now: float) -> None:
-        """The caller heard it to its end."""
+        """The caller has heard all of an item."""
         if not self._replies.over(item, now):
             return
         if item == self._goodbye:
-            self._leave()
+            self._hang_up()
         else:
             self.begin(now)
 
     def cut(self, item: str, now: float) -> None:
-        """The caller did not hear all of it, and will not."""
+        """The caller did not hear all of an item, and will not."""
         if not self._replies.over(item, now):
             return
         if item == self._goodbye:
@@ -200,21 +200,21 @@ class Turns:
             self.outcomes.append(AssistantHangingUp(intended=False))
         self.begin(now)
 
-    def _leave(self) -> None:
+    def _hang_up(self) -> None:
         self.outcomes.append(hung_up())
         self.close()
 
     def close(self) -> None:
-        """Nothing is said any more, and nothing waited for."""
+        """The conversation is over: drop the messages that are not sent, and all timeouts."""
         self._move(Mode.CLOSED)
         self.outcomes = [outcome for outcome in self.outcomes if isinstance(outcome, Word)]
         self._reply_due = self._utterance_due = None
         self._replies = UnheardReplies(0.0)
 
-    # The caller, as he is heard
+    # The caller's audio
 
     def hear(self, audio: bytes, now: float) -> None:
-        """His audio: to the assistant in his own turn, and to our own listener in any."""
+        """Pass the caller's audio to the assistant in the caller's turn, and to our own listener in any turn."""
         if self.mode is Mode.SENDING:
             self.outcomes += self._transport.say(audio)
         listener = self._listener
@@ -261,7 +261,7 @@ class Turns:
                 self._speaks(at_ms)
 
     def _barge_in(self, at_ms: int, now: float) -> None:
-        """The core cuts what is played, and says so; what is only awaited is not wanted any more."""
+        """The caller interrupts. The core stops what is played, and reports it; a reply that is still to come is withdrawn."""
         self._suspected = False
         self.outcomes.append(SpeechStarted(interrupts=True, at_ms=at_ms))
         if self.mode is Mode.WAITING or self._replies.pending:

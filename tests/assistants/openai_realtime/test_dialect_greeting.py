@@ -25,7 +25,7 @@ FRAME = AppendAudio(b"\xff" * 160)
 HISTORY = (Said(Speaker.CALLER, "Hi."), Said(Speaker.ASSISTANT, "Good day."), Said(Speaker.CALLER, ""))
 TOLD = ["item user: Hi.", "item assistant: Good day."]
 
-SILENT = AssistantReportedError("a reply without a sound")
+SILENT = AssistantReportedError("a reply without audio")
 
 GREETED: "list[Row]" = [
     (0.1, "created R1 ours", []),
@@ -77,7 +77,7 @@ GUARDS: "dict[str, list[Row]]" = {
         (0.3, "done R1 ours", [SILENT]),
         (0.8, None, [HELLO]),
         (0.9, "created R2 ours", []),
-        (1.1, "done R2 ours", [AssistantFailed("a reply without a sound")]),
+        (1.1, "done R2 ours", [AssistantFailed("a reply without audio")]),
     ],
     "a greeting that was cut, and whose end never comes": [
         (0.1, "created R1 ours", []),

@@ -25,7 +25,7 @@ TYPED = "item user: The caller typed on the keypad: 12"
 REFUSED = Ignored("error: conversation_already_has_active_response")
 NOT_ACTIVE = Ignored("error: response_cancel_not_active")
 REFUSED_LATE = "error conversation_already_has_active_response in progress"
-SILENT = AssistantReportedError("a reply without a sound")
+SILENT = AssistantReportedError("a reply without audio")
 LISTENS = SpeechStarted(interrupts=False)
 NO_REPLY = AssistantFailed("no reply within 10 s")
 
@@ -140,16 +140,16 @@ SCENES: "dict[str, list[Row]]" = {
         (2.0, "pause U1", [SpeechStopped("U1")]),
         (12.0, None, ["create"]),
     ],
-    "a reply without a sound is asked for once more": [
+    "a reply without audio is asked for once more": [
         *SPOKE,
         (2.1, "created R1", []),
         (2.2, "words R1 A Hm", [ReplySaid("A", "Hm")]),
         (2.3, "done R1", [SILENT]),
         (2.8, None, ["create"]),
         (2.9, "created R2 ours", []),
-        (3.0, "done R2 ours", [AssistantFailed("a reply without a sound")]),
+        (3.0, "done R2 ours", [AssistantFailed("a reply without audio")]),
     ],
-    "a reply without a sound to a caller who speaks again": [
+    "a reply without audio to a caller who speaks again": [
         *SPOKE,
         (2.1, "created R1", []),
         (2.2, "speech U2", [SpeechStarted()]),

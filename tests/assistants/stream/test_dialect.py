@@ -100,13 +100,13 @@ def test_nothing_counts_before_hello_and_it_may_still_come(dial: "Dial") -> None
     line = dial()
     line.pass_on(0.0, OpenAssistant("CA1", PCMU_8K))
     rows: list[Row] = [
-        (0.1, SOUND, [{"refused": "audio before hello; hello should come first"}]),
-        (0.1, {"type": "reply"}, [{"refused": "hello is missing; it should come before anything else"}]),
+        (0.1, SOUND, [{"refused": "audio before hello: expected hello first"}]),
+        (0.1, {"type": "reply"}, [{"refused": "hello is missing: expected it before anything else"}]),
         (0.1, "rubbish", [{"refused": 'not a JSON object: expected {"type": "…"}'}]),
         (0.1, AppendAudio(SOUND), []),
         (0.1, TypeDigit("1"), []),
         (0.2, HELLO, [READY]),
-        (0.3, HELLO, [{"refused": "hello: it was said already; what was chosen holds for the connection"}]),
+        (0.3, HELLO, [{"refused": "hello: sent a second time: expected once"}]),
         (0.4, AppendAudio(SOUND), [SOUND]),
     ]
     line.play(rows)

@@ -45,8 +45,8 @@ WRONG: "list[tuple[Came, str]]" = [
     ({"type": "audio", "audio": "/w=="}, "audio: 1 bytes are not whole samples: expected an even number for l16/16000"),
     (bytes(20_000_000), f"a message of 20000000 bytes: expected at most {MOST_BYTES}, cut it into smaller ones"),
     (" " * (MOST_BYTES + 1), f"a message of {MOST_BYTES + 1} bytes: expected at most {MOST_BYTES}, cut it into smaller ones"),
-    ({"type": "reply", "item": "used"}, "reply: item was given before; expected a new name, or none"),
-    ({"type": "reply_end"}, "reply_end: no item is open; reply opens one, or audio does"),
+    ({"type": "reply", "item": "used"}, "reply: item was given before: expected a new name, or none"),
+    ({"type": "reply_end"}, "reply_end: no item is open: expected reply or audio first"),
     ({"type": "said", "who": "assistant", "text": "a", "item": "x"}, "said: there is no such item: expected one that reply has opened"),
     ({"type": "said", "who": "caller", "text": "a", "item": "used"}, "said: item should be left out where the caller said it"),
     ({"type": "collect_digits", "id": "open"}, "collect_digits: id belongs to a request that has no answer yet: expected a new one"),
@@ -57,7 +57,7 @@ WRONG: "list[tuple[Came, str]]" = [
 
 
 @pytest.mark.parametrize(("came", "why"), WRONG)
-def test_what_is_wrong_costs_itself_and_the_assistant_is_told(dial: "Dial", came: "Came", why: str) -> None:
+def test_a_malformed_message_is_dropped_and_answered_with_error(dial: "Dial", came: "Came", why: str) -> None:
     line = dial().open(speaks={"encoding": "l16", "rate_hz": 16000})
     line.pass_on(1.0, {"type": "reply", "item": "used"})
     line.pass_on(1.0, {"type": "reply_end"})

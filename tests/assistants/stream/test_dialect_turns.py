@@ -129,7 +129,7 @@ def test_an_interruption_for_another_reason_has_no_end_of_its_own(dial: "Dial") 
 
 @scripted
 def test_who_hears_turns_is_asked_once(dial: "Dial") -> None:
-    why = 'speech_stopped: the bridge hears turns, unless hello has "turns": "assistant"'
+    why = 'speech_stopped: the bridge detects turns: expected "turns": "assistant" in hello'
     assert dial().open(turns="bridge").pass_on(1.0, {"type": "speech_stopped"}) == [{"refused": why}]
     assert dial().open(turns="assistant").pass_on(1.0, AppendAudio(b"spoke")) == [b"spoke"]
 

@@ -247,7 +247,7 @@ def test_five_failures_in_a_row_are_the_end(opened: "Open") -> None:
         assert [type(one) for one in line.hear(Posted(503, "", b""))] == [AssistantReportedError]
     line.tell(EnterDigits("1"))
     (failed,) = line.hear(Posted(0, "", b"no answer came within 20 s"))
-    assert failed == AssistantFailed("5 posts in a row were of no use: no answer came within 20 s")
+    assert failed == AssistantFailed("5 posts in a row brought no reply: no answer came within 20 s")
     assert line.tell(EnterDigits("1")) == []
 
 
