@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+from bridge.carriers.registry import CARRIERS
+
 ROOT = Path(__file__).parent.parent
 SOURCE_ROOTS = (ROOT, ROOT / "codecs")
 PACKAGES = ("bridge", "telecodecs")
@@ -201,6 +203,15 @@ def test_every_import_keeps_to_its_floor() -> None:
         "telecodecs.format",
     } <= sources.keys()
     assert not breaches(sources)
+
+
+@pytest.mark.parametrize(
+    "folder", ["bridge/cli", "bridge/config", "bridge/shell", "bridge/core", "bridge/observers"]
+)
+def test_only_its_folder_and_the_registries_name_a_carrier(folder: str) -> None:
+    texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in python_files(folder)}
+    assert texts
+    assert not [path for path, text in texts.items() for name in CARRIERS if name in text.lower()]
 
 
 def test_every_module_tells_its_job() -> None:
