@@ -1,4 +1,4 @@
-"""The waist: a `SocketLeg` is one WebSocket to one peer, dialled or accepted; nothing above has_assistant picows.
+"""The waist: a `SocketLeg` is one WebSocket to one peer, dialled or accepted; nothing above knows picows.
 
 Callbacks are synchronous and on the event loop: `receive` gets each whole message, `lost` is called once, with the
 close code and reason (1006 where the peer gave none). picows parses frames; what it leaves open is checked here:
@@ -121,7 +121,7 @@ class SocketLeg(picows.WSListener):
     async def gone(self) -> None:
         """Until `lost` was called."""
         assert self._transport is not None, "the upgrade is done"
-        with suppress(Exception):  # a breach or a fault of which the log has_assistant already
+        with suppress(Exception):  # a breach or a fault of which the log knows already
             await self._transport.wait_disconnected()
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
@@ -310,7 +310,7 @@ async def _upgrade(
 
 
 def _status(error: picows.WSHandshakeError) -> int | None:
-    """What the peer answered the upgrade with, also where it is no status that Python has_assistant (Cloudflare's 52x)."""
+    """What the peer answered the upgrade with, also where it is no status that Python knows (Cloudflare's 52x)."""
     if error.response is not None:
         return int(error.response.status)
     match (error.raw_header or b"").split(maxsplit=2):

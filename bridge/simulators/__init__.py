@@ -1,1 +1,1 @@
-"""Every other end of a call, simulated: phone, carriers, OpenAI, assistants; and what drives them."""
+"""Simulates the other ends of a call (phone, carriers, OpenAI, assistants), and checks assistants."""

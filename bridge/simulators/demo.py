@@ -1,4 +1,4 @@
-"""The demonstration: the server and a pretend phone in one process, on loopback, with the doors closed."""
+"""The demonstration: one call between the server and a simulated phone, in one process, on loopback."""
 
 import asyncio
 import secrets
@@ -15,11 +15,14 @@ from bridge.simulators.phone.report import CallReport
 from bridge.simulators.phone.summary import keep
 
 DIGITS = "4@14.0s,2@14.8s"
-"""When the last reply has been heard."""
+"""The keys are pressed after the last reply."""
 
 
 async def carry(out: Path) -> tuple[CallReport, list[Path], list[str]]:
-    """Carry one call with the parrot; returns its report, the files written to `out`, and what could not be written."""
+    """Carry one call with the assistant parrot. Webhook and media socket are authenticated.
+
+    Returns the report, the files written to the folder `out`, and sentences about files that could not be written.
+    """
     plan = CallPlan(read_wav(talk()), read_digits(DIGITS))
     auth_token = secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as kept:
@@ -39,7 +42,7 @@ async def carry(out: Path) -> tuple[CallReport, list[Path], list[str]]:
 
 
 def _gather(report: CallReport, kept: Path, out: Path) -> tuple[list[Path], list[str]]:
-    """What the phone heard, and what the server wrote into `kept`, under plain names; and the picture of both."""
+    """Write to `out` what the phone heard, what the server wrote to `kept`, and a picture of both."""
     files = keep(report, out)
     recording, journal, picture = out / "call.wav", out / "journal.jsonl", out / "timeline.png"
     for pattern, file in (("*.wav", recording), ("*.jsonl", journal)):

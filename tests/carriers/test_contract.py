@@ -47,7 +47,7 @@ class Peer(NamedTuple):
     phone: Callable[[tuple[str, ...]], SimulatedStream]
     """Makes a stream of these tracks."""
     novelty: Callable[[str], WireMessage]
-    """A message of a kind that nobody has_assistant."""
+    """A message of a kind that nobody knows."""
     misshapen: tuple[WireMessage, ...]
     """Messages of kinds that we read, each without what makes it one."""
     settings: Mapping[str, Any] = MappingProxyType({})

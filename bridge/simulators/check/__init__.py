@@ -1,1 +1,1 @@
-"""Checks an assistant that a user wrote: plays scripted calls against it, as the bridge would, and says what is wrong."""
+"""Checks a user's assistant: plays scripted calls against it, as the bridge would, and reports what is wrong."""

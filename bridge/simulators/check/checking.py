@@ -1,4 +1,4 @@
-"""The check's shell: it dials an assistant, keeps the time, and goes on until everything was looked at."""
+"""Runs the check of an assistant: connects to it, keeps the time, and goes on until every rule was tried."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ SOONEST_S = 0.001
 
 
 class _RemoteWay:
-    """A leg to somewhere else, which can be cut."""
+    """A leg to an assistant on the network, whose connection can be broken."""
 
     def __init__(self, leg: AssistantSocketLeg | PostingLeg) -> None:
         self._leg = leg
@@ -49,7 +49,7 @@ class _RemoteWay:
 
 
 class _Ways:
-    """To one assistant."""
+    """Opens legs to one assistant."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -69,9 +69,9 @@ class _Ways:
 async def check(
     kind: str, url: str, headers: Mapping[str, str], part: Part, *, speed: float = 1.0
 ) -> list[Verdict]:
-    """Check the assistant at `url`. Raises `ConfigurationError` if that is no address for its kind.
+    """Check the assistant at `url`. Raises `ConfigurationError` if the kind, the URL or a header is not valid.
 
-    `speed`: of the caller's time; an assistant that goes by the audio, not by a clock, can be checked faster.
+    `speed`: of the caller's time. An assistant that goes by the audio and not by a clock can be checked faster.
     """
     settings, address = _settings(kind, url, headers)
     ways = _Ways(address)
@@ -92,9 +92,9 @@ async def check(
 
 
 def _settings(kind: str, url: str, headers: Mapping[str, str]) -> tuple[AssistantSettings, Address]:
-    """As a file of settings would have them."""
+    """The settings and the address of the assistant. Raises `ConfigurationError`."""
     if kind not in KINDS:
-        raise ConfigurationError(f"--kind {kind}: {' or '.join(KINDS)} is right")
+        raise ConfigurationError(f"--kind: unknown kind {kind!r}; expected {' or '.join(KINDS)}")
     try:
         settings = ASSISTANTS[kind].settings.model_validate(
             {"kind": kind, "url": url, "headers": dict(headers)}
@@ -104,16 +104,16 @@ def _settings(kind: str, url: str, headers: Mapping[str, str]) -> tuple[Assistan
         where = "--header" if "headers" in fault["loc"] else "URL"
         raise ConfigurationError(f"{where}: {fault['msg'].removeprefix('Value error, ')}") from None
     address = settings.address()
-    assert address is not None, "these kinds are elsewhere"
+    assert address is not None, "assistants of these kinds are on the network"
     return settings, address
 
 
 def read_headers(lines: Sequence[str]) -> dict[str, str]:
-    """Raises `ConfigurationError` where a line is none; it does not quote what may be a key."""
+    """Read lines of the form "Name: value". Raises `ConfigurationError`, which does not show what may be a key."""
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
-            raise ConfigurationError('--header: should be "Name: value"')
+            raise ConfigurationError('--header: not a header; expected "Name: value"')
         headers[name.strip()] = value.strip()
     return headers

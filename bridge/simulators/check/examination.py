@@ -1,6 +1,6 @@
-"""Checks one assistant: a whole call, a second one beside it, and what is to be said of both. No clock, no socket.
+"""Checks one assistant with a whole call and a second one at the same time, and judges both. No socket.
 
-`advance` at `deadline` until it is `over`. Units: seconds on the `clock` that is given.
+Call `advance` at `deadline` until it is `over`. Units: seconds of the `clock` that is given.
 """
 
 from collections import defaultdict
@@ -16,11 +16,11 @@ from bridge.simulators.check.watch import GRACE_S, Piece, StreamWatch
 from bridge.vocabulary.contracts import Assistant
 
 APART_S = 1
-"""What both calls say within this is said at once."""
+"""Audio that both calls have within this time counts as said at once."""
 
 LEAST_MATCH_BYTES = 160
 MANY_VALUES = 8
-"""Audio with no more different bytes is silence, or nearly."""
+"""Audio with at most so many different bytes is silence, or nearly."""
 
 ENOUGH_MATCHES = 3
 
@@ -28,16 +28,16 @@ READY_RIGHT = {
     True: "a server that takes the WebSocket, and a hello as docs/stream-assistants.md has it",
     False: "a server that takes the WebSocket",
 }
-"""By whether the assistant speaks the stream protocol."""
+"""What was expected of the hello, by whether the assistant has the stream protocol."""
 
 STAY_RIGHT = "keep the connection until the bridge closes it"
 
 SHOWN = 160
-"""Letters of what the assistant said, or the bridge of it."""
+"""How many letters of a message are shown."""
 
 
 class Examination:
-    """By these `rules`. `dialect`: makes one for each conversation."""
+    """The check of one assistant by these `rules`. `dialect`: makes one for each connection."""
 
     def __init__(
         self,
@@ -58,16 +58,16 @@ class Examination:
 
     @property
     def over(self) -> bool:
-        """Nothing more will be found."""
+        """Whether both calls have ended."""
         return self._call.over and (self._beside is None or self._beside.over)
 
     def deadline(self) -> float:
-        """When `advance` wants to be called next, at the latest."""
+        """When `advance` is to be called at the latest."""
         due = self._call.deadline()
         return due if self._beside is None else min(due, self._beside.deadline())
 
     def advance(self) -> None:
-        """What is due by now happens."""
+        """Do what is due by now in both calls."""
         self._call.advance()
         if self._beside is not None:
             self._beside.advance()
@@ -84,10 +84,10 @@ class Examination:
             watched=self._is_stream,
         )
 
-    # What is to be said
+    # Verdicts
 
     def verdicts(self) -> list[Verdict]:
-        """On each rule, once it is `over`."""
+        """A verdict for each rule, once the check is `over`."""
         calls = [self._call] if self._beside is None else [self._call, self._beside]
         for call in calls:
             for during, why in call.troubles:
@@ -105,12 +105,12 @@ class Examination:
 
     def _why_not_tried(self) -> str:
         if why := self._call.facts.leaves:
-            return f"the assistant hung up before: {why[:SHOWN]!r}"
-        return "the call was over before"
+            return f"the assistant hung up before it: {why[:SHOWN]!r}"
+        return "the call was over before it"
 
     def _judge_audio(self, watch: StreamWatch) -> None:
         if not watch.pieces:
-            self._found.not_tried(Rule.AUDIO, "it said nothing")
+            self._found.not_tried(Rule.AUDIO, "it sent no audio")
             return
         if watch.cut_samples:
             self._found.wrong(
@@ -119,9 +119,7 @@ class Examination:
                 "an even number of bytes in each message: L16 has two for a sample",
             )
         if watch.silent:
-            self._found.wrong(
-                Rule.AUDIO, "all that it said is silence", "a voice, in the format of its hello"
-            )
+            self._found.wrong(Rule.AUDIO, "all its audio is silence", "speech, in the format of its hello")
         if watch.big_endian:
             self._found.wrong(Rule.AUDIO, "its L16 sounds like big endian", "little endian")
         seconds = sum(piece.ms for piece in watch.pieces) / 1000
@@ -140,7 +138,7 @@ class Examination:
             )
         named = {piece.item for piece in watch.pieces if piece.item}
         if not watch.pieces:
-            self._found.not_tried(Rule.ITEMS, "it said nothing")
+            self._found.not_tried(Rule.ITEMS, "it sent no audio")
         elif named:
             self._found.ok(Rule.ITEMS, f"{len(named)} of them")
         else:
@@ -167,15 +165,15 @@ class Examination:
         if crosstalk([piece for piece in call.watch.pieces if piece.at >= since], beside.watch.pieces):
             self._found.wrong(
                 Rule.TWO_CALLS,
-                "what was said in one call was said in another one, too, at the same time",
+                "the same audio came in two calls at the same time",
                 "keep what belongs to a call with its connection",
             )
-        apart = ", and nothing was heard in both" if self._is_stream else ""
+        apart = ", and no audio came in both" if self._is_stream else ""
         self._found.ok(Rule.TWO_CALLS, f"it had two at once{apart}")
 
 
 def crosstalk(said: Sequence[Piece], beside: Sequence[Piece]) -> bool:
-    """Whether some audio came in both calls at once."""
+    """Whether the same audio came in both calls at about the same time."""
     seconds: defaultdict[int, bytearray] = defaultdict(bytearray)
     for piece in beside:
         seconds[int(piece.at)] += piece.audio

@@ -1,4 +1,4 @@
-"""What went on in a checked call, by the words of the vocabulary that passed. Times are seconds on the call's clock."""
+"""Collects the facts about a checked call from its events and commands. Times are seconds of the call's clock."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from bridge.vocabulary.events import (
 
 
 class Cut(NamedTuple):
-    """An item that was not heard to its end."""
+    """An item that was interrupted, and how much of it the caller heard."""
 
     item: str
     at: float
@@ -23,16 +23,16 @@ class Cut(NamedTuple):
 
 
 class Facts:
-    """What went on in one call, as an observer of its words."""
+    """The facts about one call, as an observer of it."""
 
     sees = None
 
     def __init__(self) -> None:
         self.ready: list[tuple[AssistantReady, float]] = []
         self.refused: list[str] = []
-        """Messages that made no sense, and errors reported about what was heard."""
+        """Why the bridge refused messages, and the errors that the assistant reported."""
         self.began: dict[tuple[int, str], float] = {}
-        """Items, each with the number of its connection, and when their first audio came."""
+        """When the first audio of each item came, by the number of its connection and its id."""
         self.cut: list[Cut] = []
         self.asked: list[EntryRequested] = []
         self.entered: list[EnterDigits] = []
@@ -40,12 +40,12 @@ class Facts:
         """Why the assistant hung up."""
 
     def unanswered(self) -> list[EntryRequested]:
-        """The entries that it waits for."""
+        """The entries that the assistant has asked for and still waits for."""
         answered = {entry.request_id for entry in self.entered}
         return [wish for wish in self.asked if wish.request_id not in answered]
 
     def saw(self, word: Word, now: float) -> None:
-        """An event or a command."""
+        """An event or a command of the call."""
         match word:
             case AssistantReady():
                 self.ready.append((word, now))

@@ -1,7 +1,7 @@
-"""The telephone line of a call that is checked: what the caller says and types, and what is played to him, in real time.
+"""The telephone line of a checked call: what the caller says and types, and what is played to them.
 
-It stands where a carrier would: a frame of mu-law every 20 ms, silence where nothing is said; marks return when the
-audio before them has been played. No clock: `now` is seconds.
+It takes the place of a carrier: it gives a frame of mu-law every 20 ms, silence if the caller says nothing, and returns
+marks when the audio before them has been played. There is no clock: `now` is seconds.
 """
 
 from collections import deque
@@ -16,13 +16,13 @@ FRAME_BYTES = 160
 SILENCE = FORMAT.silence * FRAME_BYTES
 
 MOST_LATE_FRAMES = 50
-"""After a stop of this process what the caller did not say is not said at once."""
+"""If this process was stopped for longer than this, the frames that were missed are skipped."""
 
 KEY_EVERY_S = 0.3
 
 
 class Line:
-    """One call's, from `now` on."""
+    """The line of one call, which begins at `now`."""
 
     def __init__(self, now: float) -> None:
         self._frame_at = now
@@ -63,28 +63,28 @@ class Line:
     # The assistant
 
     def play(self, command: PlayAudio, now: float) -> None:
-        """Behind what is played already."""
+        """Queue audio behind what is being played."""
         seconds = FORMAT.duration_ms(len(command.audio)) / 1000
         self._played_until = max(self._played_until, now) + seconds
 
     def mark(self, command: SendMark, now: float) -> None:
-        """To return when what is before it has been played."""
+        """Set a mark, which returns when the audio before it has been played."""
         self._marks.append((max(self._played_until, now), command.name))
 
     def clear(self, _command: ClearPlayback, now: float) -> None:
-        """All that was not played is thrown away; its marks return."""
+        """Discard the audio that was not played; its marks return."""
         self._played_until = now
         self._marks = deque((now, name) for _, name in self._marks)
 
     # Time
 
     def deadline(self) -> float:
-        """When `due` wants to be called next."""
+        """When `due` is to be called at the latest, seconds."""
         first = [queue[0][0] for queue in (self._marks, self._keys) if queue]
         return min([self._frame_at, *first])
 
     def due(self, now: float) -> list[CallerAudio | DigitPressed | MarkReached]:
-        """What has come by `now`."""
+        """The events due by `now`."""
         events: list[CallerAudio | DigitPressed | MarkReached] = []
         while self._marks and self._marks[0][0] <= now:
             events.append(MarkReached(self._marks.popleft()[1]))

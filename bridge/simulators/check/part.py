@@ -1,4 +1,4 @@
-"""What the caller of a checked call brings along: utterances out of a recording, keys, reply_timeout."""
+"""Prepares the caller's part in a checked call: utterances from a recording, keys, and the time for an answer."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,11 +13,11 @@ from telecodecs.g711 import ulaw_decode
 from telecodecs.speech import SpeechDetector, SpeechEnded, SpeechStarted
 
 LONGEST_S = 4.0
-"""Of an utterance; what is longer is cut."""
+"""A longer utterance is cut."""
 
 
 class Part(NamedTuple):
-    """`speech`: utterances in mu-law, said in turn. `reply_s`: how long an answer may take."""
+    """The caller's part. `speech`: utterances in mu-law at 8 kHz, in turn. `reply_s`: how long an answer may take."""
 
     speech: tuple[bytes, ...]
     keys: str
@@ -25,18 +25,22 @@ class Part(NamedTuple):
 
 
 def prepare(audio: Path | None, keys: str, reply_s: float) -> Part:
-    """Raises `ConfigurationError` if the recording cannot be read or nobody speaks in it, or the keys are none."""
+    """The caller's part from the options of the command line.
+
+    `audio`: a WAV file; None: a recording of two sentences. Raises `ConfigurationError` if it cannot be read or has no
+    speech, or if the keys are not valid.
+    """
     file = audio or talk()
     speech = utterances(read_wav(file))
     if not speech:
-        raise ConfigurationError(f"--audio {file}: nobody speaks in it; a recording of a sentence is right")
+        raise ConfigurationError(f"--audio {file}: no speech in it; expected a recording of a sentence")
     if not keys or set(keys) - KEYS:
-        raise ConfigurationError(f"--keys {keys}: keys are 0-9, *, #, A-D")
+        raise ConfigurationError(f"--keys: {keys!r} is not valid; expected keys 0-9, *, # and A-D")
     return Part(speech, keys, reply_s)
 
 
 def utterances(audio: bytes) -> tuple[bytes, ...]:
-    """Those in a stretch of mu-law at 8 kHz."""
+    """The utterances in a recording in mu-law at 8 kHz."""
     found: list[bytes] = []
     began: int | None = None
     detector = SpeechDetector(rate_hz=PCMU_8K.rate_hz)

@@ -1,4 +1,4 @@
-"""What a check found, for people on a terminal or, as JSON, for programs."""
+"""Prints the verdicts of a check, for people or as JSON."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ STYLES = {Outcome.OK: "green", Outcome.WRONG: "bold red", Outcome.NOT_TRIED: "ye
 
 
 def show(url: str, verdicts: Sequence[Verdict], *, as_json: bool) -> None:
-    """Print to standard output: a line for each rule."""
+    """Print a line for each rule to standard output."""
     if as_json:
         facts = {
             "url": url,
@@ -32,7 +32,7 @@ def show(url: str, verdicts: Sequence[Verdict], *, as_json: bool) -> None:
         style = STYLES[outcome]
         table.add_row(f"[{style}]{outcome}[/]", rule, escape(came))
         if right:
-            table.add_row("", "", f"right: {escape(right)}")
+            table.add_row("", "", f"expected: {escape(right)}")
     Console(highlight=False).print(table)
 
 

@@ -1,13 +1,13 @@
-"""What an assistant is checked for, in the order of the report."""
+"""The rules that an assistant is checked for, in the order of the report."""
 
 from enum import StrEnum
 
 STREAM = "stream"
-"""The kind of assistant that all rules are for."""
+"""The kind of assistant for which all rules hold."""
 
 
 class Rule(StrEnum):
-    """One line of the report."""
+    """One rule, as the report names it."""
 
     HELLO = "is ready in time"
     GREETING = "greets"
@@ -27,13 +27,13 @@ class Rule(StrEnum):
 
 
 OF_STREAMS = frozenset({Rule.INTERRUPTION, Rule.ENTRY, Rule.UNKNOWN, Rule.ERROR, Rule.AUDIO, Rule.ITEMS})
-"""Not of assistants that know neither items nor JSON."""
+"""Rules for stream assistants only; the others have neither items nor JSON."""
 
 OF_CONNECTIONS = frozenset({Rule.HELLO, Rule.RECOVERY, Rule.TWO_CALLS, Rule.GOODBYE})
-"""Not of assistants that get posts: there is no connection to be ready, broken, or closed, and none to mix up."""
+"""Rules about connections, which an assistant that gets POSTs does not have."""
 
 
 def rules_for(kind: str, *, posted: bool) -> tuple[Rule, ...]:
-    """Those that an assistant of this kind can keep, or break."""
+    """The rules for an assistant of this kind. `posted`: it gets POSTs instead of a WebSocket."""
     others = (OF_STREAMS if kind != STREAM else frozenset()) | (OF_CONNECTIONS if posted else frozenset())
     return tuple(rule for rule in Rule if rule not in others)

@@ -1,6 +1,7 @@
-"""The scripted calls: what the caller does, act by act, and what of it tells whether a rule is kept.
+"""The scripted calls of a check: what the caller does, and what shows whether a rule is kept.
 
-Each act says what came and what would be right, in the words of docs/stream-assistants.md. Seconds on the call's clock.
+Each act records what came and what was expected, in the words of docs/stream-assistants.md. Times are seconds of the
+call's clock.
 """
 
 import json
@@ -17,55 +18,55 @@ from bridge.simulators.check.verdicts import Verdicts
 HELLO_S = Limits().open_s
 
 GREETS_S = 1.5
-"""An assistant that has said nothing by then waits for the caller."""
+"""An assistant that has sent no audio by then waits for the caller."""
 
 LISTENS_S = 5.0
-"""A greeting that is longer than this is spoken over."""
+"""The caller speaks over a greeting that is longer than this."""
 
 QUIET_S = 0.4
-"""So long without sound, and a reply is over."""
+"""After so much silence a reply is over."""
 
 LONGEST_REPLY_S = 30.0
 
 HEARS_S = 0.3
-"""So much of a reply the caller hears before he speaks over it."""
+"""How much of a reply the caller hears before they speak over it."""
 
 NOTICES_S = 3.0
-"""Spoken over for so long, a reply that goes on will not stop any more ..."""
+"""A reply that goes on for this long while the caller speaks does not stop any more."""
 
 OVERLAPS_S = 1.5
-"""... and if it came to its end by itself, after this long it should have stopped."""
+"""A reply that ended by itself should have been stopped if the caller spoke over it for this long."""
 
 UTTERANCE_ENDS_S = 2.0
-"""So long it may take to notice that an utterance is over; the reply_timeout for a reply begins then."""
+"""How long it may take to notice the end of an utterance; the time for the reply begins then."""
 
 ENTRY_S = 3.0
-"""An entry is over by then."""
+"""By then an entry is over."""
 
 SILENCE_S = 3.0
 
 SETTLES_S = 0.7
-"""What a message brings about has come about."""
+"""By then the effects of a message have happened."""
 
 CLOSES_S = 2.0
-"""The handshake at the end of a connection."""
+"""How long the closing handshake of a connection may take."""
 
 UNKNOWN = [
     json.dumps({"type": "weather", "outlook": "fair", "later": {"wind": [1, 2]}}),
     json.dumps({"type": "heard", "item": "an-item-that-never-was", "later": None}),
 ]
-"""What the bridge may come to send."""
+"""Messages that later versions of the bridge may send."""
 
 OUR_ERROR = json.dumps({"type": "error", "why": "this is a check; nothing is wrong"})
 
 
 def never() -> bool:
-    """For what takes its time whatever happens."""
+    """A condition that is never true, to wait for a fixed time."""
     return False
 
 
 class Acts:
-    """One call's."""
+    """The acts of one call."""
 
     def __init__(self, call: CheckedCall, part: Part, found: Verdicts) -> None:
         self._call = call
@@ -76,7 +77,7 @@ class Acts:
         self._utterances = count()
 
     def whole_call(self) -> Script:
-        """All of it."""
+        """The whole call."""
         if not (yield from self._opens(Rule.HELLO)):
             return
         yield from self._greeting()
@@ -93,7 +94,7 @@ class Acts:
         yield from self._goodbye()
 
     def call_beside(self, others: Callable[[], bool]) -> Script:
-        """A caller who says nothing, until the `others` have ended."""
+        """A second call, whose caller says nothing until `others` is true."""
         if (yield from self._opens(Rule.TWO_CALLS)):
             yield Wait(others, inf)
             self._call.hang_up()
@@ -188,7 +189,7 @@ class Acts:
         timeout_s = max(wish.timeout_s or 0.0 for wish in facts.asked)
         yield Wait(lambda: not facts.unanswered(), timeout_s + 40 + ENTRY_S)
         yield Wait(never, SETTLES_S)
-        self._found.ok(Rule.ENTRY, f"it asked for {len(facts.asked)}, and took what it was told")
+        self._found.ok(Rule.ENTRY, f"it asked for {len(facts.asked)}, and got the keys")
 
     def _strange_messages(self) -> Script:
         call, error_reports = self._call, self._call.watch.error_reports
@@ -198,12 +199,12 @@ class Acts:
             for message in messages:
                 call.tell(message)
             yield Wait(never, SETTLES_S)
-            self._found.ok(rule, "it did not mind")
+            self._found.ok(rule, "it went on")
             if len(error_reports) > known:
                 self._found.wrong(
                     rule,
                     f"it answered with an error: {error_reports[known][:100]!r}",
-                    "ignore it, for the bridge may come to send more kinds and fields; write an error to your log",
+                    "ignore it, because later versions of the bridge may send more kinds and fields; write an error to your log",
                 )
 
     def _silence(self) -> Script:
@@ -236,11 +237,11 @@ class Acts:
         call.act = Rule.GOODBYE
         call.hang_up()
         if (yield Wait(lambda: call.ways[-1].gone, CLOSES_S)):
-            self._found.ok(Rule.GOODBYE, "it closed the connection, too")
+            self._found.ok(Rule.GOODBYE, "it closed the connection")
         else:
             self._found.wrong(
                 Rule.GOODBYE,
-                f"{CLOSES_S:g} s after the bridge had closed it the connection still stood",
+                f"{CLOSES_S:g} s after the bridge had closed it the connection was still open",
                 "read until the connection is closed, and answer the closing frame",
             )
 

@@ -1,4 +1,4 @@
-"""What a check found, for each rule: what came, and what would be right."""
+"""Collects what a check found about each rule: what came, and what was expected."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Outcome(StrEnum):
-    """How a rule was kept."""
+    """Whether a rule was kept."""
 
     OK = "ok"
     WRONG = "WRONG"
@@ -14,7 +14,7 @@ class Outcome(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """On one rule. `right`: what would be right, where something is wrong."""
+    """The result for one rule. `came`: what was observed. `right`: what was expected, if something is wrong."""
 
     rule: str
     outcome: Outcome
@@ -23,28 +23,28 @@ class Verdict(NamedTuple):
 
 
 class Verdicts:
-    """On the `rules`, in their order; others are not for this assistant.
+    """The results for these rules, in their order; results for other rules are ignored.
 
-    The first word on a rule stands, unless something is wrong: that tells more.
+    The first result for a rule is kept, unless a later one finds it broken.
     """
 
     def __init__(self, rules: Iterable[str]) -> None:
         self._found: dict[str, Verdict | None] = dict.fromkeys(rules)
 
     def __contains__(self, rule: str) -> bool:
-        """Whether this assistant is judged by it."""
+        """Whether this rule is checked."""
         return rule in self._found
 
     def ok(self, rule: str, came: str) -> None:
-        """It was kept."""
+        """The rule was kept."""
         self._note(Verdict(rule, Outcome.OK, came))
 
     def wrong(self, rule: str, came: str, right: str) -> None:
-        """It was broken."""
+        """The rule was broken. `right`: what was expected."""
         self._note(Verdict(rule, Outcome.WRONG, came, right))
 
     def not_tried(self, rule: str, why: str) -> None:
-        """There was no occasion."""
+        """The rule could not be tried."""
         self._note(Verdict(rule, Outcome.NOT_TRIED, why))
 
     def _note(self, verdict: Verdict) -> None:
@@ -55,7 +55,7 @@ class Verdicts:
             self._found[verdict.rule] = verdict
 
     def all(self, unheard_of: str) -> list[Verdict]:
-        """One on each rule. `unheard_of`: why nothing is known of the others."""
+        """A verdict for each rule. `unheard_of`: why the rules without a result were not tried."""
         return [
             verdict or Verdict(rule, Outcome.NOT_TRIED, unheard_of) for rule, verdict in self._found.items()
         ]

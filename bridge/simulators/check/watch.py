@@ -1,7 +1,7 @@
-"""Reads over both shoulders of a stream assistant's connection: what its messages are by docs/stream-assistants.md.
+"""Records the messages of a stream assistant's connections, in both directions, for the check.
 
-It judges nothing while it reads; `bridge.assistants.stream` refuses what is malformed. Units: bytes, ms, and seconds
-on the clock of the call.
+Wire: docs/stream-assistants.md. Malformed messages are refused by `bridge.assistants.stream`, not here. Units: bytes,
+ms, and seconds of the call's clock.
 """
 
 import json
@@ -14,14 +14,14 @@ from telecodecs.byte_order import ByteOrder
 from telecodecs.format import AudioFormat, Encoding
 
 BARE = ""
-"""The item of audio that comes with none open."""
+"""The id for audio that comes while no item is open."""
 
 GRACE_S = 1.0
-"""So long after `interrupted` an item may still come: it was on its way."""
+"""How long after `interrupted` audio of the item may still come, because it was under way."""
 
 
 class Piece(NamedTuple):
-    """One message of audio."""
+    """One message of audio. `at`: when it came. `ms`: its length."""
 
     at: float
     item: str
@@ -30,55 +30,55 @@ class Piece(NamedTuple):
 
 
 class StreamWatch:
-    """One call's, over all its connections."""
+    """Records one call, over all its connections."""
 
     def __init__(self) -> None:
         self.pieces: list[Piece] = []
-        """All that it said."""
+        """All audio of the assistant."""
         self.hello: Mapping[Any, Any] = {}
-        """Its choice, as it was written."""
+        """The assistant's first hello, as it was written."""
         self.told: list[str] = []
-        """What the bridge refused, in the bridge's words."""
+        """The errors that the bridge sent."""
         self.error_reports: list[str] = []
-        """What the assistant refused, in its own."""
+        """The errors that the assistant sent."""
         self.interrupted: dict[str, float] = {}
-        """Items of this connection, and when it was told that they were cut."""
+        """When the bridge sent `interrupted` for items of this connection, by their ids."""
         self.late_ms: dict[str, float] = {}
-        """Items, and how much of them came all the same, after `GRACE_S`."""
+        """How much audio of an interrupted item came more than `GRACE_S` later, by its id."""
         self.never_ended: list[str] = []
-        """Items of connections that are over, which stood open."""
+        """Items that were still open when their connection ended."""
         self.cut_samples = 0
-        """Messages of audio that end within a sample."""
+        """How many messages of audio end within a sample."""
         self.silent = True
-        """Whether all that it said was silence."""
+        """Whether all audio was silence."""
         self._format: AudioFormat | None = None
         self._order = ByteOrder(8_000)
         self._open = BARE
 
     @property
     def open_item(self) -> str:
-        """The item that it has not ended, nor the bridge; empty if there is none."""
+        """The item that neither the assistant nor the bridge has ended; empty if there is none."""
         return "" if self._open in self.interrupted else self._open
 
     @property
     def big_endian(self) -> bool:
-        """Whether its L16 is in the wrong byte order."""
+        """Whether its L16 is big endian, which is wrong."""
         return self._order.settled and self._order.big
 
     def speaks(self, format: AudioFormat) -> None:
-        """The format that was agreed."""
+        """The format of the assistant's audio is agreed."""
         self._format = format
         self._order = ByteOrder(format.rate_hz)
 
     def reconnected(self) -> None:
-        """Its connection is another one from now on."""
+        """A new connection takes the place of the one before."""
         if self.open_item:
             self.never_ended.append(self.open_item)
         self._open, self._format = BARE, None
         self.interrupted.clear()
 
     def sent(self, message: WireMessage, now: float) -> None:
-        """The bridge says this."""
+        """The bridge sends this message."""
         if isinstance(message, bytes):
             return
         match json.loads(message):
@@ -88,7 +88,7 @@ class StreamWatch:
                 self.told.append(why)
 
     def received(self, message: WireMessage, now: float) -> None:
-        """The assistant says this."""
+        """The assistant sends this message."""
         if isinstance(message, bytes):
             self._audio(message, now)
             return

@@ -1,4 +1,4 @@
-"""The check over real sockets: the example of the documents and the fake assistant pass, and refusals are told."""
+"""The check over real sockets: the example of the documents and the simulated assistant pass, and refusals are reported."""
 
 import asyncio
 import json
@@ -56,7 +56,7 @@ async def reach(port: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_the_example_and_the_fake_pass(example: int, short_part: Part) -> None:
+async def test_the_example_and_the_simulated_assistant_pass(example: int, short_part: Part) -> None:
     patient = short_part._replace(reply_s=5.0)
     await reach(example)
     async with SimulatedAssistant(parse_script("reply_s = 0.02\n")).running() as simulator:
@@ -74,7 +74,7 @@ async def test_the_example_and_the_fake_pass(example: int, short_part: Part) -> 
         assert verdict.outcome is (Outcome.NOT_TRIED if waits_for_the_caller else Outcome.OK), verdict
 
 
-def test_of_posts_only_what_may_fail_is_looked_at() -> None:
+def test_only_rules_for_posts_are_checked_with_posts() -> None:
     asked = set(rules_for("turn-based", posted=True))
     assert not asked & {Rule.HELLO, Rule.RECOVERY, Rule.TWO_CALLS, Rule.GOODBYE}
     assert Rule.ANSWERS in asked
@@ -87,7 +87,7 @@ def checked(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["check-assistant", *arguments], env={"COLUMNS": "160"})
 
 
-def test_nobody_there_is_wrong_and_a_program_can_read_it() -> None:
+def test_nobody_there_is_wrong_also_as_json() -> None:
     shown = checked(NOBODY, "--json")
     assert shown.exit_code == 1
     told = json.loads(shown.output)
@@ -98,28 +98,31 @@ def test_nobody_there_is_wrong_and_a_program_can_read_it() -> None:
     assert {rule["outcome"] for rule in others} == {"not tried"}
 
 
-def test_a_person_reads_a_line_for_each_rule() -> None:
+def test_the_report_has_a_line_for_each_rule() -> None:
     shown = checked(NOBODY)
     assert shown.exit_code == 1
     assert "WRONG" in shown.output
-    assert "right: a server that takes the WebSocket, and a hello" in shown.output
+    assert "expected: a server that takes the WebSocket, and a hello" in shown.output
     assert all(str(rule) in shown.output for rule in Rule)
 
 
 USAGE = {
-    "a kind that cannot be checked": (["--kind", "parrot"], "--kind parrot: stream or turn-based is right"),
+    "a kind that cannot be checked": (
+        ["--kind", "parrot"],
+        "--kind: unknown kind 'parrot'; expected stream or turn-based",
+    ),
     "no WebSocket": (["http://127.0.0.1/"], "URL: should be a WebSocket's address"),
     "half an address": (["ws://[::1"], "URL: should be a WebSocket's address"),
     "no address": (["http://", "--kind", "turn-based"], "URL: should be"),
-    "no keys": (["--keys", "x"], "--keys x: keys are 0-9, *, #, A-D"),
-    "no header": (["--header", "secret"], '--header: should be "Name: value"'),
+    "no keys": (["--keys", "x"], "--keys: 'x' is not valid; expected keys 0-9, *, # and A-D"),
+    "no header": (["--header", "secret"], '--header: not a header; expected "Name: value"'),
     "a header of two lines": (["--header", "A: b\nc"], "--header: should be one line"),
     "no recording": (["--audio", "none.wav"], "none.wav: No such file"),
 }
 
 
 @pytest.mark.parametrize("name", USAGE)
-def test_wrong_usage_is_told(name: str) -> None:
+def test_wrong_options_are_refused_with_a_reason(name: str) -> None:
     arguments, why = USAGE[name]
     url = [] if arguments[0].startswith(("http", "ws")) else [NOBODY]
     refused = checked(*url, *arguments).exception
@@ -128,11 +131,11 @@ def test_wrong_usage_is_told(name: str) -> None:
     assert "secret" not in str(refused)
 
 
-def test_a_recording_without_a_voice_is_refused(tmp_path: Path) -> None:
+def test_a_recording_without_speech_is_refused(tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "quiet.wav"), "wb") as file:
         file.setparams((1, 2, 8_000, 0, "NONE", ""))
         file.writeframes(bytes(32_000))
-    with pytest.raises(BridgeError, match=r"quiet\.wav: nobody speaks in it"):
+    with pytest.raises(BridgeError, match=r"quiet\.wav: no speech in it"):
         prepare(tmp_path / "quiet.wav", "12#", 5.0)
 
 
@@ -153,7 +156,7 @@ def test_reads_headers() -> None:
     }
 
 
-def test_a_verdict_is_a_row() -> None:
+def test_json_of_a_verdict() -> None:
     assert Verdict("greets", Outcome.OK, "at once")._asdict() == {
         "rule": "greets",
         "outcome": "ok",

@@ -168,8 +168,8 @@ BROKEN = {
     "sends silence": Broken(
         {"reply": bytes(40_000), "says": lambda self, audio: self.says_well(bytes(len(audio)))},
         Rule.AUDIO,
-        "all that it said is silence",
-        "a voice",
+        "all its audio is silence",
+        "speech",
     ),
     "sends big endian": Broken({"says": says_swapped}, Rule.AUDIO, SWAPPED, "little endian"),
     "never ends an item": Broken(
@@ -217,14 +217,14 @@ BROKEN = {
     "says to all what is for one": Broken(
         {"says": says_to_all},
         Rule.TWO_CALLS,
-        "what was said in one call was said in another",
+        "the same audio came in two calls",
         "its connection",
     ),
     "does not come back": Broken(
         {"opened": opened_twice}, Rule.RECOVERY, "the connection was lost: who are you? (1008)", STAYS
     ),
     "never closes": Broken(
-        {"close": nothing}, Rule.GOODBYE, "the connection still stood", "answer the closing frame"
+        {"close": nothing}, Rule.GOODBYE, "the connection was still open", "answer the closing frame"
     ),
     "invents a message": Broken(
         {"reads": first_says(kind="replay")},
@@ -268,7 +268,7 @@ def test_an_assistant_that_does_everything_right(examined: Examined) -> None:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_says_what_is_wrong_and_what_would_be_right(name: str, examined: Examined) -> None:
+def test_says_what_is_wrong_and_what_was_expected(name: str, examined: Examined) -> None:
     instead, rule, came, right = BROKEN[name]
     verdicts = {verdict.rule: verdict for verdict in examined(instead)}
     found = verdicts[rule]
@@ -277,7 +277,7 @@ def test_says_what_is_wrong_and_what_would_be_right(name: str, examined: Examine
     assert right in found.right
 
 
-def test_the_smallest_assistant_is_one(examined: Examined) -> None:
+def test_the_smallest_assistant_passes(examined: Examined) -> None:
     """It says hello and sends audio, and reads nothing else but when to speak."""
     verdicts = examined({"hello": {}, "entered": nothing, "says": lambda self, audio: self.sends(audio[::2])})
     assert [verdict.rule for verdict in verdicts if verdict.outcome is Outcome.WRONG] == []
@@ -288,10 +288,12 @@ def test_one_that_hangs_up_is_not_wrong(examined: Examined) -> None:
     verdicts = examined({"entered": lambda self, _entry: self.tells("hang_up", why="all is settled")})
     assert not [verdict for verdict in verdicts if verdict.outcome is Outcome.WRONG]
     last = {verdict.rule: verdict for verdict in verdicts}[Rule.RECOVERY]
-    assert last == Verdict(Rule.RECOVERY, Outcome.NOT_TRIED, "the assistant hung up before: 'all is settled'")
+    assert last == Verdict(
+        Rule.RECOVERY, Outcome.NOT_TRIED, "the assistant hung up before it: 'all is settled'"
+    )
 
 
-def test_one_that_asks_for_nothing_was_not_tried(examined: Examined) -> None:
+def test_entries_are_not_tried_if_it_asks_for_none(examined: Examined) -> None:
     verdicts = {verdict.rule: verdict for verdict in examined({"entered": nothing})}
     assert verdicts[Rule.ENTRY] == Verdict(
         Rule.ENTRY, Outcome.NOT_TRIED, "it asked for none when the caller typed 0; see --keys"
@@ -322,7 +324,7 @@ CROSSTALK = [  # what was said when, beside it, whether that is too much
 
 
 @pytest.mark.parametrize(("said", "beside", "too_much"), CROSSTALK)
-def test_hears_one_call_in_another(
+def test_finds_audio_of_one_call_in_another(
     said: list[tuple[float, bytes]], beside: list[tuple[float, bytes]], too_much: bool
 ) -> None:
     pieces = [[Piece(at, "", audio, 0.0) for at, audio in call] for call in (said, beside)]

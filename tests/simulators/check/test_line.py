@@ -1,4 +1,4 @@
-"""The pretend line, as rows of (when, what the bridge does, what the caller's side sends until then)."""
+"""The simulated line, as rows of (when, what the bridge does, what the caller's side sends until then)."""
 
 from bridge.simulators.check.line import FRAME_BYTES, SILENCE, Line
 from bridge.vocabulary.commands import ClearPlayback, PlayAudio, SendMark
@@ -24,7 +24,7 @@ def test_a_frame_every_20_ms_and_silence_where_nothing_is_said() -> None:
     assert (line.first_word_at, round(line.spoke_until, 3)) == (10.0, 10.04)
 
 
-def test_what_was_missed_in_a_stop_is_not_made_up_for() -> None:
+def test_frames_missed_in_a_stop_are_skipped() -> None:
     line = Line(0.0)
     line.due(0.0)
     assert line.due(60.0) == [CallerAudio(SILENCE, 20)]
@@ -43,7 +43,7 @@ def test_marks_return_when_their_audio_was_played() -> None:
     assert not line.playing(2.0)
 
 
-def test_a_clear_gives_the_marks_back_at_once() -> None:
+def test_a_clear_returns_the_marks_at_once() -> None:
     line = Line(0.0)
     line.play(PlayAudio(SECOND), 0.0)
     line.mark(SendMark("a"), 0.0)
