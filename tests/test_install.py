@@ -171,7 +171,10 @@ def test_the_image_installs_its_locks_as_a_checkout_does() -> None:
     assert installed == [
         ("/build/bin/python", "requirements-build.lock"),
         ("/opt/voicebridge/bin/python", "requirements-serve.lock"),
-        ("/opt/voicebridge/bin/python", "extras.lock"),  # a part of requirements.lock: tests/test_packaging.py
+        (
+            "/opt/voicebridge/bin/python",
+            "extras.lock",
+        ),  # a part of requirements.lock: tests/test_packaging.py
     ]
     assert not re.search(r"pip install\b.* -r", steps)
     assert "!scripts/install-lock" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
