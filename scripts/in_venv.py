@@ -1,4 +1,4 @@
-"""Imported first, this moves the running script into the checkout's .venv, installed where that is still to do."""
+"""Imported first by a script, this runs the script again in the checkout's .venv, and installs that if needed."""
 
 import os
 import subprocess

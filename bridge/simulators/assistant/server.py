@@ -210,7 +210,7 @@ class SimulatedAssistant:
             self._changes.notify()
             return web.Response(status=refused)
         if not self._keeps_record:
-            self.connections = [standing for standing in self.connections if standing.closed is None]
+            self.connections = [one for one in self.connections if one.closed is None]
         conversation = TurnBasedConversation(
             self._script, number=self._asked, keeps_record=self._keeps_record
         )

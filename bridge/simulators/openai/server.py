@@ -188,7 +188,7 @@ class SimulatedOpenAI:
         if isinstance(answer, HTTPStatus):
             return answer
         if not self._keeps_record:
-            self.connections = [standing for standing in self.connections if standing.closed is None]
+            self.connections = [one for one in self.connections if one.closed is None]
         self.connections.append(answer)
         self._changes.notify()
         return answer.leg

@@ -1,7 +1,8 @@
-"""Whole calls over real sockets on loopback: the simulated phone, our server, the simulated Realtime server.
+"""Whole calls over real sockets on loopback: simulated phone, our server, simulated OpenAI server.
 
-A test names its call as a row of settings; all calls of the folder are carried side by side before the first test.
-Times are ms from the start of the stream, as the caller hears it; those of the server the session's clock, in seconds.
+A test names its call as a row of settings; all calls of the folder are carried side by side, before the first
+test looks at one. Times are ms from the start of the stream, as the caller hears it; those of the
+simulated OpenAI server are seconds of the session's clock.
 """
 
 import asyncio
@@ -47,8 +48,9 @@ from telecodecs.level import dbfs
 ROOT = Path(__file__).parents[3]
 WORD = read_wav(ROOT / "fixtures/sentence-en-us-male.wav")[5_600:11_200]
 SILENCE = 0xFF
-AT_ONCE, APART_S = 14, 0.05  # with more, traced for coverage, the phones are late
-PATIENCE_S = 100.0  # before a test counts as hanging: one call that fails keeps the others waiting
+AT_ONCE = 14  # with more, traced for coverage, the phones are late
+APART_S = 0.05  # from one call's beginning to the next
+TIMEOUT_S = 100.0  # before a test counts as hanging: one call that fails keeps the others waiting
 
 QUIET_DBFS = -60.0
 SAME = 160  # bytes that begin alike are the same words: 20 ms of sound
@@ -65,7 +67,7 @@ class Heard(NamedTuple):
 
 @dataclass
 class Call:
-    """What became of one call."""
+    """The result of one call."""
 
     report: CallReport
     began: float
@@ -90,7 +92,7 @@ class Call:
         return heard[at], at
 
     def hears(self, text: str, *, after_ms: float = 0, before_ms: float = inf) -> Heard | None:
-        """Where the fake's voice said this, or its beginning, byte for byte."""
+        """Where the simulated model said this, or its beginning, byte for byte."""
         said = np.frombuffer(voice(text), np.uint8)
         (sounds,) = np.nonzero(said != SILENCE)
         said = said[sounds]
@@ -141,7 +143,7 @@ class Call:
         return float(at[np.searchsorted(at, after_ms * 8)]) / 8
 
     def is_quiet(self, from_ms: float, until_ms: float) -> bool:
-        """Nothing was heard between, neither voice nor noise."""
+        """Whether nothing was heard between, neither voice nor noise."""
         assert from_ms < until_ms <= self.report.length_ms, "the call was over by then"
         return dbfs(self.samples(from_ms, until_ms)) < QUIET_DBFS
 
@@ -181,11 +183,11 @@ class Call:
 
 
 Calls = dict[int, Call | BaseException]
-"""By the identity of their rows."""
+"""The calls, by the identity of their rows."""
 
 
 def voice(text: str) -> bytes:
-    """What the fake sounds like, as mu-law."""
+    """The audio of the simulated model, as mu-law."""
     return b"".join(b64decode(delta.audio) for delta in utter(Speech(text), PCMU_8K, 1))
 
 
@@ -195,8 +197,8 @@ def _told(item: dict[str, Any]) -> str:
     return f"{item['role']}: " + " ".join(part["text"] for part in item["content"])
 
 
-class Fake(SimulatedOpenAI):
-    """The fake, as the row wants it: `session` are fields that it says it has, whatever was asked."""
+class SetOpenAI(SimulatedOpenAI):
+    """The simulated server as the row wants it. `session`: fields that it confirms, whatever was asked for."""
 
     def __init__(self, script: OpenAIScript, row: dict[str, Any]) -> None:
         super().__init__(script)
@@ -253,7 +255,7 @@ def settings(row: dict[str, Any], base_url: str, folder: Path) -> Settings:
 
 
 async def watch(simulator: SimulatedOpenAI, gone_at: list[float]) -> None:
-    """Note when each of the fake's connections is over, one after the other."""
+    """Note when each connection of the simulated server ends, one after another."""
     for number in count(1):
         await (await simulator.connected(number)).over()
         gone_at.append(clock())
@@ -261,7 +263,7 @@ async def watch(simulator: SimulatedOpenAI, gone_at: list[float]) -> None:
 
 @asynccontextmanager
 async def network(url: str, ms: float) -> AsyncIterator[str]:
-    """A way to the fake on which everything takes so long, in each direction; its address."""
+    """A relay to the simulated server that delays everything in each direction; its address."""
     if not ms:
         yield url
         return
@@ -318,8 +320,10 @@ async def carry(
         {"first_audio_s": 0.1, "heard": ("Good day.",)} | row.get("script", {})
     )
     sid = new_sid("CA")
-    delay_ms = row.get("network_ms", 0)
-    async with Fake(script, row).running() as simulator, network(simulator.url, delay_ms) as base_url:
+    async with (
+        SetOpenAI(script, row).running() as simulator,
+        network(simulator.url, row.get("network_ms", 0)) as base_url,
+    ):
         gone_at: list[float] = []
         watching = asyncio.create_task(watch(simulator, gone_at))
         async with Server(settings(row, base_url, folder)).running() as server:
@@ -358,13 +362,13 @@ async def carry(
 
 
 async def carry_all(rows: list[dict[str, Any]], folder: Path) -> Calls:
-    """What goes wrong in a callback of the loop is no call's, and fails them all."""
+    """An exception in a callback of the loop belongs to no call, and fails all of them."""
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, fault: faults.append(fault))
     all_are_open, lines = asyncio.Barrier(len(rows)), asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int, row: dict[str, Any]) -> Call:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             return await carry(number, row, folder / str(number), log, all_are_open, lines)
 
     with structlog.testing.capture_logs() as log:  # of all calls
@@ -377,7 +381,7 @@ async def carry_all(rows: list[dict[str, Any]], folder: Path) -> Calls:
 
 @pytest.fixture(scope="session")
 def all_calls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Calls:
-    """Those of the tests that were chosen."""
+    """The calls of the selected tests."""
     mine = (item for item in request.session.items if item.path.parent == Path(__file__).parent)
     asked = [item.callspec.params["call"] for item in mine if isinstance(item, pytest.Function)]
     rows: dict[int, Any] = {id(row): row for row in asked}
@@ -389,7 +393,7 @@ def all_calls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def call(request: pytest.FixtureRequest, all_calls: Calls) -> Call:
-    """The call of the test's row. Whatever happens in it, the wire is used as it should be."""
+    """The call of the test's row. Whatever happens in it, the protocol is kept."""
     became = all_calls[id(request.param)]
     if isinstance(became, BaseException):
         raise became

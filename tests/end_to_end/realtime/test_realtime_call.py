@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 WORD_MS = 700
 NOTICED_MS = 500
-"""From the caller's first sound to the server's notice, with all that a busy machine adds."""
+"""From the caller's first sound to the server's speech_started, with the delays of a busy machine."""
 
 
 def row(**fields: Any) -> pytest.MarkDecorator:
@@ -110,7 +110,7 @@ def test_the_assistant_hangs_up_and_both_sockets_close_well(call: "Call") -> Non
 
 
 @conversation
-def test_the_server_hears_nothing_until_the_greeting_was_heard(call: "Call") -> None:
+def test_the_server_gets_no_audio_until_the_greeting_was_heard(call: "Call") -> None:
     first, again = [event["session"]["audio"] for event in call.sent("session.update")]
     assert first["input"]["turn_detection"] is None
     assert first["output"]["format"] == {"type": "audio/pcmu"}
@@ -120,7 +120,7 @@ def test_the_server_hears_nothing_until_the_greeting_was_heard(call: "Call") -> 
 
 
 @conversation
-def test_the_journal_tells_the_call_and_what_it_cost(call: "Call") -> None:
+def test_the_journal_has_the_call_and_its_usage(call: "Call") -> None:
     told = call.history
     assert [(words.text, words.typed) for words in told.said] == [
         ("I need an appointment.", False),
@@ -210,7 +210,7 @@ def test_on_a_slow_line_the_assistant_still_learns_what_was_heard(call: "Call") 
         ]
     },
 )
-def test_a_caller_who_has_something_more_to_say_is_not_hung_up_on(call: "Call") -> None:
+def test_no_hang_up_while_the_caller_goes_on_speaking(call: "Call") -> None:
     assert call.report.ending is Ending.QUIET
     call.hears_all("Oh, of course.")
 
@@ -255,7 +255,7 @@ def test_a_server_that_confirms_another_format_is_heard_as_well(call: "Call") ->
 
 
 @row(session={"audio": {"output": {"format": {"type": "audio/opus"}}}})
-def test_a_server_that_confirms_a_format_that_cannot_be_is_refused(call: "Call") -> None:
+def test_a_server_that_confirms_an_unsupported_format_is_refused(call: "Call") -> None:
     assert call.report.close_code == 1011
     assert call.report.close_reason == "the assistant was lost", "the carrier need not know more"
     assert call.upgrades == [101]
@@ -290,13 +290,13 @@ def test_a_server_that_speaks_the_beta_is_understood(call: "Call") -> None:
     assistant={"turn_detection": {"type": "none", "silence_duration_ms": 300}},
     script={"replies": [{"say": SENTENCE}]},
 )
-def test_turns_may_be_the_bridges_own_affair(call: "Call") -> None:
+def test_turns_may_be_detected_by_the_bridge(call: "Call") -> None:
     assert call.hears_all(SENTENCE).from_ms < 900 + WORD_MS + 800
     assert len(call.sent("input_audio_buffer.commit")) == 1
 
 
 @row(rings=True, assistant={"preconnect": True})
-def test_it_is_dialled_while_the_phone_rings(call: "Call") -> None:
+def test_connects_while_the_phone_rings(call: "Call") -> None:
     assert call.upgrades == [101]
     assert call.connections[0].opened_at < call.began
     assert call.hears_all("Hello.").from_ms < 1000
@@ -308,7 +308,7 @@ def test_it_is_dialled_while_the_phone_rings(call: "Call") -> None:
     script={"replies": [{"say": LONG, "speed": 1.0}]},
     assistant={"greeting": None},
 )
-def test_a_caller_who_hangs_up_costs_no_more_of_a_reply(call: "Call") -> None:
+def test_a_hang_up_cancels_the_reply(call: "Call") -> None:
     assert call.hears(LONG) is not None
     assert call.connections[0].closed == (1000, "")
     assert call.ms(call.gone_at[0]) == pytest.approx(2300, abs=100)

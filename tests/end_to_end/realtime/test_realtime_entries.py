@@ -1,4 +1,4 @@
-"""Entries over real sockets: asked for, typed into the prompt or after it, sensitive; and the keys that nobody is shown."""
+"""Entries over real sockets: asked for, typed into the prompt or after it, sensitive; and keys that must not be shown."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def pays(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
-SEALED = row(**pays())
+SENSITIVE = row(**pays())
 TYPED_INTO_THE_PROMPT = row(**pays(types=typed(CARD + "#", 2.6)))
 
 
@@ -60,8 +60,8 @@ def paid() -> dict[str, Any]:
     return {"card": "entry-1", "digits": len(CARD), "sum": sum(map(int, CARD))}
 
 
-@SEALED
-def test_a_sensitive_entry_is_a_name_to_the_model_and_its_digits_to_the_tool(call: "Call") -> None:
+@SENSITIVE
+def test_a_sensitive_entry_is_a_placeholder_to_the_model_and_digits_to_the_tool(call: "Call") -> None:
     heard = call.hears_all(PROMPT)
     assert heard.until_ms < 4_000, "before it was typed"
     entry, output = outputs(call)
@@ -86,7 +86,7 @@ def test_an_entry_typed_into_the_prompt_is_the_same(call: "Call") -> None:
     call.hears_all(PAID)
 
 
-@SEALED
+@SENSITIVE
 def test_the_digits_are_in_no_file_no_log_and_not_with_the_model(call: "Call") -> None:
     nowhere(call, CARD)
     pressed = [fields["digit"] for fields in call.wrote("DigitPressed")]
@@ -96,7 +96,7 @@ def test_the_digits_are_in_no_file_no_log_and_not_with_the_model(call: "Call") -
 
 
 @TYPED_INTO_THE_PROMPT
-def test_nor_where_they_were_typed_into_the_prompt(call: "Call") -> None:
+def test_the_digits_typed_into_the_prompt_are_nowhere_either(call: "Call") -> None:
     nowhere(call, CARD)
 
 
@@ -125,7 +125,7 @@ def nowhere(call: "Call", digits: str) -> None:
         ]
     },
 )
-def test_an_open_entry_is_told_and_written_down(call: "Call") -> None:
+def test_an_entry_that_is_not_sensitive_is_sent_and_in_the_journal(call: "Call") -> None:
     assert outputs(call) == [{"digits": "1978", "reason": "full"}]
     call.hears_all("Which year?")
     call.hears_all("Noted.")
@@ -164,7 +164,7 @@ def test_a_caller_who_types_nothing_is_answered_in_time(call: "Call") -> None:
         ]
     },
 )
-def test_keys_are_pressed_and_what_is_wrong_is_told(call: "Call") -> None:
+def test_keys_are_pressed_and_wrong_ones_are_reported(call: "Call") -> None:
     sent, wrong = call.items()
     assert sent == 'output: {"sent":"2w#"}'
     assert wrong.startswith("output: error: length is 0; it should be a whole number")

@@ -1,4 +1,4 @@
-"""What can go wrong in a conversation that goes on: rubbish, failed responses, a slow network, bursts."""
+"""Faults in a conversation that goes on: malformed events, failed responses, a slow network, bursts."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ def rows(**named: dict[str, Any]) -> pytest.MarkDecorator:
 
 
 @row(says=(0.9,), script={"faults": {"unknown_every": 2}, "replies": [{"say": LONG}]})
-def test_unknown_events_are_counted_and_passed_over(call: "Call") -> None:
+def test_unknown_events_are_counted_and_ignored(call: "Call") -> None:
     call.hears_all("Hello.")
     call.hears_all(LONG)
     assert call.counts["ignored"] > 5
@@ -33,7 +33,7 @@ def test_unknown_events_are_counted_and_passed_over(call: "Call") -> None:
 
 
 @row(says=(0.9,), script={"replies": [{"say": LONG, "faults": {"bad_delta": True}}]})
-def test_a_delta_that_is_no_base64_costs_itself(call: "Call") -> None:
+def test_a_delta_that_is_not_base64_is_dropped(call: "Call") -> None:
     call.hears_all(LONG)
     assert call.counts["refused_from_assistant"] == 1
 
@@ -79,7 +79,7 @@ def test_a_response_that_fails_again_costs_the_assistant_its_slot(call: "Call") 
     assistant={"fallback": {"play": SORRY_WAV}},
     script={"replies": [{"say": LONG, "faults": {"fail": "insufficient_quota", "after_ms": 0}}]},
 )
-def test_a_quota_that_is_used_up_is_final(call: "Call") -> None:
+def test_a_used_up_quota_is_final(call: "Call") -> None:
     assert call.upgrades == [101]
     assert call.hears_recording(SORRY_WAV)
     assert "quota" in call.readyz["assistants"]["receptionist"]
@@ -120,7 +120,7 @@ def test_a_response_that_is_asked_for_while_one_is_active_comes_after_it(call: "
     script={"replies": [{"say": LONG, "speed": 1.0}]},
     assistant={"greeting": None},
 )
-def test_a_line_that_breaks_ends_the_call(call: "Call") -> None:
+def test_a_broken_carrier_connection_ends_the_call(call: "Call") -> None:
     assert call.connections[0].closed == (1000, "")
     assert call.ms(call.gone_at[0]) < 2500
 

@@ -128,7 +128,7 @@ def test_lost_in_the_greeting(call: "Call") -> None:
     assistant={"fallback": {"play": SORRY_WAV}},
     script={"replies": [{"say": LONG}], "faults": {"close": 1011, "close_after_s": 1.0}},
 )
-def test_lost_twice_is_lost_for_good(call: "Call") -> None:
+def test_lost_twice_ends_the_call(call: "Call") -> None:
     assert call.upgrades == [101, 101]
     assert call.hears_recording(SORRY_WAV)
     assert call.report.close_code == 1011
@@ -205,7 +205,7 @@ def test_a_server_that_reads_nothing_any_more_is_replaced(call: "Call") -> None:
     says=(0.9, 4.2),
     script={"heard": ("One.",), "replies": [{"say": "I see."}], "faults": {"expires_s": 6, "connections": 1}},
 )
-def test_a_session_that_expires_is_renewed_unheard(call: "Call") -> None:
+def test_a_session_that_expires_is_renewed_without_a_gap(call: "Call") -> None:
     assert call.upgrades == [101, 101]
     assert call.counts["renewals"] == 1
     assert "assistants_lost" not in call.counts

@@ -1,4 +1,4 @@
-"""What can go wrong before the assistant has the call: it is refused, or is never ready."""
+"""Faults before the assistant has the call: it refuses the connection, or is never ready."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ FOR_GOOD = {"401": 401, "403": 403, "404": 404}
 
 
 @rows(**{name: {"script": {"faults": {"refuse": status}}} for name, status in FOR_GOOD.items()})
-def test_a_refusal_for_good_is_not_tried_again_and_the_caller_is_let_go(call: "Call") -> None:
+def test_a_final_refusal_is_not_tried_again_and_the_call_ends(call: "Call") -> None:
     (status,) = call.upgrades
     assert call.report.ending is Ending.SERVER_LEFT
     assert call.report.close_code == 1011
@@ -119,7 +119,7 @@ def test_settings_that_are_refused_are_not_tried_again(call: "Call") -> None:
     assistant={"greeting": None},
     script={"faults": {"silent": True, "connections": 1}, "replies": [{"on_text": "7", "say": "Seven."}]},
 )
-def test_what_was_typed_meanwhile_is_not_lost(call: "Call") -> None:
+def test_keys_typed_meanwhile_are_not_lost(call: "Call") -> None:
     assert call.items(2) == ["user: The caller typed on the keypad: 7"]
     assert call.hears_all("Seven.").from_ms < 2500
 

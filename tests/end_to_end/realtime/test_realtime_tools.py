@@ -1,4 +1,4 @@
-"""Tools over real sockets: answered whatever comes of them, and never talking over the caller; and the way to hang up."""
+"""Tools over real sockets: always answered, and never talking over the caller; and the tool that hangs up."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ TOOLS = {
         for name, called, why in BROKEN
     }
 )
-def test_a_tool_that_is_of_no_use_is_answered_with_an_error(call: "Call") -> None:
+def test_a_failed_tool_is_answered_with_an_error(call: "Call") -> None:
     (output,) = call.items()
     assert output.startswith('output: {"error":')
     call.hears_all("I am sorry, no.")

@@ -43,7 +43,7 @@ SAID = read_wav(ROOT / "fixtures/sentence-en-us-male.wav")[: SAID_MS * 8]
 ACCOUNT = "40817263"
 TYPED_MS = 4_500
 BEEP_BYTES = 2 * 1600
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 ASSISTANTS = ("parrot", "receptionist", "legacy", "posted", "own")
 CARRIERS: dict[str, tuple[str, type[Exchange]]] = {
@@ -74,7 +74,7 @@ class Others:
 
 @dataclass(frozen=True)
 class Carried:
-    """What became of one call."""
+    """The result of one call."""
 
     report: CallReport
     journal: list[JournalEntry]
@@ -169,7 +169,7 @@ async def carry(row: Row, own_url: str, folder: Path) -> Carried:
 
 
 async def carry_all(folder: Path) -> list[Carried]:
-    async with asyncio.timeout(PATIENCE_S), own_assistant() as own_url:
+    async with asyncio.timeout(TIMEOUT_S), own_assistant() as own_url:
         calls = (carry(row, own_url, folder / str(number)) for number, row in enumerate(ROWS))
         return await asyncio.gather(*calls)
 
@@ -224,7 +224,7 @@ def test_the_caller_says_a_sentence_and_hears_an_answer(call: Carried, row: Row)
 
 
 @each_call
-def test_what_is_typed_reaches_the_assistant_once_and_whole(call: Carried, row: Row, all_calls: All) -> None:
+def test_an_entry_reaches_the_assistant_once_and_whole(call: Carried, row: Row, all_calls: All) -> None:
     name, _, sensitive = row
     (entry,) = call.wrote("EnterDigits")
     assert entry["reason"] == "terminator"
@@ -253,7 +253,7 @@ def test_what_is_typed_reaches_the_assistant_once_and_whole(call: Carried, row: 
 
 
 @each_call
-def test_what_is_sensitive_is_nowhere_in_clear(call: Carried, row: Row, all_calls: All) -> None:
+def test_a_sensitive_entry_is_nowhere_in_clear(call: Carried, row: Row, all_calls: All) -> None:
     name, _, sensitive = row
     written = [file.read_bytes().decode("latin-1") for file in all_calls.folders[row].iterdir()]
     assert len(written) == 2

@@ -1,9 +1,9 @@
-"""The user's own module: what is typed comes here, and nowhere else where it is sensitive."""
+"""The user's own module, with the tool that gets the entries; sensitive ones come nowhere else."""
 
 from bridge.tools import CallFacts
 
 RECEIVED: dict[str, list[str]] = {}
-"""Digits by call."""
+"""The digits received, by call."""
 
 
 def typed(digits: str, call: CallFacts) -> None:

@@ -1,4 +1,4 @@
-"""A server and a pretend Telnyx that know of each other, both on loopback."""
+"""A server and a simulated Telnyx that are set for each other, both on loopback."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -22,11 +22,11 @@ class Both(NamedTuple):
     folder: Path
 
     def ring(self) -> TelnyxCall:
-        """Someone calls."""
+        """Somebody calls."""
         return self.simulator.ring(self.url("/telnyx/webhook"))
 
     def url(self, path: str) -> str:
-        """A place at the server."""
+        """A URL of the server."""
         return f"{self.server.admission.public_url}{path}"
 
     def commands(self) -> list[str]:
@@ -45,7 +45,7 @@ Meet = Callable[..., AbstractAsyncContextManager[Both]]
 
 @pytest.fixture
 def meet(tmp_path: Path) -> Meet:
-    """`settings`: of the server; the other arguments are the pretend Telnyx's. The server closes first."""
+    """`settings`: of the server; the other arguments are the simulated Telnyx's. The server closes first."""
 
     @asynccontextmanager
     async def run(*args: Any, settings: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[Both]:

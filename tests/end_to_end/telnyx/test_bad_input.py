@@ -107,7 +107,7 @@ async def test_a_format_that_cannot_be_decoded_ends_the_call_and_is_never_heard(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_odd_byte_of_l16_costs_its_message_only(tmp_path: Path) -> None:
+async def test_a_message_with_an_odd_byte_of_l16_is_dropped(tmp_path: Path) -> None:
     phone = caller(Coding("L16"))
     frame = b"\x00\x10\x00\xf0" * 160
     messages = [phone.media("inbound", audio, 20 * n) for n, audio in enumerate([frame, frame[:-1], frame])]
@@ -168,7 +168,7 @@ async def test_the_call_goes_on_after(rubbish: str | bytes, counted: str, tmp_pa
     assert counts(tmp_path)[counted] == 1
 
 
-async def test_an_error_of_telnyx_s_is_told_with_its_code_and_without_our_audio(tmp_path: Path) -> None:
+async def test_telnyxs_error_is_logged_with_its_code_and_without_our_audio(tmp_path: Path) -> None:
     phone = caller()
     with capture_logs() as log:
         async with Server(settings(tmp_path)).running() as server, opened(server) as socket:
@@ -183,7 +183,7 @@ async def test_an_error_of_telnyx_s_is_told_with_its_code_and_without_our_audio(
 # Starts and stops
 
 
-async def test_a_start_behind_the_stop_starts_nothing(tmp_path: Path) -> None:
+async def test_a_start_after_the_stop_is_ignored(tmp_path: Path) -> None:
     phone = caller()
     opening = phone.opening()
     late = [start().replace("C1", "C2"), phone.media("inbound", FRAME, 0)]
@@ -221,7 +221,7 @@ async def test_telnyx_may_open_the_socket_long_before_the_call_is_answered(tmp_p
             assert await echoed(rings) == FRAME
 
 
-async def test_but_not_for_ever(tmp_path: Path) -> None:
+async def test_a_socket_without_a_start_is_closed_after_a_while(tmp_path: Path) -> None:
     async with Server(settings(tmp_path, telnyx={"start_s": 0.1})).running() as server:
         async with opened(server) as rings:
             assert await closed(rings) == (1008, "the carrier never said start")

@@ -1,4 +1,4 @@
-"""Calls under Call Control, from the webhook to the hang-up: the server and the pretend Telnyx over real sockets."""
+"""Calls under Call Control, from the webhook to the hang-up: the server and the simulated Telnyx over real sockets."""
 
 import asyncio
 from dataclasses import replace
@@ -82,7 +82,7 @@ async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", tel
         assert report.plays.duration_ms(len(replied(report))) >= SAID_MS
 
 
-async def test_the_line_that_the_server_is_told_of_is_what_telnyx_sends(meet: "Meet") -> None:
+async def test_the_format_announced_is_the_one_that_telnyx_sends(meet: "Meet") -> None:
     phone = CallControlPhone(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=TelnyxFaults(codec="L16")) as both:
         await both.simulator.over(both.ring())
@@ -188,7 +188,7 @@ async def test_the_call_goes_through_once_despite(name: str, meet: "Meet") -> No
     assert len(both.journal("CallStarted")) == len(both.journal("Ended")) == 1
 
 
-async def test_a_call_that_cannot_be_answered_is_let_go(meet: "Meet") -> None:
+async def test_a_call_that_cannot_be_answered_is_forgotten(meet: "Meet") -> None:
     settings = {"telnyx": {"api_key": "wrong"}}
     async with asyncio.timeout(TIMEOUT_S), meet(settings=settings) as both:
         call = both.ring()
@@ -313,7 +313,7 @@ async def test_a_caller_who_gives_up_while_it_rings_leaves_nothing(meet: "Meet")
     assert both.journal() == []
 
 
-async def test_a_call_that_ends_before_its_stream_came_leaves_no_way_in(meet: "Meet") -> None:
+async def test_the_token_of_a_call_that_ended_before_its_stream_is_not_valid(meet: "Meet") -> None:
     urls: list[str] = []
 
     async def late(stream: TelnyxStreamSession) -> bool:
@@ -362,7 +362,7 @@ async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(m
     assert len(both.journal("Ended")) == 1
 
 
-async def test_after_the_call_its_token_lets_nobody_in(meet: "Meet") -> None:
+async def test_the_token_of_an_ended_call_is_not_valid(meet: "Meet") -> None:
     phone = CallControlPhone(talks)
     async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
         await both.simulator.over(both.ring())

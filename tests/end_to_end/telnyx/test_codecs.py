@@ -175,7 +175,7 @@ each_way = pytest.mark.parametrize("way", WAYS)
 
 
 @each_way
-def test_what_was_said_is_recorded(way: str, carried: Carried) -> None:
+def test_the_callers_audio_is_recorded(way: str, carried: Carried) -> None:
     likeness, louder_db = alike(spoken(), carried.recorded.caller)
     assert likeness >= WAYS[way].said
     assert abs(louder_db) <= 0.5
@@ -184,7 +184,7 @@ def test_what_was_said_is_recorded(way: str, carried: Carried) -> None:
 
 
 @each_way
-def test_what_was_echoed_is_heard(way: str, carried: Carried) -> None:
+def test_the_echo_is_heard(way: str, carried: Carried) -> None:
     likeness, louder_db = alike(spoken(), carried.heard)
     assert likeness >= WAYS[way].heard
     assert abs(louder_db) <= 0.5
@@ -212,7 +212,7 @@ def test_mp3_files_go_out_no_more_than_one_a_second(way: str, carried: Carried) 
     assert all(later - earlier > 1 for earlier, later in pairwise(came_at))
 
 
-# AMR-WB comes in only: the pretend phone cannot say it
+# AMR-WB comes in only: the simulated phone cannot send it
 
 
 def amr_wb(frame: bytes) -> bytes:

@@ -1,5 +1,5 @@
-"""Chunks that change places, are lost or come twice: the recording keeps its length, the account tells what happened,
-and nothing waits while all is in order.
+"""Chunks that are swapped, lost or repeated: the recording keeps its length, the account has the counts, and nothing
+waits while all is in order.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ def test_the_recording_keeps_its_length(codec: str, calls: dict[tuple[str, Disor
 
 
 @each_codec
-def test_the_account_tells_what_happened(codec: str, calls: dict[tuple[str, Disorder], Carried]) -> None:
+def test_the_account_has_the_counts(codec: str, calls: dict[tuple[str, Disorder], Carried]) -> None:
     carried = calls[codec, DISORDER]
     disorder_counts = carried.report.disorder_counts
     assert min(disorder_counts) >= 1
@@ -107,7 +107,7 @@ def test_the_account_tells_what_happened(codec: str, calls: dict[tuple[str, Diso
 
 
 @each_codec
-def test_in_order_there_is_nothing_to_tell(codec: str, calls: dict[tuple[str, Disorder], Carried]) -> None:
+def test_without_disorder_there_are_no_counts(codec: str, calls: dict[tuple[str, Disorder], Carried]) -> None:
     assert calls[codec, IN_ORDER].counts.keys() <= {"replies", "round_trip_ms"}
 
 
@@ -161,7 +161,7 @@ class Answered:
 
 
 @each_codec
-def test_in_order_each_chunk_goes_on_at_once(codec: str) -> None:
+def test_chunks_in_order_are_passed_on_at_once(codec: str) -> None:
     call = Answered(codec)
     for chunk in range(1, 51):
         assert call.came(chunk, 0.0) == 1
@@ -169,14 +169,14 @@ def test_in_order_each_chunk_goes_on_at_once(codec: str) -> None:
 
 
 @each_codec
-def test_what_changed_places_goes_on_when_both_are_there(codec: str) -> None:
+def test_swapped_chunks_are_passed_on_when_both_are_there(codec: str) -> None:
     call = Answered(codec)
     assert [call.came(chunk, 0.02 * n) for n, chunk in enumerate([1, 3, 2, 4, 4, 5])] == [1, 0, 2, 1, 0, 1]
     assert call.waits_until is None
 
 
 @each_codec
-def test_what_is_lost_is_waited_for_100_ms_and_then_filled(codec: str) -> None:
+def test_a_lost_chunk_is_waited_for_100_ms_and_then_filled(codec: str) -> None:
     call = Answered(codec)
     assert [call.came(chunk, 0.0) for chunk in (1, 3, 4)] == [1, 0, 0]
     assert call.waits_until == pytest.approx(0.1)
@@ -188,7 +188,7 @@ def test_what_is_lost_is_waited_for_100_ms_and_then_filled(codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["G722", "OPUS"])
-def test_what_still_waits_when_the_call_ends_is_heard(codec: str) -> None:
+def test_chunks_that_wait_at_the_end_are_passed_on(codec: str) -> None:
     call = Answered(codec)
     assert [call.came(chunk, 0.0) for chunk in (1, 3)] == [1, 0]
     assert [type(event) for event in call.stopped(0.0)] == [CallerAudio, CallerAudio, CallEnded]

@@ -47,7 +47,7 @@ def waits(_line: AudioFormat) -> CallPlan:
     return CallPlan(linger_s=0.3)
 
 
-async def test_under_call_control_telnyx_presses_them(meet: "Meet") -> None:
+async def test_under_call_control_telnyx_presses_the_keys(meet: "Meet") -> None:
     phone = CallControlPhone(waits)
     with capture_logs() as log:
         async with (
@@ -68,7 +68,7 @@ async def test_under_call_control_telnyx_presses_them(meet: "Meet") -> None:
     assert KEYS not in repr(log)
 
 
-async def test_under_texml_they_are_tones_in_the_stream(meet: "Meet") -> None:
+async def test_under_texml_the_keys_are_tones_in_the_stream(meet: "Meet") -> None:
     async with (
         asyncio.timeout(TIMEOUT_S),
         assistant() as own,

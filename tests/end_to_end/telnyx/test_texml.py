@@ -1,4 +1,4 @@
-"""TeXML calls, from the webhook on; and streams that break and come back, or do not. The server and the pretend phone."""
+"""TeXML calls, from the webhook on; and streams that break and come back, or do not. The server and the simulated phone."""
 
 import asyncio
 import json
@@ -129,7 +129,7 @@ async def test_a_call_that_is_only_listened_to(house: Open) -> None:
     assert np.all(np.any(home.recording(), axis=0))
 
 
-async def test_a_webhook_that_telnyx_did_not_sign_is_turned_away(house: Open) -> None:
+async def test_a_webhook_without_telnyxs_signature_is_refused(house: Open) -> None:
     async with house() as home:
         with pytest.raises(CallRefused, match="403"):
             await home.call(CallPlan(), private_key="")
@@ -138,7 +138,7 @@ async def test_a_webhook_that_telnyx_did_not_sign_is_turned_away(house: Open) ->
 # A stream that breaks, and comes back
 
 
-async def test_the_call_is_taken_up_again_on_another_stream(house: Open) -> None:
+async def test_the_call_resumes_on_another_stream(house: Open) -> None:
     async with house() as home:
         report = await home.call(CallPlan(noise(600), drop_at_ms=300, back_after_ms=100, linger_s=0.15))
         await home.server.admission.idle()
@@ -214,7 +214,7 @@ async def closed(socket: ClientConnection) -> tuple[int | None, str | None]:
     return socket.close_code, socket.close_reason
 
 
-async def test_the_new_stream_goes_before_an_old_one_that_still_stands(house: Open) -> None:
+async def test_a_new_stream_replaces_one_that_is_still_open(house: Open) -> None:
     async with house() as home:
         url = (await home.order()).url
         old, phone = await started(url)
@@ -235,7 +235,7 @@ async def test_the_new_stream_goes_before_an_old_one_that_still_stands(house: Op
     assert [line["digit"] for line in home.journal("TypeDigit")] == ["5"]
 
 
-async def test_who_comes_back_and_says_nothing_is_not_waited_for_any_longer(house: Open) -> None:
+async def test_a_resumed_stream_without_a_start_is_not_waited_for(house: Open) -> None:
     async with house({"return_s": 0.1}) as home:
         url = (await home.order()).url
         old, _phone = await started(url)
@@ -245,7 +245,7 @@ async def test_who_comes_back_and_says_nothing_is_not_waited_for_any_longer(hous
         assert home.server.admission.calls == 0
 
 
-async def test_another_call_does_not_come_back_with_the_token_of_this_one(house: Open) -> None:
+async def test_another_call_cannot_resume_with_this_token(house: Open) -> None:
     async with house() as home:
         url = (await home.order()).url
         old, phone = await started(url)
@@ -257,9 +257,7 @@ async def test_another_call_does_not_come_back_with_the_token_of_this_one(house:
 
 
 @pytest.mark.parametrize("says_start", [True, False], ids=["it says its last words", "it never began"])
-async def test_a_call_that_does_not_outlive_its_stream_is_not_taken_up_again(
-    says_start: bool, house: Open
-) -> None:
+async def test_a_call_that_ends_with_its_stream_does_not_resume(says_start: bool, house: Open) -> None:
     async with house(assistant="parrot") as home:
         url = (await home.order()).url
         old = await connect(url)

@@ -1,4 +1,4 @@
-"""A wideband line and an assistant that hears and speaks at 24 kHz: nothing on the way is as narrow as a telephone."""
+"""A wideband line and an assistant at 24 kHz: no part of the path is limited to the telephone band."""
 
 import asyncio
 from base64 import b64decode
@@ -39,7 +39,7 @@ def said() -> Samples:
 
 
 def spoken(text: str) -> Samples:
-    """The fake's voice."""
+    """The audio of the simulated model."""
     audio = b"".join(b64decode(delta.audio) for delta in utter(Speech(text), L16_24K, 1))
     return decoder(L16_24K)(audio)
 
@@ -52,8 +52,8 @@ def likeness(sound: Samples, track: Samples) -> float:
     return float(np.corrcoef(sound, track[lag : lag + len(sound)])[0, 1])
 
 
-class Fake(SimulatedOpenAI):
-    """It keeps what it hears."""
+class KeepingOpenAI(SimulatedOpenAI):
+    """A simulated server that keeps the audio it gets."""
 
     heard = b""
 
@@ -83,7 +83,7 @@ async def carry(codec: str) -> Carried:
     script = OpenAIScript.model_validate(
         {"first_audio_s": 0.1, "heard": ["When?"], "replies": [{"say": REPLY}]}
     )
-    simulator = Fake(script)
+    simulator = KeepingOpenAI(script)
     async with simulator.running():
         receptionist = {
             "kind": "openai-realtime",

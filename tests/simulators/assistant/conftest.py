@@ -121,7 +121,7 @@ def sentence() -> bytes:
 OWN_EARS = {"silence_ms": 300}
 WORD_MS, FIRST_MS = 500, 600
 AT_ONCE, APART_S = 34, 0.02  # with more, traced for coverage, the phones are late
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 Wave = NDArray[np.float64]
 
@@ -282,11 +282,13 @@ async def carry(
     """On one server, each with a simulated assistant of its own; to the end of everything."""
     folder.mkdir()
     async with AsyncExitStack() as stack:
-        fakes = [
+        assistants = [
             await stack.enter_async_context(SimulatedAssistant(script(row, folder)).running())
             for row in rows.values()
         ]
-        own = {f"call-{number}": assistant(row, fakes[number]) for number, row in enumerate(rows.values())}
+        own = {
+            f"call-{number}": assistant(row, assistants[number]) for number, row in enumerate(rows.values())
+        }
         async with Server(settings(codec, own, folder)).running() as server:
             calls = (place(row, number, server, lines) for number, row in enumerate(rows.values()))
             reports = await asyncio.gather(*calls)
@@ -295,7 +297,7 @@ async def carry(
     journals = {call_of(journal): journal for journal in map(read_journal, folder.glob("*.jsonl"))}
     return {
         name: Carried(row, report, simulator, journals[report.call_sid])
-        for (name, row), report, simulator in zip(rows.items(), reports, fakes, strict=True)
+        for (name, row), report, simulator in zip(rows.items(), reports, assistants, strict=True)
     }
 
 
@@ -308,7 +310,7 @@ async def carry_all(rows: dict[str, Row], folder: Path) -> dict[str, Carried]:
     }
     lines = asyncio.Semaphore(AT_ONCE)
     with structlog.testing.capture_logs() as log:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             became = await asyncio.gather(
                 *(carry(codec, those, folder / codec, lines) for codec, those in by_codec.items())
             )
