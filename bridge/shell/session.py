@@ -82,17 +82,14 @@ class Session:
     def attach(self, carrier_leg: Leg[WireMessage]) -> None:
         """The leg on which `carrier_said` and `carrier_lost` are called; the call's timers run from here."""
         self._carrier_leg = carrier_leg
-        if (due := self._call.deadline()) is not None:
-            self._wake_at(due)
+        self._follow_deadline()
 
     def rejoin(self, carrier: Carrier, leg: Leg[WireMessage]) -> bool:
         """The carrier dialled again: the same call on another stream, by a new object of its dialect.
 
         False: the call does not outlive its stream, and is over.
         """
-        for outcome in self._carrier.due(
-            inf
-        ):  # keys, and packets behind a gap; nobody reads messages any more
+        for outcome in self._carrier.due(inf):  # keys, and packets behind a gap; messages have no reader
             if isinstance(outcome, Word):
                 self.handle(outcome)
         self.carrier_lost(self._carrier, 1006, "the carrier dialled again")
