@@ -165,6 +165,13 @@ def test_no_vendors_library_is_needed_at_run_time() -> None:
     assert not pins("requirements-serve.lock") & {"twilio", "telnyx"}
 
 
+def test_nobody_is_told_to_install_the_other_project_called_voicebridge() -> None:
+    told = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    told += [path for folder in ("bridge", "codecs", "docs") for path in (ROOT / folder).rglob("*.py")]
+    wrong = re.compile(r"voicebridge\[|pip install '?voicebridge(?!-server)")
+    assert not [str(path) for path in told if wrong.search(path.read_text(encoding="utf-8"))]
+
+
 def test_the_image_installs_its_locks_as_a_checkout_does() -> None:
     steps = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     installed = re.findall(r"\./install-lock (\S+) (\S+)", steps)

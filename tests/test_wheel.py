@@ -155,7 +155,7 @@ def test_the_timeline_is_told_in_a_line(demo: tuple[Path, dict[str, Any]], comma
 
 
 def test_a_recording_that_is_missing_is_still_a_fault(command: Path, tmp_path: Path) -> None:
-    journal = Path(__file__).with_name("call-journal.jsonl")
+    journal = Path(__file__).parent / "observers" / "call-journal.jsonl"
     done = run(command, "timeline", "none.wav", journal, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "voicebridge: none.wav: No such file or directory\n"

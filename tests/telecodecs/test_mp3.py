@@ -77,7 +77,9 @@ def test_refuses_to_read(file: bytes, capfd: pytest.CaptureFixture[str]) -> None
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     check_installed()
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(CodecMissing, match=r"MP3 needs the extra mp3: pip install 'voicebridge\[mp3\]'"):
+    with pytest.raises(
+        CodecMissing, match=r"MP3 needs the extra mp3: pip install 'voicebridge-server\[mp3\]'"
+    ):
         check_installed()
     with pytest.raises(CodecMissing):
         mp3_file(spoken(), 8000)

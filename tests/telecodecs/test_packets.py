@@ -223,7 +223,7 @@ def test_without_the_library(codec: PacketCodec, monkeypatch: pytest.MonkeyPatch
     check_installed(codec, sending=codec != AMR_WB)
     monkeypatch.setitem(sys.modules, "av", None)
     monkeypatch.setitem(sys.modules, "G722", None)
-    text = rf"^{codec.upper()} needs the extra {codec}: pip install 'voicebridge\[{codec}\]'$"
+    text = rf"^{codec.upper()} needs the extra {codec}: pip install 'voicebridge-server\[{codec}\]'$"
     with pytest.raises(CodecMissing, match=text) as missing:
         check_installed(codec, sending=False)
     assert (missing.value.codec, missing.value.extra) == (codec.upper(), codec)

@@ -259,7 +259,7 @@ def script(row: Row, folder: Path) -> Script:
 
 
 def call_of(journal: list[JournalEntry]) -> str:
-    return next(str(one.fields["call"]) for one in journal if one.what == "CallStarted")
+    return next(str(one.fields["call_id"]) for one in journal if one.what == "CallStarted")
 
 
 async def place(row: Row, number: int, server: Server, lines: asyncio.Semaphore) -> CallReport:
