@@ -66,9 +66,11 @@ class CallEngine:
 
         They get the same `now`. What comes after the call has ended is dropped.
 
-        An exception of the core, of a performer or of an observer ends the handling of its event alone. The events
-        that wait are handled first, for one may say that a leg is lost; then the exception surfaces. A socket's
-        callback that it surfaces from drops the connection, and the loss of that leg ends or mends the call in order.
+        An exception of the core, of a performer or of an observer ends the handling of one event: the rest of its
+        commands is not performed. The events that wait are handled all the same, for one may say that a leg is lost;
+        then the exception surfaces (the last one, with the others as its context). Where it surfaces in a socket's
+        callback, picows logs it and drops that connection, and its loss ends the call, or replaces the assistant, in
+        order.
         """
         if self.in_round:
             self._waiting.append(event)

@@ -91,8 +91,7 @@ class Session:
     def attach(self, carrier_leg: Leg[WireMessage]) -> None:
         """The leg on which `carrier_said` and `carrier_lost` are called; the call's timers run from here."""
         self._carrier_leg = carrier_leg
-        if (due := self._call.deadline()) is not None:
-            self._wake_at(due)
+        self._follow_deadline()
 
     def rejoin(self, carrier: Carrier, leg: Leg[WireMessage]) -> bool:
         """The carrier dialled again: the same call on another stream, by a new object of its dialect.

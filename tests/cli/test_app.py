@@ -35,7 +35,7 @@ ENVIRONMENT = {
     if not name.startswith(("VOICEBRIDGE_", "TWILIO_", "OPENAI_"))
 } | {"COLUMNS": "120"}
 OPEN = {"VOICEBRIDGE_SECURITY__ALLOW_UNAUTHENTICATED": "true", "VOICEBRIDGE_ASSISTANT": "echo"}
-LONG_ENOUGH_S = 20.0
+LONG_ENOUGH_S = 60.0
 """For anything here to end; only a failing test waits so long."""
 
 NOISE = np.random.default_rng(7).integers(0, 127, 80_000, np.uint8).tobytes()
@@ -229,7 +229,7 @@ TRACEBACKS = {
 @pytest.fixture(scope="module")
 def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     """All at once: most of their time is Python's own start."""
-    with socket.socket() as nobody:
+    with socket.socket() as nobody, ExitStack() as stack:
         nobody.bind(("127.0.0.1", 0))  # and never listens
         host, port = nobody.getsockname()
         processes = {}
@@ -240,6 +240,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
                 (folder / refusal.file).write_text(refusal.settings, errors="surrogateescape")
             command = refusal.command.replace("DEAD", f"{host}:{port}").replace("TAKEN", str(port))
             processes[name] = start(folder, *command.split())
+            stack.callback(processes[name].kill)
         return {name: done(process) for name, process in processes.items()}
 
 
