@@ -23,8 +23,8 @@ def test_by_default_an_entry_ends_after_a_second_or_with_a_hash() -> None:
 
 
 def test_by_default_the_rules_and_limits_are_the_core_s() -> None:
-    assert Settings().keypad.rules() == KeypadRules()
-    limits, core = Settings().limits, Limits()
+    assert Settings.model_validate({}).keypad.rules() == KeypadRules()
+    limits, core = Settings.model_validate({}).limits, Limits()
     assert (limits.start_s, limits.open_s) == (core.start_s, core.open_s) == (10.0, 5.0)
     assert (limits.silent_s, limits.longest_call_s) == (core.silent_s, core.longest_s) == (60.0, 14_400.0)
 
