@@ -316,14 +316,10 @@ async def carry(
 ) -> Call:
     """One call from the webhook to the end of everything."""
     folder.mkdir()
-    script = OpenAIScript.model_validate(
-        {"first_audio_s": 0.1, "heard": ("Good day.",)} | row.get("script", {})
-    )
+    given = {"first_audio_s": 0.1, "heard": ("Good day.",)} | row.get("script", {})
     sid = new_sid("CA")
-    async with (
-        SetOpenAI(script, row).running() as simulator,
-        network(simulator.url, row.get("network_ms", 0)) as base_url,
-    ):
+    openai, delay_ms = SetOpenAI(OpenAIScript.model_validate(given), row), row.get("network_ms", 0)
+    async with openai.running() as simulator, network(simulator.url, delay_ms) as base_url:
         gone_at: list[float] = []
         watching = asyncio.create_task(watch(simulator, gone_at))
         async with Server(settings(row, base_url, folder)).running() as server:

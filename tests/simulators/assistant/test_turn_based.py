@@ -182,15 +182,15 @@ def test_an_entry_comes_back_as_tones(peer: "Dial", digits: str) -> None:
 
 WITHOUT_MEANING: list[tuple[str | bytes, str]] = [
     (b"\x00\x01", "a binary message"),
-    ("", "neither a word of the contract nor base64"),
-    ("RESTART_COMMUNICATION\n", "neither a word"),
-    ("restart_communication", "neither a word"),
-    ("_MULAW", "neither a word"),
-    ('{"event":"media"}', "neither a word"),
-    (FRAME[:-1], "neither a word"),
-    (FRAME + "\n", "neither a word"),
-    ("\N{SNOWMAN}" * 4, "neither a word"),
-    ("_DTMF12x", "keys that no keypad has"),
+    ("", "neither a message of the protocol nor base64"),
+    ("RESTART_COMMUNICATION\n", "neither a message"),
+    ("restart_communication", "neither a message"),
+    ("_MULAW", "neither a message"),
+    ('{"event":"media"}', "neither a message"),
+    (FRAME[:-1], "neither a message"),
+    (FRAME + "\n", "neither a message"),
+    ("\N{SNOWMAN}" * 4, "neither a message"),
+    ("_DTMF12x", "other characters than keys"),
 ]
 
 
@@ -206,7 +206,7 @@ def test_other_messages_are_ignored(peer: "Dial", message: str | bytes, why: str
 def test_the_end_of_an_utterance_out_of_turn(peer: "Dial") -> None:
     call = peer()
     assert call.send(UTTERANCE_END) == []
-    assert call.simulator.refused == ["the end of an utterance, while nobody was listening"]
+    assert call.simulator.refused == ["the end of an utterance while not listening"]
 
 
 def test_the_words_of_the_protocol_can_be_set(peer: "Dial") -> None:

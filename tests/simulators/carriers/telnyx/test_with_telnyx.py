@@ -102,7 +102,7 @@ class Phone:
 
 async def test_an_inbound_call_with_the_vendors_client(running: Calls, hook: Hook) -> None:
     phone = Phone()
-    async with running(phone) as (simulator, client):
+    async with running(phone, webhook_timeout_s=TIMEOUT_S) as (simulator, client):
         call = simulator.ring()
         await simulator.told("call.initiated")
         name = hook.events[0].data.payload.call_control_id
