@@ -48,7 +48,7 @@ FAULTS: list[tuple[str, str]] = [
     ),
     (
         f"{REALTIME}fallback = {{ play = 'voicebridge.toml' }}",
-        "assistants.a.fallback.play: voicebridge.toml: this is no WAV file",
+        "assistants.a.fallback.play: voicebridge.toml: this is not a WAV file",
     ),
     (f"{REALTIME}tool_choice = 'any'", "assistants.a: tool_choice = 'any': Input should be 'none'"),
     ("telnyx.api_key = 'two words'", "telnyx.api_key: should be one word of ASCII"),
