@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 
 import structlog
@@ -16,7 +17,7 @@ import structlog
 from bridge.core.call import Call
 from bridge.core.engine import CallEngine
 from bridge.observers.usage import Accounting, summary
-from bridge.shell.assistant_slot import AssistantSlot
+from bridge.shell.assistant_slot import INTERNAL_ERROR, AssistantSlot
 from bridge.vocabulary.commands import (
     CONTROL_COMMANDS,
     CarrierCommand,
@@ -84,6 +85,7 @@ class Session:
         self._ended = ended
         self._over = False
         self._carrier_leg: Leg[WireMessage]
+        self._is_leg_closed = False  # by us, or lost
         self._former_streams: Counter[str] = Counter()  # what their dialects repaired
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
@@ -105,7 +107,7 @@ class Session:
         if self._over:
             return False
         self._former_streams.update(self._carrier.counts())
-        self._carrier, self._carrier_leg = carrier, leg
+        self._carrier, self._carrier_leg, self._is_leg_closed = carrier, leg, False
         return True
 
     def carrier_said(self, message: WireMessage) -> None:
@@ -128,6 +130,7 @@ class Session:
     def carrier_lost(self, carrier: Carrier, code: int, reason: str) -> None:
         """The leg of this stream is gone."""
         if carrier is self._carrier:
+            self._is_leg_closed = True
             self.handle(LegLost(LegName.CARRIER, code, reason))
 
     def break_off(self, why: str) -> None:
@@ -150,6 +153,7 @@ class Session:
                 self._carrier_leg.send(outcome)
 
     def _hang_up(self, command: HangUp, _now: float) -> None:
+        self._is_leg_closed = True
         self._carrier_leg.close(command.code, command.why)
 
     def _nothing(self, _command: SetSensitive, _now: float) -> None:
@@ -193,6 +197,10 @@ class Session:
                 self._carrier_leg.send(outcome)
 
     def _finish(self) -> None:
+        """End the session. Each step is taken, whatever another one raises.
+
+        The leg is still open only where an exception kept `HangUp` from being performed.
+        """
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
@@ -201,10 +209,18 @@ class Session:
             Counter(self._call.counts()) + Counter(self._slot.counts()) + mended
         )
         log.info("= call over", call_id=self._call.call_id, **summary(account))
-        self._ended(self)
         now = clock()
-        for observer in self._observers:
-            observer.close(now, account)
+        close_leg = partial(self._carrier_leg.close, INTERNAL_ERROR, "a fault in the bridge")
+        close_observers = [partial(observer.close, now, account) for observer in self._observers]
+        for step in (
+            *([] if self._is_leg_closed else [close_leg]),
+            partial(self._ended, self),
+            *close_observers,
+        ):
+            try:
+                step()
+            except Exception:  # a fault of one must not keep the others from their last line
+                log.exception("= ending the call failed", call_id=self._call.call_id)
 
 
 def _cannot(command: ControlCommand, _now: float) -> None:

@@ -104,7 +104,8 @@ class Tokens:
             return TokenFault.USED
         if len(self._used) >= MOST_USED:
             return TokenFault.FULL
-        self._used[token.nonce] = now + LIFE_S  # nobody's token lives longer, so the oldest stand first
+        # Until the token has expired by either clock: Unix time may be set back meanwhile.
+        self._used[token.nonce] = max(now + LIFE_S, token.expires)
         return None
 
 

@@ -131,7 +131,8 @@ class Webhooks:
         else:
             if taken is not None:
                 taken(data, clock())
-        self._follow_deadline()
+        finally:
+            self._follow_deadline()
 
     # The timer
 

@@ -93,7 +93,7 @@ HANG_UP = BuiltInTool(
     "Ends the call. Say goodbye first: the call ends when the caller has heard all that was said.",
     example="{}",
     parameters={},
-    meaning=lambda _call_id, _given: BuiltInCall(AssistantHangingUp(), "the call ends now"),
+    meaning=lambda _tool_call_id, _given: BuiltInCall(AssistantHangingUp(), "the call ends now"),
 )
 
 # note
@@ -112,7 +112,7 @@ NOTE = BuiltInTool(
     "Keeps a line of text for the people who own this telephone line. The caller does not hear it.",
     _NOTE_EXAMPLE,
     {"text": Parameter({"type": "string", "description": "The line to keep."}, _note_text, is_required=True)},
-    lambda _call_id, given: BuiltInCall(NoteTaken(given["text"]), "noted"),
+    lambda _tool_call_id, given: BuiltInCall(NoteTaken(given["text"]), "noted"),
 )
 
 # collect_digits
@@ -155,9 +155,9 @@ def _sensitive(sensitive: Any) -> bool:
     return sensitive
 
 
-def _entry_requested(call_id: str, given: Mapping[str, Any]) -> BuiltInCall:
+def _entry_requested(tool_call_id: str, given: Mapping[str, Any]) -> BuiltInCall:
     requested = EntryRequested(
-        call_id,
+        tool_call_id,
         given.get("length"),
         given.get("terminator"),
         given.get("timeout"),
@@ -240,7 +240,7 @@ def _keys(keys: Any) -> str:
     return pressed
 
 
-def _press_requested(_call_id: str, given: Mapping[str, Any]) -> BuiltInCall:
+def _press_requested(_tool_call_id: str, given: Mapping[str, Any]) -> BuiltInCall:
     keys = given["digits"]
     return BuiltInCall(PressRequested(keys), json.encode({"sent": keys}).decode())
 

@@ -182,9 +182,9 @@ class RealtimeConversation:
         """A caller who has typed need not hear the rest of what is being said: cancel it, if a reply follows."""
         return self._interrupt(server_cancels=False) if typed and self._is_answered(entry) else []
 
-    def answer_call(self, call_id: str, output: str) -> list[AssistantOutcome]:
+    def answer_call(self, tool_call_id: str, output: str) -> list[AssistantOutcome]:
         """A tool that ran for a function call has ended."""
-        return self._calls.sent(self._tools.answer(call_id, output))
+        return self._calls.sent(self._tools.answer(tool_call_id, output))
 
     # Replies
 
@@ -272,11 +272,11 @@ class RealtimeConversation:
         step = self._hang_up_sequence.response_done(response.id, spoke=spoke, is_farewell=is_farewell)
         if step is Step.SAY_GOODBYE:
             self.gate.ask(scripted(self._scripted.farewell(self._settings.goodbye)))
-        elif step is Step.STAY and failed:
+        elif step is Step.GO_ON and failed:
             return self._failed(request, response.error, now)
         why = f"a reply is incomplete: {response.reason or 'no reason given'}"
         is_cut = response.status == "incomplete"
-        if is_silent and step is Step.STAY and response.status != "cancelled" and not self._speaking:
+        if is_silent and step is Step.GO_ON and response.status != "cancelled" and not self._speaking:
             return self._retry(request, why if is_cut else "a reply without audio", now)
         return [AssistantReportedError(why)] if is_cut else []
 

@@ -1,7 +1,7 @@
 """How the assistant hangs up: not before it has said goodbye, and not if the caller still has something to say.
 
-staying ──hang_up called──▶ called ──its response is done, silent──▶ parting ──farewell is done──▶ leave
-                               └──its response is done, spoken──▶ leave
+going on ──hang_up called──▶ called ──response done, silent──▶ saying goodbye ──farewell done──▶ hang up
+                               └──────response done, spoken──────────────────────────────▶ hang up
 """
 
 from enum import Enum, auto
@@ -20,9 +20,9 @@ def hung_up(why: str = "") -> CloseRequested:
 class Step(Enum):
     """What the end of a response leads to."""
 
-    STAY = auto()
+    GO_ON = auto()
     SAY_GOODBYE = auto()
-    LEAVE = auto()
+    HANG_UP = auto()
 
 
 class HangUpSequence:
@@ -30,14 +30,14 @@ class HangUpSequence:
 
     def __init__(self) -> None:
         self._called_in: str | None = None  # the response that called hang_up
-        self._parting = False
+        self._saying_goodbye = False
         self.is_ready = False
         """Goodbye was said."""
 
     @property
     def intended(self) -> bool:
         """Whether the assistant wants to hang up."""
-        return self._called_in is not None or self._parting
+        return self._called_in is not None or self._saying_goodbye
 
     def call(self, response_id: str) -> None:
         """The assistant called hang_up, in this response."""
@@ -46,16 +46,16 @@ class HangUpSequence:
     def call_off(self) -> bool:
         """The caller has something to say. Returns whether there was anything to call off."""
         was_intended = self.intended
-        self._called_in, self._parting, self.is_ready = None, False, False
+        self._called_in, self._saying_goodbye, self.is_ready = None, False, False
         return was_intended
 
     def response_done(self, response_id: str, *, spoke: bool, is_farewell: bool) -> Step:
         """A response has ended. `spoke`: it had sound, which counts as the goodbye."""
         if response_id == self._called_in:
-            self._called_in, self._parting = None, True
+            self._called_in, self._saying_goodbye = None, True
             self.is_ready = spoke
-            return Step.LEAVE if spoke else Step.SAY_GOODBYE
-        if self._parting and is_farewell:
+            return Step.HANG_UP if spoke else Step.SAY_GOODBYE
+        if self._saying_goodbye and is_farewell:
             self.is_ready = True
-            return Step.LEAVE
-        return Step.STAY
+            return Step.HANG_UP
+        return Step.GO_ON

@@ -104,10 +104,10 @@ class ToolCalls:
             return self._request_entry(event, call, prompt)
         if output is None:
             raise AssertionError(f"{tool.name} has no output, and requests no entry")
-        is_leaving = isinstance(event, AssistantHangingUp)
-        if is_leaving:
+        is_hanging_up = isinstance(event, AssistantHangingUp)
+        if is_hanging_up:
             self._hang_up.call(call.response_id)
-        return [event, ToolOutput(call.tool_call_id, output, wants_reply=not is_leaving)]
+        return [event, ToolOutput(call.tool_call_id, output, wants_reply=not is_hanging_up)]
 
     def _request_entry(self, request: EntryRequested, call: ToolCall, prompt: str) -> list[CallOutcome]:
         given_up = self._entries.get(request.request_id)

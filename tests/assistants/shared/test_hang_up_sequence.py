@@ -9,16 +9,16 @@ Done = tuple[str, bool, bool, Step]
 """Which response is done, whether it spoke, whether it was the farewell, and what that leads to."""
 
 SEQUENCES: dict[str, list[Done]] = {
-    "goodbye in the same response": [("R1", True, False, Step.LEAVE)],
+    "goodbye in the same response": [("R1", True, False, Step.HANG_UP)],
     "silent: goodbye is asked for": [
         ("R1", False, False, Step.SAY_GOODBYE),
-        ("R2", True, True, Step.LEAVE),
+        ("R2", True, True, Step.HANG_UP),
     ],
     "another response between": [
-        ("R0", True, False, Step.STAY),
+        ("R0", True, False, Step.GO_ON),
         ("R1", False, False, Step.SAY_GOODBYE),
-        ("R2", True, False, Step.STAY),
-        ("R3", False, True, Step.LEAVE),
+        ("R2", True, False, Step.GO_ON),
+        ("R3", False, True, Step.HANG_UP),
     ],
 }
 
@@ -40,7 +40,7 @@ def test_a_caller_who_speaks_calls_it_off() -> None:
     hang_up.response_done("R1", spoke=False, is_farewell=False)
     assert hang_up.call_off()
     assert not hang_up.intended
-    assert hang_up.response_done("R2", spoke=True, is_farewell=True) is Step.STAY
+    assert hang_up.response_done("R2", spoke=True, is_farewell=True) is Step.GO_ON
 
 
 def test_what_the_core_is_told() -> None:

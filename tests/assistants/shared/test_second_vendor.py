@@ -88,12 +88,12 @@ class ToyDialect:
         self._turn += 1
         self._spoke = self._farewell = False
         match step:
-            case Step.LEAVE:
+            case Step.HANG_UP:
                 return [hung_up()]
             case Step.SAY_GOODBYE:
                 self._farewell = True
                 return [self._ask(self._scripted.farewell("Say goodbye."))]
-            case Step.STAY:
+            case Step.GO_ON:
                 return [self._ask(self._scripted.prompt(prompt))] if prompt else []
 
     def _sent(self, outcomes: list[CallOutcome] | list[ToolOutput]) -> list[Word | str]:

@@ -77,7 +77,9 @@ class ToyWebhooks:
         password = self._settings.password
         if password is not None:
             given = request.headers.get("x-toy-password", "")
-            if not hmac.compare_digest(given.encode(), password.get_secret_value().encode()):
+            if not hmac.compare_digest(
+                given.encode(errors="surrogateescape"), password.get_secret_value().encode()
+            ):
                 raise WebhookRefused(403, "the password is wrong", reason="its password is wrong")
         elif not self._host.allows_unauthenticated:
             raise WebhookRefused(403, "toy.password is not set, so nobody can prove to be the toy carrier")
