@@ -152,7 +152,7 @@ def test_config_show_hides_secrets() -> None:
     ("arguments", "code", "why"),
     [
         (["config", "check"], 2, "voicebridge: twilio.auth_token and telnyx.public_key are missing"),
-        (["call", "ws://", "--audio", "said.wav"], 1, "voicebridge: no WebSocket there"),
+        (["call", "ws://", "--audio", "said.wav"], 1, "voicebridge: no WebSocket was opened"),
     ],
 )
 def test_a_refusal_is_one_line_and_a_code(
@@ -207,10 +207,14 @@ REFUSALS = {
         "serve --host 0.0.0.0", 2, ("0.0.0.0", "127.0.0.1"), "[security]\nallow_unauthenticated = true\n"
     ),
     "nobody at the socket": Refusal("call ws://DEAD/twilio/media --audio said.wav", 1, ("no WebSocket",)),
-    "nobody at the webhook": Refusal("call http://DEAD/twilio/voice --audio said.wav", 1, ("the webhook cannot be reached",)),
+    "nobody at the webhook": Refusal(
+        "call http://DEAD/twilio/voice --audio said.wav", 1, ("the webhook cannot be reached",)
+    ),
     "no address": Refusal("call nonsense --audio said.wav", 1, ("ws://HOST:PORT/PATH",)),
     "wrong keys": Refusal(
-        "call ws://DEAD/ --audio said.wav --digits 1@1s,5,6@2s", 2, ("--digits: '5'", "expected for example 5@2.5s")
+        "call ws://DEAD/ --audio said.wav --digits 1@1s,5,6@2s",
+        2,
+        ("--digits: '5'", "expected for example 5@2.5s"),
     ),
     "no WAV": Refusal("call ws://DEAD/ --audio none.wav", 2, ("none.wav: No such file",)),
     "a WAV that is none": Refusal(
