@@ -92,7 +92,7 @@ class StreamEnd(Enum):
 
     BY_CARRIER = "the carrier ended it"
     BY_BRIDGE = "the bridge closed it"
-    BROKEN = "it broke or became silent; the carrier may not have noticed"
+    BROKEN = "it broke or fell silent; the carrier may not have noticed"
 
 
 class CallControl(Protocol):
