@@ -182,7 +182,7 @@ def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Rea
 
 
 SAYS = {
-    "README.md": ["Call CA", "all was said, and the line fell quiet", "greets"],
+    "README.md": ["Call CA", "the caller had nothing left to say, and the line was quiet", "greets"],
     "docs/twilio.md": ['"digits"', "timeline.png", "caller-heard.wav"],
     "docs/telnyx.md": ["frames swapped with the next"],
     "docs/openai.md": ["keys      2 0 1 9 #", "barge-in"],

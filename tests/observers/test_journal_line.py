@@ -111,6 +111,9 @@ PLAIN: list[Word] = [
     AssistantReady(PCMU_8K, PCMU_8K, lasts_s=3600.0),
     TokensUsed({"input_audio": 15550100}),
 ]
+WORDS = [word for word in Word.__subclasses__() if word.__module__.startswith("bridge.")]
+"""Without those that other tests make up."""
+
 NAMES = {
     "call_id",
     "tool_call_id",
@@ -177,7 +180,7 @@ def test_no_word_with_a_text_is_forgotten() -> None:
         return any(field.type in {str, dict[str, str]} and field.name not in NAMES for field in fields)
 
     covered = {type(word) for word, _ in WRITTEN + ABRIDGED}
-    assert {word for word in Word.__subclasses__() if holds_text(word)} <= covered
+    assert {word for word in WORDS if holds_text(word)} <= covered
 
 
 @pytest.mark.parametrize("word", [*(word for word, _ in WRITTEN + ABRIDGED), *PLAIN])
@@ -187,5 +190,5 @@ def test_what_is_written_can_be_read(word: Word) -> None:
 
 
 def test_every_word_has_a_line() -> None:
-    assert {word.__name__ for word in Word.__subclasses__()} == LINES.keys()
+    assert {word.__name__ for word in WORDS} == LINES.keys()
     assert LINES["CallerAudio"] is CallerAudio

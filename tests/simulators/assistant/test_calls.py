@@ -95,8 +95,8 @@ PLAIN = {
     "by POST, an entry": row(way="http", digits=ENTRY, first=True, **LONG),
 }
 FAULTS = {
-    "rubbish": row('reply = "rubbish"', told=(("MessageRefused", "no base64"),)),
-    "half a base64": row('reply = "half"', told=(("MessageRefused", "no base64"),)),
+    "rubbish": row('reply = "rubbish"', told=(("MessageRefused", "not base64"),)),
+    "half a base64": row('reply = "half"', told=(("MessageRefused", "not base64"),)),
     "another prefix": row(
         'reply = "mislabelled"', told=(("Ignored", "characters"), ("AssistantReportedError", "no reply came"))
     ),
@@ -109,7 +109,7 @@ FAULTS = {
     "the end twice": row('utterance_end = "twice"', first=True),
     "a late end": row('utterance_end = "late"', first=True),
     "noise": row(
-        "noise = true", told=(("Ignored", "binary"), ("AssistantReportedError", "says nothing")), first=True
+        "noise = true", told=(("Ignored", "binary"), ("AssistantReportedError", "unknown frame")), first=True
     ),
     "nothing at all": row(
         'reply = "none"\nutterance_end = "never"',
@@ -120,7 +120,7 @@ FAULTS = {
     "too long a reply": row(
         "reply_bytes = 300_000",
         {"max_reply_bytes": 100_000},
-        told=(("AssistantReportedError", "100000 at most"),),
+        told=(("AssistantReportedError", "at most 100000"),),
     ),
     "20 MB": row(
         "connections = 1\nreply_bytes = 20_000_000",

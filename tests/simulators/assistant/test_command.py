@@ -7,7 +7,7 @@ from bridge.cli.app import app
 from bridge.vocabulary.errors import ConfigurationError
 
 REFUSED = [
-    (["--kind", "stream"], "--kind: 'stream' is not played; turn-based is"),
+    (["--kind", "stream"], "--kind 'stream': should be turn-based"),
     (["--reply-as", "mp3"], "--reply-as = 'mp3': Input should be 'wav', 'pcmu', 'l16' or 'json'"),
     (["--reply-s", "-1"], "--reply-s = -1.0: Input should be greater than or equal to 0"),
     (["--say", "nowhere.wav"], "nowhere.wav: No such file"),
