@@ -1,4 +1,4 @@
-"""The assistant `echo`, a check of the line: every frame of the caller goes straight back."""
+"""The assistant `echo`, for checking the audio path: it sends every frame of the caller back at once."""
 
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, DropReply, OpenAssistant, TruncateReply
 from bridge.vocabulary.contracts import Posted, WireMessage
@@ -6,7 +6,7 @@ from bridge.vocabulary.events import AssistantEvent, AssistantReady, ReplyAudio,
 
 
 class Echo:
-    """An assistant in this process. All it says is one reply, and a new one after each that was cut."""
+    """An assistant in this process. All its audio is one reply; after an interruption a new reply begins."""
 
     def __init__(self) -> None:
         self._item = "echo"
@@ -14,7 +14,7 @@ class Echo:
         self._cuts = 0
 
     def encode(self, command: AssistantCommand, now: float) -> list[AssistantEvent]:
-        """Say what was heard."""
+        """Answer the caller's audio with the same audio, and other commands with their events."""
         if type(command) is AppendAudio:
             self._speaks = True
             return [ReplyAudio(self._item, command.audio)]
@@ -27,12 +27,12 @@ class Echo:
         return []
 
     def decode(self, _message: WireMessage | Posted, _now: float) -> tuple[()]:
-        """It has no leg, so no message comes."""
+        """Return nothing: it has no leg, so no message comes."""
         return ()
 
     def deadline(self) -> None:
-        """It waits for nothing."""
+        """Return None: nothing waits."""
 
     def due(self, now: float) -> tuple[()]:
-        """Nothing falls due."""
+        """Return nothing: nothing falls due."""
         return ()

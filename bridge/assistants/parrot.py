@@ -1,6 +1,6 @@
-"""The assistant `parrot`: greets with a chime, repeats what the caller said, plays pressed keys as tones.
+"""The assistant `parrot`: greets with a chime, repeats what the caller said, and plays pressed keys as tones.
 
-It is interrupted when spoken over: its own turn detector finds that, as a remote assistant's would.
+Its own turn detector detects the caller's speech, so the caller can interrupt it like a remote assistant.
 """
 
 import numpy as np
@@ -22,20 +22,20 @@ from telecodecs.speech import RATES_HZ
 from telecodecs.turns import TurnDetector, TurnEnded, TurnStarted
 
 LEAD_MS = 200
-"""An utterance includes so much audio before its detected start and after its detected end, because of soft sounds."""
+"""Audio that is added before the detected start and after the detected end of an utterance, for its soft sounds."""
 
 LONGEST_S = 15
-"""An utterance is repeated when it is this long, even if it has not ended."""
+"""An utterance of this length is repeated even if it has not ended."""
 
 REMEMBERED_MS = 1_000
-"""Audio that is kept while the caller is silent: more than the turn detector needs to find a start."""
+"""How much audio is kept while the caller is silent: more than the turn detector needs to detect a start."""
 
 CHIME = ((659.3, 250), (523.3, 550))
-"""The greeting: Hz and ms of each note, a falling third."""
+"""The notes of the greeting, a falling third: frequency in Hz and length in ms."""
 
 
 def chime(rate_hz: int) -> Samples:
-    """Two notes that die away, int16, shape (samples,)."""
+    """Return the greeting: two notes that fade out, int16, shape (samples,)."""
     notes = []
     for frequency_hz, length_ms in CHIME:
         seconds = np.arange(rate_hz * length_ms // 1000) / rate_hz
@@ -45,13 +45,16 @@ def chime(rate_hz: int) -> Samples:
 
 
 class Parrot:
-    """An assistant in this process, in the format of the call where its turn detector can read that."""
+    """An assistant in this process.
+
+    It uses the format of the call if its turn detector supports that rate, else L16 at 16 kHz.
+    """
 
     def __init__(self) -> None:
         self._replies = 0
 
     def encode(self, command: AssistantCommand, now: float) -> list[AssistantEvent]:
-        """Its answer to one command."""
+        """Return the events with which it answers one command."""
         match command:
             case AppendAudio(audio):
                 return self._hear(audio)
@@ -67,14 +70,14 @@ class Parrot:
                 return []
 
     def decode(self, _message: WireMessage | Posted, _now: float) -> tuple[()]:
-        """It has no leg, so no message comes."""
+        """Return nothing: it has no leg, so no message comes."""
         return ()
 
     def deadline(self) -> None:
-        """It waits for nothing."""
+        """Return None: nothing waits."""
 
     def due(self, now: float) -> tuple[()]:
-        """Nothing falls due."""
+        """Return nothing: nothing falls due."""
         return ()
 
     def _open(self, line: AudioFormat) -> None:

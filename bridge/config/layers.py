@@ -101,7 +101,7 @@ def _needs_table(path: Key, place: str, above: Key, place_above: str) -> str:
 
 
 def explain(error: ValidationError, found: Layer) -> Iterator[str]:
-    """A line for each fault: place, key, what was wrong, what would be right."""
+    """Yield a line for each fault: where it is, the key, what is wrong, and what was expected."""
     tables = nested(found)
     for fault in faults_in(error, tables):
         line = describe(fault).replace(".".join(fault.key), _numbered(fault.key, tables), 1)

@@ -1,4 +1,4 @@
-"""How the carrier's stream of one call ended: an observer, for whoever has to end the phone call beside it."""
+"""An observer that finds out how the carrier's stream of a call ended, so that the phone call can be ended too."""
 
 from bridge.core.timers import REASONS, Timer
 from bridge.vocabulary.commands import HangUp
@@ -10,7 +10,10 @@ ABNORMAL_CLOSURE = 1006
 
 
 class StreamEndObserver:
-    """`end`: None as long as the stream is there. What came first counts; a stream that comes back starts anew."""
+    """Keeps in `end` how the stream ended; None while it is open.
+
+    The first sign of an end counts. When the stream starts again, `end` is None again.
+    """
 
     sees: frozenset[type[Word]] = frozenset({CallStarted, CallEnded, LegLost, HangUp})
 
@@ -18,14 +21,14 @@ class StreamEndObserver:
         self.end: StreamEnd | None = None
 
     def saw(self, word: Word, now: float) -> None:
-        """Take note of a beginning or an end."""
+        """Take note of a start or an end of the stream."""
         if isinstance(word, CallStarted):
             self.end = None
         elif self.end is None:
             self.end = _end(word)
 
     def close(self, now: float, account: Account) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 def _end(word: Word) -> StreamEnd | None:

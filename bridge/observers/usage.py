@@ -29,7 +29,7 @@ from telecodecs.format import AudioFormat
 
 
 class _Meter:
-    """Measures the audio of one direction. Each assistant may have another format; before the first there is none."""
+    """Measures the audio of one direction. Each assistant may have another format; until the first one it is None."""
 
     def __init__(self) -> None:
         self.bytes = 0

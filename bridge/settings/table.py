@@ -80,7 +80,7 @@ def checked_assistant_url(url: str, schemes: Container[str], expected: str) -> s
 
 
 def checked_web_url(url: str) -> str:
-    """Return a URL by http or https. Raises ValueError if it is none."""
+    """Return `url`. Raises `ValueError` if it is not a URL with http or https."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("should be a web address such as https://voice.example.com")
@@ -89,7 +89,7 @@ def checked_web_url(url: str) -> str:
 
 
 def checked_base_url(url: str) -> str:
-    """Return a URL to which paths can be added, without a slash at its end. Raises ValueError if it is none."""
+    """Return `url` without a slash at its end. Raises `ValueError` if it is not a URL to which paths can be added."""
     parts = urlsplit(checked_web_url(url))
     if parts.query or parts.fragment:
         raise ValueError("should have no query and no fragment")

@@ -1,8 +1,8 @@
-"""The leg to an assistant that is reached by POSTs: posts each message, and hands over each answer.
+"""The leg to an assistant that is reached over HTTP: sends each message by POST, and hands over each response.
 
-One post at a time and in order, each with its own time; whatever becomes of it, there is one `Posted`: also where no
-answer came, with status 0 and the reason. Redirects are not followed, and no cookies kept: the headers may be
-secrets, and a body is somebody's voice. Units: seconds, bytes.
+Messages are posted one at a time and in order, each with its own time limit. For every post there is one `Posted`; if
+no response came, its status is 0 and its body is the reason. Redirects are not followed and no cookies are kept: the
+headers may hold secrets, and the body holds what the caller said. Units: seconds, bytes.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from bridge.settings.assistants import PostAddress
 from bridge.vocabulary.contracts import Lost, Post, Posted, Receive
 
 MOST_WAITING = 16
-"""Posts behind the one that is under way; above that the leg is lost. A dialect should not come near it."""
+"""The most posts that wait behind the one under way; with one more the leg is lost. A dialect stays far below this."""
 
 LAST_WORDS_S = 10.0
-"""What a closed leg has to post what it was given: an entry, and the call was over."""
+"""How long a closed leg may go on to post what it was given, for example an entry at the end of the call."""
 
 KEPT_ALIVE_S = 4.0
-"""A connection that is idle: less than servers keep theirs, 5 s in many, for a post into a closing one is lost."""
+"""How long an idle connection is kept. Many servers close theirs after 5 s, and a post into a closing one is lost."""
 
 
 class PostingLeg:
-    """The leg of one conversation. After `close` nothing is received any more."""
+    """The leg of one conversation. After `close`, `receive` is not called any more."""
 
     stalled = False
 
@@ -44,22 +44,24 @@ class PostingLeg:
         self._over = False
         self._more = asyncio.Event()
         self.task = asyncio.create_task(self._carry(), name="posts")
-        """As long as there is something to post, or may be. Cancelled, it drops what is under way."""
+        """Runs until the leg is closed and everything is posted. If it is cancelled, the post under way is dropped."""
 
     def send(self, post: Post) -> None:
-        """Post it when those before it were answered; after the end it is dropped."""
+        """Post this after the responses to all posts before it; after `close` it is dropped. This never waits."""
         if self._over:
             return
         if len(self._waiting) >= MOST_WAITING:
             self._over = True
             self.task.cancel()
-            asyncio.get_running_loop().call_soon(self._lost, 1011, "too many posts wait for their answers")
+            asyncio.get_running_loop().call_soon(
+                self._lost, 1011, f"too many posts wait for their responses: expected at most {MOST_WAITING}"
+            )
             return
         self._waiting.append(post)
         self._more.set()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """What was sent goes out; its answers are for nobody."""
+        """Close the leg. What was sent before is still posted, within `LAST_WORDS_S`; the responses are ignored."""
         if self._over:
             return
         self._over = True
@@ -92,14 +94,14 @@ class PostingLeg:
             ):
                 return await self._read(response)
         except TimeoutError:
-            return _none(f"no answer came within {self._answer_s:g} s")
+            return _none(f"no response came within {self._answer_s:g} s")
         except aiohttp.ClientConnectorError as error:
-            return _none(f"its server cannot be reached ({type(error).__name__})")
+            return _none(f"the assistant's server cannot be reached ({type(error).__name__})")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return _none(f"its server gave no whole answer ({type(error).__name__})")
+            return _none(f"the response of the assistant's server is not complete ({type(error).__name__})")
 
     def _with_own(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """The address's headers too; those of the post say what it is, and go before them."""
+        """The headers of the post and of the address; a header of the post replaces one of the same name."""
         said = {name.lower() for name in headers}
         own = {name: value for name, value in self._headers.items() if name.lower() not in said}
         return {**own, **headers}
@@ -110,7 +112,7 @@ class PostingLeg:
             body += chunk
             if len(body) > self._most_bytes:
                 response.close()
-                return _none(f"its answer is longer than {self._most_bytes} bytes")
+                return _none(f"the response is too long: expected at most {self._most_bytes} bytes")
         return Posted(response.status, response.headers.get("Content-Type", ""), bytes(body))
 
 
@@ -119,33 +121,35 @@ def _none(why: str) -> Posted:
 
 
 class AssistantPosts:
-    """Opens legs, and owns them until they are gone."""
+    """Opens legs, and keeps them until they have ended."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self, address: PostAddress, receive: Receive, lost: Lost) -> PostingLeg:
-        """A leg that can be given posts at once."""
+        """Open a leg. It can send at once."""
         leg = PostingLeg(address, receive, lost, self._connections())
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg
 
     def _connections(self) -> aiohttp.ClientSession:
-        """Opened when it is first needed: it belongs to the running loop."""
+        """The connections, created at the first use because they belong to the running event loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE_S),  # one for each call
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # each post has its own
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=None
+                ),  # each post has its own time limit
                 headers={"User-Agent": "voicebridge", "Accept-Encoding": "identity"},
-                auto_decompress=False,  # a small body may be a large one
+                auto_decompress=False,  # a small compressed body may be a very large one
             )
         return self._session
 
     async def aclose(self) -> None:
-        """Drop what is under way, and the connections."""
+        """Drop the posts under way and the connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,7 +1,7 @@
-"""The leg to an assistant that is reached by a WebSocket: takes messages at once, while the connection is still made.
+"""The leg to an assistant that is reached by a WebSocket: it can send at once, while the connection is being opened.
 
-Messages that are sent before the connection is open wait, and go out in their order when it is. Pings find out a
-connection that died without a close.
+Messages that are sent before the connection is open wait, and are sent in their order when it is open. Pings find a
+connection that ended without a close frame.
 """
 
 import asyncio
@@ -15,44 +15,48 @@ from bridge.vocabulary.contracts import Lost, Receive, WireMessage
 from bridge.vocabulary.errors import CallRefused
 
 CONNECT_TIMEOUT_S = 5.0
-"""DNS, connection, TLS and upgrade together. A caller hardly waits longer in silence."""
+"""Time limit for DNS, connection, TLS and upgrade together. Few callers wait longer in silence."""
 
 PINGS = Pings(idle_s=2.5, answer_s=2.5)
-"""An assistant sends nothing while the caller speaks, so silence proves nothing, and it is pinged.
+"""An assistant sends nothing while the caller speaks; only a ping shows whether the connection still works.
 
-A connection that was cut on the way is found out after five seconds. A shorter wait for the answer would close
-connections for a gap in the network that the call survives.
+A connection that broke on the way is detected after five seconds. A shorter wait for the answer would close
+connections because of gaps in the network that a call survives.
 """
 
 MAX_MESSAGE_BYTES = 16_777_216
-"""An assistant that sends a reply as fast as it is made may send a megabyte and more in one message."""
+"""The longest message. An assistant that sends a whole reply at once may send more than a megabyte in one message."""
 
 MOST_WAITING = 1_024
 MOST_WAITING_BYTES = 1_048_576
-"""What may wait for the connection: settings, and the words so far where an assistant takes over in mid-call.
+"""The most messages and bytes that wait for the connection; with more the leg is lost.
 
-The caller's audio does not wait here. More than this is a fault: the leg is lost.
+These are the settings and, where an assistant takes over during a call, the transcript so far. The caller's audio does
+not wait here.
 """
 
 MEANINGS = {
-    401: "the key is missing, or not accepted",
-    403: "the key may not use this, or not from here",
-    404: "no such address, or no such model",
-    429: "too many requests, or the quota is used up",
+    401: "the key is missing or not accepted",
+    403: "the key has no permission, or none from this address",
+    404: "there is no such address or no such model",
+    429: "there were too many requests, or the quota is used up",
 }
 
 PASSING = frozenset({408, 409, 425, 429})
-"""HTTP statuses of refusals that a second try may not get; so are those from 500 on."""
+"""HTTP statuses, beside those from 500 on, with which a second try may succeed."""
 
 
 class AssistantSocketLeg:
-    """One WebSocket, open or being opened. `lost` is called neither after `close` nor from inside a method of the leg."""
+    """One WebSocket, open or being opened.
+
+    `lost` is not called after `close`, and not from inside a method of the leg.
+    """
 
     def __init__(
         self, address: SocketAddress, receive: Receive, lost: Lost, timeout_s: float, tls: ssl.SSLContext
     ) -> None:
         self.send: Callable[[WireMessage], None] = self._wait_with
-        """Send one message, or have it wait for the connection; after the end it is dropped."""
+        """Send one message, or let it wait for the connection; after the end it is dropped. This never waits."""
         self._receive = receive
         self._lost = lost
         self._tells_upgrade = address.tells_upgrade
@@ -62,20 +66,20 @@ class AssistantSocketLeg:
         self._over = False
         self._loss: asyncio.Handle | None = None
         self.task = asyncio.create_task(self._carry(address, timeout_s, tls))
-        """As long as there is a connection, or may be one. Cancelled, it drops the connection."""
+        """Runs until the connection has ended. If it is cancelled, the connection is dropped."""
 
     @property
     def over(self) -> bool:
-        """Whether it was closed, or is lost."""
+        """Whether the leg was closed or is lost."""
         return self._over
 
     @property
     def stalled(self) -> bool:
-        """Whether the peer reads too slowly, or cannot read yet."""
+        """Whether the peer reads too slowly, or the connection is not open yet."""
         return self._socket is None or self._socket.stalled
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close after what was sent. A connection that is still being opened is given up."""
+        """Close the connection after what was sent. If it is still being opened, the attempt is cancelled."""
         if self._loss is not None:
             self._loss.cancel()
         if not self._over:
@@ -123,7 +127,10 @@ class AssistantSocketLeg:
         self._waiting.append(message)
         self._waiting_bytes += len(message)
         if len(self._waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES:
-            self._lose(1011, "too much was sent before the connection stood")
+            self._lose(
+                1011,
+                f"more waits for the connection than {MOST_WAITING} messages or {MOST_WAITING_BYTES} bytes",
+            )
             self.task.cancel()
 
     def _lose(self, code: int, reason: str) -> None:
@@ -139,11 +146,11 @@ class AssistantSocketLeg:
 
 
 def _drop(_message: WireMessage) -> None:
-    """A message to a leg that is over."""
+    """Ignore a message to a leg that has ended."""
 
 
 def loss(refusal: CallRefused) -> tuple[int, str]:
-    """The close code and reason that are reported where no connection could be opened."""
+    """The close code and the reason that are reported when no connection could be opened."""
     status = refusal.status
     if status is None:
         return 1006, str(refusal)
@@ -153,16 +160,19 @@ def loss(refusal: CallRefused) -> tuple[int, str]:
 
 
 class AssistantSockets:
-    """Opens legs, and owns them until they are gone. `tls` verifies wss; by default with the system's authorities."""
+    """Opens legs, and keeps them until they have ended.
+
+    `tls` verifies the certificates of wss; None: with the system's certificate authorities.
+    """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self._tls = tls or ssl.create_default_context()  # once: it reads files for as long as a frame lasts
+        self._tls = tls or ssl.create_default_context()  # once only: it reads files for about 20 ms
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connect(
         self, address: SocketAddress, receive: Receive, lost: Lost, *, timeout_s: float = CONNECT_TIMEOUT_S
     ) -> AssistantSocketLeg:
-        """A leg at once; its connection follows. `lost` is called later, if at all."""
+        """Return a leg at once and open its connection afterwards. `lost` is not called before this has returned."""
         leg = AssistantSocketLeg(address, receive, lost, timeout_s, self._tls)
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)

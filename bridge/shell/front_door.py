@@ -1,7 +1,7 @@
-"""One port for HTTP and media sockets: reads a request's head, and hands the connection to what serves its path.
+"""Serves HTTP and media sockets on one port: reads the head of a request, and picks the protocol by its path.
 
-Until then a connection is a plain asyncio protocol; the bytes read so far are replayed to the protocol that takes over.
-A connection carries one request: over a kept one, a proxy would send the request for a media path to the HTTP server.
+The bytes that were read so far are given to the protocol that takes the connection over. A connection carries one
+request: if it were kept open, a proxy could send a request for a media path to the HTTP server.
 """
 
 import asyncio
@@ -9,11 +9,14 @@ from collections.abc import Callable
 from typing import cast
 
 HEAD_TIMEOUT_S = 5.0
+"""Time limit from the connection to a complete request head."""
+
 HEAD_BYTES = 16_384
+"""The longest request head. A connection that sends a longer one is dropped."""
 
 
 class FrontDoor(asyncio.Protocol):
-    """One connection. `media` makes the protocol for paths under `media_paths`, `http` that for all others."""
+    """One connection. `media` makes the protocol for paths that start with any of `media_paths`, `http` for others."""
 
     def __init__(
         self,
@@ -29,12 +32,12 @@ class FrontDoor(asyncio.Protocol):
         self._timeout: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: a connection was accepted."""
+        """asyncio calls this when a connection was accepted."""
         self._transport = cast(asyncio.Transport, transport)
         self._timeout = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """asyncio: the next bytes of the request."""
+        """asyncio calls this with the next bytes of the request."""
         self._read += data
         if b"\r\n\r\n" not in self._read:
             if len(self._read) > HEAD_BYTES:
@@ -64,5 +67,5 @@ class FrontDoor(asyncio.Protocol):
             rest = rest[taken:]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: the connection was lost before its head was complete."""
+        """asyncio calls this when the connection was lost before the request head was complete."""
         self._timeout.cancel()

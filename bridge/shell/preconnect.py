@@ -101,7 +101,7 @@ class Preconnections:
         unclaimed.expiry = asyncio.get_running_loop().call_later(self._within_s, forget, "nobody claimed it")
 
     def claim(self, call_id: str, assistant: str, receive: Receive, lost: Lost) -> Leg[WireMessage] | None:
-        """The connection that was opened for this call, open or being opened; None where there is none.
+        """The connection that was opened for this call, open or being opened; None if there is none.
 
         What it has received so far reaches `receive` soon, not from inside this method.
         """

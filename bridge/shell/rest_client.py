@@ -1,6 +1,6 @@
-"""Sends requests to the carriers' REST APIs, and repeats them by their rule (`carriers.shared.rest`).
+"""Sends requests to the carriers' REST APIs, and repeats them as `carriers.shared.rest` decides.
 
-Redirects are not followed and no cookies are kept: the headers hold a key that is for this server only.
+Redirects are not followed and no cookies are kept: the headers hold a key, which is for this server only.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from bridge.shell.session import clock
 from bridge.vocabulary.errors import CarrierRefused
 
 MOST_BODY_BYTES = 262_144
-"""Of one answer. It describes one call, in about 2 kB; what is beyond is not read."""
+"""The most bytes that are read of one answer. An answer describes one call, in about 2 kB."""
 
 MOST_CONNECTIONS = 100
-"""At a time; further tries wait for one. At 200 ms for each they carry 500 requests a second."""
+"""The most open connections; further tries wait for one. At 200 ms for each request they carry 500 a second."""
 
 log = structlog.get_logger()
 
@@ -28,14 +28,14 @@ _Try = asyncio.Task[ApiAnswer | NoAnswer]
 
 
 class ApiClient:
-    """The connections of one carrier's requests on one server."""
+    """Sends requests to one carrier's REST API, over connections that are kept open."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def send(self, request: ApiRequest) -> Mapping[str, Any]:
-        """The data of the answer. Raises `CarrierRefused`, which is logged."""
+        """Send a request, and return the data of the answer. Raises `CarrierRefused` after logging it."""
         try:
             return _data(request, await self._outcome(request))
         except CarrierRefused as refused:
@@ -50,7 +50,7 @@ class ApiClient:
             raise
 
     async def aclose(self) -> None:
-        """Drop the connections. Nothing more is sent; requests under way end as unanswered."""
+        """Drop the connections. Nothing more is sent; requests under way end without an answer."""
         self._closed = True
         if self._session is not None:
             await self._session.close()
@@ -80,7 +80,7 @@ class ApiClient:
         try:
             async with self._connections().request(
                 request.method,
-                URL(request.url, encoded=True),  # as it is: a call's id may have an encoded slash
+                URL(request.url, encoded=True),  # not encoded again: a call's id may have an encoded slash
                 headers=request.headers,
                 data=request.body or None,
                 allow_redirects=False,
@@ -99,7 +99,7 @@ class ApiClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the rule has the times
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `Tries` has the time limits
                 headers={"User-Agent": "voicebridge"},
             )
         return self._session
@@ -113,7 +113,7 @@ def _data(request: ApiRequest, outcome: ApiAnswer | NoAnswer) -> Mapping[str, An
 
 
 async def _first_of(tasks: set[_Try], seconds: float) -> tuple[set[_Try], set[_Try]]:
-    """The tasks that have ended and those that have not, once one has ended or `seconds` have passed."""
+    """Wait until a task has ended or `seconds` have passed. Returns the tasks that have ended, and the others."""
     if tasks:
         return await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.sleep(seconds)

@@ -1,8 +1,8 @@
-"""One call on its carrier stream: the socket, the timer and the clock around the call's engine.
+"""Runs one call: connects the call's engine with the carrier stream, the assistant slot, a timer and the clock.
 
-Everything happens in one synchronous stack: a message arrives, the core answers, the answers are sent. An event that
-comes of a command that is being performed waits until the others of its round were performed. No queue between tasks,
-no task, no await.
+Everything happens synchronously: a message arrives, the core answers it with commands, and the commands are performed.
+An event that results from performing a command waits until the other commands of its round were performed. There is
+no task of its own, no await, and no queue between tasks.
 """
 
 import asyncio
@@ -42,10 +42,10 @@ from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import CallEnded, Event, LegLost, LegName, MessageRefused, TimePassed, Word
 
 clock = time.monotonic
-"""The session's clock, in seconds. uvloop's own `time()` has whole milliseconds."""
+"""The session's clock, in seconds. It is not the loop's `time()`, which in uvloop has whole milliseconds."""
 
 SOONEST_S = 0.001
-"""The loop's own step: asked for less it may fire too early, again and again."""
+"""The shortest timer, in seconds. The event loop counts whole milliseconds, so a shorter one may fire too early."""
 
 log = structlog.get_logger()
 
@@ -53,7 +53,8 @@ log = structlog.get_logger()
 class Session:
     """One call, from the upgrade of its carrier stream to its end.
 
-    `ended` is called once, when the call is over. `control`: what the carrier can do beside the stream; None: nothing.
+    `ended` is called once, when the call is over. `control`: performs what the carrier can do beside the stream; None
+    if it can do nothing.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Session:
             on_bound(SendMark, self._tell_carrier),
             on_bound(ClearPlayback, self._tell_carrier),
             on_bound(HangUp, self._hang_up),
-            on_bound(SetSensitive, self._nothing),  # for observers to see
+            on_bound(SetSensitive, self._nothing),  # only observers need it
         ]
         perform = _cannot if control is None else control.perform
         performers += [on_bound(kind, perform) for kind in CONTROL_COMMANDS]
@@ -86,24 +87,26 @@ class Session:
         self._over = False
         self._carrier_leg: Leg[WireMessage]
         self._is_leg_closed = False  # by us, or lost
-        self._former_streams: Counter[str] = Counter()  # what their dialects repaired
+        self._former_streams: Counter[str] = Counter()  # what the dialects of former streams repaired
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
 
     def attach(self, carrier_leg: Leg[WireMessage]) -> None:
-        """The leg on which `carrier_said` and `carrier_lost` are called; the call's timers run from here."""
+        """Start the call's timers. `carrier_leg`: the leg whose messages and loss are given to this session."""
         self._carrier_leg = carrier_leg
         self._follow_deadline()
 
     def rejoin(self, carrier: Carrier, leg: Leg[WireMessage]) -> bool:
-        """The carrier dialled again: the same call on another stream, by a new object of its dialect.
+        """Continue the call on another stream of the carrier, with a new object of the dialect.
 
-        False: the call does not outlive its stream, and is over.
+        Returns False if the call cannot go on after its stream was lost, and is over.
         """
-        for outcome in self._carrier.due(inf):  # keys, and packets behind a gap; messages have no reader
+        for outcome in self._carrier.due(
+            inf
+        ):  # keys, and packets behind a gap; the old leg takes no messages
             if isinstance(outcome, Word):
                 self.handle(outcome)
-        self.carrier_lost(self._carrier, 1006, "the carrier dialled again")
+        self.carrier_lost(self._carrier, 1006, "the carrier opened another stream for this call")
         if self._over:
             return False
         self._former_streams.update(self._carrier.counts())
@@ -111,7 +114,7 @@ class Session:
         return True
 
     def carrier_said(self, message: WireMessage) -> None:
-        """One message from the carrier."""
+        """Handle one message from the carrier."""
         now = clock()
         outcomes: Sequence[CarrierOutcome | MessageRefused]
         try:
@@ -128,18 +131,18 @@ class Session:
             self._follow_deadline()
 
     def carrier_lost(self, carrier: Carrier, code: int, reason: str) -> None:
-        """The leg of this stream is gone."""
+        """Handle the loss of the leg of `carrier`; the loss of a former stream's leg is ignored."""
         if carrier is self._carrier:
             self._is_leg_closed = True
             self.handle(LegLost(LegName.CARRIER, code, reason))
 
     def break_off(self, why: str) -> None:
-        """The leg is about to be dropped, and is not waited for."""
+        """End the call at once, before its leg is dropped."""
         self.carrier_lost(self._carrier, 1006, why)
-        self.handle(CallEnded())  # where it would wait for the carrier to come back
+        self.handle(CallEnded())  # for a call that would wait for the carrier to come back
 
     def handle(self, event: Event) -> None:
-        """An event that does not come from a leg; see `CallEngine.handle`."""
+        """Handle an event that does not come from a leg; see `CallEngine.handle`."""
         try:
             self._engine.handle(event, clock())
         finally:
@@ -160,7 +163,7 @@ class Session:
         pass
 
     def _follow_deadline(self) -> None:
-        """One timer follows the deadlines. It is moved only when one comes nearer: to wake early does no harm."""
+        """Set the timer to the next deadline. It is moved only to an earlier time: waking early does no harm."""
         if self._engine.in_round or self._over:
             return
         due = self._engine.deadline
@@ -224,4 +227,6 @@ class Session:
 
 
 def _cannot(command: ControlCommand, _now: float) -> None:
-    raise AssertionError(f"{type(command).__name__}: the core was told that the carrier cannot do this")
+    raise AssertionError(
+        f"{type(command).__name__}: the core gave this command: expected none that the carrier cannot perform"
+    )

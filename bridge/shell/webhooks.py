@@ -183,7 +183,7 @@ class _Host:
         if not self._admission.has_assistant(assistant):
             raise WebhookRefused(
                 400,
-                f"assistant = {assistant!r}: there is none of this name",
+                f"assistant = {assistant!r}: unknown assistant: expected a name from the settings",
                 reason="it names no assistant of ours",
             )
         routes = self._admission.routes

@@ -1,8 +1,8 @@
-"""The waist: a `SocketLeg` is one WebSocket to one peer, dialled or accepted; nothing above knows picows.
+"""WebSocket connections, opened or accepted: a `SocketLeg` is one WebSocket to one peer. Only this module uses picows.
 
-Callbacks are synchronous and on the event loop: `receive` gets each whole message, `lost` is called once, with the
-close code and reason (1006 where the peer gave none). picows parses frames; what it leaves open is checked here:
-UTF-8, reserved bits, fragments (RFC 6455, 5.2, 5.4, 8.1).
+Callbacks are synchronous and run on the event loop: `receive` gets each whole message; `lost` is called once, with the
+close code and the reason (1006 if the peer gave none). picows parses the frames. This module checks what picows does
+not: UTF-8, reserved bits and the order of fragments.
 """
 
 import asyncio
@@ -22,34 +22,34 @@ from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
 
 MAX_MESSAGE_BYTES = 65_536
-"""A carrier's message holds 20 ms of audio; far above that is no carrier."""
+"""A message of a carrier holds 20 ms of audio; a message far longer than that does not come from a carrier."""
 
 READ_BUFFER_BYTES = 4_096
-"""At first; it grows with what comes. A hundred calls should not hold megabytes for frames of 300 bytes."""
+"""The first size; the buffer grows if needed. A hundred calls should not hold megabytes for frames of 300 bytes."""
 
 CLOSE_REASON_BYTES = 123
-"""What a close frame holds beside its code (RFC 6455, 5.5)."""
+"""The most that a close frame can hold beside its code (RFC 6455, 5.5)."""
 
 CLOSE_TIMEOUT_S = 5.0
-"""A peer that does not answer our close frame is cut off after this."""
+"""If the peer does not answer our close frame within this time, the connection is dropped."""
 
 PARTING_S = 0.5
-"""After the last close frame: a peer that does not read what is left keeps us no longer."""
+"""Time after the last close frame for the peer to read what is left; then the connection is dropped."""
 
 STALL_TIMEOUT_S = 10.0
-"""A peer that reads nothing for this long, with its socket full, is as good as gone ..."""
+"""If the socket is full and the peer reads nothing for this long, the connection is dropped."""
 
 MOST_UNREAD_BYTES = 4_194_304
-"""... and so is one that lets this much wait: six minutes of a reply."""
+"""If the socket is full and more than this waits, it is dropped at once. This is six minutes of a reply."""
 
 SENDABLE_CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
-"""RFC 6455, 7.4; the others are only spoken of."""
+"""The codes that a close frame may carry; the others are reserved (RFC 6455, 7.4)."""
 
 UPGRADE_TIMEOUT_S = 5.0
-"""From the connection to a whole upgrade request."""
+"""Time limit from the TCP connection to the complete upgrade request."""
 
 PICOWS_LOG = logging.getLogger("picows")
-PICOWS_LOG.setLevel(logging.ERROR)  # a line for each connection would be ours to write
+PICOWS_LOG.setLevel(logging.ERROR)  # the bridge logs connections itself
 
 
 TEXT, BINARY = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY
@@ -57,9 +57,10 @@ CONTINUATION, CLOSE, PONG = picows.WSMsgType.CONTINUATION, picows.WSMsgType.CLOS
 
 
 class Pings(NamedTuple):
-    """Is the peer still there? After `idle_s` without a word it is asked, and has `answer_s` to say anything at all.
+    """Pings that find a dead connection: sent after `idle_s` without a frame from the peer.
 
-    `answer_s` is at most `idle_s`.
+    Any frame within `answer_s` counts as the answer; without one the connection is closed. `answer_s` is at most
+    `idle_s`. Units: seconds.
     """
 
     idle_s: float
@@ -67,7 +68,7 @@ class Pings(NamedTuple):
 
 
 class SocketLeg(picows.WSListener):
-    """One WebSocket. Messages longer than `max_message_bytes` close it with 1009."""
+    """One WebSocket. A message longer than `max_message_bytes` closes it with 1009."""
 
     def __init__(
         self,
@@ -87,78 +88,78 @@ class SocketLeg(picows.WSListener):
         self._transport: picows.WSTransport | None = None
         self._cut_off: asyncio.TimerHandle | None = None
         self.stalled = False
-        """The peer reads too slowly, its socket is full."""
+        """Whether the peer reads too slowly, so that the socket is full."""
         self._pinged = False
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait in this process for the peer to read."""
+        """The number of bytes that wait in this process for the peer to read."""
         return self._transport.underlying_transport.get_write_buffer_size() if self._transport else 0
 
     def send(self, message: WireMessage) -> None:
-        """Write one message; after a close it is dropped. Never waits."""
+        """Write one message; after a close it is dropped. This never waits."""
         if self._transport is not None:
             self._transport.send(TEXT if isinstance(message, str) else BINARY, message)
             if self._cut_off is not None and self.backlog > MOST_UNREAD_BYTES:
                 self.abort()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Begin the closing handshake; `lost` follows when it is done, or after `CLOSE_TIMEOUT_S`."""
+        """Start the closing handshake. `lost` is called when it is done, or after `CLOSE_TIMEOUT_S`."""
         transport = self._transport
         if transport is None or transport.is_disconnected:
             return
         if not transport.is_close_frame_sent:
             transport.send_close(picows.WSCloseCode(code), _cut(reason))
             self._cut_off_in(CLOSE_TIMEOUT_S)
-        elif self._cut_off is None:  # picows parts, once the peer has read what is left
+        elif self._cut_off is None:  # picows disconnects when the peer has read what is left
             self._cut_off_in(PARTING_S)
 
     def abort(self) -> None:
-        """Drop the connection with nothing said."""
+        """Drop the connection without a close frame."""
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
 
     async def gone(self) -> None:
-        """Until `lost` was called."""
+        """Wait until `lost` was called."""
         assert self._transport is not None, "the upgrade is done"
-        with suppress(Exception):  # a breach or a fault of which the log knows already
+        with suppress(Exception):  # a protocol error or an exception that was logged
             await self._transport.wait_disconnected()
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
-        """picows: the upgrade is done."""
+        """picows calls this when the upgrade is done."""
         self._transport = transport
         if self._connected is not None:
             self._connected(self)
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        """picows: one frame, valid only during this call."""
+        """picows calls this with one frame, which is valid only during the call."""
         kind = frame.msg_type
         if transport.is_close_frame_sent and kind is not CLOSE:
             return
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self._refuse(1002, "reserved bits are set and no extension was agreed")
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:  # RFC 6455, 5.2
+            self._refuse(1002, "reserved bits are set: expected none without an extension")
         elif kind is TEXT and frame.fin and not self._fragments:
             try:
                 text = frame.get_payload_as_utf8_text()
-            except UnicodeDecodeError:
-                self._refuse(1007, "text that is not UTF-8")
+            except UnicodeDecodeError:  # RFC 6455, 8.1
+                self._refuse(1007, "the text is not UTF-8")
             else:
                 self._receive(text)
         elif kind is CLOSE:
             self._answer_close(transport, frame)
-        elif kind is not PONG:  # pings are answered by picows
+        elif kind is not PONG:  # picows answers pings
             self._assemble(kind, frame)
 
     def _assemble(self, kind: picows.WSMsgType, frame: picows.WSFrame) -> None:
-        if (kind is CONTINUATION) is not bool(self._fragments):
-            self._refuse(1002, "fragments out of order")
+        if (kind is CONTINUATION) is not bool(self._fragments):  # RFC 6455, 5.4
+            self._refuse(1002, "the fragments are out of order")
             return
         if kind is not CONTINUATION:
             self._fragmented_type = kind
         self._fragments.append(frame.get_payload_as_bytes())
-        self._fragments_weigh += max(1, frame.payload_size)  # empty ones are not for free
+        self._fragments_weigh += max(1, frame.payload_size)  # an empty fragment takes memory too
         if self._fragments_weigh > self._max_message_bytes:
-            self._refuse(1009, "the message is too long")
+            self._refuse(1009, f"the message is too long: expected at most {self._max_message_bytes} bytes")
         elif frame.fin:
             whole = b"".join(self._fragments)
             self._fragments.clear()
@@ -169,12 +170,12 @@ class SocketLeg(picows.WSListener):
             try:
                 text = whole.decode()
             except UnicodeDecodeError:
-                self._refuse(1007, "text that is not UTF-8")
+                self._refuse(1007, "the text is not UTF-8")
             else:
                 self._receive(text)
 
     def _refuse(self, code: int, reason: str) -> None:
-        """Fail the connection because the peer broke the protocol (RFC 6455, 7.1.7)."""
+        """Close the connection because the peer broke the protocol (RFC 6455, 7.1.7)."""
         assert self._transport is not None
         self._transport.send_close(picows.WSCloseCode(code), reason)
         self._part(self._transport)
@@ -190,12 +191,12 @@ class SocketLeg(picows.WSListener):
         transport.disconnect()
 
     def send_user_specific_ping(self, transport: picows.WSTransport) -> None:
-        """picows: the peer was silent for long."""
+        """picows calls this when the peer has sent nothing for `Pings.idle_s`."""
         self._pinged = True
         transport.send_ping()
 
     def is_user_specific_pong(self, frame: picows.WSFrame) -> bool:
-        """picows: the first frame after a ping. A pong may queue behind much audio; any word is an answer."""
+        """picows calls this for a frame after a ping. Any frame is an answer: a pong may queue behind much audio."""
         self._pinged = False
         if frame.msg_type is PONG:
             return True
@@ -204,13 +205,13 @@ class SocketLeg(picows.WSListener):
         return False
 
     def pause_writing(self) -> None:
-        """picows: the peer reads too slowly and its socket is full."""
+        """picows calls this when the socket is full because the peer reads too slowly."""
         self.stalled = True
         if self._cut_off is None:
             self._cut_off_in(STALL_TIMEOUT_S)
 
     def resume_writing(self) -> None:
-        """picows: the peer reads again."""
+        """picows calls this when the peer reads again."""
         self.stalled = False
         if self._transport is not None and not self._transport.is_close_frame_sent:
             self._keep()
@@ -225,7 +226,7 @@ class SocketLeg(picows.WSListener):
             self._cut_off = None
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
-        """picows: the connection is gone."""
+        """picows calls this when the connection is closed."""
         self._keep()
         handshake = transport.close_handshake
         received = handshake.recv if handshake else None
@@ -255,11 +256,11 @@ async def connect(
     pings: Pings | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> SocketLeg:
-    """Open a WebSocket to `url` (ws or wss). Raises `CallRefused` with the reason in words, none of them secret.
+    """Open a WebSocket to `url` (ws or wss). Raises `CallRefused` with the reason, which contains no secrets.
 
-    `connected` is called with the leg at the end of the upgrade, before the first message.
-    The certificate is verified by `tls`, or by the system's authorities. Redirects are not followed: the headers hold
-    a key, which is for this server only.
+    `connected` is called with the leg at the end of the upgrade, before the first message. `tls` verifies the
+    certificate; None: the system's certificate authorities do. Redirects are not followed: the headers hold a key,
+    which is for this server only.
     """
     leg = SocketLeg(receive, lost, connected, max_message_bytes=max_message_bytes)
     try:
@@ -270,14 +271,16 @@ async def connect(
     except picows.WSHandshakeError as error:
         status = _status(error)
         if status is None or status == HTTPStatus.SWITCHING_PROTOCOLS:
-            raise CallRefused("no WebSocket there: what answered does not speak it") from error
+            raise CallRefused("no WebSocket was opened: the answer is not a WebSocket upgrade") from error
         raise CallRefused(f"the upgrade was refused with HTTP {status}", status=status) from error
     except OSError as error:
-        raise CallRefused(f"no WebSocket there: {error}") from error
-    except (ValueError, picows.WSError):  # their texts quote the address
-        raise CallRefused("no WebSocket there: an address is ws://HOST:PORT/PATH, or wss://") from None
+        raise CallRefused(f"no WebSocket was opened: {error}") from error
+    except (ValueError, picows.WSError):  # their texts quote the address, which may hold a key
+        raise CallRefused(
+            "no WebSocket was opened: the address is not valid: expected ws://HOST:PORT/PATH, or wss://"
+        ) from None
     if not answered:
-        raise CallRefused("no WebSocket there: the connection was closed")
+        raise CallRefused("no WebSocket was opened: the server closed the connection without an answer")
     return leg
 
 
@@ -289,9 +292,12 @@ async def _upgrade(
     pings: Pings | None,
     tls: ssl.SSLContext | None,
 ) -> bool:
-    """As `picows.ws_connect` does, but what is given up is closed at once. False: the peer closed without an answer."""
+    """Connect and upgrade. A cancelled attempt is closed at once, which `picows.ws_connect` does not do.
+
+    Returns False if the peer closed the connection without an answer.
+    """
     if not all(text.isprintable() for header in headers.items() for text in header):
-        raise CallRefused("a header of the upgrade has a line break in it, or the like")
+        raise CallRefused("a header of the upgrade has a control character: expected printable text")
     to = parse_url(url)
     if to.is_secure:
         tls = tls or ssl.create_default_context()
@@ -310,7 +316,7 @@ async def _upgrade(
 
 
 def _status(error: picows.WSHandshakeError) -> int | None:
-    """What the peer answered the upgrade with, also where it is no status that Python knows (Cloudflare's 52x)."""
+    """The status with which the peer answered the upgrade, also one that Python does not know (Cloudflare's 52x)."""
     if error.response is not None:
         return int(error.response.status)
     match (error.raw_header or b"").split(maxsplit=2):
@@ -324,9 +330,9 @@ def accept(
     *,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> asyncio.BufferedProtocol:
-    """The server's side of one connection. `answer` gets the path and headers of the upgrade, before it is granted.
+    """Make the protocol of one accepted connection. `answer` gets the path and the headers of the upgrade request.
 
-    What it returns is the leg that the connection becomes, or the status that refuses it.
+    It returns the leg that the connection becomes, or the status with which the upgrade is refused.
     """
 
     def choose(request: picows.WSUpgradeRequest) -> picows.WSListener | picows.WSUpgradeResponseWithListener:
@@ -336,7 +342,9 @@ def accept(
         refusal = picows.WSUpgradeResponse.create_error_response(leg, leg.phrase.encode())
         return picows.WSUpgradeResponseWithListener(refusal, None)
 
-    protocol: asyncio.BufferedProtocol = _protocol(choose, max_message_bytes)  # it speaks too often for pings
+    protocol: asyncio.BufferedProtocol = _protocol(
+        choose, max_message_bytes
+    )  # a carrier sends often enough without pings
     return protocol
 
 
@@ -344,7 +352,7 @@ def _protocol(
     listener: Callable[..., Any],
     max_message_bytes: int,
     pings: Pings | None = None,
-    host: str | None = None,  # with what follows it is a client's
+    host: str | None = None,  # set for a client, None for a server; `path` and `headers` too
     path: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Any:
@@ -355,7 +363,7 @@ def _protocol(
         listener,
         PICOWS_LOG,
         True,  # an exception in a callback closes the leg
-        UPGRADE_TIMEOUT_S if host is None else None,  # who dials has a time limit for all of it
+        UPGRADE_TIMEOUT_S if host is None else None,  # `connect` has its own time limit
         pings is not None,
         *(pings or (1.0, 1.0)),
         picows.WSAutoPingStrategy.PING_WHEN_IDLE,
@@ -369,9 +377,9 @@ def _protocol(
 async def listen(
     protocol: Callable[[], asyncio.BaseProtocol], host: str, port: int, tls: ssl.SSLContext | None
 ) -> asyncio.Server:
-    """Open a port; `ConfigurationError` if it cannot be had.
+    """Open a port. Raises `ConfigurationError` if it cannot be opened.
 
-    On aiofastnet's transports, picows's own, a frame costs about a quarter less than on the loop's.
+    The transports are aiofastnet's, as in picows: a frame costs about a quarter less than with the event loop's own.
     """
     try:
         return await aiofastnet.create_server(

@@ -72,7 +72,7 @@ class AppendAudio(Word, frozen=True, gc=False):
 
 
 class TypeDigit(Word, frozen=True, gc=False):
-    """Tell the assistant of a key that the caller pressed. There is none for keys of a sensitive entry."""
+    """Tell the assistant of a key that the caller pressed. It is not given for keys of a sensitive entry."""
 
     digit: str
 

@@ -1,4 +1,4 @@
-"""What a carrier, an assistant, a leg and an observer must offer; whoever keeps a contract can take its place."""
+"""The protocols that carriers, assistants, legs, tools and observers implement, and the types that they exchange."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
@@ -25,7 +25,7 @@ class Post(NamedTuple):
 
 
 class Posted(NamedTuple):
-    """The response to a `Post`. `status`: 0 if none came; `body` is then the reason, in UTF-8."""
+    """The response to a `Post`. `status` is 0 if no response came; `body` is then the reason, in UTF-8."""
 
     status: int
     content_type: str
@@ -33,12 +33,13 @@ class Posted(NamedTuple):
 
 
 Receive = Callable[[WireMessage | Posted], None]
-"""What an assistant's leg calls with each message that arrives."""
+"""The callback of an assistant's leg for each message that arrives."""
 
 Lost = Callable[[int, str], None]
-"""What a leg calls once, when it is gone: WebSocket close code, reason.
+"""The callback that a leg calls once, when it has ended, with the WebSocket close code and the reason.
 
-1006 where no code was given (RFC 6455, 7.1.5); 1008 also where the peer refused the upgrade and will refuse it again.
+The code is 1006 if none was given (RFC 6455, 7.1.5), and 1008 also if the peer refused the upgrade and would refuse
+it again.
 """
 
 CarrierOutcome = CarrierEvent | WireMessage
@@ -51,38 +52,38 @@ AssistantOutcome = AssistantEvent | WireMessage | Post
 class Carrier(Protocol):
     """The dialect of one carrier's stream; one object serves one stream.
 
-    `decode`, `encode` and `due` return events for the core and messages for the leg, in order; whoever drives the
-    dialect hands each `Word` to the call and sends everything else. Audio is G.711 or linear samples. `now` is seconds
-    on the session's clock.
+    `decode`, `encode` and `due` return events for the core and messages for the leg, in order; the caller of
+    these methods hands each `Word` to the call and sends everything else. Audio is G.711 or linear samples. `now` is in
+    seconds on the session's clock.
     """
 
     reorder_ms: int
-    """How long a gap in the caller's audio may wait for the missing frame; 0 where the carrier keeps the order."""
+    """How long to wait for a missing frame of the caller's audio, in ms; 0 if the carrier keeps the order."""
 
     start_s: float | None
-    """How long the stream may take to start, where that depends on who is called; None: the limits say it."""
+    """How many seconds the stream may take to start, if that depends on who is called; None: the limits say it."""
 
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierOutcome]:
-        """Read one message. A message of an unknown kind is `Ignored`.
+        """Decode one message. A message of an unknown kind gives `Ignored`.
 
-        Raises `MalformedMessage` where a known kind has a wrong shape, or comes where it makes no sense.
+        Raises `MalformedMessage` if a known kind has a wrong shape, or is not allowed at this point of the stream.
         """
         ...
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[CarrierOutcome]:
-        """Carry out one command. Valid only after `CallStarted` was read."""
+        """Encode one command. Valid only after `decode` has returned `CallStarted`."""
         ...
 
     def deadline(self) -> float | None:
-        """When `due` wants to be called, at the latest; asked after each command and each message."""
+        """Return when `due` must be called, in seconds; None: nothing waits. Read after each command and message."""
         ...
 
     def due(self, now: float) -> Sequence[CarrierOutcome]:
-        """What has fallen due by `now`."""
+        """Return what has fallen due by `now`."""
         ...
 
     def counts(self) -> Mapping[str, int]:
-        """What the dialect had to repair in this stream, for the call's account."""
+        """Return what the dialect repaired in this stream, by kind, for the call's account."""
         ...
 
 
@@ -97,7 +98,7 @@ class StreamEnd(Enum):
 class CallControl(Protocol):
     """What a carrier can do to one call beside its stream; one object controls one call.
 
-    Nothing waits: a command becomes a request to the carrier, and its outcome comes later, as an event or in the log.
+    No method waits: a command becomes a request to the carrier, and its outcome comes later, as an event or in the log.
     `now` is seconds on the session's clock.
     """
 
@@ -105,41 +106,41 @@ class CallControl(Protocol):
     """The commands that it performs for this call; the core gives no others."""
 
     def perform(self, command: ControlCommand, now: float) -> None:
-        """Have the carrier do this. Of several commands the effects come in their order."""
+        """Ask the carrier to do this. The effects of several commands come in the order of the commands."""
         ...
 
     def hang_up(self, end: StreamEnd, now: float) -> None:
-        """The session has ended: end the phone call, where the carrier would go on with it and should not."""
+        """End the phone call after the session has ended, if the carrier would continue it and should not."""
         ...
 
 
 class Assistant(Protocol):
     """The dialect of one assistant in one conversation; `OpenAssistant` is the first command it gets.
 
-    `encode`, `decode` and `due` return events for the core and messages for the leg, in order; whoever drives the
-    dialect hands each `Word` to the call and sends everything else. `now` is seconds on the session's clock.
+    `encode`, `decode` and `due` return events for the core and messages for the leg, in order; the caller of
+    these methods hands each `Word` to the call and sends everything else. `now` is seconds on the session's clock.
     """
 
     def encode(self, command: AssistantCommand, now: float) -> Sequence[AssistantOutcome]:
-        """Carry out one command. Events come of it where the dialect finds something out by itself.
+        """Encode one command. It gives events too if the dialect detects something by itself.
 
-        For example its own turn detector hears in the caller's audio that the caller speaks.
+        For example, its own turn detector may detect speech in the caller's audio.
         """
         ...
 
     def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
-        """Read one message. Raises `MalformedMessage` as a carrier does.
+        """Decode one message. Raises `MalformedMessage` under the same conditions as `Carrier.decode`.
 
-        A dialect that does more about such a message returns `MessageRefused` with the rest instead of raising.
+        A dialect that also answers a malformed message returns `MessageRefused` and its answer instead of raising.
         """
         ...
 
     def deadline(self) -> float | None:
-        """When `due` wants to be called, at the latest; asked after each command and each message."""
+        """Return when `due` must be called, in seconds; None: nothing waits. Read after each command and message."""
         ...
 
     def due(self, now: float) -> Sequence[AssistantOutcome]:
-        """What has fallen due by `now`."""
+        """Return what has fallen due by `now`."""
         ...
 
 
@@ -149,25 +150,25 @@ Sent_contra = TypeVar("Sent_contra", contravariant=True)
 class Leg(Protocol[Sent_contra]):
     """A connection to one peer that keeps messages in order: `Leg[WireMessage]` or `Leg[Post]`.
 
-    What arrives is handed to whoever opened the leg.
+    What arrives is given to the `receive` callback with which the leg was opened.
     """
 
     @property
     def stalled(self) -> bool:
-        """The peer reads too slowly: what can be left out should not be sent."""
+        """Whether the peer reads too slowly. Messages that can be left out should then not be sent."""
         ...
 
     def send(self, message: Sent_contra) -> None:
-        """Send now, or queue; never waits."""
+        """Send a message now, or queue it. This never waits."""
         ...
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close after what was sent. To close twice does no harm."""
+        """Close the connection after what was sent. To close twice does no harm."""
         ...
 
 
 class ToolSchema(NamedTuple):
-    """A tool as it is described to an assistant. `parameters`: a JSON schema of an object."""
+    """The description of a tool for an assistant. `parameters`: a JSON schema of an object."""
 
     name: str
     description: str
@@ -199,46 +200,49 @@ class Connection(NamedTuple):
 
 
 Connect = Callable[[OpenAssistant, Receive, Lost], Connection]
-"""Connects a call with an assistant. Neither `Receive` nor `Lost` is called before it has returned."""
+"""Connects a call with an assistant. It calls neither `Receive` nor `Lost` before it has returned."""
 
 
 class Turn(NamedTuple):
-    """How long the caller waited for a reply, in ms from the end of the utterance; None: the reply did not get so far."""
+    """How long the caller waited for a reply, in ms from the end of the utterance.
+
+    A time is None if the reply did not get to that step.
+    """
 
     replied_ms: int | None
-    """The first sound from the assistant."""
+    """Until the first sound of the reply came from the assistant."""
     sent_ms: int | None
-    """The first sound to the carrier."""
+    """Until the first sound was sent to the carrier."""
     heard_ms: int | None
-    """The return of the mark behind it."""
+    """Until the carrier returned the mark behind the first sound."""
 
 
 class Account(NamedTuple):
     """The sums of one call."""
 
     counts: Mapping[str, int]
-    """Events by kind of trouble, turns, barge-ins; zeros are left out."""
+    """The number of problems of each kind, of turns and of barge-ins; zeros are left out."""
     tokens: Mapping[str, int]
-    """What the assistants bill, by kind of token."""
+    """The number of tokens that the assistants bill, by kind."""
     caller_s: float
-    """Seconds of the caller's audio that were given to an assistant."""
+    """Seconds of the caller's audio that were sent to an assistant."""
     assistant_s: float
     """Seconds of audio that the assistants sent, heard or not."""
     turns: Sequence[Turn]
 
 
 class Observer(Protocol):
-    """Sees events before the core does and commands before they are performed, in order."""
+    """Sees events before the core handles them and commands before they are performed, in order."""
 
     @property
     def sees(self) -> Collection[type[Word]] | None:
-        """The types that it wants to see; None: all. Audio comes in fifty frames a second each way."""
+        """The types that it wants to see; None: all. Audio comes in 50 frames a second in each direction."""
         ...
 
     def saw(self, word: Word, now: float) -> None:
-        """`now`: seconds on the session's clock."""
+        """Take note of an event or a command. `now`: seconds on the session's clock."""
         ...
 
     def close(self, now: float, account: Account) -> None:
-        """The call is over; nothing more is seen."""
+        """Finish, because the call is over. `account`: the sums of the call. `saw` is not called after this."""
         ...

@@ -152,7 +152,7 @@ def test_config_show_hides_secrets() -> None:
     ("arguments", "code", "why"),
     [
         (["config", "check"], 2, "voicebridge: twilio.auth_token and telnyx.public_key are missing"),
-        (["call", "ws://", "--audio", "said.wav"], 1, "voicebridge: no WebSocket there"),
+        (["call", "ws://", "--audio", "said.wav"], 1, "voicebridge: no WebSocket was opened"),
     ],
 )
 def test_a_refusal_is_one_line_and_a_code(

@@ -178,14 +178,14 @@ async def test_time_is_up(open_to: Open, call: Call, path: str) -> None:
     leg.send(post())
     leg.send(post())
     for _ in range(2):
-        assert await call.hears() == Posted(0, "", b"no answer came within 0.1 s")
+        assert await call.hears() == Posted(0, "", b"no response came within 0.1 s")
 
 
 async def test_who_answers_without_end_is_cut_off(open_to: Open, call: Call) -> None:
     leg = open_to("/endless")
     for _ in range(2):
         leg.send(post())
-        assert await call.hears() == Posted(0, "", b"its answer is longer than 10000 bytes")
+        assert await call.hears() == Posted(0, "", b"the response is too long: expected at most 10000 bytes")
 
 
 async def test_the_longest_answer_is_not(open_to: Open, call: Call) -> None:
@@ -204,7 +204,7 @@ async def test_a_connection_that_breaks_costs_its_post(
         leg.send(post())
         answer = await call.hears()
         assert answer.status == 0
-        assert answer.body.startswith(b"its server gave no whole answer (")
+        assert answer.body.startswith(b"the response of the assistant's server is not complete (")
     assert len(assistant.got) == 2, "nothing is posted twice: it may have been acted upon"
 
 
@@ -214,7 +214,10 @@ async def test_nobody_is_there(posts: AssistantPosts, call: Call) -> None:
         address = PostAddress(f"http://127.0.0.1:{free.getsockname()[1]}/", {}, PATIENCE_S, MOST)
     posts.open(address, call.heard.put_nowait, call.lost).send(post())
     answer = await call.hears()
-    assert (answer.status, answer.body) == (0, b"its server cannot be reached (ClientConnectorError)")
+    assert (answer.status, answer.body) == (
+        0,
+        b"the assistant's server cannot be reached (ClientConnectorError)",
+    )
 
 
 async def test_a_header_that_is_none_costs_its_post(open_to: Open, call: Call) -> None:
@@ -281,7 +284,10 @@ async def test_too_many_posts_cost_the_leg(open_to: Open, call: Call, assistant:
         leg.send(post())
     assert call.losses.empty(), "never from inside a call of ours"
     async with asyncio.timeout(PATIENCE_S):
-        assert await call.losses.get() == (1011, "too many posts wait for their answers")
+        assert await call.losses.get() == (
+            1011,
+            "too many posts wait for their responses: expected at most 16",
+        )
     leg.close()
     assert call.losses.empty()
 

@@ -166,7 +166,7 @@ async def test_too_much_said_too_early_costs_the_leg(
             leg.send(message)
         assert call.losses.empty()
         leg.send("and more")
-        assert await call.loses() == (1011, "too much was sent before the connection stood")
+        assert await call.loses() == (1011, "more waits for the connection than 3 messages or 10 bytes")
         await asyncio.wait([leg.task])
         closed = connects(sockets, call, address)
         for message in much:
@@ -178,23 +178,23 @@ async def test_too_much_said_too_early_costs_the_leg(
 
 # Refusals
 
-REFUSED, NOT_THERE = "the upgrade was refused with HTTP ", "no WebSocket there: "
+REFUSED, NOT_THERE = "the upgrade was refused with HTTP ", "no WebSocket was opened: "
 
 ANSWERS = [  # to the upgrade; what the call is told
-    ("HTTP/1.1 401 Unauthorized", 1008, REFUSED + "401: the key is missing, or not accepted"),
-    ("HTTP/1.1 403 Forbidden", 1008, REFUSED + "403: the key may not use this, or not from here"),
-    ("HTTP/1.1 404 Not Found", 1008, REFUSED + "404: no such address, or no such model"),
+    ("HTTP/1.1 401 Unauthorized", 1008, REFUSED + "401: the key is missing or not accepted"),
+    ("HTTP/1.1 403 Forbidden", 1008, REFUSED + "403: the key has no permission, or none from this address"),
+    ("HTTP/1.1 404 Not Found", 1008, REFUSED + "404: there is no such address or no such model"),
     ("HTTP/1.1 400 Bad Request", 1008, REFUSED + "400"),
     # the key is for the address it was given for
     ("HTTP/1.1 307 Elsewhere\r\nLocation: /", 1008, REFUSED + "307"),
     ("HTTP/1.1 200 OK", 1008, REFUSED + "200"),
-    ("HTTP/1.1 429 Slowly", 1013, REFUSED + "429: too many requests, or the quota is used up"),
+    ("HTTP/1.1 429 Slowly", 1013, REFUSED + "429: there were too many requests, or the quota is used up"),
     ("HTTP/1.1 503 Service Unavailable", 1013, REFUSED + "503"),
     ("HTTP/1.1 529 Overloaded", 1013, REFUSED + "529"),  # Python does not know it
-    ("HTTP/1.0 403 Forbidden", 1008, REFUSED + "403: the key may not use this, or not from here"),
-    ("HTTP/1.1 101 Of course", 1006, NOT_THERE + "what answered does not speak it"),
-    ("220 mail.example.com ESMTP", 1006, NOT_THERE + "what answered does not speak it"),
-    ("", 1006, NOT_THERE + "the connection was closed"),
+    ("HTTP/1.0 403 Forbidden", 1008, REFUSED + "403: the key has no permission, or none from this address"),
+    ("HTTP/1.1 101 Of course", 1006, NOT_THERE + "the answer is not a WebSocket upgrade"),
+    ("220 mail.example.com ESMTP", 1006, NOT_THERE + "the answer is not a WebSocket upgrade"),
+    ("", 1006, NOT_THERE + "the server closed the connection without an answer"),
 ]
 
 

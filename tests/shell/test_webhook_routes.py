@@ -146,7 +146,10 @@ async def test_a_call_that_is_only_listened_to_may_have_a_word_too(house: Open) 
 
 REFUSED = [
     ("/salse", (404, "'salse': no route in the settings has this path")),
-    ("/sales?assistant=polly", (400, "assistant = 'polly': there is none of this name")),
+    (
+        "/sales?assistant=polly",
+        (400, "assistant = 'polly': unknown assistant: expected a name from the settings"),
+    ),
 ]
 
 

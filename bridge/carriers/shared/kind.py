@@ -78,6 +78,6 @@ class CarrierKind(Generic[S]):
 
     @property
     def authenticated_by_variable(self) -> str:
-        """The environment variable that sets what webhooks are authenticated with; empty where there is none."""
+        """The environment variable that sets what webhooks are authenticated with; empty if there is none."""
         names = (name for name, setting in self.environment.items() if setting == self.authenticated_by)
         return next(names, "")

@@ -166,7 +166,7 @@ def _told_wait_s(answer: ApiAnswer) -> float:
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object in a body; None where there is none, because it is empty or a proxy's page."""
+    """Return the JSON object in a body; None if the body is empty or holds something else, such as a proxy's page."""
     try:
         found = json.decode(body)
     except (DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,8 +1,8 @@
-"""What is played to the caller, as Telnyx takes it: media, mark and clear, in RTP payloads or in MP3 files.
+"""Encodes what is played to the caller on a Telnyx stream: media, mark and clear, with RTP payloads or MP3 files.
 
-Wire: Telnyx, "Media streaming over WebSockets". In mode rtp a message holds 20 ms to 30 s of audio; the core's
-pieces are whole frames of 20 ms, 200 ms at most. In mode mp3 a message is a file, and there may be one a second.
-Units: bytes of `plays`. No clock: `now` is in seconds.
+Source: Telnyx, "Media streaming over WebSockets". In mode rtp a message holds 20 ms to 30 s of audio; the core sends
+whole frames of 20 ms, at most 200 ms at a time. In mode mp3 a message holds a file, and Telnyx takes one a second.
+Audio is bytes in the format `plays`. There is no clock here: `now` is in seconds.
 """
 
 from binascii import b2a_base64
@@ -21,37 +21,37 @@ from telecodecs.l16 import l16_decode
 from telecodecs.packets import PacketCodec, PacketEncoder, packet_encoder
 
 GATHER_S = 0.5
-"""From the first audio to its MP3 file. With less in it the caller would wait for the next file in silence."""
+"""Time from the first audio to its MP3 file. A shorter file would end before the next one may be sent."""
 
 MP3_EVERY_S = 1.1
-"""From one file to the next. Telnyx counts them where they arrive, and refuses the second of one second."""
+"""Time from one file to the next. Telnyx counts files when they arrive, and refuses a second one within a second."""
 
 CLEAR = '{"event":"clear"}'
 
 
 def media(payload: bytes) -> str:
-    """A media message."""
+    """Return a media message with this payload."""
     return f'{{"event":"media","media":{{"payload":"{b2a_base64(payload, newline=False).decode()}"}}}}'
 
 
 def mark(name: str) -> str:
-    """A mark message."""
+    """Return a mark message."""
     return json.encode({"event": "mark", "mark": {"name": name}}).decode()
 
 
 Payloads = Callable[[bytes], Sequence[bytes]]
-"""From audio to what goes into one message each."""
+"""Splits and encodes audio into payloads, one for each message."""
 
 
 class RtpPlaying:
-    """Mode rtp: everything goes out at once. `plays`: the format of the audio that it is given."""
+    """Mode rtp: every command is sent at once. `plays`: the format of the audio in `PlayAudio`."""
 
     def __init__(self, plays: AudioFormat, payloads: Payloads) -> None:
         self.plays = plays
         self._payloads = payloads
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
-        """The messages that carry this command."""
+        """Encode a command as messages."""
         match command:
             case PlayAudio(audio):
                 return [media(payload) for payload in self._payloads(audio)]
@@ -64,24 +64,25 @@ class RtpPlaying:
 
 
 class Mp3Playing:
-    """Mode mp3: audio is gathered into files; a mark waits for the file that holds the audio before it.
+    """Mode mp3: audio is collected into files. A mark waits for the file that holds the audio before it.
 
-    For prompts: how much of a file an interrupted caller heard is known to a second or so, for marks come only behind
-    whole files, and a clear overtakes what waits here.
-    `begin` makes a file. It is coded as the audio comes, a few ms at a time: a whole one would hold up every call.
+    This mode is for prompts. Marks are sent only behind whole files, and a clear drops what waits here; so the bridge
+    knows only to about a second how much an interrupted caller heard.
+    `begin` creates a file for a rate in Hz. It is encoded while the audio comes, a few ms at a time: encoding a whole
+    file at once would delay every call.
     """
 
     plays = L16_16K
 
     def __init__(self, begin: Callable[[int], mp3.Mp3Writer] = mp3.Mp3Writer) -> None:
         self._begin = begin
-        self._file: mp3.Mp3Writer | None = None  # what is gathered
-        self._marks: list[str] = []  # behind what is gathered
-        self._due_at = 0.0  # of what is gathered
-        self._next_at = 0.0  # no file before
+        self._file: mp3.Mp3Writer | None = None  # the file being collected
+        self._marks: list[str] = []  # behind that file
+        self._due_at = 0.0  # when that file may be sent
+        self._next_at = 0.0  # no file may be sent before this
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
-        """The messages, none or more, that need not wait."""
+        """Take a command, and return the messages that need not wait."""
         match command:
             case PlayAudio(audio):
                 if self._file is None:
@@ -98,17 +99,17 @@ class Mp3Playing:
                 if self._file is not None:
                     self._file.discard()
                     self._file = None
-                self._marks.clear()  # never sent, never returned: whoever clears waits for none of them
+                self._marks.clear()  # they are dropped: after a clear the core waits for no mark
                 return (CLEAR,)
             case _:
                 assert_never(command)
 
     def deadline(self) -> float | None:
-        """When the next file may go."""
+        """Return when the next file may be sent, in seconds; None: no file waits."""
         return None if self._file is None else self._due_at
 
     def due(self, now: float) -> Sequence[str]:
-        """The file and the marks behind it, if it is time."""
+        """Return the file and the marks behind it if it may be sent now."""
         if self._file is None or now < self._due_at:
             return ()
         messages = [media(self._file.finish()), *map(mark, self._marks)]
@@ -119,7 +120,11 @@ class Mp3Playing:
 
 
 def playing(settings: TelnyxSettings, order: ByteOrder | None) -> RtpPlaying | Mp3Playing:
-    """As the settings say. `order`: what is measured of the caller's L16, if it is. Raises `CodecMissing`."""
+    """Create the encoder that the settings ask for.
+
+    `order`: the byte order detected in the caller's L16; None: the settings say it. Raises `CodecMissing` if the codec
+    is not installed.
+    """
     if settings.mode == "mp3":
         mp3.check_installed()
         return Mp3Playing()
@@ -149,7 +154,7 @@ def _in_order(order: ByteOrder) -> Payloads:
 
 
 def _packets(encoder: PacketEncoder) -> Payloads:
-    """One packet to a message."""
+    """Encode each frame of 20 ms as a packet in a message of its own."""
     frame = L16_16K.bytes_in(FRAME_MS)
     return lambda audio: [
         encoder.encode(l16_decode(audio[at : at + frame])) for at in range(0, len(audio), frame)
@@ -157,6 +162,6 @@ def _packets(encoder: PacketEncoder) -> Payloads:
 
 
 def _joined(encoder: PacketEncoder) -> Payloads:
-    """All in one message."""
+    """Encode all frames as packets in one message."""
     packets = _packets(encoder)
     return lambda audio: (b"".join(packets(audio)),)

@@ -1,10 +1,11 @@
-"""Telnyx media streaming, one stream: text messages in, call events out, and back.
+"""The dialect of Telnyx media streaming: decodes the messages of one stream into events, and encodes commands.
 
-Wire: Telnyx, "Media streaming over WebSockets". Each direction has its own codec: what Telnyx sends is in the format of
-`start.media_format` (`tracks`), what it plays is in the format that the settings ask for (`playing`). Counters come as
-strings, sometimes as numbers; both are read. Messages may come in any order: media is sorted by its `chunk`, keys by the
-time they were pressed.
-No socket, no clock: feed `decode` what arrived, send what `encode` returns, call `due` at `deadline`.
+Source: Telnyx, "Media streaming over WebSockets". Each direction has its own codec: what Telnyx sends is in the format
+of `start.media_format` (module `tracks`); what it plays is in the format that the settings ask for (module `playing`).
+Counters come as strings, sometimes as numbers; both are read. Messages may come in any order: media is sorted by its
+`chunk`, keys by the time when they were pressed.
+There is no socket and no clock here: give `decode` what arrived, send what `encode` and `due` return, and call `due` at
+`deadline`.
 """
 
 import re
@@ -46,14 +47,14 @@ TRACKS = {
 
 LONGEST_COMPLAINT, LONGEST_CODE = 200, 20
 
-_PAYLOAD = re.compile(r"\S{40,}")  # audio of ours that an error report may quote
+_PAYLOAD = re.compile(r"\S{40,}")  # audio from us that an error report may quote
 
 CANNOT_READ = 1003
 """The WebSocket close code for data of a kind that is not accepted (RFC 6455, 7.4.1)."""
 
 
 class _Wire(Struct, tag_field="event", gc=False):
-    """A message by its event's name. Fields that are not used are not declared, so that they may be anything."""
+    """A message, named by its `event`. Fields that are not used are not declared, so that they may hold anything."""
 
 
 class _MediaFormat(Struct):
@@ -124,7 +125,7 @@ _KINDS = frozenset({"start", "media", "dtmf", "mark", "stop", "error"})
 
 
 class TelnyxStream:
-    """The dialect of one stream; see `contracts.Carrier`. `one_way`: it is only listened to, nothing is played."""
+    """The dialect of one stream; see `contracts.Carrier`. `one_way`: the bridge only listens, and nothing is played."""
 
     def __init__(self, settings: TelnyxSettings, *, one_way: bool = False) -> None:
         self.reorder_ms = settings.reorder_ms
@@ -133,24 +134,24 @@ class TelnyxStream:
         self._one_way = one_way
         self._digits = Digits(settings.reorder_ms / 1000)
         self._stopped = False
-        self._stream_id: str | None = None  # known from `start` to `stop`; from `start` on, these
+        self._stream_id: str | None = None  # known from `start` to `stop`; those below are set at `start`
         self._line: AudioFormat
         self._codec: PacketCodec | None
         self._order: ByteOrder | None = None
         self._inbound: Track
-        self._outbound: Track | None = None  # and this from its first frame on: few streams have it
+        self._outbound: Track | None = None  # set at its first frame, because few streams have it
         self._playing: RtpPlaying | Mp3Playing
         self._timed: tuple[Digits | PacketTrack | Mp3Playing, ...] = (self._digits,)
         self._packet_tracks: tuple[PacketTrack, ...] = ()
 
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
-        """Read one message. A message of an unknown kind is `Ignored`: a new one on the wire must not end the call.
+        """Decode one message. A message of an unknown kind gives `Ignored`: a new kind must not end the call.
 
-        Raises `MalformedMessage` if it is not text, lacks or mistypes a field, belongs to another stream or comes
-        before `start` or after `stop`, or is a second `start`.
+        Raises `MalformedMessage` if it is not text, if a field is missing or has the wrong type, if it belongs to
+        another stream, comes before `start` or after `stop`, or is a second `start`.
         """
         if isinstance(message, bytes):
-            raise MalformedMessage("a binary message")
+            raise MalformedMessage("a binary message: expected text")
         try:
             wire = _READ.decode(message)
         except (DecodeError, RecursionError) as error:
@@ -172,7 +173,7 @@ class TelnyxStream:
                 return (MarkReached(mark.name),)
             case _Dtmf(dtmf=dtmf):
                 if (digit := dtmf.digit.upper()) not in KEYS:
-                    raise MalformedMessage("dtmf: the digit is none of 0-9 * # A-D")
+                    raise MalformedMessage("dtmf: unknown digit: expected one of 0-9 * # A-D")
                 self._digits.feed(digit, wire.occurred_at, now)
                 return self._digits.due(now)
             case _:
@@ -182,16 +183,18 @@ class TelnyxStream:
 
     def _decode_start(self, wire: _Start) -> CallStarted | CloseRequested:
         if self._stream_id or self._stopped:
-            raise MalformedMessage("start: the stream has started already")
+            raise MalformedMessage("start: sent a second time: expected once")
         start = wire.start
         if not wire.stream_id or not start.call_control_id:
-            raise MalformedMessage("start: stream_id or call_control_id is empty")
+            raise MalformedMessage("start: stream_id or call_control_id is empty: expected both")
         sent = start.media_format
         byte_order = self._settings.l16_byteorder
         line = line_of(sent.encoding, sent.sample_rate, sent.channels, big_endian=byte_order == "big")
         if line is None:
-            name = f"{sent.encoding[:20]!a}, {sent.sample_rate} Hz, {sent.channels} channels,"
-            return CloseRequested(f"start: media_format {name} cannot be decoded; {READABLE}", CANNOT_READ)
+            name = f"{sent.encoding[:20]!a}, {sent.sample_rate} Hz, {sent.channels} channels"
+            return CloseRequested(
+                f"start: media_format {name} cannot be decoded: expected {READABLE}", CANNOT_READ
+            )
         self._line, self._codec = line
         if byte_order == "auto" and self._line.encoding is Encoding.L16 and self._codec is None:
             self._order = ByteOrder(self._line.rate_hz)
@@ -234,14 +237,17 @@ class TelnyxStream:
     def _foreign(self, kind: str) -> MalformedMessage:
         if self._stopped:
             return MalformedMessage(f"{kind}: after stop")
-        return MalformedMessage(f"{kind}: " + ("of another stream" if self._stream_id else "before start"))
+        return MalformedMessage(
+            f"{kind}: "
+            + ("of another stream: expected the stream_id of start" if self._stream_id else "before start")
+        )
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
-        """The messages that carry a command. Valid only after `CallStarted` was read, and not on a one-way stream."""
+        """Encode a command. Valid only after `decode` has returned `CallStarted`, and not on a one-way stream."""
         return self._playing.encode(command, now)
 
     def deadline(self) -> float | None:
-        """When a key, a packet behind a gap or an MP3 file has waited long enough."""
+        """Return when a key, a packet behind a gap or an MP3 file has waited long enough; None: nothing waits."""
         earliest = None
         for part in self._timed:
             at = part.deadline()
@@ -250,11 +256,11 @@ class TelnyxStream:
         return earliest
 
     def due(self, now: float) -> Sequence[CarrierOutcome]:
-        """Keys and packets that have waited long enough, and the MP3 file that may go by now."""
+        """Return the keys and packets that have waited long enough, and the MP3 file if it may be sent now."""
         return [outcome for part in self._timed for outcome in part.due(now)]
 
     def counts(self) -> Mapping[str, int]:
-        """Repeated keys, and packets that were lost, late, repeated or undecodable."""
+        """Return the counts of repeated keys and of packets that were lost, late, repeated or undecodable."""
         counts = Counter(repeated_digits=self._digits.repeated)
         for track in self._packet_tracks:
             counts.update(track.counts())
@@ -262,7 +268,7 @@ class TelnyxStream:
 
 
 def _parameters(start: _StartBody) -> dict[str, str]:
-    """The custom parameters, and client state and tags unless a custom parameter has that name."""
+    """Return the custom parameters, with `client_state` and `tags` unless a custom parameter has that name."""
     parameters: dict[str, str] = {}
     if start.client_state:
         parameters["client_state"] = _decoded(start.client_state)
@@ -272,7 +278,7 @@ def _parameters(start: _StartBody) -> dict[str, str]:
 
 
 def _decoded(client_state: str) -> str:
-    """Client state decoded from base64, if that gives text; else as it came."""
+    """Decode client state from base64. If that gives no text, return it as it came."""
     try:
         return b64decode(client_state, validate=True).decode()
     except ValueError:

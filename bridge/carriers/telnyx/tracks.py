@@ -1,9 +1,10 @@
-"""What Telnyx sends of one track: sample by sample, or in packets that only a decoder understands.
+"""Decodes the media of one track of a Telnyx stream: samples, or packets of a codec.
 
-Wire: the codec is what `start.media_format` says; one message carries one RTP payload and, as `chunk`, its number on
-its track. Messages may come in any order. `timestamp` is not used: its unit is not documented, and the documents' own
-example (5 for the second chunk) fits none. Time is counted in the audio that came. Each track counts its own chunks, so
-of two tracks the one that comes later begins where the other one is. No clock: `now` is in seconds.
+Source: Telnyx, "Media streaming over WebSockets". `start.media_format` names the codec. One message carries one RTP
+payload and, as `chunk`, its number on its track; messages may come in any order. `timestamp` is not used: its unit is
+not documented, and the example in the documents (5 for the second chunk) fits no unit. The position is counted from
+the audio that came. Each track counts its own chunks, so the track that comes later begins at the position of the
+other. There is no clock here: `now` is in seconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,17 +28,17 @@ _RATES_HZ: Mapping[str, tuple[int, ...]] = {
     "OPUS": (8_000, 16_000, 24_000, 48_000),
     "AMR-WB": (8_000, 16_000),
 }
-"""By the codec's name, what its rate may be called. That of a packet codec is a label: they all sound at 16 kHz."""
+"""The rates that each codec may be announced with. Packet codecs are all decoded to 16 kHz, whatever the rate says."""
 
-READABLE = f"{', '.join(_RATES_HZ)} of one channel can"
+READABLE = f"{', '.join(_RATES_HZ)} of one channel"
 
 
 def line_of(
     encoding: str, rate_hz: int, channels: int, *, big_endian: bool
 ) -> tuple[AudioFormat, PacketCodec | None] | None:
-    """What is heard under this name, and the codec of its packets where it comes in packets; None: it cannot be read."""
+    """Return the format of the audio, and its codec if it comes in packets; None if it cannot be decoded."""
     name = encoding.upper()
-    two = name == "OPUS" and channels == 2  # so it is always called in SDP (RFC 7587, section 7)
+    two = name == "OPUS" and channels == 2  # Opus is always announced with 2 channels (RFC 7587, section 7)
     if rate_hz not in _RATES_HZ.get(name, ()) or not (channels == 1 or two):
         return None
     match name:
@@ -50,14 +51,15 @@ def line_of(
 
 
 def swapped(audio: bytes) -> bytes:
-    """The same L16 in the other byte order."""
+    """Return L16 audio with its bytes swapped to the other order."""
     return l16_encode(l16be_decode(audio))
 
 
 class SampleTrack:
-    """Of a codec that is samples: the bytes pass untouched, and whoever hears them puts them in order.
+    """A track of a codec without packets: the bytes are not changed, and the core sorts the frames.
 
-    A missing message counts as long as the one before it. `order`: swaps the bytes that come in the wrong order.
+    A missing message is counted with the length of the one before it. `order`: detects the byte order of L16; bytes
+    that come big-endian are swapped.
     """
 
     def __init__(self, line: AudioFormat, heard: type[Heard], order: ByteOrder | None) -> None:
@@ -66,22 +68,25 @@ class SampleTrack:
         self._heard = heard
         self._order = order
         self._next = 1  # chunk
-        self._end = 0  # where it begins, in bytes
+        self._end = 0  # where the next one begins, in bytes
         self._length = 0  # of the message before it
         self.beside: Track | None = None
-        """The stream's other track, where it has one."""
+        """The other track of the stream; None if there is none."""
 
     @property
     def at_ms(self) -> int:
-        """Where the last message began."""
+        """Where the last message began, in ms from the start of the stream."""
         return (self._end - self._length) // self._ms_bytes
 
     def feed(self, chunk: int | None, payload: bytes, now: float) -> Sequence[Heard]:
-        """One message in, one event out; without a `chunk` it is the next one. Raises `MalformedMessage`."""
+        """Decode one message into one event. A message without `chunk` follows the one before it.
+
+        Raises `MalformedMessage` if the payload is not whole samples.
+        """
         length = len(payload)
         if not length or length % self._sample_bytes:
             raise MalformedMessage(
-                f"media: a payload of {length} bytes; whole samples of {self._sample_bytes} would be right"
+                f"media: a payload of {length} bytes: expected whole samples of {self._sample_bytes} bytes"
             )
         if not self._length and self.beside is not None:
             self._end = self.beside.at_ms * self._ms_bytes
@@ -100,25 +105,29 @@ class SampleTrack:
 
 
 class PacketTrack:
-    """Of a codec whose packets are no samples: they are put in order here, and what is lost is concealed."""
+    """A track of a codec with packets: they are sorted and decoded here, and lost packets are concealed."""
 
     def __init__(self, decoder: PacketDecoder, heard: type[Heard], window_s: float) -> None:
         self._decoder = decoder
         self._heard = heard
         self._order = PacketOrder(window_s)
-        self._chunk: int | None = None  # the one that came last
-        self._given = 0  # samples, from where the stream began
+        self._chunk: int | None = None  # of the packet that came last
+        self._given = 0  # samples, from the start of the stream
         self._concealed = 0  # samples
         self._undecodable = 0
         self._packet = decoder.rate_hz // 50  # samples in 20 ms
         self.at_ms = 0
-        """As `SampleTrack` has it, and this."""
+        """Where the last packet began, in ms from the start of the stream."""
         self.beside: Track | None = None
+        """The other track of the stream; None if there is none."""
 
     def feed(self, chunk: int | None, payload: bytes, now: float) -> Sequence[Heard]:
-        """One message in; what is due now, out. As `SampleTrack` else."""
+        """Take one message, and return the audio that is due now. A message without `chunk` follows the one before it.
+
+        Raises `MalformedMessage` if the payload is empty.
+        """
         if not payload:
-            raise MalformedMessage("media: the payload is empty")
+            raise MalformedMessage("media: the payload is empty: expected a packet")
         if self._chunk is None:
             self._chunk = 0
             if self.beside is not None:
@@ -127,15 +136,15 @@ class PacketTrack:
         return self._decode(self._order.feed(self._chunk, payload, now))
 
     def deadline(self) -> float | None:
-        """When a missing packet is waited for no longer."""
+        """Return when to stop waiting for a missing packet, in seconds; None: no packet is missing."""
         return self._order.deadline()
 
     def due(self, now: float) -> Sequence[Heard]:
-        """What waited for a packet that is now given up."""
+        """Return the audio of packets that have waited long enough for a missing one."""
         return self._decode(self._order.release(now))
 
     def rest(self) -> Sequence[Heard]:
-        """At the end of the stream, all that waited."""
+        """Return the audio of all packets that still wait, at the end of the stream."""
         return self._decode(self._order.release(inf))
 
     def _decode(self, packets: Sequence[bytes | None]) -> Sequence[Heard]:
@@ -159,7 +168,7 @@ class PacketTrack:
             return None
 
     def counts(self) -> dict[str, int]:
-        """What was wrong with the packets, by the names under which the bridge counts frames."""
+        """Return what was wrong with the packets, by the names that the bridge uses for frames; `filled_ms` in ms."""
         order = self._order
         return {
             "late": order.late,

@@ -1,8 +1,8 @@
-"""Twilio Media Streams, one stream: text messages in, call events out, and back.
+"""The dialect of Twilio Media Streams: decodes the messages of one stream into events, and encodes commands.
 
-Wire: Twilio, "Media Streams - WebSocket Messages". Audio in both directions is mu-law, 8000 Hz, mono, base64; one
+Source: Twilio, "Media Streams - WebSocket Messages". Audio in both directions is mu-law, 8000 Hz, mono, base64; one
 message from Twilio carries 20 ms (160 bytes). Counters come as strings, sometimes as numbers; both are read.
-No socket, no clock: feed `decode` what arrived, send what `encode` returns.
+There is no socket and no clock here: give `decode` what arrived, and send what `encode` returns.
 """
 
 from binascii import b2a_base64
@@ -29,7 +29,7 @@ from telecodecs.format import PCMU_8K
 
 
 class _Wire(Struct, rename="camel", tag_field="event", gc=False):
-    """A message by its event's name. Fields that are not used are not declared, so that they may be anything."""
+    """A message, named by its `event`. Fields that are not used are not declared, so that they may hold anything."""
 
 
 class _MediaFormat(Struct, rename="camel"):
@@ -88,14 +88,15 @@ _KINDS = frozenset({"start", "media", "dtmf", "mark", "stop"})
 
 
 class TwilioStream:
-    """The dialect of one stream; it remembers only the stream's id. See `contracts.Carrier`.
+    """The dialect of one stream; see `contracts.Carrier`. It remembers only the stream's id.
 
-    `one_way`: a `<Start><Stream>`, into which nothing can be played. A stream with an outbound track is always one; with
-    the inbound track alone the wire does not tell it from a `<Connect><Stream>`.
+    `one_way`: whether the stream was opened by `<Start><Stream>`, so that nothing can be played into it. A stream with
+    an outbound track is always one-way. With the inbound track alone, the messages do not show whether it was
+    `<Start><Stream>` or `<Connect><Stream>`.
     """
 
     reorder_ms = 40
-    """Two frames: enough for neighbours that changed places in the phone network, before Twilio stamped them."""
+    """Two frames: enough for two frames that changed places in the phone network before Twilio gave them timestamps."""
 
     start_s: float | None = None
 
@@ -106,13 +107,13 @@ class TwilioStream:
         self._media_head = ""
 
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
-        """Read one message. A message of an unknown kind is `Ignored`: a new one on the wire must not end the call.
+        """Decode one message. A message of an unknown kind gives `Ignored`: a new kind must not end the call.
 
-        Raises `MalformedMessage` if it is not text, lacks or mistypes a field, belongs to another stream or comes
-        before `start` or after `stop`, or is a second `start`.
+        Raises `MalformedMessage` if it is not text, if a field is missing or has the wrong type, if it belongs to
+        another stream, comes before `start` or after `stop`, or is a second `start`.
         """
         if isinstance(message, bytes):
-            raise MalformedMessage("a binary message")
+            raise MalformedMessage("a binary message: expected text")
         try:
             wire = _READ.decode(message)
         except (DecodeError, RecursionError) as error:
@@ -132,7 +133,7 @@ class TwilioStream:
                 return (MarkReached(mark.name),)
             case _Dtmf(dtmf=dtmf):
                 if (digit := dtmf.digit.upper()) not in KEYS:
-                    raise MalformedMessage("dtmf: the digit is none of 0-9 * # A-D")
+                    raise MalformedMessage("dtmf: unknown digit: expected one of 0-9 * # A-D")
                 return (DigitPressed(digit),)
             case _:
                 self._reads = None
@@ -140,16 +141,16 @@ class TwilioStream:
 
     def _decode_start(self, start: _StartBody) -> CallStarted:
         if self._stream_sid:
-            raise MalformedMessage("start: the stream has started already")
+            raise MalformedMessage("start: sent a second time: expected once")
         wire_format = (
             start.media_format.encoding,
             start.media_format.sample_rate,
             start.media_format.channels,
         )
         if wire_format != ("audio/x-mulaw", 8000, 1):
-            raise MalformedMessage("start: mediaFormat is not audio/x-mulaw, 8000 Hz, mono")
+            raise MalformedMessage("start: unknown mediaFormat: expected audio/x-mulaw, 8000 Hz, mono")
         if not start.stream_sid or not start.call_sid:
-            raise MalformedMessage("start: streamSid or callSid is empty")
+            raise MalformedMessage("start: streamSid or callSid is empty: expected both")
         self._stream_sid = self._reads = start.stream_sid
         name = json.encode(start.stream_sid).decode()
         self._media_head = f'{{"event":"media","streamSid":{name},"media":{{"payload":"'
@@ -160,11 +161,11 @@ class TwilioStream:
 
     def _foreign(self, kind: str) -> MalformedMessage:
         if self._reads:
-            return MalformedMessage(f"{kind}: of another stream")
+            return MalformedMessage(f"{kind}: of another stream: expected the streamSid of start")
         return MalformedMessage(f"{kind}: {'after stop' if self._stream_sid else 'before start'}")
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
-        """The one message that carries a command. Valid only after `CallStarted` was read."""
+        """Encode a command as one message. Valid only after `decode` has returned `CallStarted`."""
         match command:
             case PlayAudio():
                 return (f'{self._media_head}{b2a_base64(command.audio, newline=False).decode()}"}}}}',)
@@ -181,12 +182,12 @@ class TwilioStream:
         return (json.encode(body).decode(),)
 
     def deadline(self) -> None:
-        """None: nothing waits."""
+        """Return None: nothing waits."""
 
     def due(self, now: float) -> Sequence[CarrierEvent]:
-        """Nothing falls due."""
+        """Return nothing: nothing falls due."""
         return ()
 
     def counts(self) -> Mapping[str, int]:
-        """Nothing was repaired."""
+        """Return nothing: this dialect repairs nothing."""
         return {}

@@ -180,7 +180,7 @@ def test_a_goodbye_without_a_mark_is_heard_in_time(opened: "Open") -> None:
 
 
 REFUSED: list[tuple[Posted, str]] = [
-    (Posted(0, "", b"no answer came within 20 s"), "no answer came within 20 s"),
+    (Posted(0, "", b"no response came within 20 s"), "no response came within 20 s"),
     (
         Posted(404, "text/html", b"<h1>"),
         "it answered with 404 Not Found: expected 200, or 204 for nothing to say",
@@ -246,8 +246,8 @@ def test_five_failures_in_a_row_are_the_end(opened: "Open") -> None:
         line.tell(EnterDigits("1"))
         assert [type(one) for one in line.hear(Posted(503, "", b""))] == [AssistantReportedError]
     line.tell(EnterDigits("1"))
-    (failed,) = line.hear(Posted(0, "", b"no answer came within 20 s"))
-    assert failed == AssistantFailed("5 posts in a row brought no reply: no answer came within 20 s")
+    (failed,) = line.hear(Posted(0, "", b"no response came within 20 s"))
+    assert failed == AssistantFailed("5 posts in a row brought no reply: no response came within 20 s")
     assert line.tell(EnterDigits("1")) == []
 
 

@@ -124,7 +124,7 @@ def test_a_format_that_cannot_be_decoded_ends_the_call(message: str) -> None:
     assert isinstance(event, CloseRequested)
     sent = json.loads(message)["start"]["media_format"]
     name = f"'{sent['encoding']}', {sent['sample_rate']} Hz, {sent['channels']} channels"
-    assert event.why.startswith(f"start: media_format {name}, cannot be decoded; PCMU, PCMA, L16, ")
+    assert event.why.startswith(f"start: media_format {name} cannot be decoded: expected PCMU, PCMA, L16, ")
     assert event.code == 1003
 
 

@@ -55,7 +55,7 @@ def test_half_a_sample_costs_its_message_only(line: AudioFormat, length: int) ->
     track = SampleTrack(line, CallerAudio, None)
     frame = line.silence * 160
     assert len(track.feed(1, frame, 0.0)) == 1
-    with pytest.raises(MalformedMessage, match=f"media: a payload of {length} bytes; whole samples"):
+    with pytest.raises(MalformedMessage, match=f"media: a payload of {length} bytes: expected whole samples"):
         track.feed(2, bytes(length), 0.02)
     (heard,) = track.feed(3, frame, 0.04)
     assert heard.at_ms == 2 * line.duration_ms(len(frame))

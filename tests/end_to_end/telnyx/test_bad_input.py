@@ -99,7 +99,7 @@ async def test_a_format_that_cannot_be_decoded_ends_the_call_and_is_never_heard(
             code, reason = await closed(socket)
             assert server.admission.calls == 0
     encoding, rate_hz, channels = media_format
-    told = f"start: media_format '{encoding}', {rate_hz} Hz, {channels} channels, cannot be decoded"
+    told = f"start: media_format '{encoding}', {rate_hz} Hz, {channels} channels cannot be decoded"
     assert (code, reason[: len(told)]) == (1003, told)
     (line,) = [line for line in log if line["event"] == "> the call was hung up"]
     assert (line["log_level"], line["code"]) == ("warning", 1003)

@@ -135,7 +135,7 @@ FAULTS = {
     "by POST, rubbish JSON": row(
         'reply = "rubbish"\n#json', way="http", told=(("AssistantReportedError", "JSON cannot be read"),)
     ),
-    "by POST, half": row('reply = "half"', way="http", told=(("AssistantReportedError", "no whole answer"),)),
+    "by POST, half": row('reply = "half"', way="http", told=(("AssistantReportedError", "is not complete"),)),
     "by POST, another type": row(
         'reply = "mislabelled"', way="http", told=(("AssistantReportedError", "'text/html'"),)
     ),
@@ -143,7 +143,7 @@ FAULTS = {
     "by POST, no answer": row('reply = "none"', way="http", told=(("AssistantReportedError", "0.7 s"),)),
     "by POST, a slow one": row("body_s = 2", way="http", told=(("AssistantReportedError", "0.7 s"),)),
     "by POST, cut off": row(
-        "close = 1006", way="http", told=(("AssistantReportedError", "no whole answer"),)
+        "close = 1006", way="http", told=(("AssistantReportedError", "is not complete"),)
     ),
     "by POST, too long": row(
         "reply_bytes = 300_000",

@@ -94,7 +94,7 @@ def test_nobody_there_is_wrong_also_as_json() -> None:
     assert (told["url"], told["ok"]) == (NOBODY, False)
     first, *others = told["rules"]
     assert (first["rule"], first["outcome"]) == ("is ready in time", "WRONG")
-    assert first["came"].startswith("the connection was lost: no WebSocket there")
+    assert first["came"].startswith("the connection was lost: no WebSocket was opened")
     assert {rule["outcome"] for rule in others} == {"not tried"}
 
 

@@ -120,6 +120,6 @@ class Deliveries:
             ) as response:
                 status = response.status
         except (TimeoutError, aiohttp.ClientError):
-            pass  # as good as no answer
+            pass  # recorded as no answer
         last = attempt == self._attempts or not is_retried(status)
         return Delivery(act.event, act.url, body, headers, attempt, status, last)

@@ -2,8 +2,8 @@
 
 `ask` takes a request, `ring` an inbound call, `due` the time, `twiml_came` a webhook's answer, and the `stream_...`
 methods what happens to the media socket. Each returns the actions that whoever has the sockets is to perform, in order.
-Of TwiML the first stream is obeyed; the call ends when the stream has ended, and if there is none. Times are Unix
-seconds, passed in.
+Of TwiML the first stream is followed. The call ends when the stream has ended, or at once if the TwiML has no stream.
+Times are Unix seconds, passed in.
 """
 
 from base64 import b64encode
@@ -113,7 +113,7 @@ class TwilioAccount:
         return [*call.stream_callback("stream-started", now)]
 
     def stream_failed(self, call: TwilioCall, why: str, now: float) -> list[Action]:
-        """The media socket of the call could not be opened: the next verb runs, and as there is none, the call ends."""
+        """The media socket of the call could not be opened. There is no further verb to run, so the call ends."""
         call.trouble = why
         return self._after_stream(call, call.stream_callback("stream-error", now, why), now)
 

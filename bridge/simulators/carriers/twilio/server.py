@@ -207,7 +207,7 @@ class SimulatedTwilio:
                 answer = await response.content.read(MAX_ANSWER_BYTES)
                 status = response.status
         except (TimeoutError, aiohttp.ClientError):
-            pass  # as good as no answer
+            pass  # recorded as no answer
         sent = SentWebhook(act, status, answer)
         self.sent.append(sent)
         log.info("> twilio webhook", kind=type(act).__name__, status=status)
