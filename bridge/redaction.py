@@ -9,7 +9,11 @@ HIDDEN = "**********"
 _KEY = re.compile(
     r"\b(sk|ek|sess|xai)[-_][\w*.-]+|\bKEY[0-9A-F]{8}\w*|\bBearer +[\w.~+/=*-]+|\b[A-Za-z0-9]{32,}\b"
 )
-_ADDRESS = re.compile(r"\w+://\S+")
+_ADDRESS = re.compile(r"(?<!\w)\w+://\S+")
+_HOST = re.compile(r"(?<!\w)(\w+://)(?:\S*@)?([^\s/?#]*)(\S*)")
+_NO_NUMBER = re.compile(r"\d{1,3}(\.\d{1,3}){3}|\d{4}-\d\d-\d\d(\s\d\d)?")  # an IPv4 address, a date
+LONGEST_SHOWN = 2_000
+"""Letters of one text that a peer may have written: the rest is not worth the time that masking it takes."""
 _NUMBER = re.compile(r"(?:\+|%2[Bb])?\d(?:[\s()./-]{0,3}\d){4,}[\s()./-]{0,3}(\d)[\s()./-]{0,3}(\d)")
 _USER = re.compile(
     r"(?<=//)[^/?#]*@"
@@ -44,7 +48,7 @@ def masked(value: Any) -> Any:
 
 def without_credentials(text: str) -> str:
     """Return a URL without user, password, query and fragment, even if it is malformed; other text is unchanged."""
-    return _QUERY.sub(r"\1***", _USER.sub("***@", text))
+    return _QUERY.sub(r"\1***", _USER.sub("***@", text) if "@" in text else text)
 
 
 def without_keys(text: str) -> str:
@@ -58,5 +62,27 @@ def without_addresses(text: str) -> str:
 
 
 def without_numbers(text: str) -> str:
-    """Return a text with telephone numbers masked but for their last two digits. Seven digits or more are a number."""
-    return _NUMBER.sub(r"***\1\2", text)
+    """Return a text with telephone numbers masked but for their last two digits.
+
+    Seven digits or more are a number, unless they are an IPv4 address or a date.
+    """
+    return _NUMBER.sub(_masked_number, text)
+
+
+def _masked_number(found: re.Match[str]) -> str:
+    return found[0] if _NO_NUMBER.fullmatch(found[0]) else f"***{found[1]}{found[2]}"
+
+
+def for_log(text: str, most: int = LONGEST_SHOWN) -> str:
+    """Return a text, whoever wrote it, as a log may have it: no key, no number, of a URL the host alone, not too long.
+
+    `most`: letters that are shown.
+    """
+    if len(text) > most:
+        text = text[:most] + " …"
+    return without_numbers(without_keys(_HOST.sub(_host_of, text)))
+
+
+def _host_of(found: re.Match[str]) -> str:
+    scheme, host, rest = found.groups()
+    return f"{scheme}{host}/…" if rest.strip("/") else f"{scheme}{host}"

@@ -1,25 +1,87 @@
-"""The log: one line an event on standard error, for people on a terminal, JSON elsewhere. Never audio, never numbers."""
+"""The log: one line an event on standard error, for people on a terminal, JSON elsewhere. Never audio, keys or numbers.
 
+Every line goes through `redacted`, whoever wrote it, and then to a thread: the log can neither stop a call nor fail it.
+"""
+
+import atexit
 import logging
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
+
+from bridge.redaction import LONGEST_SHOWN, for_log
+from bridge.shell.log_writer import LogWriter
+
+SHOWN_WHOLE = frozenset({"call_id", "stream_id", "CallSid", "StreamSid", "level", "timestamp"})
+"""Fields that are shown as they are: they hold names of calls and streams, which look like keys."""
+
+MOST_LETTERS = {"exception": 20_000}
+"""Fields that may be longer than others: a traceback."""
 
 
 def configure(level: str) -> None:
     """`level`: debug, info, warning or error."""
     people = sys.stderr.isatty()
-    plain = structlog.dev.RichTracebackFormatter(show_locals=False)  # they may be what the caller said
-    renderers: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
-    if not people:
-        renderers = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    writer = LogWriter(sys.stderr.fileno())
+    atexit.register(writer.close)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if people else "iso", utc=not people),
-            *renderers,
+            structlog.processors.format_exc_info,  # without local variables: they may be what the caller said
+            redacted,
+            structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _LineLogger(writer),
     )
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[_LineHandler(writer)], force=True)
+
+
+def redacted(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A processor of structlog: masks keys, addresses and numbers in every text of a line."""
+    return {
+        name: value if name in SHOWN_WHOLE else _masked(value, MOST_LETTERS.get(name, LONGEST_SHOWN))
+        for name, value in fields.items()
+    }
+
+
+def _masked(value: Any, most: int) -> Any:
+    match value:
+        case str():
+            return for_log(value, most)
+        case None | bool() | int() | float():
+            return value
+        case Mapping():
+            return {for_log(str(name)): _masked(inner, most) for name, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(inner, most) for inner in value]
+        case _:
+            return for_log(str(value))
+
+
+class _LineLogger:
+    """What structlog hands its rendered lines to."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self.msg = self.debug = self.info = self.warning = self.error = self.critical = writer.write
+        self.exception = self.log = self.fatal = writer.write
+
+
+class _LineHandler(logging.Handler):
+    """The lines of libraries that log in the standard library's way."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Never raises: a record that cannot be formatted is told without its arguments."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001  # a wrong format in a library
+            line = f"{record.name}: {record.msg}"
+        self._writer.write(for_log(line))

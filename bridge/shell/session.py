@@ -211,13 +211,13 @@ class Session:
         account = self._accounting.account(
             Counter(self._call.counts()) + Counter(self._slot.counts()) + mended
         )
-        log.info("= call over", call_id=self._call.call_id, **summary(account))
         now = clock()
         close_leg = partial(self._carrier_leg.close, INTERNAL_ERROR, "a fault in the bridge")
         close_observers = [partial(observer.close, now, account) for observer in self._observers]
         for step in (
             *([] if self._is_leg_closed else [close_leg]),
             partial(self._ended, self),
+            partial(log.info, "= call over", call_id=self._call.call_id, **summary(account)),
             *close_observers,
         ):
             try:

@@ -1,0 +1,78 @@
+"""The log's writer: a reader that stalls or is gone stops nobody, and what was dropped is told."""
+
+import os
+import threading
+
+from bridge.shell.log_writer import LogWriter
+
+
+def read_all(file: int) -> list[str]:
+    with os.fdopen(file, "rb") as stream:
+        return stream.read().decode().splitlines()
+
+
+def test_lines_are_written_in_their_order() -> None:
+    reader, file = os.pipe()
+    writer = LogWriter(file)
+    for number in range(1_000):
+        writer.write(f"line {number}")
+    writer.close()
+    os.close(file)
+    assert read_all(reader) == [f"line {number}" for number in range(1_000)]
+
+
+def test_a_reader_that_stalls_blocks_nobody_and_is_told_what_it_missed() -> None:
+    reader, file = os.pipe()  # holds 64 KiB
+    writer = LogWriter(file, most_bytes=10_000)
+    for _ in range(1_000):
+        writer.write("x" * 1_000)  # returns at once, though nobody reads
+    stalled = [thread for thread in threading.enumerate() if thread.name == "log"]
+    assert len(stalled) == 1
+
+    read: list[str] = []
+    reading = threading.Thread(target=lambda: read.extend(read_all(reader)))
+    reading.start()
+    while writer.is_waiting:
+        pass
+    writer.write("it reads again")
+    writer.close()
+    os.close(file)
+    reading.join()
+    dropped = sum(int(line.split()[1]) for line in read if "dropped" in line)
+    assert read[-1] == "it reads again"
+    assert dropped == 1_000 - read.count("x" * 1_000) > 900
+
+
+def test_a_file_that_cannot_be_written_is_no_fault_of_the_call() -> None:
+    reader, file = os.pipe()
+    os.close(reader)  # nobody will ever read: EPIPE
+    writer = LogWriter(file)
+    for _ in range(10):
+        writer.write("a line")
+    writer.close()
+    os.close(file)
+    assert writer.dropped == 10
+
+
+def test_after_the_end_lines_are_dropped() -> None:
+    reader, file = os.pipe()
+    writer = LogWriter(file)
+    writer.close()
+    writer.write("too late")
+    os.close(file)
+    assert (read_all(reader), writer.dropped) == ([], 1)
+
+
+def test_a_file_that_does_not_block_loses_nothing() -> None:
+    reader, file = os.pipe()
+    os.set_blocking(file, False)
+    writer = LogWriter(file)
+    for _ in range(300):
+        writer.write("x" * 1_000)
+    read: list[str] = []
+    reading = threading.Thread(target=lambda: read.extend(read_all(reader)))
+    reading.start()
+    writer.close(10.0)
+    os.close(file)
+    reading.join()
+    assert read == ["x" * 1_000] * 300
