@@ -24,7 +24,7 @@ MOST_LETTERS = {"exception": 20_000}
 def configure(level: str) -> None:
     """`level`: debug, info, warning or error."""
     people = sys.stderr.isatty()
-    writer = LogWriter(sys.stderr.fileno())
+    writer = LogWriter(_standard_error())
     atexit.register(writer.close)
     structlog.configure(
         processors=[
@@ -38,6 +38,13 @@ def configure(level: str) -> None:
         logger_factory=lambda *_: _LineLogger(writer),
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_LineHandler(writer)], force=True)
+
+
+def _standard_error() -> int:
+    try:
+        return sys.stderr.fileno()
+    except OSError:  # something in this process has put an object without a file in its place
+        return 2
 
 
 def redacted(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -1,15 +1,18 @@
 """A file of one call: when it is made, its name, and what happens when it cannot be written.
 
-When it cannot be written there is a line in the log, and the call goes on. An existing file is never overwritten: two
-streams of one call may begin in the same second, and the file of the second one has "-2" behind its name.
+When it cannot be written, or not as fast as the call goes on, there is a line in the log, and the call goes on. An
+existing file is never overwritten: two streams of one call may begin in the same second, and the file of the second one
+has "-2" behind its name. A file that lacks its end has "-truncated" behind its name. Only the owner can read it.
 """
 
+import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from os import SEEK_END
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import structlog
 
@@ -19,7 +22,30 @@ from bridge.vocabulary.events import CallStarted, Word
 MOST_NAMESAKES = 99
 """The most files of one call in one second."""
 
+JOB_BYTES = 200
+"""What a job costs beside its content, for a queue that counts bytes."""
+
 log = structlog.get_logger()
+
+
+class FileQueue(Protocol):
+    """Does what is asked of a disk, in order: at once, or in a thread, because a disk may be slow."""
+
+    def put(self, job: Callable[[], object], size: int) -> bool:
+        """Do `job`, which holds `size` bytes and raises nothing. Returns False if too much waits; 0 bytes never do."""
+        ...
+
+
+class AtOnce:
+    """A `FileQueue` for programs that may wait for the disk."""
+
+    def put(self, job: Callable[[], object], size: int) -> bool:
+        """Do it."""
+        job()
+        return True
+
+
+AT_ONCE = AtOnce()
 
 
 def stem(call_id: str, started: datetime) -> str:
@@ -35,45 +61,82 @@ def is_accepted(started: CallStarted | None, word: Word) -> bool:
 
 
 class CallFile:
-    """A new file. What is written has left the process at once. After a fault it is closed, and writing does nothing."""
+    """A new file. What `queue` has done has left the process. After a fault it is closed, and writing does nothing."""
 
-    def __init__(self, directory: Path, call_id: str, started: datetime, suffix: str) -> None:
-        name = stem(call_id, started)
-        self._path = directory / (name + suffix)
-        self._file: BinaryIO | None = None
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._file = self._open(name, suffix)
-        except OSError as error:
-            self._report(str(error))
-
-    def _open(self, name: str, suffix: str) -> BinaryIO:
-        for number in range(2, MOST_NAMESAKES + 1):
-            with suppress(FileExistsError):
-                return self._path.open("xb", buffering=0)
-            self._path = self._path.with_name(f"{name}-{number}{suffix}")
-        return self._path.open("xb", buffering=0)
+    def __init__(
+        self, directory: Path, call_id: str, started: datetime, suffix: str, queue: FileQueue = AT_ONCE
+    ) -> None:
+        self._queue = queue
+        self._is_over = False
+        self._file = _File(directory, stem(call_id, started), suffix)
+        queue.put(self._file.open, 0)
 
     def append(self, content: bytes) -> None:
         """Write at the end."""
+        self._put(partial(self._file.append, content), len(content))
+
+    def amend(self, at: int, content: bytes) -> None:
+        """Overwrite what is there from byte `at` on, or reach past the end; the next `append` still goes to the end."""
+        self._put(partial(self._file.amend, at, content), len(content))
+
+    def close(self) -> None:
+        """Close the file. A second call does nothing."""
+        if not self._is_over:
+            self._is_over = True
+            self._queue.put(self._file.close, 0)
+
+    def give_up(self, why: str) -> None:
+        """Close the file with a line in the log, once; what was written stays, under a name that says so."""
+        if not self._is_over:
+            self._is_over = True
+            self._queue.put(partial(self._file.truncate, why), 0)
+
+    def _put(self, job: Callable[[], object], size: int) -> None:
+        if not self._is_over and not self._queue.put(job, size + JOB_BYTES):
+            self.give_up("the disk is slower than the call")
+
+
+class _File:
+    """The file itself: what may wait for the disk. No method raises."""
+
+    def __init__(self, directory: Path, name: str, suffix: str) -> None:
+        self._directory = directory
+        self._name = name
+        self._suffix = suffix
+        self._path = directory / (name + suffix)
+        self._file: BinaryIO | None = None
+
+    def open(self) -> None:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = self._open_new()
+        except OSError as error:
+            self._report(str(error))
+
+    def _open_new(self) -> BinaryIO:
+        for number in range(2, MOST_NAMESAKES + 1):
+            with suppress(FileExistsError):
+                return open_owned(self._path)
+            self._path = self._path.with_name(f"{self._name}-{number}{self._suffix}")
+        return open_owned(self._path)
+
+    def append(self, content: bytes) -> None:
         if self._file is not None:
             try:
                 _write_all(self._file, content)
             except OSError as error:
-                self.give_up(str(error))
+                self.truncate(str(error))
 
     def amend(self, at: int, content: bytes) -> None:
-        """Overwrite what is there from byte `at` on, or reach past the end; the next `append` still goes to the end."""
         if self._file is not None:
             try:
                 self._file.seek(at)
                 _write_all(self._file, content)
-                self._file.seek(0, SEEK_END)
+                self._file.seek(0, os.SEEK_END)
             except OSError as error:
-                self.give_up(str(error))
+                self.truncate(str(error))
 
     def close(self) -> None:
-        """Close the file. A second call does nothing."""
         file, self._file = self._file, None
         if file is not None:
             try:
@@ -81,13 +144,15 @@ class CallFile:
             except OSError as error:
                 self._report(str(error))
 
-    def give_up(self, why: str) -> None:
-        """Close the file with a line in the log, once; what was written stays."""
+    def truncate(self, why: str) -> None:
         file, self._file = self._file, None
         if file is not None:
-            self._report(why)
             with suppress(OSError):
                 file.close()
+            with suppress(OSError):
+                renamed = self._path.with_name(f"{self._path.stem}-truncated{self._suffix}")
+                self._path = self._path.rename(renamed)
+            self._report(why)
 
     def _report(self, why: str) -> None:
         log.error(
@@ -95,6 +160,11 @@ class CallFile:
             file=str(self._path),
             error=why,
         )
+
+
+def open_owned(path: Path) -> BinaryIO:
+    """Open a new file that only its owner can read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
 
 
 def _write_all(file: BinaryIO, content: bytes) -> None:

@@ -25,6 +25,7 @@ from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
 from bridge.core.timers import Limits
 from bridge.observers.assistant_health import AssistantHealth
+from bridge.observers.call_file import AT_ONCE, FileQueue
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
@@ -62,9 +63,9 @@ class _ActiveCall(NamedTuple):
 
 
 class Admission:
-    """Who is let in on one server. `public_url`: where the carriers find us."""
+    """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls."""
 
-    def __init__(self, settings: Settings, switchboard: Switchboard) -> None:
+    def __init__(self, settings: Settings, switchboard: Switchboard, files: FileQueue = AT_ONCE) -> None:
         self.public_url = ""
         self.readiness = AssistantHealth()
         self.routes = Routes(settings.routes)
@@ -73,6 +74,7 @@ class Admission:
         """No new calls are taken."""
         self._settings = settings
         self._switchboard = switchboard
+        self._files = files
         self._owner = secrets.token_hex(4)
         """The name of this process, in the tokens that it mints."""
         self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self._owner)
@@ -220,9 +222,9 @@ class Admission:
         started = datetime.now(UTC)
         observers: list[Observer] = [self.readiness.observer(), CarrierLog()]
         if (directory := self._settings.journal.directory) is not None:
-            observers.append(Journal(directory, started))
+            observers.append(Journal(directory, started, self._files))
         if (directory := self._settings.recording.directory) is not None:
-            observers.append(Recording(directory, started))
+            observers.append(Recording(directory, started, self._files))
         return observers
 
     def _over(self, session: Session) -> None:

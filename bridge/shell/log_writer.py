@@ -16,6 +16,10 @@ CLOSE_TIMEOUT_S = 1.0
 """How long the end of the process waits for the last lines, in seconds."""
 
 
+IDLE_S = 0.2
+"""After so long without a line the thread ends, in seconds; the next line starts another one."""
+
+
 class LogWriter:
     """Lines in, one file out. `write` may be called from any thread; it never blocks and never raises.
 
@@ -50,7 +54,7 @@ class LogWriter:
                 return
             self._lines.append(line)
             self._waiting_bytes += len(line)
-            if self._thread is None:  # not before: a process that forks has no thread of its parent's
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
             self._changed.notify()
@@ -67,8 +71,9 @@ class LogWriter:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._lines or self._closed)
+                self._changed.wait_for(lambda: self._lines or self._closed, IDLE_S)
                 if not self._lines:
+                    self._thread = None
                     return
                 lines, dropped = list(self._lines), self._dropped
                 self._lines.clear()

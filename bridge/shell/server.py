@@ -18,6 +18,7 @@ from bridge.config.checks import check_carriers, check_doors, check_folders, dou
 from bridge.config.settings import Settings
 from bridge.shell import websocket
 from bridge.shell.admission import Admission, media_paths
+from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
@@ -35,7 +36,8 @@ class Server:
         self._tls = tls_context(settings)
         self._settings = settings
         self._switchboard = Switchboard(settings)
-        self.admission = Admission(settings, self._switchboard)
+        self._files = FileWriter()
+        self.admission = Admission(settings, self._switchboard, self._files)
         self._webhooks = tuple(
             Webhooks(
                 carrier,
@@ -75,6 +77,7 @@ class Server:
                 await webhooks.aclose()
             await self._switchboard.aclose()
             await runner.cleanup()
+            await self._files.aclose()
 
     def _routes(self) -> web.Application:
         app = web.Application(client_max_size=65_536)
