@@ -20,6 +20,7 @@ from bridge.shell import websocket
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
+from bridge.shell.loop_watch import LoopWatch
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
 
@@ -47,6 +48,7 @@ class Server:
             )
             for carrier, kind in CARRIERS.items()
         )
+        self._loop_watch = LoopWatch()
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
 
@@ -57,6 +59,7 @@ class Server:
         await runner.setup()
         assert runner.server is not None
         http, paths = runner.server, media_paths()
+        self._loop_watch.start()
         try:
             listener = await websocket.listen(
                 lambda: FrontDoor(paths, lambda: websocket.accept(self.admission.admit), http),
@@ -78,6 +81,7 @@ class Server:
             await self._switchboard.aclose()
             await runner.cleanup()
             await self._files.aclose()
+            self._loop_watch.stop()
 
     def _routes(self) -> web.Application:
         app = web.Application(client_max_size=65_536)

@@ -1,0 +1,92 @@
+"""Watches the event loop: how late it calls back, and, from a thread, what code keeps it for too long."""
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+
+import structlog
+
+PROBE_S = 0.02
+"""From one probe to the next, in seconds."""
+
+WINDOW_PROBES = 100
+"""Probes that `lag_s` looks at: two seconds of them."""
+
+BLOCKED_S = 0.2
+"""A callback that takes longer than this is logged, with its stack: every call on this loop heard a gap."""
+
+MOST_FRAMES = 12
+"""Frames of the stack in the log, the innermost."""
+
+log = structlog.get_logger()
+clock = time.monotonic
+
+
+class LoopWatch:
+    """One loop's watch, from `start` to `stop`; both are called on the loop."""
+
+    def __init__(self, blocked_s: float = BLOCKED_S) -> None:
+        self._blocked_s = blocked_s
+        self.lags: deque[float] = deque(maxlen=WINDOW_PROBES)
+        """How late the last probes were, in seconds."""
+        self._expected = 0.0  # when the next probe is due
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def lag_s(self) -> float:
+        """How late the loop calls back: the 99th percentile of the last two seconds, in seconds; 0 before that."""
+        if len(self.lags) < WINDOW_PROBES:
+            return 0.0
+        return sorted(self.lags)[WINDOW_PROBES * 99 // 100 - 1]
+
+    def start(self) -> None:
+        """Begin to watch the loop that runs."""
+        self._probe_again(clock())
+        blocked = threading.get_ident()
+        self._thread = threading.Thread(target=self._watch, args=(blocked,), name="loop watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no more. Waits for the thread, which ends at once."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _probe(self) -> None:
+        now = clock()
+        self.lags.append(max(0.0, now - self._expected))  # uvloop's timers may be a millisecond early
+        self._probe_again(now)
+
+    def _probe_again(self, now: float) -> None:
+        self._expected = now + PROBE_S
+        self._timer = asyncio.get_running_loop().call_later(PROBE_S, self._probe)
+
+    def _watch(self, loop_thread: int) -> None:
+        reported: float | None = None  # the probe that the last report missed
+        while not self._stopped.wait(self._blocked_s / 4):
+            expected = self._expected
+            late_s = clock() - expected
+            if reported is not None and reported != expected:
+                log.warning("= the event loop runs again", late_ms=round((self._expected - reported) * 1000))
+                reported = None
+            if late_s > self._blocked_s and reported is None:
+                reported = expected
+                log.warning(
+                    "= the event loop is blocked",
+                    late_ms=round(late_s * 1000),
+                    stack=_stack_of(loop_thread),
+                )
+
+
+def _stack_of(thread: int) -> list[str]:
+    """Where a thread is, the innermost frame last. Lines of source, no values."""
+    frame = sys._current_frames().get(thread)
+    stack = traceback.extract_stack(frame)[-MOST_FRAMES:]
+    return [f"{place.filename}:{place.lineno} in {place.name}" for place in stack]
