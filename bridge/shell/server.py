@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from ipaddress import ip_address
 
 import structlog
 from aiohttp import web
@@ -20,9 +21,13 @@ from bridge.shell import websocket
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
+from bridge.shell.http_server import application, http_server
 from bridge.shell.loop_watch import LoopWatch
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
+
+FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
+"""Headers with which a proxy says that it asks for somebody else."""
 
 log = structlog.get_logger()
 
@@ -55,60 +60,64 @@ class Server:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Server"]:
         """The port is open inside. At the end, calls under way are closed once the caller has heard what was said."""
-        runner = web.AppRunner(self._routes(), access_log=None, shutdown_timeout=1.0, lingering_time=0.5)
-        await runner.setup()
-        assert runner.server is not None
-        http, paths = runner.server, media_paths()
+        paths = media_paths()
         self._loop_watch.start()
         try:
-            listener = await websocket.listen(
-                lambda: FrontDoor(paths, lambda: websocket.accept(self.admission.admit), http),
-                self._settings.host,
-                self._settings.port,
-                self._tls,
-            )
-            self.port = listener.sockets[0].getsockname()[1]
-            self.admission.public_url = self._settings.reachable_url(self.port)
-            try:
-                yield self
-            finally:
-                # the port is still open: a carrier that calls is answered that the server is closing
-                await self.admission.drain()
-                listener.close()
+            async with http_server(self._routes()) as http:
+                listener = await websocket.listen(
+                    lambda: FrontDoor(paths, lambda: websocket.accept(self.admission.admit), http),
+                    self._settings.host,
+                    self._settings.port,
+                    self._tls,
+                )
+                self.port = listener.sockets[0].getsockname()[1]
+                self.admission.public_url = self._settings.reachable_url(self.port)
+                try:
+                    yield self
+                finally:
+                    # the port is still open: a carrier that calls is answered that the server is closing
+                    await self.admission.drain()
+                    listener.close()
         finally:
             for webhooks in self._webhooks:
                 await webhooks.aclose()
             await self._switchboard.aclose()
-            await runner.cleanup()
             await self._files.aclose()
             self._loop_watch.stop()
 
     def _routes(self) -> web.Application:
-        app = web.Application(client_max_size=65_536)
-        app.on_response_prepare.append(_one_request_a_connection)
+        app = application()
         for webhooks in self._webhooks:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         return app
 
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "calls": self.admission.calls})
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"} | self._details(request))
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        calls = self.admission.calls
+    async def _readyz(self, request: web.Request) -> web.Response:
         if self.admission.closing:
-            return web.json_response({"status": "draining", "calls": calls}, status=503)
-        answer: dict[str, object] = {"status": "ready", "calls": calls}
-        if faults := self.admission.readiness.faults:
-            # still ready: only a call shows that an assistant works again
-            answer |= {"status": "degraded", "assistants": faults}
-        return web.json_response(answer)
+            return web.json_response({"status": "draining"} | self._details(request), status=503)
+        # a fault leaves the server ready: only a call shows that an assistant works again
+        faults = self.admission.readiness.faults
+        state = (
+            {"status": "degraded", "assistants": faults}
+            if faults and _is_local(request)
+            else {"status": "ready"}
+        )
+        return web.json_response(state | self._details(request))
+
+    def _details(self, request: web.Request) -> dict[str, object]:
+        return {"calls": self.admission.calls} if _is_local(request) else {}
 
 
-async def _one_request_a_connection(_request: web.Request, response: web.StreamResponse) -> None:
-    """The front door looks at the first request of a connection only."""
-    response.headers["Connection"] = "close"
-    response.force_close()
+def _is_local(request: web.Request) -> bool:
+    """Whether somebody on this machine asks, who may know more; a proxy on this machine asks for others."""
+    try:
+        is_loopback = ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False
+    return is_loopback and not FORWARDED.intersection(name.lower() for name in request.headers)
 
 
 async def serve(settings: Settings) -> None:

@@ -95,7 +95,7 @@ class Webhooks:
         body = await _read_body(request, route.content_type)
         asked = WebhookRequest(
             path=request.path,
-            target=request.raw_path,
+            target=_target(request),
             headers={name.lower(): request.headers[name] for name in request.headers},
             body=body,
             unix_s=unix_clock(),
@@ -214,8 +214,18 @@ class _Host:
         write(event, **facts)
 
 
+def _target(request: web.Request) -> str:
+    """Path and query as they were sent, also where the request names the whole address (RFC 9112, 3.2.2)."""
+    return request.raw_path if request.raw_path.startswith("/") else request.rel_url.raw_path_qs
+
+
 async def _read_body(request: web.Request, content_type: str) -> bytes:
-    """The whole body. Raises 415 where it is of another type, 408 where it comes too slowly, 413 where it is too long."""
+    """The whole body.
+
+    Raises 415 where it is of another type or compressed, 408 where it comes too slowly, 413 where it is too long.
+    """
+    if "Content-Encoding" in request.headers:
+        raise web.HTTPUnsupportedMediaType(text="this webhook has a body without Content-Encoding")
     if request.content_type != content_type:
         raise web.HTTPUnsupportedMediaType(text=f"this webhook has a body of {content_type}")
     try:
