@@ -217,6 +217,7 @@ class Session:
         close_observers = [partial(observer.close, now, account) for observer in self._observers]
         for step in (
             *([] if self._is_leg_closed else [close_leg]),
+            partial(self._slot.end),
             partial(self._ended, self),
             *close_observers,
         ):
