@@ -152,7 +152,7 @@ class Call:
         return [received.event for received in self.connections[connection - 1].events(kind)]
 
     def items(self, connection: int = 1) -> list[str]:
-        """What the bridge put into the conversation: "user: ...", "assistant: ...", "output: ..."."""
+        """What the bridge put into the conversation: "user: ...", "assistant: ...", "call: ...", "output: ..."."""
         return [_told(event["item"]) for event in self.sent("conversation.item.create", connection)]
 
     @property
@@ -194,6 +194,8 @@ def voice(text: str) -> bytes:
 def _told(item: dict[str, Any]) -> str:
     if item["type"] == "function_call_output":
         return f"output: {item['output']}"
+    if item["type"] == "function_call":
+        return f"call: {item['name']} {item['arguments']}"
     return f"{item['role']}: " + " ".join(part["text"] for part in item["content"])
 
 
