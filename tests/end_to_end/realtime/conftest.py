@@ -192,11 +192,9 @@ def voice(text: str) -> bytes:
 
 
 def _told(item: dict[str, Any]) -> str:
-    if item["type"] == "function_call_output":
-        return f"output: {item['output']}"
-    if item["type"] == "function_call":
-        return f"call: {item['name']} {item['arguments']}"
-    return f"{item['role']}: " + " ".join(part["text"] for part in item["content"])
+    if item["type"] == "message":
+        return f"{item['role']}: " + " ".join(part["text"] for part in item["content"])
+    return f"output: {item['output']}" if "output" in item else f"call: {item['name']} {item['arguments']}"
 
 
 class SetOpenAI(SimulatedOpenAI):

@@ -45,12 +45,13 @@ class StreamAssistant:
 
     async def serve(self, socket: ServerConnection) -> None:
         async for message in socket:
-            match json.loads(message) if isinstance(message, str) else None:
-                case {"type": "hello"} as hello:
-                    self.hellos.append(hello)
+            told: dict[str, Any] = json.loads(message) if isinstance(message, str) else {"type": "audio"}
+            match told["type"]:
+                case "hello":
+                    self.hellos.append(told)
                     await self._begin(socket)
-                case {"type": "answer"} as answer:
-                    self.answers.append(answer)
+                case "answer":
+                    self.answers.append(told)
                     await socket.send(TONE)
                     await socket.send('{"type":"hang_up"}')
 
