@@ -12,6 +12,7 @@ from itertools import count
 from bridge.assistants.openai_realtime import wire
 from bridge.assistants.openai_realtime.conversation import RealtimeConversation
 from bridge.assistants.openai_realtime.dispatch import READS
+from bridge.assistants.openai_realtime.earlier_items import is_tool_next
 from bridge.assistants.openai_realtime.error_reports import describe, is_lasting
 from bridge.assistants.openai_realtime.formats import Formats, asked, confirmed
 from bridge.assistants.openai_realtime.gate import scripted
@@ -47,7 +48,6 @@ from bridge.vocabulary.events import (
     Opening,
     SpeechDismissed,
     SpeechSuspected,
-    ToolUsed,
 )
 from telecodecs.format import PCMU_8K
 from telecodecs.silence import closing_ms, silence
@@ -244,8 +244,7 @@ class RealtimeDialect:
         if command.opening is Opening.FIRST and settings.greeting is not None:
             gate.ask(scripted(self._scripted.greeting(settings.greeting)))
         is_recovered = command.opening is Opening.RECOVERED
-        awaits_tool = bool(command.history) and isinstance(command.history[-1], ToolUsed)  # not the caller
-        if is_recovered and not awaits_tool and settings.reconnect_say is not None:
+        if is_recovered and settings.reconnect_say is not None and not is_tool_next(command.history):
             gate.ask(scripted(self._scripted.recovery(settings.reconnect_say)))
         tools = [tool.name for tool in self._tools]
         return self._talk.earlier.tell(command.history, tools, now, replies=is_recovered)

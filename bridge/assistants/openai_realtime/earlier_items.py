@@ -20,6 +20,20 @@ from bridge.vocabulary.contracts import AssistantOutcome
 from bridge.vocabulary.events import History, Said, Speaker, ToolCalled, ToolUsed
 
 
+def is_tool_next(history: History) -> bool:
+    """Whether the next words of the assistant are about a tool, so that the caller need not repeat anything.
+
+    A tool has ended and nobody spoke since, or one still runs and the caller has not spoken since it was called.
+    """
+    for told in reversed(history):
+        if isinstance(told, ToolUsed):
+            if told.output is None or told is history[-1]:
+                return True
+        elif told.who is Speaker.CALLER:
+            return False
+    return False
+
+
 class _Running(NamedTuple):
     call_id: str  # in this session
     used: ToolUsed

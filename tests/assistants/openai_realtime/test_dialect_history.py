@@ -33,6 +33,7 @@ RUNS = ToolUsed("c1", "book", '{"day":"monday"}')
 NOTED = ToolUsed("", "note", '{"text":"ring back"}', "noted")
 PAID = ToolUsed("c2", "pay", '{"card":"entry-1"}', "entry-1 was charged")
 PAYS = ToolUsed("c3", "pay", "{}")
+WAIT = Said(Speaker.ASSISTANT, "One moment, please.")
 DONE = Said(Speaker.ASSISTANT, "It is booked.")
 
 FRIDAY = ['called vb_3 book {"day":"friday"}', "output vb_3: booked"]
@@ -51,6 +52,20 @@ CASES: dict[str, tuple[History, list["Outcome"]]] = {
     "a pair, and a tool that still runs": (
         (ASKED, BOOKED, RUNS),
         ["item user: Book me Friday.", *FRIDAY, 'called vb_6 book {"day":"monday"}', READY],
+    ),
+    "a tool that still runs, and the caller was told to wait": (
+        (RUNS, WAIT),
+        ['called vb_2 book {"day":"monday"}', "item assistant: One moment, please.", READY],
+    ),
+    "the same, and the caller has spoken since": (
+        (RUNS, WAIT, ASKED),
+        [
+            'called vb_2 book {"day":"monday"}',
+            "item assistant: One moment, please.",
+            "item user: Book me Friday.",
+            READY,
+            SORRY,
+        ],
     ),
     "a tool that still runs, and the caller has spoken since": (
         (RUNS, ASKED),
