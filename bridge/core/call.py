@@ -33,7 +33,6 @@ from bridge.vocabulary.events import (
     LegName,
     MarkReached,
     MessageRefused,
-    NoteTaken,
     OtherPartyAudio,
     TimePassed,
     TokensUsed,
@@ -300,7 +299,7 @@ _OPENING: _Reads = _ANY_STATE | dict(
         on(CloseRequested, Call._close_requested),
     ]
 )
-_TALKING: _Reads = _OPENING | dict(on(kind, Call._nothing) for kind in (NoteTaken, TokensUsed))
+_TALKING: _Reads = _OPENING | dict([on(TokensUsed, Call._nothing)])
 _CLOSING: _Reads = {
     **dict(on(kind, Call._nothing) for kind in get_args(Event) if kind is not CallStarted),  # too late
     **_ANY_STATE,

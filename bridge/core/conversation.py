@@ -8,17 +8,16 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
+from msgspec import json, structs
+
 from bridge.core.entries import Entries, KeypadRules
 from bridge.core.reply_audio import Voice
+from bridge.core.sensitive_entries import SensitiveEntries
 from bridge.core.timers import Timers
+from bridge.core.tool_calls import ToolCalls
 from bridge.core.transcript import Transcript
-from bridge.vocabulary.commands import (
-    AnswerTool,
-    Command,
-    EnterDigits,
-    PressKeys,
-    RunTool,
-)
+from bridge.vocabulary.built_in_tools import NOTE, SEND_DIGITS, BuiltInTool
+from bridge.vocabulary.commands import Command, EnterDigits, PressKeys
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
     AssistantHangingUp,
@@ -27,11 +26,14 @@ from bridge.vocabulary.events import (
     DigitPressed,
     EntryEnd,
     EntryRequested,
+    History,
     MarkReached,
+    NoteTaken,
     PressRequested,
     ReplyAudio,
     ReplyEnded,
     ReplySaid,
+    Said,
     SpeechDismissed,
     SpeechStarted,
     SpeechStopped,
@@ -62,7 +64,8 @@ class Conversation:
         self._plays = plays
         self._presses = presses
         self._entries = Entries(keypad, timers)
-        self._tools: set[str] = set()  # calls that are not answered yet
+        self._sensitive = SensitiveEntries()
+        self._tools = ToolCalls(self.transcript)
         self._caller_speaks = False
         self._reply_expected_until = -inf
         self._keys_interrupt = False
@@ -79,14 +82,28 @@ class Conversation:
             "late_replies": voice.late_pieces,
             "too_long_replies": voice.dropped_pieces,
             "round_trip_ms": voice.round_trip_ms or 0,
+            "late_tool_answers": self._tools.late_answers,
+            "stray_tool_answers": self._tools.stray_answers,
         }
+
+    def history(self) -> History:
+        """What the next assistant is told of the call so far; of sensitive entries it gets the placeholders alone."""
+        mask = self._sensitive.mask
+        return tuple(
+            structs.replace(told, text=mask(told.text))
+            if isinstance(told, Said)
+            else structs.replace(
+                told, arguments=mask(told.arguments), output=told.output and mask(told.output)
+            )
+            for told in self.transcript.history()
+        )
 
     def is_quiet(self, now: float) -> bool:
         """Whether nobody speaks, and nobody waits for anything."""
         is_busy = (
             self._caller_speaks
             or self.voice.is_pending
-            or self._tools
+            or self._tools.any_open
             or self.is_hanging_up
             or self._entries.is_gathering
         )
@@ -97,11 +114,14 @@ class Conversation:
         self._keys_interrupt = ready.keys_interrupt
         self.is_hanging_up = False
         commands = self.voice.open(ready.speaks, now, may_pause=ready.may_suspect)
-        return commands + self._enter(self._entries.open(now), now)
+        answers = self._tools.open()
+        if answers:
+            self._reply_expected_until = now + REPLY_EXPECTED_S
+        return [*commands, *answers, *self._enter(self._entries.open(now), now)]
 
     def break_off(self, now: float) -> list[Command]:
-        """The assistant is gone, or about to be: what it said so far is all that it says."""
-        self._tools.clear()
+        """The assistant is gone, or about to be: what it said so far is all that it says. Its tools go on."""
+        self._tools.close()
         self._caller_speaks, self._reply_expected_until = False, -inf
         commands = self._entries.close(now) + self.voice.resume(now)
         item = self.voice.incoming_item
@@ -178,6 +198,7 @@ class Conversation:
         """An entry among these commands is an utterance, and may interrupt what is played."""
         for command in commands:
             if isinstance(command, EnterDigits):
+                self._sensitive.add(command)
                 self._reply_expected_until = now + REPLY_EXPECTED_S
                 self.transcript.caller_typed(command.placeholder or command.digits or command.terminator)
                 if self._keys_interrupt and command.reason is not EntryEnd.HANGUP:
@@ -186,6 +207,8 @@ class Conversation:
 
     def press_requested(self, event: PressRequested, now: float) -> list[Command]:
         """The assistant wants keys pressed: the carrier does that, or their tones are played."""
+        arguments, output = json.encode({"digits": event.keys}), json.encode({"sent": event.keys})
+        self._built_in_used(SEND_DIGITS, arguments, output)
         if self._presses:
             return [PressKeys(event.keys)]
         self._counts["keys_played"] += 1
@@ -216,17 +239,25 @@ class Conversation:
 
     def tool_called(self, event: ToolCalled, _now: float) -> list[Command]:
         """Run a tool for the assistant."""
-        self._tools.add(event.tool_call_id)
-        return [RunTool(event.tool_call_id, event.tool, event.arguments)]
+        return [self._tools.call(event, self._sensitive.mask(event.arguments))]
 
     def tool_answered(self, event: ToolAnswered, now: float) -> list[Command]:
-        """Give the assistant the output of its tool."""
-        if event.tool_call_id not in self._tools:  # of an assistant that was lost since
-            self._counts["late_tool_answers"] += 1
+        """Give the output of a tool to the assistant that has the call: to the one that called it, or to the next."""
+        answer = self._tools.answer(event)
+        if answer is None:
             return []
-        self._tools.remove(event.tool_call_id)
         self._reply_expected_until = now + REPLY_EXPECTED_S
-        return [AnswerTool(event.tool_call_id, event.output)]
+        return [answer]
+
+    def note_taken(self, event: NoteTaken, _now: float) -> list[Command]:
+        """The assistant wants a line in the journal, where it is by now."""
+        self._built_in_used(NOTE, json.encode({"text": event.text}), b"noted")
+        return []
+
+    def _built_in_used(self, tool: BuiltInTool, arguments: bytes, output: bytes) -> None:
+        """The next assistant is told of it, so that it does not do it once more."""
+        mask = self._sensitive.mask
+        self.transcript.built_in_used(tool.name, mask(arguments.decode()), mask(output.decode()))
 
     def assistant_hanging_up(self, event: AssistantHangingUp, _now: float) -> list[Command]:
         """The assistant is about to hang up, or was kept from it."""
@@ -255,6 +286,7 @@ TALKING: dict[type[Word], Read] = dict(
         on(ToolCalled, Conversation.tool_called),
         on(EntryRequested, Conversation.entry_requested),
         on(PressRequested, Conversation.press_requested),
+        on(NoteTaken, Conversation.note_taken),
     ]
 )
 """What events mean to a conversation while an assistant has the call."""

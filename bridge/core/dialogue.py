@@ -57,7 +57,7 @@ class Dialogue:
         self.hang_up: HangUp | None = None
         """How the call is to be closed, once the assistant is gone and no other takes over."""
         self._plan = plan
-        self._failover = Failover(plan, started, self.conversation.transcript.said)
+        self._failover = Failover(plan, started, self.conversation.history)
         self._open_s = limits.open_s
         self._timers = timers
         self._is_assistant_open = False

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.vocabulary.commands import OpenAssistant
-from bridge.vocabulary.events import AssistantReady, CallStarted, Opening, Said
+from bridge.vocabulary.events import AssistantReady, CallStarted, History, Opening
 from telecodecs.format import L16_8K, AudioFormat
 
 FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 3000, 3003, 4000})
@@ -36,20 +36,18 @@ class FailoverPlan:
 class Failover:
     """The assistants of one call, one after the other.
 
-    `started`: the start of its stream. `said` returns what was said in the call so far.
+    `started`: the start of its stream. `history` returns what was said and done in the call so far.
     """
 
-    def __init__(
-        self, plan: FailoverPlan, started: CallStarted, said: Callable[[], tuple[Said, ...]]
-    ) -> None:
+    def __init__(self, plan: FailoverPlan, started: CallStarted, history: Callable[[], History]) -> None:
         self._names = list(plan.assistants)
         self._started = started
-        self._said = said
+        self._history = history
         self._tried_again = False
         self._ready_at: float | None = None  # when the active assistant was ready
         self._lasts_s: float | None = None  # what it last said of its lifetime
         self._was_ready = False  # any assistant was
-        self._history: tuple[Said, ...] = ()  # what the assistant that was opened last knows
+        self._told: History = ()  # what the assistant that was opened last knows
 
     def first(self) -> OpenAssistant:
         """Open the first assistant."""
@@ -77,8 +75,8 @@ class Failover:
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether nothing was said since the last assistant was opened."""
-        return self._history == self._said()
+        """Whether nothing was said or done since the last assistant was opened."""
+        return self._told == self._history()
 
     def lost(self, now: float, *, final: bool) -> OpenAssistant | None:
         """The active assistant is gone: open the next one; None if nobody is left.
@@ -99,13 +97,13 @@ class Failover:
 
     def _open(self, opening: Opening) -> OpenAssistant:
         started = self._started
-        self._history = () if opening is Opening.FIRST else self._said()
+        self._told = () if opening is Opening.FIRST else self._history()
         return OpenAssistant(
             started.call_id,
             started.line,
             started.parameters,
             self._names[0],
             opening,
-            self._history,
+            self._told,
             started.plays,
         )

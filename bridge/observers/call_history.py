@@ -65,11 +65,15 @@ class Reply(NamedTuple):
 
 
 class ToolRun(NamedTuple):
-    """A tool that the assistant called. `answered_s`: when the assistant got the output; None: it never did."""
+    """A tool that an assistant called. `answered_s`: when an assistant got the output; None: none ever did.
+
+    `told_to`: the name of that assistant, if the one that called the tool was gone.
+    """
 
     tool: str
     began_s: float
     answered_s: float | None
+    told_to: str = ""
 
 
 class Mark(NamedTuple):
@@ -261,12 +265,16 @@ def _waits(entries: Sequence[JournalEntry]) -> Iterator[Wait]:
 
 def _tools(entries: Sequence[JournalEntry]) -> Iterator[ToolRun]:
     running: dict[str, ToolRun] = {}
+    assistant = ""  # who has the call, or is about to: a standby has the same name
     for one in entries:
         match one.what:
+            case "OpenAssistant":
+                assistant = one.fields.get("assistant", "")
             case "RunTool":
                 running[one.fields["tool_call_id"]] = ToolRun(one.fields["tool"], one.at_s, None)
             case "AnswerTool" if run := running.pop(one.fields["tool_call_id"], None):
-                yield run._replace(answered_s=one.at_s)
+                told_to = assistant if one.fields.get("is_late") else ""
+                yield run._replace(answered_s=one.at_s, told_to=told_to)
     yield from running.values()
 
 

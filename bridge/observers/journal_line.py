@@ -7,7 +7,7 @@ Telephone numbers are masked in every text that may hold one: all but their last
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct, json, structs
+from msgspec import UNSET, Struct, UnsetType, json, structs
 
 from bridge.redaction import without_numbers
 from bridge.vocabulary.commands import AnswerTool, CloseAssistant, HangUp, OpenAssistant, PressKeys, RunTool
@@ -27,13 +27,14 @@ from bridge.vocabulary.events import (
     ReplySaid,
     ToolAnswered,
     ToolCalled,
+    ToolUsed,
     Word,
 )
 from telecodecs.format import AudioFormat
 
 
 class _Opened(Struct, tag="OpenAssistant", tag_field="what"):
-    """`history`: only its length, for each turn has lines of its own."""
+    """`history`: only its length, for each turn has lines of its own. `tools`: the calls in it, by tool_call_id."""
 
     call_id: str
     line: AudioFormat
@@ -42,6 +43,7 @@ class _Opened(Struct, tag="OpenAssistant", tag_field="what"):
     opening: Opening = Opening.FIRST
     history: int = 0
     plays: AudioFormat | None = None
+    tools: tuple[str, ...] | UnsetType = UNSET
 
 
 class _ToolRun(Struct, tag="RunTool", tag_field="what"):
@@ -49,16 +51,31 @@ class _ToolRun(Struct, tag="RunTool", tag_field="what"):
     tool: str
 
 
-class _ToolOver(Struct, tag="AnswerTool", tag_field="what"):
+class _ToolOver(Struct, tag="AnswerTool", tag_field="what", omit_defaults=True):
     tool_call_id: str
+    is_late: bool = False
+
+
+def _opened(command: OpenAssistant) -> _Opened:
+    tools = tuple(
+        one.tool_call_id for one in command.history if isinstance(one, ToolUsed) and one.tool_call_id
+    )
+    return _Opened(
+        command.call_id,
+        command.line,
+        command.parameters,
+        command.assistant,
+        command.opening,
+        len(command.history),
+        command.plays,
+        tools or UNSET,
+    )
 
 
 _ABRIDGED: dict[type[Word], Callable[[Any], Struct]] = {
-    OpenAssistant: lambda word: _Opened(
-        word.call_id, word.line, word.parameters, word.assistant, word.opening, len(word.history), word.plays
-    ),
+    OpenAssistant: _opened,
     RunTool: lambda word: _ToolRun(word.tool_call_id, word.tool),
-    AnswerTool: lambda word: _ToolOver(word.tool_call_id),
+    AnswerTool: lambda word: _ToolOver(word.tool_call_id, word.is_late),
 }
 
 LINES: dict[str, type[Struct]] = {word.__name__: word for word in Word.__subclasses__()} | {

@@ -12,7 +12,7 @@ import structlog
 from msgspec import structs
 
 from bridge.core.engine import Perform
-from bridge.core.sensitive_entries import SensitiveEntries
+from bridge.shell.tool_runs import ToolRuns
 from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
@@ -39,6 +39,7 @@ from bridge.vocabulary.events import (
     LegName,
     MessageRefused,
     ToolAnswered,
+    ToolCalled,
     Word,
 )
 
@@ -62,7 +63,7 @@ class NoLeg:
 
 
 class _Attached:
-    """One assistant, from its opening to its end."""
+    """One assistant, from its opening to its end; the tools that it called may run on."""
 
     def __init__(self) -> None:
         self.assistant: Assistant
@@ -70,7 +71,6 @@ class _Attached:
         self.tools: Tools
 
     def dismiss(self) -> None:
-        self.tools.close()
         self.leg.close()
 
 
@@ -97,7 +97,7 @@ class AssistantSlot:
         self.active: _Attached | None = None
         self.standby: _Attached | None = None
         self._not_sent = 0
-        self._sensitive = SensitiveEntries()
+        self._runs = ToolRuns(self._answer_tool)
         self.performers: Mapping[type[Word], Perform] = dict(
             [
                 on_bound(AppendAudio, self.append),
@@ -110,7 +110,7 @@ class AssistantSlot:
                 on_bound(TruncateReply, self.send_command),
                 on_bound(DropReply, self.send_command),
                 on_bound(ConfirmHeard, self.send_command),
-                on_bound(AnswerTool, self.send_command),
+                on_bound(AnswerTool, self.answer_tool),
             ]
         )
         """What performs each command to an assistant, and those about the slot itself."""
@@ -170,7 +170,7 @@ class AssistantSlot:
 
     def enter(self, command: EnterDigits, now: float) -> None:
         """An entry from the keypad; one that is sensitive is kept for the tools."""
-        self._sensitive.add(command)
+        self._runs.add(command)
         self.send_command(command, now)
 
     def send_command(self, command: AssistantCommand, now: float) -> None:
@@ -179,14 +179,20 @@ class AssistantSlot:
             self._encode(self.active, command, now)
 
     def run_tool(self, command: RunTool, _now: float) -> None:
-        """Start a tool of the active assistant. The tool alone gets sensitive digits in place of their placeholder."""
-        if self.active is not None:
-            opened = structs.replace(command, arguments=self._sensitive.reveal(command.arguments))
-            self.active.tools.run(opened, partial(self._answer_tool, command.tool_call_id))
+        """Start a tool of the assistant that called it."""
+        self._runs.run(command)
 
-    def _answer_tool(self, tool_call_id: str, output: str) -> None:
-        self._on_event(ToolAnswered(tool_call_id, self._sensitive.mask(output)), self._clock())
+    def answer_tool(self, command: AnswerTool, now: float) -> None:
+        """Give the active assistant the output of a tool."""
+        self.send_command(self._runs.answer(command), now)
+
+    def _answer_tool(self, event: ToolAnswered) -> None:
+        self._on_event(event, self._clock())
         self._on_deadline_changed()
+
+    def end(self) -> None:
+        """The call is over, whether or not an assistant has it: stop the tools that still run."""
+        self._runs.close()
 
     def _encode(self, attached: _Attached, command: AssistantCommand, now: float) -> None:
         try:
@@ -218,7 +224,10 @@ class AssistantSlot:
             if not isinstance(outcome, Word):
                 attached.leg.send(outcome)
             elif attached is self.active:
-                self._on_event(outcome, now)
+                if isinstance(outcome, ToolCalled):
+                    self._on_event(self._runs.called(outcome, attached.tools), now)
+                else:
+                    self._on_event(outcome, now)
             elif attached is self.standby:
                 self._standby_event(attached, outcome, now)
 
@@ -243,7 +252,6 @@ class AssistantSlot:
             leg = LegName.STANDBY
         else:
             return  # it was closed
-        attached.tools.close()
         try:
             self._on_event(LegLost(leg, code, reason), self._clock())
         finally:

@@ -216,6 +216,7 @@ class Session:
         close_observers = [partial(observer.close, now, account) for observer in self._observers]
         for step in (
             *([] if self._is_leg_closed else [close_leg]),
+            partial(self._slot.end),
             partial(self._ended, self),
             partial(log.info, "= call over", call_id=self._call.call_id, **summary(account)),
             *close_observers,

@@ -5,7 +5,7 @@ Commands are frozen and compared by value. Audio is bytes in the format of its l
 
 from msgspec import field
 
-from bridge.vocabulary.events import EntryEnd, Opening, Said, Word
+from bridge.vocabulary.events import EntryEnd, History, Opening, Word
 from telecodecs.format import AudioFormat
 
 # Commands: to the carrier
@@ -52,8 +52,8 @@ class OpenAssistant(Word, frozen=True):
     """Open an assistant for this call, in formats as near to the caller's as it can.
 
     `line`: the format of the caller's audio; `plays`: of what is played to the caller, None if it is the same.
-    `assistant`: its name in the settings, empty for the default. `history`: what was said so far. While an assistant has
-    the call the new one is its standby, in place of any other.
+    `assistant`: its name in the settings, empty for the default. `history`: what was said and done so far. While an
+    assistant has the call the new one is its standby, in place of any other.
     """
 
     call_id: str
@@ -61,7 +61,7 @@ class OpenAssistant(Word, frozen=True):
     parameters: dict[str, str] = field(default_factory=dict)
     assistant: str = ""
     opening: Opening = Opening.FIRST
-    history: tuple[Said, ...] = ()
+    history: History = ()
     plays: AudioFormat | None = None
 
 
@@ -111,10 +111,14 @@ class ConfirmHeard(Word, frozen=True, gc=False):
 
 
 class AnswerTool(Word, frozen=True, gc=False):
-    """Give the assistant the output of a tool that it called."""
+    """Give the assistant the output of a tool that it called.
+
+    `is_late`: an assistant before it made the call, and is gone; this one knows the call from its `history`.
+    """
 
     tool_call_id: str
     output: str
+    is_late: bool = False
 
 
 class SwitchToStandby(Word, frozen=True, gc=False):

@@ -60,6 +60,22 @@ class Said(Struct, frozen=True):
     text: str
 
 
+class ToolUsed(Struct, frozen=True):
+    """A tool call that was made earlier in the call, by whichever assistant. `arguments`: JSON as that assistant wrote it.
+
+    `tool_call_id`: empty for a built-in tool. `output`: None while the tool runs; `AnswerTool` with `is_late` brings it.
+    """
+
+    tool_call_id: str
+    tool: str
+    arguments: str
+    output: str | None = None
+
+
+History = tuple[Said | ToolUsed, ...]
+"""What was said and done in a call so far, in order: an assistant that takes over in mid-call is told it."""
+
+
 class Word(Struct, frozen=True, tag=True, tag_field="what"):
     """The base of all events and commands."""
 

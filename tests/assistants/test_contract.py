@@ -33,8 +33,12 @@ from bridge.vocabulary.contracts import AssistantOutcome, Post, Posted, WireMess
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantReady,
+    Opening,
     ReplyAudio,
     ReplyEnded,
+    Said,
+    Speaker,
+    ToolUsed,
     Word,
 )
 from telecodecs.codec import encoder
@@ -60,17 +64,34 @@ def spoken(line: AudioFormat) -> list[bytes]:
     return [speech, line.silence * line.rate_hz, speech[: line.bytes_in(20)], line.silence, speech[-second:]]
 
 
+TOOL_CALLS = st.sampled_from(["c1", "c2", ""]) | st.text()
+
+
+def openings(line: AudioFormat) -> st.SearchStrategy[AssistantCommand]:
+    """In mid-call, with whatever was said and done before."""
+    said = st.builds(Said, st.sampled_from(Speaker), st.text())
+    used = st.builds(ToolUsed, TOOL_CALLS, st.text(), st.text(), st.none() | st.text())
+    histories = st.lists(said | used, max_size=4).map(tuple)
+    return st.builds(
+        OpenAssistant,
+        st.just("CA1"),
+        st.just(line),
+        opening=st.sampled_from(Opening),
+        history=histories,
+    )
+
+
 def commands(line: AudioFormat) -> dict[object, st.SearchStrategy[AssistantCommand]]:
     items = st.sampled_from(["echo", "chime-1", "reply-2"]) | st.text()
     return {
-        OpenAssistant: st.just(OpenAssistant("CA1", line)),
+        OpenAssistant: openings(line),
         AppendAudio: st.sampled_from([AppendAudio(audio) for audio in spoken(line)]),
         TypeDigit: st.sampled_from(KEYS).map(TypeDigit),
         EnterDigits: st.text(KEYS, min_size=1, max_size=32).map(EnterDigits),
         TruncateReply: st.builds(TruncateReply, items, st.integers(0, 60_000)),
         DropReply: items.map(DropReply),
         ConfirmHeard: items.map(ConfirmHeard),
-        AnswerTool: st.builds(AnswerTool, items, st.text()),
+        AnswerTool: st.builds(AnswerTool, TOOL_CALLS, st.text(), st.booleans()),
         CloseAssistant: st.just(CloseAssistant()),
     }
 
@@ -257,7 +278,7 @@ def test_an_assistant_is_ready_before_it_says_anything(name: str, line: AudioFor
 @given(data=st.data())
 def test_an_assistant_takes_what_comes(name: str, line: AudioFormat, data: st.DataObject) -> None:
     talk = Talk(name)
-    talk.tell(OpenAssistant("CA1", line))
+    talk.tell(data.draw(openings(line)))
     for command in data.draw(st.lists(st.one_of(*commands(line).values()), max_size=12)):
         talk.tell(command)
     talk.wait()

@@ -41,8 +41,6 @@ from bridge.vocabulary.events import (
     SpeechStarted,
     SpeechStopped,
     TimePassed,
-    ToolAnswered,
-    ToolCalled,
 )
 from telecodecs.format import L16_8K, PCMU_8K
 
@@ -219,17 +217,6 @@ def test_a_recorded_sentence_when_nobody_is_left_and_then_the_end() -> None:
             ),
         ],
     )
-
-
-def test_the_output_of_a_tool_of_a_lost_assistant_is_not_given_to_the_next() -> None:
-    tooled = call("a")
-    tooled.handle(START, 0.0)
-    tooled.handle(READY, 0.1)
-    tooled.handle(ToolCalled("c1", "look_up", "{}"), 1.0)
-    tooled.handle(LOST, 1.1)
-    tooled.handle(READY, 1.2)
-    assert tooled.handle(ToolAnswered("c1", "{}"), 1.3) == []
-    assert tooled.counts()["late_tool_answers"] == 1
 
 
 def test_one_that_is_lost_while_it_says_goodbye_has_hung_up() -> None:

@@ -269,6 +269,21 @@ def test_a_tool_runs_until_the_assistant_knows(conversation: CallHistory) -> Non
     assert conversation.tools == [ToolRun("book", 2.125, 2.75), ToolRun("hangs", 2.25, None)]
 
 
+def test_a_tool_names_the_assistant_that_was_told_late() -> None:
+    entries = [
+        JournalEntry(0.0, ">", "OpenAssistant", {"assistant": "first"}),
+        JournalEntry(1.0, ">", "RunTool", {"tool_call_id": "c1", "tool": "book"}),
+        JournalEntry(1.5, ">", "RunTool", {"tool_call_id": "c2", "tool": "look"}),
+        JournalEntry(2.0, ">", "AnswerTool", {"tool_call_id": "c2"}),
+        JournalEntry(3.0, ">", "OpenAssistant", {"assistant": "backup", "tools": ["c1", "c2"]}),
+        JournalEntry(4.0, ">", "AnswerTool", {"tool_call_id": "c1", "is_late": True}),
+    ]
+    assert build_history(entries).tools == [
+        ToolRun("book", 1.0, 4.0, told_to="backup"),
+        ToolRun("look", 1.5, 2.0),
+    ]
+
+
 def test_who_has_the_call_is_noted(conversation: CallHistory) -> None:
     assert conversation.notes == [
         (0.0, "call starts"),

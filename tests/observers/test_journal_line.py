@@ -42,6 +42,7 @@ from bridge.vocabulary.events import (
     TokensUsed,
     ToolAnswered,
     ToolCalled,
+    ToolUsed,
     Word,
 )
 from telecodecs.format import PCMU_8K
@@ -98,9 +99,20 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (ToolAnswered("c1", '{"phone":15550100199}'), {"output": '{"phone":***99}'}),
     (MarkReached("1234.5678901"), {"name": "1234.5678901"}),
 ]  # fmt: skip
+USED = (
+    ToolUsed("c1", "book", NUMBER, NUMBER),
+    Said(Speaker.CALLER, NUMBER),
+    ToolUsed("", "note", NUMBER, "noted"),
+    ToolUsed("c2", "book", NUMBER),
+)
 ABRIDGED: list[tuple[Word, dict[str, object]]] = [
     (RunTool("c1", "book", NUMBER), {"what": "RunTool", "tool_call_id": "c1", "tool": "book"}),
     (AnswerTool("c1", NUMBER), {"what": "AnswerTool", "tool_call_id": "c1"}),
+    (AnswerTool("c1", NUMBER, is_late=True), {"what": "AnswerTool", "tool_call_id": "c1", "is_late": True}),
+    (
+        OpenAssistant("CA1", PCMU_8K, {}, "backup", Opening.RECOVERED, USED),
+        {"what": "OpenAssistant", "call_id": "CA1", "line": {"encoding": "pcmu", "rate_hz": 8000, "channels": 1}, "parameters": {}, "assistant": "backup", "opening": "recovered", "history": 4, "plays": None, "tools": ["c1", "c2"]},
+    ),
     (
         OpenAssistant("CA1", PCMU_8K, {}, "backup", Opening.RECOVERED, (Said(Speaker.CALLER, NUMBER),) * 12),
         {"what": "OpenAssistant", "call_id": "CA1", "line": {"encoding": "pcmu", "rate_hz": 8000, "channels": 1}, "parameters": {}, "assistant": "backup", "opening": "recovered", "history": 12, "plays": None},

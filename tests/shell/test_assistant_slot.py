@@ -7,6 +7,7 @@ import pytest
 
 from bridge.shell.assistant_slot import AssistantSlot, NoLeg
 from bridge.vocabulary.commands import (
+    AnswerTool,
     AppendAudio,
     AssistantCommand,
     CloseAssistant,
@@ -29,6 +30,7 @@ from bridge.vocabulary.events import (
     ReplyEnded,
     SpeechStarted,
     ToolAnswered,
+    ToolCalled,
 )
 from telecodecs.format import PCMU_8K
 
@@ -37,26 +39,43 @@ SAYS: dict[WireMessage | Posted, Sequence[AssistantOutcome]] = {
     "ready": [READY],
     "spoke": [SpeechStarted(), "cancel", ReplyEnded("a")],
     "failed": [AssistantFailed("expired")],
+    "books": [ToolCalled("c1", "book", "{}")],
 }
 
 
+class RunTools:
+    """The tools of one assistant; that they are closed goes into the story."""
+
+    def __init__(self, name: str, story: list[str]) -> None:
+        self.ran: RunTool
+        self.answered: Callable[[str], None]
+        self._name, self._history = name, story
+
+    def run(self, command: RunTool, answered: Callable[[str], None]) -> None:
+        self.ran, self.answered = command, answered
+
+    def close(self) -> None:
+        self._history.append(f"{self._name}: tools stopped")
+
+
 class Attached:
-    """An assistant, its leg and its tools in one; what it is told goes into the story."""
+    """An assistant and its leg in one; what it is told goes into the story."""
 
     def __init__(self, name: str, story: list[str], receive: Receive, lost: Lost) -> None:
         self.stalled = False
         self.breaks = False
         self.tells: Sequence[AssistantOutcome] = ()
         """Of each command, beside its name."""
+        self.told: list[AssistantCommand] = []
         self.due_at: float | None = None
         self.name, self.receive, self.lost = name, receive, lost
-        self.ran: RunTool
-        self.answered: Callable[[str], None]
+        self.tools = RunTools(name, story)
         self._history = story
 
     def encode(self, command: AssistantCommand, now: float) -> Sequence[AssistantOutcome]:
         if self.breaks:
             raise ZeroDivisionError("a bug")
+        self.told.append(command)
         return [*self.tells, type(command).__name__]
 
     def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
@@ -76,12 +95,8 @@ class Attached:
     def send(self, message: WireMessage) -> None:
         self._history.append(f"{self.name}: {message!s}")
 
-    def run(self, command: RunTool, answered: Callable[[str], None]) -> None:
-        self.ran, self.answered = command, answered
-
     def close(self, code: int = 1000, reason: str = "") -> None:
-        if self._history[-1:] != [f"{self.name}: closed"]:  # leg and tools are closed together
-            self._history.append(f"{self.name}: closed")
+        self._history.append(f"{self.name}: closed")
 
 
 class Scene:
@@ -106,7 +121,7 @@ class Scene:
         attached = Attached(command.assistant, self.story, receive, lost)
         attached.tells = self.tells
         self.attached.append(attached)
-        return Connection(attached, attached, attached)
+        return Connection(attached, attached, attached.tools)
 
     def open(self, name: str) -> Attached | None:
         self.slot.open(OpenAssistant("CA1", PCMU_8K, {}, name, Opening.FIRST), self.now)
@@ -186,7 +201,7 @@ def test_a_standby_that_comes_to_nothing_leaves_the_slot_as_it_is(how: str) -> N
     (lost,) = scene.heard
     assert isinstance(lost, LegLost)
     assert lost.leg is LegName.STANDBY
-    assert scene.told() == ["bob: closed"]
+    assert scene.told() == ([] if how == "lost" else ["bob: closed"])
     ann.receive("ready")
     assert scene.heard[1:] == [READY]
 
@@ -203,7 +218,7 @@ def test_after_a_loss_the_next_one_is_active_at_once() -> None:
     scene, ann, _ = with_standby()
     ann.lost(1006, "gone")
     assert scene.heard == [LegLost(LegName.ASSISTANT, 1006, "gone")]
-    assert scene.told() == ["bob: closed", "ann: closed"]
+    assert scene.told() == ["bob: closed"]
     scene.open("cid")
     assert scene.told() == ["cid: OpenAssistant"]
     scene.slot.send_command(TypeDigit("1"), 0.0)
@@ -263,20 +278,89 @@ def test_what_falls_due_is_asked_for_in_time() -> None:
     assert scene.slot.deadline() == 2.0
 
 
+# Tools
+
+
+def run(scene: Scene, of: Attached, arguments: str = "{}") -> str:
+    """A tool that this assistant calls; returns the id of the call."""
+    of.receive("books")
+    (called,) = scene.heard
+    assert isinstance(called, ToolCalled)
+    scene.slot.run_tool(RunTool(called.tool_call_id, called.tool, arguments), 0.0)
+    scene.heard.clear()
+    return called.tool_call_id
+
+
 def test_a_tool_is_answered_through_the_core() -> None:
     scene, ann = attached_one()
-    scene.slot.run_tool(RunTool("c1", "slots", "{}"), 0.0)
-    ann.answered("nine o'clock")
+    assert run(scene, ann) == "c1"
+    assert ann.tools.ran == RunTool("c1", "book", "{}")
+    ann.tools.answered("nine o'clock")
     assert scene.heard == [ToolAnswered("c1", "nine o'clock")]
 
 
 def test_a_sensitive_entry_is_opened_for_tools_alone() -> None:
     scene, ann = attached_one()
     scene.slot.enter(EnterDigits("4711", placeholder="entry-1"), 0.0)
-    scene.slot.run_tool(RunTool("c1", "charge", '{"card":"entry-1"}'), 0.0)
-    assert ann.ran == RunTool("c1", "charge", '{"card":"4711"}')
-    ann.answered("4711 was charged")
+    run(scene, ann, '{"card":"entry-1"}')
+    assert ann.tools.ran == RunTool("c1", "book", '{"card":"4711"}')
+    ann.tools.answered("4711 was charged")
     assert scene.heard == [ToolAnswered("c1", "entry-1 was charged")]
+
+
+def lose(scene: Scene, ann: Attached, how: str) -> None:
+    match how:
+        case "lost":
+            ann.lost(1011, "")
+        case "it failed":
+            scene.slot.close(CloseAssistant(), 0.0)
+        case "renewed":
+            bob = scene.open("bob")
+            assert bob is not None
+            scene.slot.switch_to_standby(SwitchToStandby(), 0.0)
+        case "a bug":
+            ann.receive("a bug")
+
+
+@pytest.mark.parametrize("how", ["lost", "it failed", "renewed", "a bug"])
+def test_a_tool_outlives_its_assistant_and_ends_with_the_call(how: str) -> None:
+    scene, ann = attached_one()
+    scene.slot.enter(EnterDigits("4711", placeholder="entry-1"), 0.0)
+    run(scene, ann)
+    lose(scene, ann, how)
+    assert "ann: tools stopped" not in scene.told()
+    scene.heard.clear()
+    ann.tools.answered("4711 was charged")
+    assert scene.heard == [ToolAnswered("c1", "entry-1 was charged")]
+    scene.slot.end()
+    assert scene.told() == ["ann: tools stopped"]
+
+
+def test_a_tool_is_run_though_its_assistant_is_gone_since_it_was_called() -> None:
+    scene, ann = attached_one()
+    ann.receive("books")
+    ann.lost(1011, "")
+    scene.slot.run_tool(RunTool("c1", "book", "{}"), 0.0)
+    assert ann.tools.ran == RunTool("c1", "book", "{}")
+
+
+def test_two_assistants_may_give_their_calls_the_same_id() -> None:
+    scene, ann = attached_one()
+    assert run(scene, ann) == "c1"
+    ann.lost(1011, "")
+    scene.heard.clear()
+    bob = scene.open("bob")
+    assert bob is not None
+    assert [run(scene, bob), run(scene, bob)] == ["c1.2", "c1.2"]  # as often as it likes
+    ann.tools.answered("ann's")
+    bob.tools.answered("bob's")
+    assert scene.heard == [ToolAnswered("c1", "ann's"), ToolAnswered("c1.2", "bob's")]
+    bob.told.clear()
+    scene.slot.answer_tool(AnswerTool("c1", "ann's", is_late=True), 0.0)
+    scene.slot.answer_tool(AnswerTool("c1.2", "bob's"), 0.0)
+    assert bob.told == [AnswerTool("c1", "ann's", is_late=True), AnswerTool("c1", "bob's")]
+    scene.slot.end()
+    assert scene.told()[-2:] == ["ann: tools stopped", "bob: tools stopped"]
 
 
 def test_events_and_messages_of_a_command_are_told_in_order() -> None:

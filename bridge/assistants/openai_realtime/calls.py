@@ -79,8 +79,12 @@ class FunctionCalls:
     def _output(self, output: ToolOutput) -> str:
         item_id = self._new_id()
         if output.wants_reply:
-            self._outputs.add(item_id)
+            self.follow_up(item_id)
         return wire.create_output(output.tool_call_id, output.output, item_id)
+
+    def follow_up(self, item_id: str) -> None:
+        """This item of ours has an output: a response is due to it."""
+        self._outputs.add(item_id)
 
     def take_outputs(self) -> frozenset[str]:
         """The output items of a batch that is complete, once: a response is due. Otherwise empty."""

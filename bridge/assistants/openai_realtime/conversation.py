@@ -10,6 +10,7 @@ from math import inf
 
 from bridge.assistants.openai_realtime import usage, wire
 from bridge.assistants.openai_realtime.calls import FunctionCalls
+from bridge.assistants.openai_realtime.earlier_items import EarlierItems
 from bridge.assistants.openai_realtime.error_reports import Meaning, active_response, describe, meaning, name
 from bridge.assistants.openai_realtime.gate import Request, ResponseGate, scripted
 from bridge.assistants.openai_realtime.replies import ReplyItems
@@ -68,6 +69,7 @@ class RealtimeConversation:
         self._pending = PendingCalls(settings.filler.after_s)
         self._tools = ToolCalls(self._pending, self._hang_up_sequence)
         self._calls = FunctionCalls(self._pending, new_id)
+        self.earlier = EarlierItems(self._pending, self._calls, new_id)
         self.clock = ModelClock()
         self.over = False
         """Whether it failed or was closed; nothing more is requested then."""

@@ -12,6 +12,7 @@ from itertools import count
 from bridge.assistants.openai_realtime import wire
 from bridge.assistants.openai_realtime.conversation import RealtimeConversation
 from bridge.assistants.openai_realtime.dispatch import READS
+from bridge.assistants.openai_realtime.earlier_items import is_tool_next
 from bridge.assistants.openai_realtime.error_reports import describe, is_lasting
 from bridge.assistants.openai_realtime.formats import Formats, asked, confirmed
 from bridge.assistants.openai_realtime.gate import scripted
@@ -131,6 +132,8 @@ class RealtimeDialect:
             case EnterDigits():
                 outcomes = self._talk.enter_digits(command)
                 return outcomes + self._silence(command) if outcomes else []
+            case AnswerTool(tool_call_id, output, is_late=True):
+                return self._talk.earlier.answer(tool_call_id, output)
             case AnswerTool(tool_call_id, output):
                 return self._talk.answer_call(tool_call_id, output)
             case CloseAssistant():
@@ -187,7 +190,7 @@ class RealtimeDialect:
                 self._learn_expiry(session)
                 return []
             case SessionUpdated(session):
-                return [] if self._talk.over else self._updated(session)
+                return [] if self._talk.over else self._updated(session, now)
             case Error() if self._formats is None:
                 return self._talk.fail(describe(event.body), final=is_lasting(event.body))
             case Error() if self._unguard_event_id and event.body.event_id == self._unguard_event_id:
@@ -205,7 +208,7 @@ class RealtimeDialect:
         elif self._lasts_s is None:
             self._lasts_s = SESSION_S
 
-    def _updated(self, session: SessionBody) -> list[AssistantOutcome]:
+    def _updated(self, session: SessionBody, now: float) -> list[AssistantOutcome]:
         """The server says which settings it took; only now it is known what it hears and speaks."""
         self._learn_expiry(session)
         try:
@@ -232,17 +235,19 @@ class RealtimeDialect:
             keys_interrupt=self._settings.dtmf.respond == "create",
             may_suspect=vad.type == "none" and may_suspect(self._settings.barge_in),
         )
-        return [*self._begin(), ready] if is_first else [ready]
+        return [*self._begin(now), ready] if is_first else [ready]
 
-    def _begin(self) -> list[str]:
+    def _begin(self, now: float) -> list[str]:
         """The history, as items; and ask for the first words, if there are any to say."""
         command, settings, gate = self._opening, self._settings, self._talk.gate
         self._input_muted = self._greeting_guard
         if command.opening is Opening.FIRST and settings.greeting is not None:
             gate.ask(scripted(self._scripted.greeting(settings.greeting)))
-        if command.opening is Opening.RECOVERED and settings.reconnect_say is not None:
+        is_recovered = command.opening is Opening.RECOVERED
+        if is_recovered and settings.reconnect_say is not None and not is_tool_next(command.history):
             gate.ask(scripted(self._scripted.recovery(settings.reconnect_say)))
-        return [wire.create_said(said, self._new_id()) for said in command.history if said.text]
+        tools = [tool.name for tool in self._tools]
+        return self._talk.earlier.tell(command.history, tools, now, replies=is_recovered)
 
     # Time
 

@@ -146,7 +146,8 @@ class RealtimeSettings(AssistantSettings):
     reconnect_say: Annotated[str | None, BeforeValidator(none_if_false)] = Field(
         "Sorry, could you repeat that?",
         min_length=1,
-        description="What the assistant says after a lost connection was opened again. false: nothing",
+        description="What the assistant says after a lost connection was opened again, unless it has to tell what "
+        "a tool did. false: nothing",
     )
     goodbye: str = Field(
         "Say goodbye in one short sentence.",

@@ -13,7 +13,7 @@ from msgspec import Struct, ValidationError, json
 from bridge.assistants.openai_realtime.server_events import ServerEvent
 from bridge.assistants.shared.wire_kind import UNREADABLE, kind_of
 from bridge.vocabulary.errors import MalformedMessage
-from bridge.vocabulary.events import Said, Speaker
+from bridge.vocabulary.events import Said, Speaker, ToolUsed
 
 UNNEEDED = frozenset(
     {
@@ -81,6 +81,12 @@ def create_said(said: Said, item_id: str) -> str:
     content = {"type": "input_text" if caller else "output_text", "text": said.text}
     role = "user" if caller else "assistant"
     return _create_item({"id": item_id, "type": "message", "role": role, "content": [content]})
+
+
+def create_call(used: ToolUsed, call_id: str, item_id: str) -> str:
+    """A function call that was made before this session; its output is an item of its own."""
+    called = {"call_id": call_id, "name": used.tool, "arguments": used.arguments}
+    return _create_item({"id": item_id, "type": "function_call", **called})
 
 
 def create_output(call_id: str, output: str, item_id: str) -> str:

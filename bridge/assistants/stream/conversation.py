@@ -4,7 +4,7 @@ Each method returns events for the core and messages for the assistant, in order
 does so in the audio that the assistant is sent. No clock: `now` is seconds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bridge.assistants.shared.hang_up_sequence import hung_up
@@ -43,15 +43,24 @@ MOST_OPEN_REQUESTS = 32
 
 
 class StreamConversation:
-    """State of one connection. `turns`: our own turn detector, if the assistant leaves that to the bridge."""
+    """State of one connection. `turns`: our own turn detector, if the assistant leaves that to the bridge.
+
+    `running`: the ids on this connection of tool calls that were made before it and still run, by tool_call_id.
+    """
 
     def __init__(
-        self, choice: said.Hello, speaks: AudioFormat, turns: TurnDetector | None, tools: Sequence[str]
+        self,
+        choice: said.Hello,
+        speaks: AudioFormat,
+        turns: TurnDetector | None,
+        tools: Sequence[str],
+        running: Mapping[str, str],
     ) -> None:
         self._keys = choice.keys
         self._speaks = speaks
         self._turns = turns
         self._tools = tools
+        self._running = dict(running)
         names = Names()
         self._fresh = names.fresh
         self._replies = StreamItems(names)
@@ -68,6 +77,9 @@ class StreamConversation:
                 return [wire.key(digit)]
             case EnterDigits():
                 return self._enter(command)
+            case AnswerTool(tool_call_id, output, is_late=True):
+                earlier_id = self._running.pop(tool_call_id, None)
+                return [] if earlier_id is None else [wire.answer(earlier_id, output)]
             case AnswerTool(tool_call_id, output) if tool_call_id in self._open_requests:
                 self._open_requests.remove(tool_call_id)
                 return [wire.answer(tool_call_id, output)]

@@ -131,7 +131,8 @@ class StreamDialect:
         turns = None
         if hello.turns == "bridge":
             turns = turn_detector(hears, settings.barge_in, settings.silence_ms)
-        self._talk = StreamConversation(hello, speaks, turns, [tool.name for tool in self._tools])
+        tools, running = [tool.name for tool in self._tools], wire.running_ids(self._opening.history)
+        self._talk = StreamConversation(hello, speaks, turns, tools, running)
         self._in_base64 = hello.audio == "base64"
         self._passes = turns is None and not self._in_base64
         return [

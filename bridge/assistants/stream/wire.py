@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from msgspec import Struct, json
+from msgspec import Raw, Struct, json
 
 from bridge.assistants.shared.keypad import as_fields
 from bridge.assistants.shared.wire_kind import UNREADABLE, kind_of
@@ -18,6 +18,7 @@ from bridge.assistants.stream.messages import VERSION, FromAssistant
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import History, Said, ToolUsed
 
 RESERVED = frozenset({"transfer", "say"})
 """Kinds that a later version of the protocol may define."""
@@ -102,12 +103,54 @@ def hello(command: OpenAssistant, tools: Sequence[ToolSchema]) -> str:
         call=command.call_id,
         parameters=command.parameters,
         opening=command.opening,
-        history=command.history,
+        history=_history(command.history),
         line=wire_format(command.line),
         hears=offered(command.line),
         speaks=offered(command.plays or command.line),
         tools=[_tool(tool) for tool in tools],
     )
+
+
+def running_ids(history: History) -> dict[str, str]:
+    """The id on this connection of each tool call in `history` that still runs, by tool_call_id."""
+    return {
+        told.tool_call_id: _earlier_id(place)
+        for place, told in enumerate(history)
+        if isinstance(told, ToolUsed) and told.output is None
+    }
+
+
+def _earlier_id(place: int) -> str:
+    """The id of a tool call by its place in the history: not that of the connection before, which the assistant may choose again."""
+    return f"earlier-{place}"
+
+
+def _history(history: History) -> list[Said | Mapping[str, Any]]:
+    return [
+        told if isinstance(told, Said) else _tool_used(told, _earlier_id(place))
+        for place, told in enumerate(history)
+    ]
+
+
+def _tool_used(used: ToolUsed, name: str) -> Mapping[str, Any]:
+    """One tool call, with its output as its text."""
+    return {
+        "who": "tool",
+        "text": used.output or "",
+        "id": name,
+        "tool": used.tool,
+        "arguments": _object(used.arguments),
+        "running": used.output is None,
+    }
+
+
+def _object(arguments: str) -> Raw | str:
+    """The arguments as an object; as text if they are none: another assistant's model may write anything."""
+    try:
+        json.decode(arguments, type=dict)
+    except UNREADABLE:
+        return arguments
+    return Raw(arguments.encode())
 
 
 def _tool(tool: ToolSchema) -> Mapping[str, Any]:

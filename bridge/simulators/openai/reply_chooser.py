@@ -34,9 +34,15 @@ class ReplyChooser:
         self._texts.clear()
 
     def type(self, text: str, role: str) -> None:
-        """A text item came: instructions if its role is system, a turn of the caller if it is user."""
+        """A text item came: instructions if its role is system, a turn of the caller if it is user.
+
+        Words of the assistant's are told again: what came before them is answered.
+        """
         if role == "system":
             self._instructions = text
+        elif role == "assistant":
+            self._outputs.clear()
+            self._texts.clear()
         elif role == "user":
             self._begun = True
             self._texts.append(text)

@@ -4,6 +4,7 @@ it says   created R1 | created R1 ours | audio R1 A 500 | audio-done R1 A | word
           done R1 failed server_error | not-active | speech U1 | pause U1 | committed U1 | transcribed U1 Hello
           call R1 c1 weather {"city": "Rome"} | added (the item we created last) | refused | error CODE TEXT
 is told   update listening | append 160 | commit | item user: ... | output c1: ... | truncate A 300 | delete A
+          called c1 weather {"city": "Rome"}
           cancel R1 | create | create: (the end of its instructions) | create aside: ...
 we say    sound A 500 for a ReplyAudio of so many ms; all else as it is
 """
@@ -18,7 +19,7 @@ import pytest
 from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.vocabulary.commands import AssistantCommand, OpenAssistant
-from bridge.vocabulary.contracts import AssistantOutcome
+from bridge.vocabulary.contracts import AssistantOutcome, ToolSchema
 from bridge.vocabulary.events import AssistantReady, ReplyAudio, Word
 from telecodecs.format import PCMU_8K, AudioFormat
 
@@ -30,9 +31,9 @@ Row = tuple[float, AssistantCommand | str | None, list[Outcome]]
 class RealtimeLine:
     """One session, and its clock."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, tools: Sequence[ToolSchema] = (), **settings: Any) -> None:
         given = {"instructions": "Be kind.", "reply_s": 10.0} | settings
-        self.dialect = RealtimeDialect(RealtimeSettings(**given), ())
+        self.dialect = RealtimeDialect(RealtimeSettings(**given), tools)
         self.now = 0.0
         self.sent: list[dict[str, Any]] = []
         self.speaks = PCMU_8K
@@ -178,6 +179,8 @@ def shown(message: dict[str, Any]) -> str:
             "item": {"type": "message", "role": role, "content": [part]},
         }:
             return f"item {role}: {part['text']}"
+        case {"type": "conversation.item.create", "item": {"call_id": call, "name": name, "arguments": args}}:
+            return f"called {call} {name} {args}"
         case {"type": "conversation.item.create", "item": {"call_id": call, "output": output}}:
             return f"output {call}: {output}"
         case {"type": "conversation.item.truncate", "item_id": item, "content_index": 0, "audio_end_ms": ms}:

@@ -8,7 +8,7 @@ import pytest
 from bridge.assistants.openai_realtime import server_events as event
 from bridge.assistants.openai_realtime import wire
 from bridge.vocabulary.errors import MalformedMessage
-from bridge.vocabulary.events import Said, Speaker
+from bridge.vocabulary.events import Said, Speaker, ToolUsed
 
 READS: list[tuple[str, object]] = [
     (
@@ -90,6 +90,19 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
                 "type": "message",
                 "role": "assistant",
                 "content": [{"type": "output_text", "text": "Hi."}],
+            },
+        },
+    ),
+    (
+        wire.create_call(ToolUsed("t1", "book", '{"day":"friday"}', "booked"), "c1", "i"),
+        {
+            "type": "conversation.item.create",
+            "item": {
+                "id": "i",
+                "type": "function_call",
+                "call_id": "c1",
+                "name": "book",
+                "arguments": '{"day":"friday"}',
             },
         },
     ),

@@ -13,7 +13,7 @@ from bridge.assistants.stream.dialect import StreamDialect
 from bridge.assistants.stream.settings import StreamSettings
 from bridge.vocabulary.commands import AssistantCommand, OpenAssistant
 from bridge.vocabulary.contracts import ToolSchema
-from bridge.vocabulary.events import AssistantReady, LegName, MessageRefused
+from bridge.vocabulary.events import AssistantReady, History, LegName, MessageRefused
 from telecodecs.format import PCMU_8K
 
 TOOLS = (ToolSchema("look", "Looks.", {}), ToolSchema("book", "Books.", {}))
@@ -31,9 +31,9 @@ class StreamLine:
     def __init__(self, *, tools: Sequence[ToolSchema] = TOOLS, **settings: Any) -> None:
         self.dialect = StreamDialect(StreamSettings(url="ws://127.0.0.1/", **settings), tools)
 
-    def open(self, **hello: Any) -> "StreamLine":
+    def open(self, *, history: History = (), **hello: Any) -> "StreamLine":
         """Up to the assistant's choice; unless it says otherwise it hears turns itself."""
-        self.pass_on(0.0, OpenAssistant("CA1", PCMU_8K))
+        self.pass_on(0.0, OpenAssistant("CA1", PCMU_8K, history=history))
         (ready,) = self.pass_on(0.1, {"type": "hello", "turns": "assistant"} | hello)
         assert isinstance(ready, AssistantReady)
         return self

@@ -30,6 +30,7 @@ from bridge.vocabulary.events import (
     SpeechStarted,
     SpeechStopped,
     ToolCalled,
+    ToolUsed,
 )
 from telecodecs.format import L16_8K, L16_24K, PCMA_8K, PCMU_8K
 
@@ -161,6 +162,19 @@ def test_one_call(dial: "Dial") -> None:
         (5.0, AppendAudio(SOUND), []),
     ]  # fmt: skip
     dial().open().play(rows)
+
+
+def test_the_output_of_a_tool_that_ran_before_the_connection_comes_under_the_id_of_the_history(
+    dial: "Dial",
+) -> None:
+    history = (ToolUsed("t", "look", "{}", "found"), ToolUsed("t", "book", "{}"))
+    rows: list[Row] = [
+        (0.2, {"type": "call_tool", "id": "t", "tool": "look"}, [ToolCalled("t", "look", "{}")]),
+        (0.3, AnswerTool("t", "booked", is_late=True), [{"type": "answer", "id": "earlier-1", "output": "booked"}]),
+        (0.4, AnswerTool("t", "booked", is_late=True), []),
+        (0.5, AnswerTool("t", "found"), [{"type": "answer", "id": "t", "output": "found"}]),
+    ]  # fmt: skip
+    dial().open(history=history).play(rows)
 
 
 def test_an_assistant_that_only_sends_sound_is_heard(dial: "Dial") -> None:

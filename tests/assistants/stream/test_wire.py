@@ -15,7 +15,7 @@ from bridge.assistants.stream.formats import KNOWN, WireFormat, chosen, offered
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import MalformedMessage
-from bridge.vocabulary.events import EntryEnd, Opening, Said, Speaker
+from bridge.vocabulary.events import EntryEnd, Opening, Said, Speaker, ToolUsed
 from telecodecs.format import L16_8K, L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 
 READS: list[tuple[str, said.FromAssistant]] = [
@@ -88,6 +88,11 @@ UNKNOWN: list[tuple[str, str, str]] = [
     ("x" * 1000, "x" * 64, "there is no type 'xxxx"),
 ]
 
+
+def used(name: str, text: str, **fields: Any) -> dict[str, Any]:
+    return {"who": "tool", "text": text, "id": name, "tool": "look", "running": False} | fields
+
+
 TOOL = ToolSchema("look", "Looks.", {"type": "object", "properties": {}})
 WRITES: list[tuple[str, dict[str, Any]]] = [
     (
@@ -97,7 +102,14 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
                 PCMU_8K,
                 {"plan": "gold"},
                 opening=Opening.RECOVERED,
-                history=(Said(Speaker.CALLER, 'say "hi"'), Said(Speaker.ASSISTANT, "Hi")),
+                history=(
+                    Said(Speaker.CALLER, 'say "hi"'),
+                    ToolUsed("t1", "look", '{"a": [1, "b"]}', '{"found":1}'),
+                    ToolUsed("t1", "look", '{"broken', "error"),
+                    ToolUsed("", "note", '["no object"]', "noted"),
+                    ToolUsed("t1", "look", "{}"),
+                    Said(Speaker.ASSISTANT, "Hi"),
+                ),
                 plays=L16_16K,
             ),
             [TOOL],
@@ -108,7 +120,14 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
             "call": "CA1",
             "parameters": {"plan": "gold"},
             "opening": "recovered",
-            "history": [{"who": "caller", "text": 'say "hi"'}, {"who": "assistant", "text": "Hi"}],
+            "history": [
+                {"who": "caller", "text": 'say "hi"'},
+                used("earlier-1", '{"found":1}', arguments={"a": [1, "b"]}),
+                used("earlier-2", "error", arguments='{"broken'),
+                used("earlier-3", "noted", tool="note", arguments='["no object"]'),
+                used("earlier-4", "", arguments={}, running=True),
+                {"who": "assistant", "text": "Hi"},
+            ],
             "line": {"encoding": "pcmu", "rate_hz": 8000},
             "hears": [
                 {"encoding": "pcmu", "rate_hz": 8000},

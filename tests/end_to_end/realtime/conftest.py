@@ -152,7 +152,7 @@ class Call:
         return [received.event for received in self.connections[connection - 1].events(kind)]
 
     def items(self, connection: int = 1) -> list[str]:
-        """What the bridge put into the conversation: "user: ...", "assistant: ...", "output: ..."."""
+        """What the bridge put into the conversation: "user: ...", "assistant: ...", "call: ...", "output: ..."."""
         return [_told(event["item"]) for event in self.sent("conversation.item.create", connection)]
 
     @property
@@ -192,9 +192,9 @@ def voice(text: str) -> bytes:
 
 
 def _told(item: dict[str, Any]) -> str:
-    if item["type"] == "function_call_output":
-        return f"output: {item['output']}"
-    return f"{item['role']}: " + " ".join(part["text"] for part in item["content"])
+    if item["type"] == "message":
+        return f"{item['role']}: " + " ".join(part["text"] for part in item["content"])
+    return f"output: {item['output']}" if "output" in item else f"call: {item['name']} {item['arguments']}"
 
 
 class SetOpenAI(SimulatedOpenAI):

@@ -1,5 +1,6 @@
 """The assistant is lost in mid-call: it closes, falls silent, expires; the caller hears that the call goes on."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,19 +82,46 @@ def test_lost_in_the_middle_of_a_tool_call(call: "Call") -> None:
     assert call.items(2)[-1] == "output: found"
 
 
-@row(
-    says=(0.9,),
-    plan={"linger_s": 2.5},
-    assistant={"tools": {"look": {"function": "clinic:look"}}, "greeting": None},
-    script={
-        "replies": [{"calls": [{"name": "look", "arguments": '{"seconds": 1.5}'}]}],
-        "faults": {"close": 1011, "close_after_s": 2.4, "connections": 1},
+ARGUMENTS = '{"day": "friday", "seconds": 1.0}'
+BOOKS: dict[str, Any] = {
+    "says": (0.9,),
+    "plan": {"linger_s": 4.0},
+    "assistant": {"tools": {"book": {"function": "clinic:book_once"}}, "greeting": None},
+    "script": {
+        "replies": [
+            {"calls": [{"name": "book", "arguments": ARGUMENTS}]},
+            {"on_output": "book", "say": "It is booked."},
+        ],
+        "faults": {"close": 1011, "close_after_s": 2.5, "connections": 1},
     },
-)
+}
+
+
+@row(**BOOKS)
 def test_lost_while_a_tool_runs(call: "Call") -> None:
-    call.hears_all(SORRY)
+    assert sys.modules["clinic"].BOOKED[call.report.call_sid] == 1
     reconnects(call)
-    assert not [item for item in call.items(2) if item.startswith("output")]
+    assert not call.items(1)
+    assert call.items(2) == ["user: Good day.", f"call: book {ARGUMENTS}", "output: booked on friday"]
+    called, output = (item for item in call.sent("conversation.item.create", 2) if "call_id" in item["item"])
+    assert called["item"]["call_id"] == output["item"]["call_id"]
+    call.hears_all("It is booked.")
+    assert call.hears(SORRY) is None, "the caller need not repeat anything"
+    assert len(call.sent("response.create", 2)) == 1
+
+
+@row(**BOOKS)
+def test_the_journal_tells_which_assistant_was_told_of_a_tool(call: "Call") -> None:
+    words = ("ToolCalled", "RunTool", "LegLost", "OpenAssistant", "ToolAnswered", "AnswerTool")
+    of_tool = [one for one in call.journal if one.what in words][1:]
+    assert [one.what for one in of_tool] == list(words)
+    tool_call_id = of_tool[0].fields["tool_call_id"]
+    assert of_tool[3].fields["tools"] == [tool_call_id]
+    assert of_tool[4].fields["output"] == "booked on friday"
+    assert of_tool[5].fields["is_late"]
+    (run,) = call.history.tools
+    assert (run.tool, run.told_to) == ("book", "receptionist")
+    assert call.counts["late_tool_answers"] == 1
 
 
 @rows(
@@ -215,6 +243,32 @@ def test_a_session_that_expires_is_renewed_without_a_gap(call: "Call") -> None:
     assert not call.sent("response.create", 2)
     call.hears_all("I see.", after_ms=4200 + WORD_MS)
     assert call.counts["turns"] == 2
+
+
+@row(
+    lasts_s=6,
+    says=(0.9, 4.2),
+    assistant={"tools": {"book": {"function": "clinic:book_once"}}},
+    script={
+        "heard": ("One.",),
+        "replies": [
+            {"calls": [{"name": "book", "arguments": '{"day": "friday"}'}]},
+            {"on_output": "book", "say": "I see."},
+        ],
+        "faults": {"expires_s": 6, "connections": 1},
+    },
+)
+def test_a_renewed_session_knows_what_a_tool_did(call: "Call") -> None:
+    assert call.counts["renewals"] == 1
+    assert call.items(2)[:5] == [
+        "assistant: Hello.",
+        "user: One.",
+        'call: book {"day": "friday"}',
+        "output: booked on friday",
+        "assistant: I see.",
+    ]
+    assert "assistant_errors" not in call.counts
+    assert call.upgrades == [101, 101]
 
 
 @rows(
