@@ -34,8 +34,9 @@ class TwilioSettings(CarrierSettings):
         "Enable", description="How Twilio finds out who answered a call that we place"
     )
     talk_to: tuple[Verdict, ...] = Field(
-        ("human",),
-        description="Who is put through to the assistant where Twilio was asked who answered: values of AnsweredBy",
+        ("human", "unknown"),
+        description="Who is put through to the assistant where Twilio was asked who answered: values of AnsweredBy. "
+        "unknown: Twilio could not tell",
     )
 
     @property

@@ -89,8 +89,8 @@ def test_the_numbers_by_which_it_is_found_out_who_answers(
     [
         ("human", {}, True),
         ("machine_start", {}, False),
-        ("unknown", {}, False),
-        ("unknown", {"talk_to": ["human", "unknown"]}, True),
+        ("unknown", {}, True),
+        ("unknown", {"talk_to": ["human"]}, False),
         ("", {}, True),
     ],
 )
