@@ -96,6 +96,12 @@ class SecuritySettings(Section):
         "the environment a comma stands between the two",
     )
 
+    origins: tuple[str, ...] = Field(
+        (),
+        description="Web pages that may open media sockets, by their origin, such as https://phone.example.com; * allows "
+        "all. Carriers have none",
+    )
+
     @field_validator("token_keys")
     @classmethod
     def _check_length(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:

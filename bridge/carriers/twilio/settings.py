@@ -39,6 +39,12 @@ class TwilioSettings(CarrierSettings):
         "unknown: Twilio could not tell",
     )
 
+    check_upgrade: bool | Literal["auto"] = Field(
+        "auto",
+        description="Whether the upgrade of a media socket must have Twilio's signature. auto: only if it has one, which "
+        "must then be right. false: it is ignored",
+    )
+
     @property
     def secret(self) -> SecretStr | None:
         """The key of the REST API; see `CarrierSettings`."""

@@ -211,5 +211,5 @@ def test_what_a_call_can_do_without_is_read_in_any_shape(
     message: str, parameters: dict[str, str], counted: int
 ) -> None:
     stream = dialect()
-    assert read(stream, message) == begun(PCMU_8K, **parameters)
+    assert read(stream, message) == begun(PCMU_8K, None, **parameters)
     assert stream.counts().get("lenient_fields", 0) == counted
