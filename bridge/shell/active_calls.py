@@ -45,7 +45,7 @@ class ActiveCall:
     call_id: str
     """As it was announced, or as `start` says; empty as long as nobody said it."""
     stream_id: str = ""
-    """The stream that has started last; empty before `start`."""
+    """The stream that has started last, as `stream_key` has it; empty before `start`."""
     one_way: bool = False
     returning: ReturningStream | None = None
     """A socket that came with this call's token, and has not said `start`."""
@@ -60,6 +60,11 @@ class ActiveCall:
         if self.returning is not None:
             self.returning.close(why)
             self.returning = None
+
+
+def stream_key(stream_id: str) -> str:
+    """A carrier's name for a stream, to be compared: the letters of a UUID come in either case."""
+    return stream_id.lower()
 
 
 class StartObserver:
@@ -123,12 +128,16 @@ class ActiveCalls:
 
     def has_started(self, carrier: str, stream_id: str) -> bool:
         """Whether this stream said `start`, lately or long ago."""
-        return (carrier, stream_id) in self._former
+        return (carrier, stream_key(stream_id)) in self._former
 
     def started(self, session: Session, start: CallStarted) -> None:
         """A stream said `start`, and is the call's: what had the call before is closed."""
         active = self._active[session]
-        active.call_id, active.stream_id, active.one_way = start.call_id, start.stream, start.one_way
+        active.call_id, active.stream_id, active.one_way = (
+            start.call_id,
+            stream_key(start.stream),
+            start.one_way,
+        )
         self.note_stream(active.carrier, start.stream)
         for other in () if start.one_way else self.streams_of(active.carrier, start.call_id):
             if other is not active and other.stream_id and not other.one_way:
@@ -138,7 +147,7 @@ class ActiveCalls:
         """Remember that this stream was there."""
         if len(self._former) >= MOST_FORMER:
             self._former.popitem(last=False)
-        self._former[carrier, stream_id] = None
+        self._former[carrier, stream_key(stream_id)] = None
 
     def _replace(self, other: ActiveCall) -> None:
         """End a session whose call goes on elsewhere, in a callback of its own: nothing hangs the call up."""

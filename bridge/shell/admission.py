@@ -30,7 +30,7 @@ from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.shell import websocket
-from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver
+from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session, clock
@@ -113,7 +113,8 @@ class Admission:
         meanwhile. One that has never started, of a call that was announced once, takes its token with it.
         """
         streams = self._active.streams_of(carrier, call_id)
-        if (active := next((one for one in streams if one.stream_id == stream_id), None)) is not None:
+        key = stream_key(stream_id)
+        if (active := next((one for one in streams if one.stream_id == key), None)) is not None:
             if not active.expected.returns_s or active.one_way:
                 active.session.handle(CallEnded())
             elif not active.is_away:  # else the time in which it may return runs
