@@ -49,7 +49,8 @@ def upgrade_fault(settings: TwilioSettings, url: str, headers: Mapping[str, str]
     as_told = (url.rstrip("/"), url.rstrip("/") + "/")
     if any(is_signed(auth_token, candidate, (), given) for candidate in as_told):
         return ""
-    return f"its X-Twilio-Signature is not that of {url.rpartition('/')[0]}/TOKEN"
+    address, media, _ = url.partition("/twilio/")  # what follows holds the token
+    return f"its X-Twilio-Signature is not that of {address}{media}… ; is public_url what Twilio was told?"
 
 
 TWILIO = CarrierKind(
