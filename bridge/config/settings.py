@@ -6,6 +6,7 @@ value, and what was expected. What no single key shows is in `checks`.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,9 @@ from bridge.vocabulary.errors import ConfigurationError
 
 FILE = Path("voicebridge.toml")
 DOTENV = Path(".env")
+
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+|null")
+"""How a browser writes the origin of a page (RFC 6454, 6.2)."""
 
 MOST_TOKEN_KEYS = 2
 
@@ -95,6 +99,20 @@ class SecuritySettings(Section):
         "signs; put a new one before it to exchange it. Without them a carrier's own secret signs. In a variable of "
         "the environment a comma stands between the two",
     )
+
+    origins: tuple[str, ...] = Field(
+        (),
+        description="Web pages that may open media sockets, by their origin, such as https://phone.example.com; * allows "
+        "all. Carriers have none",
+    )
+
+    @field_validator("origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r}: should be scheme, host and port alone, or *")
+        return origins
 
     @field_validator("token_keys")
     @classmethod

@@ -42,6 +42,9 @@ from bridge.vocabulary.events import (
 LAST_MARK_S = 5.0
 """How much longer than its audio the last mark may take; then the call is hung up without it."""
 
+RESUMABLE = frozenset({State.WAITING, State.OPENING, State.TALKING})
+"""The states in which a stream that broke may be resumed, where the call's limits allow it."""
+
 
 class Call:
     """One call. `now`: when its socket was opened.
@@ -91,6 +94,15 @@ class Call:
             answer = self._count("out_of_place")
         return commands + answer if commands else answer
 
+    def refusal(self, event: CallStarted) -> str:
+        """Why a stream that starts so cannot have this call, in words for the carrier; empty if it can."""
+        return self._liveness.refusal(event) if self.can_resume else "the call is about to end"
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether another stream of the carrier could still continue this call."""
+        return self.state in RESUMABLE
+
     def counts(self) -> dict[str, int]:
         """Events that had no effect, faults, and what was repaired in the audio. Zeros are left out."""
         counts = Counter(self._counts)
@@ -132,10 +144,16 @@ class Call:
         self._counts["stream_drops"] += 1
         return self._dialogue.conversation.stream_dropped(now)
 
+    def _lost_before_start(self, event: LegLost, now: float) -> list[Command]:
+        """A stream that may return can do so before it has started as well: nobody has spoken yet."""
+        if event.leg is not LegName.CARRIER or self._liveness.is_dropped:
+            return []
+        return self._count("stream_drops") if self._liveness.dropped(now) else self._end(None, now)
+
     def _stream_resumed(self, event: CallStarted, now: float) -> list[Command]:
         if not self._liveness.is_dropped:
             return self._count("out_of_place")
-        if why := self._liveness.resumed(event, now):
+        if why := self._liveness.started(event, now):
             return self._end(HangUp(1008, why), now)
         return self._dialogue.stream_resumed(now)
 
@@ -271,7 +289,7 @@ _WAITING: _Reads = _ANY_STATE | dict(
         on(Ignored, Call._nothing),  # a carrier's greeting
         on(CallStarted, Call._start),
         on(CallEnded, Call._call_ended),
-        on(LegLost, Call._carrier_lost),
+        on(LegLost, Call._lost_before_start),
         on(CloseRequested, Call._end_requested),
     ]
 )

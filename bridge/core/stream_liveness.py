@@ -25,20 +25,20 @@ class StreamLiveness:
         timers.set(Timer.START, now + limits.start_s)
 
     def started(self, event: CallStarted, now: float) -> str:
-        """The carrier said start. Returns why the call is refused, in words for the carrier; empty if it is accepted."""
-        if self._expected is not None and event.call_id != self._expected:
-            return "the token was made for another call"
-        self._receive(event, now)
-        return ""
+        """The carrier said start, for the first time or again on another stream. Returns as `refusal` does."""
+        if not (why := self.refusal(event)):
+            self._receive(event, now)
+        return why
 
-    def resumed(self, event: CallStarted, now: float) -> str:
-        """The carrier said start again, on another stream. Returns as `started` does."""
-        if self._stream is not None:
-            if event.call_id != self._stream.call_id:
-                return "another call came back"
-            if (event.line, event.plays) != (self._stream.line, self._stream.plays):
-                return "the call came back in another format"
-        self._receive(event, now)
+    def refusal(self, event: CallStarted) -> str:
+        """Why a stream that starts so is refused, in words for the carrier; empty if it is accepted."""
+        if self._stream is None:
+            other = self._expected is not None and event.call_id != self._expected
+            return "the token was made for another call" if other else ""
+        if event.call_id != self._stream.call_id:
+            return "another call came back"
+        if (event.line, event.plays) != (self._stream.line, self._stream.plays):
+            return "the call came back in another format"
         return ""
 
     def _receive(self, event: CallStarted, now: float) -> None:
@@ -49,11 +49,11 @@ class StreamLiveness:
         self.heard_at = now
 
     def dropped(self, now: float) -> bool:
-        """The stream broke. Returns whether it may be resumed."""
-        if not self._limits.resume_s or self._stream is None or self._stream.one_way:
+        """The stream broke, which may be before it said start. Returns whether it may be resumed."""
+        if not self._limits.resume_s or (self._stream is not None and self._stream.one_way):
             return False
         self.is_dropped = True
-        self._timers.stop(Timer.SILENT)
+        self._timers.stop(Timer.START, Timer.SILENT)
         self._timers.set(Timer.RESUME, now + self._limits.resume_s)
         return True
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import NamedTuple, get_args
+from typing import get_args
 from urllib.parse import urlsplit
 
 import structlog
@@ -31,10 +31,12 @@ from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.shell import websocket
-from bridge.shell.expected_calls import ExpectedCalls
+from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
+from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
+from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session, clock
 from bridge.shell.switchboard import Switchboard
-from bridge.shell.tokens import MediaToken, TokenFault, Tokens, token_key
+from bridge.shell.tokens import LIFE_S, MediaToken, TokenFault, Tokens, token_key
 from bridge.vocabulary.contracts import Carrier, Observer, StreamEnd
 from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested
 
@@ -50,16 +52,6 @@ log = structlog.get_logger()
 def media_paths() -> tuple[bytes, ...]:
     """What the paths of media sockets begin with."""
     return tuple(f"/{carrier}/{kind}".encode() for carrier in CARRIERS for kind in STREAMS)
-
-
-class _ActiveCall(NamedTuple):
-    """A call under way. `token`: None where nobody announced the call."""
-
-    carrier: str
-    expected: ExpectedCall
-    token: MediaToken | None
-    leg: websocket.SocketLeg
-    stream: StreamEndObserver
 
 
 class Admission:
@@ -79,9 +71,7 @@ class Admission:
         """The name of this process, in the tokens that it mints."""
         self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self._owner)
         self._expected = ExpectedCalls()
-        self._active: dict[Session, _ActiveCall] = {}
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._active = ActiveCalls()
 
     @property
     def calls(self) -> int:
@@ -95,36 +85,65 @@ class Admission:
     def expect(self, carrier: str, call: ExpectedCall, kind: StreamKind = "media") -> str:
         """A call will come. The address for its media socket: good once, or again where the stream may return."""
         now = unix_clock()
-        token = self._tokens.mint(carrier, kind, call.call_id, call.assistant, now)
-        self._expected.add(carrier, kind, call, now)
+        life_s = LIFE_S + call.opens_s
+        token = self._tokens.new(carrier, kind, call.call_id, call.assistant, now, life_s)
+        self._expected.add(carrier, kind, call, now, nonce=token.nonce, life_s=life_s)
         if kind == "media":
             self._switchboard.expect(call.call_id, call.assistant)
+        return f"{self._media_url()}/{carrier}/{kind}/{self._tokens.sign(token)}"
+
+    def _media_url(self) -> str:
+        """The public address, as media sockets are opened at it: ws, or wss."""
         here = urlsplit(self.public_url)
-        media = here._replace(scheme="wss" if here.scheme == "https" else "ws").geturl()
-        return f"{media}/{carrier}/{kind}/{token}"
+        return here._replace(scheme="wss" if here.scheme == "https" else "ws").geturl()
 
     def call_ended(self, carrier: str, call_id: str) -> None:
         """The carrier says so; its stream may not have heard of it, or may never have come."""
-        self._expected.forget(carrier, call_id)
+        self._expected.ended(carrier, call_id, unix_clock())
         self._switchboard.forget(call_id)
-        for session, active in list(self._active.items()):
-            if (active.carrier, active.expected.call_id) == (carrier, call_id):
-                session.handle(CallEnded())
+        for active in self._active.streams_of(carrier, call_id):
+            active.session.handle(CallEnded())
+
+    def has_ended(self, carrier: str, call_id: str) -> bool:
+        """Whether the carrier has said lately that this call is over."""
+        return self._expected.has_ended(carrier, call_id, unix_clock())
+
+    def stream_ended(self, carrier: str, call_id: str, stream_id: str, *, broke: bool = False) -> None:
+        """The carrier says so of one stream of a call; `broke`: by a fault, after which it may return.
+
+        The end of a stream that has started ends its session, and nothing else: the call may be announced anew
+        meanwhile. One that has never started, of a call that was announced once, takes its token with it.
+        """
+        streams = self._active.streams_of(carrier, call_id)
+        key = stream_key(stream_id)
+        if (active := next((one for one in streams if one.stream_id == key), None)) is not None:
+            if not active.expected.returns_s or active.one_way:
+                active.session.handle(CallEnded())
+            elif not active.is_away:  # else the time in which it may return runs
+                active.leg.abort() if broke else active.session.handle(CallEnded())
+        elif not self._active.has_started(carrier, stream_id) and self._expected.times(carrier, call_id) == 1:
+            self._active.note_stream(carrier, stream_id)
+            self._expected.forget(carrier, call_id)
+            self._switchboard.forget(call_id)
+            for active in streams:
+                if not active.stream_id:
+                    active.session.handle(CallEnded())
 
     async def idle(self) -> None:
         """Until no call is under way."""
-        await self._idle.wait()
+        await self._active.idle.wait()
 
     async def drain(self) -> None:
         """Take no new calls; close those under way once the caller has heard what was said."""
         self.closing = True
-        for session in self._active:  # each in a callback of its own, whatever becomes of the others
-            asyncio.get_running_loop().call_soon(session.handle, CloseRequested("the server is closing"))
+        for active in self._active:  # each in a callback of its own, whatever becomes of the others
+            request = CloseRequested("the server is closing")
+            asyncio.get_running_loop().call_soon(active.session.handle, request)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.limits.drain_s):
                 await self.idle()
-        for session, active in list(self._active.items()):
-            session.break_off("the server is closing")
+        for active in self._active:
+            active.session.break_off("the server is closing")
             active.leg.abort()
 
     def admit(self, path: str, headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
@@ -134,19 +153,31 @@ class Admission:
         name, kind, text, *more = [*path.removeprefix("/").split("/"), "", ""]
         if name not in CARRIERS or kind not in STREAMS or any(more):
             return HTTPStatus.NOT_FOUND
+        if reason := self._upgrade_fault(name, path, headers):
+            log.warning("media socket turned away", reason=reason)
+            return HTTPStatus.FORBIDDEN
         carrier = CARRIERS[name].stream(self._settings.carrier(name), kind == "listen")
         token = self._tokens.read(text, name, kind) if text else None
-        if token is not None and (session := self._returning(token)) is not None:
-            return self._take_back(session, carrier)
+        if token is not None and (active := self._active.with_token(token)) is not None:
+            return self._let_return(active, carrier)
         if self.closing:
             return HTTPStatus.SERVICE_UNAVAILABLE
         if not text and self._settings.security.allow_unauthenticated:
-            return self._take(name, carrier, ExpectedCall(""), None)
+            return self._take(name, kind, carrier, ExpectedCall(""), None)
         expected = self._announced(token)
         if not isinstance(expected, ExpectedCall):
             log.warning("media socket turned away", reason=expected)
             return HTTPStatus.FORBIDDEN
-        return self._take(name, carrier, expected, token)
+        return self._take(name, kind, carrier, expected, token)
+
+    def _upgrade_fault(self, carrier: str, path: str, headers: Mapping[str, str]) -> str:
+        """Why an upgrade is refused whatever its token: a browser's page opens it, or the carrier did not sign it."""
+        given = {name.lower(): value for name, value in headers.items()}
+        origins = self._settings.security.origins
+        if (origin := given.get("origin")) is not None and not {origin, "*"} & set(origins):
+            return "it comes from a page in a browser, and security.origins does not have its origin"
+        check = CARRIERS[carrier].upgrade_fault
+        return check(self._settings.carrier(carrier), self._media_url() + path, given)
 
     def _announced(self, token: MediaToken | None) -> ExpectedCall | str:
         """The call that a token was minted for, which is used by that; or why nobody is let in with it."""
@@ -156,21 +187,21 @@ class Admission:
             return "another process announced its call"
         if (fault := self._tokens.use(token, unix_clock())) is not None:
             return fault
-        return (
-            self._expected.find(token.carrier, token.kind, token.call_id) or "its call is no longer expected"
+        listening = (
+            one for one in self._active.streams_of(token.carrier, token.call_id) if one.kind == "listen"
         )
-
-    def _returning(self, token: MediaToken) -> Session | None:
-        """The call under way whose stream has broken, and comes back with its token."""
-        back = (
-            session
-            for session, active in self._active.items()
-            if active.expected.returns_s and active.token == token
-        )
-        return next(back, None)
+        if token.kind == "listen" and len(list(listening)) >= VALID_TOKENS["listen"]:
+            return "its call has too many streams that are listened to"
+        expected = self._expected.find(token.carrier, token.kind, token.call_id, token.nonce)
+        return expected or "its call is no longer expected"
 
     def _take(
-        self, name: str, carrier: Carrier, expected: ExpectedCall, token: MediaToken | None
+        self,
+        name: str,
+        kind: StreamKind,
+        carrier: Carrier,
+        expected: ExpectedCall,
+        token: MediaToken | None,
     ) -> websocket.SocketLeg:
         limits = self._settings.limits
         control = expected.control
@@ -193,12 +224,12 @@ class Admission:
             plan=self._switchboard.plan(expected.assistant),
             choose=None if expected.call_id else self._plan_at_start,
         )
-        stream = StreamEndObserver()
-        observers = [stream, *self._observers()]
+        end = StreamEndObserver()
+        start = StartObserver(call, lambda event: self._active.started(session, event))
+        observers: list[Observer] = [end, start, *self._observers()]
         session = Session(carrier, call, self._switchboard.connect, observers, self._over, control)
-        self._idle.clear()
         leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
-        self._active[session] = _ActiveCall(name, expected, token, leg, stream)
+        self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, expected.call_id))
         session.attach(leg)
         return leg
 
@@ -206,17 +237,21 @@ class Admission:
         """Nobody announced the call: what its stream says is all that is known of it."""
         return self._switchboard.plan(self.routes.assistant_at_start(event.parameters))
 
-    def _take_back(self, session: Session, carrier: Carrier) -> websocket.SocketLeg | HTTPStatus:
-        active = self._active[session]
-        leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
-        is_taken_up = session.rejoin(carrier, leg)
-        active.leg.abort()
-        if not is_taken_up:
-            log.warning("media socket turned away", reason="its call did not outlive the stream that broke")
+    def _let_return(self, active: ActiveCall, carrier: Carrier) -> websocket.SocketLeg | HTTPStatus:
+        """A socket comes with the token of a call under way: it has the call once it has said `start`."""
+        if not active.session.can_rejoin:
+            log.warning("media socket turned away", reason="its call is about to end")
             return HTTPStatus.FORBIDDEN
-        log.info("= the stream came back", call_id=active.expected.call_id)
-        self._active[session] = active._replace(leg=leg)
-        return leg
+
+        def taken_over(leg: websocket.SocketLeg) -> None:
+            log.info("= the stream came back", call_id=active.expected.call_id)
+            active.leg.abort()
+            active.leg, active.returning = leg, None
+
+        active.close_returning("another stream of its call came")
+        start_s = carrier.start_s or self._settings.limits.start_s
+        active.returning = ReturningStream(active.session, carrier, start_s, taken_over)
+        return active.returning.leg
 
     def _observers(self) -> list[Observer]:
         started = datetime.now(UTC)
@@ -228,11 +263,9 @@ class Admission:
         return observers
 
     def _over(self, session: Session) -> None:
-        active = self._active.pop(session, None)
-        if not self._active:
-            self._idle.set()
+        active = self._active.remove(session)
         if active is not None and active.expected.control is not None:
-            active.expected.control.hang_up(active.stream.end or StreamEnd.BY_BRIDGE, clock())
+            active.expected.control.hang_up(active.end.end or StreamEnd.BY_BRIDGE, clock())
 
 
 def _token_keys(settings: Settings, carrier: str) -> list[bytes]:

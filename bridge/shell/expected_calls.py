@@ -5,6 +5,7 @@ seconds, as the tokens have it.
 """
 
 from collections import OrderedDict
+from typing import NamedTuple
 
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.shell.tokens import LIFE_S
@@ -12,35 +13,87 @@ from bridge.shell.tokens import LIFE_S
 MOST = 10_000
 """Calls kept at a time. Webhooks are signed, so only a carrier out of order reaches it; then the oldest go."""
 
+ENDED_S = 600.0
+"""How long it is remembered that a call has ended: a webhook that announces it again is old, or was replayed."""
+
+VALID_TOKENS: dict[StreamKind, int] = {"media": 1, "listen": 4}
+"""How many of a call's tokens are good at a time, those minted last. A call has one stream that can be spoken into, and
+up to four that are listened to: no carrier streams more tracks of one.
+"""
+
 _Key = tuple[str, StreamKind, str]
 
 
+class _Announced(NamedTuple):
+    call: ExpectedCall
+    expires: float
+    nonces: tuple[bytes, ...]
+    """Of the tokens that let a socket in."""
+    times: int
+    """How often the call was announced."""
+
+
 class ExpectedCalls:
-    """The calls whose tokens may still be good, the oldest announcement first."""
+    """The calls whose tokens may still be good, the oldest announcement first; and those that have ended lately."""
 
     def __init__(self) -> None:
-        self._calls: OrderedDict[_Key, tuple[ExpectedCall, float]] = OrderedDict()
+        self._calls: OrderedDict[_Key, _Announced] = OrderedDict()
+        self._ended: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    def add(self, carrier: str, kind: StreamKind, call: ExpectedCall, now: float) -> None:
-        """A token was minted for this call; a call that is announced again is known as it was announced last."""
+    def add(
+        self,
+        carrier: str,
+        kind: StreamKind,
+        call: ExpectedCall,
+        now: float,
+        *,
+        nonce: bytes = b"",
+        life_s: float = LIFE_S,
+    ) -> None:
+        """A token with this nonce was minted for this call, and is good for `life_s`.
+
+        A call that is announced again is known as it was announced last, and tokens from before may be good no more.
+        """
         key = carrier, kind, call.call_id
-        self._calls.pop(key, None)
+        before = self._calls.pop(key, None)
         while self._calls and (len(self._calls) >= MOST or self._oldest_expiry() <= now):
             self._calls.popitem(last=False)
-        self._calls[key] = call, now + LIFE_S
+        nonces = (*(before.nonces if before else ()), nonce)[-VALID_TOKENS[kind] :]
+        self._calls[key] = _Announced(call, now + life_s, nonces, before.times + 1 if before else 1)
 
-    def find(self, carrier: str, kind: StreamKind, call_id: str) -> ExpectedCall | None:
-        """The call as it was announced; None where it was not, or has ended."""
-        call, _ = self._calls.get((carrier, kind, call_id), (None, 0.0))
-        return call
+    def find(
+        self, carrier: str, kind: StreamKind, call_id: str, nonce: bytes | None = None
+    ) -> ExpectedCall | None:
+        """The call as it was announced; None where it was not, or has ended, or was announced anew with another token."""
+        announced = self._calls.get((carrier, kind, call_id))
+        if announced is None or (nonce is not None and nonce not in announced.nonces):
+            return None
+        return announced.call
+
+    def times(self, carrier: str, call_id: str) -> int:
+        """How often this call was announced, with any kind of stream."""
+        found = (self._calls.get((carrier, kind, call_id)) for kind in VALID_TOKENS)
+        return sum(announced.times for announced in found if announced is not None)
 
     def forget(self, carrier: str, call_id: str) -> None:
-        """This call is over: no stream of it comes in any more."""
-        for key in [key for key in self._calls if (key[0], key[2]) == (carrier, call_id)]:
-            del self._calls[key]
+        """No stream of this call comes in any more."""
+        for kind in VALID_TOKENS:
+            self._calls.pop((carrier, kind, call_id), None)
+
+    def ended(self, carrier: str, call_id: str, now: float) -> None:
+        """This call is over: it is forgotten, and is not announced again."""
+        self.forget(carrier, call_id)
+        while self._ended and (len(self._ended) >= MOST or next(iter(self._ended.values())) <= now):
+            self._ended.popitem(last=False)
+        self._ended[carrier, call_id] = now + ENDED_S
+        self._ended.move_to_end((carrier, call_id))
+
+    def has_ended(self, carrier: str, call_id: str, now: float) -> bool:
+        """Whether this call has ended in the last `ENDED_S`."""
+        return self._ended.get((carrier, call_id), 0.0) > now
 
     def __len__(self) -> int:
         return len(self._calls)
 
     def _oldest_expiry(self) -> float:
-        return next(iter(self._calls.values()))[1]
+        return next(iter(self._calls.values())).expires

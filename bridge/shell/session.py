@@ -39,7 +39,16 @@ from bridge.vocabulary.contracts import (
 )
 from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.errors import MalformedMessage
-from bridge.vocabulary.events import CallEnded, Event, LegLost, LegName, MessageRefused, TimePassed, Word
+from bridge.vocabulary.events import (
+    CallEnded,
+    CallStarted,
+    Event,
+    LegLost,
+    LegName,
+    MessageRefused,
+    TimePassed,
+    Word,
+)
 
 clock = time.monotonic
 """The session's clock, in seconds. It is not the loop's `time()`, which in uvloop has whole milliseconds."""
@@ -96,10 +105,24 @@ class Session:
         self._carrier_leg = carrier_leg
         self._follow_deadline()
 
-    def rejoin(self, carrier: Carrier, leg: Leg[WireMessage]) -> bool:
+    @property
+    def call_id(self) -> str:
+        """The carrier's name for the call; empty until it started."""
+        return self._call.call_id
+
+    @property
+    def can_rejoin(self) -> bool:
+        """Whether another stream could continue the call; see `Call.can_resume`."""
+        return self._call.can_resume
+
+    def refusal(self, start: CallStarted) -> str:
+        """Why a stream that starts so cannot continue the call; see `Call.refusal`."""
+        return self._call.refusal(start)
+
+    def rejoin(self, carrier: Carrier, leg: Leg[WireMessage], start: CallStarted) -> None:
         """Continue the call on another stream of the carrier, with a new object of the dialect.
 
-        Returns False if the call cannot go on after its stream was lost, and is over.
+        `start`: what that stream said, which `refusal` finds good. The leg of the stream before is dropped.
         """
         for outcome in self._carrier.due(
             inf
@@ -107,11 +130,12 @@ class Session:
             if isinstance(outcome, Word):
                 self.handle(outcome)
         self.carrier_lost(self._carrier, 1006, "the carrier opened another stream for this call")
-        if self._over:
-            return False
+        if self._over:  # by a key that waited
+            leg.close(1000, "the call ended")
+            return
         self._former_streams.update(self._carrier.counts())
         self._carrier, self._carrier_leg, self._is_leg_closed = carrier, leg, False
-        return True
+        self.handle(start)
 
     def carrier_said(self, message: WireMessage) -> None:
         """Handle one message from the carrier."""

@@ -79,10 +79,24 @@ class Tokens:
 
     def mint(self, carrier: str, kind: StreamKind, call_id: str, assistant: str, now: float) -> str:
         """A new token for a stream of this call, good for `LIFE_S`."""
-        token = MediaToken(
-            carrier, kind, call_id, assistant, now + LIFE_S, self._owner, secrets.token_bytes(NONCE_BYTES)
-        )
-        return sign(token, self._keys[carrier][0])
+        return self.sign(self.new(carrier, kind, call_id, assistant, now))
+
+    def new(
+        self,
+        carrier: str,
+        kind: StreamKind,
+        call_id: str,
+        assistant: str,
+        now: float,
+        life_s: float = LIFE_S,
+    ) -> MediaToken:
+        """A new token for a stream of this call, good for `life_s`; not signed yet."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return MediaToken(carrier, kind, call_id, assistant, now + life_s, self._owner, nonce)
+
+    def sign(self, token: MediaToken) -> str:
+        """A new token as it goes out."""
+        return sign(token, self._keys[token.carrier][0])
 
     def read(self, text: str, carrier: str, kind: StreamKind) -> MediaToken | None:
         """What a token says that came on this path; None unless it was signed by us for this carrier and kind.

@@ -203,6 +203,12 @@ class _Host:
     def call_ended(self, call_id: str) -> None:
         self._admission.call_ended(self._carrier, call_id)
 
+    def has_ended(self, call_id: str) -> bool:
+        return self._admission.has_ended(self._carrier, call_id)
+
+    def stream_ended(self, call_id: str, stream_id: str, *, broke: bool = False) -> None:
+        self._admission.stream_ended(self._carrier, call_id, stream_id, broke=broke)
+
     def unique_id(self) -> str:
         return str(uuid.uuid4())
 

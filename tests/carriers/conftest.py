@@ -42,6 +42,10 @@ class Host:
         """The word, the numbers and the parameters with which it was asked who answers."""
         self.expected: list[tuple[ExpectedCall, StreamKind]] = []
         self.ended: list[str] = []
+        self.streams_ended: list[tuple[str, str, bool]] = []
+        """The call, the stream, and whether it broke."""
+        self.over: set[str] = set()
+        """The calls that have ended before a webhook comes."""
         self.sent: list[Sent] = []
         self.lines: list[tuple[str, str, dict[str, object]]] = []
 
@@ -61,6 +65,12 @@ class Host:
 
     def call_ended(self, call_id: str) -> None:
         self.ended.append(call_id)
+
+    def has_ended(self, call_id: str) -> bool:
+        return call_id in self.over
+
+    def stream_ended(self, call_id: str, stream_id: str, *, broke: bool = False) -> None:
+        self.streams_ended.append((call_id, stream_id, broke))
 
     def unique_id(self) -> str:
         return f"id{len(self.sent)}"

@@ -51,7 +51,7 @@ def test_every_table_and_every_kind_of_assistant_is_there() -> None:
             "0: any that is free.",
         ),
         ("`[twilio]` twilio.auth_token", "text, secret", "not set", "`TWILIO_AUTH_TOKEN`"),
-        ("`[twilio]` twilio.talk_to", "list of texts", '`["human"]`', "Twilio"),
+        ("`[twilio]` twilio.talk_to", "list of texts", '`["human", "unknown"]`', "Twilio"),
         ("`[limits]` limits.drain_s", "number, at least 0", "`30`", "SIGTERM"),
         ("`[[routes]]` from", "text", "not set", "calling number"),
         ("`[[routes]]` assistant", "text", "none: must be set", "name"),

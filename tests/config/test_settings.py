@@ -155,6 +155,10 @@ WRONG = [
         f"[security]\ntoken_keys = ['{'a' * 32}', '{'b' * 32}', '{'c' * 32}']",
         "voicebridge.toml: security.token_keys: 3 keys: should be one, or two while they are exchanged",
     ),
+    (
+        "[security]\norigins = ['https://phone.example.com/app']",
+        "voicebridge.toml: security.origins: 'https://phone.example.com/app': should be scheme, host and port alone, or *",
+    ),
     ("[security]\ntoken_keys = [7]", "security.token_keys[0]: Input should be a valid string"),
     ("port = ", "voicebridge.toml: "),
 ]

@@ -125,6 +125,40 @@ def test_it_may_be_resumed_before_the_assistant_is_ready() -> None:
     assert call.state is State.TALKING
 
 
+def test_a_stream_that_breaks_before_it_started_may_return() -> None:
+    call = Call(0.0, Limits(start_s=120.0, resume_s=10.0), DialogueRules(reorder_ms=100), expected="v3:1")
+    assert call.handle(BROKE, 1.0) == []
+    assert call.handle(BROKE, 1.5) == []
+    assert (call.state, call.deadline()) == (State.WAITING, 11.0)
+    other = CallStarted("v3:2", "s", PCMU_8K)
+    assert call.refusal(other) == "the token was made for another call"
+    call.handle(AGAIN, 2.0)
+    assert (call.state, call.call_id) == (State.OPENING, "v3:1")
+    assert call.counts() == {"stream_drops": 1}
+
+
+def test_a_stream_that_breaks_before_it_started_and_does_not_return_ends_the_call() -> None:
+    call = Call(0.0, Limits(start_s=120.0, resume_s=10.0), DialogueRules(reorder_ms=100))
+    why = "the carrier's stream broke and did not come back"
+    follow(call, [(1.0, BROKE, []), (11.0, TimePassed(), [HangUp(1008, why)])])
+
+
+def test_a_stream_that_may_not_return_ends_the_call_before_it_started() -> None:
+    call = Call(0.0, Limits(resume_s=0.0), DialogueRules(reorder_ms=100))
+    follow(call, [(1.0, BROKE, [])])
+    assert call.state is State.ENDED
+
+
+def test_whether_another_stream_can_have_the_call_is_known_before_it_has_it() -> None:
+    call = talking()
+    assert call.refusal(AGAIN) == ""
+    assert call.refusal(CallStarted("v3:2", "s", PCMU_8K)) == "another call came back"
+    assert call.refusal(CallStarted("v3:1", "s", PCMA_8K)) == "the call came back in another format"
+    assert call.state is State.TALKING
+    call.handle(CallEnded(), 1.0)
+    assert call.refusal(AGAIN) == "the call is about to end"
+
+
 def test_a_stream_that_is_not_resumed_in_time_ends_the_call() -> None:
     call = dropped()
     assert call.deadline() == 11.0

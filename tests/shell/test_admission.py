@@ -1,5 +1,7 @@
 """Who is let in at the media sockets' paths: rows of a path and what is answered; no socket is opened."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +13,7 @@ from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.config.settings import Settings
 from bridge.shell import admission as module
 from bridge.shell.admission import Admission
+from bridge.shell.expected_calls import ENDED_S
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S
 from bridge.shell.websocket import SocketLeg
@@ -128,6 +131,24 @@ async def test_a_call_that_has_ended_leaves_no_way_in(opened: Open) -> None:
     assert isinstance(admission.admit(elsewhere, UPGRADE), SocketLeg)
 
 
+async def test_with_a_stream_that_never_came_its_token_and_its_early_connection_go(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten: list[str] = []
+    monkeypatch.setattr(Switchboard, "forget", lambda _self, call_id: forgotten.append(call_id))
+    admission = opened()
+    path = path_of(admission)
+    waiting = let_in(admission, path_of(admission, "CA2"))
+    admission.stream_ended("telnyx", "CA1", "MZ1", broke=True)
+    assert (forgotten, admission.calls) == ([], 1)
+    for call_id in ("CA1", "CA2"):
+        admission.stream_ended("twilio", call_id, f"MZ{call_id}", broke=True)
+    assert forgotten == ["CA1", "CA2"]
+    assert turned_away(admission, path) == "its call is no longer expected"
+    assert admission.calls == 0, "it had said nothing yet"
+    assert isinstance(waiting, SocketLeg)
+
+
 async def test_a_call_that_has_ended_closes_the_session_of_its_carrier_only(opened: Open) -> None:
     admission = opened()
     for carrier in ("twilio", "telnyx"):
@@ -189,13 +210,85 @@ async def test_a_closing_server_lets_nobody_in(opened: Open) -> None:
 # A stream that comes back
 
 
-async def test_a_stream_that_may_return_does_not_return_before_it_broke(opened: Open) -> None:
-    """It is the same token, however old; what was on the line before ends with the call, which has not begun."""
+def start_of(call_id: str, stream_id: str) -> str:
+    """A `start` of Telnyx's."""
+    media_format = {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}
+    body = {"call_control_id": call_id, "media_format": media_format}
+    return json.dumps({"event": "start", "stream_id": stream_id, "start": body})
+
+
+def let_in(admission: Admission, path: str, *said: str) -> SocketLeg:
+    """A socket that has come in, and what the carrier said on it."""
+    leg = admission.admit(path, UPGRADE)
+    assert isinstance(leg, SocketLeg)
+    for message in said:
+        leg._receive(message)
+    return leg
+
+
+async def test_a_socket_with_the_token_of_a_stream_that_may_return_waits_beside_it(opened: Open) -> None:
+    """It is the same token, however old; the call has one session."""
     admission = opened()
-    path = path_of(admission, carrier="telnyx", returns_s=10.0)
-    assert isinstance(admission.admit(path, UPGRADE), SocketLeg)
-    assert turned_away(admission, path) == "its call did not outlive the stream that broke"
+    path = path_of(admission, "v3:1", carrier="telnyx", returns_s=10.0)
+    let_in(admission, path, start_of("v3:1", "S1"))
+    let_in(admission, path, start_of("v3:1", "S2"))
+    assert admission.calls == 1
+    admission.stream_ended("telnyx", "v3:1", "S1")  # of the former stream
+    assert admission.calls == 1
+    admission.stream_ended("telnyx", "v3:1", "s2")  # a UUID, in either case
     assert admission.calls == 0
+
+
+async def test_a_stream_that_broke_and_may_return_is_not_ended_by_word_of_its_end(opened: Open) -> None:
+    """The carrier may mean the stream that broke; the call waits for the next one as long as it may."""
+    admission = opened()
+    path = path_of(admission, "v3:1", carrier="telnyx", returns_s=10.0)
+    leg = let_in(admission, path, start_of("v3:1", "S1"))
+    leg._lost(1006, "the connection broke")
+    for broke in (True, False):
+        admission.stream_ended("telnyx", "v3:1", "S1", broke=broke)
+    assert admission.calls == 1
+    let_in(admission, path, start_of("v3:1", "S2"))
+    admission.call_ended("telnyx", "v3:1")
+    assert admission.calls == 0
+
+
+async def test_a_stream_that_failed_may_return(opened: Open) -> None:
+    admission = opened()
+    path = path_of(admission, "v3:1", carrier="telnyx", returns_s=10.0)
+    let_in(admission, path, start_of("v3:1", "S1"))
+    admission.stream_ended("telnyx", "v3:1", "S1", broke=True)
+    assert admission.calls == 1
+    other = path_of(admission, "v3:2", carrier="telnyx")
+    let_in(admission, other, start_of("v3:2", "S2"))
+    admission.stream_ended("telnyx", "v3:2", "S2", broke=True)
+    assert admission.calls == 1, "this one may not"
+
+
+# How long a token is good
+
+
+async def test_a_token_that_is_sent_again_and_again_is_good_for_longer(
+    opened: Open, clock: list[float]
+) -> None:
+    """Telnyx may take a minute to take `streaming_start`, and the socket comes after that."""
+    admission = opened()
+    paths = [path_of(admission, f"v3:{n}", carrier="telnyx", opens_s=60.0) for n in (1, 2)]
+    clock.append(clock[0] + 60.0 + LIFE_S - 0.001)
+    assert isinstance(admission.admit(paths[0], UPGRADE), SocketLeg)
+    clock.append(clock[0] + 60.0 + LIFE_S)
+    assert turned_away(admission, paths[1]) == "its token is too old"
+
+
+async def test_that_a_call_has_ended_is_known_for_ten_minutes(opened: Open, clock: list[float]) -> None:
+    admission = opened()
+    admission.call_ended("twilio", "CA1")
+    clock.append(clock[0] + ENDED_S - 0.001)
+    assert admission.has_ended("twilio", "CA1")
+    assert not admission.has_ended("twilio", "CA2")
+    assert not admission.has_ended("telnyx", "CA1")
+    clock.append(clock[0] + ENDED_S)
+    assert not admission.has_ended("twilio", "CA1")
 
 
 # What is done at the end
@@ -214,6 +307,17 @@ class Control:
 
     def hang_up(self, end: StreamEnd, now: float) -> None:
         self.ends.append(end)
+
+
+async def test_nobody_hangs_up_a_call_that_goes_on_with_another_stream(opened: Open) -> None:
+    admission = opened()
+    first, second = Control(), Control()
+    let_in(admission, path_of(admission, "v3:1", "telnyx", control=first), start_of("v3:1", "S1"))
+    let_in(admission, path_of(admission, "v3:1", "telnyx", control=second), start_of("v3:1", "S2"))
+    assert admission.calls == 1
+    admission.call_ended("telnyx", "v3:1")
+    await asyncio.sleep(0)
+    assert (first.ends, second.ends) == ([], [StreamEnd.BY_CARRIER])
 
 
 async def test_the_control_of_a_call_is_told_how_its_stream_ended(opened: Open) -> None:

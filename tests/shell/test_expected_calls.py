@@ -21,12 +21,25 @@ def test_a_call_is_found_as_it_was_announced_last() -> None:
     assert calls.find("twilio", "media", "CA2") is None
 
 
+def test_the_last_token_of_a_call_is_good_and_the_last_four_of_those_who_listen() -> None:
+    calls = ExpectedCalls()
+    for number in range(6):
+        for kind in ("media", "listen"):
+            calls.add("twilio", kind, ExpectedCall("CA1"), 0.0, nonce=bytes([number]))
+    good = [
+        [number for number in range(6) if calls.find("twilio", kind, "CA1", bytes([number])) is not None]
+        for kind in ("media", "listen")
+    ]
+    assert good == [[5], [2, 3, 4, 5]]
+    assert calls.times("twilio", "CA1") == 12
+
+
 def test_a_call_that_has_ended_is_forgotten_with_all_its_streams() -> None:
     calls = ExpectedCalls()
     for carrier, call_id in (("twilio", "CA1"), ("twilio", "CA2"), ("telnyx", "CA1")):
         calls.add(carrier, "media", ExpectedCall(call_id), 0.0)
         calls.add(carrier, "listen", ExpectedCall(call_id), 0.0)
-    calls.forget("twilio", "CA1")
+    calls.ended("twilio", "CA1", 0.0)
     assert calls.find("twilio", "media", "CA1") is calls.find("twilio", "listen", "CA1") is None
     assert len(calls) == 4
 

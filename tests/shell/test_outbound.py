@@ -114,8 +114,9 @@ ANSWERED: list[tuple[str, dict[str, Any], dict[str, Any], bool]] = [
     ("machine", {}, {}, False),
     ("machine", {"machine_detection": "premium"}, {}, False),
     ("machine", {}, {"talks_to_machines": True}, True),
-    ("not_sure", {}, {}, False),
-    ("not_sure", {"talk_to": ["human", "not_sure"]}, {}, True),
+    ("not_sure", {}, {}, True),
+    ("not_sure", {"machine_detection": "premium"}, {}, True),
+    ("not_sure", {"talk_to": ["human"]}, {}, False),
 ]
 
 
@@ -205,8 +206,8 @@ ANSWERED_TWILIO: list[tuple[str, dict[str, Any], dict[str, Any], bool]] = [
     ("human", {}, {"assistant": "parrot"}, True),
     ("machine", {}, {}, False),
     ("machine", {}, {"talks_to_machines": True}, True),
-    ("unknown", {}, {}, False),
-    ("unknown", {"talk_to": ["human", "unknown"]}, {}, True),
+    ("unknown", {}, {}, True),
+    ("unknown", {"talk_to": ["human"]}, {}, False),
 ]
 
 

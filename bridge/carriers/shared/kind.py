@@ -62,6 +62,12 @@ class CarrierKind(Generic[S]):
     """The request that places a call. Raises `ConfigurationError` where a setting is missing."""
     call_id_key: str
     """The field of that request's answer that names the call."""
+    upgrade_fault: Callable[[S, str, Mapping[str, str]], str] = lambda _settings, _url, _headers: ""
+    """Why the upgrade of a media socket is not the carrier's; empty if it may be.
+
+    From the address that the carrier was told, ws or wss, and the request's headers, their names in lower case. The
+    token is checked beside it.
+    """
     requires_tls: bool = False
     """Whether it opens media sockets with wss alone."""
     simulator: str = ""

@@ -4,6 +4,7 @@ A carrier's folder holds one `CarrierWebhooks`, made from its settings and a `Ca
 sends the answers and keeps the clock: `now` is seconds on the session's clock, `unix_s` seconds of Unix time.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl
@@ -69,6 +70,8 @@ class ExpectedCall(NamedTuple):
     """Who answers, by name; the default if empty."""
     returns_s: float = 0.0
     """How long its stream, if it breaks, may take to come back; 0: it may not."""
+    opens_s: float = 0.0
+    """How long the carrier may be asked again to open the stream: its token is good for so much longer."""
     control: CallControl | None = None
     """What can be done to the call beside its stream; None: nothing."""
 
@@ -125,6 +128,17 @@ class CallHost(Protocol):
         """The carrier says that the call is over: its stream is closed, and its tokens are worth nothing."""
         ...
 
+    def has_ended(self, call_id: str) -> bool:
+        """Whether the carrier has said in the last minutes that this call is over."""
+        ...
+
+    def stream_ended(self, call_id: str, stream_id: str, *, broke: bool = False) -> None:
+        """The carrier says that this stream of the call is over, which ends its session; a former stream's ends nothing.
+
+        `broke`: by a fault, so that a stream that may return (`ExpectedCall.returns_s`) is waited for.
+        """
+        ...
+
     def unique_id(self) -> str:
         """A new UUID, for a request that the carrier is to do once however often it is sent."""
         ...
@@ -177,6 +191,36 @@ def numbers_of(form: Mapping[str, str]) -> Numbers:
     if form.get("Direction", "inbound").startswith("outbound"):
         return Numbers()
     return Numbers(form.get("To", ""), form.get("From", ""))
+
+
+ENDED_STATUSES = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+"""Values of `CallStatus` after which nothing more happens to a call (Twilio, "Call resource"; TeXML has the same)."""
+
+STREAM_STOPPED, STREAM_BROKE = "stream-stopped", frozenset({"stream-error", "stream-failed"})
+"""Values of `StreamEvent` after which a stream is over (Twilio, "TwiML Voice: <Stream>"; Telnyx, "TeXML stream callbacks")."""
+
+WARNINGS = re.compile(r"\b(?:31930|31950|31951)\b")
+"""Codes of a stream's faults after which it goes on (Twilio, "Error and Warning Dictionary")."""
+
+
+def note_ends(host: CallHost, form: Mapping[str, str]) -> None:
+    """End what a form of Twilio's or of TeXML says is over: its call, or one stream of it."""
+    call_id, stream_id = form.get("CallSid", ""), form.get("StreamSid", "")
+    event = form.get("StreamEvent", "")
+    if not call_id:
+        return
+    if form.get("CallStatus") in ENDED_STATUSES:
+        host.call_ended(call_id)
+    elif stream_id and event == STREAM_STOPPED:
+        host.stream_ended(call_id, stream_id)
+    elif stream_id and event in STREAM_BROKE and not WARNINGS.search(form.get("StreamError", "")):
+        host.stream_ended(call_id, stream_id, broke=True)
+
+
+def check_not_ended(host: CallHost, call_id: str) -> None:
+    """Raises `WebhookRefused` (410) where the call has ended: the webhook is old, or was replayed."""
+    if host.has_ended(call_id):
+        raise WebhookRefused(410, "this call has ended", reason="its call has ended")
 
 
 def check_open(host: CallHost) -> None:

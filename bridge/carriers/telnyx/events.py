@@ -23,10 +23,12 @@ MOST_REMEMBERED = 10_000
 
 DETECTION_ENDED = frozenset({"call.machine.detection.ended", "call.machine.premium.detection.ended"})
 GREETING_ENDED = frozenset({"call.machine.greeting.ended", "call.machine.premium.greeting.ended"})
+STREAM_ENDED = frozenset({"streaming.stopped", "streaming.failed"})
 READ = frozenset(
     {
         *("call.initiated", "call.answered", "call.hangup"),
-        *("streaming.started", "streaming.stopped", "streaming.failed"),
+        "streaming.started",
+        *STREAM_ENDED,
         *DETECTION_ENDED,
         *GREETING_ENDED,
     }

@@ -81,8 +81,9 @@ class TelnyxSettings(CarrierSettings):
         "detect", description="How Telnyx finds out who answered a call that we place; premium finds out more"
     )
     talk_to: tuple[str, ...] = Field(
-        ("human",),
-        description="Who is put through to the assistant where Telnyx was asked who answered: Telnyx's own words",
+        ("human", "not_sure"),
+        description="Who is put through to the assistant where Telnyx was asked who answered: Telnyx's own words. "
+        "not_sure: Telnyx could not tell, or did not say in time",
     )
     start_s: float = Field(
         120.0,

@@ -18,7 +18,7 @@ from bridge.carriers.telnyx.phone_call import (
     StartStreaming,
     Step,
 )
-from bridge.carriers.telnyx.rest import TelnyxApi, sounding_s
+from bridge.carriers.telnyx.rest import RULE, TelnyxApi, sounding_s
 from bridge.vocabulary.errors import CarrierRefused
 
 
@@ -92,4 +92,4 @@ class StepSender:
             )
             assistant = ""
         control = TelnyxCallControl(phone_call, partial(self.send, call_id, phone_call))
-        return ExpectedCall(call_id, assistant, control=control)
+        return ExpectedCall(call_id, assistant, opens_s=RULE.give_up_s, control=control)

@@ -4,6 +4,7 @@ Source: Telnyx, "Media streaming over WebSockets". Each direction has its own co
 of `start.media_format` (module `tracks`); what it plays is in the format that the settings ask for (module `playing`).
 Counters come as strings, sometimes as numbers; both are read. Messages may come in any order: media is sorted by its
 `chunk`, keys by the time when they were pressed.
+Fields that a call can do without are read in any shape, and counted where it is not the documented one.
 There is no socket and no clock here: give `decode` what arrived, send what `encode` and `due` return, and call `due` at
 `deadline`.
 """
@@ -14,9 +15,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from msgspec import DecodeError, Meta, Struct, json
+from msgspec import DecodeError, Meta, Struct, ValidationError, convert, json
 
-from bridge.carriers.shared.wire_kind import unread
+from bridge.carriers.shared.lenient import LenientFields
+from bridge.carriers.shared.wire_kind import unread, unreadable_start
 from bridge.carriers.telnyx.digits import Digits
 from bridge.carriers.telnyx.playing import Mp3Playing, RtpPlaying, playing
 from bridge.carriers.telnyx.settings import TelnyxSettings
@@ -60,15 +62,15 @@ class _Wire(Struct, tag_field="event", gc=False):
 class _MediaFormat(Struct):
     encoding: str
     sample_rate: int
-    channels: int = 1
+    channels: object = 1
 
 
 class _StartBody(Struct):
     call_control_id: str
     media_format: _MediaFormat
-    custom_parameters: dict[str, str] | None = None
-    client_state: str | None = None
-    tags: tuple[str, ...] | None = None
+    custom_parameters: object = None
+    client_state: object = None
+    tags: object = None
 
 
 class _Start(_Wire, tag="start"):
@@ -76,15 +78,29 @@ class _Start(_Wire, tag="start"):
     start: _StartBody
 
 
+_Chunk = Annotated[int, Meta(ge=0, lt=1 << 32)]
+
+
 class _MediaBody(Struct, gc=False):
     payload: bytes
-    chunk: Annotated[int, Meta(ge=0, lt=1 << 32)] | None = None
+    chunk: _Chunk | None = None
     track: str | None = None
 
 
 class _Media(_Wire, tag="media"):
     stream_id: str
     media: _MediaBody
+
+
+class _AnyMediaBody(Struct):
+    payload: bytes
+    chunk: object = None
+    track: object = None
+
+
+class _AnyMedia(_Wire, tag="media"):
+    stream_id: str
+    media: _AnyMediaBody
 
 
 class _DtmfBody(Struct):
@@ -121,6 +137,7 @@ class _Error(_Wire, tag="error"):
 
 
 _READ = json.Decoder(_Start | _Media | _Dtmf | _Mark | _Stop | _Error, strict=False)
+_READ_ANY_MEDIA = json.Decoder(_AnyMedia, strict=False)
 _KINDS = frozenset({"start", "media", "dtmf", "mark", "stop", "error"})
 
 
@@ -133,6 +150,7 @@ class TelnyxStream:
         self._settings = settings
         self._one_way = one_way
         self._digits = Digits(settings.reorder_ms / 1000)
+        self._lenient = LenientFields()
         self._stopped = False
         self._stream_id: str | None = None  # known from `start` to `stop`; those below are set at `start`
         self._line: AudioFormat
@@ -147,15 +165,19 @@ class TelnyxStream:
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
         """Decode one message. A message of an unknown kind gives `Ignored`: a new kind must not end the call.
 
-        Raises `MalformedMessage` if it is not text, if a field is missing or has the wrong type, if it belongs to
-        another stream, comes before `start` or after `stop`, or is a second `start`.
+        A `start` that cannot be read gives `CloseRequested`. Raises `MalformedMessage` if it is not text, if a field that
+        is needed is missing or has the wrong type, if it belongs to another stream, comes before `start` or after
+        `stop`, or is a second `start`.
         """
         if isinstance(message, bytes):
             raise MalformedMessage("a binary message: expected text")
         try:
             wire = _READ.decode(message)
         except (DecodeError, RecursionError) as error:
-            return (unread(message, _KINDS, error),)
+            if (media_read_leniently := self._read_leniently(message, error)) is None:
+                has_started = self._stream_id is not None or self._stopped
+                return (unread(message, _KINDS, error, has_started=has_started),)
+            wire = media_read_leniently
         if type(wire) is _Media:
             if wire.stream_id != self._stream_id:
                 raise self._foreign("media")
@@ -186,12 +208,13 @@ class TelnyxStream:
             raise MalformedMessage("start: sent a second time: expected once")
         start = wire.start
         if not wire.stream_id or not start.call_control_id:
-            raise MalformedMessage("start: stream_id or call_control_id is empty: expected both")
+            return unreadable_start("stream_id or call_control_id is empty: expected both")
         sent = start.media_format
+        channels = self._lenient.number(sent.channels, 1)
         byte_order = self._settings.l16_byteorder
-        line = line_of(sent.encoding, sent.sample_rate, sent.channels, big_endian=byte_order == "big")
+        line = line_of(sent.encoding, sent.sample_rate, channels, big_endian=byte_order == "big")
         if line is None:
-            name = f"{sent.encoding[:20]!a}, {sent.sample_rate} Hz, {sent.channels} channels"
+            name = f"{sent.encoding[:20]!a}, {sent.sample_rate} Hz, {channels} channels"
             return CloseRequested(
                 f"start: media_format {name} cannot be decoded: expected {READABLE}", CANNOT_READ
             )
@@ -209,10 +232,35 @@ class TelnyxStream:
             wire.stream_id,
             self._line,
             TRACKS[self._settings.track] if self._one_way else ("inbound",),
-            _parameters(start),
+            self._parameters(start),
             self._one_way,
             plays,
         )
+
+    def _parameters(self, start: _StartBody) -> dict[str, str]:
+        """Return the custom parameters, with `client_state` and `tags` unless a custom parameter has that name."""
+        lenient = self._lenient
+        parameters: dict[str, str] = {}
+        if start.client_state is not None and (client_state := lenient.text(start.client_state)):
+            parameters["client_state"] = _decoded(client_state)
+        if start.tags is not None and (tags := lenient.texts(start.tags)):
+            parameters["tags"] = ",".join(tags)
+        if start.custom_parameters is not None:
+            parameters |= lenient.parameters(start.custom_parameters)
+        return parameters
+
+    def _read_leniently(self, message: str, error: Exception) -> _Media | None:
+        """A frame of audio whose `chunk` or `track` cannot be read, as if it had none. None: something else is wrong."""
+        if not isinstance(error, ValidationError):
+            return None
+        try:
+            wire = _READ_ANY_MEDIA.decode(message)
+        except DecodeError:
+            return None
+        self._lenient.count += 1
+        media = wire.media
+        track = media.track if isinstance(media.track, str) else None
+        return _Media(wire.stream_id, _MediaBody(media.payload, _chunk(media.chunk), track))
 
     def _track(self, heard: type[Heard]) -> Track:
         if self._codec is None:
@@ -260,21 +308,22 @@ class TelnyxStream:
         return [outcome for part in self._timed for outcome in part.due(now)]
 
     def counts(self) -> Mapping[str, int]:
-        """Return the counts of repeated keys and of packets that were lost, late, repeated or undecodable."""
+        """Return the counts of repeated keys, of packets that were lost, late, repeated or undecodable, and of fields in
+        another shape than the documented one.
+        """
         counts = Counter(repeated_digits=self._digits.repeated)
+        if self._lenient.count:
+            counts["lenient_fields"] = self._lenient.count
         for track in self._packet_tracks:
             counts.update(track.counts())
         return counts
 
 
-def _parameters(start: _StartBody) -> dict[str, str]:
-    """Return the custom parameters, with `client_state` and `tags` unless a custom parameter has that name."""
-    parameters: dict[str, str] = {}
-    if start.client_state:
-        parameters["client_state"] = _decoded(start.client_state)
-    if start.tags:
-        parameters["tags"] = ",".join(start.tags)
-    return parameters | (start.custom_parameters or {})
+def _chunk(value: object) -> int | None:
+    try:
+        return convert(value, _Chunk, strict=False)
+    except ValidationError:
+        return None
 
 
 def _decoded(client_state: str) -> str:

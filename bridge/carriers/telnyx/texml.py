@@ -7,8 +7,15 @@ from xml.etree import ElementTree as ET
 
 from bridge.carriers.telnyx.settings import TelnyxSettings
 
-SHOWN = ("CallSid", "StreamSid", "StreamEvent")
+SHOWN = ("CallSid", "StreamSid", "StreamEvent", "CallStatus")
 """Fields of a stream's callback that may be logged; of StreamError only what `without_addresses` leaves."""
+
+
+def hang_up_document() -> str:
+    """TeXML that hangs up."""
+    response = ET.Element("Response")
+    ET.SubElement(response, "Hangup")
+    return _document(response)
 
 
 def stream_document(
@@ -39,5 +46,9 @@ def stream_document(
         ET.SubElement(stream, "Parameter", name=name, value=value)
     if then is not None:
         ET.SubElement(response, "Redirect", method="POST").text = then
+    return _document(response)
+
+
+def _document(response: ET.Element) -> str:
     document: bytes = ET.tostring(response, encoding="utf-8", xml_declaration=True)
     return document.decode()

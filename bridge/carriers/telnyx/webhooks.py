@@ -9,6 +9,7 @@ Source: Telnyx, "Receiving webhooks", "Voice API webhooks", "TeXML <Stream>".
 from collections.abc import Sequence
 
 from bridge.carriers.shared.webhooks import (
+    ENDED_STATUSES,
     FORM,
     JSON,
     XML,
@@ -19,12 +20,15 @@ from bridge.carriers.shared.webhooks import (
     WebhookAnswer,
     WebhookRequest,
     check_goes_on,
+    check_not_ended,
     check_open,
     form_fields,
+    note_ends,
     numbers_of,
 )
 from bridge.carriers.telnyx import texml
-from bridge.carriers.telnyx.events import CallEvent, Deliveries, read
+from bridge.carriers.telnyx.events import STREAM_ENDED, CallEvent, Deliveries, read
+from bridge.carriers.telnyx.phone_call import Stage
 from bridge.carriers.telnyx.phone_calls import PhoneCalls
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
@@ -114,7 +118,8 @@ class TelnyxWebhooks:
             return  # it rings on, and Telnyx goes to the failover address
         phone_call, asked = self._calls.handle(event, now, assistant)
         steps.send(event.call_id, phone_call, asked, now)
-        if event.type == "call.hangup":
+        hung_up = event.type in STREAM_ENDED and phone_call.stage in (Stage.HANGING_UP, Stage.ENDED)
+        if event.type == "call.hangup" or hung_up:
             self._host.call_ended(event.call_id)
 
     # TeXML
@@ -126,6 +131,10 @@ class TelnyxWebhooks:
         call_id = form.get("CallSid")
         if not call_id:
             raise WebhookRefused(400, "CallSid is missing: this is not TeXML's voice webhook")
+        note_ends(self._host, form)
+        if form.get("CallStatus") in ENDED_STATUSES:
+            return WebhookAnswer(200, texml.hang_up_document(), XML)
+        check_not_ended(self._host, call_id)
         listen = request.query.get("listen", "false")
         if listen not in ("true", "false"):
             raise WebhookRefused(400, f"listen = {listen!r}: should be true or false")
@@ -133,7 +142,8 @@ class TelnyxWebhooks:
             check_goes_on("telnyx", self._settings.then)
         assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
         check_open(self._host)
-        expected = ExpectedCall(call_id, assistant, returns_s=self._settings.return_s)
+        returns_s = 0.0 if listen == "true" else self._settings.return_s
+        expected = ExpectedCall(call_id, assistant, returns_s=returns_s)
         document = texml.stream_document(
             self._host.expect(expected, "listen" if listen == "true" else "media"),
             self._settings,
@@ -154,6 +164,7 @@ class TelnyxWebhooks:
             )
         else:
             self._host.log("info", "< telnyx stream", **shown)
+        note_ends(self._host, form)
         return WebhookAnswer()
 
     def _check_signed(self, request: WebhookRequest) -> None:

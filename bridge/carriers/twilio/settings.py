@@ -34,8 +34,15 @@ class TwilioSettings(CarrierSettings):
         "Enable", description="How Twilio finds out who answered a call that we place"
     )
     talk_to: tuple[Verdict, ...] = Field(
-        ("human",),
-        description="Who is put through to the assistant where Twilio was asked who answered: values of AnsweredBy",
+        ("human", "unknown"),
+        description="Who is put through to the assistant where Twilio was asked who answered: values of AnsweredBy. "
+        "unknown: Twilio could not tell",
+    )
+
+    check_upgrade: bool | Literal["auto"] = Field(
+        "auto",
+        description="Whether the upgrade of a media socket must have Twilio's signature. auto: only if it has one, which "
+        "must then be right. false: it is ignored",
     )
 
     @property

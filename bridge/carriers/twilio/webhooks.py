@@ -8,6 +8,7 @@ Source: Twilio, "TwiML for Programmable Voice", "TwiML Voice: <Stream>".
 from collections.abc import Sequence
 
 from bridge.carriers.shared.webhooks import (
+    ENDED_STATUSES,
     FORM,
     XML,
     CallHost,
@@ -16,8 +17,10 @@ from bridge.carriers.shared.webhooks import (
     WebhookAnswer,
     WebhookRequest,
     check_goes_on,
+    check_not_ended,
     check_open,
     form_fields,
+    note_ends,
     numbers_of,
 )
 from bridge.carriers.twilio.call_control import TwilioCallControl
@@ -64,6 +67,10 @@ class TwilioWebhooks:
         call_id = form.get("CallSid")
         if not call_id:
             raise WebhookRefused(400, "CallSid is missing: this is not Twilio's voice webhook")
+        note_ends(self._host, form)
+        if form.get("CallStatus") in ENDED_STATUSES:
+            return WebhookAnswer(200, hang_up_document(), XML)
+        check_not_ended(self._host, call_id)
         listen = request.query.get("listen")
         if listen is not None and listen not in TRACKS:
             raise WebhookRefused(400, f"listen = {listen!r}: should be one of {', '.join(TRACKS)}")
@@ -102,6 +109,7 @@ class TwilioWebhooks:
             )
         else:
             self._host.log("info", "< twilio status", **shown)
+        note_ends(self._host, form)
         return WebhookAnswer()
 
     def _signed_form(self, request: WebhookRequest) -> dict[str, str]:

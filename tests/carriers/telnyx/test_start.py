@@ -89,13 +89,34 @@ PLAYS: list[tuple[dict[str, Any], AudioFormat | None]] = [
     ({"codec": "OPUS"}, L16_16K),
     ({"mode": "mp3"}, L16_16K),
 ]
-REFUSED_STARTS = [
+UNREADABLE_STARTS = [
     (START.replace('"stream_id":"S1"', '"stream_id":""'), "empty"),
+    (START.replace('"stream_id":"S1"', '"stream_id":7'), "stream_id"),
     (START.replace('"v2:C1"', '""'), "empty"),
-    (START.replace('"gold"', "7"), "custom_parameters"),
+    (START.replace('"v2:C1"', "null"), "call_control_id"),
     (START.replace('"media_format"', '"format"'), "media_format"),
     (START.replace("8000", '"fast"'), "sample_rate"),
     ('{"event":"start","stream_id":"S1"}', "`start`"),
+]
+LENIENT_STARTS: list[tuple[str, dict[str, str], int]] = [
+    # message, the parameters that are read, how many fields are counted
+    (START, {"plan": "gold"}, 0),
+    (start(custom_parameters=[{"name": "plan", "value": "gold"}]), {"plan": "gold"}, 1),
+    (start(custom_parameters=[{"name": "age", "value": 7}, {"value": 1}, "x"]), {"age": "7"}, 2),
+    (start(custom_parameters=[]), {}, 1),
+    (start(custom_parameters={"age": 7, "vip": True, "none": None}), {"age": "7", "vip": "true"}, 3),
+    (start(custom_parameters={"who": {"age": 7}}), {"who": '{"age":7}'}, 1),
+    (start(custom_parameters=7), {}, 1),
+    (start(custom_parameters="plan=gold"), {}, 1),
+    (start(tags="A"), {"tags": "A"}, 1),
+    (start(tags=["A", 7, None]), {"tags": "A,7"}, 2),
+    (start(tags={"A": 1}), {}, 1),
+    (start(tags=7), {}, 1),
+    (start(client_state=7), {}, 1),
+    (start(channels=None), {}, 1),
+    (start(channels="mono"), {}, 1),
+    (start(channels=[1]), {}, 1),
+    (start(channels="1"), {}, 0),
 ]
 
 
@@ -169,7 +190,26 @@ def test_a_stream_is_one_way_only_if_the_path_said_so(track: str, tracks: tuple[
     assert read(dialect(track=track), start()) == begun(PCMU_8K)
 
 
-@pytest.mark.parametrize(("message", "why"), REFUSED_STARTS)
-def test_refuses_a_start(message: str, why: str) -> None:
-    with pytest.raises(MalformedMessage, match=why):
-        read(dialect(), message)
+@pytest.mark.parametrize(("message", "why"), UNREADABLE_STARTS)
+def test_a_start_that_cannot_be_read_closes_the_stream(message: str, why: str) -> None:
+    event = read(dialect(), message)
+    assert isinstance(event, CloseRequested)
+    assert event.code == 1007
+    assert event.why.startswith("start: cannot be read: ")
+    assert why in event.why
+
+
+def test_once_the_stream_has_started_an_unreadable_start_is_dropped() -> None:
+    stream = dialect()
+    read(stream, START)
+    with pytest.raises(MalformedMessage, match="`start`"):
+        read(stream, '{"event":"start","stream_id":"S1"}')
+
+
+@pytest.mark.parametrize(("message", "parameters", "counted"), LENIENT_STARTS)
+def test_what_a_call_can_do_without_is_read_in_any_shape(
+    message: str, parameters: dict[str, str], counted: int
+) -> None:
+    stream = dialect()
+    assert read(stream, message) == begun(PCMU_8K, None, **parameters)
+    assert stream.counts().get("lenient_fields", 0) == counted

@@ -250,8 +250,23 @@ def test_after_the_hang_up_nothing_is_asked_for(serve: Any, host: "Host") -> Non
     assert host.commands == ["answer", "streaming_start"]
 
 
+@pytest.mark.parametrize("kind", ["streaming.stopped", "streaming.failed"])
+def test_the_end_of_its_stream_ends_the_session_at_once_and_hangs_up(
+    kind: str, serve: Any, host: "Host"
+) -> None:
+    ask, _call = answered(serve, host)
+    ask.says(kind)
+    assert host.ended == ["v3:1"]
+    assert host.commands == ["answer", "streaming_start", "hangup"]
+
+
+def test_the_end_of_a_stream_of_a_call_that_is_not_ours_ends_nothing(serve: Any, host: "Host") -> None:
+    Asked(serve, host).says("streaming.stopped")
+    assert (host.ended, host.commands) == ([], [])
+
+
 def test_a_verdict_that_does_not_come_is_waited_for_so_long(serve: Any, host: "Host") -> None:
-    ask = Asked(serve, host)
+    ask = Asked(serve, host, talk_to=["human"])
     ours = {"client_state": ClientState("front", wants_human=True).encode(), "direction": "outgoing"}
     ask.says("call.initiated", **ours)
     ask.says("call.answered", 10.0, **ours)
@@ -327,11 +342,17 @@ def test_a_closing_server_takes_no_texml_call(serve: Any, host: "Host") -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "verb", "reconnects", "kind"),
-    [({}, "Connect", "true", "media"), ({"listen": "true"}, "Start", "false", "listen")],
+    ("query", "verb", "reconnects", "kind", "returns_s"),
+    [({}, "Connect", "true", "media", 7.0), ({"listen": "true"}, "Start", "false", "listen", 0.0)],
 )
 def test_a_stream_is_dialled_again_where_the_call_would_be_taken_up(
-    query: dict[str, str], verb: str, reconnects: str, kind: str, serve: Any, host: "Host"
+    query: dict[str, str],
+    verb: str,
+    reconnects: str,
+    kind: str,
+    returns_s: float,
+    serve: Any,
+    host: "Host",
 ) -> None:
     status, document = Asked(serve, host, then=THEN, return_s=7).ask(query=query)
     assert status == 200
@@ -340,7 +361,7 @@ def test_a_stream_is_dialled_again_where_the_call_would_be_taken_up(
     assert stream.get("enableReconnect") == reconnects
     assert stream.get("url") == f"wss://voice.example.com/{kind}/token1"
     assert stream.get("statusCallback") == "https://voice.example.com/telnyx/stream"
-    assert host.expected == [(ExpectedCall("v3:1", returns_s=7.0), kind)]
+    assert host.expected == [(ExpectedCall("v3:1", returns_s=returns_s), kind)]
 
 
 def test_how_a_stream_fares_is_logged_without_its_address(serve: Any, host: "Host") -> None:

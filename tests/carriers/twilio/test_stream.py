@@ -1,6 +1,7 @@
 """The dialect of Twilio Media Streams: text to event and command to text, from tables."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from bridge.vocabulary.events import (
     CallerAudio,
     CallStarted,
     CarrierEvent,
+    CloseRequested,
     DigitPressed,
     Ignored,
     MarkReached,
@@ -91,12 +93,40 @@ REFUSES: list[tuple[WireMessage, str]] = [
     ('{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":5}}', "dtmf: .*digit"),
     (START, "start: sent a second time"),
 ]
-REFUSED_STARTS = [
-    (START.replace("audio/x-mulaw", "audio/x-alaw"), "mediaFormat"),
-    (START.replace("8000", "16000"), "mediaFormat"),
-    (START.replace('"callSid":"CA1"', '"callSid":""'), "empty"),
-    (START.replace('"plan":"gold"', '"plan":7'), "customParameters"),
-    ('{"event":"start"}', "`start`"),
+UNREADABLE_STARTS: list[tuple[str, int, str]] = [
+    # message, the code of the close, a part of its reason
+    (
+        START.replace("audio/x-mulaw", "audio/x-alaw"),
+        1003,
+        "start: unknown mediaFormat: expected audio/x-mulaw",
+    ),
+    (START.replace("8000", "16000"), 1003, "start: unknown mediaFormat"),
+    (START.replace('"channels":1', '"channels":2'), 1003, "start: unknown mediaFormat"),
+    (START.replace('"callSid":"CA1"', '"callSid":""'), 1007, "callSid is empty"),
+    (START.replace('"callSid":"CA1"', '"callSid":7'), 1007, "start: cannot be read: .*str"),
+    (START.replace("MZ1", ""), 1007, "streamSid or callSid is empty"),
+    ('{"event":"start"}', 1007, "start: cannot be read: .*`start`"),
+    ('{"event":"start","start":null}', 1007, "start: cannot be read"),
+]
+FORMAT = '"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000,"channels":1}'
+LENIENT_STARTS: list[tuple[str, dict[str, str], int]] = [
+    # message, the parameters that are read, how many fields are counted
+    (START, {"plan": "gold"}, 0),
+    (START.replace('{"plan":"gold"}', "null"), {}, 1),
+    (START.replace('{"plan":"gold"}', '"gold"'), {}, 1),
+    (START.replace('"gold"', "7"), {"plan": "7"}, 1),
+    (START.replace('"gold"', "null"), {}, 1),
+    (START.replace('"gold"', '{"name":"gold","years":[1]}'), {"plan": '{"name":"gold","years":[1]}'}, 1),
+    (START.replace('{"plan":"gold"}', '[{"name":"plan","value":"gold"},7]'), {"plan": "gold"}, 1),
+    (START.replace('["inbound"]', "null"), {"plan": "gold"}, 1),
+    (START.replace('["inbound"]', '"inbound"'), {"plan": "gold"}, 1),
+    (START.replace('["inbound"]', "[]"), {"plan": "gold"}, 0),
+    (START.replace(FORMAT, '"mediaFormat":null'), {"plan": "gold"}, 1),
+    (START.replace(FORMAT + ",", ""), {"plan": "gold"}, 1),
+    (START.replace('"channels":1', '"channels":null'), {"plan": "gold"}, 1),
+    (START.replace("8000", "null"), {"plan": "gold"}, 1),
+    (START.replace('"AC1","streamSid":"MZ1"', '"AC1"'), {"plan": "gold"}, 0),  # it stands outside as well
+    (START.replace('"streamSid":"MZ1","start"', '"streamSid":7,"start"'), {"plan": "gold"}, 0),
 ]
 WRITES: list[tuple[CarrierCommand, dict[str, object]]] = [
     (PlayAudio(b"\xff\xff"), {"event": "media", "streamSid": "MZ1", "media": {"payload": "//8="}}),
@@ -138,10 +168,37 @@ def test_refuses(message: WireMessage, why: str) -> None:
         read(started(), message)
 
 
-@pytest.mark.parametrize(("message", "why"), REFUSED_STARTS)
-def test_refuses_a_start(message: str, why: str) -> None:
-    with pytest.raises(MalformedMessage, match=why):
-        read(TwilioStream(), message)
+@pytest.mark.parametrize(("message", "code", "why"), UNREADABLE_STARTS)
+def test_a_start_that_cannot_be_read_closes_the_stream(message: str, code: int, why: str) -> None:
+    event = read(TwilioStream(), message)
+    assert isinstance(event, CloseRequested)
+    assert event.code == code
+    assert re.search(why, event.why)
+
+
+def test_once_the_stream_has_started_an_unreadable_start_is_dropped() -> None:
+    stream = started()
+    with pytest.raises(MalformedMessage, match="`start`"):
+        read(stream, '{"event":"start"}')
+
+
+@pytest.mark.parametrize(("message", "parameters", "counted"), LENIENT_STARTS)
+def test_what_a_call_can_do_without_is_read_in_any_shape(
+    message: str, parameters: dict[str, str], counted: int
+) -> None:
+    stream = TwilioStream()
+    assert read(stream, message) == CallStarted("CA1", "MZ1", PCMU_8K, ("inbound",), parameters)
+    assert stream.counts() == ({"lenient_fields": counted} if counted else {})
+
+
+@pytest.mark.parametrize("track", ["null", "7", '["outbound"]'])
+def test_audio_whose_track_cannot_be_read_is_the_caller_s(track: str) -> None:
+    stream = started()
+    message = (
+        f'{{"event":"media","streamSid":"MZ1","media":{{"track":{track},"timestamp":"20","payload":"//8="}}}}'
+    )
+    assert read(stream, message) == CallerAudio(b"\xff\xff", at_ms=20)
+    assert stream.counts() == {"lenient_fields": 1}
 
 
 @pytest.mark.parametrize("message", [message for message, event in READS if not isinstance(event, Ignored)])

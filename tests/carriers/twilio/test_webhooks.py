@@ -89,8 +89,8 @@ def test_the_numbers_by_which_it_is_found_out_who_answers(
     [
         ("human", {}, True),
         ("machine_start", {}, False),
-        ("unknown", {}, False),
-        ("unknown", {"talk_to": ["human", "unknown"]}, True),
+        ("unknown", {}, True),
+        ("unknown", {"talk_to": ["human"]}, False),
         ("", {}, True),
     ],
 )
@@ -193,6 +193,67 @@ def test_the_log_tells_why_a_stream_failed_and_not_its_address(serve: Any, host:
     ((level, event, facts),) = host.lines
     assert (level, event) == ("warning", "< twilio status")
     assert facts["StreamError"] == "31920: (address) refused the handshake"
+
+
+# What is over
+
+SAID = {"StreamSid": "MZ1"}
+OVER: dict[str, tuple[dict[str, str], list[str], list[tuple[str, str, bool]]]] = {
+    # form, the calls that end, the streams that end
+    "completed": ({"CallStatus": "completed"}, ["CA1"], []),
+    "busy": ({"CallStatus": "busy"}, ["CA1"], []),
+    "failed": ({"CallStatus": "failed"}, ["CA1"], []),
+    "no-answer": ({"CallStatus": "no-answer"}, ["CA1"], []),
+    "canceled": ({"CallStatus": "canceled"}, ["CA1"], []),
+    "a call that we placed": ({"CallStatus": "no-answer", "Direction": "outbound-api"}, ["CA1"], []),
+    "another call": ({"CallStatus": "completed", "CallSid": "CA2", "ParentCallSid": "CA1"}, ["CA2"], []),
+    "ringing": ({"CallStatus": "ringing"}, [], []),
+    "in-progress": ({"CallStatus": "in-progress"}, [], []),
+    "a stream stopped": (SAID | {"StreamEvent": "stream-stopped"}, [], [("CA1", "MZ1", False)]),
+    "a stream failed": (
+        SAID | {"StreamEvent": "stream-error", "StreamError": "31921: closed"},
+        [],
+        [("CA1", "MZ1", True)],
+    ),
+    "a stream failed, and nobody says why": (
+        SAID | {"StreamEvent": "stream-error"},
+        [],
+        [("CA1", "MZ1", True)],
+    ),
+    "a stream goes on after a warning": (
+        SAID | {"StreamEvent": "stream-error", "StreamError": "31951: invalid message"},
+        [],
+        [],
+    ),
+    "a stream started": (SAID | {"StreamEvent": "stream-started"}, [], []),
+    "no stream is named": ({"StreamEvent": "stream-stopped"}, [], []),
+    "no call is named": (SAID | {"CallSid": "", "StreamEvent": "stream-stopped"}, [], []),
+}
+
+
+@pytest.mark.parametrize("name", OVER)
+def test_what_twilio_says_is_over_ends(name: str, serve: Any, host: "Host") -> None:
+    form, calls, streams = OVER[name]
+    assert Asked(serve, host)("/twilio/status", **form) == (204, "")
+    assert (host.ended, host.streams_ended) == (calls, streams)
+
+
+def test_nobody_else_can_say_that_a_call_is_over(serve: Any, host: "Host") -> None:
+    body = b"CallSid=CA1&CallStatus=completed"
+    assert Asked(serve, host).send("/twilio/status", body, headers={}) == FORGED
+    assert host.ended == []
+
+
+def test_a_voice_webhook_of_a_call_that_ends_announces_none(serve: Any, host: "Host") -> None:
+    status, twiml = Asked(serve, host)("/twilio/voice", CallStatus="completed")
+    assert (status, "<Hangup" in twiml) == (200, True)
+    assert (host.ended, host.expected) == (["CA1"], [])
+
+
+def test_a_voice_webhook_that_comes_again_after_the_call_is_refused(serve: Any, host: "Host") -> None:
+    host.over.add("CA1")
+    assert Asked(serve, host)("/twilio/voice") == (410, "this call has ended")
+    assert host.expected == []
 
 
 # Call control

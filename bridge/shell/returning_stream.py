@@ -1,0 +1,76 @@
+"""A media socket with the token of a call under way: with its `start` it takes the call over, and not before.
+
+Until then the stream that the call has, if it is still there, is left alone: the token alone does not prove that the
+carrier has opened another one. A `start` that is refused closes this socket and changes nothing about the call.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from bridge.shell.session import Session, clock
+from bridge.shell.websocket import SocketLeg
+from bridge.vocabulary.contracts import Carrier, CarrierOutcome, WireMessage
+from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.events import CallStarted, CloseRequested
+
+REFUSED = 1008
+"""The WebSocket close code of a policy (RFC 6455, 7.4.1)."""
+
+log = structlog.get_logger()
+
+
+class ReturningStream:
+    """One such socket: its `leg` is given to the connection.
+
+    `start_s`: how long `start` may take. `taken_over`: called once, when the call goes on with this socket.
+    """
+
+    def __init__(
+        self, session: Session, carrier: Carrier, start_s: float, taken_over: Callable[[SocketLeg], None]
+    ) -> None:
+        self._session = session
+        self._carrier = carrier
+        self._taken_over = taken_over
+        self._has_call = False
+        self._timer = asyncio.get_running_loop().call_later(
+            start_s, self.close, "the carrier never said start"
+        )
+        self.leg = SocketLeg(self._said, self._lost)
+
+    def close(self, why: str, code: int = REFUSED) -> None:
+        """Close the socket, unless the call goes on with it."""
+        self._timer.cancel()
+        if not self._has_call:
+            log.warning("= a stream that returned was closed", call_id=self._session.call_id, reason=why)
+            self.leg.close(code, why)
+
+    def _said(self, message: WireMessage) -> None:
+        if self._has_call:
+            self._session.carrier_said(message)
+            return
+        outcomes: Sequence[CarrierOutcome] = ()
+        try:
+            outcomes = self._carrier.decode(message, clock())
+        except MalformedMessage as error:
+            log.debug("= a stream that returned said something malformed", reason=str(error))
+        for outcome in outcomes:
+            if isinstance(outcome, CallStarted):
+                self._take_over(outcome)
+            elif isinstance(outcome, CloseRequested):
+                self.close(outcome.why, outcome.code)
+
+    def _take_over(self, start: CallStarted) -> None:
+        if why := self._session.refusal(start):
+            self.close(why)
+            return
+        self._timer.cancel()
+        self._has_call = True
+        self._taken_over(self.leg)
+        self._session.rejoin(self._carrier, self.leg, start)
+
+    def _lost(self, code: int, reason: str) -> None:
+        self._timer.cancel()
+        if self._has_call:
+            self._session.carrier_lost(self._carrier, code, reason)
