@@ -13,6 +13,7 @@ from msgspec import structs
 
 from bridge.core.engine import Perform
 from bridge.core.sensitive_entries import SensitiveEntries
+from bridge.vocabulary import retry_after
 from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
@@ -245,7 +246,8 @@ class AssistantSlot:
             return  # it was closed
         attached.tools.close()
         try:
-            self._on_event(LegLost(leg, code, reason), self._clock())
+            lost = LegLost(leg, code, reason, retry_after.from_text(reason))
+            self._on_event(lost, self._clock())
         finally:
             self._on_deadline_changed()
 

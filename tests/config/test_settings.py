@@ -46,7 +46,7 @@ WRONG = [
     ),
     (
         "[assistants.a]\nkind = 'echo'\nmodle = 'x'",
-        "voicebridge.toml: there is no setting assistants.a.modle; known here: kind, fallback, preconnect, tools",
+        "voicebridge.toml: there is no setting assistants.a.modle; known here: kind, fallback, waiting, preconnect, tools",
     ),
     (
         "[assistants.a]\nkind = 'eco'",
