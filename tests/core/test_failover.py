@@ -143,8 +143,8 @@ def test_one_that_has_served_is_tried_for_the_whole_bound_again() -> None:
             (served, LOST, [opened("a", Opening.RECOVERED)]),
             (served + 0.15, READY, []),
             (served + 1, LOST, [RetryAssistant("a", 0.05, LOST.reason)]),
-            (served + 1.05, TimePassed(), [opened("a", Opening.RECOVERED)]),
-            (served + 1.05, LOST, [opened("b", Opening.RECOVERED)]),
+            (served + 1.06, TimePassed(), [opened("a", Opening.RECOVERED)]),
+            (served + 1.06, LOST, [opened("b", Opening.RECOVERED)]),
         ],
     )
 
