@@ -46,6 +46,8 @@ def _announcements(settings: Settings) -> Iterator[tuple[str, Path]]:
     for name, assistant in settings.assistants.items():
         if isinstance(assistant.fallback, PlayFallback):
             yield f"assistants.{name}.fallback.play: ", assistant.fallback.play
+        if assistant.waiting is not None:
+            yield f"assistants.{name}.waiting.play: ", assistant.waiting.play
 
 
 def destinations(settings: Settings) -> Iterator[str]:
