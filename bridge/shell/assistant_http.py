@@ -113,6 +113,7 @@ class PostingLeg:
         began = loop.time()
         retries = Retries(self._answer_s, random.random)
         retries.begin(began)
+        refusal: Posted | None = None
         try:
             async with asyncio.timeout(self._answer_s):
                 while True:
@@ -121,13 +122,14 @@ class PostingLeg:
                     if is_taken or (not asked_s and now - began >= REPEATED_S):
                         return posted
                     pause_s = retries.pause_s(now, asked_s, at_once=False)
-                    if pause_s is None:
+                    if pause_s is None or pause_s >= retries.left_s(now):
                         return posted
+                    refusal = posted
                     why = f"HTTP {posted.status}" if posted.status else posted.body.decode()
                     log.info("= post will be tried again", in_s=round(pause_s, 3), why=why)
                     await asyncio.sleep(pause_s)
         except TimeoutError:
-            return _none(f"no response came within {self._answer_s:g} s")
+            return refusal or _none(f"no response came within {self._answer_s:g} s")
 
     async def _post_once(self, post: Post) -> _Outcome:
         try:

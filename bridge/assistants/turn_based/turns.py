@@ -159,7 +159,8 @@ class Turns:
         self._failures += 1
         if self._transport.entries_are_turns and self._failures >= MOST_FAILURES:
             failed = f"{MOST_FAILURES} posts in a row brought no reply: {why}"
-            self.outcomes.append(AssistantFailed(failed, retry_after_s=retry_after_s))
+            is_final = retry_after_s is None  # another conversation would post to the same server
+            self.outcomes.append(AssistantFailed(failed, is_final, retry_after_s))
             self.close()
             return
         if not is_reported:

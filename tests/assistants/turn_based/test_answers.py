@@ -247,7 +247,8 @@ def test_five_failures_in_a_row_are_the_end(opened: "Open") -> None:
         assert [type(one) for one in line.hear(Posted(503, "", b""))] == [AssistantReportedError]
     line.tell(EnterDigits("1"))
     (failed,) = line.hear(Posted(0, "", b"no response came within 20 s"))
-    assert failed == AssistantFailed("5 posts in a row brought no reply: no response came within 20 s")
+    why = "5 posts in a row brought no reply: no response came within 20 s"
+    assert failed == AssistantFailed(why, final=True)
     assert line.tell(EnterDigits("1")) == []
 
 
