@@ -97,11 +97,12 @@ class Caller:
 
     sees: frozenset[type[Word]] = frozenset({AssistantReady, LegLost, OpenAssistant, RetryAssistant})
 
-    def __init__(self, *ports: int, preconnects: bool = False) -> None:
+    def __init__(self, *ports: int, preconnects: bool = False, scheme: str = "ws") -> None:
         self._sockets = AssistantSockets()
         self._preconnections = Preconnections(self._sockets.connect)
         self._addresses = {
-            str(port): SocketAddress(f"ws://127.0.0.1:{port}/", {}, tells_upgrade=True) for port in ports
+            str(port): SocketAddress(f"{scheme}://127.0.0.1:{port}/", {}, tells_upgrade=True)
+            for port in ports
         }
         self.words: list[Word] = []
         self.seen_at: list[float] = []
@@ -142,6 +143,12 @@ class Caller:
                 self._more.clear()
                 await self._more.wait()
         return self.seen_at[-1] - self.began_at
+
+    async def is_tried_again(self, times: int) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.reasons()) < times:
+                self._more.clear()
+                await self._more.wait()
 
     def opened(self) -> list[str]:
         return [word.assistant for word in self.words if isinstance(word, OpenAssistant)]
@@ -266,6 +273,27 @@ async def test_a_server_that_starts_late(tasks: list["asyncio.Task[None]"]) -> N
     assert await caller.is_answered() < 1.5
     assert len(caller.reasons()) in (2, 3)
     await caller.aclose()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer"),
+    [("ws", b""), ("wss", b""), ("wss", b"HTTP/1.1 400 This is not TLS\r\n\r\n")],
+    ids=["closed", "closed in TLS", "no TLS"],
+)
+async def test_a_connection_that_fails_before_there_is_an_answer(scheme: str, answer: bytes) -> None:
+    met = 0
+
+    async def each(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal met
+        met += 1
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(each, "127.0.0.1", 0) as server:
+        caller = Caller(server.sockets[0].getsockname()[1], scheme=scheme)
+        await caller.is_tried_again(2)
+        assert met == 2
+        await caller.aclose()
 
 
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 1013])
