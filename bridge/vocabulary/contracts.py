@@ -25,11 +25,15 @@ class Post(NamedTuple):
 
 
 class Posted(NamedTuple):
-    """The response to a `Post`. `status` is 0 if no response came; `body` is then the reason, in UTF-8."""
+    """The response to a `Post`. `status` is 0 if no response came; `body` is then the reason, in UTF-8.
+
+    `retry_after_s`: how long the server asks to be left alone; None: it does not.
+    """
 
     status: int
     content_type: str
     body: bytes
+    retry_after_s: float | None = None
 
 
 Receive = Callable[[WireMessage | Posted], None]
@@ -38,8 +42,8 @@ Receive = Callable[[WireMessage | Posted], None]
 Lost = Callable[[int, str], None]
 """The callback that a leg calls once, when it has ended, with the WebSocket close code and the reason.
 
-The code is 1006 if none was given (RFC 6455, 7.1.5), and 1008 also if the peer refused the upgrade and would refuse
-it again.
+The code is 1006 if none was given (RFC 6455, 7.1.5), 1008 also if the peer refused the upgrade and would refuse it
+again, and 1013 if it may not. How long the peer asks to be left alone stands in the reason: "try again in 2.4 s".
 """
 
 CarrierOutcome = CarrierEvent | WireMessage

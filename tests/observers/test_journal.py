@@ -108,7 +108,15 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
         {"at": 0.25, "way": "<", "what": "DigitPressed", "digit": "4", "pressed_at": ""},
         {"at": 0.5, "way": ">", "what": "ClearPlayback", "unheard_samples": 800},
         {"at": 1.5, "way": "<", "what": "MarkReached", "name": "0.1"},
-        {"at": 2.0, "way": "<", "what": "LegLost", "leg": "carrier", "code": 1006, "reason": "broke"},
+        {
+            "at": 2.0,
+            "way": "<",
+            "what": "LegLost",
+            "leg": "carrier",
+            "code": 1006,
+            "reason": "broke",
+            "retry_after_s": None,
+        },
         {
             "at": 2.5,
             "way": "=",
