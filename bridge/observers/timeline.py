@@ -196,7 +196,7 @@ def _draw_turns(axes: "Axes", turns: list[tuple[float, float]]) -> None:
 
 
 def _draw_waits(axes: "Axes", waits: list[Wait]) -> None:
-    label = "the caller waits for the reply" if waits else ""
+    label = "the caller waits for the reply, from voice to voice" if waits else ""
     began_s, ended_s = np.array([wait[:2] for wait in waits]).reshape(-1, 2).T
     axes.hlines(np.full(len(waits), WAITS_Y), began_s, ended_s, color=INK, linewidth=1, label=label)
     for at_s in (began_s, ended_s):
@@ -253,7 +253,7 @@ def _draw_labels(axes: "Axes", history: CallHistory, within_s: tuple[float, floa
     talks_over = ("barge-in: the caller talks over the reply", "barge-in")
     notes += [Label(cut.at_s, talks_over, BARGE_IN) for cut in history.barge_ins]
     said = [Label(words.at_s, _said(words)) for words in history.said]
-    waits = [Label(wait.ended_s, (f"{wait.ended_s - wait.began_s:.2f} s",)) for wait in history.waits]
+    waits = [Label(wait.ended_s, (f"{wait.length_s:.2f} s",)) for wait in history.waits]
     tools = [_done(run) for run in history.tools]
     cuts = []
     for cut in history.cuts:
