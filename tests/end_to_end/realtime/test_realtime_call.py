@@ -142,6 +142,17 @@ def test_the_journal_has_the_call_and_its_usage(call: "Call") -> None:
 
 
 @conversation
+def test_one_wait_has_one_number(call: "Call") -> None:
+    """Three spoken turns, and an entry: for the phone that is no turn."""
+    waits = [turn["wait_ms"] for turn in call.sum["turns"]]
+    spoken = [waits[0], waits[1], waits[3]]
+    assert call.report.turns_ms() == pytest.approx(spoken, abs=40)
+    assert [wait.length_s * 1000 for wait in call.history.waits] == pytest.approx(waits, abs=0.5)
+    (over,) = [line for line in call.log if line["event"] == "= call over"]
+    assert (over["wait_ms_p50"], over["wait_ms_max"]) == (sorted(waits)[1], max(waits))
+
+
+@conversation
 def test_the_call_can_be_drawn(call: "Call", tmp_path: Path) -> None:
     timeline = pytest.importorskip("bridge.observers.timeline")
     picture = tmp_path / "call.png"
