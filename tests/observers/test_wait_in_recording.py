@@ -40,12 +40,10 @@ class Line:
         self.earpiece = Earpiece(PCMU_8K, 0.0)
         self._engine = CallEngine(Call(0.0, Limits(), DialogueRules(reorder_ms=0)), observers)
         self._under_way: list[tuple[float, Any]] = []  # to the phone, and back
-        to_phone = dict.fromkeys((PlayAudio, SendMark, ClearPlayback), self._send)
-        self._engine.perform_with(
-            dict.fromkeys(COMMANDS, lambda _command, _now: None)
-            | to_phone
-            | dict.fromkeys((AppendAudio, OpenAssistant), self._tell)
-        )
+        performers: dict[type[Word], Any] = dict.fromkeys(COMMANDS, lambda _command, _now: None)
+        performers |= dict.fromkeys([PlayAudio, SendMark, ClearPlayback], self._send)
+        performers |= dict.fromkeys([AppendAudio, OpenAssistant], self._tell)
+        self._engine.perform_with(performers)
 
     def _tell(self, command: AppendAudio | OpenAssistant, now: float) -> None:
         for event in self._parrot.encode(command, now):
