@@ -133,7 +133,7 @@ class Caller:
         commands = self.give_up_frame()  # in a pause no single frame is waited for
         filled = self._uplink.fill_in(missing_ms)
         if filled:
-            self._catch_up.fill_in(self._line.bytes_in(missing_ms))
+            self._catch_up.fill_in(self._line.bytes_in(missing_ms), now)
         else:
             self._catch_up.given += self._line.bytes_in(missing_ms)  # nobody hears, and time goes on
         return commands + list(map(AppendAudio, filled))

@@ -24,7 +24,7 @@ LEAD_MS = 100
 AHEAD_MS = 40
 """The assistant's clock may be so far ahead: frames do not come as evenly as they were sent."""
 
-SETTLED_MS = 1_000
+SETTLED_S = 1.0
 """If the clock has not been ahead for so long, the silence was rightly filled in: nothing came for that time."""
 
 _LOUD = FULL_SCALE_POWER * 10 ** (-30 / 10)  # as loud as speech: never skipped, however steady it is
@@ -44,14 +44,14 @@ class CatchUp:
         self._line = line
         self._second = line.bytes_in(1000)
         self._pause, self._lead = line.bytes_in(PAUSE_MS), line.bytes_in(LEAD_MS)
-        self._ahead, self._settled_after = line.bytes_in(AHEAD_MS), line.bytes_in(SETTLED_MS)
+        self._ahead = line.bytes_in(AHEAD_MS)
         self._speaking = line.bytes_in(_SPEAKING_MS)
         self._began = 0.0  # when the audio began, if it had come evenly
         self._noise = NoiseFloor()
         self._quiet = 0  # since the last sound
         self._held: deque[bytes] = deque()  # quiet frames that may be skipped
         self._held_bytes = 0
-        self._settled = 0  # passed on since the clock was last ahead
+        self._unsettled_at = 0.0  # the clock was last ahead, or silence filled in
 
     def begin(self, now: float) -> None:
         """The first frame of a stream comes: from here on the clocks run together."""
@@ -60,17 +60,17 @@ class CatchUp:
 
     def forget(self) -> None:
         """The assistant was lost, and with it its clock."""
-        self.owed, self._quiet, self._settled = 0, 0, 0
+        self.owed, self._quiet = 0, 0
         self._held.clear()
         self._held_bytes = 0
 
-    def fill_in(self, silence: int) -> None:
+    def fill_in(self, silence: int, now: float) -> None:
         """So much silence was filled in, because nothing comes."""
         self.given += silence
         if self._line.channels == 1:
             self.owed += silence
         self._quiet += silence
-        self._settled = 0
+        self._unsettled_at = now
 
     def trim(self, frames: list[bytes], now: float) -> list[bytes]:
         """Return what is to be passed on, after these frames were added to `given`."""
@@ -78,8 +78,9 @@ class CatchUp:
         passed: list[bytes] = []
         for frame in frames:
             ahead -= self._judge(frame, ahead, passed)
-        self._settled = 0 if ahead > self._ahead else self._settled + sum(map(len, frames))
-        if self._settled >= self._settled_after:
+        if ahead > self._ahead:
+            self._unsettled_at = now
+        elif now >= self._unsettled_at + SETTLED_S:
             self.owed = 0
         return passed if self.owed else passed + self.take_held()
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from telecodecs.codec import decoder
 from telecodecs.format import FRAME_MS, PCMU_8K, AudioFormat
-from telecodecs.sound import Levels, block_levels, block_samples, sound_ended
+from telecodecs.sound import block_levels, block_samples, sound_ended
 
 MEASURED_FRAMES = 1000 // FRAME_MS
 """So many frames are measured at a time."""
@@ -22,11 +22,15 @@ REMEMBERED = 10
 
 
 class _Measured(NamedTuple):
-    """Blocks in a row. `ends`: the position of the end of each; `lags`: when its frame came, less that frame's position."""
+    """Blocks in a row. `begin_s`: the position of the first; `lag_s`: when a frame came, less its position, and `lags`: by
+    how much more that is for the frame of each block. Small numbers, because all calls keep them.
+    """
 
-    levels: Levels
-    ends: NDArray[np.float64]
-    lags: NDArray[np.float64]
+    begin_s: float
+    block_s: float
+    levels: NDArray[np.float32]
+    lag_s: float
+    lags: NDArray[np.float32]
 
 
 class CallerSound:
@@ -65,7 +69,9 @@ class CallerSound:
         ends = np.arange(1, len(levels) + 1) * length
         frame_of = np.minimum(np.searchsorted(frame_ends, ends), len(frames) - 1)
         lags = came[frame_of] - self._position_s - frame_ends[frame_of] / rate_hz
-        self._measured.append(_Measured(levels, self._position_s + ends / rate_hz, lags))
+        if len(levels):
+            small = levels.astype(np.float32), float(lags[0]), (lags - lags[0]).astype(np.float32)
+            self._measured.append(_Measured(self._position_s, length / rate_hz, *small))
         self._rest = samples[len(levels) * length :]
         self._position_s += len(levels) * length / rate_hz
 
@@ -74,6 +80,19 @@ class CallerSound:
         self.measure()
         if not self._measured:
             return None
-        levels, ends, lags = map(np.concatenate, zip(*self._measured, strict=True))
+        levels = np.concatenate([measured.levels for measured in self._measured]).astype(np.float64)
         end = sound_ended(levels)
-        return None if end is None else float(ends[end - 1] + lags[end - 1 :].min())
+        if end is None:
+            return None
+        lags = np.concatenate(
+            [measured.lag_s + measured.lags.astype(np.float64) for measured in self._measured]
+        )
+        return self._position_of(end) + float(lags[end - 1 :].min())
+
+    def _position_of(self, blocks: int) -> float:
+        """Where so many of the blocks that are remembered end."""
+        for measured in self._measured:
+            if blocks <= len(measured.levels):
+                return measured.begin_s + blocks * measured.block_s
+            blocks -= len(measured.levels)
+        raise AssertionError("more blocks than are remembered")

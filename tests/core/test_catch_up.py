@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bridge.assistants.shared.model_clock import ModelClock
 from bridge.core.call import Call
 from bridge.core.catch_up import LEAD_MS, PAUSE_MS
 from bridge.core.dialogue import DialogueRules
@@ -179,6 +180,20 @@ def test_the_next_assistant_has_a_clock_of_its_own() -> None:
     assert assistant.skipped_ms == 0
 
 
+def test_positions_in_the_audio_are_those_of_what_the_model_was_given() -> None:
+    """The model's clock counts what was passed on; quiet that was skipped is in neither clock."""
+    assistant, _ = follow("." * 25 + "x" + ".", Stall(50, 60))
+    assert assistant.skipped_ms > 0
+    clock = ModelClock()
+    clock.hears(PCMU_8K)
+    for at in range(0, len(assistant.given), 160):
+        clock.append(len(assistant.given[at : at + 160]))
+    word_ms = assistant.given.index(spoken(125)) / 8
+    assert clock.given_ms == len(assistant.given) / 8
+    assert clock.own_ms(word_ms) == round(word_ms)
+    assert abs(word_ms - 125 * 20) < DRIFT_MS, "and the word stands where it was said"
+
+
 @pytest.mark.parametrize("line", [PCMU_8K, PCMA_8K, L16_16K], ids=str)
 def test_in_noise_as_well(line: AudioFormat) -> None:
     """-35 dBFS of noise all the time. It is known for noise after some seconds of it."""
@@ -191,6 +206,7 @@ def test_in_noise_as_well(line: AudioFormat) -> None:
 
 
 @example("", [Stall(10, 60), Stall(75, 30)], 0)
+@example("", [Stall(182, 150), Stall(190, 147)], 0)
 @example("xx.xx", [Stall(10, 60), Stall(12, 61), Stall(90, 150)], 100)
 @given(
     st.text("x.", max_size=80),
