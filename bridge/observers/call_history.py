@@ -116,14 +116,18 @@ class CallHistory(NamedTuple):
 
     def summary(self) -> str:
         """Return the history in one line of text."""
+        return " ".join(self.sentences())
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what happened, and how long the caller waited if that is known."""
         unheard_s = sum(cut.unheard_s for cut in self.cuts)
         thrown_away = f"; {unheard_s:.1f} s thrown away unheard" if self.cuts else ""
         tools = f" Tools: {len(self.tools)}." if self.tools else ""
-        waits = f" Waits: {_sum_up(self.waits)}." if self.waits else ""
-        return (
+        happened = (
             f"Turns of the caller: {len(self.turns)}. Keys: {len(self.digits)}. "
-            f"Replies heard: {len(self.replies)}. Barge-ins: {len(self.barge_ins)}{thrown_away}.{tools}{waits}"
+            f"Replies heard: {len(self.replies)}. Barge-ins: {len(self.barge_ins)}{thrown_away}.{tools}"
         )
+        return (happened, f"Waits: {_sum_up(self.waits)}.") if self.waits else (happened,)
 
 
 def _sum_up(waits: Sequence[Wait]) -> str:
