@@ -208,17 +208,21 @@ Connect = Callable[[OpenAssistant, Receive, Lost], Connection]
 
 
 class Turn(NamedTuple):
-    """How long the caller waited for a reply, in ms from the end of the utterance.
+    """How long the caller waited for a reply, voice to voice, in ms; `observers.turn_waits` says how it is measured.
 
-    A time is None if the reply did not get to that step.
+    The parts follow each other and add up to the wait. What is not known, or was never reached, is None.
     """
 
-    replied_ms: int | None
-    """Until the first sound of the reply came from the assistant."""
-    sent_ms: int | None
-    """Until the first sound was sent to the carrier."""
-    heard_ms: int | None
-    """Until the carrier returned the mark behind the first sound."""
+    wait_ms: int | None
+    """From the end of the caller's speech in the audio to the first sound of the reply that the caller heard."""
+    pause_ms: int | None
+    """First part: until the assistant, or turn detection, said that the caller has stopped."""
+    reply_ms: int | None
+    """Second part: until the first audio of the reply came from the assistant."""
+    send_ms: int | None
+    """Third part: until the first audio of the reply was sent to the carrier."""
+    play_ms: int | None
+    """Last part: until the caller heard its first sound, behind the silence with which it may begin."""
 
 
 class Account(NamedTuple):
