@@ -29,6 +29,7 @@ hypothesis.settings.load_profile("untimed")
 ON_BOTH_LOOPS = {
     "test_server",
     "test_websocket",
+    "test_websocket_upgrade",
     "test_front_door",
     "test_session",
     "test_assistant_socket",

@@ -1,6 +1,7 @@
 """Admission of calls: expects those that a webhook announced, lets their media sockets in, and gives each a session.
 
-A media socket's path is /CARRIER/media/TOKEN, or /CARRIER/listen/TOKEN where the call is only listened to.
+A media socket's path is /CARRIER/media/TOKEN, or /CARRIER/listen/TOKEN where the call is only listened to. A query, a
+slash at the end and percent-encoding (RFC 3986, 6.2.2.2) change nothing.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import structlog
 
@@ -125,34 +126,34 @@ class Admission:
             session.break_off("the server is closing")
             active.leg.abort()
 
-    def admit(self, path: str, headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
-        """A media socket asks to come in: its token says for which call."""
-        if headers.get("Upgrade", "").lower() != "websocket":
-            return HTTPStatus.UPGRADE_REQUIRED  # before the token is used
-        name, kind, text, *more = [*path.removeprefix("/").split("/"), "", ""]
+    def admit(self, target: str, _headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
+        """A media socket asks to come in, by an upgrade that can be granted: its token says for which call."""
+        path = target.partition("?")[0].removeprefix("/").split("/")
+        name, kind, text, *more = [*map(unquote, path), "", ""]
         if name not in CARRIERS or kind not in STREAMS or any(more):
-            return HTTPStatus.NOT_FOUND
+            return _turned_away(HTTPStatus.NOT_FOUND, "there is no media socket at its path")
         carrier = CARRIERS[name].stream(self._settings.carrier(name), kind == "listen")
         token = self._tokens.read(text, name, kind) if text else None
         if token is not None and (session := self._returning(token)) is not None:
             return self._take_back(session, carrier)
         if self.closing:
-            return HTTPStatus.SERVICE_UNAVAILABLE
+            return _turned_away(HTTPStatus.SERVICE_UNAVAILABLE, "the server is closing")
         if not text and self._settings.security.allow_unauthenticated:
             return self._take(name, carrier, ExpectedCall(""), None)
         expected = self._announced(token)
-        if not isinstance(expected, ExpectedCall):
-            log.warning("media socket turned away", reason=expected)
-            return HTTPStatus.FORBIDDEN
-        return self._take(name, carrier, expected, token)
+        if token is None or not isinstance(expected, ExpectedCall):
+            return _turned_away(HTTPStatus.FORBIDDEN, str(expected))
+        leg = self._take(name, carrier, expected, token)
+        self._tokens.use(token, unix_clock())  # last, so that an exception before it does not spend the token
+        return leg
 
     def _announced(self, token: MediaToken | None) -> ExpectedCall | str:
-        """The call that a token was minted for, which is used by that; or why nobody is let in with it."""
+        """The call that a token was minted for; or why nobody is let in with it."""
         if token is None:
             return TokenFault.INVALID
         if token.owner != self._owner:
             return "another process announced its call"
-        if (fault := self._tokens.use(token, unix_clock())) is not None:
+        if (fault := self._tokens.fault(token, unix_clock())) is not None:
             return fault
         return (
             self._expected.find(token.carrier, token.kind, token.call_id) or "its call is no longer expected"
@@ -210,8 +211,7 @@ class Admission:
         is_taken_up = session.rejoin(carrier, leg)
         active.leg.abort()
         if not is_taken_up:
-            log.warning("media socket turned away", reason="its call did not outlive the stream that broke")
-            return HTTPStatus.FORBIDDEN
+            return _turned_away(HTTPStatus.FORBIDDEN, "its call did not outlive the stream that broke")
         log.info("= the stream came back", call_id=active.expected.call_id)
         self._active[session] = active._replace(leg=leg)
         return leg
@@ -231,6 +231,11 @@ class Admission:
             self._idle.set()
         if active is not None and active.expected.control is not None:
             active.expected.control.hang_up(active.stream.end or StreamEnd.BY_BRIDGE, clock())
+
+
+def _turned_away(status: HTTPStatus, reason: str) -> HTTPStatus:
+    log.warning("media socket turned away", status=status.value, reason=reason)
+    return status
 
 
 def _token_keys(settings: Settings, carrier: str) -> list[bytes]:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
-from bridge.shell.websocket import Pings, SocketLeg, connect
+from bridge.shell.websocket import Pings, SocketLeg
+from bridge.shell.websocket_client import connect
 from bridge.vocabulary.contracts import Lost, Receive, WireMessage
 from bridge.vocabulary.errors import CallRefused
 

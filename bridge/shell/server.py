@@ -16,11 +16,11 @@ from aiohttp import web
 from bridge.carriers.registry import CARRIERS
 from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
 from bridge.config.settings import Settings
-from bridge.shell import websocket
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
+from bridge.shell.websocket_server import accept, listen
 
 log = structlog.get_logger()
 
@@ -56,8 +56,8 @@ class Server:
         assert runner.server is not None
         http, paths = runner.server, media_paths()
         try:
-            listener = await websocket.listen(
-                lambda: FrontDoor(paths, lambda: websocket.accept(self.admission.admit), http),
+            listener = await listen(
+                lambda: FrontDoor(paths, lambda: accept(self.admission.admit), http),
                 self._settings.host,
                 self._settings.port,
                 self._tls,

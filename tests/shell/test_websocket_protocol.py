@@ -114,7 +114,7 @@ async def test_the_compiled_class_takes_so_many_arguments_and_no_other_number() 
 
 
 def network_arguments() -> list[object]:
-    """Such as `websocket.accept` gives."""
+    """Such as `websocket.server_protocol` gives."""
     strategy = picows.WSAutoPingStrategy.PING_WHEN_IDLE
     head = [None, None, False, lambda _: None, websocket.PICOWS_LOG, True, None]
     return [*head, False, 1.0, 1.0, strategy, True, 65_536, None, 4_096]
