@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
+from bridge.shell.network import Network
 from bridge.shell.websocket import Pings, SocketLeg
 from bridge.shell.websocket_client import connect
 from bridge.vocabulary.contracts import Lost, Receive, WireMessage
@@ -54,7 +55,13 @@ class AssistantSocketLeg:
     """
 
     def __init__(
-        self, address: SocketAddress, receive: Receive, lost: Lost, timeout_s: float, tls: ssl.SSLContext
+        self,
+        address: SocketAddress,
+        receive: Receive,
+        lost: Lost,
+        timeout_s: float,
+        tls: ssl.SSLContext,
+        network: Network,
     ) -> None:
         self.send: Callable[[WireMessage], None] = self._wait_with
         """Send one message, or let it wait for the connection; after the end it is dropped. This never waits."""
@@ -66,7 +73,7 @@ class AssistantSocketLeg:
         self._socket: SocketLeg | None = None
         self._over = False
         self._loss: asyncio.Handle | None = None
-        self.task = asyncio.create_task(self._carry(address, timeout_s, tls))
+        self.task = asyncio.create_task(self._carry(address, timeout_s, tls, network))
         """Runs until the connection has ended. If it is cancelled, the connection is dropped."""
 
     @property
@@ -90,7 +97,9 @@ class AssistantSocketLeg:
             else:
                 self._socket.close(code, reason)
 
-    async def _carry(self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext) -> None:
+    async def _carry(
+        self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext, network: Network
+    ) -> None:
         try:
             socket = await connect(
                 address.url,
@@ -102,6 +111,7 @@ class AssistantSocketLeg:
                 max_message_bytes=MAX_MESSAGE_BYTES,
                 pings=PINGS,
                 tls=tls,
+                network=network,
             )
         except CallRefused as refusal:
             self._lose(*loss(refusal))
@@ -163,10 +173,12 @@ def loss(refusal: CallRefused) -> tuple[int, str]:
 class AssistantSockets:
     """Opens legs, and keeps them until they have ended.
 
-    `tls` verifies the certificates of wss; None: with the system's certificate authorities.
+    `tls` verifies the certificates of wss; None: with the system's certificate authorities. `network`: how servers are
+    reached; None: directly.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, network: Network | None = None) -> None:
+        self._network = network or Network()
         self._tls = tls or ssl.create_default_context()  # once only: it reads files for about 20 ms
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -174,7 +186,7 @@ class AssistantSockets:
         self, address: SocketAddress, receive: Receive, lost: Lost, *, timeout_s: float = CONNECT_TIMEOUT_S
     ) -> AssistantSocketLeg:
         """Return a leg at once and open its connection afterwards. `lost` is not called before this has returned."""
-        leg = AssistantSocketLeg(address, receive, lost, timeout_s, self._tls)
+        leg = AssistantSocketLeg(address, receive, lost, timeout_s, self._tls, self._network)
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg

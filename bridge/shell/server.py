@@ -42,6 +42,7 @@ class Server:
                 partial(kind.webhooks, settings.carrier(carrier)),
                 self.admission,
                 allows_unauthenticated=settings.security.allow_unauthenticated,
+                network=self._switchboard.network,
             )
             for carrier, kind in CARRIERS.items()
         )

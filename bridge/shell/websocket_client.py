@@ -1,4 +1,4 @@
-"""Opens WebSockets: connects, asks for the upgrade, and reads the response's head before picows does.
+"""Opens WebSockets: connects, perhaps through a proxy, asks for the upgrade, and reads the response's head before picows does.
 
 See `upgrade` for what picows would not take.
 """
@@ -13,6 +13,7 @@ import aiofastnet
 import picows
 from picows.url import parse_url
 
+from bridge.shell.network import Network
 from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, is_interim, plain_response
 from bridge.shell.websocket import Pings, SocketLeg, client_protocol, hand_over
 from bridge.vocabulary.contracts import Lost, WireMessage
@@ -57,17 +58,20 @@ async def connect(
     max_message_bytes: int = 1_048_576,
     pings: Pings | None = None,
     tls: ssl.SSLContext | None = None,
+    network: Network | None = None,
 ) -> SocketLeg:
     """Open a WebSocket to `url` (ws or wss). Raises `CallRefused` with the reason, which contains no secrets.
 
     `connected` is called with the leg at the end of the upgrade, before the first message. `tls` verifies the
-    certificate; None: the system's certificate authorities do. Redirects are not followed: the headers hold a key,
+    certificate; None: the system's certificate authorities do. `network`: how the server is reached; None: directly. Redirects are not followed: the headers hold a key,
     which is for this server only.
     """
     leg = SocketLeg(receive, lost, connected, max_message_bytes=max_message_bytes)
     try:
         async with asyncio.timeout(timeout_s):
-            answered = await _upgrade(url, leg, headers or {}, max_message_bytes, pings, tls)
+            answered = await _upgrade(
+                url, leg, headers or {}, max_message_bytes, pings, tls, network or Network()
+            )
     except TimeoutError:
         raise CallRefused(f"no answer within {timeout_s:g} s") from None
     except picows.WSHandshakeError as error:
@@ -93,6 +97,7 @@ async def _upgrade(
     max_message_bytes: int,
     pings: Pings | None,
     tls: ssl.SSLContext | None,
+    network: Network,
 ) -> bool:
     """Connect and upgrade. A cancelled attempt is closed at once, which `picows.ws_connect` does not do.
 
@@ -105,18 +110,21 @@ async def _upgrade(
         tls = tls or ssl.create_default_context()
     host = to.netloc.rpartition("@")[2]
     websocket = client_protocol(leg, host, to.resource_name, headers, max_message_bytes, pings)
+    connected = await network.connect(url, to.host, to.port)
     try:
         await aiofastnet.create_connection(
             asyncio.get_running_loop(),
             lambda: ResponseReader(websocket),
-            to.host,
-            to.port,
+            sock=connected,
             ssl=tls if to.is_secure else None,
+            server_hostname=to.host if to.is_secure else None,
         )
         await websocket.wait_until_handshake_complete()
     except BaseException:  # cancelled too
         if websocket.transport is not None:
             websocket.transport.disconnect(graceful=False)
+        else:
+            connected.close()
         raise
     return websocket.listener is not None
 
