@@ -7,7 +7,7 @@ says the same with one token in each.
 
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ VERSION = "13"
 
 KEY_BYTES = 16
 
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*")
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)")
 """A field line (RFC 9112, 5): no blank before the colon, no line that goes on."""
 
 
@@ -147,15 +147,12 @@ def tokens(values: Iterable[str]) -> list[str]:
 def _fields(lines: Iterable[str]) -> CIMultiDict[str] | None:
     """The headers; None if a line is malformed."""
     headers: CIMultiDict[str] = CIMultiDict()
-    for field in _matches(lines):
+    for line in lines:
+        field = _FIELD.fullmatch(line)
         if field is None:
             return None
-        headers.add(field[1], field[2])
+        headers.add(field[1], field[2].strip(" \t"))
     return headers
-
-
-def _matches(lines: Iterable[str]) -> Iterator[re.Match[str] | None]:
-    return (_FIELD.fullmatch(line) for line in lines)
 
 
 def _is_key(key: str) -> bool:

@@ -70,6 +70,7 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
     "no colon": (head() + b"\r\nX-More", 400, "a header is malformed"),
     "a line that goes on": (head() + b"\r\n more", 400, "a header is malformed"),
     "a control character": (head(X_More="a\x00b"), 400, "a header is malformed"),
+    "blanks that cost time to go through again": (head(X_More=" " * 16_000 + "\x00"), 400, "a header is malformed"),
     "a body": (head(Content_Length="5"), 400, "body"),
     "a body in pieces": (head(Transfer_Encoding="chunked"), 400, "body"),
     "no Upgrade": (head(without="Upgrade"), 426, "expected websocket in Upgrade"),

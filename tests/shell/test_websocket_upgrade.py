@@ -109,11 +109,16 @@ REFUSED: dict[str, tuple[Callable[[str], bytes], int, str]] = {
 
 @pytest.mark.parametrize(("written", "status", "reason"), REFUSED.values(), ids=REFUSED.keys())
 async def test_a_refused_upgrade_leaves_nothing_behind(
-    written: Callable[[str], bytes], status: int, reason: str
+    written: Callable[[str], bytes],
+    status: int,
+    reason: str,
+    timers_left: Callable[[], list[asyncio.TimerHandle]],
 ) -> None:
     async with expecting() as (server, path):
+        before = timers_left()
         with capture_logs() as lines:
             head = await answer(server.port, written(path))
+        assert timers_left() == before
         assert head.startswith(f"HTTP/1.1 {status} ".encode())
         assert (b"Sec-WebSocket-Version: 13" in head) == (reason == "Sec-WebSocket-Version: 13")
         (line,) = [line for line in lines if line["event"] == "upgrade refused"]
