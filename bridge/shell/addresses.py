@@ -99,7 +99,7 @@ class Addresses:
         except OSError:
             if found.lookup is None:
                 raise
-            fresh = [one for one in await asyncio.shield(found.lookup) if one not in found.addresses]
+            fresh = [one for one in await _result(found.lookup) if one not in found.addresses]
             if not fresh:
                 raise
         return await self._race((host, port), fresh)
@@ -111,7 +111,7 @@ class Addresses:
         lookup = self._lookup((host, port))
         known = self._known.of((host, port), _now())
         if not known:
-            return Found(await asyncio.shield(lookup))
+            return Found(await _result(lookup))
         await asyncio.wait({lookup}, timeout=SLOW_LOOKUP_S)
         if not lookup.done():
             return Found(known, lookup)
@@ -204,6 +204,12 @@ def _numeric(host: str, port: int) -> list[Address]:
     except socket.gaierror:
         return []
     return cast("list[Address]", found)
+
+
+async def _result(lookup: asyncio.Task[list[Address]]) -> list[Address]:
+    """Wait for a look-up, which goes on for others if whoever waits here is cancelled."""
+    await asyncio.wait({lookup})
+    return lookup.result()
 
 
 def _now() -> float:
