@@ -139,6 +139,12 @@ def test_a_changed_declaration_is_noticed(changed: str) -> None:
     assert declared_arguments(source) != ARGUMENTS
 
 
+def test_one_module_alone_uses_the_class() -> None:
+    root = Path(__file__).parents[2] / "bridge"
+    users = {file.name for file in root.rglob("*.py") if "WSProtocol" in file.read_text(encoding="utf-8")}
+    assert users == {"websocket.py"}
+
+
 def test_only_one_minor_release_is_let_in() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     allowed = re.search(r'"picows>=(\d+)\.(\d+)(?:\.\d+)?,<(\d+)\.(\d+)"', text)
