@@ -19,6 +19,8 @@ from yarl import URL
 
 from bridge.core.retries import Retries
 from bridge.settings.assistants import PostAddress
+from bridge.settings.proxies import Proxy
+from bridge.shell.network import Network, proxy_fault
 from bridge.vocabulary import retry_after
 from bridge.vocabulary.contracts import Lost, Post, Posted, Receive
 
@@ -58,13 +60,19 @@ class PostingLeg:
     stalled = False
 
     def __init__(
-        self, address: PostAddress, receive: Receive, lost: Lost, session: aiohttp.ClientSession
+        self,
+        address: PostAddress,
+        receive: Receive,
+        lost: Lost,
+        session: aiohttp.ClientSession,
+        proxy: Proxy | None,
     ) -> None:
         self._url = URL(address.url)
         self._headers = address.headers
         self._receive = receive
         self._lost = lost
         self._session = session
+        self._proxy = proxy
         self._answer_s = address.answer_s
         self._most_bytes = address.most_bytes
         self._waiting: deque[Post] = deque()
@@ -138,11 +146,12 @@ class PostingLeg:
                 data=post.body,
                 headers=self._with_own(post.headers),
                 allow_redirects=False,
+                proxy=self._proxy and self._proxy.url,
             ) as response:
                 return _judged(await self._read(response), response.headers.get("Retry-After", ""))
-        except aiohttp.ClientConnectorError as error:
-            why = f"the assistant's server cannot be reached ({type(error).__name__})"
-            return _Outcome(_none(why), is_taken=False)
+        except (aiohttp.ClientHttpProxyError, aiohttp.ClientConnectorError) as error:
+            at_fault = proxy_fault(error, self._proxy) or "the assistant's server cannot be reached"
+            return _Outcome(_none(f"{at_fault} ({type(error).__name__})"), is_taken=False)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             why = f"the response of the assistant's server is not complete ({type(error).__name__})"
             return _Outcome(_none(why))
@@ -179,15 +188,17 @@ def _none(why: str) -> Posted:
 
 
 class AssistantPosts:
-    """Opens legs, and keeps them until they have ended."""
+    """Opens legs, and keeps them until they have ended. `network`: how servers are reached; None: directly."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: Network | None = None) -> None:
+        self._network = network or Network()
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self, address: PostAddress, receive: Receive, lost: Lost) -> PostingLeg:
         """Open a leg. It can send at once."""
-        leg = PostingLeg(address, receive, lost, self._connections())
+        proxy = self._network.proxies.proxy_for(address.url)
+        leg = PostingLeg(address, receive, lost, self._connections(), proxy)
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg
@@ -196,7 +207,10 @@ class AssistantPosts:
         """The connections, created at the first use because they belong to the running event loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE_S),  # one for each call
+                connector=self._network.addresses.connector(
+                    limit=0,  # one for each call
+                    keepalive_timeout=KEPT_ALIVE_S,
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=None

@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
+from bridge.shell.network import Network
 from bridge.shell.refused_upgrade import loss
-from bridge.shell.websocket import Pings, SocketLeg, connect
+from bridge.shell.websocket import Pings, SocketLeg
+from bridge.shell.websocket_client import connect
 from bridge.vocabulary.contracts import Lost, Receive, WireMessage
 from bridge.vocabulary.errors import CallRefused
 
@@ -44,7 +46,13 @@ class AssistantSocketLeg:
     """
 
     def __init__(
-        self, address: SocketAddress, receive: Receive, lost: Lost, timeout_s: float, tls: ssl.SSLContext
+        self,
+        address: SocketAddress,
+        receive: Receive,
+        lost: Lost,
+        timeout_s: float,
+        tls: ssl.SSLContext,
+        network: Network,
     ) -> None:
         self.send: Callable[[WireMessage], None] = self._wait_with
         """Send one message, or let it wait for the connection; after the end it is dropped. This never waits."""
@@ -56,7 +64,7 @@ class AssistantSocketLeg:
         self._socket: SocketLeg | None = None
         self._over = False
         self._loss: asyncio.Handle | None = None
-        self.task = asyncio.create_task(self._carry(address, timeout_s, tls))
+        self.task = asyncio.create_task(self._carry(address, timeout_s, tls, network))
         """Runs until the connection has ended. If it is cancelled, the connection is dropped."""
 
     @property
@@ -80,7 +88,9 @@ class AssistantSocketLeg:
             else:
                 self._socket.close(code, reason)
 
-    async def _carry(self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext) -> None:
+    async def _carry(
+        self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext, network: Network
+    ) -> None:
         try:
             socket = await connect(
                 address.url,
@@ -92,6 +102,7 @@ class AssistantSocketLeg:
                 max_message_bytes=MAX_MESSAGE_BYTES,
                 pings=PINGS,
                 tls=tls,
+                network=network,
             )
         except CallRefused as refusal:
             self._lose(*loss(refusal))
@@ -143,10 +154,12 @@ def _drop(_message: WireMessage) -> None:
 class AssistantSockets:
     """Opens legs, and keeps them until they have ended.
 
-    `tls` verifies the certificates of wss; None: with the system's certificate authorities.
+    `tls` verifies the certificates of wss; None: with the system's certificate authorities. `network`: how servers are
+    reached; None: directly.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, network: Network | None = None) -> None:
+        self._network = network or Network()
         self._tls = tls or ssl.create_default_context()  # once only: it reads files for about 20 ms
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -154,7 +167,7 @@ class AssistantSockets:
         self, address: SocketAddress, receive: Receive, lost: Lost, *, timeout_s: float = CONNECT_TIMEOUT_S
     ) -> AssistantSocketLeg:
         """Return a leg at once and open its connection afterwards. `lost` is not called before this has returned."""
-        leg = AssistantSocketLeg(address, receive, lost, timeout_s, self._tls)
+        leg = AssistantSocketLeg(address, receive, lost, timeout_s, self._tls, self._network)
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg

@@ -17,7 +17,6 @@ from aiohttp import web
 from bridge.carriers.registry import CARRIERS
 from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
 from bridge.config.settings import Settings
-from bridge.shell import websocket
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
@@ -25,6 +24,7 @@ from bridge.shell.http_server import application, http_server
 from bridge.shell.loop_watch import LoopWatch
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
+from bridge.shell.websocket_server import accept, listen
 
 FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 """Headers with which a proxy says that it asks for somebody else."""
@@ -50,6 +50,7 @@ class Server:
                 partial(kind.webhooks, settings.carrier(carrier)),
                 self.admission,
                 allows_unauthenticated=settings.security.allow_unauthenticated,
+                network=self._switchboard.network,
             )
             for carrier, kind in CARRIERS.items()
         )
@@ -64,8 +65,8 @@ class Server:
         self._loop_watch.start()
         try:
             async with http_server(self._routes()) as http:
-                listener = await websocket.listen(
-                    lambda: FrontDoor(paths, lambda: websocket.accept(self.admission.admit), http),
+                listener = await listen(
+                    lambda: FrontDoor(paths, lambda: accept(self.admission.admit), http),
                     self._settings.host,
                     self._settings.port,
                     self._tls,

@@ -11,6 +11,7 @@ from bridge.settings.assistants import PostAddress, SocketAddress
 from bridge.shell.assistant_http import AssistantPosts
 from bridge.shell.assistant_slot import NoLeg
 from bridge.shell.assistant_socket import AssistantSockets
+from bridge.shell.network import Network
 from bridge.shell.preconnect import Preconnections
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import OpenAssistant
@@ -26,12 +27,19 @@ class Switchboard:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         names = settings.assistant_kinds
-        self._toolboxes = {name: Toolbox(name, settings.assistant_settings(name).tools) for name in names}
+        self.network = Network(settings.proxy)
+        """How servers are reached."""
+        self._toolboxes = {name: self._toolbox(name) for name in names}
         check_assistants(settings, {name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
         self._plans = {name: self._plan(name) for name in names}
-        self._sockets = AssistantSockets()
-        self._posts = AssistantPosts()
+        self._sockets = AssistantSockets(network=self.network)
+        self._posts = AssistantPosts(self.network)
         self._preconnections = Preconnections(self._sockets.connect)
+
+    def _toolbox(self, name: str) -> Toolbox:
+        tools = self._settings.assistant_settings(name).tools
+        connector = self.network.addresses.connector
+        return Toolbox(name, tools, proxies=self._settings.proxy, connector=lambda: connector(limit=100))
 
     def _plan(self, name: str) -> FailoverPlan:
         settings = self._settings
@@ -83,3 +91,4 @@ class Switchboard:
         await self._posts.aclose()
         for toolbox in self._toolboxes.values():
             await toolbox.aclose()
+        await self.network.aclose()
