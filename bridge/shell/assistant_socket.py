@@ -1,7 +1,7 @@
 """The leg to an assistant that is reached by a WebSocket: it can send at once, while the connection is being opened.
 
 Messages that are sent before the connection is open wait, and are sent in their order when it is open. Pings find a
-connection that ended without a close frame.
+connection that ended without a close frame; while the assistant owes a reply, an unanswered ping proves nothing.
 """
 
 import asyncio
@@ -10,19 +10,12 @@ from collections.abc import Callable
 
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
-from bridge.shell.websocket import Pings, SocketLeg, connect
+from bridge.shell.websocket import SocketLeg, connect
 from bridge.vocabulary.contracts import Lost, Receive, WireMessage
 from bridge.vocabulary.errors import CallRefused
 
 CONNECT_TIMEOUT_S = 5.0
 """Time limit for DNS, connection, TLS and upgrade together. Few callers wait longer in silence."""
-
-PINGS = Pings(idle_s=2.5, answer_s=2.5)
-"""An assistant sends nothing while the caller speaks; only a ping shows whether the connection still works.
-
-A connection that broke on the way is detected after five seconds. A shorter wait for the answer would close
-connections because of gaps in the network that a call survives.
-"""
 
 MAX_MESSAGE_BYTES = 16_777_216
 """The longest message. An assistant that sends a whole reply at once may send more than a megabyte in one message."""
@@ -57,6 +50,8 @@ class AssistantSocketLeg:
     ) -> None:
         self.send: Callable[[WireMessage], None] = self._wait_with
         """Send one message, or let it wait for the connection; after the end it is dropped. This never waits."""
+        self.is_reply_owed: Callable[[], bool] = lambda: False
+        """Asked when a ping was not answered in time: an assistant that owes a reply may be busy with it."""
         self._receive = receive
         self._lost = lost
         self._tells_upgrade = address.tells_upgrade
@@ -99,7 +94,8 @@ class AssistantSocketLeg:
                 connected=self._stand,
                 timeout_s=timeout_s,
                 max_message_bytes=MAX_MESSAGE_BYTES,
-                pings=PINGS,
+                pings=address.pings,
+                is_busy=self._is_busy,
                 tls=tls,
             )
         except CallRefused as refusal:
@@ -110,6 +106,9 @@ class AssistantSocketLeg:
         finally:
             socket.abort()
             await socket.gone()
+
+    def _is_busy(self) -> bool:
+        return self.is_reply_owed()
 
     def _stand(self, socket: SocketLeg) -> None:
         if self._over:

@@ -10,8 +10,9 @@ from bridge.core.failover import FailoverPlan
 from bridge.settings.assistants import PostAddress, SocketAddress
 from bridge.shell.assistant_http import AssistantPosts
 from bridge.shell.assistant_slot import NoLeg
-from bridge.shell.assistant_socket import AssistantSockets
+from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
 from bridge.shell.preconnect import Preconnections
+from bridge.shell.session import clock
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.contracts import Connection, Leg, Lost, Receive
@@ -65,6 +66,8 @@ class Switchboard:
             case SocketAddress() as address:
                 claimed = self._preconnections.claim(command.call_id, name, receive, lost)
                 leg = claimed or self._sockets.connect(address, receive, lost)
+                if isinstance(leg, AssistantSocketLeg):
+                    leg.is_reply_owed = lambda: assistant.is_reply_owed(clock())
         return Connection(
             assistant, leg, toolbox.open(call_id=command.call_id, parameters=command.parameters)
         )

@@ -53,7 +53,7 @@ from bridge.assistants.shared.settings import (
     read_text_file,
 )
 from bridge.redaction import HIDDEN, masked
-from bridge.settings.assistants import AssistantSettings, BargeInSettings, SocketAddress
+from bridge.settings.assistants import BargeInSettings, SocketAddress, SocketAssistantSettings
 from bridge.settings.table import Headers, HeaderText, SecretText, Section, refusal
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
@@ -64,7 +64,7 @@ HiddenValues = PlainSerializer(lambda table: dict.fromkeys(table, HIDDEN), when_
 Table = dict[str, Any]
 
 
-class RealtimeSettings(AssistantSettings):
+class RealtimeSettings(SocketAssistantSettings):
     """[assistants.NAME] with kind = "openai-realtime". A field that is None is not sent: the server's default applies."""
 
     kind: Literal["openai-realtime"] = "openai-realtime"
@@ -196,7 +196,8 @@ class RealtimeSettings(AssistantSettings):
                 "OpenAI-Project": self.project,
             }
         )
-        return upgrade(self.base_url, {"model": self.model} | self.query, account, self.headers)
+        address = upgrade(self.base_url, {"model": self.model} | self.query, account, self.headers)
+        return address._replace(pings=self.pings)
 
     def session(
         self, line: Formats, tools: Sequence[ToolSchema], *, listening: bool = True

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from bridge.settings.assistants import (
-    AssistantSettings,
     BargeInSettings,
     SocketAddress,
+    SocketAssistantSettings,
     ToolSettings,
 )
 from bridge.settings.table import Headers, ShownAddress, checked_assistant_url, revealed
@@ -20,7 +20,7 @@ def _checked_websocket_url(url: str) -> str:
     )
 
 
-class StreamSettings(AssistantSettings):
+class StreamSettings(SocketAssistantSettings):
     """[assistants.NAME] with kind = "stream"."""
 
     kind: Literal["stream"] = "stream"
@@ -32,6 +32,13 @@ class StreamSettings(AssistantSettings):
         BargeInSettings(), description="What interrupts a reply, unless the assistant detects turns itself"
     )
     silence_ms: int = Field(700, ge=100, le=10_000, description="So long without speech ends an utterance")
+    reply_s: float = Field(
+        20.0,
+        gt=0,
+        le=600,
+        description="How long a reply may take without an answer to the pings of `ping_s`, from the end of the "
+        "utterance, the entry or the tool. An assistant that answers pings may take longer",
+    )
 
     @field_validator("tools")
     @classmethod
@@ -45,4 +52,4 @@ class StreamSettings(AssistantSettings):
 
     def address(self) -> SocketAddress:
         """The address of the WebSocket, and the headers of its upgrade."""
-        return SocketAddress(self.url, revealed(self.headers))
+        return SocketAddress(self.url, revealed(self.headers), pings=self.pings)

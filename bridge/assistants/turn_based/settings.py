@@ -19,11 +19,11 @@ from pydantic import (
 
 from bridge.settings.assistants import (
     Address,
-    AssistantSettings,
     BargeInSettings,
     PlayFallback,
     PostAddress,
     SocketAddress,
+    SocketAssistantSettings,
     ToolSettings,
 )
 from bridge.settings.table import Headers, ShownAddress, checked_assistant_url, refusal, revealed
@@ -87,7 +87,7 @@ def _as_play(value: Any) -> Any:
 Word = Annotated[str, AfterValidator(_checked_word)]
 
 
-class TurnBasedSettings(AssistantSettings):
+class TurnBasedSettings(SocketAssistantSettings):
     """[assistants.NAME] with kind = "turn-based"."""
 
     kind: Literal["turn-based"] = "turn-based"
@@ -228,7 +228,7 @@ class TurnBasedSettings(AssistantSettings):
         headers = revealed(self.headers)
         if self.is_posted:
             return PostAddress(self.url, headers, self.reply_s, self.max_reply_bytes)
-        return SocketAddress(self.url, headers, tells_upgrade=True)
+        return SocketAddress(self.url, headers, tells_upgrade=True, pings=self.pings)
 
     @cached_property
     def _prompt(self) -> tuple[Samples, int] | None:
@@ -266,6 +266,8 @@ _SOCKET: Mapping[str, str] = {
     "announces_end": "each POST is an utterance",
     "entry_prefix": "an entry is posted as JSON",
     "greeting_overlaps": "nothing comes that was not asked for",
+    "ping_s": "no connection is kept open",
+    "pong_s": "no connection is kept open",
 }
 _HTTP: Mapping[str, str] = {
     "audio": "it is mu-law in base64",

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.assistants.stream.settings import StreamSettings
-from bridge.settings.assistants import BargeInSettings, SocketAddress
+from bridge.settings.assistants import BargeInSettings, Pings, SocketAddress
 from bridge.settings.faults import faults_in
 
 
@@ -24,6 +24,22 @@ def test_the_defaults() -> None:
 def test_the_upgrade_has_the_headers() -> None:
     stream = settings(url="ws://127.0.0.1:8093/?line=2", headers={"Authorization": "Bearer abc"})
     assert stream.address() == SocketAddress("ws://127.0.0.1:8093/?line=2", {"Authorization": "Bearer abc"})
+
+
+PINGS: list[tuple[dict[str, Any], Pings | None]] = [
+    ({}, Pings(2.5, 2.5)),
+    ({"ping_s": 20, "pong_s": 10}, Pings(20, 10)),
+    ({"ping_s": 20}, Pings(20, 2.5)),
+    ({"ping_s": 0}, None),
+    ({"ping_s": False}, None),
+    ({"ping_s": "false"}, None),  # of the environment
+    ({"ping_s": "0", "pong_s": 60}, None),
+]
+
+
+@pytest.mark.parametrize(("fields", "pings"), PINGS)
+def test_the_pings_are_set_for_each_assistant(fields: dict[str, Any], pings: Pings | None) -> None:
+    assert settings(**fields).address().pings == pings
 
 
 def test_tools_may_be_called_as_by_any_assistant() -> None:
@@ -47,6 +63,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"headers": {"X A": "a"}}, "headers", "'X A' is not the name of a header"),
     ({"headers": {"X-A": "a\r\nX-B: b"}}, "headers.X-A", "should be one line of ASCII"),
     ({"headers": {"X-A": ""}}, "headers.X-A", "should be one line of ASCII"),
+    ({"ping_s": 1.0}, "", "pong_s = 2.5 should be at most ping_s = 1; set both"),
+    ({"ping_s": -1}, "ping_s", "greater than 0"),
+    ({"pong_s": 0}, "pong_s", "greater than 0"),
+    ({"reply_s": 0}, "reply_s", "greater than 0"),
     ({"silence_ms": 50}, "silence_ms", "greater than or equal to 100"),
     ({"barge_in": {"confirm": 200}}, "barge_in.confirm", "did you mean confirm_ms?"),
     ({"barge_in": {"min_speech_ms": 5}}, "barge_in.min_speech_ms", "greater than or equal to 20"),
