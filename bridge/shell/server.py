@@ -8,6 +8,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
@@ -19,6 +20,7 @@ from bridge.config.settings import Settings
 from bridge.shell import websocket
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.front_door import FrontDoor
+from bridge.shell.session import clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
 
@@ -92,10 +94,19 @@ class Server:
         if self.admission.closing:
             return web.json_response({"status": "draining", "calls": calls}, status=503)
         answer: dict[str, object] = {"status": "ready", "calls": calls}
-        if faults := self.admission.readiness.faults:
+        health = self.admission.readiness
+        circuits = health.open_circuits()
+        if faults := {name: circuit.why for name, circuit in circuits.items()} | health.faults:
             # still ready: only a call shows that an assistant works again
             answer |= {"status": "degraded", "assistants": faults}
+        if circuits:
+            answer["open_circuits"] = {name: _since(circuit.since) for name, circuit in circuits.items()}
         return web.json_response(answer)
+
+
+def _since(at: float) -> str:
+    """A time on the sessions' clock, as UTC."""
+    return (datetime.now(UTC) - timedelta(seconds=clock() - at)).isoformat(timespec="seconds")
 
 
 async def _one_request_a_connection(_request: web.Request, response: web.StreamResponse) -> None:

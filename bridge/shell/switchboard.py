@@ -1,5 +1,7 @@
 """Connects calls with assistants: makes the dialect, opens the leg and gathers the tools that the settings name."""
 
+import random
+from dataclasses import replace
 from typing import Any
 
 from bridge.assistants.registry import ASSISTANTS
@@ -7,6 +9,7 @@ from bridge.config.audio_file import read_wav
 from bridge.config.checks import check_assistants
 from bridge.config.settings import Settings
 from bridge.core.failover import FailoverPlan
+from bridge.observers.assistant_health import AssistantHealth
 from bridge.settings.assistants import PostAddress, SocketAddress
 from bridge.shell.assistant_http import AssistantPosts
 from bridge.shell.assistant_slot import NoLeg
@@ -30,6 +33,8 @@ class Switchboard:
         self._plans = {name: self._plan(name) for name in names}
         self._sockets = AssistantSockets()
         self._posts = AssistantPosts()
+        self.health = AssistantHealth(settings.circuit.rule(), random.random)
+        """Of the assistants: new calls do not go to one that fails again and again."""
         self._preconnections = Preconnections(self._sockets.connect)
 
     def _plan(self, name: str) -> FailoverPlan:
@@ -38,12 +43,14 @@ class Switchboard:
         return FailoverPlan(self._settings.failover_chain(name), announcement, PCMU_8K)
 
     def plan(self, assistant: str = "") -> FailoverPlan:
-        """Who answers a call for this assistant; for the default one if it has no name."""
-        return self._plans[assistant or self._settings.assistant]
+        """Who answers a new call for this assistant; for the default one if it has no name."""
+        plan = self._plans[assistant or self._settings.assistant]
+        return replace(plan, assistants=self.health.chain(plan.assistants, clock()))
 
     def expect(self, call_id: str, assistant: str = "") -> None:
         """A call will come: connect its assistant now, if the settings say so."""
-        name = self.plan(assistant).assistants[0]
+        plan = self._plans[assistant or self._settings.assistant]
+        name = self.health.chain(plan.assistants, clock(), takes_call=False)[0]
         settings = self._settings.assistant_settings(name)
         if settings.preconnect and isinstance(address := settings.address(), SocketAddress):
             self._preconnections.open(call_id, name, address)
