@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from bridge.settings.header_values import Unresolved
 from bridge.settings.table import Section, ShownAddress, address_parts, check_no_user, refusal
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import Posted, ToolSchema
@@ -47,7 +48,7 @@ class SocketAddress(NamedTuple):
     """An assistant that is reached over one WebSocket for each call."""
 
     url: str
-    headers: dict[str, str]
+    headers: Unresolved
     """Of the upgrade."""
     tells_upgrade: bool = False
     """Whether the leg hands over `UPGRADED` before all else, for an assistant that does not say that it is there."""
@@ -59,7 +60,7 @@ class PostAddress(NamedTuple):
     """An assistant that is reached by POSTs."""
 
     url: str
-    headers: dict[str, str]
+    headers: Unresolved
     """Of each POST."""
     answer_s: float
     """How long each POST may take until its whole answer is there, in seconds."""

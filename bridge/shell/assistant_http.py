@@ -8,12 +8,15 @@ headers may hold secrets, and the body holds what the caller said. Units: second
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from http import HTTPStatus
 
 import aiohttp
 from yarl import URL
 
 from bridge.settings.assistants import PostAddress
+from bridge.shell.header_values import HeaderReader
 from bridge.vocabulary.contracts import Lost, Post, Posted, Receive
+from bridge.vocabulary.errors import ConfigurationError
 
 MOST_WAITING = 16
 """The most posts that wait behind the one under way; with one more the leg is lost. A dialect stays far below this."""
@@ -31,13 +34,19 @@ class PostingLeg:
     stalled = False
 
     def __init__(
-        self, address: PostAddress, receive: Receive, lost: Lost, session: aiohttp.ClientSession
+        self,
+        address: PostAddress,
+        receive: Receive,
+        lost: Lost,
+        session: aiohttp.ClientSession,
+        reader: HeaderReader,
     ) -> None:
         self._url = URL(address.url)
         self._headers = address.headers
         self._receive = receive
         self._lost = lost
         self._session = session
+        self._reader = reader
         self._answer_s = address.answer_s
         self._most_bytes = address.most_bytes
         self._waiting: deque[Post] = deque()
@@ -83,16 +92,16 @@ class PostingLeg:
 
     async def _post(self, post: Post) -> Posted:
         try:
-            async with (
-                asyncio.timeout(self._answer_s),
-                self._session.post(
-                    self._url,
-                    data=post.body,
-                    headers=self._with_own(post.headers),
-                    allow_redirects=False,
-                ) as response,
-            ):
-                return await self._read(response)
+            async with asyncio.timeout(self._answer_s):
+                headers = await self._reader.resolve(self._headers)
+                posted = await self._post_with(post, headers)
+                if posted.status == HTTPStatus.UNAUTHORIZED:
+                    renewed = await self._reader.renew(self._headers, headers)
+                    if renewed is not None:
+                        posted = await self._post_with(post, renewed)
+                return posted
+        except ConfigurationError as error:
+            return _none(str(error))
         except TimeoutError:
             return _none(f"no response came within {self._answer_s:g} s")
         except aiohttp.ClientConnectorError as error:
@@ -100,11 +109,14 @@ class PostingLeg:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _none(f"the response of the assistant's server is not complete ({type(error).__name__})")
 
-    def _with_own(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """The headers of the post and of the address; a header of the post replaces one of the same name."""
-        said = {name.lower() for name in headers}
-        own = {name: value for name, value in self._headers.items() if name.lower() not in said}
-        return {**own, **headers}
+    async def _post_with(self, post: Post, headers: Mapping[str, str]) -> Posted:
+        """Post with these headers; a header of the post replaces one of the same name."""
+        said = {name.lower() for name in post.headers}
+        own = {name: value for name, value in headers.items() if name.lower() not in said}
+        async with self._session.post(
+            self._url, data=post.body, headers={**own, **post.headers}, allow_redirects=False
+        ) as response:
+            return await self._read(response)
 
     async def _read(self, response: aiohttp.ClientResponse) -> Posted:
         body = bytearray()
@@ -121,15 +133,16 @@ def _none(why: str) -> Posted:
 
 
 class AssistantPosts:
-    """Opens legs, and keeps them until they have ended."""
+    """Opens legs, and keeps them until they have ended. `reader`: of headers."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: HeaderReader | None = None) -> None:
+        self._reader = reader or HeaderReader()
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self, address: PostAddress, receive: Receive, lost: Lost) -> PostingLeg:
         """Open a leg. It can send at once."""
-        leg = PostingLeg(address, receive, lost, self._connections())
+        leg = PostingLeg(address, receive, lost, self._connections(), self._reader)
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg
@@ -153,6 +166,7 @@ class AssistantPosts:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reader.aclose()
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()

@@ -7,12 +7,14 @@ connection that ended without a close frame; while the assistant owes a reply, a
 import asyncio
 import ssl
 from collections.abc import Callable
+from http import HTTPStatus
 
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
+from bridge.shell.header_values import HeaderReader
 from bridge.shell.websocket import SocketLeg, connect
 from bridge.vocabulary.contracts import Lost, Receive, WireMessage
-from bridge.vocabulary.errors import CallRefused
+from bridge.vocabulary.errors import CallRefused, ConfigurationError
 
 CONNECT_TIMEOUT_S = 5.0
 """Time limit for DNS, connection, TLS and upgrade together. Few callers wait longer in silence."""
@@ -46,7 +48,13 @@ class AssistantSocketLeg:
     """
 
     def __init__(
-        self, address: SocketAddress, receive: Receive, lost: Lost, timeout_s: float, tls: ssl.SSLContext
+        self,
+        address: SocketAddress,
+        receive: Receive,
+        lost: Lost,
+        timeout_s: float,
+        tls: ssl.SSLContext,
+        reader: HeaderReader,
     ) -> None:
         self.send: Callable[[WireMessage], None] = self._wait_with
         """Send one message, or let it wait for the connection; after the end it is dropped. This never waits."""
@@ -60,7 +68,7 @@ class AssistantSocketLeg:
         self._socket: SocketLeg | None = None
         self._over = False
         self._loss: asyncio.Handle | None = None
-        self.task = asyncio.create_task(self._carry(address, timeout_s, tls))
+        self.task = asyncio.create_task(self._carry(address, timeout_s, tls, reader))
         """Runs until the connection has ended. If it is cancelled, the connection is dropped."""
 
     @property
@@ -84,28 +92,53 @@ class AssistantSocketLeg:
             else:
                 self._socket.close(code, reason)
 
-    async def _carry(self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext) -> None:
+    async def _carry(
+        self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext, reader: HeaderReader
+    ) -> None:
+        due = asyncio.get_running_loop().time() + timeout_s
         try:
-            socket = await connect(
-                address.url,
-                self._receive,
-                self._lose,
-                headers=address.headers,
-                connected=self._stand,
-                timeout_s=timeout_s,
-                max_message_bytes=MAX_MESSAGE_BYTES,
-                pings=address.pings,
-                is_busy=self._is_busy,
-                tls=tls,
-            )
+            async with asyncio.timeout_at(due):
+                headers = await reader.resolve(address.headers)
+            try:
+                socket = await self._connect(address, headers, due, tls)
+            except CallRefused as refusal:
+                if refusal.status != HTTPStatus.UNAUTHORIZED:
+                    raise
+                async with asyncio.timeout_at(due):
+                    renewed = await reader.renew(address.headers, headers)
+                if renewed is None:
+                    raise
+                socket = await self._connect(address, renewed, due, tls)
         except CallRefused as refusal:
             self._lose(*loss(refusal))
+            return
+        except ConfigurationError as error:
+            self._lose(1006, str(error))
+            return
+        except TimeoutError:
+            self._lose(1006, f"the values of the headers were not there within {timeout_s:g} s")
             return
         try:
             await socket.gone()
         finally:
             socket.abort()
             await socket.gone()
+
+    async def _connect(
+        self, address: SocketAddress, headers: dict[str, str], due: float, tls: ssl.SSLContext
+    ) -> SocketLeg:
+        return await connect(
+            address.url,
+            self._receive,
+            self._lose,
+            headers=headers,
+            connected=self._stand,
+            timeout_s=max(0.0, round(due - asyncio.get_running_loop().time(), 3)),
+            max_message_bytes=MAX_MESSAGE_BYTES,
+            pings=address.pings,
+            is_busy=self._is_busy,
+            tls=tls,
+        )
 
     def _is_busy(self) -> bool:
         return self.is_reply_owed()
@@ -161,10 +194,11 @@ def loss(refusal: CallRefused) -> tuple[int, str]:
 class AssistantSockets:
     """Opens legs, and keeps them until they have ended.
 
-    `tls` verifies the certificates of wss; None: with the system's certificate authorities.
+    `tls` verifies the certificates of wss; None: with the system's certificate authorities. `reader`: of headers.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, reader: HeaderReader | None = None) -> None:
+        self._reader = reader or HeaderReader()
         self._tls = tls or ssl.create_default_context()  # once only: it reads files for about 20 ms
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -172,7 +206,7 @@ class AssistantSockets:
         self, address: SocketAddress, receive: Receive, lost: Lost, *, timeout_s: float = CONNECT_TIMEOUT_S
     ) -> AssistantSocketLeg:
         """Return a leg at once and open its connection afterwards. `lost` is not called before this has returned."""
-        leg = AssistantSocketLeg(address, receive, lost, timeout_s, self._tls)
+        leg = AssistantSocketLeg(address, receive, lost, timeout_s, self._tls, self._reader)
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg
@@ -182,3 +216,4 @@ class AssistantSockets:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reader.aclose()

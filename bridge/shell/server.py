@@ -66,6 +66,7 @@ class Server:
             )
             self.port = listener.sockets[0].getsockname()[1]
             self.admission.public_url = self._settings.reachable_url(self.port)
+            self._switchboard.prepare()
             try:
                 yield self
             finally:

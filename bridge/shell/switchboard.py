@@ -14,6 +14,7 @@ from bridge.settings.assistants import PostAddress, SocketAddress
 from bridge.shell.assistant_http import AssistantPosts
 from bridge.shell.assistant_slot import NoLeg
 from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
+from bridge.shell.header_values import HeaderReader
 from bridge.shell.preconnect import Preconnections
 from bridge.shell.session import clock
 from bridge.tools.toolbox import Toolbox
@@ -31,8 +32,9 @@ class Switchboard:
         self._toolboxes = {name: Toolbox(name, settings.assistant_settings(name).tools) for name in names}
         check_assistants(settings, {name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
         self._plans = {name: self._plan(name) for name in names}
-        self._sockets = AssistantSockets()
-        self._posts = AssistantPosts()
+        self._headers = HeaderReader()
+        self._sockets = AssistantSockets(reader=self._headers)
+        self._posts = AssistantPosts(self._headers)
         self.health = AssistantHealth(settings.circuit.rule(), random.random)
         """Of the assistants: new calls do not go to one that fails again and again."""
         self._preconnections = Preconnections(self._sockets.connect)
@@ -46,6 +48,12 @@ class Switchboard:
         """Who answers a new call for this assistant; for the default one if it has no name."""
         plan = self._plans[assistant or self._settings.assistant]
         return replace(plan, assistants=self.health.chain(plan.assistants, clock()))
+
+    def prepare(self) -> None:
+        """Run the commands that print the values of headers. Needs the running loop."""
+        for name in self._plans:
+            if (address := self._settings.assistant_settings(name).address()) is not None:
+                self._headers.prepare(address.headers)
 
     def expect(self, call_id: str, assistant: str = "") -> None:
         """A call will come: connect its assistant now, if the settings say so."""

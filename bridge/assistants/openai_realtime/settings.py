@@ -54,7 +54,8 @@ from bridge.assistants.shared.settings import (
 )
 from bridge.redaction import HIDDEN, masked
 from bridge.settings.assistants import BargeInSettings, SocketAddress, SocketAssistantSettings
-from bridge.settings.table import Headers, HeaderText, SecretText, Section, refusal
+from bridge.settings.header_values import A_VALUE, HeaderValue, HeaderValues, with_prefix
+from bridge.settings.table import HeaderText, Section, refusal
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import PCMU_8K
@@ -71,10 +72,14 @@ class RealtimeSettings(SocketAssistantSettings):
 
     # The server
     base_url: ServerUrl = Field(OPENAI, description="The address of the API. Not set: that of `[openai]`")
-    api_key: SecretText | None = Field(None, description="The API key. Not set: that of `[openai]`")
+    api_key: HeaderValue | None = Field(
+        None, description="The API key, or a table as in `headers`. Not set: that of `[openai]`"
+    )
     organization: HeaderText | None = Field(None, description="The organization that is billed")
     project: HeaderText | None = Field(None, description="The project that is billed")
-    headers: Headers = Field({}, description="Headers of the upgrade, such as api-key for Azure")
+    headers: HeaderValues = Field(
+        {}, description=f"Headers of the upgrade, such as api-key for Azure. {A_VALUE}"
+    )
     query: Annotated[dict[str, str], HiddenValues] = Field(
         {}, repr=False, description="Parameters of the address, beside the model"
     )
@@ -191,7 +196,7 @@ class RealtimeSettings(SocketAssistantSettings):
         """The address of the session's WebSocket, and the headers of its upgrade."""
         account = without_none(
             {
-                "Authorization": f"Bearer {self.api_key.get_secret_value()}" if self.api_key else None,
+                "Authorization": with_prefix("Bearer ", self.api_key) if self.api_key else None,
                 "OpenAI-Organization": self.organization,
                 "OpenAI-Project": self.project,
             }

@@ -10,7 +10,8 @@ from bridge.settings.assistants import (
     SocketAssistantSettings,
     ToolSettings,
 )
-from bridge.settings.table import Headers, ShownAddress, checked_assistant_url, revealed
+from bridge.settings.header_values import A_VALUE, HeaderValues, unresolved
+from bridge.settings.table import ShownAddress, checked_assistant_url
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 
 
@@ -27,7 +28,7 @@ class StreamSettings(SocketAssistantSettings):
     url: Annotated[str, AfterValidator(_checked_websocket_url), ShownAddress] = Field(
         repr=False, description="The address of the assistant's WebSocket, ws:// or wss://"
     )
-    headers: Headers = Field({}, description="Headers of the upgrade")
+    headers: HeaderValues = Field({}, description=f"Headers of the upgrade. {A_VALUE}")
     barge_in: BargeInSettings = Field(
         BargeInSettings(), description="What interrupts a reply, unless the assistant detects turns itself"
     )
@@ -52,4 +53,4 @@ class StreamSettings(SocketAssistantSettings):
 
     def address(self) -> SocketAddress:
         """The address of the WebSocket, and the headers of its upgrade."""
-        return SocketAddress(self.url, revealed(self.headers), pings=self.pings)
+        return SocketAddress(self.url, unresolved(self.headers), pings=self.pings)

@@ -26,7 +26,8 @@ from bridge.settings.assistants import (
     SocketAssistantSettings,
     ToolSettings,
 )
-from bridge.settings.table import Headers, ShownAddress, checked_assistant_url, refusal, revealed
+from bridge.settings.header_values import A_VALUE, HeaderValues, unresolved
+from bridge.settings.table import ShownAddress, checked_assistant_url, refusal
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.codec import encoder
@@ -97,7 +98,7 @@ class TurnBasedSettings(SocketAssistantSettings):
         repr=False,
         description="The address of the assistant: ws(s):// for one WebSocket a call, http(s):// for one POST an utterance",
     )
-    headers: Headers = Field({}, description="Headers of the upgrade, or of each POST")
+    headers: HeaderValues = Field({}, description=f"Headers of the upgrade, or of each POST. {A_VALUE}")
 
     # Whose turn it is
     endpointing: Literal["remote", "local", "either"] | None = Field(
@@ -225,7 +226,7 @@ class TurnBasedSettings(SocketAssistantSettings):
 
     def address(self) -> Address:
         """How the assistant is reached. Its protocol has no greeting: over a WebSocket the upgrade says that it is ready."""
-        headers = revealed(self.headers)
+        headers = unresolved(self.headers)
         if self.is_posted:
             return PostAddress(self.url, headers, self.reply_s, self.max_reply_bytes)
         return SocketAddress(self.url, headers, tells_upgrade=True, pings=self.pings)

@@ -1,5 +1,6 @@
 """What can be set of an assistant of kind "stream", and what is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 from bridge.assistants.stream.settings import StreamSettings
 from bridge.settings.assistants import BargeInSettings, Pings, SocketAddress
 from bridge.settings.faults import faults_in
+from bridge.settings.header_values import HeaderSource
 
 
 def settings(**fields: Any) -> StreamSettings:
@@ -88,3 +90,41 @@ def test_refused(fields: dict[str, Any], key: str, why: str) -> None:
     (fault,) = faults_in(refused.value, fields)
     assert ".".join(fault.key) == key
     assert why in fault.message
+
+
+SOURCES: list[tuple[dict[str, Any], str, str]] = [
+    (
+        {"file": "/run/token", "command": ["az"]},
+        "headers.X-Key",
+        "should have file or command, one of the two",
+    ),
+    ({}, "headers.X-Key", "should have file or command, one of the two"),
+    ({"command": []}, "headers.X-Key.command", "at least 1 item"),
+    ({"command": ["az"], "for_s": 0}, "headers.X-Key.for_s", "greater than or equal to 1"),
+    ({"file": "/run/token", "prefix": "a\r\n"}, "headers.X-Key.prefix", "match pattern"),
+    ({"fil": "/run/token"}, "headers.X-Key.fil", "did you mean file?"),
+]
+
+
+@pytest.mark.parametrize(("source", "key", "why"), SOURCES)
+def test_a_header_that_is_read_from_elsewhere_is_checked(source: dict[str, Any], key: str, why: str) -> None:
+    fields = {"headers": {"X-Key": source}}
+    with pytest.raises(ValidationError) as refused:
+        settings(**fields)
+    fault, *_ = faults_in(refused.value, fields)
+    assert ".".join(fault.key) == key
+    assert why in fault.message
+
+
+def test_a_header_may_be_read_from_a_file_or_a_command() -> None:
+    stream = settings(
+        headers={
+            "A": {"file": "/run/token", "prefix": "Bearer "},
+            "B": {"command": ["az", "account"], "for_s": 3000},
+            "C": "text",
+        }
+    )
+    headers = stream.address().headers
+    assert headers["A"] == HeaderSource(file=Path("/run/token"), prefix="Bearer ")
+    assert headers["B"] == HeaderSource(command=("az", "account"), for_s=3000)
+    assert headers["C"] == "text"
