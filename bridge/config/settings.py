@@ -33,7 +33,7 @@ from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
 from bridge.settings.assistants import AssistantSettings, PlayFallback
-from bridge.settings.calls import KeypadSettings, LimitSettings, SilenceSettings
+from bridge.settings.calls import CircuitSettings, KeypadSettings, LimitSettings, SilenceSettings
 from bridge.settings.faults import Key
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
@@ -185,6 +185,9 @@ class Settings(Section):
         RecordingSettings(), description="Left the caller, right the assistant as the caller heard it"
     )
     limits: LimitSettings = Field(LimitSettings(), description="How long things may take")
+    circuit: CircuitSettings = Field(
+        CircuitSettings(), description="When new calls stop going to an assistant that fails"
+    )
     keypad: KeypadSettings = Field(
         KeypadSettings(), description="How keys become an entry, and when an entry is over"
     )

@@ -26,7 +26,6 @@ from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
 from bridge.core.timers import Limits
-from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
@@ -61,7 +60,7 @@ class Admission:
 
     def __init__(self, settings: Settings, switchboard: Switchboard, files: FileQueue = AT_ONCE) -> None:
         self.public_url = ""
-        self.readiness = AssistantHealth()
+        self.readiness = switchboard.health
         self.routes = Routes(settings.routes)
         """Who answers a call whose webhook names no assistant."""
         self.closing = False
@@ -225,7 +224,7 @@ class Admission:
                 random=random.random,
             ),
             expected=expected.call_id or None,
-            plan=self._switchboard.plan(expected.assistant),
+            plan=self._switchboard.plan(expected.assistant) if expected.call_id else FailoverPlan(),
             choose=None if expected.call_id else self._plan_at_start,
         )
         end = StreamEndObserver()

@@ -9,11 +9,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # the compiled class has no stub
 
+from bridge.settings.assistants import Pings
 from bridge.vocabulary.contracts import Lost, WireMessage
 
 MAX_MESSAGE_BYTES = 65_536
@@ -48,17 +49,6 @@ TEXT, BINARY = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY
 CONTINUATION, CLOSE, PONG = picows.WSMsgType.CONTINUATION, picows.WSMsgType.CLOSE, picows.WSMsgType.PONG
 
 
-class Pings(NamedTuple):
-    """Pings that find a dead connection: sent after `idle_s` without a frame from the peer.
-
-    Any frame within `answer_s` counts as the answer; without one the connection is closed. `answer_s` is at most
-    `idle_s`. Units: seconds.
-    """
-
-    idle_s: float
-    answer_s: float
-
-
 class SocketLeg(picows.WSListener):
     """One WebSocket. A message longer than `max_message_bytes` closes it with 1009."""
 
@@ -82,6 +72,10 @@ class SocketLeg(picows.WSListener):
         self.stalled = False
         """Whether the peer reads too slowly, so that the socket is full."""
         self._pinged = False
+        self._pong_due: asyncio.TimerHandle | None = None
+        self.pong_s = 0.0
+        self.is_busy: Callable[[], bool] = lambda: False
+        """`is_busy` is asked when there is no answer `pong_s` after a ping: while it returns True, the connection stays."""
 
     @property
     def backlog(self) -> int:
@@ -186,6 +180,14 @@ class SocketLeg(picows.WSListener):
         """picows calls this when the peer has sent nothing for `Pings.idle_s`."""
         self._pinged = True
         transport.send_ping()
+        self._pong_due = asyncio.get_running_loop().call_later(
+            self.pong_s, self._excuse
+        )  # before picows's timer
+
+    def _excuse(self) -> None:
+        if self._pinged and self._transport is not None and self.is_busy():
+            self._pinged = False
+            self._transport.notify_user_specific_pong_received()  # the next ping follows
 
     def is_user_specific_pong(self, frame: picows.WSFrame) -> bool:
         """picows calls this for a frame after a ping. Any frame is an answer: a pong may queue behind much audio."""
@@ -220,6 +222,8 @@ class SocketLeg(picows.WSListener):
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         """picows calls this when the connection is closed."""
         self._keep()
+        if self._pong_due is not None:
+            self._pong_due.cancel()
         handshake = transport.close_handshake
         received = handshake.recv if handshake else None
         if received is not None and received.code.value:

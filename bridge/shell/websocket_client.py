@@ -13,10 +13,11 @@ import aiofastnet
 import picows
 from picows.url import parse_url
 
+from bridge.settings.assistants import Pings
 from bridge.shell.network import Network
 from bridge.shell.refused_upgrade import refused
 from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, is_interim, plain_response
-from bridge.shell.websocket import Pings, SocketLeg, client_protocol, hand_over
+from bridge.shell.websocket import SocketLeg, client_protocol, hand_over
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import CallRefused
 
@@ -58,16 +59,18 @@ async def connect(
     timeout_s: float = 5.0,
     max_message_bytes: int = 1_048_576,
     pings: Pings | None = None,
+    is_busy: Callable[[], bool] = lambda: False,
     tls: ssl.SSLContext | None = None,
     network: Network | None = None,
 ) -> SocketLeg:
     """Open a WebSocket to `url` (ws or wss). Raises `CallRefused` with the reason, which contains no secrets.
 
-    `connected` is called with the leg at the end of the upgrade, before the first message. `tls` verifies the
-    certificate; None: the system's certificate authorities do. `network`: how the server is reached; None: directly.
-    Redirects are not followed: the headers hold a key, which is for this server only.
+    `connected` is called with the leg at the end of the upgrade, before the first message. `is_busy`: see `SocketLeg`.
+    `tls` verifies the certificate; None: the system's certificate authorities do. `network`: how the server is reached;
+    None: directly. Redirects are not followed: the headers hold a key, which is for this server only.
     """
     leg = SocketLeg(receive, lost, connected, max_message_bytes=max_message_bytes)
+    leg.pong_s, leg.is_busy = pings.answer_s if pings else 0.0, is_busy
     try:
         async with asyncio.timeout(timeout_s):
             answered = await _upgrade(
