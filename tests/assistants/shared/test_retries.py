@@ -1,0 +1,98 @@
+"""When a reply that failed is asked for again: the pauses, the bound, and what a message says about waiting."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.assistants.shared.retries import FIRST_S, LONGEST_S, Retries, told_wait_s
+
+MESSAGES: list[tuple[str, float | None]] = [
+    (
+        "Rate limit reached for gpt-realtime on tokens per min. Please try again in 2.400s. Visit https://x.",
+        2.4,
+    ),
+    ("Please try again in 350ms.", 0.35),
+    ("Please try again in 1m2s.", 62.0),
+    ("Please try again in 6m0s.", 360.0),
+    ("Please try again in 1h2m3.5s.", 3723.5),
+    ("Requests have exceeded the call rate limit. Please retry after 20 seconds.", 20.0),
+    ("Retry in 1 minute, 30 seconds", 90.0),
+    ("TRY AGAIN IN 2 S", 2.0),
+    ("please wait 500 milliseconds", 0.5),
+    ("please wait for 2 days", 172_800.0),
+    ("try again in 0s", 0.0),
+    ("", None),
+    ("Please try again later.", None),
+    ("try again in 2.4", None),
+    ("try again in 3months", None),
+    ("The limit is 20s. It failed 3 s ago.", None),
+    ("x" * 5_000 + "try again in 2s", None),
+]
+
+
+@pytest.mark.parametrize(("message", "wait_s"), MESSAGES)
+def test_what_a_message_says_about_waiting(message: str, wait_s: float | None) -> None:
+    assert told_wait_s(message) == (None if wait_s is None else pytest.approx(wait_s))
+
+
+@given(st.text())
+def test_any_message_is_read(message: str) -> None:
+    told_wait_s(message)
+    found = told_wait_s(f"try again in {message}")
+    assert found is None or found >= 0
+
+
+def all_pauses(retries: Retries, now: float, told_s: float | None = None) -> list[float]:
+    """Each try fails at once."""
+    pauses = []
+    while (pause_s := retries.pause_s(now, told_s)) is not None:
+        pauses.append(pause_s)
+        now += pause_s
+    return pauses
+
+
+@pytest.mark.parametrize("call_id", ["", "CA1", "CA2", "CA3"])
+def test_the_pauses_grow_and_fill_the_bound(call_id: str) -> None:
+    retries = Retries(60.0)
+    retries.call_id = call_id
+    *pauses, last = all_pauses(retries, 10.0)
+    assert sum(pauses) + last == pytest.approx(60.0)
+    for number, pause_s in enumerate(pauses):
+        most_s = min(LONGEST_S, FIRST_S * 2**number)
+        assert most_s / 2 <= pause_s <= most_s
+    assert all(one <= 4 * LONGEST_S and later >= 0.5 * one for one, later in pairwise(pauses))
+
+
+def test_a_wait_that_is_told_is_kept_and_the_pauses_grow_all_the_same() -> None:
+    pauses = all_pauses(Retries(20.0), 0.0, told_s=1.0)
+    assert all(1.0 <= pause_s <= LONGEST_S for pause_s in pauses[:-1])
+    assert pauses[0] <= 1.1
+    assert pauses[4] >= LONGEST_S / 2
+
+
+@pytest.mark.parametrize(("told_s", "is_tried"), [(8.0, True), (8.1, False), (62.0, False)])
+def test_a_wait_beyond_the_bound_ends_it_at_once(told_s: float, *, is_tried: bool) -> None:
+    assert (Retries(8.0).pause_s(100.0, told_s) is not None) is is_tried
+
+
+def test_the_bound_counts_from_the_first_failure() -> None:
+    retries = Retries(8.0)
+    assert retries.pause_s(100.0) is not None
+    assert retries.pause_s(107.9) == pytest.approx(0.1)
+    assert retries.pause_s(108.0) is None
+
+
+def test_what_was_spent_before_the_caller_spoke_counts_until_a_reply_comes() -> None:
+    retries = Retries(8.0)
+    assert retries.pause_s(100.0, 6.0) is not None
+    retries.interrupted()
+    retries.interrupted()
+    assert retries.pause_s(200.0, 6.0) is None
+    retries.succeeded()
+    assert retries.pause_s(300.0, 6.0) is not None
+
+
+def test_a_bound_of_nothing_allows_nothing() -> None:
+    assert Retries(0.0).pause_s(1.0) is None
