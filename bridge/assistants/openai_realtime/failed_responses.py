@@ -12,11 +12,16 @@ from msgspec.structs import replace
 from bridge.assistants.openai_realtime.error_reports import Meaning, describe, is_lasting, meaning
 from bridge.assistants.openai_realtime.gate import Request, ResponseGate
 from bridge.assistants.openai_realtime.server_events import ErrorBody, ResponseBody
-from bridge.assistants.shared.retries import Retries, told_wait_s
+from bridge.assistants.shared.retries import Retries
 from bridge.assistants.shared.scripted_responses import Purpose
+from bridge.vocabulary import retry_after
 
 ONCE_MORE_S = 0.5
 """The pause before something is asked for once more that does not depend on time."""
+
+
+LONGEST_READ = 2_000
+"""Characters of a message that are searched for a wait."""
 
 
 class Failure(NamedTuple):
@@ -76,7 +81,7 @@ class FailedResponses:
             return self.once_more(request, why, now)
         if request.is_aside:
             return Failure(why, 0.0)
-        told_s = told_wait_s(error.message or "") if error is not None else None
+        told_s = retry_after.from_text((error.message or "")[:LONGEST_READ]) if error is not None else None
         wait_s = self.retries.pause_s(now, told_s)
         if wait_s is not None:
             self._gate.ask_again(request, now + wait_s)

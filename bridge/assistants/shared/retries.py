@@ -6,7 +6,6 @@ Chance shortens the pauses, so that calls that were refused in one moment do not
 the call's id alone. No clock: `now` is seconds.
 """
 
-import re
 from zlib import crc32
 
 FIRST_S = 0.5
@@ -17,26 +16,6 @@ LONGEST_S = 4.0
 
 LATER = 0.1
 """Chance prolongs a wait that the other side names by up to this share."""
-
-LONGEST_READ = 2_000
-"""Characters of a message that are searched for a wait."""
-
-_UNITS_S = {"ms": 0.001, "millisecond": 0.001, "s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0}
-_UNITS_S |= {"minute": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0, "d": 86_400.0, "day": 86_400.0}
-_LENGTH = r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|milliseconds?|secs?|seconds?|s|mins?|minutes?|m|hrs?|hours?|h|days?|d)(?![a-z])"
-_LENGTHS = re.compile(_LENGTH)
-_TOLD = re.compile(rf"\b(?:try again|retry|wait)(?: in| after| for)? ((?:{_LENGTH}[ ,]{{0,2}})+)")
-
-
-def told_wait_s(message: str) -> float | None:
-    """How long to wait, in seconds, if a message says so: "try again in 2.400s", "in 350ms", "in 1m2s"."""
-    found = _TOLD.search(message[:LONGEST_READ].lower())
-    if found is None:
-        return None
-    lengths = _LENGTHS.findall(found[1])
-    return sum(
-        float(number) * _UNITS_S[unit if unit in _UNITS_S else unit.rstrip("s")] for number, unit in lengths
-    )
 
 
 class Retries:
