@@ -11,18 +11,10 @@ from math import inf
 from bridge.assistants.openai_realtime import usage, wire
 from bridge.assistants.openai_realtime.caller_turn import CallerTurn
 from bridge.assistants.openai_realtime.calls import FunctionCalls
-from bridge.assistants.openai_realtime.error_reports import (
-    Meaning,
-    active_response,
-    describe,
-    is_passing,
-    meaning,
-    name,
-)
 from bridge.assistants.openai_realtime.failed_responses import FailedResponses, Failure, cut_short
 from bridge.assistants.openai_realtime.gate import Request, ResponseGate, scripted
 from bridge.assistants.openai_realtime.replies import ReplyItems
-from bridge.assistants.openai_realtime.server_events import AudioDelta, ErrorBody, Item, ResponseBody
+from bridge.assistants.openai_realtime.server_events import AudioDelta, Item, ResponseBody
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.assistants.shared import keypad
 from bridge.assistants.shared.hang_up_sequence import HangUpSequence, Step, hung_up
@@ -39,7 +31,6 @@ from bridge.vocabulary.events import (
     AssistantHangingUp,
     AssistantReportedError,
     EntryEnd,
-    Ignored,
     ReplyAudio,
     ReplyDelayed,
     Said,
@@ -275,7 +266,7 @@ class RealtimeConversation:
         if step is Step.GO_ON:
             is_silent = is_silent and not self._turn.speaks
             failure = self.failures.ended(request, response, now, is_silent=is_silent, called=called)
-        return [] if failure is None else self._follow(failure)
+        return [] if failure is None else self.follow(failure)
 
     def _last_of(self, response: ResponseBody, request: Request | None, now: float) -> list[AssistantOutcome]:
         """What `response.done` brings: calls that no event held before, ends of items, tokens."""
@@ -288,7 +279,7 @@ class RealtimeConversation:
             came.append(TokensUsed(tokens))
         return came
 
-    def _follow(self, failure: Failure) -> list[AssistantOutcome]:
+    def follow(self, failure: Failure) -> list[AssistantOutcome]:
         """What a failure leads to."""
         if failure.wait_s is None:
             return self.fail(failure.why, final=failure.final)
@@ -316,38 +307,18 @@ class RealtimeConversation:
         self.over = True
         return [AssistantFailed(why, final)]
 
-    def error(self, error: ErrorBody, now: float) -> list[AssistantOutcome]:
-        """The server reports an error."""
-        came: list[AssistantOutcome] = [Ignored(f"error: {name(error)}")]
-        match meaning(error):
-            case Meaning.FATAL:
-                return self.fail(describe(error), final=True)
-            case Meaning.EXPIRED:
-                return self.fail(describe(error))
-            case Meaning.HARMLESS if error.event_id in self._cancels:
-                came += self._never_done(self._cancels.pop(error.event_id))
-            case Meaning.REFUSED:
-                self.gate.refused(error.event_id, active_response(error), now)
-            case Meaning.TOO_LATE:
-                came += self.replies.cut_again(error)
-            case Meaning.OTHER:
-                request = self._rejected(error)
-                if request is None:
-                    return [AssistantReportedError(describe(error))]
-                return self._follow(self.failures.failed(request, error, now))
-        return came
+    def cancel_refused(self, event_id: str | None) -> list[AssistantOutcome]:
+        """The server had no response for our cancel of this id: it had ended. Nothing if no cancel has the id."""
+        response_id = self._cancels.pop(event_id or "", None)
+        return [] if response_id is None else self._never_done(response_id)
 
-    def _rejected(self, error: ErrorBody) -> Request | None:
-        """The response that an error is about; None if the conversation goes on without one."""
-        if error.event_id is not None or not is_passing(error):
-            return self.gate.rejected(error.event_id)
-        if self.gate.in_flight is not None:
-            return self.gate.rejected_unnamed()
-        if self.gate.open or self._reply_timeout.deadline() is None:
-            return None
-        self.gate.release()  # the server does not answer the caller's turn by itself
-        self._reply_timeout.stop()
-        return Request()
+    def take_unanswered_turn(self) -> bool:
+        """Whether the caller waits for a response that the server should make by itself, and does not; once."""
+        waits = not self.gate.open and self._reply_timeout.deadline() is not None
+        if waits:
+            self.gate.release()
+            self._reply_timeout.stop()
+        return waits
 
     # Time
 
