@@ -149,7 +149,7 @@ class RealtimeDialect:
         line = Formats(command.line, command.plays or command.line)
         session = self._settings.session(line, self._tools, listening=not is_guarded)
         self._opening, self._line, self._session = command, line, session
-        self._talk.failures.retries.call_id = command.call_id
+        self._talk.failures.open(command)
         self._asked = asked(session, line)
         self._greeting_guard = is_guarded
         return wire.session_update(session, self._new_id())

@@ -15,10 +15,17 @@ from bridge.assistants.openai_realtime.server_events import ErrorBody, ResponseB
 from bridge.assistants.shared.retries import Retries
 from bridge.assistants.shared.scripted_responses import Purpose
 from bridge.vocabulary import retry_after
+from bridge.vocabulary.commands import OpenAssistant
+from bridge.vocabulary.events import Opening
 
 ONCE_MORE_S = 0.5
 """The pause before something is asked for once more that does not depend on time."""
 
+
+RECOVERED_S = 2.0
+"""`retry_s` in a session that was opened because the one before was lost, until its first reply: the caller has waited
+already, and after several sessions in which every response fails the fallback should have its turn.
+"""
 
 LONGEST_READ = 2_000
 """Characters of a message that are searched for a wait."""
@@ -47,6 +54,12 @@ class FailedResponses:
     def __init__(self, gate: ResponseGate, retry_s: float) -> None:
         self._gate = gate
         self.retries = Retries(retry_s)
+
+    def open(self, command: OpenAssistant) -> None:
+        """The session is opened, for this call and this reason."""
+        self.retries.call_id = command.call_id
+        if command.opening is Opening.RECOVERED:
+            self.retries.shorten(RECOVERED_S)
 
     def ended(
         self, request: Request, response: ResponseBody, now: float, *, is_silent: bool, called: bool

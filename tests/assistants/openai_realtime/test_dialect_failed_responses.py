@@ -9,6 +9,7 @@ from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReportedError,
     CloseRequested,
+    Opening,
     ReplyEnded,
     SpeechStarted,
     SpeechStopped,
@@ -44,10 +45,10 @@ SCENES: "dict[str, list[Row]]" = {
     "for two seconds: with growing pauses": [
         *SPOKE,
         (2.2, "done R1 failed server_error", [FAILED, "delayed 0.4"]),
-        (2.5, None, []),
-        (2.6, None, ["create"]),
+        (2.6, None, []),
+        (2.7, None, ["create"]),
         (2.7, "created R2 ours", []),
-        (2.8, "done R2 failed server_error", [FAILED, "delayed 0.9"]),
+        (2.8, "done R2 failed server_error", [FAILED, "delayed 1.0"]),
         (3.7, None, []),
         (3.8, None, ["create"]),
         (3.9, "created R3 ours", []),
@@ -58,18 +59,18 @@ SCENES: "dict[str, list[Row]]" = {
     "until the time is over, and no longer": [
         *SPOKE,
         (2.2, "done R1 failed server_error", [FAILED, "delayed 0.4"]),
-        (2.6, None, ["create"]),
-        (2.6, "created R2 ours", []),
-        (2.6, "done R2 failed server_error", [FAILED, "delayed 0.9"]),
-        (3.6, None, ["create"]),
-        (3.6, "created R3 ours", []),
-        (3.6, "done R3 failed server_error", [FAILED, "delayed 1.5"]),
-        (5.1, None, ["create"]),
-        (5.1, "created R4 ours", []),
-        (5.1, "done R4 failed server_error", [FAILED, "delayed 2.1"]),
-        (7.2, None, ["create"]),
-        (7.2, "created R5 ours", []),
-        (7.2, "done R5 failed server_error", [FAILED, "delayed 3.0"]),
+        (2.7, None, ["create"]),
+        (2.7, "created R2 ours", []),
+        (2.7, "done R2 failed server_error", [FAILED, "delayed 1.0"]),
+        (3.7, None, ["create"]),
+        (3.7, "created R3 ours", []),
+        (3.7, "done R3 failed server_error", [FAILED, "delayed 1.7"]),
+        (5.5, None, ["create"]),
+        (5.5, "created R4 ours", []),
+        (5.5, "done R4 failed server_error", [FAILED, "delayed 2.3"]),
+        (7.8, None, ["create"]),
+        (7.8, "created R5 ours", []),
+        (7.8, "done R5 failed server_error", [FAILED, "delayed 2.4"]),
         (10.2, None, ["create"]),
         (10.2, "created R6 ours", []),
         (10.3, "done R6 failed server_error", [AssistantFailed(WHY)]),
@@ -78,7 +79,7 @@ SCENES: "dict[str, list[Row]]" = {
     "the next reply has the whole time again": [
         *SPOKE,
         (2.2, "done R1 failed server_error", [FAILED, "delayed 0.4"]),
-        (2.6, None, ["create"]),
+        (2.7, None, ["create"]),
         (2.7, "created R2 ours", []),
         (2.8, "audio R2 A 20", ["sound A 20"]),
         (2.9, "done R2 ours", [ReplyEnded("A")]),
@@ -131,7 +132,7 @@ SCENES: "dict[str, list[Row]]" = {
         (1.3, AnswerTool("c1", "sunny"), ["output c1: sunny", "create"]),
         (1.4, "created R2 ours", []),
         (1.5, "done R2 failed server_error", [FAILED, "delayed 0.4"]),
-        (1.9, None, ["create"]),
+        (2.0, None, ["create"]),
         (2.0, "created R3 ours", []),
         (2.1, "audio R3 A 20", ["sound A 20"]),
         (2.2, "done R3 ours", [ReplyEnded("A")]),
@@ -183,7 +184,7 @@ SCENES: "dict[str, list[Row]]" = {
             "done R1 failed",
             [AssistantReportedError("a response failed: no reason given"), "delayed 0.4"],
         ),
-        (2.6, None, ["create"]),
+        (2.7, None, ["create"]),
     ],
     "a failure to say more after an entry: what is said is dropped, what was typed is answered": [
         (1.0, EnterDigits("12"), [TYPED, "create"]),
@@ -256,6 +257,32 @@ def test_a_goodbye_is_asked_for_once_more_and_then_left_out(dial: "Dial") -> Non
     )
 
 
+def test_after_a_lost_session_the_time_is_short_until_a_reply_has_come(dial: "Dial") -> None:
+    line = dial()
+    sorry = 'create: Say exactly this and nothing else: "Sorry, could you repeat that?"'
+    line.open(opening=Opening.RECOVERED)
+    line.play(
+        [
+            (0.1, "created R1 ours", []),
+            (0.1, "done R1 failed server_error", [FAILED, "delayed 0.4"]),
+            (0.6, None, [sorry]),
+            (0.6, "created R2 ours", []),
+            (0.7, "audio R2 A 20", ["sound A 20"]),
+            (0.8, "done R2 ours", [ReplyEnded("A")]),
+            (9.0, "created R3", []),
+            (9.1, LIMITED.format("R3", "5s"), [limited("5s"), "delayed 5.2"]),
+        ]
+    )
+    again = dial()
+    again.open(opening=Opening.RECOVERED)
+    again.play(
+        [
+            (0.1, "created R1 ours", []),
+            (0.1, LIMITED.format("R1", "3s"), [AssistantFailed(limited("3s").why)]),
+        ]
+    )
+
+
 @pytest.mark.parametrize(
     ("retry_s", "outcome"), [(0, [AssistantFailed(WHY)]), (0.2, [FAILED, "delayed 0.2"])]
 )
@@ -275,7 +302,7 @@ def test_chance_differs_from_call_to_call_and_is_the_same_for_one(dial: "Dial") 
 
     found = [again_at(f"CA{number}") for number in range(20)]
     assert len(set(found)) > 10
-    assert all(at is not None and 0.25 <= at <= 0.5 for at in found)
+    assert all(at is not None and 0.375 <= at <= 0.5 for at in found)
     assert found == [again_at(f"CA{number}") for number in range(20)]
 
 
