@@ -31,6 +31,7 @@ from bridge.vocabulary.events import (
     NoteTaken,
     PressRequested,
     ReplyAudio,
+    ReplyDelayed,
     ReplyEnded,
     ReplySaid,
     Said,
@@ -238,6 +239,12 @@ class Conversation:
         self.transcript.reply_said(event.item, event.text)
         return []
 
+    def reply_delayed(self, event: ReplyDelayed, now: float) -> list[Command]:
+        """The caller waits for a reply that failed, and that is asked for again."""
+        self._counts["replies_delayed"] += 1
+        self._reply_expected_until = max(self._reply_expected_until, now + event.wait_s + REPLY_EXPECTED_S)
+        return []
+
     def mark_reached(self, event: MarkReached, now: float) -> list[Command]:
         """The carrier returned a mark."""
         return self.voice.mark_reached(event.name, now)
@@ -281,6 +288,7 @@ TALKING: dict[type[Word], Read] = dict(
     [
         on(AssistantHangingUp, Conversation.assistant_hanging_up),
         on(ReplyAudio, Conversation.reply_audio),
+        on(ReplyDelayed, Conversation.reply_delayed),
         on(ReplyEnded, Conversation.reply_ended),
         on(ReplySaid, Conversation.reply_said),
         on(SpeechSuspected, Conversation.speech_suspected),

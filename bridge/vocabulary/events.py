@@ -264,6 +264,12 @@ class AssistantReportedError(Word, frozen=True, gc=False):
     why: str
 
 
+class ReplyDelayed(Word, frozen=True, gc=False):
+    """A reply failed for a moment and is still owed: it is asked for again after `wait_s` seconds."""
+
+    wait_s: float
+
+
 class AssistantFailed(Word, frozen=True, gc=False):
     """The assistant cannot go on, though its leg is open.
 
@@ -352,6 +358,7 @@ AssistantEvent = (
     | AssistantHangingUp
     | TokensUsed
     | AssistantReportedError
+    | ReplyDelayed
     | AssistantFailed
     | CloseRequested
     | Ignored

@@ -25,7 +25,9 @@ from bridge.vocabulary.events import (
     EntryEnd,
     Event,
     ReplyAudio,
+    ReplyDelayed,
     SpeechStarted,
+    SpeechStopped,
     TimePassed,
     ToolAnswered,
     ToolCalled,
@@ -116,6 +118,27 @@ def test_tools_run_beside_the_call_and_are_answered_in_any_order() -> None:
             (1.4, AssistantReportedError("once is enough"), []),
         ],
     )
+
+
+def test_an_id_that_was_answered_may_come_again() -> None:
+    follow(
+        talking(),
+        [
+            (1.0, ToolCalled("c1", "slots", "{}"), [RunTool("c1", "slots", "{}")]),
+            (1.2, ToolAnswered("c1", "9:00"), [AnswerTool("c1", "9:00")]),
+            (2.0, ToolCalled("c1", "price", "{}"), [RunTool("c1", "price", "{}")]),
+            (2.2, ToolAnswered("c1", "30"), [AnswerTool("c1", "30")]),
+        ],
+    )
+
+
+def test_a_reply_that_is_delayed_is_counted_and_still_expected() -> None:
+    call = talking()
+    conversation = call._dialogue.conversation
+    follow(call, [(1.0, SpeechStarted(), []), (2.0, SpeechStopped(), []), (3.0, ReplyDelayed(4.0), [])])
+    assert not conversation.is_quiet(11.9)
+    assert conversation.is_quiet(12.0)
+    assert call.counts() == {"replies_delayed": 1}
 
 
 def test_what_was_dropped_or_cut_is_counted_once() -> None:

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from math import inf
 
 from bridge.assistants.openai_realtime import usage, wire
+from bridge.assistants.openai_realtime.caller_turn import CallerTurn
 from bridge.assistants.openai_realtime.calls import FunctionCalls
 from bridge.assistants.openai_realtime.earlier_items import EarlierItems
-from bridge.assistants.openai_realtime.error_reports import Meaning, active_response, describe, meaning, name
+from bridge.assistants.openai_realtime.failed_responses import FailedResponses, Failure, cut_short
 from bridge.assistants.openai_realtime.gate import Request, ResponseGate, scripted
 from bridge.assistants.openai_realtime.replies import ReplyItems
-from bridge.assistants.openai_realtime.server_events import AudioDelta, ErrorBody, Item, ResponseBody
+from bridge.assistants.openai_realtime.server_events import AudioDelta, Item, ResponseBody
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.assistants.shared import keypad
 from bridge.assistants.shared.hang_up_sequence import HangUpSequence, Step, hung_up
@@ -22,8 +23,9 @@ from bridge.assistants.shared.model_clock import ModelClock
 from bridge.assistants.shared.pending_calls import PendingCalls
 from bridge.assistants.shared.reply_timeout import ReplyTimeout
 from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponses
-from bridge.assistants.shared.tool_calls import ToolCalls
+from bridge.assistants.shared.tool_calls import ToolCall, ToolCalls
 from bridge.vocabulary import retry_after
+from bridge.vocabulary.built_in_tools import HANG_UP
 from bridge.vocabulary.commands import EnterDigits
 from bridge.vocabulary.contracts import AssistantOutcome
 from bridge.vocabulary.events import (
@@ -31,19 +33,14 @@ from bridge.vocabulary.events import (
     AssistantHangingUp,
     AssistantReportedError,
     EntryEnd,
-    Ignored,
     ReplyAudio,
+    ReplyDelayed,
     Said,
     Speaker,
     SpeechStarted,
     SpeechStopped,
     TokensUsed,
 )
-
-LONGEST_TURN_S = 60.0
-"""After so long a turn of the caller counts as over, if the server did not send its end."""
-
-_NOTHING_DUE = (None, None, None, None)
 
 
 class RealtimeConversation:
@@ -61,10 +58,9 @@ class RealtimeConversation:
         self._server_interrupts = vad.type != "none" and vad.interrupt_response
         self.gate = ResponseGate(new_id)
         self.replies = ReplyItems(new_id)
+        self.failures = FailedResponses(self.gate, settings.retry_s)
         self._reply_timeout = ReplyTimeout(settings.reply_s)
-        self._speaking = False  # whether the caller speaks
-        self._speaking_until: float | None = None  # at the latest
-        self._spoken_into: set[str] = set()  # responses from before the caller's turn, so not an answer to it
+        self._turn = CallerTurn()
         self._cancels: dict[str, str] = {}  # by our event's id, the response that it cancels
         self._hang_up_sequence = HangUpSequence()
         self._pending = PendingCalls(settings.filler.after_s)
@@ -84,11 +80,11 @@ class RealtimeConversation:
 
         `at_ms`, here and below: by the server's clock; the events have it by the clock of the caller's audio.
         """
-        self._speaking = True
         self._reply_timeout.suspend()
+        self.failures.interrupted()
         self.gate.hold(inf)
         cancels = self._interrupt(server_cancels=server_cancels) if interrupts else []
-        self._spoken_into = self.gate.open.keys() - self.replies.dropped
+        self._turn.begin(self.gate.open.keys() - self.replies.dropped)
         return [*cancels, SpeechStarted(interrupts, self._own_ms(at_ms))]
 
     def is_reply_owed(self, now: float) -> bool:
@@ -98,19 +94,19 @@ class RealtimeConversation:
     @property
     def caller_speaks(self) -> bool:
         """Whether the caller speaks, according to turn detection."""
-        return self._speaking
+        return self._turn.speaks
 
     def _own_ms(self, at_ms: int | None) -> int | None:
         return None if at_ms is None else self.clock.own_ms(at_ms)
 
     def server_heard_speech(self, at_ms: int | None, now: float) -> list[AssistantOutcome]:
         """The server's turn detection heard the caller begin to speak."""
-        self._speaking_until = now + LONGEST_TURN_S
+        self._turn.limit(now)
         return self.caller_spoke(at_ms, interrupts=self._server_interrupts, server_cancels=True)
 
     def server_heard_pause(self, item_id: str, at_ms: int | None, now: float) -> list[AssistantOutcome]:
         """The server's turn detection heard the caller stop. Its response should follow, within `reply_s`."""
-        self._stopped_speaking()
+        self._turn.end()
         self.gate.hold(now + self._settings.reply_s)
         self._reply_timeout.start(now)
         return [SpeechStopped(item_id, self._own_ms(at_ms))]
@@ -124,12 +120,9 @@ class RealtimeConversation:
 
     def caller_paused(self, at_ms: int) -> list[AssistantOutcome]:
         """Our own turn detector heard the caller stop: make the turn an item, and request a reply."""
-        self._stopped_speaking()
+        self._turn.end()
         self.want_reply()
         return [SpeechStopped(at_ms=self._own_ms(at_ms)), wire.commit()]
-
-    def _stopped_speaking(self) -> None:
-        self._speaking, self._speaking_until = False, None
 
     def item_added(self, item_id: str) -> None:
         """The server has added an item to the conversation."""
@@ -150,6 +143,7 @@ class RealtimeConversation:
         self.replies.drop(made.keys() | self.replies.unheard)
         self.gate.interrupt()
         self._reply_timeout.suspend()
+        self.failures.interrupted()
         stays: list[AssistantOutcome] = (
             [AssistantHangingUp(intended=False)] if self._hang_up_sequence.call_off() else []
         )
@@ -214,11 +208,15 @@ class RealtimeConversation:
     ) -> list[AssistantOutcome]:
         """An event holds a function call or a part of it. `complete`: its arguments are complete."""
         call = self._calls.gather(response_id, item, complete=complete)
-        if call is None:
-            return []
-        if response_id in self.replies.dropped:
+        return [] if call is None else self._call(call, self.gate.request_of(response_id), now)
+
+    def _call(self, call: ToolCall, request: Request | None, now: float) -> list[AssistantOutcome]:
+        """The model calls a tool, in a response to this request. Scripted words are no reason to end the call."""
+        if call.response_id in self.replies.dropped:
             return self._calls.sent([self._tools.refuse(call)])
-        self._came(response_id, now)
+        self._came(call.response_id, now)
+        if call.name == HANG_UP.name and request is not None and request.purpose is not Purpose.REPLY:
+            return self._calls.sent([self._tools.refuse_hang_up(call)])
         self._calls.join(call)
         return self._calls.sent(self._tools.call(call, now))
 
@@ -230,10 +228,8 @@ class RealtimeConversation:
         self._reply_timeout.go_on(now)
         if self.gate.open[response.id].is_aside:
             self.replies.set_aside(response.id)
-        elif self._speaking:
-            self._spoken_into.add(response.id)
         else:
-            self._spoken_into.clear()
+            self._turn.created(response.id)
         if wanted:
             return []
         self.replies.drop([response.id])
@@ -243,25 +239,20 @@ class RealtimeConversation:
         """A response has ended; we may not have known of it."""
         request = self.gate.done(response.id, response.client_event_id)
         said = self.replies.said(response.id)
-        came = self._last_of(response, now)
+        came = self._last_of(response, request, now)
         called = self._calls.response_done(response.id)
         prompt = self._tools.take_prompt(said) if called else ""
         if response.id in self.replies.dropped:
             return came
         self._reply_timeout.stop()
-        if response.id in self._spoken_into and not self._speaking:
+        if self._turn.still_waits(response.id):
             self._reply_timeout.start(now)
         is_ours_to_judge = request is not None and not request.is_aside
-        is_silent = is_ours_to_judge and not called and not self._spoke(response.id)
-        came += self._step(request or Request(), response, now, is_silent=is_silent)
-        if prompt and not (self._speaking or self._hang_up_sequence.intended):
+        is_silent = is_ours_to_judge and not called and not self.replies.spoke(response.id)
+        came += self._step(request or Request(), response, now, is_silent=is_silent, called=called)
+        if prompt and not (self._turn.speaks or self._hang_up_sequence.intended):
             self.gate.ask(scripted(self._scripted.prompt(prompt)))
         return came
-
-    def _spoke(self, response_id: str) -> bool:
-        return any(
-            map(self.replies.spoke, (response_id, ""))
-        )  # some servers send audio without the response's id
 
     def _never_done(self, response_id: str) -> list[AssistantOutcome]:
         """A response that was cancelled counts as done, though its `response.done` did not come."""
@@ -270,42 +261,37 @@ class RealtimeConversation:
         return [*self.replies.end_response(response_id)]
 
     def _step(
-        self, request: Request, response: ResponseBody, now: float, *, is_silent: bool
+        self, request: Request, response: ResponseBody, now: float, *, is_silent: bool, called: bool
     ) -> list[AssistantOutcome]:
         """Decide what follows the end of a response."""
-        failed = response.status == "failed"
-        is_farewell = request.purpose is Purpose.FAREWELL and not failed
-        spoke = self._hang_up_sequence.intended and self._spoke(response.id)
+        is_farewell = request.purpose is Purpose.FAREWELL and response.status != "failed"
+        spoke = self._hang_up_sequence.intended and self.replies.spoke(response.id)
         step = self._hang_up_sequence.response_done(response.id, spoke=spoke, is_farewell=is_farewell)
         if step is Step.SAY_GOODBYE:
             self.gate.ask(scripted(self._scripted.farewell(self._settings.goodbye)))
-        elif step is Step.GO_ON and failed:
-            return self._failed(request, response.error, now)
-        why = f"a reply is incomplete: {response.reason or 'no reason given'}"
-        is_cut = response.status == "incomplete"
-        if is_silent and step is Step.GO_ON and response.status != "cancelled" and not self._speaking:
-            return self._retry(request, why if is_cut else "a reply without audio", now)
-        return [AssistantReportedError(why)] if is_cut else []
+        failure = cut_short(response)
+        if step is Step.GO_ON:
+            is_silent = is_silent and not self._turn.speaks
+            failure = self.failures.ended(request, response, now, is_silent=is_silent, called=called)
+        return [] if failure is None else self.follow(failure)
 
-    def _last_of(self, response: ResponseBody, now: float) -> list[AssistantOutcome]:
+    def _last_of(self, response: ResponseBody, request: Request | None, now: float) -> list[AssistantOutcome]:
         """What `response.done` brings: calls that no event held before, ends of items, tokens."""
-        came: list[AssistantOutcome] = []
-        for item in response.items:
-            if item.type == "function_call":
-                came += self.function_call(response.id, item, now, complete=True)
+        items = [item for item in response.items if item.type == "function_call"]
+        made = [self._calls.gather(response.id, item, complete=True) for item in items]
+        calls = [call for call in made if call is not None] + self._calls.without_id(response.id)
+        came = [outcome for call in calls for outcome in self._call(call, request, now)]
         came += self.replies.end_response(response.id)
         if tokens := usage.of_response(response.usage):
             came.append(TokensUsed(tokens))
         return came
 
-    def _failed(self, request: Request, error: ErrorBody | None, now: float) -> list[AssistantOutcome]:
-        why = f"a response failed: {describe(error)}"
-        if error is not None and meaning(error) is Meaning.FATAL:
-            return self.fail(why, final=True)
-        return self._retry(request, why, now)
-
-    def _retry(self, request: Request, why: str, now: float) -> list[AssistantOutcome]:
-        return [AssistantReportedError(why)] if self.gate.retry(request, now) else self.fail(why)
+    def follow(self, failure: Failure) -> list[AssistantOutcome]:
+        """What a failure leads to."""
+        if failure.wait_s is None:
+            return self.fail(failure.why, final=failure.final)
+        reported: list[AssistantOutcome] = [AssistantReportedError(failure.why)]
+        return [*reported, ReplyDelayed(failure.wait_s)] if failure.wait_s else reported
 
     # The end
 
@@ -328,28 +314,18 @@ class RealtimeConversation:
         self.over = True
         return [AssistantFailed(why, final, retry_after.from_text(why))]
 
-    def error(self, error: ErrorBody, now: float) -> list[AssistantOutcome]:
-        """The server reports an error."""
-        came: list[AssistantOutcome] = [Ignored(f"error: {name(error)}")]
-        match meaning(error):
-            case Meaning.FATAL:
-                return self.fail(describe(error), final=True)
-            case Meaning.EXPIRED:
-                return self.fail(describe(error))
-            case Meaning.HARMLESS if error.event_id in self._cancels:
-                came += self._never_done(self._cancels.pop(error.event_id))
-            case Meaning.REFUSED:
-                self.gate.refused(error.event_id, active_response(error), now)
-            case Meaning.TOO_LATE:
-                came += self.replies.cut_again(error)
-            case Meaning.OTHER:
-                request = self.gate.rejected(error.event_id)
-                return (
-                    self._failed(request, error, now)
-                    if request
-                    else [AssistantReportedError(describe(error))]
-                )
-        return came
+    def cancel_refused(self, event_id: str | None) -> list[AssistantOutcome]:
+        """The server had no response for our cancel of this id: it had ended. Nothing if no cancel has the id."""
+        response_id = self._cancels.pop(event_id or "", None)
+        return [] if response_id is None else self._never_done(response_id)
+
+    def take_unanswered_turn(self) -> bool:
+        """Whether the caller waits for a response that the server should make by itself, and does not; once."""
+        waits = not self.gate.open and self._reply_timeout.deadline() is not None
+        if waits:
+            self.gate.release()
+            self._reply_timeout.stop()
+        return waits
 
     # Time
 
@@ -359,17 +335,17 @@ class RealtimeConversation:
             self.gate.deadline(),
             self._reply_timeout.deadline(),
             self._pending.deadline(),
-            self._speaking_until,
+            self._turn.deadline(),
         )
-        return None if due == _NOTHING_DUE else min(at for at in due if at is not None)
+        return min((at for at in due if at is not None), default=None)
 
     def advance(self, now: float) -> list[AssistantOutcome]:
         """Send the `response.create` that is due by now, if one is, and end what has waited too long."""
         if self.over:
             return []
         ended = [event for cut in self.gate.overdue(now) for event in self._never_done(cut)]
-        if self._speaking_until is not None and now >= self._speaking_until:
-            self._stopped_speaking()
+        if self._turn.is_too_long(now):
+            self._turn.end()
             self.gate.release()
         return [*ended, *self._go_on(now)]
 
@@ -393,5 +369,5 @@ class RealtimeConversation:
         return [*sent]
 
     def _is_quiet(self) -> bool:
-        is_between = self.gate.is_free and not self._speaking and not self._hang_up_sequence.intended
+        is_between = self.gate.is_free and not self._turn.speaks and not self._hang_up_sequence.intended
         return is_between and not self.replies.unheard_ms

@@ -8,6 +8,7 @@ No socket, no clock: `now` is seconds on the session's clock.
 
 from collections.abc import Callable, Sequence
 from itertools import count
+from typing import Any
 
 from bridge.assistants.openai_realtime import wire
 from bridge.assistants.openai_realtime.conversation import RealtimeConversation
@@ -24,9 +25,11 @@ from bridge.assistants.openai_realtime.server_events import (
     SessionCreated,
     SessionUpdated,
 )
+from bridge.assistants.openai_realtime.session import without_function
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponses
 from bridge.assistants.shared.turn_detection import may_suspect, turn_detector
+from bridge.vocabulary.built_in_tools import HANG_UP
 from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
@@ -72,6 +75,7 @@ class RealtimeDialect:
         self._talk = RealtimeConversation(settings, self._scripted, self._new_id)
         self._opening = OpenAssistant("", PCMU_8K)
         self._line = self._asked = Formats(PCMU_8K, PCMU_8K)
+        self._session: dict[str, Any] = {}  # as it was asked for
         self._formats: Formats | None = None
         self._lasts_s: float | None = None
         self._input_muted = True  # the caller's audio is not passed on
@@ -151,7 +155,8 @@ class RealtimeDialect:
         is_guarded = command.opening is Opening.FIRST and greeting is not None and not greeting.interruptible
         line = Formats(command.line, command.plays or command.line)
         session = self._settings.session(line, self._tools, listening=not is_guarded)
-        self._opening, self._line = command, line
+        self._opening, self._line, self._session = command, line, session
+        self._talk.failures.open(command)
         self._asked = asked(session, line)
         self._greeting_guard = is_guarded
         return wire.session_update(session, self._new_id())
@@ -246,7 +251,8 @@ class RealtimeDialect:
         command, settings, gate = self._opening, self._settings, self._talk.gate
         self._input_muted = self._greeting_guard
         if command.opening is Opening.FIRST and settings.greeting is not None:
-            gate.ask(scripted(self._scripted.greeting(settings.greeting)))
+            offered = without_function(self._session, HANG_UP.name)
+            gate.ask(scripted(self._scripted.greeting(settings.greeting), offered))
         is_recovered = command.opening is Opening.RECOVERED
         if is_recovered and settings.reconnect_say is not None and not is_tool_next(command.history):
             gate.ask(scripted(self._scripted.recovery(settings.reconnect_say)))

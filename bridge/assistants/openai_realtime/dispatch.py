@@ -8,6 +8,7 @@ from typing import Any
 
 from bridge.assistants.openai_realtime import usage
 from bridge.assistants.openai_realtime.conversation import RealtimeConversation
+from bridge.assistants.openai_realtime.error_events import read_error
 from bridge.assistants.openai_realtime.error_reports import describe
 from bridge.assistants.openai_realtime.server_events import (
     ArgumentsDone,
@@ -109,7 +110,7 @@ def _response_done(talk: RealtimeConversation, event: ResponseDone, now: float) 
 
 
 def _error(talk: RealtimeConversation, event: Error, now: float) -> list[AssistantOutcome]:
-    return talk.error(event.body, now)
+    return read_error(talk, event.body, now)
 
 
 READS: dict[type, Read] = dict(

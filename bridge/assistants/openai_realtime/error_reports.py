@@ -65,6 +65,7 @@ _PASSING = frozenset(
             "overloaded_error",
         ),
         *("rate_limit_exceeded", "rate_limit_error", "rate_limit_reached", "too_many_requests", "timeout"),
+        *("inference_rate_limit_exceeded", "429", "500", "503", "529"),
     }
 )
 _FAULTS = ("invalid_", "missing_", "unknown_", "unsupported_", "authentication_error", "permission_")
@@ -83,6 +84,11 @@ def meaning(error: ErrorBody) -> Meaning:
         if words in message:
             return known
     return next((_MEANINGS[name] for name in names if name in _MEANINGS), Meaning.OTHER)
+
+
+def is_passing(error: ErrorBody) -> bool:
+    """Whether the same request may succeed a moment later, by the error's own code."""
+    return meaning(error) is Meaning.OTHER and bool(_PASSING & {*_names(error)})
 
 
 def is_lasting(error: ErrorBody) -> bool:

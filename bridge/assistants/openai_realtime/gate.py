@@ -28,9 +28,6 @@ CREATED_S = 5.0
 BLOCKED_S = 5.0
 """How long we assume that a response is active which we never saw, or which we cut and whose end does not come."""
 
-RETRY_S = 0.5
-"""The pause before a failed response is requested again."""
-
 
 class GateState(StrEnum):
     """The state of the gate."""
@@ -48,7 +45,7 @@ class Request(Struct, frozen=True):
     items: frozenset[str] = frozenset()
     """Items of ours that it should answer: any response that is made after them does so."""
     tried: bool = False
-    """Whether it has failed once."""
+    """Whether it was asked for once more, because it failed in a way that does not depend on time."""
 
     @property
     def is_aside(self) -> bool:
@@ -56,10 +53,15 @@ class Request(Struct, frozen=True):
         return self.purpose is Purpose.FILLER
 
 
-def scripted(response: ScriptedResponse) -> Request:
-    """The request for a scripted response: its instructions take the place of the session's."""
+def scripted(response: ScriptedResponse, tools: Mapping[str, Any] = {}) -> Request:
+    """The request for a scripted response: its instructions take the place of the session's.
+
+    `tools`: the fields of a response that may call tools, where they differ from the session's.
+    """
     fields: dict[str, Any] = {"instructions": response.instructions}
-    if not response.may_call_tools:
+    if response.may_call_tools:
+        fields |= tools
+    else:
         fields["tool_choice"] = "none"
     if response.purpose is Purpose.FILLER:
         fields |= {"conversation": "none", "input": []}
@@ -128,16 +130,20 @@ class ResponseGate:
             self._not_before = None
         self._waiting = _coalesced(self._waiting, request)
 
-    def retry(self, request: Request, now: float) -> bool:
-        """A response failed: want it once more, after a pause. False if it has failed before."""
-        if request.is_aside:
-            return True
-        if request.tried:
-            return False
+    def ask_again(self, request: Request, at: float) -> None:
+        """A response failed: want it again, not before `at`; together with what waits by now, at once."""
         if self._waiting is None:
-            self._not_before = now + RETRY_S
-        self._waiting = _coalesced(replace(request, tried=True), self._waiting)
-        return True
+            self._not_before = at
+        self._waiting = _coalesced(request, self._waiting)
+
+    def drop_retry(self) -> None:
+        """The caller speaks in the pause before a retry: scripted words are left out. A reply waits on: the server's
+        own response to the caller supersedes it.
+        """
+        if self._waiting is None or self._not_before is None:
+            return
+        if self._waiting.purpose not in (Purpose.REPLY, Purpose.FAREWELL):
+            self._waiting = self._not_before = None
 
     def interrupt(self) -> None:
         """The caller interrupts: the request in flight is unwanted, and so is one that waits, unless it is a reply."""
@@ -242,6 +248,18 @@ class ResponseGate:
             return None
         request, self._sent = self._sent, None
         return None if self._unwanted else request
+
+    def rejected_unnamed(self) -> Request | None:
+        """An error that names no event is about a response. The same, if no response is open that it may be about."""
+        return None if self._open else self.rejected(self._event_id)
+
+    def request_of(self, response_id: str) -> Request | None:
+        """What a response was asked for, as far as it is known; some servers do not name or announce responses."""
+        if response_id in self._open:
+            return self._open[response_id]
+        if not self._open:
+            return self._sent
+        return next(iter(self._open.values())) if not response_id and len(self._open) == 1 else None
 
     # Time
 

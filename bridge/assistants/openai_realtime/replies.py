@@ -151,8 +151,8 @@ class ReplyItems:
         return self._speaks.duration_ms(sum(self._items[name].received for name in self._unheard))
 
     def spoke(self, response_id: str) -> bool:
-        """Whether any audio of a response came."""
-        return any(item.received for item in self._items.values() if item.response == response_id)
+        """Whether any audio of a response came; some servers send audio without the response's id."""
+        return any(item.received for item in self._items.values() if item.response in (response_id, ""))
 
     def said(self, response_id: str) -> str | None:
         """The words of a response that is not done; None if it has audio, and its words are not known."""

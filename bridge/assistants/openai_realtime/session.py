@@ -162,6 +162,19 @@ def function_tools(tools: Sequence[ToolSchema]) -> list[dict[str, Any]]:
     return [{"type": "function", **tool._asdict()} for tool in tools]
 
 
+def without_function(session: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The fields of a response in which the model is not offered this function; empty if the session lacks it."""
+    tools = session.get("tools", [])
+    left = [tool for tool in tools if tool.get("name") != name]
+    if len(left) == len(tools):
+        return {}
+    if not left:
+        return {"tool_choice": "none"}
+    choice = session.get("tool_choice")
+    is_forced = isinstance(choice, Mapping) and choice.get("name") == name
+    return {"tools": left, **({"tool_choice": "auto"} if is_forced else {})}
+
+
 def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}

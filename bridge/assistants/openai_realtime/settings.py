@@ -167,6 +167,15 @@ class RealtimeSettings(SocketAssistantSettings):
         "that, or if a response had begun, the connection counts as lost",
     )
 
+    retry_s: float = Field(
+        8.0,
+        ge=0,
+        le=120,
+        description="How long a response that fails for a moment (a rate limit, an error of the server) is asked for "
+        "again, with growing pauses, from its first failure. If the server says to wait longer than that, or the time "
+        "is over, the assistant counts as lost. 0: at the first failure",
+    )
+
     @model_validator(mode="after")
     def _check_barge_in(self) -> "RealtimeSettings":
         if "barge_in" in self.model_fields_set and self.turn_detection.type != "none":

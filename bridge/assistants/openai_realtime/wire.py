@@ -89,10 +89,10 @@ def create_call(used: ToolUsed, call_id: str, item_id: str) -> str:
     return _create_item({"id": item_id, "type": "function_call", **called})
 
 
-def create_output(call_id: str, output: str, item_id: str) -> str:
-    """The output of a function call."""
+def create_output(call_id: str, output: str, item_id: str, after: str = "") -> str:
+    """The output of a function call. `after`: the item behind which it belongs; empty: the last one."""
     item = {"id": item_id, "type": "function_call_output", "call_id": call_id, "output": output}
-    return _create_item(item)
+    return _create_item(item, {"previous_item_id": after} if after else {})
 
 
 def truncate(item_id: str, audio_end_ms: int, event_id: str) -> str:
@@ -122,8 +122,8 @@ def cancel_response(response_id: str, event_id: str) -> str:
     return _message("response.cancel", event_id=event_id, response_id=response_id)
 
 
-def _create_item(item: dict[str, Any]) -> str:
-    return _message("conversation.item.create", item=item)
+def _create_item(item: dict[str, Any], place: Mapping[str, str] = {}) -> str:
+    return _message("conversation.item.create", **place, item=item)
 
 
 def _message(kind: str, **fields: Any) -> str:

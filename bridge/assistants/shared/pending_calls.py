@@ -40,6 +40,10 @@ class PendingCalls:
             self._filler_at = None
         return True
 
+    def is_open(self, tool_call_id: str) -> bool:
+        """Whether this call has no output yet."""
+        return tool_call_id in self._running or tool_call_id in self._entries
+
     @property
     def any_running(self) -> bool:
         """Whether a tool runs for a call; waiting for an entry does not count."""

@@ -72,6 +72,11 @@ class ToolCalls:
         """The model was interrupted when it made this call: it is not run."""
         return ToolOutput(call.tool_call_id, "error: interrupted", wants_reply=False)
 
+    def refuse_hang_up(self, call: ToolCall) -> ToolOutput:
+        """The model called hang_up in a response that is scripted: the call goes on, and nothing is to be said to it."""
+        why = "error: the call cannot be ended in this response; it goes on"
+        return ToolOutput(call.tool_call_id, why, wants_reply=False)
+
     def answer(self, tool_call_id: str, output: str) -> list[CallOutcome]:
         """A tool that ran for a call has come to its end. Nothing if the call is not open."""
         return [ToolOutput(tool_call_id, output)] if self._pending.finish(tool_call_id) else []

@@ -5,8 +5,10 @@ an empty body with the greeting. There is no socket and no clock here: `hear` re
 """
 
 from binascii import b2a_base64
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from typing import Any, NamedTuple
 
 from msgspec import DecodeError, json
@@ -39,6 +41,8 @@ class PostAnswer(NamedTuple):
     """How long sending the body takes."""
     cut: bool = False
     """The connection breaks in the middle of the body; with status 0 before any answer."""
+    retry_after_s: int | None = None
+    """The header Retry-After; None: there is none."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class PostedTurn:
 class _Call:
     number: int
     turns: int = 0
+    refused: Counter[int] = field(default_factory=Counter)
+    """How often each turn was refused."""
 
 
 class Posts:
@@ -91,6 +97,9 @@ class Posts:
             return PostAnswer(why.status, "text/plain", str(why).encode())
         if self._keeps_record:
             self.turns.append(turn)
+        if faults.refuse is not None and call.refused[turn.number] < (faults.refuse_times or inf):
+            call.refused[turn.number] += 1
+            return self._refusal(faults.refuse, faults)
         return self._answer(turn, faults)
 
     def _read(
@@ -126,10 +135,15 @@ class Posts:
         encoding = Encoding.L16_BE if self._script.reply_as == "l16" else Encoding.L16
         return AudioFormat(encoding, self._script.reply_rate_hz or asked.rate_hz)
 
+    def _after_s(self, faults: AssistantFaults) -> float:
+        return self._script.reply_s if faults.reply_s is None else faults.reply_s
+
+    def _refusal(self, status: int, faults: AssistantFaults) -> PostAnswer:
+        wait_s = faults.retry_after_s
+        return PostAnswer(status, "text/plain", b"scripted", self._after_s(faults), retry_after_s=wait_s)
+
     def _answer(self, turn: PostedTurn, faults: AssistantFaults) -> PostAnswer:
-        after_s = self._script.reply_s if faults.reply_s is None else faults.reply_s
-        if faults.refuse is not None:
-            return PostAnswer(faults.refuse, "text/plain", b"scripted", after_s)
+        after_s = self._after_s(faults)
         if faults.reply == "none":
             return PostAnswer(0, "", b"")
         if faults.close is not None:

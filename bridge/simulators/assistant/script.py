@@ -22,6 +22,12 @@
     reply = "half"
 
     [[faults]]
+    turns = [4]               # over HTTP the first two posts of this turn are refused, the third is answered
+    refuse = 503
+    refuse_times = 2
+    retry_after_s = 1
+
+    [[faults]]
     close = 1011
     close_in = "answering"
     close_after_s = 0.1
@@ -53,6 +59,12 @@ class AssistantFaults(ConnectionFaults):
     turns: Which = None
     refuse: int | None = Field(
         None, ge=400, le=599, description="refuse the upgrade, or over HTTP the turn, with this HTTP status"
+    )
+    refuse_times: int | None = Field(
+        None, ge=1, description="over HTTP: how often each of these turns is refused; left out: always"
+    )
+    retry_after_s: int | None = Field(
+        None, ge=0, description="over HTTP: the header Retry-After of a refusal"
     )
     noise: bool = Field(False, description="send messages that the protocol does not have before the reply")
     utterance_end: Literal["never", "twice", "late"] | None = Field(

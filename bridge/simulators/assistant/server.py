@@ -239,6 +239,8 @@ class SimulatedAssistant:
 async def _answered(request: web.Request, answer: PostAnswer) -> web.StreamResponse:
     """Send an answer: at once, slowly, or only half of it."""
     headers = {"Content-Type": answer.content_type} if answer.content_type else {}
+    if answer.retry_after_s is not None:
+        headers["Retry-After"] = str(answer.retry_after_s)
     if not answer.cut and not answer.body_s:
         return web.Response(status=answer.status, headers=headers, body=answer.body)
     response = web.StreamResponse(status=answer.status, headers=headers)

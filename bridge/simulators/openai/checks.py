@@ -15,10 +15,13 @@ Check = Callable[[Any, str], None]
 
 
 class RealtimeRefusal(BridgeError):
-    """An event is answered with an error. `code` and `param`: as on the wire."""
+    """An event is answered with an error. `code` and `param`: as on the wire; `family`: its `type`."""
 
-    def __init__(self, code: str, message: str, param: str | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, param: str | None = None, family: str = "invalid_request_error"
+    ) -> None:
         super().__init__(message)
+        self.family = family
         self.code = code
         self.message = message
         self.param = param

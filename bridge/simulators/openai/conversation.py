@@ -113,7 +113,9 @@ class RealtimeConversation:
         except RealtimeRefusal as refusal:
             given = event.get("event_id")
             event_id = given if isinstance(given, str) else None
-            self._writer.error(refusal.code, refusal.message, param=refusal.param, event_id=event_id)
+            self._writer.error(
+                refusal.code, refusal.message, param=refusal.param, event_id=event_id, family=refusal.family
+            )
         return self._writer.take()
 
     def _do(self, event: dict[str, Any], now: float) -> None:

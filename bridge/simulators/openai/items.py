@@ -125,9 +125,12 @@ class Items:
             part["transcript"] = ""
 
     def tool_of(self, tool_call_id: str) -> str | None:
-        """The name of the tool of this tool call; None if there is no such call."""
-        for item in self._items:
-            if item.body["type"] == "function_call" and item.body.get("call_id") == tool_call_id:
+        """The name of the tool of this tool call, the last one if there are several; None if there is no such call.
+
+        A call without a `call_id` goes by the id of its item.
+        """
+        for item in reversed(self._items):
+            if item.body["type"] == "function_call" and (item.body.get("call_id") or item.id) == tool_call_id:
                 return str(item.body["name"])
         return None
 

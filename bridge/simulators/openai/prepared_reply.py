@@ -20,15 +20,17 @@ HUMMING = "La la la."
 """The words that fill `seconds` without `say`."""
 
 
-def failure(code: str) -> tuple[str, str]:
-    """The type and the message of an error with this code."""
-    return FAILURES.get(code, ("server_error", f"The response failed: {code}."))
+def failure(code: str, message: str | None = None) -> tuple[str, str]:
+    """The type and the message of an error with this code. `message`: in place of the usual one."""
+    family, usual = FAILURES.get(code, ("server_error", f"The response failed: {code}."))
+    return family, usual if message is None else message
 
 
 class PreparedReply:
     """One reply. `number`: of the connection, from 1. `format`: of the audio."""
 
     def __init__(self, script: OpenAIScript, reply: ScriptedReply, number: int, format: AudioFormat) -> None:
+        self.call_id = script.faults_of(number).call_id
         self.calls = reply.calls
         self.incomplete = reply.incomplete
         self.faults = reply.faults if reply.faults.concern(number) else ReplyFaults()

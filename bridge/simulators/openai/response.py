@@ -108,7 +108,8 @@ class Response:
             self._end(details["type"], details)
 
     def _call(self, call: ScriptedToolCall, at: float) -> Iterator[float]:
-        name = self._writer.name("call")
+        fixed = self._prepared.call_id
+        name = self._writer.name("call") if fixed is None else fixed
         item = self._add({"type": "function_call", "name": call.name, "call_id": name, "arguments": ""})
         half = len(call.arguments) // 2
         self._arguments(item, call.arguments[:half])
@@ -127,10 +128,10 @@ class Response:
         if faults.mute:
             self._writer.mute()
         if faults.error is not None:
-            family, message = failure(faults.error)
+            family, message = failure(faults.error, faults.message)
             self._writer.error(faults.error, message, family=family)
         if faults.fail is not None:
-            family, message = failure(faults.fail)
+            family, message = failure(faults.fail, faults.message)
             error = {"type": family, "code": faults.fail, "message": message}
             self._end("failed", {"type": "failed", "error": error})
         if faults.close is not None:

@@ -31,6 +31,16 @@
     connections = 1          # the first only; [2]: the second only; left out: all
     refuse = 429             # the upgrade, with this HTTP status
 
+    [[faults]]
+    connections = [2]
+    fail = "rate_limit_exceeded"                  # every response fails ...
+    fail_for_s = 3.0                              # ... for so long, from the first one
+    message = "Rate limit reached. Please try again in {left_s}s."
+
+    [[faults]]
+    connections = [3]
+    call_id = "call_1"       # of every tool call, as some other servers have it; "": none
+
 Replies of one kind are used in turn, and again from the first after the last. The fields of `ReplyFaults` and
 `SessionFaults` describe each fault.
 """
@@ -61,6 +71,9 @@ class ReplyFaults(ConnectionFaults):
     close: CloseCode | None = Field(None, ge=1000, le=4999)
     mute: bool = Field(False, description="send nothing any more, on an open connection")
     fail: str | None = Field(None, description="response.done is `failed`, with this code")
+    message: str | None = Field(
+        None, description="the message of `fail` and `error`, in place of the usual one"
+    )
     error: str | None = Field(
         None, description="an error event with this code; the reply goes on, unless it fails"
     )
@@ -81,6 +94,24 @@ class SessionFaults(ConnectionFaults):
     output_format: FormatName | None = Field(None, description="confirm and use it, whatever was asked for")
     beta: bool = Field(False, description="use the names and shapes of the beta API, and accept them")
     item_added: bool = Field(True, description="false: no conversation.item.added, nor .done or .created")
+    call_id: str | None = Field(
+        None, description="every tool call has this call_id; empty: they have none that could be used"
+    )
+    fail: str | None = Field(
+        None, description="responses in the conversation fail with this code; the reply is not used up"
+    )
+    fail_for_s: float | None = Field(
+        None, gt=0, description="how long they fail, from the first one; left out: always"
+    )
+    fail_as: Literal["response", "error", "unnamed_error"] = Field(
+        "response",
+        description="response: response.done is `failed`; error: an error event in place of the response; "
+        "unnamed_error: one that does not name the client's event",
+    )
+    message: str | None = Field(
+        None,
+        description="the message of `fail`, in place of the usual one; {left_s} stands for the seconds that are left",
+    )
     unknown_every: int | None = Field(
         None, ge=1, description="send an event of an unknown type after so many events"
     )

@@ -1,5 +1,6 @@
 """The responses of one session: at most one in the conversation, any number outside it. `now` is seconds."""
 
+from math import inf
 from typing import Any
 
 from msgspec import json
@@ -7,10 +8,10 @@ from msgspec import json
 from bridge.simulators.openai.checks import RealtimeRefusal
 from bridge.simulators.openai.event_writer import EventWriter
 from bridge.simulators.openai.items import Item, Items, Tokens, text_tokens
-from bridge.simulators.openai.prepared_reply import PreparedReply
+from bridge.simulators.openai.prepared_reply import PreparedReply, failure
 from bridge.simulators.openai.reply_chooser import ReplyChooser
 from bridge.simulators.openai.response import Response
-from bridge.simulators.openai.script import OpenAIScript, ScriptedReply
+from bridge.simulators.openai.script import OpenAIScript, ReplyFaults, ScriptedReply
 from bridge.simulators.openai.session import FORMATS, RealtimeSession
 
 
@@ -27,6 +28,7 @@ class SessionResponses:
         self._session = session
         self._items = items
         self._responses: list[Response] = []
+        self._fails_since: float | None = None  # the first response of a connection whose responses fail
         self._prompt = Tokens(0, 0)  # of the last response; these tokens are cached
 
     @property
@@ -57,7 +59,35 @@ class SessionResponses:
                 f"Conversation already has an active response in progress: {active.id}. "
                 "Wait until the response is finished before creating a new one.",
             )
-        self._give(self.chooser.reply(instructions), asked, now)
+        if (message := self._failing(now)) is not None:
+            self._fail(message, asked, now)
+        else:
+            self._give(self.chooser.reply(instructions), asked, now)
+
+    def _failing(self, now: float) -> str | None:
+        """The message of a response that fails for now by the faults of the connection; None if it does not."""
+        faults = self._script.faults_of(self._number)
+        if faults.fail is None:
+            return None
+        if self._fails_since is None:
+            self._fails_since = now
+        left_s = inf if faults.fail_for_s is None else self._fails_since + faults.fail_for_s - now
+        if left_s <= 0:
+            return None
+        message = failure(faults.fail, faults.message)[1]
+        return message.replace("{left_s}", f"{left_s:.3f}")
+
+    def _fail(self, message: str, asked: dict[str, Any], now: float) -> None:
+        """The response fails and the chooser does not learn of it: the next one has the reply of this one."""
+        faults = self._script.faults_of(self._number)
+        assert faults.fail is not None
+        if faults.fail_as == "response":
+            reply_faults = ReplyFaults(fail=faults.fail, message=message, after_ms=0)
+            self._give(ScriptedReply(first_audio_s=0.0, faults=reply_faults), asked, now)
+        elif faults.fail_as == "error" and asked:
+            raise RealtimeRefusal(faults.fail, message, family=failure(faults.fail)[0])
+        else:
+            self._writer.error(faults.fail, message, family=failure(faults.fail)[0])
 
     def _give(self, reply: ScriptedReply, asked: dict[str, Any], now: float) -> None:
         session = self._session.body

@@ -1,12 +1,12 @@
 """A line to an imagined Realtime server: what it says and what it is told are written in shorthand.
 
 it says   created R1 | created R1 ours | audio R1 A 500 | audio-done R1 A | words R1 A Good day | done R1
-          done R1 failed server_error | not-active | speech U1 | pause U1 | committed U1 | transcribed U1 Hello
+          done R1 failed server_error Try again in 2s. | not-active | speech U1 | pause U1 | committed U1 | transcribed U1 Hello
           call R1 c1 weather {"city": "Rome"} | added (the item we created last) | refused | error CODE TEXT
-is told   update listening | append 160 | commit | item user: ... | output c1: ... | truncate A 300 | delete A
+is told   update listening | append 160 | commit | item user: ... | output c1: ... (behind F) | truncate A 300 | delete A
           called c1 weather {"city": "Rome"}
           cancel R1 | create | create: (the end of its instructions) | create aside: ...
-we say    sound A 500 for a ReplyAudio of so many ms; all else as it is
+we say    sound A 500 for a ReplyAudio of so many ms, delayed 0.4 for a ReplyDelayed by so many seconds; all else as it is
 """
 
 import base64
@@ -20,7 +20,7 @@ from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.vocabulary.commands import AssistantCommand, OpenAssistant
 from bridge.vocabulary.contracts import AssistantOutcome, ToolSchema
-from bridge.vocabulary.events import AssistantReady, ReplyAudio, Word
+from bridge.vocabulary.events import AssistantReady, ReplyAudio, ReplyDelayed, Word
 from telecodecs.format import PCMU_8K, AudioFormat
 
 Outcome = Word | str
@@ -40,7 +40,7 @@ class RealtimeLine:
 
     def open(self, line: AudioFormat = PCMU_8K, **command: Any) -> list[Outcome]:
         """Up to the server's answer to our settings; what follows it."""
-        self.tell(OpenAssistant("CA1", line, **command))
+        self.tell(OpenAssistant(command.pop("call_id", "CA1"), line, **command))
         outcome = self.hear(self.echo())
         self.speaks = next(event.speaks for event in outcome if isinstance(event, AssistantReady))
         return outcome
@@ -90,6 +90,8 @@ class RealtimeLine:
     def _shown(self, outcome: AssistantOutcome) -> Outcome:
         if isinstance(outcome, ReplyAudio):
             return f"sound {outcome.item} {self.speaks.duration_ms(len(outcome.audio)):g}"
+        if isinstance(outcome, ReplyDelayed):
+            return f"delayed {outcome.wait_s:.1f}"
         if isinstance(outcome, Word):
             return outcome
         assert isinstance(outcome, str), "OpenAI Realtime is text"
@@ -151,9 +153,18 @@ class RealtimeLine:
             response["metadata"] = self.last("response.create")["response"]["metadata"]
         if what == "done":
             status = words[1] if len(words) > 1 else "completed"
-            details = {"type": status, "reason": words[-1], "error": {"code": words[-1]}}
-            response |= {"status": status, "status_details": details if len(words) > 2 else None}
+            response |= {
+                "status": status,
+                "status_details": _details(status, words[2:]) if words[2:] else None,
+            }
         return response
+
+
+def _details(status: str, words: list[str]) -> dict[str, Any]:
+    words = [word for word in words if word != "ours"]
+    if status != "failed":
+        return {"type": status, "reason": words[0]}
+    return {"type": status, "error": {"code": words[0], "message": " ".join(words[1:]) or None}}
 
 
 def reply(kind: str, words: list[str], **fields: Any) -> dict[str, Any]:
@@ -182,7 +193,8 @@ def shown(message: dict[str, Any]) -> str:
         case {"type": "conversation.item.create", "item": {"call_id": call, "name": name, "arguments": args}}:
             return f"called {call} {name} {args}"
         case {"type": "conversation.item.create", "item": {"call_id": call, "output": output}}:
-            return f"output {call}: {output}"
+            behind = f" (behind {message['previous_item_id']})" if "previous_item_id" in message else ""
+            return f"output {call}: {output}{behind}"
         case {"type": "conversation.item.truncate", "item_id": item, "content_index": 0, "audio_end_ms": ms}:
             return f"truncate {item} {ms}"
         case {"type": "conversation.item.delete", "item_id": item}:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ASK = "call R1 c1 collect_digits {}"
 ASK_FOR_PIN = 'call R1 c1 collect_digits {"prompt": "Please type your PIN.", "length": 4, "sensitive": true}'
 PIN = EntryRequested("c1", length=4, sensitive=True)
+FAILED = AssistantReportedError("a response failed: server_error")
 PROMPT = 'create: Say exactly this and nothing else: "Please type your PIN."'
 TYPED = EnterDigits("1234", EntryEnd.TERMINATOR, "#", request_id="c1")
 OUTPUT = 'output c1: {"digits":"1234","reason":"terminator"}'
@@ -185,7 +186,7 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a prompt that fails is said once more": [
         *ASKED[:4],
-        (1.4, "done R2 failed server_error", [AssistantReportedError("a response failed: server_error")]),
+        (1.4, "done R2 failed server_error", [FAILED, "delayed 0.4"]),
         (1.9, None, [PROMPT]),
     ],
     "the call ends while the caller types: an output, no response": [

@@ -25,6 +25,7 @@ FRAME = AppendAudio(b"\xff" * 160)
 HISTORY = (Said(Speaker.CALLER, "Hi."), Said(Speaker.ASSISTANT, "Good day."), Said(Speaker.CALLER, ""))
 TOLD = ["item user: Hi.", "item assistant: Good day."]
 
+FAILED = AssistantReportedError("a response failed: server_error")
 SILENT = AssistantReportedError("a reply without audio")
 
 GREETED: "list[Row]" = [
@@ -64,7 +65,7 @@ GUARDS: "dict[str, list[Row]]" = {
     ],
     "a greeting without sound is tried again, and guarded again": [
         (0.1, "created R1 ours", []),
-        (0.3, "done R1 ours", [SILENT]),
+        (0.3, "done R1 ours", [SILENT, "delayed 0.5"]),
         (0.5, FRAME, []),
         (0.8, None, [HELLO]),
         (0.9, "created R2 ours", []),
@@ -74,7 +75,7 @@ GUARDS: "dict[str, list[Row]]" = {
     ],
     "a greeting without sound, twice": [
         (0.1, "created R1 ours", []),
-        (0.3, "done R1 ours", [SILENT]),
+        (0.3, "done R1 ours", [SILENT, "delayed 0.5"]),
         (0.8, None, [HELLO]),
         (0.9, "created R2 ours", []),
         (1.1, "done R2 ours", [AssistantFailed("a reply without audio")]),
@@ -88,7 +89,7 @@ GUARDS: "dict[str, list[Row]]" = {
     ],
     "a greeting that failed is tried again, and guarded again": [
         (0.1, "created R1 ours", []),
-        (0.3, "done R1 failed server_error", [AssistantReportedError("a response failed: server_error")]),
+        (0.3, "done R1 failed server_error", [FAILED, "delayed 0.4"]),
         (0.5, FRAME, []),
         (0.8, None, [HELLO]),
         (0.9, "created R2 ours", []),
@@ -96,12 +97,18 @@ GUARDS: "dict[str, list[Row]]" = {
         (1.1, "done R2 ours", [ReplyEnded("A")]),
         (1.2, ConfirmHeard("A"), ["update listening"]),
     ],
-    "a greeting that fails twice": [
+    "a greeting that fails for a while is tried again and again": [
         (0.1, "created R1 ours", []),
-        (0.3, "done R1 failed server_error", [AssistantReportedError("a response failed: server_error")]),
+        (0.3, "done R1 failed server_error", [FAILED, "delayed 0.4"]),
         (0.8, None, [HELLO]),
         (0.9, "created R2 ours", []),
-        (1.1, "done R2 failed server_error", [AssistantFailed("a response failed: server_error")]),
+        (1.1, "done R2 failed server_error", [FAILED, "delayed 1.0"]),
+        (2.0, FRAME, []),
+        (2.15, None, [HELLO]),
+        (2.2, "created R3 ours", []),
+        (2.3, "audio R3 A 20", ["sound A 20"]),
+        (2.4, "done R3 ours", [ReplyEnded("A")]),
+        (2.5, ConfirmHeard("A"), ["update listening"]),
     ],
     "keys pressed into it": [
         (0.1, "created R1 ours", []),

@@ -26,6 +26,7 @@ FILLER = 'create aside: Say exactly this and nothing else: "One moment, please."
 GOODBYE = "create: Say goodbye in one short sentence."
 LEFT = CloseRequested("the assistant hung up", code=1000)
 GONE = "output c1: the call ends now"
+FAILED = AssistantReportedError("a response failed: server_error")
 LEAVES, STAYS = AssistantHangingUp(), AssistantHangingUp(intended=False)
 
 CALLED_IN_R1: "list[Row]" = [
@@ -169,7 +170,7 @@ SCENES: "dict[str, list[Row]]" = {
         *CALLED_IN_R1,
         (3.1, None, [FILLER]),
         (3.2, "created R2 ours", []),
-        (3.3, "done R2 failed server_error", [AssistantReportedError("a response failed: server_error")]),
+        (3.3, "done R2 failed server_error", [FAILED]),
         (20.0, None, []),
         (20.0, AnswerTool("c1", "sunny"), ["output c1: sunny", "create"]),
     ],
@@ -274,7 +275,7 @@ SCENES: "dict[str, list[Row]]" = {
         (1.1, "call R1 c1 hang_up {}", [LEAVES, GONE]),
         (1.3, "done R1", [GOODBYE]),
         (1.4, "created R2 ours", []),
-        (1.5, "done R2 failed server_error", [AssistantReportedError("a response failed: server_error")]),
+        (1.5, "done R2 failed server_error", [FAILED, "delayed 0.5"]),
         (2.0, None, [GOODBYE]),
         (2.1, "created R3 ours", []),
         (2.2, "done R3 failed server_error", [LEFT]),

@@ -25,6 +25,7 @@ TYPED = "item user: The caller typed on the keypad: 12"
 REFUSED = Ignored("error: conversation_already_has_active_response")
 NOT_ACTIVE = Ignored("error: response_cancel_not_active")
 REFUSED_LATE = "error conversation_already_has_active_response in progress"
+FAILED = AssistantReportedError("a response failed: server_error")
 SILENT = AssistantReportedError("a reply without audio")
 LISTENS = SpeechStarted(interrupts=False)
 NO_REPLY = AssistantFailed("no reply within 10 s")
@@ -144,7 +145,7 @@ SCENES: "dict[str, list[Row]]" = {
         *SPOKE,
         (2.1, "created R1", []),
         (2.2, "words R1 A Hm", [ReplySaid("A", "Hm")]),
-        (2.3, "done R1", [SILENT]),
+        (2.3, "done R1", [SILENT, "delayed 0.5"]),
         (2.8, None, ["create"]),
         (2.9, "created R2 ours", []),
         (3.0, "done R2 ours", [AssistantFailed("a reply without audio")]),
@@ -202,31 +203,12 @@ SCENES: "dict[str, list[Row]]" = {
         (30.1, "created R1", []),
         (30.2, "audio R1 A 20", ["sound A 20"]),
     ],
-    "a failed response is asked for once more, after a pause": [
-        *SPOKE,
-        (2.1, "created R1", []),
-        (2.2, "done R1 failed server_error", [AssistantReportedError("a response failed: server_error")]),
-        (2.6, None, []),
-        (2.7, None, ["create"]),
-        (2.8, "created R2 ours", []),
-        (2.9, "done R2 failed server_error", [AssistantFailed("a response failed: server_error")]),
-    ],
-    "a caller who speaks in the pause is answered by the server": [
-        *SPOKE,
-        (2.1, "created R1", []),
-        (2.2, "done R1 failed server_error", [AssistantReportedError("a response failed: server_error")]),
-        (2.5, "speech U2", [SpeechStarted()]),
-        (4.0, "pause U2", [SpeechStopped("U2")]),
-        (4.1, "created R2", []),
-        (4.2, "audio R2 A 20", ["sound A 20"]),
-        (4.3, "done R2", [ReplyEnded("A")]),
-    ],
     "a reply cut short by the server is told": [
         (1.0, "created R1", []),
         (
             1.1,
             "done R1 incomplete max_output_tokens",
-            [AssistantReportedError("a reply is incomplete: max_output_tokens")],
+            [AssistantReportedError("a reply is incomplete: max_output_tokens"), "delayed 0.5"],
         ),
         (1.6, None, ["create"]),
         (1.7, "created R2 ours", []),
@@ -303,7 +285,10 @@ def test_a_request_that_the_server_rejects_is_made_once_more(dial: "Dial") -> No
     line.tell(EnterDigits("12"))
     rejected = line.event("error invalid_value no")
     rejected["error"]["event_id"] = line.last("response.create")["event_id"]
-    assert line.hear(rejected) == [AssistantReportedError("a response failed: invalid_value: no")]
+    assert line.hear(rejected) == [
+        AssistantReportedError("a response failed: invalid_value: no"),
+        "delayed 0.5",
+    ]
     assert line.pass_to(0.5) == ["create"]
     rejected["error"]["event_id"] = line.last("response.create")["event_id"]
     assert line.hear(rejected) == [AssistantFailed("a response failed: invalid_value: no")]

@@ -38,11 +38,12 @@ def done(response: str, event: str | None = None) -> Step:
     return lambda gate, _now: gate.done(response, event)
 
 
-def failed(response: str, *, again: bool) -> Step:
-    def step(gate: ResponseGate, now: float) -> None:
-        assert gate.retry(gate.done(response, None) or REPLY, now) is again
+def failed(response: str) -> Step:
+    return lambda gate, now: gate.ask_again(gate.done(response, None) or REPLY, now + 0.5)
 
-    return step
+
+def drop_retry(gate: ResponseGate, _now: float) -> None:
+    gate.drop_retry()
 
 
 def refused(event: str | None, response: str | None = None) -> Step:
@@ -258,19 +259,33 @@ RACES: dict[str, list[tuple[float, Step, str, GateState]]] = {
         (0.0, ask(FILLER), "e1", REQUESTED),
         (5.0, nothing, "", IDLE),
     ],
-    "failed, and once more after a pause": [
+    "failed, and again after a pause, as often as is wanted": [
         (0.0, ask(GREETING), "e1", REQUESTED),
         (0.1, created("R1", "e1"), "", ACTIVE),
-        (0.2, failed("R1", again=True), "", IDLE),
+        (0.2, failed("R1"), "", IDLE),
         (0.6, nothing, "", IDLE),
         (0.7, nothing, "e2", REQUESTED),
         (0.8, created("R2", "e2"), "", ACTIVE),
-        (0.9, failed("R2", again=False), "", IDLE),
+        (0.9, failed("R2"), "", IDLE),
+        (1.4, nothing, "e3", REQUESTED),
+    ],
+    "failed, and the caller speaks in the pause: a greeting is left out": [
+        (0.0, ask(GREETING), "e1", REQUESTED),
+        (0.1, created("R1", "e1"), "", ACTIVE),
+        (0.2, failed("R1"), "", IDLE),
+        (0.3, drop_retry, "", IDLE),
         (9.0, nothing, "", IDLE),
+    ],
+    "failed, and the caller speaks in the pause: a reply waits for the server's own": [
+        (0.0, ask(about("a")), "e1", REQUESTED),
+        (0.1, created("R1", "e1"), "", ACTIVE),
+        (0.2, failed("R1"), "", IDLE),
+        (0.3, drop_retry, "", IDLE),
+        (0.7, nothing, "e2", REQUESTED),
     ],
     "the server's own failed, and a new request does not wait": [
         (0.0, created("R0"), "", ACTIVE),
-        (0.1, failed("R0", again=True), "", IDLE),
+        (0.1, failed("R0"), "", IDLE),
         (0.2, ask(about("a")), "e1", REQUESTED),
     ],
     "announced twice": [

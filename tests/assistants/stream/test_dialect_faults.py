@@ -27,6 +27,7 @@ from bridge.vocabulary.events import (
     NoteTaken,
     ReplyAudio,
     ReplyEnded,
+    ToolCalled,
 )
 from telecodecs.format import PCMU_8K
 
@@ -104,6 +105,17 @@ def test_only_so_many_requests_may_be_open(dial: "Dial") -> None:
     assert line.pass_on(1.0, one_more) == [{"refused": why}]
     line.pass_on(1.1, AnswerTool("t0", "found"))
     assert line.pass_on(1.2, one_more) == [EntryRequested("pin")]
+
+
+def test_an_id_may_come_again_once_it_was_answered(dial: "Dial") -> None:
+    line = dial().open()
+    for turn in range(2):
+        assert line.pass_on(turn + 1.0, {"type": "call_tool", "id": "t", "tool": "look"}) == [
+            ToolCalled("t", "look", "{}")
+        ]
+        assert line.pass_on(turn + 1.1, AnswerTool("t", "found")) == [
+            {"type": "answer", "id": "t", "output": "found"}
+        ]
 
 
 def test_answers_without_a_request_are_not_sent(dial: "Dial") -> None:

@@ -49,6 +49,7 @@ def test_a_failed_response_is_asked_for_again(call: "Call") -> None:
     call.hears_all("Here I am.")
     assert call.upgrades == [101]
     assert call.counts["assistant_errors"] == 1
+    assert call.counts["replies_delayed"] == 1
 
 
 @row(
@@ -64,8 +65,35 @@ def test_a_response_that_fails_in_mid_sentence_is_asked_for_again(call: "Call") 
     assert call.hears_all("Here I am.").from_ms > cut.until_ms
 
 
+WAIT = "Rate limit reached. Please try again in {left_s}s."
+
+
+def limited(**faults: Any) -> dict[str, Any]:
+    """A server that makes no response for 1.2 s, from the one that it is asked for first."""
+    return {
+        "plan": {"linger_s": 4.0},
+        "script": {"faults": {"fail": "rate_limit_exceeded", "fail_for_s": 1.2} | faults},
+    }
+
+
+@rows(
+    **{
+        "the response says how long": limited(message=WAIT),
+        "the response does not say how long": limited(),
+        "an error names the request": limited(message=WAIT, fail_as="error"),
+        "an error names nothing": limited(message=WAIT, fail_as="unnamed_error"),
+    }
+)
+def test_a_rate_limit_that_lasts_a_moment_delays_the_greeting(call: "Call") -> None:
+    call.hears_all("Hello.")
+    assert call.upgrades == [101]
+    assert call.counts["replies_delayed"] >= 1
+    assert "assistants_lost" not in call.counts
+
+
 @row(
     says=(0.9, 5.0),
+    assistant={"retry_s": 0.3},
     script={"replies": [{"say": LONG, "faults": {"fail": "server_error", "after_ms": 0, "connections": 1}}]},
 )
 def test_a_response_that_fails_again_costs_the_assistant_its_slot(call: "Call") -> None:

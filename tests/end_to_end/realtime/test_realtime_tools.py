@@ -74,6 +74,44 @@ def test_calls_in_parallel_are_followed_by_one_response(call: "Call") -> None:
 
 
 @row(
+    says=(0.9, 4.0),
+    plan={"linger_s": 3.0},
+    assistant={"tools": {"book": {"function": "clinic:book"}}},
+    script={
+        "faults": {"call_id": "call_1"},
+        "replies": [
+            {"calls": [{"name": "book", "arguments": '{"day": "Friday"}'}]},
+            {"calls": [{"name": "book", "arguments": '{"day": "Monday"}'}]},
+            {"on_output": "book", "say": "Done."},
+        ],
+    },
+)
+def test_calls_with_one_and_the_same_id_run_each_time(call: "Call") -> None:
+    assert call.items() == ["output: booked on Friday", "output: booked on Monday"]
+    assert {event["item"]["call_id"] for event in call.sent("conversation.item.create")} == {"call_1"}
+    assert [ran["tool_call_id"] for ran in call.wrote("RunTool")] == ["call_1", "call_1"]
+    assert all(run.answered_s is not None for run in call.history.tools)
+
+
+@row(
+    says=(3.0,),
+    plan={"linger_s": 2.0},
+    assistant={"greeting": {"instructions": "Greet the caller."}, "tools": {"hang_up": {}}},
+    script={
+        "replies": [
+            {"on_instructions": "Greet", "say": "Good day.", "calls": [{"name": "hang_up"}]},
+            {"say": "I am still here."},
+        ]
+    },
+)
+def test_a_greeting_does_not_end_the_call(call: "Call") -> None:
+    call.hears_all("Good day.")
+    call.hears_all("I am still here.")
+    assert call.items() == ["output: error: the call cannot be ended in this response; it goes on"]
+    assert call.sent("response.create")[0]["response"]["tool_choice"] == "none"
+
+
+@row(
     says=(0.9,),
     plan={"linger_s": 2.5},
     assistant={

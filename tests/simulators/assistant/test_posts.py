@@ -213,6 +213,18 @@ def test_faults_concern_calls_and_turns_by_their_numbers() -> None:
     assert [turn.number for turn in server.turns] == [1, 1, 2, 2, 3, 2, 2]
 
 
+def test_a_turn_is_refused_for_a_while() -> None:
+    server = posts("[[faults]]\nturns = [2]\nrefuse = 503\nrefuse_times = 2\nretry_after_s = 1")
+    answers = [post(server, wav(L16), call="A", turn=turn) for turn in (1, 2, 2, 2)]
+    assert [(one.status, one.retry_after_s) for one in answers] == [
+        (200, None),
+        (503, 1),
+        (503, 1),
+        (200, None),
+    ]
+    assert post(server, wav(L16), call="B", turn=2).status == 503, "another call has its own count"
+
+
 def test_without_a_record_nothing_is_kept() -> None:
     server = Posts(parse_script(""), keeps_record=False)
     post(server, wav(L16))

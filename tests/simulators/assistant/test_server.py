@@ -212,3 +212,11 @@ async def test_serves_until_sigterm() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
     assert [line["event"] for line in lines] == ["= simulated assistant", "< upgrade", "= connection over"]
+
+
+async def test_a_refusal_says_when_to_come_again() -> None:
+    script = "[faults]\nrefuse = 503\nretry_after_s = 2"
+    async with running(script) as simulator, aiohttp.ClientSession() as http:
+        headers = {"Content-Type": "audio/wav"}
+        async with http.post(simulator.http_url, data=WAV, headers=headers) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "2")

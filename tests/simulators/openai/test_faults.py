@@ -86,6 +86,71 @@ def test_a_response_fails_and_the_next_one_does_not(
     assert sent.words() == "All is well."
 
 
+FAILING = """
+[[replies]]
+say = "All is well."
+[[faults]]
+fail = "rate_limit_exceeded"
+fail_for_s = 2.0
+fail_as = "{fail_as}"
+message = "Try again in {{left_s}}s."
+"""
+
+
+def test_responses_fail_for_a_while_and_use_up_no_reply(peer: "Dial") -> None:
+    call = peer(FAILING.format(fail_as="response"))
+    response = call.say_sentence().one("response.done")["response"]
+    assert response["status"] == "failed"
+    error = {"type": "rate_limit_error", "code": "rate_limit_exceeded", "message": "Try again in 2.000s."}
+    assert {key: response["status_details"]["error"][key] for key in error} == error
+    call.wait(1.0)
+    call.send("response.create")
+    assert call.wait(0.1).one("response.done")["response"]["status"] == "failed"
+    call.wait(3.0)
+    call.send("response.create")
+    sent = call.wait(3.0)
+    assert sent.one("response.done")["response"]["status"] == "completed"
+    assert sent.words() == "All is well."
+
+
+@pytest.mark.parametrize(("fail_as", "event_id"), [("error", "event_of_mine"), ("unnamed_error", None)])
+def test_or_there_is_an_error_in_their_place(peer: "Dial", fail_as: str, event_id: str | None) -> None:
+    call = peer(FAILING.format(fail_as=fail_as))
+    sent = call.say_sentence()
+    assert not sent.all("response.created")
+    assert sent.one("error")["error"]["event_id"] is None, "nobody asked"
+    sent = call.send("response.create", event_id="event_of_mine", response={"instructions": "Say something."})
+    error = sent.one("error")["error"]
+    assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
+    assert error["event_id"] == event_id
+
+
+@pytest.mark.parametrize("call_id", ["call_1", ""])
+def test_every_tool_call_has_the_same_call_id(peer: "Dial", call_id: str) -> None:
+    call = peer(
+        f"""
+        [[replies]]
+        calls = [{{ name = "book" }}]
+        [[replies]]
+        calls = [{{ name = "price" }}]
+        [[replies]]
+        on_output = "price"
+        say = "It is ten."
+        [[faults]]
+        call_id = "{call_id}"
+        """
+    )
+    made = first_turn(call).one("response.function_call_arguments.done")
+    assert (made["name"], made["call_id"]) == ("book", call_id)
+    call.send("response.create")
+    made = call.wait(3.0).one("response.function_call_arguments.done")
+    assert (made["name"], made["call_id"]) == ("price", call_id)
+    item = {"type": "function_call_output", "call_id": call_id or made["item_id"], "output": "10"}
+    call.send("conversation.item.create", item=item)
+    call.send("response.create")
+    assert call.wait(3.0).words() == "It is ten."
+
+
 def test_a_response_is_incomplete(peer: "Dial") -> None:
     call = peer("[[replies]]\nsay = 'And then'\nincomplete = 'max_output_tokens'")
     response = first_turn(call).one("response.done")["response"]

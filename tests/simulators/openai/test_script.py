@@ -34,6 +34,8 @@ def test_the_example_of_the_docstring_is_a_script() -> None:
     assert script.replies[3].faults.close == 1011
     assert script.faults_of(1).refuse == 429
     assert script.faults_of(2).refuse is None
+    assert (script.faults_of(2).fail, script.faults_of(2).fail_for_s) == ("rate_limit_exceeded", 3.0)
+    assert script.faults_of(3).call_id == "call_1"
 
 
 REFUSED = [
