@@ -301,8 +301,9 @@ async def _upgrade(
     to = parse_url(url)
     if to.is_secure:
         tls = tls or ssl.create_default_context()
-    host = to.netloc.rpartition("@")[2]
-    protocol = _protocol(lambda: leg, max_message_bytes, pings, host, to.resource_name, headers)
+    host = headers.get("Host") or to.netloc.rpartition("@")[2]
+    others = {name: value for name, value in headers.items() if name != "Host"}  # picows writes that one
+    protocol = _protocol(lambda: leg, max_message_bytes, pings, host, to.resource_name, others)
     try:
         await aiofastnet.create_connection(
             asyncio.get_running_loop(), lambda: protocol, to.host, to.port, ssl=tls if to.is_secure else None

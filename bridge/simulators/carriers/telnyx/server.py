@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from msgspec import json
 
+from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.rest_server import CALLED, CALLER, RestServer
 from bridge.simulators.carriers.telnyx.account import TelnyxAccount
 from bridge.simulators.carriers.telnyx.actions import (
@@ -38,6 +39,9 @@ from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED, Signer
 
 ACTIONS = "|".join(name for name in COMMANDS if name != "dial")
 
+API_KEY = "KEY_simulated"
+"""The API key that is expected where none is named."""
+
 log = structlog.get_logger()
 
 
@@ -46,14 +50,15 @@ class SimulatedTelnyx:
 
     `media`: carries the streams. `webhook_url`: of the account's connection. `codec`: of its calls. `callee`: who
     answers the calls that are dialled. `faults`: those to inject. `seed`: of the key that signs the webhooks.
-    `webhook_timeout_s`, `webhook_attempts`: for each webhook.
+    `webhook_timeout_s`, `webhook_attempts`: for each webhook. `rehearsal`: they are passed on
+    as a proxy of the server would.
     """
 
     def __init__(
         self,
         media: CarryStream = silence,
         *,
-        api_key: str = "KEY_simulated",
+        api_key: str = API_KEY,
         webhook_url: str = "",
         host: str = "127.0.0.1",
         port: int = 0,
@@ -63,6 +68,7 @@ class SimulatedTelnyx:
         seed: str = TEST_SEED,
         webhook_timeout_s: float = 2.0,
         webhook_attempts: int = 3,
+        rehearsal: Rehearsal | None = None,
     ) -> None:
         self.port = port
         """The port that is open; if 0 was asked for, the one that the system chose."""
@@ -82,6 +88,7 @@ class SimulatedTelnyx:
             self._tried,
             timeout_s=webhook_timeout_s,
             attempts=webhook_attempts,
+            rehearsal=rehearsal,
         )
         self._http: aiohttp.ClientSession
 
@@ -108,6 +115,10 @@ class SimulatedTelnyx:
             self._rest.running(self._application(), self._host, self.port) as self.port,
         ):
             yield self
+
+    async def failed(self) -> None:
+        """Wait until a task of this server has failed; `running` then raises its exception."""
+        await self._rest.failed.wait()
 
     def ring(self, webhook_url: str = "", *, caller: str = CALLER, called: str = CALLED) -> TelnyxCall:
         """Somebody calls: send the webhooks and obey the server's commands. `webhook_url`: instead of the account's."""
