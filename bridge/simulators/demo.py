@@ -35,7 +35,7 @@ async def carry(
     `interruption`: makes the caller hang up; what was recorded until then is kept. `say`: is told what is being done.
     Returns the report, the files written to the folder `out`, and sentences about files that could not be written.
     """
-    say("starting a server and a simulated phone on this machine")
+    say("starting a server and a phone on this machine")
     plan = CallPlan(read_wav(talk()), read_digits(DIGITS))
     auth_token = secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as kept, ExitStack() as safe:
@@ -49,7 +49,7 @@ async def carry(
         )
         async with Server(settings).running() as server:
             webhook = f"http://{settings.host}:{server.port}/twilio/voice"
-            say(f"on the phone: the caller speaks, the assistant says it back, about {LASTS_S} s")
+            say(f"on the phone for about {LASTS_S} s")
             report = await place_call(webhook, plan, auth_token=auth_token, interruption=interruption)
             safe.enter_context(interruption.kept_out())  # until the server has written its files
         files = _gather(report, Path(kept), out)

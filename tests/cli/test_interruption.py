@@ -114,6 +114,7 @@ def on_terminal(arguments: list[str], folder: Path, *until: str) -> tuple[int, s
         stderr=its,
         text=True,
         cwd=folder,
+        env=os.environ | {"COLUMNS": "100", "TERM": "xterm"},
     ) as process:
         os.close(its)
         assert process.stdout is not None
