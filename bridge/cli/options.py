@@ -29,6 +29,11 @@ SHOW_CURSOR = b"\x1b[?25h"
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="The settings' file.", show_default="voicebridge.toml, if there")
 ]  # fmt: skip
+Host = Annotated[str | None, typer.Option(help="Address to bind.", show_default="127.0.0.1")]
+Port = Annotated[int | None, typer.Option(help="Port to bind; 0 for any.", show_default="8080")]
+CertFile = Annotated[Path | None, typer.Option(help="TLS certificate chain, PEM.")]
+KeyFile = Annotated[Path | None, typer.Option(help="TLS private key, PEM.")]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

@@ -18,6 +18,7 @@ import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # the compiled class has no stub
 from picows.url import parse_url
 
+from bridge.config.addresses import bind_fault
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
 
@@ -392,4 +393,4 @@ async def listen(
             ssl_handshake_timeout=UPGRADE_TIMEOUT_S if tls else None,
         )
     except OSError as error:
-        raise ConfigurationError(f"host = {host!r}, port = {port}: {error.strerror or error}") from error
+        raise ConfigurationError(bind_fault(host, port, error)) from error

@@ -34,6 +34,7 @@ TWILIO = CarrierKind(
     voice_webhooks=lambda _settings: (VoiceWebhook("Twilio's", "/twilio/voice"),),
     place_call=place_call,
     call_id_key="sid",
+    expected={"auth_token": (r"[0-9a-f]{32}", "32 hexadecimal digits")},
     requires_tls=True,
     simulator="twilio",
 )

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from msgspec import json
 
+from bridge.carriers.telnyx.kind import SIMULATED_API_KEY
 from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.rest_server import CALLED, CALLER, RestServer
 from bridge.simulators.carriers.telnyx.account import TelnyxAccount
@@ -39,7 +40,7 @@ from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED, Signer
 
 ACTIONS = "|".join(name for name in COMMANDS if name != "dial")
 
-API_KEY = "KEY_simulated"
+API_KEY = SIMULATED_API_KEY
 """The API key that is expected where none is named."""
 
 log = structlog.get_logger()
