@@ -4,8 +4,10 @@ Paths begin with /v2, as Telnyx's do. `account` decides what a request does, `re
 """
 
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from secrets import token_bytes, token_hex
 from typing import Any
 
 import aiohttp
@@ -36,12 +38,12 @@ from bridge.simulators.carriers.telnyx.stream_session import (
     TelnyxStreamSession,
     silence,
 )
-from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED, Signer
+from bridge.simulators.carriers.telnyx.webhooks import Signer
 
 ACTIONS = "|".join(name for name in COMMANDS if name != "dial")
 
 API_KEY = SIMULATED_API_KEY
-"""The API key that is expected where none is named."""
+"""The API key that `voicebridge call` expects, unless it rehearses production."""
 
 log = structlog.get_logger()
 
@@ -50,7 +52,7 @@ class SimulatedTelnyx:
     """A simulated Telnyx with one account. Enter `running` to open its port.
 
     `media`: carries the streams. `webhook_url`: of the account's connection. `codec`: of its calls. `callee`: who
-    answers the calls that are dialled. `faults`: those to inject. `seed`: of the key that signs the webhooks.
+    answers the calls that are dialled. `faults`: those to inject. `seed`: of the key that signs the webhooks. It and `api_key` are made anew if they are left out.
     `webhook_timeout_s`, `webhook_attempts`: for each webhook. `rehearsal`: they are passed on
     as a proxy of the server would.
     """
@@ -59,29 +61,30 @@ class SimulatedTelnyx:
         self,
         media: CarryStream = silence,
         *,
-        api_key: str = API_KEY,
+        api_key: str = "",
         webhook_url: str = "",
         host: str = "127.0.0.1",
         port: int = 0,
         codec: str = "PCMU",
         callee: TelnyxCallee = TelnyxCallee(),  # noqa: B008 - frozen
         faults: TelnyxFaults = TelnyxFaults(),  # noqa: B008 - frozen
-        seed: str = TEST_SEED,
+        seed: str = "",
         webhook_timeout_s: float = 2.0,
         webhook_attempts: int = 3,
         rehearsal: Rehearsal | None = None,
     ) -> None:
         self.port = port
         """The port that is open; if 0 was asked for, the one that the system chose."""
-        self.api_key = api_key
+        self.api_key = api_key or f"KEY{token_hex(16)}"
+        self.seed = seed or b64encode(token_bytes(32)).decode()
         self.deliveries: list[Delivery] = []
         """Every attempt to deliver a webhook, in order."""
         self.account = TelnyxAccount(
-            api_key, webhook_url=webhook_url, codec=codec, callee=callee, faults=faults
+            self.api_key, webhook_url=webhook_url, codec=codec, callee=callee, faults=faults
         )
         self._host = host
         self._rest = RestServer(self.account, media, self._perform)
-        self._signer = Signer(seed)
+        self._signer = Signer(self.seed)
         self._webhooks = Deliveries(
             self._signer,
             faults,
