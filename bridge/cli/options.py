@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -62,7 +63,7 @@ def run_interruptible(work: "Callable[[Interruption], Coroutine[Any, Any, T]]") 
 
     interruption = Interruption()
     restored = signal.getsignal(signal.SIGINT)
-    if restored is not signal.SIG_IGN:
+    if _hears_ctrl_c():
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what asyncio expects
     try:
         runner: Callable[[Coroutine[Any, Any, T]], T] = asyncio.run
@@ -76,7 +77,14 @@ def run_interruptible(work: "Callable[[Interruption], Coroutine[Any, Any, T]]") 
             raise Interrupted(f"interrupted: {error}") from None
         raise
     finally:
-        signal.signal(signal.SIGINT, restored)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, restored)
+
+
+def _hears_ctrl_c() -> bool:
+    """Whether ctrl-C is for this command: it may be ignored, as in the background, and only a main thread gets it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
 async def _watched(work: "Callable[[Interruption], Coroutine[Any, Any, T]]", interruption: Interruption) -> T:
@@ -90,13 +98,14 @@ async def _watched(work: "Callable[[Interruption], Coroutine[Any, Any, T]]", int
         if not interruption.interrupt():
             task.cancel()
 
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    watches = _hears_ctrl_c()
+    if watches:
         loop.add_signal_handler(signal.SIGINT, interrupted)
     try:
         return await work(interruption)
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        if watches:
+            loop.remove_signal_handler(signal.SIGINT)
             signal.signal(signal.SIGINT, _leave_at_once)
 
 

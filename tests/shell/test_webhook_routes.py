@@ -33,7 +33,8 @@ ROUTES = [
     {"parameters": {"plan": "brass"}, "assistant": "telnyx"},
     {"path": "nobody", "to": "+4420", "assistant": "echo"},
 ]
-SIGNER = Signer(b64encode(bytes(range(32))).decode())
+SEED = b64encode(bytes(range(32))).decode()
+SIGNER = Signer(SEED)
 SETTINGS: dict[str, Any] = {
     "port": 0,
     "assistant": "front",
@@ -190,7 +191,7 @@ def telnyx_of(fake: SimulatedTelnyx) -> dict[str, Any]:
 
 
 async def test_who_answers_a_call_that_an_event_tells_of(house: Open) -> None:
-    async with SimulatedTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
+    async with SimulatedTelnyx(seed=SEED).running() as fake, house(telnyx=telnyx_of(fake)) as home:
         for number, (behind, numbers, _) in enumerate(UNDER_CALL_CONTROL, 1):
             url = f"http://127.0.0.1:{home.server.port}/telnyx/webhook{behind}"
             call = fake.ring(url, **numbers)
@@ -210,7 +211,7 @@ async def test_a_call_that_we_placed_keeps_its_own_assistant(named: str, house: 
         "from": GERMAN,
         "client_state": state,
     }
-    async with SimulatedTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
+    async with SimulatedTelnyx(seed=SEED).running() as fake, house(telnyx=telnyx_of(fake)) as home:
         for number, kind in enumerate(("call.initiated", "call.answered")):
             event = {"event_type": kind, "id": str(number), "payload": payload}
             assert await home.tell("/telnyx/webhook/sales?plan=gold", **event) == (204, "")
@@ -220,7 +221,7 @@ async def test_a_call_that_we_placed_keeps_its_own_assistant(named: str, house: 
 
 async def test_who_answers_is_known_again_after_a_restart(house: Open) -> None:
     """By what the answer gave along: the webhooks that follow do not tell which routes there were."""
-    async with SimulatedTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
+    async with SimulatedTelnyx(seed=SEED).running() as fake, house(telnyx=telnyx_of(fake)) as home:
         fake.ring(f"http://127.0.0.1:{home.server.port}/telnyx/webhook/sales", called=NEW)
         answer = await fake.commanded("answer")
         assert answer.body["client_state"] == ClientState("sales").encode()
