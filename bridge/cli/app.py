@@ -12,6 +12,7 @@ from bridge.cli.call import NamesCarriers, call, dial
 from bridge.cli.check import check_assistant
 from bridge.cli.config import config_check, config_reference, config_show
 from bridge.cli.health import health
+from bridge.cli.options import INTERRUPTED, Interrupted
 from bridge.cli.serve import serve
 from bridge.cli.simulate import demo, fake_assistant, fake_openai
 from bridge.cli.timeline import timeline
@@ -60,11 +61,16 @@ def voicebridge(
 
 
 def main() -> None:
-    """The entry point. Exit codes: 0 done, 1 failed, 2 wrong options or wrong settings."""
+    """Run the command. Exit codes: 0 done, 1 failed, 2 wrong options or wrong settings, 130 ended by ctrl-C.
+
+    `check-assistant` has one more: 3, nobody listens at the address.
+    """
     try:
         app(standalone_mode=True)
     except ConfigurationError as error:
         _fail(str(error), code=2)
+    except Interrupted as interrupted:
+        _fail(str(interrupted), code=INTERRUPTED)
     except BridgeError as error:
         _fail(str(error), code=1)
 

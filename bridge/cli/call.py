@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from bridge.cli.options import AsJson, ConfigFile, load_settings, run
+from bridge.cli.options import AsJson, ConfigFile, load_settings, run, run_interruptible
 from bridge.vocabulary.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -62,17 +62,33 @@ def call(
             show_default="URL is a voice webhook",
         ),
     ] = None,
+    public_url: Annotated[
+        str,
+        typer.Option(
+            help="Rehearse production: sign as for this address, the server's public_url, and call URL on this machine.",
+            show_default="URL is the address that is signed",
+        ),
+    ] = "",
+    sign_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="For a carrier that signs with a private key: an Ed25519 key of your own, a PEM file.",
+            show_default="a published test key",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Call a server with the simulated phone, as a carrier would.
 
     Webhooks are signed with the secret in the carrier's own environment variable. A carrier that has a private key
-    instead signs with a published test key.
+    instead signs with --sign-key. Exit code 1: there was no stream, or it broke; 130: ctrl-C, which hangs up.
     """
+    from bridge.cli.ending import check_ending
     from bridge.cli.log import configure
     from bridge.config.audio_file import read_wav
     from bridge.config.settings import vendor_variables
     from bridge.simulators.carriers.contract import CallOptions
+    from bridge.simulators.carriers.rehearsal import read_private_key, read_rehearsal
     from bridge.simulators.phone.call import place_call
     from bridge.simulators.phone.live_call import Network
     from bridge.simulators.phone.network_delay import Delay
@@ -81,8 +97,13 @@ def call(
     from bridge.simulators.phone.summary import keep, make_folder, show
 
     kind, simulator = _simulated(carrier)
+    secrets = vendor_variables(kind.environment)
+    rehearsal = read_rehearsal(public_url, url)
     options = CallOptions(
-        auth_token=vendor_variables(kind.environment).get(kind.authenticated_by, ""),
+        auth_token=secrets.get(kind.authenticated_by, ""),
+        api_key=secrets.get("api_key", "") if rehearsal else "",
+        private_key="" if sign_key is None else read_private_key(sign_key),
+        rehearsal=rehearsal,
         codec=codec,
         rate_hz=rate,
         play_codec=play_codec,
@@ -102,15 +123,21 @@ def call(
     if out is not None:
         make_folder(out)
     network = Network(Delay(delay, jitter), disorder)
+    place_controlled = simulator.place_controlled_call
     if api_port is None:
-        report = run(place_call(url, plan(exchange.line), carrier=exchange, network=network))
-    elif simulator.place_controlled_call is not None:
-        report = run(simulator.place_controlled_call(url, plan, options, network, api_port))
+        said = plan(exchange.line)
+        report = run_interruptible(
+            lambda it: place_call(url, said, carrier=exchange, network=network, interruption=it)
+        )
+    elif place_controlled is not None:
+        report = run_interruptible(lambda it: place_controlled(url, plan, options, network, api_port, it))
     else:
         raise ConfigurationError(
             f"--api-port: {kind.title}'s simulator places no calls that are controlled by REST"
         )
-    show(report, keep(report, out) if out else [], as_json=as_json)
+    files = keep(report, out) if out else []
+    show(report, files, as_json=as_json)
+    check_ending(report, files)
 
 
 def _simulated(carrier: str) -> "tuple[CarrierKind[Any], CarrierSimulator]":

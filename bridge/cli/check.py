@@ -1,11 +1,18 @@
 """`voicebridge check-assistant`: checks an assistant of your own."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.options import AsJson, run
+from bridge.cli.options import AsJson, Interrupted, run_interruptible
+from bridge.simulators.interruption import Interruption
+
+if TYPE_CHECKING:
+    from bridge.simulators.check.verdicts import Verdict
+
+NOBODY = 3
+"""The exit code where nobody listens."""
 
 
 def check_assistant(
@@ -25,15 +32,37 @@ def check_assistant(
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Play scripted calls against an assistant of your own, and say what is wrong with it. Takes half a minute."""
+    """Play scripted calls against an assistant of your own, and say what is wrong with it. Takes half a minute.
+
+    Exit codes: 0 no rule is broken, 1 a rule is broken, 2 wrong options, 3 nobody listens at URL, 130 ctrl-C.
+    """
     from bridge.cli.log import configure
-    from bridge.simulators.check.checking import check, read_headers
+    from bridge.cli.progress import progress
+    from bridge.simulators.check.checking import NobodyListens, check, read_headers
     from bridge.simulators.check.part import prepare
-    from bridge.simulators.check.report import all_is_well, show
+    from bridge.simulators.check.report import all_is_well, show, show_nobody
 
     configure("error")
     part = prepare(audio, keys, reply_s)
-    verdicts = run(check(kind, url, read_headers(header or []), part, speed=speed))
+    headers = read_headers(header or [])
+    was_interrupted = False
+
+    async def checked(interruption: Interruption) -> "list[Verdict]":
+        nonlocal was_interrupted
+        found = await check(kind, url, headers, part, speed=speed, interruption=interruption, say=say)
+        was_interrupted = interruption.happened
+        return found
+
+    try:
+        with progress() as say:
+            verdicts = run_interruptible(checked)
+    except NobodyListens as nobody:
+        if as_json:
+            show_nobody(url, str(nobody))
+        typer.echo(f"voicebridge: {nobody}", err=True)
+        raise typer.Exit(NOBODY) from None
     show(url, verdicts, as_json=as_json)
+    if was_interrupted:
+        raise Interrupted("interrupted; the rules above were tried until then")
     if not all_is_well(verdicts):
         raise typer.Exit(1)

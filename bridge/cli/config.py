@@ -2,17 +2,26 @@
 
 import typer
 
-from bridge.cli.options import ConfigFile, load_settings
+from bridge.cli.options import CertFile, ConfigFile, Host, KeyFile, LogLevel, Port, load_settings
 
 
-def config_check(config: ConfigFile = None) -> None:
-    """Check that `serve` would start with these settings, and say where each kind of call goes."""
-    from bridge.cli.config_check import check, destinations
+def config_check(
+    config: ConfigFile = None,
+    host: Host = None,
+    port: Port = None,
+    ssl_certfile: CertFile = None,
+    ssl_keyfile: KeyFile = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Check that `serve` would start with these settings and options, and say where each kind of call goes."""
+    from bridge.cli.config_check import check, destinations, port_doubts
     from bridge.config.checks import doubts
 
-    settings = load_settings(config)
+    settings = load_settings(
+        config, host=host, port=port, ssl_certfile=ssl_certfile, ssl_keyfile=ssl_keyfile, log_level=log_level
+    )
     check(settings)
-    for doubt in doubts(settings):
+    for doubt in (*doubts(settings), *port_doubts(settings)):
         typer.echo(f"Doubtful: {doubt}", err=True)
     typer.echo("The settings are good.")
     for line in destinations(settings):

@@ -1,12 +1,15 @@
 """What `config check` finds: all that would keep `serve` from starting, at once; else where each kind of call goes."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import structlog
 
 from bridge.carriers.registry import CARRIERS
+from bridge.cli.health import Unhealthy, ask
+from bridge.config.addresses import bind_fault
 from bridge.config.audio_file import read_wav
 from bridge.config.checks import check_assistants, check_carriers, check_doors, check_folders, tls_context
 from bridge.config.settings import Settings
@@ -67,6 +70,31 @@ def _check_headers(settings: Settings) -> None:
             found = asyncio.run(faults())
         if found:
             raise ConfigurationError("\n".join(found))
+
+
+def port_doubts(settings: Settings) -> Iterator[str]:
+    """A line where a server answers at the port already. Raises `ConfigurationError` if `serve` could not open it."""
+    try:
+        _open(settings.host, settings.port)
+    except OSError as error:
+        fault = bind_fault(settings.host, settings.port, error)
+        try:
+            ask(settings)
+        except Unhealthy:
+            raise ConfigurationError(fault) from None
+        yield fault
+
+
+def _open(host: str, port: int) -> None:
+    """Open the port as `serve` does, and close it again."""
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    ):
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
 
 
 def _announcements(settings: Settings) -> Iterator[tuple[str, Path]]:

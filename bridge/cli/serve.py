@@ -1,20 +1,15 @@
 """`voicebridge serve`: the server."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from bridge.cli.options import ConfigFile, load_settings, run
+from bridge.cli.options import CertFile, ConfigFile, Host, KeyFile, LogLevel, Port, load_settings, run
 
 
 def serve(
     config: ConfigFile = None,
-    host: Annotated[str | None, typer.Option(help="Address to bind.", show_default="127.0.0.1")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to bind; 0 for any.", show_default="8080")] = None,
-    ssl_certfile: Annotated[Path | None, typer.Option(help="TLS certificate chain, PEM.")] = None,
-    ssl_keyfile: Annotated[Path | None, typer.Option(help="TLS private key, PEM.")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    host: Host = None,
+    port: Port = None,
+    ssl_certfile: CertFile = None,
+    ssl_keyfile: KeyFile = None,
+    log_level: LogLevel = None,
 ) -> None:
     """Serve webhooks and media sockets until SIGTERM, then let the calls end."""
     from bridge.cli.log import configure

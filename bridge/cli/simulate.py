@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.options import AsJson, run
+from bridge.cli.options import AsJson, run, run_interruptible
 from bridge.vocabulary.errors import ConfigurationError
 
 
@@ -58,11 +58,15 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Serve and call on this machine alone: no account, no key, no phone. Writes both voices and a picture."""
+    from bridge.cli.ending import check_ending
     from bridge.cli.log import configure
+    from bridge.cli.progress import progress
     from bridge.simulators.demo import carry
     from bridge.simulators.phone.summary import make_folder, show
 
     configure("warning")
     make_folder(out)
-    report, files, notes = run(carry(out))
+    with progress() as say:
+        report, files, notes = run_interruptible(lambda interruption: carry(out, interruption, say))
     show(report, files, notes, as_json=as_json)
+    check_ending(report, files)

@@ -1,19 +1,24 @@
 """Checks the settings as a whole before a server starts: doors, carriers, assistants, folders, TLS; and finds doubts."""
 
+import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tempfile import TemporaryFile
+from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from bridge.carriers.registry import CARRIERS
+from bridge.config.addresses import LOOPBACK, is_on_loopback, public_url_doubts, public_url_faults
 from bridge.config.assistant_names import names_used
+from bridge.config.certificate import load_certificate
+from bridge.config.durations import long_durations
 from bridge.config.routes import never_taken
 from bridge.config.settings import Settings
 from bridge.redaction import without_credentials, without_numbers
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def check_doors(settings: Settings) -> None:
@@ -54,18 +59,16 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
     """The server's side of TLS; None where a proxy does it. Raises `ConfigurationError`."""
     if settings.ssl_certfile is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
-    except OSError as error:
-        raise ConfigurationError(
-            f"ssl_certfile = {str(settings.ssl_certfile)!r}, ssl_keyfile = {str(settings.ssl_keyfile)!r}: {error}"
-        ) from None
-    return context
+    return load_certificate(settings.ssl_certfile, settings.ssl_keyfile)
 
 
 def doubts(settings: Settings) -> Iterator[str]:
     """Settings that a server starts with, and that are hardly meant; a line for each."""
+    if settings.public_url is not None:
+        yield from public_url_doubts(settings.public_url, own_paths())
+    if not is_on_loopback(settings.public_url):
+        yield from _unlikely_keys(settings)
+    yield from long_durations(settings)
     public = urlsplit(settings.public_url or "")
     if public.scheme == "http" and public.hostname not in LOOPBACK:
         with_tls = " and ".join(kind.title for kind in CARRIERS.values() if kind.requires_tls)
@@ -86,6 +89,15 @@ def doubts(settings: Settings) -> Iterator[str]:
 def _wrong_doors(settings: Settings) -> Iterator[str]:
     on_loopback = settings.host in LOOPBACK
     is_open = settings.security.allow_unauthenticated
+    if settings.public_url is not None:
+        yield from public_url_faults(settings.public_url, own_paths())
+    if is_open and not is_on_loopback(settings.public_url):
+        yield (
+            f"security.allow_unauthenticated with public_url = {without_credentials(settings.public_url or '')!r}: "
+            "should be left out; anybody who reaches this address could talk to the assistant at your cost"
+        )
+    if not (is_open and on_loopback):
+        yield from _published_keys(settings)
     if is_open and not on_loopback:
         yield (
             f"host = {settings.host!r} with security.allow_unauthenticated: "
@@ -105,6 +117,33 @@ def _wrong_doors(settings: Settings) -> Iterator[str]:
             "public_url is missing: it is where the carriers send calls, and what their signatures are "
             "checked against, such as https://voice.example.com"
         )
+
+
+def own_paths() -> tuple[str, ...]:
+    """The paths that belong to the carriers' webhooks and media sockets begin with these."""
+    return tuple(f"/{name}" for name in CARRIERS)
+
+
+def _published_keys(settings: Settings) -> Iterator[str]:
+    for name, kind in CARRIERS.items():
+        for key, published in kind.published.items():
+            if _in_clear(getattr(settings.carrier(name), key)) == published:
+                yield (
+                    f"{name}.{key}: is the key of the simulator, which everybody knows: should be your own; with it the "
+                    f"server must be bound to loopback, with [security] allow_unauthenticated = true"
+                )
+
+
+def _unlikely_keys(settings: Settings) -> Iterator[str]:
+    for name, kind in CARRIERS.items():
+        for key, (pattern, words) in kind.expected.items():
+            value = _in_clear(getattr(settings.carrier(name), key))
+            if value is not None and re.fullmatch(pattern, value) is None:
+                yield f"{name}.{key}: does not look like one of {kind.title}'s; should be {words}"
+
+
+def _in_clear(value: Any) -> str | None:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _wrong_folders(settings: Settings) -> Iterator[str]:

@@ -5,7 +5,8 @@ A layer is a flat table: the path of a setting, its value, and the place that it
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,15 @@ Layer = dict[Key, tuple[Any, str]]
 def from_file(file: Path, *, required: bool) -> Layer:
     """What a TOML file says. Raises `ConfigurationError`."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # editors of Windows put a mark at its start
         return {path: (value, str(file)) for path, value in _flat(tomllib.loads(text))}
     except FileNotFoundError:
         if required:
             raise ConfigurationError(f"{file}: there is no such file") from None
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file}: is not UTF-8: expected a text file in UTF-8") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{file}: {error}") from None
 
 
@@ -106,15 +109,32 @@ def _needs_table(path: Key, place: str, above: Key, place_above: str) -> str:
     )
 
 
-def explain(error: ValidationError, found: Layer) -> Iterator[str]:
-    """Yield a line for each fault: where it is, the key, what is wrong, and what was expected."""
+def explain(error: ValidationError, found: Layer, known: Collection[Key]) -> Iterator[str]:
+    """Yield a line for each fault: where it is, the key, what is wrong, and what was expected.
+
+    `known`: the settings that have a fixed path, for those that were written without their table.
+    """
     tables = nested(found)
     for fault in faults_in(error, tables):
         line = describe(fault).replace(".".join(fault.key), _numbered(fault.key, tables), 1)
         place = _place(fault.key, found)
+        if fault.type == "no_such_setting" and (meant := _with_table(fault.key, known)):
+            written = f"{PREFIX}{'__'.join(meant).upper()}" if PREFIX in place else ".".join(meant)
+            line = f"there is no setting {_numbered(fault.key, tables)}; did you mean {written}?"
         if fault.type in NO_TABLE and PREFIX in place:
             line += f", each key a variable of its own: {place.split()[-1]}__KEY"
         yield f"{place}: {line}"
+
+
+def _with_table(key: Key, known: Collection[Key]) -> Key | None:
+    """The setting in a table that a key at the top means: `limits_drain_s`, or `drain_s` where one table has it."""
+    if len(key) != 1:
+        return None
+    joined = {"_".join(path): path for path in known}
+    if near := get_close_matches(key[0], joined, n=1, cutoff=0.9):
+        return joined[near[0]] if len(joined[near[0]]) > 1 else None
+    in_tables = [path for path in known if path[-1] == key[0]]
+    return in_tables[0] if len(in_tables) == 1 else None
 
 
 def _numbered(key: Key, tables: Any) -> str:

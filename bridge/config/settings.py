@@ -88,6 +88,19 @@ def _split_at_commas(keys: Any) -> Any:
     return tuple(key.strip() for key in keys.split(",")) if isinstance(keys, str) else keys
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _as_folder(table: Any, name: str) -> Any:
+    """A table with a folder. Raises ValueError where only the wish for one is given, or its name."""
+    if isinstance(table, (bool, str)):
+        words = ("true", "yes", "on", "1", "false", "no", "off", "0", "")
+        folder = table if isinstance(table, str) and table.lower() not in words else "…"
+        raise ValueError(f'should be a table: [{name}] directory = "{folder}"')  # noqa: TRY004  # pydantic's
+    return table
+
+
 class SecuritySettings(Section):
     """[security]"""
 
@@ -136,6 +149,11 @@ class JournalSettings(Section):
         None, description="The folder for journals: a file of JSON lines for each call. Not set: no journals"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_table(cls, table: Any) -> Any:
+        return _as_folder(table, "journal")
+
 
 class RecordingSettings(Section):
     """[recording]"""
@@ -143,6 +161,11 @@ class RecordingSettings(Section):
     directory: Path | None = Field(
         None, description="The folder for recordings: a stereo WAV file for each call. Not set: no recordings"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_table(cls, table: Any) -> Any:
+        return _as_folder(table, "recording")
 
 
 class Settings(Section):
@@ -160,7 +183,7 @@ class Settings(Section):
         None, description="The certificate chain for TLS, PEM. Not set: a proxy in front does TLS"
     )
     ssl_keyfile: Path | None = Field(None, description="The private key of `ssl_certfile`, PEM")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         "info", description="The least important lines that are logged"
     )
     public_url: OwnAddress | None = Field(
@@ -289,6 +312,20 @@ def _model_with(tables: tuple[tuple[str, type[Section], str], ...]) -> type[Sett
     return create_model("Settings", __base__=Settings, __doc__=Settings.__doc__, **fields)
 
 
+def known_paths() -> tuple[Key, ...]:
+    """The paths of all settings that have a fixed one: not those of assistants and routes."""
+
+    def walk(table: type[Section], above: Key) -> Iterator[Key]:
+        for name, field in table.model_fields.items():
+            path = (*above, field.alias or name)
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+                yield from walk(field.annotation, path)
+            else:
+                yield path
+
+    return tuple(walk(settings_model(), ()))
+
+
 def vendor_names() -> dict[str, Key]:
     """The names of environment variables that are not ours, each with the setting that it sets: vendors', proxies'."""
     owners = [(name, kind.environment) for name, kind in CARRIERS.items()]
@@ -313,7 +350,7 @@ def load(
     try:
         return Settings.model_validate(nested(found))
     except ValidationError as error:
-        raise ConfigurationError("\n".join(explain(error, found))) from None
+        raise ConfigurationError("\n".join(explain(error, found, known_paths()))) from None
 
 
 def vendor_variables(names: Mapping[str, str]) -> dict[str, str]:
@@ -324,6 +361,10 @@ def vendor_variables(names: Mapping[str, str]) -> dict[str, str]:
 
 def _dotenv() -> dict[str, str]:
     try:
-        return {name: value for name, value in dotenv_values(DOTENV).items() if value is not None}
+        return {
+            name: value
+            for name, value in dotenv_values(DOTENV, encoding="utf-8-sig").items()
+            if value is not None
+        }
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{DOTENV}: {error}") from None

@@ -11,13 +11,12 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    SecretStr,
     field_validator,
     model_validator,
 )
 
 from bridge.settings.header_values import Unresolved
-from bridge.settings.table import Section, ShownAddress, address_parts, check_no_user, refusal
+from bridge.settings.table import Headers, Section, ShownAddress, address_parts, check_no_user, refusal
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import Posted, ToolSchema
 
@@ -96,7 +95,7 @@ class ToolSettings(Section):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
         "POST", description="The method of the request to `url`"
     )
-    headers: dict[str, SecretStr] = Field({}, description="Headers of the request to `url`")
+    headers: Headers = Field({}, description="Headers of the request to `url`")
     description: str | None = Field(
         None, description="What the tool does, for the assistant. Not set: the docstring of the function"
     )

@@ -103,6 +103,44 @@ def checked_api_url(url: str) -> str:
     return url.rstrip("/")
 
 
+PLACEHOLDER = re.compile(
+    r"…|\.{3}|<[^<>]+>|\b(?:your|my)[-_ ](?:\w+[-_ ])*(?:key|token|secret|sid|url|domain|host|name)\b",
+    re.IGNORECASE,
+)
+"""What stands in documents for a value that people have to put in."""
+
+
+def without_placeholder(text: str) -> str:
+    """Return `text`. Raises `ValueError` if it has a placeholder in it."""
+    if found := PLACEHOLDER.search(text):
+        raise ValueError(f"has a placeholder in it, {found[0]}; should be the value itself")
+    return text
+
+
+def _filled_in(secret: SecretStr) -> SecretStr:
+    without_placeholder(secret.get_secret_value())
+    return secret
+
+
+FilledIn = Annotated[SecretStr, AfterValidator(_filled_in)]
+"""A secret that is not the placeholder of the documents."""
+
+NOT_OURS = frozenset(
+    [
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
+"""Headers of one connection, which belong to the HTTP client (RFC 9110, 7.6.1)."""
+
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: a token
 
 
@@ -113,7 +151,10 @@ def _checked_header(value: str) -> str:
 
 
 def _checked_secret_header(value: SecretStr) -> SecretStr:
-    _checked_header(value.get_secret_value())
+    text = value.get_secret_value()
+    if "…" in text:  # said first: it is not ASCII either
+        without_placeholder(text)
+    without_placeholder(_checked_header(text))
     return value
 
 
@@ -122,12 +163,17 @@ def checked_header_names(headers: dict[str, Any]) -> dict[str, Any]:
     for name in headers:
         if not HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not the name of a header; should be letters, digits and dashes")
+        if name.lower() in NOT_OURS or name.lower().startswith("sec-websocket-"):
+            raise ValueError(f"{name} should be left out; the connection sets it")
     return headers
 
 
 HeaderText = Annotated[str, AfterValidator(_checked_header)]
 SecretText = Annotated[SecretStr, AfterValidator(_checked_secret_header)]
 """The value of a header, never shown."""
+
+Headers = Annotated[dict[str, SecretText], AfterValidator(checked_header_names)]
+"""The headers of a request whose values do not expire."""
 
 
 ShownAddress = PlainSerializer(without_credentials, when_used="json")

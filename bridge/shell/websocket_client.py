@@ -112,8 +112,9 @@ async def _upgrade(
     to = parse_url(url)
     if to.is_secure:
         tls = tls or ssl.create_default_context()
-    host = to.netloc.rpartition("@")[2]
-    websocket = client_protocol(leg, host, to.resource_name, headers, max_message_bytes, pings)
+    host = headers.get("Host") or to.netloc.rpartition("@")[2]
+    others = {name: value for name, value in headers.items() if name != "Host"}  # picows writes that one
+    websocket = client_protocol(leg, host, to.resource_name, others, max_message_bytes, pings)
     connected = await network.connect(url, to.host, to.port)
     try:
         await aiofastnet.create_connection(

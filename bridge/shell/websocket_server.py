@@ -13,6 +13,7 @@ from typing import cast
 import aiofastnet
 import structlog
 
+from bridge.config.addresses import bind_fault
 from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, Refusal, UpgradeRequest, plain_request, read_request
 from bridge.shell.websocket import MAX_MESSAGE_BYTES, SocketLeg, hand_over, server_protocol
 from bridge.vocabulary.errors import ConfigurationError
@@ -105,4 +106,4 @@ async def listen(
             ssl_handshake_timeout=UPGRADE_TIMEOUT_S if tls else None,
         )
     except OSError as error:
-        raise ConfigurationError(f"host = {host!r}, port = {port}: {error.strerror or error}") from error
+        raise ConfigurationError(bind_fault(host, port, error)) from error

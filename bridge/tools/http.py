@@ -82,8 +82,6 @@ class HttpTool:
             )
         self._parameters = _checked(NO_PARAMETERS if settings.parameters is None else settings.parameters)
         self._headers = {key: value.get_secret_value() for key, value in settings.headers.items()}
-        if any(not value.isprintable() for value in (*self._headers, *self._headers.values())):
-            raise ConfigurationError("headers: should be of printable characters, without line breaks")
         self._url = URL(settings.url)
         self._method = settings.method
         self._session = session

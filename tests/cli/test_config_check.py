@@ -12,7 +12,7 @@ from bridge.vocabulary.errors import ConfigurationError
 
 REALTIME = "[assistants.a]\nkind = 'openai-realtime'\n"
 KEYS = {"TWILIO_AUTH_TOKEN": "12345", "OPENAI_API_KEY": "sk-1"}
-TELNYX_PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+TELNYX_PUBLIC_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ FAULTS: list[tuple[str, str]] = [
     ("host = '0.0.0.0'", "public_url is missing: it is where the carriers send calls"),
     (
         "ssl_certfile = 'voicebridge.toml'\nssl_keyfile = 'voicebridge.toml'",
-        "ssl_certfile = 'voicebridge.toml', ssl_keyfile = 'voicebridge.toml': ",
+        "ssl_certfile = 'voicebridge.toml': has no certificate: expected PEM with -----BEGIN CERTIFICATE-----",
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from bridge.config.settings import Settings
 from bridge.shell.admission import Admission
 from bridge.shell.server import Server
 from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
-from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, Signer
+from bridge.simulators.carriers.telnyx.webhooks import Signer
 
 AUTH_TOKEN = "12345"
 FORM = "application/x-www-form-urlencoded"
@@ -32,6 +33,8 @@ ROUTES = [
     {"parameters": {"plan": "brass"}, "assistant": "telnyx"},
     {"path": "nobody", "to": "+4420", "assistant": "echo"},
 ]
+SEED = b64encode(bytes(range(32))).decode()
+SIGNER = Signer(SEED)
 SETTINGS: dict[str, Any] = {
     "port": 0,
     "assistant": "front",
@@ -56,13 +59,13 @@ class House(NamedTuple):
     async def telnyx(self, path: str, **form: str) -> tuple[int, str]:
         """A form of TeXML's, signed."""
         body = urlencode({"CallSid": "v3:1"} | form).encode()
-        headers = Signer().headers(body, int(time.time())) | {"Content-Type": FORM}
+        headers = SIGNER.headers(body, int(time.time())) | {"Content-Type": FORM}
         return await post(f"http://127.0.0.1:{self.server.port}{path}", body, headers)
 
     async def tell(self, path: str, **event: Any) -> tuple[int, str]:
         """An event of Call Control's, signed."""
         body = json.encode({"data": event})
-        headers = Signer().headers(body, int(time.time())) | {"Content-Type": "application/json"}
+        headers = SIGNER.headers(body, int(time.time())) | {"Content-Type": "application/json"}
         return await post(f"http://127.0.0.1:{self.server.port}{path}", body, headers)
 
 
@@ -88,7 +91,7 @@ def house(monkeypatch: pytest.MonkeyPatch) -> Open:
 
     @asynccontextmanager
     async def run(**more: Any) -> AsyncIterator[House]:
-        settings = SETTINGS | {"telnyx": {"public_key": TEST_PUBLIC_KEY}} | more
+        settings = SETTINGS | {"telnyx": {"public_key": SIGNER.public_key}} | more
         async with asyncio.timeout(TIMEOUT_S), Server(Settings.model_validate(settings)).running() as server:
             yield House(server, expected)
 
@@ -131,7 +134,7 @@ async def test_who_answers_a_call_that_a_form_tells_of(house: Open) -> None:
 
 async def test_the_parameters_of_every_stream_count_too(house: Open) -> None:
     parameters = {"parameters": {"plan": "brass"}}
-    async with house(telnyx={"public_key": TEST_PUBLIC_KEY} | parameters) as home:
+    async with house(telnyx={"public_key": SIGNER.public_key} | parameters) as home:
         await home.telnyx("/telnyx/texml")
         await home.telnyx("/telnyx/texml?plan=iron")
         await home.twilio("/twilio/voice")
@@ -157,7 +160,7 @@ REFUSED = [
 async def test_an_address_that_nobody_answers_at_is_refused(
     behind: str, answer: tuple[int, str], house: Open
 ) -> None:
-    async with house(telnyx={"public_key": TEST_PUBLIC_KEY, "api_key": "KEY"}) as home:
+    async with house(telnyx={"public_key": SIGNER.public_key, "api_key": "KEY"}) as home:
         assert await home.twilio(f"/twilio/voice{behind}") == answer
         assert await home.telnyx(f"/telnyx/texml{behind}") == answer
         call = {"call_control_id": "v3:1", "direction": "incoming"}
@@ -188,7 +191,7 @@ def telnyx_of(fake: SimulatedTelnyx) -> dict[str, Any]:
 
 
 async def test_who_answers_a_call_that_an_event_tells_of(house: Open) -> None:
-    async with SimulatedTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
+    async with SimulatedTelnyx(seed=SEED).running() as fake, house(telnyx=telnyx_of(fake)) as home:
         for number, (behind, numbers, _) in enumerate(UNDER_CALL_CONTROL, 1):
             url = f"http://127.0.0.1:{home.server.port}/telnyx/webhook{behind}"
             call = fake.ring(url, **numbers)
@@ -208,7 +211,7 @@ async def test_a_call_that_we_placed_keeps_its_own_assistant(named: str, house: 
         "from": GERMAN,
         "client_state": state,
     }
-    async with SimulatedTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
+    async with SimulatedTelnyx(seed=SEED).running() as fake, house(telnyx=telnyx_of(fake)) as home:
         for number, kind in enumerate(("call.initiated", "call.answered")):
             event = {"event_type": kind, "id": str(number), "payload": payload}
             assert await home.tell("/telnyx/webhook/sales?plan=gold", **event) == (204, "")
@@ -218,7 +221,7 @@ async def test_a_call_that_we_placed_keeps_its_own_assistant(named: str, house: 
 
 async def test_who_answers_is_known_again_after_a_restart(house: Open) -> None:
     """By what the answer gave along: the webhooks that follow do not tell which routes there were."""
-    async with SimulatedTelnyx().running() as fake, house(telnyx=telnyx_of(fake)) as home:
+    async with SimulatedTelnyx(seed=SEED).running() as fake, house(telnyx=telnyx_of(fake)) as home:
         fake.ring(f"http://127.0.0.1:{home.server.port}/telnyx/webhook/sales", called=NEW)
         answer = await fake.commanded("answer")
         assert answer.body["client_state"] == ClientState("sales").encode()

@@ -195,7 +195,6 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         HTTP | {"parameters": DAY | {"required": ["hour"]}},
         [".parameters.required: should be a list of names in parameters.properties"],
     ),
-    ("slots", HTTP | {"headers": {"X-Key": "secret\nX-Other: 1"}}, [".headers: should be of printable"]),
     ("free slots", {"function": "clinic:cancel"}, [": a tool's name should be 1 to 64 of"]),
     ("s" * 65, {"function": "clinic:cancel"}, [": a tool's name should be 1 to 64 of"]),
     ("", {"function": "clinic:cancel"}, [": a tool's name should be 1 to 64 of"]),

@@ -51,10 +51,22 @@ def read(message: str) -> FromAssistant | UnknownMessage:
     except UNREADABLE as error:
         kind = kind_of(message)
         if kind is None:
-            raise MalformedMessage('not a JSON object: expected {"type": "…"}') from error
+            raise MalformedMessage(_without_kind(message)) from error
         if kind not in _SHAPES:
             return UnknownMessage(kind[:LONGEST_KIND], _unknown(kind))
         raise MalformedMessage(f"{kind}: {_explain(_SHAPES[kind], error)}") from error
+
+
+def _without_kind(message: str) -> str:
+    """What is wrong with a message of which no kind can be read."""
+    try:
+        whole = json.decode(message)
+    except UNREADABLE:
+        whole = None
+    if not isinstance(whole, dict):
+        return 'not a JSON object: expected {"type": "…"}'
+    fault = "is not a text" if "type" in whole else "is missing"
+    return f"type {fault}: expected one of {', '.join(_SHAPES)}"
 
 
 def _unknown(kind: str) -> str:

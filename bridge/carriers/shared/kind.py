@@ -1,7 +1,7 @@
 """What a carrier is to the rest of the bridge: one record for each, made in its folder and listed in the registry."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from bridge.carriers.shared.rest import ApiRequest
@@ -68,13 +68,17 @@ class CarrierKind(Generic[S]):
     From the address that the carrier was told, ws or wss, and the request's headers, their names in lower case. The
     token is checked beside it.
     """
+    published: Mapping[str, str] = field(default_factory=dict)
+    """Settings with the values that its simulator has: they are in this project's source, so they prove nothing."""
+    expected: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Settings with the pattern that the carrier's own values have, and the pattern in words; others are doubtful."""
     requires_tls: bool = False
     """Whether it opens media sockets with wss alone."""
     simulator: str = ""
     """Its row in the registry of simulated carriers; empty where nothing plays it."""
 
     def __post_init__(self) -> None:
-        for setting in (self.authenticated_by, *self.environment.values()):
+        for setting in (self.authenticated_by, *self.environment.values(), *self.published, *self.expected):
             if setting not in self.settings.model_fields:
                 raise ValueError(f"carrier {self.name}: there is no setting {self.name}.{setting}")
 

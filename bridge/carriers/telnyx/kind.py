@@ -10,6 +10,11 @@ from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.stream import TelnyxStream
 from bridge.carriers.telnyx.webhooks import TelnyxWebhooks
 
+SIMULATED_PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+"""The key of the first test vector of RFC 8032, whose private half everybody knows."""
+
+SIMULATED_API_KEY = "KEY_simulated"
+
 
 def check_api_key(settings: TelnyxSettings) -> None:
     """Raises `ConfigurationError` where there is a key, and it cannot be one."""
@@ -49,5 +54,7 @@ TELNYX = CarrierKind(
     voice_webhooks=lambda settings: tuple(voice_webhooks(settings)),
     place_call=place_call,
     call_id_key="call_control_id",
+    published={"public_key": SIMULATED_PUBLIC_KEY, "api_key": SIMULATED_API_KEY},
+    expected={"api_key": (r"KEY\w{20,}", "KEY and at least 20 letters and digits")},
     simulator="telnyx",
 )

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bridge.carriers.shared.settings import CarrierSettings
 from bridge.carriers.telnyx.signature import check_public_key
-from bridge.settings.table import ApiAddress, Parameters, WebAddress
+from bridge.settings.table import ApiAddress, FilledIn, Parameters, WebAddress, without_placeholder
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs import mp3
 from telecodecs.packets import CodecMissing, PacketCodec, check_installed
@@ -31,6 +31,7 @@ PACKETS = ("G722", "OPUS", "AMR-WB")
 
 
 def _checked_public_key(text: str) -> str:
+    without_placeholder(text)
     check_public_key(text)
     return text
 
@@ -41,8 +42,8 @@ class TelnyxSettings(CarrierSettings):
     public_key: Annotated[str, AfterValidator(_checked_public_key)] | None = Field(
         None, description="The account's public key: it checks that a webhook is Telnyx's"
     )
-    api_key: SecretStr | None = Field(
-        None, min_length=1, description="The API key: it answers calls under Call Control, and places calls"
+    api_key: Annotated[FilledIn, Field(min_length=1)] | None = Field(
+        None, description="The API key: it answers calls under Call Control, and places calls"
     )
     api_url: ApiAddress = Field(
         "https://api.telnyx.com/v2",

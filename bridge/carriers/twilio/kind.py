@@ -66,6 +66,7 @@ TWILIO = CarrierKind(
     place_call=place_call,
     call_id_key="sid",
     upgrade_fault=upgrade_fault,
+    expected={"auth_token": (r"[0-9a-f]{32}", "32 hexadecimal digits")},
     requires_tls=True,
     simulator="twilio",
 )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from bridge.carriers.shared.settings import CarrierSettings
-from bridge.settings.table import ApiAddress, Parameters, WebAddress
+from bridge.settings.table import ApiAddress, FilledIn, Parameters, WebAddress
 
 Verdict = Annotated[str, Field(min_length=1)]
 
@@ -13,9 +13,8 @@ Verdict = Annotated[str, Field(min_length=1)]
 class TwilioSettings(CarrierSettings):
     """[twilio]"""
 
-    auth_token: SecretStr | None = Field(
+    auth_token: Annotated[FilledIn, Field(min_length=1)] | None = Field(
         None,
-        min_length=1,
         description="The account's auth token: it checks that a webhook is Twilio's, and places calls",
     )
     account_sid: str | None = Field(

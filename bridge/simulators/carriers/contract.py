@@ -1,9 +1,11 @@
 """What every simulated carrier offers to the simulated phone, and what a server can ask of it on a media stream."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.phone.plan import CallPlan
 from bridge.vocabulary.contracts import WireMessage
 from telecodecs.format import AudioFormat
@@ -54,6 +56,8 @@ class SimulatedStream(Protocol):
     """The format of the caller's and the other party's audio, before any packet codec of the carrier."""
     plays: AudioFormat
     """The format of the audio in `Play`, decoded from any packet codec of the carrier."""
+    wire_codecs: tuple[str, str]
+    """Codec and rate on the wire, of the caller's audio and of the server's: `g722/8000`, as the carrier names them."""
     tracks: tuple[str, ...]
     """Which parties the server hears: inbound (the caller), outbound (what is played to the caller)."""
     one_way: bool
@@ -105,6 +109,15 @@ class MediaSocket(NamedTuple):
     stream: SimulatedStream
     reconnect: Callable[[], SimulatedStream] | None = None
     """Makes the same call's next stream, for a carrier that connects again when the connection breaks; else None."""
+    tls: ssl.SSLContext | None = None
+    """What verifies the server's certificate; None: the system's certificate authorities."""
+
+    def in_rehearsal(self, rehearsal: Rehearsal | None) -> "MediaSocket":
+        """This socket on this machine, where the server names it by its public address. Raises `CallRefused`."""
+        if rehearsal is None:
+            return self
+        headers = {**self.headers, **rehearsal.headers}
+        return self._replace(url=rehearsal.reached(self.url), headers=headers, tls=rehearsal.tls)
 
 
 class Exchange(Protocol):
@@ -138,6 +151,12 @@ class CallOptions:
     play_rate_hz: int = 0
     byteorder: str = "little"
     """Of L16."""
+    rehearsal: Rehearsal | None = None
+    """The call is signed as if it came by the server's public address."""
+    private_key: str = field(default="", repr=False)
+    """Signs the webhooks of a carrier that signs with one: Ed25519, base64 of its seed. Empty: a published test key."""
+    api_key: str = field(default="", repr=False)
+    """What the simulated REST API expects. Empty: its own."""
 
 
 def is_webhook(url: str) -> bool:

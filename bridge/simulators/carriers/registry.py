@@ -7,6 +7,7 @@ from bridge.simulators.carriers.contract import CallOptions, Exchange
 from bridge.simulators.carriers.telnyx.call_control import place_call_with_options
 from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
 from bridge.simulators.carriers.twilio.exchange import twilio_exchange
+from bridge.simulators.interruption import Interruption
 from bridge.simulators.phone.live_call import Network
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
@@ -23,9 +24,11 @@ class CarrierSimulator(NamedTuple):
     exchange: Callable[[CallOptions], Exchange]
     """Makes what sets up one call at a voice webhook or a media socket."""
     place_controlled_call: (
-        Callable[[str, Planner, CallOptions, Network, int], Coroutine[Any, Any, CallReport]] | None
+        Callable[[str, Planner, CallOptions, Network, int, Interruption], Coroutine[Any, Any, CallReport]]
+        | None
     ) = None
-    """Places a call that the server controls by REST: webhook, plan, options, network, port of the REST API (0: any).
+    """Places a call that the server controls by REST: webhook, plan, options, network, port of the REST API (0: any),
+    what ends it.
 
     None for a carrier without such calls.
     """

@@ -73,6 +73,8 @@ class RestServer(Generic[Call, Act, Stream]):
         """Notified after each action."""
         self.closing = asyncio.Event()
         """Set when the server stops; a request that is never answered waits for it."""
+        self.failed = asyncio.Event()
+        """Set when a task has failed; `running` raises its exception at the end."""
         self._account = account
         self._media = media
         self._perform_one = perform_one
@@ -154,6 +156,8 @@ class RestServer(Generic[Call, Act, Stream]):
         """Forget a finished task, unless it failed: its exception is raised at the end."""
         if task.cancelled() or task.exception() is None:
             self._tasks.discard(task)
+        else:
+            self.failed.set()
 
     async def _stop(self) -> None:
         if self._timer is not None:

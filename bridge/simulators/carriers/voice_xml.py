@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 from xml.etree import ElementTree
 
+from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.vocabulary.errors import CallRefused
 
 TIMEOUT_S = 15.0
@@ -37,23 +38,27 @@ class StreamElement:
     name: str = ""
 
 
-async def post(url: str, form: bytes, headers: Mapping[str, str]) -> bytes:
+async def post(
+    url: str, form: bytes, headers: Mapping[str, str], rehearsal: Rehearsal | None = None
+) -> bytes:
     """POST a form to a webhook and return its XML answer, at most `MAX_ANSWER_BYTES`.
 
-    Raises `CallRefused` if there is no answer in time, or its status is not 200, or it is not XML by its content type.
+    `rehearsal`: as a proxy of the server would pass the request on. Raises `CallRefused` if there is no answer in time, or its status is not 200, or it is not XML by its content type.
     """
     import aiohttp  # here: a call to a media socket needs no HTTP client
     from yarl import URL
 
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     answer = bytearray()
+    own = {"Content-Type": "application/x-www-form-urlencoded", **(rehearsal.headers if rehearsal else {})}
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as http,
             http.post(
                 URL(url, encoded=True),
                 data=form,
-                headers={"Content-Type": "application/x-www-form-urlencoded", **headers},
+                headers=own | dict(headers),
+                ssl=(rehearsal.tls if rehearsal else None) or True,
                 allow_redirects=False,
             ) as response,
         ):

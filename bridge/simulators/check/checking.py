@@ -1,23 +1,26 @@
 """Runs the check of an assistant: connects to it, keeps the time, and goes on until every rule was tried."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from bridge.assistants.registry import ASSISTANTS
 from bridge.settings.assistants import Address, AssistantSettings, PostAddress
 from bridge.shell.assistant_http import AssistantPosts, PostingLeg
-from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
+from bridge.shell.assistant_socket import CONNECT_TIMEOUT_S, AssistantSocketLeg, AssistantSockets
 from bridge.shell.session import clock
 from bridge.simulators.check.checked_call import Way
 from bridge.simulators.check.examination import Examination
 from bridge.simulators.check.part import Part
 from bridge.simulators.check.rules import STREAM, rules_for
 from bridge.simulators.check.verdicts import Verdict
+from bridge.simulators.interruption import Interruption
 from bridge.vocabulary.contracts import Lost, Receive
-from bridge.vocabulary.errors import ConfigurationError
+from bridge.vocabulary.errors import BridgeError, ConfigurationError
 
 KINDS = (STREAM, "turn-based")
 
@@ -66,13 +69,27 @@ class _Ways:
         await self._posts.aclose()
 
 
+class NobodyListens(BridgeError):
+    """There is no server at the assistant's address."""
+
+
 async def check(
-    kind: str, url: str, headers: Mapping[str, str], part: Part, *, speed: float = 1.0
+    kind: str,
+    url: str,
+    headers: Mapping[str, str],
+    part: Part,
+    *,
+    speed: float = 1.0,
+    interruption: Interruption | None = None,
+    say: Callable[[str], None] = lambda _step: None,
 ) -> list[Verdict]:
     """Check the assistant at `url`. Raises `ConfigurationError` if the kind, the URL or a header is not valid.
 
     `speed`: of the caller's time. An assistant that goes by the audio and not by a clock can be checked faster.
+    `interruption`: ends the check; the verdicts so far are returned. `say`: is told what is being checked.
+    Raises `NobodyListens` if no connection to the address could be made.
     """
+    interruption = interruption or Interruption()
     settings, address = _settings(kind, url, headers)
     ways = _Ways(address)
     began = clock()
@@ -82,13 +99,40 @@ async def check(
 
     rules = rules_for(kind, posted=isinstance(address, PostAddress))
     examination = Examination(rules, lambda: ASSISTANTS[kind].dialect(settings, ()), ways.open, part, now)
+    stopped = asyncio.Event()
+    said = ""
     try:
-        while not examination.over:
-            await asyncio.sleep(max(SOONEST_S, (examination.deadline() - now()) / speed))
-            examination.advance()
+        with interruption.ends_with(stopped.set):
+            while not (examination.over or stopped.is_set()):
+                if said != examination.act:
+                    said = examination.act
+                    say(f"checking: {said}")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(SOONEST_S, (examination.deadline() - now()) / speed)):
+                        await stopped.wait()
+                examination.advance()
     finally:
         await ways.aclose()
-    return examination.verdicts()
+    if not examination.has_answered:
+        await _check_reachable(address.url)
+    return examination.verdicts(interrupted=stopped.is_set())
+
+
+async def _check_reachable(url: str) -> None:
+    """Raises `NobodyListens` if nobody takes a connection there."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme in ("wss", "https") else 80)
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+    except (OSError, TimeoutError) as error:
+        why = str(error) or f"no answer within {CONNECT_TIMEOUT_S:g} s"
+        raise NobodyListens(
+            f"nobody listens at {parts.hostname}, port {port}: {why}: expected an assistant there; nothing was checked"
+        ) from None
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 def _settings(kind: str, url: str, headers: Mapping[str, str]) -> tuple[AssistantSettings, Address]:

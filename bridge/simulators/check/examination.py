@@ -61,6 +61,17 @@ class Examination:
         """Whether both calls have ended."""
         return self._call.over and (self._beside is None or self._beside.over)
 
+    @property
+    def act(self) -> Rule:
+        """What the first call is trying now."""
+        return self._call.act
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the assistant was there at least once: ready on a WebSocket, or with an answer to a POST."""
+        facts = self._call.facts
+        return bool(facts.ready if Rule.HELLO in self._found else facts.began)
+
     def deadline(self) -> float:
         """When `advance` is to be called at the latest."""
         due = self._call.deadline()
@@ -86,8 +97,8 @@ class Examination:
 
     # Verdicts
 
-    def verdicts(self) -> list[Verdict]:
-        """A verdict for each rule, once the check is `over`."""
+    def verdicts(self, *, interrupted: bool = False) -> list[Verdict]:
+        """A verdict for each rule, once the check is `over`, or was interrupted."""
         calls = [self._call] if self._beside is None else [self._call, self._beside]
         for call in calls:
             for during, why in call.troubles:
@@ -98,7 +109,7 @@ class Examination:
         self._judge_messages([why for call in calls for why in (*call.watch.told, *call.facts.refused)])
         if self._beside is not None:
             self._judge_apart(self._call, self._beside)
-        return self._found.all(self._why_not_tried())
+        return self._found.all("the check was interrupted" if interrupted else self._why_not_tried())
 
     def _right(self, during: Rule) -> str:
         return READY_RIGHT[self._is_stream] if during is Rule.HELLO else STAY_RIGHT

@@ -14,7 +14,7 @@ STYLES = {Outcome.OK: "green", Outcome.WRONG: "bold red", Outcome.NOT_TRIED: "ye
 
 
 def show(url: str, verdicts: Sequence[Verdict], *, as_json: bool) -> None:
-    """Print a line for each rule to standard output."""
+    """Print a line for each rule to standard output, and the verdict at the end."""
     if as_json:
         facts = {
             "url": url,
@@ -33,7 +33,27 @@ def show(url: str, verdicts: Sequence[Verdict], *, as_json: bool) -> None:
         table.add_row(f"[{style}]{outcome}[/]", rule, escape(came))
         if right:
             table.add_row("", "", f"expected: {escape(right)}")
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"[bold]{conclusion(verdicts)}", soft_wrap=True)
+
+
+def conclusion(verdicts: Sequence[Verdict]) -> str:
+    """The verdict in a sentence, with the exit code."""
+    wrong, not_tried = (
+        sum(verdict.outcome is outcome for verdict in verdicts)
+        for outcome in (Outcome.WRONG, Outcome.NOT_TRIED)
+    )
+    untried = f", {not_tried} not tried" if not_tried else ""
+    if wrong:
+        return f"The assistant breaks {wrong} of {len(verdicts)} rules{untried}. Exit code 1."
+    return f"The assistant keeps {len(verdicts) - not_tried} of {len(verdicts)} rules{untried}. Exit code 0."
+
+
+def show_nobody(url: str, why: str) -> None:
+    """Print as JSON that nobody listens there."""
+    json.dump({"url": url, "ok": False, "why": why, "rules": []}, sys.stdout, indent=2)
+    sys.stdout.write("\n")
 
 
 def all_is_well(verdicts: Sequence[Verdict]) -> bool:

@@ -28,6 +28,7 @@ class Ending(StrEnum):
     QUIET = "the caller had nothing left to say, and the line was quiet"
     TOO_LONG = "the call reached its longest duration"
     TOLD_TO = "the carrier ended the call, as the server asked it to"
+    INTERRUPTED = "the call was interrupted"
     DIED = "the connection was broken as planned"
     SERVER_LEFT = "the server closed the stream"
 
@@ -117,12 +118,12 @@ class Handset:
         self.dropped = self.dropped or now >= self._drop_at()
         return messages
 
-    def hang_up(self, now: float) -> list[str]:
-        """The server asked the carrier to end the call. Returns the last messages."""
+    def hang_up(self, now: float, ending: Ending = Ending.TOLD_TO) -> list[str]:
+        """The call is ended from outside: by default the server asked the carrier to. Returns the last messages."""
         if self.ending is not None:
             return []
         self.earpiece.advance(now)
-        return self._end(Ending.TOLD_TO)
+        return self._end(ending)
 
     def server_left(self, now: float) -> None:
         """The connection is closed. If the phone did not end the call before, this does."""

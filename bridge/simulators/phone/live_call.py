@@ -6,9 +6,11 @@ The handset makes the decisions.
 """
 
 import asyncio
+import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from bridge.shell.websocket import SocketLeg
 from bridge.shell.websocket_client import connect
@@ -17,7 +19,7 @@ from bridge.simulators.phone.handset import Ending, Handset
 from bridge.simulators.phone.network_delay import AT_ONCE, MAX_MESSAGE_BYTES, SHORTEST_WAIT_S, Delay, SlowLeg
 from bridge.simulators.phone.network_disorder import IN_ORDER, Disorder
 from bridge.simulators.phone.plan import CallPlan
-from bridge.simulators.phone.report import CallReport
+from bridge.simulators.phone.report import BROKEN, CallReport
 from bridge.simulators.phone.trace import Direction, TraceLine
 from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import CallRefused
@@ -27,9 +29,6 @@ CONGESTED_BYTES = 65_536
 
 MOST_REDIALS = 3
 """A carrier that connects again gives up after so many refusals in a row."""
-
-DROPPED = 1006
-"""The close code of a connection that broke (RFC 6455, section 7.1.5); any other code is a close on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,8 @@ class LiveCall:
         self._handset = Handset(plan, stream, network.disorder)
         self._loop = asyncio.get_running_loop()
         self._began: float | None = None
-        self._told_to_end = False
+        self._told_to_end: Ending | None = None
+        self._failure: Exception | None = None  # of the phone or its carrier, while there was no connection
         self._trace: list[TraceLine] = []
         self._closed: asyncio.Future[tuple[int, str]]
         self._early: list[WireMessage] = []  # arrived before the stream began
@@ -75,15 +75,19 @@ class LiveCall:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = 0.0
 
-    async def carry(self, url: str, headers: Mapping[str, str] | None = None) -> CallReport:
+    async def carry(
+        self, url: str, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+    ) -> CallReport:
         """Open the media socket at `url` and carry the call to its end.
 
-        `headers`: of the upgrade. Raises `CallRefused` with the reason if the socket cannot be opened.
+        `headers`: of the upgrade. `tls`: see `websocket.connect`. Raises `CallRefused` with the reason if the socket cannot be opened, and at once what
+        the simulated phone or its carrier raises during the call.
         """
+        open_socket = partial(self._connect, url, headers or {}, tls)
         try:
-            self._begin(await self._connect(url, headers or {}))
+            self._begin(await open_socket())
             code, reason = await self._closed
-            while self._handset.ending is None and await self._connect_again(url, headers or {}):
+            while self._handset.ending is None and await self._connect_again(open_socket):
                 code, reason = await self._closed
         finally:
             self._disarm()
@@ -97,42 +101,46 @@ class LiveCall:
         if rang and self._leg is not None:
             self._start()
 
-    def hang_up(self) -> None:
-        """End the call as the carrier: send `stop` and close the socket, or do so as soon as it is open.
+    def hang_up(self, ending: Ending = Ending.TOLD_TO) -> None:
+        """End the call: send `stop` and close the socket, or do so as soon as it is open. `ending`: why.
 
         A call that still rings ends without `start` and `stop`.
         """
-        self._told_to_end = True
+        self._told_to_end = ending
         now = _now()
         if self._began is not None:
-            self._send(self._handset.hang_up(now), now)
+            self._send(self._handset.hang_up(now, ending), now)
         elif self._leg is None:
             return
         else:
             self._fail(now)
-            self._handset.hang_up(now)
+            self._handset.hang_up(now, ending)
         self._disarm()
         if self._leg is not None:
             self._leg.close()
 
-    async def _connect(self, url: str, headers: Mapping[str, str]) -> SocketLeg | SlowLeg:
+    async def _connect(
+        self, url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None
+    ) -> SocketLeg | SlowLeg:
         self._closed = self._loop.create_future()
         if not self._network.delay:
             return await connect(
-                url, self._receive, self._lost, headers=headers, max_message_bytes=MAX_MESSAGE_BYTES
+                url, self._receive, self._lost, headers=headers, max_message_bytes=MAX_MESSAGE_BYTES, tls=tls
             )
         slow = SlowLeg(self._receive, self._lost, self._network.delay)
-        await slow.connect(url, headers)
+        await slow.connect(url, headers, tls)
         return slow
 
-    async def _connect_again(self, url: str, headers: Mapping[str, str]) -> bool:
+    async def _connect_again(self, open_socket: Callable[[], Awaitable[SocketLeg | SlowLeg]]) -> bool:
         """Connect again; whether that worked."""
         for _ in range(MOST_REDIALS):
             await asyncio.sleep(self._plan.back_after_ms / 1000)
+            if self._failure is not None:
+                raise self._failure
             if self._handset.ending is not None:
                 return False
             try:
-                leg = await self._connect(url, headers)
+                leg = await open_socket()
             except CallRefused:
                 continue
             if self._handset.ending is not None:
@@ -152,8 +160,8 @@ class LiveCall:
             self._start()
             return
         self._send(self._handset.ring(), _now())
-        if self._told_to_end:
-            self.hang_up()
+        if self._told_to_end is not None:
+            self.hang_up(self._told_to_end)
         elif self._closed.done():
             self._gone(self._closed.result()[0])
 
@@ -163,8 +171,8 @@ class LiveCall:
         early, self._early = self._early, []
         for message in early:
             self._receive(message)
-        if self._told_to_end:
-            self.hang_up()
+        if self._told_to_end is not None:
+            self.hang_up(self._told_to_end)
         elif self._closed.done():
             self._gone(self._closed.result()[0])
         else:
@@ -184,8 +192,12 @@ class LiveCall:
             return
         now = _now()
         self._note(now, "<", message)
-        self._send(self._handset.hear(message, now), now)
-        self._arm()
+        try:
+            self._send(self._handset.hear(message, now), now)
+        except Exception as error:  # noqa: BLE001  # `carry` raises it
+            self._fail_with(error)
+        else:
+            self._arm()
 
     def _lost(self, code: int, reason: str) -> None:
         if not self._closed.done():
@@ -198,7 +210,7 @@ class LiveCall:
         now = _now()
         if self._began is None:
             self._fail(now)
-        elif self._reconnect is not None and code == DROPPED and self._handset.ending is None:
+        elif self._reconnect is not None and code == BROKEN and self._handset.ending is None:
             self._handset.lost(now)
             self._tick()
             return
@@ -210,11 +222,23 @@ class LiveCall:
         self._began = now
         self._handset.begin(now)
 
+    def _fail_with(self, error: Exception) -> None:
+        """The phone or its carrier has failed: `carry` raises the error."""
+        self._disarm()
+        if self._closed.done():
+            self._failure = error
+        else:
+            self._closed.set_exception(error)
+
     def _tick(self) -> None:
         self._disarm()
         leg, now = self._leg, _now()
         congested = leg is not None and leg.backlog > CONGESTED_BYTES
-        self._send(self._handset.due(now, congested=congested), now)
+        try:
+            self._send(self._handset.due(now, congested=congested), now)
+        except Exception as error:  # noqa: BLE001  # `carry` raises it; the event loop would only log it
+            self._fail_with(error)
+            return
         if leg is not None:
             match self._handset.ending:
                 case None if not self._handset.dropped:
@@ -276,6 +300,7 @@ class LiveCall:
             trace=tuple(self._trace),
             disorder_counts=handset.disorder_counts,
             reconnects=len(self._streams) - 1,
+            wire_codecs=stream.wire_codecs,
         )
 
 

@@ -6,6 +6,7 @@ are delayed, the upgrade of the WebSocket is not. `now` is seconds, delays are m
 
 import asyncio
 import random
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -128,14 +129,15 @@ class SlowLeg:
         self._aborted = False
         self._leg: SocketLeg
 
-    async def connect(self, url: str, headers: Mapping[str, str]) -> None:
-        """Open the socket; to be called first. Raises `CallRefused` with the reason."""
+    async def connect(self, url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None = None) -> None:
+        """Open the socket; to be called first. `tls`: see `websocket.connect`. Raises `CallRefused` with the reason."""
         self._leg = await connect(
             url,
             self._message_came,
             self._socket_closed,
             headers=headers,
             max_message_bytes=MAX_MESSAGE_BYTES,
+            tls=tls,
         )
 
     @property

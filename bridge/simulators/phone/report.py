@@ -10,6 +10,12 @@ from bridge.simulators.phone.network_disorder import DisorderCounts
 from bridge.simulators.phone.trace import TraceLine
 from telecodecs.format import FRAME_MS, AudioFormat
 
+MEANT = frozenset({1000, 1001, 1005})
+"""The close codes of a stream that was closed on purpose: done, going away, no code (RFC 6455, 7.4.1)."""
+
+BROKEN = 1006
+"""The close code of a connection that broke (RFC 6455, 7.1.5)."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
@@ -40,8 +46,20 @@ class CallReport:
     """What the network did to the caller's frames."""
     reconnects: int
     """How often the carrier connected again."""
+    wire_codecs: tuple[str, str]
+    """Codec and rate on the wire, of the caller's audio and of the server's."""
     pressed: str = ""
     """The keys that the server had the carrier press with a REST command; w and W are pauses."""
+
+    @property
+    def fault(self) -> str:
+        """What went wrong with the stream; empty if the call ended as the caller, the carrier or the server meant."""
+        if self.ending is not Ending.SERVER_LEFT or self.close_code in MEANT:
+            return ""
+        told = f": {self.close_reason}" if self.close_reason else ""
+        if self.close_code == BROKEN:
+            return f"the stream broke (close code {BROKEN}{told}): expected that the server closes it, or the phone"
+        return f"the server closed the stream with the code {self.close_code}{told}: expected 1000 or 1001"
 
     @property
     def length_ms(self) -> float:

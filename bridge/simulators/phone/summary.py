@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bridge.config.audio_file import write_wav
@@ -49,13 +50,15 @@ def show(report: CallReport, files: Sequence[Path], notes: Sequence[str] = (), *
 
 def _facts(report: CallReport) -> dict[str, object]:
     echo, turns = Latency.of(report.echo_ms()), Latency.of(report.turns_ms())
+    line, plays = report.wire_codecs
     return {
         "call": report.call_sid,
         "stream": report.stream_sid,
         "ending": str(report.ending),
         "close_code": report.close_code,
-        "line": str(report.line),
-        "plays": str(report.plays),
+        "close_reason": report.close_reason,
+        "line": line,
+        "plays": plays,
         "length_ms": report.length_ms,
         "frames_sent": len(report.sent_at),
         "frames_astray": report.disorder_counts._asdict(),
@@ -78,8 +81,11 @@ def _table(report: CallReport, files: Sequence[Path]) -> Table:
     table.add_column(style="bold")
     table.add_column()
     table.add_row("length", f"{report.length_ms / 1000:.1f} s, {len(report.sent_at)} frames from the caller")
-    if {report.line, report.plays} != {PCMU_8K}:
-        table.add_row("audio", f"{report.line} from the caller, {report.plays} to the caller")
+    line, plays = report.wire_codecs
+    if {line, plays} != {str(PCMU_8K)}:
+        table.add_row("audio", f"{line} from the caller, {plays} to the caller")
+    if report.fault:
+        table.add_row("[bold red]failed", escape(report.fault))
     if any(report.disorder_counts):
         swapped, lost, repeated = report.disorder_counts
         table.add_row("network", f"{swapped} frames swapped with the next, {lost} lost, {repeated} repeated")

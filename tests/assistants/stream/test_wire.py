@@ -51,11 +51,16 @@ READS: list[tuple[str, said.FromAssistant]] = [
 ]  # fmt: skip
 
 NOT_JSON = 'not a JSON object: expected {"type": "…"}'
+KINDS = (
+    "hello, audio, reply, reply_end, said, interrupt, speech_stopped, collect_digits, send_digits, call_tool, note, "
+    "hang_up, error"
+)
 REFUSES: list[tuple[str, str]] = [
     ("", NOT_JSON),
-    ("{}", NOT_JSON),
+    ("{}", f"type is missing: expected one of {KINDS}"),
+    ('{"text":"x"}', f"type is missing: expected one of {KINDS}"),
     ("[]", NOT_JSON),
-    ('{"type":7}', NOT_JSON),
+    ('{"type":7}', f"type is not a text: expected one of {KINDS}"),
     ('{"type":"note","text":"x"', NOT_JSON),
     ('{"type":"note","text":"\ud800"}', NOT_JSON),
     ("[" * 20_000, NOT_JSON),

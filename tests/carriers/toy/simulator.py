@@ -34,6 +34,7 @@ class SimulatedToyStream:
     one_way: bool = False
     line: AudioFormat = PCMU_8K
     plays: AudioFormat = PCMU_8K
+    wire_codecs: tuple[str, str] = (str(PCMU_8K), str(PCMU_8K))
     warnings: list[Warned] = field(default_factory=list)
 
     def opening(self) -> list[str]:

@@ -269,7 +269,7 @@ async def test_from_the_command_line(under_call_control: bool, tmp_path: Path) -
         out, _ = await process.communicate()
     assert process.returncode == 0
     told = json.loads(out)
-    assert (told["line"], told["plays"], told["warnings"]) == ("l16/16000", "l16/16000", [])
+    assert (told["line"], told["plays"], told["warnings"]) == ("g722/8000", "g722/8000", [])
     assert told["ending"] == Ending.QUIET
     heard = read_wav(tmp_path / "caller-heard.wav", L16_8K)
     assert len(heard) == pytest.approx(told["length_ms"] * 16, abs=16)

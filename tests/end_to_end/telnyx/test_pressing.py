@@ -12,7 +12,6 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.simulators.carriers.telnyx.call_control_phone import CallControlPhone
 from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange
-from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan
 from telecodecs.dtmf_detector import ToneDetector
@@ -74,7 +73,7 @@ async def test_under_texml_the_keys_are_tones_in_the_stream(meet: "Meet") -> Non
         assistant() as own,
         meet(CallControlPhone(waits), settings=own) as both,
     ):
-        exchange = TelnyxExchange(private_key=TEST_SEED)
+        exchange = TelnyxExchange(private_key=both.simulator.seed)
         report = await place_call(both.url("/telnyx/texml"), CallPlan(linger_s=0.8), carrier=exchange)
         await both.server.admission.idle()
         assert "send_dtmf" not in both.commands()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from bridge.shell.server import Server
 from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.carriers.telnyx.texml import TexmlStream, ask_texml_webhook
-from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, TEST_SEED
+from bridge.simulators.carriers.telnyx.webhooks import Signer
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan, Digit
@@ -28,6 +29,7 @@ from telecodecs.format import PCMU_8K
 
 TIMEOUT_S = 8.0
 CALL = "v3:1"
+SEED = b64encode(bytes(range(32))).decode()
 
 
 class House(NamedTuple):
@@ -36,7 +38,7 @@ class House(NamedTuple):
     server: Server
     folder: Path
 
-    async def call(self, plan: CallPlan, query: str = "", *, private_key: str = TEST_SEED) -> CallReport:
+    async def call(self, plan: CallPlan, query: str = "", *, private_key: str = SEED) -> CallReport:
         """A call from the webhook on."""
         exchange = TelnyxExchange(private_key=private_key)
         return await place_call(f"{self._webhook}{query}", plan, carrier=exchange)
@@ -49,7 +51,7 @@ class House(NamedTuple):
             account_sid="1",
             caller="+15550199",
             called="+15550100",
-            private_key=TEST_SEED,
+            private_key=SEED,
             unix_now=time.time(),
         )
 
@@ -79,7 +81,11 @@ def house(tmp_path: Path) -> Open:
     @asynccontextmanager
     async def run(telnyx: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[House]:
         folders = {"journal": {"directory": tmp_path}, "recording": {"directory": tmp_path}}
-        plain = {"port": 0, "assistant": "echo", "telnyx": {"public_key": TEST_PUBLIC_KEY} | (telnyx or {})}
+        plain = {
+            "port": 0,
+            "assistant": "echo",
+            "telnyx": {"public_key": Signer(SEED).public_key} | (telnyx or {}),
+        }
         async with (
             asyncio.timeout(TIMEOUT_S),
             Server(Settings.model_validate(plain | folders | settings)).running() as server,

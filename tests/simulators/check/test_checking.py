@@ -12,6 +12,8 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from typer.testing import CliRunner, Result
 
 from bridge.cli.app import app
@@ -19,8 +21,10 @@ from bridge.simulators.assistant.script import parse_script
 from bridge.simulators.assistant.server import SimulatedAssistant
 from bridge.simulators.check.checking import check, read_headers
 from bridge.simulators.check.part import LONGEST_S, Part, prepare, utterances
+from bridge.simulators.check.report import conclusion, show
 from bridge.simulators.check.rules import Rule, rules_for
 from bridge.simulators.check.verdicts import Outcome, Verdict
+from bridge.simulators.interruption import Interruption
 from bridge.vocabulary.errors import BridgeError, ConfigurationError
 
 ROOT = Path(__file__).parents[3]
@@ -87,23 +91,69 @@ def checked(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["check-assistant", *arguments], env={"COLUMNS": "160"})
 
 
-def test_nobody_there_is_wrong_also_as_json() -> None:
+@pytest.mark.parametrize("arguments", [[NOBODY], ["http://127.0.0.1:9/", "--kind", "turn-based"]])
+def test_nobody_there_is_one_line_and_an_exit_code_of_its_own(arguments: list[str]) -> None:
+    shown = checked(*arguments, "--speed", "20")
+    assert (shown.exit_code, shown.stdout) == (3, "")
+    (line,) = shown.stderr.splitlines()
+    assert line.startswith("voicebridge: nobody listens at 127.0.0.1, port 9: ")
+    assert line.endswith(": expected an assistant there; nothing was checked")
+
+
+def test_nobody_there_as_json() -> None:
     shown = checked(NOBODY, "--json")
-    assert shown.exit_code == 1
-    told = json.loads(shown.output)
-    assert (told["url"], told["ok"]) == (NOBODY, False)
-    first, *others = told["rules"]
-    assert (first["rule"], first["outcome"]) == ("is ready in time", "WRONG")
-    assert first["came"].startswith("the connection was lost: no WebSocket was opened")
-    assert {rule["outcome"] for rule in others} == {"not tried"}
+    assert shown.exit_code == 3
+    told = json.loads(shown.stdout)
+    assert (told["url"], told["ok"], told["rules"]) == (NOBODY, False, [])
+    assert told["why"].startswith("nobody listens at 127.0.0.1, port 9")
 
 
-def test_the_report_has_a_line_for_each_rule() -> None:
-    shown = checked(NOBODY)
-    assert shown.exit_code == 1
-    assert "WRONG" in shown.output
-    assert "expected: a server that takes the WebSocket, and a hello" in shown.output
-    assert all(str(rule) in shown.output for rule in Rule)
+async def test_the_report_has_a_line_for_each_rule_and_the_verdict(
+    short_part: Part, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    steps: list[str] = []
+    async with TestServer(web.Application()) as server:  # it has no WebSocket
+        url = f"ws://127.0.0.1:{server.port}/"
+        verdicts = await check("stream", url, {}, short_part, say=steps.append)
+    show(url, verdicts, as_json=False)
+    shown = capsys.readouterr().out
+    assert "expected: a server that takes the WebSocket, and a hello" in shown
+    assert all(str(rule) in shown for rule in Rule)
+    assert shown.endswith("The assistant breaks 1 of 15 rules, 14 not tried. Exit code 1.\n")
+    assert steps == ["checking: is ready in time"]
+
+
+async def test_an_interrupted_check_tells_what_was_tried(short_part: Part) -> None:
+    interruption = Interruption()
+    async with TestServer(web.Application()) as server:
+        verdicts = await check(
+            "stream",
+            f"ws://127.0.0.1:{server.port}/",
+            {},
+            short_part,
+            interruption=interruption,
+            say=lambda _step: assert_ends_by_itself(interruption),
+        )
+    assert {verdict.came for verdict in verdicts if verdict.outcome is Outcome.NOT_TRIED} >= {
+        "the check was interrupted"
+    }
+
+
+def assert_ends_by_itself(interruption: Interruption) -> None:
+    assert interruption.interrupt()
+
+
+CONCLUSIONS = [
+    ([Outcome.OK], "The assistant keeps 1 of 1 rules. Exit code 0."),
+    ([Outcome.OK, Outcome.NOT_TRIED], "The assistant keeps 1 of 2 rules, 1 not tried. Exit code 0."),
+    ([Outcome.OK, Outcome.WRONG], "The assistant breaks 1 of 2 rules. Exit code 1."),
+]
+
+
+@pytest.mark.parametrize(("outcomes", "sentence"), CONCLUSIONS)
+def test_the_verdict_in_a_sentence(outcomes: list[Outcome], sentence: str) -> None:
+    assert conclusion([Verdict("rule", outcome, "") for outcome in outcomes]) == sentence
 
 
 USAGE = {

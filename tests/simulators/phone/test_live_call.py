@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError
 
+from bridge.simulators.carriers.contract import Order
 from bridge.simulators.carriers.telnyx.coding import Coding
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream
 from bridge.simulators.phone.handset import Ending
@@ -20,6 +21,7 @@ from bridge.simulators.phone.live_call import LiveCall, Network
 from bridge.simulators.phone.network_delay import Delay
 from bridge.simulators.phone.network_disorder import Disorder
 from bridge.simulators.phone.plan import CallPlan, Digit
+from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import CallRefused
 
 NOISE = np.random.default_rng(7).integers(0, 127, 8000, np.uint8).tobytes()
@@ -223,3 +225,65 @@ async def test_the_call_may_end_while_the_connection_is_broken(told: bool) -> No
 async def test_no_server_there(unused_tcp_port: int) -> None:
     with pytest.raises(CallRefused):
         await LiveCall(CallPlan(), telnyx(), reconnect=telnyx).carry(f"ws://127.0.0.1:{unused_tcp_port}/")
+
+
+class FaultyStream(SimulatedTelnyxStream):
+    """A carrier that fails at the second frame, or at what the server sends."""
+
+    at = ""
+
+    def media(self, track: str, audio: bytes, at_ms: int) -> str:
+        if self.at == "a frame" and at_ms:
+            raise RuntimeError("no frame")
+        return super().media(track, audio, at_ms)
+
+    def decode(self, message: WireMessage, now: float = 0.0) -> Order | None:
+        if self.at == "a message":
+            raise RuntimeError("no message")
+        return super().decode(message, now)
+
+
+@pytest.mark.parametrize("at", ["a frame", "a message"])
+async def test_a_fault_of_the_phone_itself_ends_the_call_at_once(at: str) -> None:
+    carrier = FaultyStream(call_control_id="v3:1")
+    carrier.at = at
+    async with server(echo) as url, asyncio.timeout(3):
+        with pytest.raises(RuntimeError, match=at.replace("a ", "no ")):
+            await LiveCall(CallPlan(NOISE), carrier).carry(url)
+
+
+async def test_a_call_that_is_interrupted_ends_like_any_other() -> None:
+    listener = Listener()
+    async with server(listener) as url:
+        line = LiveCall(CallPlan(NOISE), telnyx())
+        carried = asyncio.create_task(line.carry(url))
+        await listener.heard.wait()
+        line.hang_up(Ending.INTERRUPTED)
+        report = await carried
+    assert (report.ending, report.close_code, report.fault) == (Ending.INTERRUPTED, 1000, "")
+    assert listener.streams[0][-1]["event"] == "stop"
+
+
+ENDINGS = [
+    (1000, ""),
+    (1001, ""),
+    (1011, "the server closed the stream with the code 1011: it failed: expected 1000 or 1001"),
+    (
+        1006,
+        "the stream broke (close code 1006: the connection broke): expected that the server closes it, or the phone",
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "fault"), ENDINGS)
+async def test_how_the_server_left(code: int, fault: str) -> None:
+    async def leave(socket: ServerConnection) -> None:
+        await socket.recv()
+        if code == 1006:
+            socket.transport.abort()
+        else:
+            await socket.close(code, "it failed")
+
+    async with server(leave) as url:
+        report = await LiveCall(CallPlan(NOISE), telnyx()).carry(url)
+    assert (report.ending, report.close_code, report.fault) == (Ending.SERVER_LEFT, code, fault)

@@ -49,6 +49,7 @@ CALL = CallReport(
     ),
     disorder_counts=DisorderCounts(),
     reconnects=0,
+    wire_codecs=("pcmu/8000", "pcmu/8000"),
 )
 SAID = LOUD + SILENT * 49  # so short that it comes back only after it was all sent: still an echo
 ECHOED = replace(
@@ -95,6 +96,7 @@ ASTRAY = replace(
     CALL,
     line=L16_16K,
     plays=PCMA_8K,
+    wire_codecs=("g722/8000", "pcma/8000"),
     said=bytes(2 * 320 * 50),
     disorder_counts=DisorderCounts(swapped=3, lost=1),
     reconnects=1,
@@ -106,13 +108,13 @@ def test_an_unusual_line_is_reported(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     assert told(ASTRAY, capsys).splitlines()[2:5] == [
-        "audio l16/16000 from the caller, pcma/8000 to the caller",
+        "audio g722/8000 from the caller, pcma/8000 to the caller",
         "network 3 frames swapped with the next, 1 lost, 0 repeated",
         "reconnects 1",
     ]
     show(ASTRAY, [], as_json=True)
     facts = json.loads(capsys.readouterr().out)
-    assert (facts["line"], facts["plays"]) == ("l16/16000", "pcma/8000")
+    assert (facts["line"], facts["plays"]) == ("g722/8000", "pcma/8000")
     assert facts["frames_astray"] == {"swapped": 3, "lost": 1, "repeated": 0}
 
 
@@ -127,6 +129,7 @@ FACTS = {
     "stream": "MZ1",
     "ending": "the caller had nothing left to say, and the line was quiet",
     "close_code": 1000,
+    "close_reason": "",
     "line": "pcmu/8000",
     "plays": "pcmu/8000",
     "length_ms": 1000.0,

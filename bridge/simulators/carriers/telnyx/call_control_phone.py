@@ -5,10 +5,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
+from bridge.simulators.carriers.contract import MediaSocket
+from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.telnyx.coding import Coding, Mode
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream, token_headers
 from bridge.simulators.carriers.telnyx.stream_session import StreamRequest, TelnyxStreamSession
 from bridge.simulators.carriers.voice_xml import TRACKS
+from bridge.simulators.interruption import Interruption
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.live_call import LiveCall, Network
 from bridge.simulators.phone.plan import CallPlan
@@ -26,7 +29,7 @@ class CallControlPhone:
     """A `CarryStream`, for one call after another or many at once.
 
     `plan`: makes what the caller does, with audio in the format given to it. `byteorder`: of L16, which a command does
-    not name.
+    not name. `rehearsal`: how the server's public address is reached. `interruption`: says why the call was ended.
     """
 
     def __init__(
@@ -34,12 +37,17 @@ class CallControlPhone:
         plan: Callable[[AudioFormat], CallPlan],
         network: Network = Network(),  # noqa: B008 - frozen
         byteorder: Literal["little", "big"] = "little",
+        *,
+        rehearsal: Rehearsal | None = None,
+        interruption: Interruption | None = None,
     ) -> None:
         self.reports: list[CallReport] = []
         """The reports of the calls that are over."""
         self._plan = plan
         self._network = network
         self._byteorder = byteorder
+        self._rehearsal = rehearsal
+        self._interruption = interruption
 
     async def __call__(self, stream: TelnyxStreamSession) -> bool:
         """Carry a stream; whether the caller hung up. Raises `CallRefused` if the socket cannot be opened."""
@@ -52,12 +60,15 @@ class CallControlPhone:
             opened=stream.opened,
             rings=not stream.answered.is_set(),
         )
+        socket = MediaSocket(wanted.url, token_headers(wanted.auth_token), carrier).in_rehearsal(
+            self._rehearsal
+        )
         watching = (
             asyncio.create_task(_when(stream.answered, line.answer)),
-            asyncio.create_task(_when(stream.ended, line.hang_up)),
+            asyncio.create_task(_when(stream.ended, lambda: line.hang_up(self._why_ended()))),
         )
         try:
-            report = await line.carry(wanted.url, token_headers(wanted.auth_token))
+            report = await line.carry(socket.url, socket.headers, socket.tls)
         finally:
             for task in watching:
                 task.cancel()
@@ -65,12 +76,20 @@ class CallControlPhone:
         self.reports.append(report)
         return report.ending in HANGS_UP
 
+    def _why_ended(self) -> Ending:
+        interrupted = self._interruption is not None and self._interruption.happened
+        return Ending.INTERRUPTED if interrupted else Ending.TOLD_TO
+
     def _carrier(self, wanted: StreamRequest) -> SimulatedTelnyxStream:
+        """Raises `CallRefused` where the server asks for a codec that this phone cannot encode or decode."""
         try:
-            says = Coding(wanted.codec, wanted.rate_hz, self._byteorder)
-            hears = Coding(wanted.bidirectional_codec, wanted.bidirectional_rate_hz, self._byteorder)
+            return self._stream(wanted)
         except ConfigurationError as error:
-            raise CallRefused(f"the stream cannot be opened: {error}") from None
+            raise CallRefused(f"the simulated phone cannot carry the stream: {error}") from None
+
+    def _stream(self, wanted: StreamRequest) -> SimulatedTelnyxStream:
+        says = Coding(wanted.codec, wanted.rate_hz, self._byteorder)
+        hears = Coding(wanted.bidirectional_codec, wanted.bidirectional_rate_hz, self._byteorder)
         return SimulatedTelnyxStream(
             call_control_id=wanted.call_control_id,
             call_session_id=wanted.call_session_id,

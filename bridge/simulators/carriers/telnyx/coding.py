@@ -59,6 +59,11 @@ class Coding:
             return AudioFormat(Encoding.L16_BE if self.byteorder == "big" else Encoding.L16, self.rate_hz)
         return _G711.get(self.codec, L16_16K)
 
+    @property
+    def on_the_wire(self) -> str:
+        """Codec and rate as Telnyx names them, in the form of the formats: `g722/8000`, `l16/16000`."""
+        return f"{self.codec.lower()}/{self.rate_hz}" if self._in_packets else str(self.format)
+
     def pack(self, line: AudioFormat) -> Convert:
         """Make an encoder for one stream: from 20 ms of audio in the format `line` to a payload.
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from yarl import URL
 
+from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.telnyx.actions import DeliverWebhook
 from bridge.simulators.carriers.telnyx.injected_faults import TelnyxFaults
 from bridge.simulators.carriers.telnyx.webhooks import Signer, envelope, is_delivered, is_retried
@@ -44,7 +45,7 @@ class Delivery(NamedTuple):
 class Deliveries:
     """Delivers the webhooks of one server.
 
-    `spawn` runs a task. `tried` is called after each attempt. `timeout_s`: for one attempt. `attempts`: at most.
+    `rehearsal`: as a proxy of the server would pass them on. `spawn` runs a task. `tried` is called after each attempt. `timeout_s`: for one attempt. `attempts`: at most.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Deliveries:
         *,
         timeout_s: float,
         attempts: int,
+        rehearsal: Rehearsal | None = None,
     ) -> None:
         self._signer = signer
         self._faults = faults
@@ -63,6 +65,7 @@ class Deliveries:
         self._tried = tried
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._attempts = attempts
+        self._rehearsal = rehearsal
         self._last: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, asyncio.Event] = {}
 
@@ -107,8 +110,10 @@ class Deliveries:
                     break
 
     async def _try(self, http: aiohttp.ClientSession, act: DeliverWebhook, attempt: int) -> Delivery:
-        body = envelope(act.event, act.url, attempt, unwrapped=self._faults.unwrapped_webhooks)
-        headers = self._signer.headers(body, int(time.time()))
+        rehearsal = self._rehearsal
+        delivered_to = rehearsal.public if rehearsal else act.url
+        body = envelope(act.event, delivered_to, attempt, unwrapped=self._faults.unwrapped_webhooks)
+        headers = self._signer.headers(body, int(time.time())) | (rehearsal.headers if rehearsal else {})
         status: int | None = None
         try:
             async with http.post(
@@ -117,6 +122,7 @@ class Deliveries:
                 headers=headers,
                 allow_redirects=False,
                 timeout=self._timeout,
+                ssl=(rehearsal.tls if rehearsal else None) or True,
             ) as response:
                 status = response.status
         except (TimeoutError, aiohttp.ClientError):

@@ -10,6 +10,7 @@ from functools import partial
 from uuid import uuid4
 
 from bridge.simulators.carriers.contract import CallOptions, MediaSocket, is_webhook
+from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.telnyx.coding import PCMU, Coding, Mode
 from bridge.simulators.carriers.telnyx.media import SimulatedTelnyxStream, new_call_control_id, token_headers
 from bridge.simulators.carriers.telnyx.texml import TexmlStream, ask_texml_webhook
@@ -39,6 +40,7 @@ class TelnyxExchange:
     stream_token: str = field(default="", repr=False)
     call_control_id: str = field(default_factory=new_call_control_id)
     account_sid: str = field(default_factory=lambda: str(uuid4()))
+    rehearsal: Rehearsal | None = None
 
     @property
     def line(self) -> AudioFormat:
@@ -56,10 +58,11 @@ class TelnyxExchange:
                 called=called,
                 private_key=self.private_key,
                 unix_now=time.time(),
+                rehearsal=self.rehearsal,
             )
         else:
             wanted = TexmlStream(
-                url,
+                self.rehearsal.public if self.rehearsal else url,
                 plan.parameters,
                 plan.one_way,
                 plan.tracks,
@@ -86,7 +89,8 @@ class TelnyxExchange:
             began_at=datetime.now(UTC),
         )
         reconnect = make_stream if wanted.reconnects else None
-        return MediaSocket(wanted.url, token_headers(self.stream_token), make_stream(), reconnect)
+        socket = MediaSocket(wanted.url, token_headers(self.stream_token), make_stream(), reconnect)
+        return socket.in_rehearsal(self.rehearsal)
 
     def _transcoded(self, codec: str) -> Coding:
         """The codec in which the caller's audio is sent when the TeXML asks for `codec`.
@@ -98,20 +102,21 @@ class TelnyxExchange:
 
 
 def telnyx_exchange(options: CallOptions) -> TelnyxExchange:
-    """The exchange that the command line asks for; it signs with the published test key.
+    """The exchange that the command line asks for; without a key of its own it signs with the published test key.
 
     Raises `ConfigurationError` for a codec, rate or byte order that Telnyx does not have, or whose library is missing.
     """
     says = _coding("codec", "rate", options.codec or "PCMU", options.rate_hz, options.byteorder)
     says.pack(says.format)  # raises if the codec's library is missing
+    exchange = TelnyxExchange(says, private_key=options.private_key or TEST_SEED, rehearsal=options.rehearsal)
     play_codec, play_rate_hz = options.play_codec, options.play_rate_hz
     if play_codec.upper() == "MP3":
-        return TelnyxExchange(says, mode="mp3", private_key=TEST_SEED)
+        return replace(exchange, mode="mp3")
     if not play_codec:
         play_codec, play_rate_hz = says.codec, play_rate_hz or says.rate_hz
     hears = _coding("play-codec", "play-rate", play_codec, play_rate_hz, options.byteorder)
     hears.unpack()  # likewise
-    return TelnyxExchange(says, hears, private_key=TEST_SEED)
+    return replace(exchange, hears=hears)
 
 
 def _coding(codec_option: str, rate_option: str, codec: str, rate_hz: int, byteorder: str) -> Coding:

@@ -189,6 +189,7 @@ class SimulatedTelnyxStream:
         self.stream_sid = stream_id or str(uuid4())
         self.line = line or says.format
         self.plays = L16_16K if mode == "mp3" else hears.format
+        self.wire_codecs = (says.on_the_wire, "mp3" if mode == "mp3" else hears.on_the_wire)
         self.tracks = tracks
         self.one_way = one_way
         self.warnings: list[Warned] = []

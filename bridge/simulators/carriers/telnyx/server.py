@@ -4,8 +4,10 @@ Paths begin with /v2, as Telnyx's do. `account` decides what a request does, `re
 """
 
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from secrets import token_bytes, token_hex
 from typing import Any
 
 import aiohttp
@@ -13,6 +15,8 @@ import structlog
 from aiohttp import web
 from msgspec import json
 
+from bridge.carriers.telnyx.kind import SIMULATED_API_KEY
+from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.rest_server import CALLED, CALLER, RestServer
 from bridge.simulators.carriers.telnyx.account import TelnyxAccount
 from bridge.simulators.carriers.telnyx.actions import (
@@ -34,9 +38,12 @@ from bridge.simulators.carriers.telnyx.stream_session import (
     TelnyxStreamSession,
     silence,
 )
-from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED, Signer
+from bridge.simulators.carriers.telnyx.webhooks import Signer
 
 ACTIONS = "|".join(name for name in COMMANDS if name != "dial")
+
+API_KEY = SIMULATED_API_KEY
+"""The API key that `voicebridge call` expects, unless it rehearses production."""
 
 log = structlog.get_logger()
 
@@ -45,36 +52,39 @@ class SimulatedTelnyx:
     """A simulated Telnyx with one account. Enter `running` to open its port.
 
     `media`: carries the streams. `webhook_url`: of the account's connection. `codec`: of its calls. `callee`: who
-    answers the calls that are dialled. `faults`: those to inject. `seed`: of the key that signs the webhooks.
-    `webhook_timeout_s`, `webhook_attempts`: for each webhook.
+    answers the calls that are dialled. `faults`: those to inject. `seed`: of the key that signs the webhooks. It and `api_key` are made anew if they are left out.
+    `webhook_timeout_s`, `webhook_attempts`: for each webhook. `rehearsal`: they are passed on
+    as a proxy of the server would.
     """
 
     def __init__(
         self,
         media: CarryStream = silence,
         *,
-        api_key: str = "KEY_simulated",
+        api_key: str = "",
         webhook_url: str = "",
         host: str = "127.0.0.1",
         port: int = 0,
         codec: str = "PCMU",
         callee: TelnyxCallee = TelnyxCallee(),  # noqa: B008 - frozen
         faults: TelnyxFaults = TelnyxFaults(),  # noqa: B008 - frozen
-        seed: str = TEST_SEED,
+        seed: str = "",
         webhook_timeout_s: float = 2.0,
         webhook_attempts: int = 3,
+        rehearsal: Rehearsal | None = None,
     ) -> None:
         self.port = port
         """The port that is open; if 0 was asked for, the one that the system chose."""
-        self.api_key = api_key
+        self.api_key = api_key or f"KEY{token_hex(16)}"
+        self.seed = seed or b64encode(token_bytes(32)).decode()
         self.deliveries: list[Delivery] = []
         """Every attempt to deliver a webhook, in order."""
         self.account = TelnyxAccount(
-            api_key, webhook_url=webhook_url, codec=codec, callee=callee, faults=faults
+            self.api_key, webhook_url=webhook_url, codec=codec, callee=callee, faults=faults
         )
         self._host = host
         self._rest = RestServer(self.account, media, self._perform)
-        self._signer = Signer(seed)
+        self._signer = Signer(self.seed)
         self._webhooks = Deliveries(
             self._signer,
             faults,
@@ -82,6 +92,7 @@ class SimulatedTelnyx:
             self._tried,
             timeout_s=webhook_timeout_s,
             attempts=webhook_attempts,
+            rehearsal=rehearsal,
         )
         self._http: aiohttp.ClientSession
 
@@ -108,6 +119,10 @@ class SimulatedTelnyx:
             self._rest.running(self._application(), self._host, self.port) as self.port,
         ):
             yield self
+
+    async def failed(self) -> None:
+        """Wait until a task of this server has failed; `running` then raises its exception."""
+        await self._rest.failed.wait()
 
     def ring(self, webhook_url: str = "", *, caller: str = CALLER, called: str = CALLED) -> TelnyxCall:
         """Somebody calls: send the webhooks and obey the server's commands. `webhook_url`: instead of the account's."""

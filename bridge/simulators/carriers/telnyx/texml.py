@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.telnyx.coding import PCMU, Coding, Mode
 from bridge.simulators.carriers.voice_xml import (
     TRACKS,
@@ -45,6 +46,7 @@ async def ask_texml_webhook(
     called: str,
     private_key: str = "",
     unix_now: float,
+    rehearsal: Rehearsal | None = None,
 ) -> TexmlStream:
     """Post an inbound call to `url` and read the stream that its TeXML asks for. With `private_key` the form is signed.
 
@@ -52,7 +54,8 @@ async def ask_texml_webhook(
     """
     form = texml_form(call_control_id=call_control_id, account_sid=account_sid, caller=caller, called=called)
     body = urlencode(form).encode()
-    return read_texml(await post(url, body, signed_headers(body, private_key, unix_now)), url)
+    answer = await post(url, body, signed_headers(body, private_key, unix_now), rehearsal)
+    return read_texml(answer, rehearsal.public if rehearsal else url)
 
 
 def texml_form(*, call_control_id: str, account_sid: str, caller: str, called: str) -> dict[str, str]:

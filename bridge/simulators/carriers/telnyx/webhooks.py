@@ -11,8 +11,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import json
 
+from bridge.carriers.telnyx.kind import SIMULATED_PUBLIC_KEY
+
 TEST_SEED = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
-TEST_PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+TEST_PUBLIC_KEY = SIMULATED_PUBLIC_KEY
 """A key pair that is published here, for tests; it protects nothing."""
 
 

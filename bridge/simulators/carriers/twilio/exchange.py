@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bridge.simulators.carriers.contract import CallOptions, MediaSocket, is_webhook
+from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream, new_sid
 from bridge.simulators.carriers.twilio.voice_webhook import ask_webhook, signed_headers
 from bridge.simulators.carriers.voice_xml import StreamElement
@@ -19,6 +20,7 @@ class TwilioExchange:
     auth_token: str = field(default="", repr=False)
     call_sid: str = field(default_factory=partial(new_sid, "CA"))
     account_sid: str = field(default_factory=partial(new_sid, "AC"))
+    rehearsal: Rehearsal | None = None
 
     @property
     def line(self) -> AudioFormat:
@@ -27,7 +29,9 @@ class TwilioExchange:
 
     async def open(self, url: str, plan: CallPlan, *, caller: str, called: str) -> MediaSocket:
         """See `Exchange`."""
-        wanted = StreamElement(url, plan.parameters, plan.one_way, plan.tracks)
+        rehearsal = self.rehearsal
+        public = rehearsal.public if rehearsal else url
+        wanted = StreamElement(public, plan.parameters, plan.one_way, plan.tracks)
         if is_webhook(url):
             wanted = await ask_webhook(
                 url,
@@ -36,6 +40,7 @@ class TwilioExchange:
                 caller=caller,
                 called=called,
                 auth_token=self.auth_token,
+                rehearsal=rehearsal,
             )
         stream = SimulatedTwilioStream(
             call_sid=self.call_sid,
@@ -44,11 +49,12 @@ class TwilioExchange:
             parameters=wanted.parameters,
             one_way=wanted.one_way,
         )
-        return MediaSocket(wanted.url, signed_headers(wanted.url, {}, self.auth_token), stream)
+        signed = signed_headers(wanted.url, {}, self.auth_token)
+        return MediaSocket(wanted.url, signed, stream).in_rehearsal(rehearsal)
 
 
 def twilio_exchange(options: CallOptions) -> TwilioExchange:
     """The exchange that the command line asks for. Raises `ConfigurationError` if it asks for a codec."""
     if options.codec or options.rate_hz or options.play_codec or options.play_rate_hz:
         raise ConfigurationError("--codec: Twilio has PCMU only; --carrier telnyx has other codecs")
-    return TwilioExchange(options.auth_token)
+    return TwilioExchange(options.auth_token, rehearsal=options.rehearsal)

@@ -115,6 +115,7 @@ class SimulatedTwilioStream:
     """A `SimulatedStream` of Twilio's."""
 
     line = plays = PCMU_8K
+    wire_codecs = (str(PCMU_8K), str(PCMU_8K))
 
     def __init__(
         self,

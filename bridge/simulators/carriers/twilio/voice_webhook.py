@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
 
+from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.voice_xml import (
     TRACKS,
     StreamElement,
@@ -22,15 +23,23 @@ from bridge.vocabulary.errors import CallRefused
 
 
 async def ask_webhook(
-    url: str, *, call_sid: str, account_sid: str, caller: str, called: str, auth_token: str = ""
+    url: str,
+    *,
+    call_sid: str,
+    account_sid: str,
+    caller: str,
+    called: str,
+    auth_token: str = "",
+    rehearsal: Rehearsal | None = None,
 ) -> StreamElement:
     """Post an inbound call to `url` and read the stream that its TwiML asks for. With `auth_token` the form is signed.
 
-    Raises `CallRefused` with the reason if the answer asks for no stream that Twilio would open.
+    `rehearsal`: the form is signed for the server's public address. Raises `CallRefused` with the reason if the answer asks for no stream that Twilio would open.
     """
     form = call_form(call_sid=call_sid, account_sid=account_sid, caller=caller, called=called)
-    answer = await post(url, urlencode(form).encode(), signed_headers(url, form, auth_token))
-    return read_twiml(answer, url)
+    public = rehearsal.public if rehearsal else url
+    signed = signed_headers(public, form, auth_token)
+    return read_twiml(await post(url, urlencode(form).encode(), signed, rehearsal), public)
 
 
 def call_form(*, call_sid: str, account_sid: str, caller: str, called: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The voice webhook: what Twilio posts, and which answers give a stream; the last tests over real HTTP."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -130,7 +131,7 @@ async def hook() -> AsyncIterator[TestServer]:
         yield server
 
 
-CALL = {"call_sid": "CA1", "account_sid": "AC1", "caller": "+15550199", "called": "+15550100"}
+CALL: dict[str, Any] = {"call_sid": "CA1", "account_sid": "AC1", "caller": "+15550199", "called": "+15550100"}
 
 
 async def test_a_signed_call_gets_its_stream(hook: TestServer) -> None:
