@@ -98,14 +98,14 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "in minutes, which is more than there are": [
         *SPOKE,
-        (2.2, LIMITED.format("R1", "1m2s"), [AssistantFailed(limited("1m2s").why)]),
+        (2.2, LIMITED.format("R1", "1m2s"), [AssistantFailed(limited("1m2s").why, retry_after_s=62.0)]),
     ],
     "more than is left, though less than there was": [
         *SPOKE,
         (2.2, LIMITED.format("R1", "5s"), [limited("5s"), "delayed 5.2"]),
         (7.6, None, ["create"]),
         (7.7, "created R2 ours", []),
-        (7.8, LIMITED.format("R2", "5s"), [AssistantFailed(limited("5s").why)]),
+        (7.8, LIMITED.format("R2", "5s"), [AssistantFailed(limited("5s").why, retry_after_s=5.0)]),
     ],
     "a caller who speaks in the pause is answered by the server": [
         *SPOKE,
@@ -123,7 +123,7 @@ SCENES: "dict[str, list[Row]]" = {
         (2.5, "speech U2", [SpeechStarted()]),
         (30.0, "pause U2", [SpeechStopped("U2")]),
         (30.1, "created R2", []),
-        (30.2, LIMITED.format("R2", "4s"), [AssistantFailed(limited("4s").why)]),
+        (30.2, LIMITED.format("R2", "4s"), [AssistantFailed(limited("4s").why, retry_after_s=4.0)]),
     ],
     "a reply to the output of a tool": [
         (1.0, "created R1", []),
@@ -278,7 +278,7 @@ def test_after_a_lost_session_the_time_is_short_until_a_reply_has_come(dial: "Di
     again.play(
         [
             (0.1, "created R1 ours", []),
-            (0.1, LIMITED.format("R1", "3s"), [AssistantFailed(limited("3s").why)]),
+            (0.1, LIMITED.format("R1", "3s"), [AssistantFailed(limited("3s").why, retry_after_s=3.0)]),
         ]
     )
 
