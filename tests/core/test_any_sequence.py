@@ -6,6 +6,7 @@ they are reached or cleared. Each item of a reply is one byte value, so that the
 
 from collections import Counter
 from collections.abc import Iterator
+from math import inf
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -61,12 +62,14 @@ from bridge.vocabulary.events import (
     ToolAnswered,
     ToolCalled,
 )
-from telecodecs.format import PCMU_8K
+from telecodecs.format import FRAME_MS, PCMU_8K
 
 START = CallStarted("CA1", "MZ1", PCMU_8K)
 FRAME = b"\xff" * 160
 TO_THE_ASSISTANT = (AppendAudio, EnterDigits, TypeDigit, AnswerTool)
 BYTES_PER_MS = 8
+SLACK_MS = 40
+"""By how much what is told may fall short of what was played: a frame, and the time between two events."""
 QUIET = 0xFF
 """What pads a frame; no item has this value."""
 SENTENCE = 0xFE
@@ -90,6 +93,7 @@ class Carrier:
     def __init__(self) -> None:
         self._buffer: list[bytes | str] = []
         self.played: list[bytes] = []
+        self._bytes = 0.0  # that the time so far allows for, beyond what was played
 
     def take(self, command: Command) -> list[str]:
         """Perform a command; returns the marks that come back at once."""
@@ -106,7 +110,9 @@ class Carrier:
 
     def play(self, seconds: float) -> Iterator[str]:
         """Play for so long; yields the marks that are reached."""
-        left = round(seconds * 1000) * BYTES_PER_MS
+        self._bytes += seconds * 1000 * BYTES_PER_MS
+        left = int(self._bytes)
+        self._bytes -= left
         while self._buffer and (left or isinstance(self._buffer[0], str)):
             piece = self._buffer.pop(0)
             if isinstance(piece, str):
@@ -137,7 +143,7 @@ class AnySequence(RuleBasedStateMachine):
         self.items = 0
         self.item = ""
         self.sent_ms: Counter[str] = Counter()  # of each item, from the assistant
-        self.settled: set[str] = set()  # items of which it was told how much was heard
+        self.told_ms: dict[str, float] = {}  # how much of each item was heard, as the assistant was told
         self.frames = 0
         self.tools: list[str] = []
         self.played: Counter[int] = Counter()  # bytes of each item that the caller heard
@@ -166,10 +172,12 @@ class AnySequence(RuleBasedStateMachine):
             case HangUp():
                 self.is_over = True
             case TruncateReply(item, heard_ms):
-                assert 0 < heard_ms <= self.sent_ms[item] + 20, "more was heard than was sent"
-                self.settle(item)
-            case DropReply(item) | ConfirmHeard(item):
-                self.settle(item)
+                assert 0 < heard_ms <= self.sent_ms[item] + FRAME_MS, "more was heard than was sent"
+                self.settle(item, heard_ms)
+            case DropReply(item):
+                self.settle(item, 0)
+            case ConfirmHeard(item):
+                self.settle(item, inf)
             case RunTool(tool_call_id):
                 self.tools.append(tool_call_id)
             case PlayAudio() | SendMark():
@@ -178,9 +186,9 @@ class AnySequence(RuleBasedStateMachine):
             assert self.is_open, f"{command} to nobody"
         return self.carrier.take(command)
 
-    def settle(self, item: str) -> None:
-        assert item not in self.settled, f"{item} was settled twice"
-        self.settled.add(item)
+    def settle(self, item: str, heard_ms: float) -> None:
+        assert item not in self.told_ms, f"{item} was settled twice"
+        self.told_ms[item] = heard_ms
 
     # The rules
 
@@ -305,7 +313,12 @@ class AnySequence(RuleBasedStateMachine):
                 )
                 self.last_value = value
                 self.played[value] += piece.count(value)
-                assert self.played[value] <= self.sent_ms[f"item-{value}"] * BYTES_PER_MS
+                item, played_ms = f"item-{value}", self.played[value] / BYTES_PER_MS
+                assert played_ms <= self.sent_ms[item]
+                told_ms = self.told_ms.get(item, inf)
+                assert played_ms <= told_ms + SLACK_MS, (
+                    f"more of {item} was played than the assistant was told"
+                )
         self.carrier.played.clear()
 
     @invariant()
