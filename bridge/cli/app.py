@@ -15,6 +15,7 @@ from bridge.cli.health import health
 from bridge.cli.serve import serve
 from bridge.cli.simulate import demo, fake_assistant, fake_openai
 from bridge.cli.timeline import timeline
+from bridge.redaction import for_log
 from bridge.vocabulary.errors import BridgeError, ConfigurationError
 
 app = typer.Typer(
@@ -66,7 +67,7 @@ def main() -> None:
     except ConfigurationError as error:
         _fail(str(error), code=2)
     except BridgeError as error:
-        _fail(str(error), code=1)
+        _fail(for_log(str(error)), code=1)  # a peer may have written it
 
 
 def _fail(why: str, *, code: int) -> Never:

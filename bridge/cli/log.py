@@ -11,11 +11,14 @@ from typing import Any
 
 import structlog
 
-from bridge.redaction import LONGEST_SHOWN, for_log
+from bridge.redaction import HIDDEN, LONGEST_SHOWN, for_log, is_secret, safe_id
 from bridge.shell.log_writer import LogWriter
 
-SHOWN_WHOLE = frozenset({"call_id", "stream_id", "CallSid", "StreamSid", "level", "timestamp"})
-"""Fields that are shown as they are: they hold names of calls and streams, which look like keys."""
+IDS = frozenset({"call_id", "stream_id", "tool_call_id", "item", "CallSid", "StreamSid"})
+"""Fields that hold names of calls, streams and the like, which look like keys: see `safe_id`."""
+
+OUR_OWN = frozenset({"level", "timestamp"})
+"""Fields that are shown as they are."""
 
 MOST_LETTERS = {"exception": 20_000}
 """Fields that may be longer than others: a traceback."""
@@ -49,10 +52,15 @@ def _standard_error() -> int:
 
 def redacted(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """A processor of structlog: masks keys, addresses and numbers in every text of a line."""
-    return {
-        name: value if name in SHOWN_WHOLE else _masked(value, MOST_LETTERS.get(name, LONGEST_SHOWN))
-        for name, value in fields.items()
-    }
+    return {name: _shown(name, value) for name, value in fields.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name in OUR_OWN:
+        return value
+    if name in IDS:
+        return safe_id(str(value))
+    return HIDDEN if is_secret(name) else _masked(value, MOST_LETTERS.get(name, LONGEST_SHOWN))
 
 
 def _masked(value: Any, most: int) -> Any:
@@ -62,7 +70,10 @@ def _masked(value: Any, most: int) -> Any:
         case None | bool() | int() | float():
             return value
         case Mapping():
-            return {for_log(str(name)): _masked(inner, most) for name, inner in value.items()}
+            return {
+                for_log(str(name)): HIDDEN if is_secret(str(name)) else _masked(inner, most)
+                for name, inner in value.items()
+            }
         case list() | tuple() | set() | frozenset():
             return [_masked(inner, most) for inner in value]
         case _:

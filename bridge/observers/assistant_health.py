@@ -3,6 +3,8 @@
 import structlog
 
 from bridge.core.failover import FINAL_CLOSES
+from bridge.observers.call_secrets import CallSecrets
+from bridge.redaction import for_log
 from bridge.vocabulary.commands import CloseAssistant, OpenAssistant
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import (
@@ -35,7 +37,7 @@ class AssistantHealth:
 class AssistantHealthObserver:
     """An observer of the assistants of one call."""
 
-    sees: frozenset[type[Word]] = frozenset(
+    sees: frozenset[type[Word]] = CallSecrets.sees | frozenset(
         {OpenAssistant, AssistantReady, AssistantFailed, LegLost, CloseAssistant, AssistantReportedError}
     )
 
@@ -43,9 +45,11 @@ class AssistantHealthObserver:
         self._faults = faults
         self._call = ""
         self._name = ""
+        self._secrets = CallSecrets()
 
     def saw(self, word: Word, now: float) -> None:
         """Write a line to the log, and remember what a person has to put right."""
+        self._secrets.saw(word)
         match word:
             case OpenAssistant(call_id=call, assistant=name, opening=opening):
                 self._call, self._name = call, name
@@ -61,14 +65,16 @@ class AssistantHealthObserver:
             case CloseAssistant(why=why) if why:
                 self._lost(why, final=False)
             case AssistantReportedError(why=why):
+                why = self._secrets.hide(why)
                 log.warning(
                     "< assistant reported an error", call_id=self._call, assistant=self._name, why=why
                 )
 
     def _lost(self, why: str, *, final: bool) -> None:
+        why = self._secrets.hide(why)
         log.warning("< assistant lost", call_id=self._call, assistant=self._name, why=why, final=final)
         if final:
-            self._faults[self._name] = why
+            self._faults[self._name] = for_log(why)  # /readyz shows it
 
     def close(self, now: float, account: Account) -> None:
         """Nothing to close."""

@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol
 
 import structlog
 
+from bridge.redaction import safe_id
 from bridge.vocabulary.commands import HangUp, OpenAssistant
 from bridge.vocabulary.events import CallStarted, Word
 
@@ -50,7 +51,12 @@ AT_ONCE = AtOnce()
 
 def stem(call_id: str, started: datetime) -> str:
     """Return a file's name without its suffix: the time, so that names sort by it, and the `call_id`, fit for a file."""
-    return f"{started:%Y%m%dT%H%M%S}-{re.sub('[^A-Za-z0-9_-]', '_', call_id)[:64]}"
+    return f"{started:%Y%m%dT%H%M%S}-{call_name(call_id)}"
+
+
+def call_name(call_id: str) -> str:
+    """Return the part of a file's name that is the call's."""
+    return re.sub("[^A-Za-z0-9_-]", "_", safe_id(call_id))[:64]
 
 
 def is_accepted(started: CallStarted | None, word: Word) -> bool:

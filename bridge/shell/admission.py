@@ -26,10 +26,12 @@ from bridge.core.failover import FailoverPlan
 from bridge.core.timers import Limits
 from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
+from bridge.observers.call_log import CallLog
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
+from bridge.observers.word_log import WordLog
 from bridge.shell import websocket
 from bridge.shell.expected_calls import ExpectedCalls
 from bridge.shell.session import Session, clock
@@ -194,7 +196,7 @@ class Admission:
             choose=None if expected.call_id else self._plan_at_start,
         )
         stream = StreamEndObserver()
-        observers = [stream, *self._observers()]
+        observers: list[Observer] = [stream, self._call_log(name, expected), *self._observers(call)]
         session = Session(carrier, call, self._switchboard.connect, observers, self._over, control)
         self._idle.clear()
         leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
@@ -218,9 +220,16 @@ class Admission:
         self._active[session] = active._replace(leg=leg)
         return leg
 
-    def _observers(self) -> list[Observer]:
+    def _call_log(self, carrier: str, expected: ExpectedCall) -> CallLog:
+        if expected.call_id:
+            return CallLog(carrier, expected.direction, lambda _: expected.route)
+        return CallLog(carrier, route=lambda event: self.routes.name_at_start(event.parameters))
+
+    def _observers(self, call: Call) -> list[Observer]:
         started = datetime.now(UTC)
         observers: list[Observer] = [self.readiness.observer(), CarrierLog()]
+        if self._settings.log_level == "debug":
+            observers.append(WordLog(lambda: call.state))
         if (directory := self._settings.journal.directory) is not None:
             observers.append(Journal(directory, started, self._files))
         if (directory := self._settings.recording.directory) is not None:

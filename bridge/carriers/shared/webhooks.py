@@ -22,6 +22,9 @@ MOST_FIELDS = 200
 StreamKind = Literal["media", "listen"]
 """A stream that can be spoken into, or one that is only listened to."""
 
+Direction = Literal["inbound", "outbound", ""]
+"""Whether the call came in, or we placed it; empty if that is not known."""
+
 
 class WebhookRequest(NamedTuple):
     """One request to a webhook, its body complete and of the content type that the route expects."""
@@ -71,6 +74,10 @@ class ExpectedCall(NamedTuple):
     """How long its stream, if it breaks, may take to come back; 0: it may not."""
     control: CallControl | None = None
     """What can be done to the call beside its stream; None: nothing."""
+    direction: Direction = ""
+    """Who placed the call, for the log."""
+    route: str = ""
+    """What chose the assistant, for the log: such as "routes[2]"; empty if it is not known."""
 
 
 class Numbers(NamedTuple):
@@ -177,6 +184,14 @@ def numbers_of(form: Mapping[str, str]) -> Numbers:
     if form.get("Direction", "inbound").startswith("outbound"):
         return Numbers()
     return Numbers(form.get("To", ""), form.get("From", ""))
+
+
+def direction_of(form: Mapping[str, str]) -> Direction:
+    """Who placed the call, by such a form."""
+    told = form.get("Direction", "")
+    if not told:
+        return ""
+    return "outbound" if told.startswith("outbound") else "inbound"
 
 
 def check_open(host: CallHost) -> None:

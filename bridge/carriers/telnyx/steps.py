@@ -92,4 +92,4 @@ class StepSender:
             )
             assistant = ""
         control = TelnyxCallControl(phone_call, partial(self.send, call_id, phone_call))
-        return ExpectedCall(call_id, assistant, control=control)
+        return ExpectedCall(call_id, assistant, control=control, direction=phone_call.direction)

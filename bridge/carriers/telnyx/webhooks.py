@@ -20,6 +20,7 @@ from bridge.carriers.shared.webhooks import (
     WebhookRequest,
     check_goes_on,
     check_open,
+    direction_of,
     form_fields,
     numbers_of,
 )
@@ -133,7 +134,9 @@ class TelnyxWebhooks:
             check_goes_on("telnyx", self._settings.then)
         assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
         check_open(self._host)
-        expected = ExpectedCall(call_id, assistant, returns_s=self._settings.return_s)
+        expected = ExpectedCall(
+            call_id, assistant, returns_s=self._settings.return_s, direction=direction_of(form)
+        )
         document = texml.stream_document(
             self._host.expect(expected, "listen" if listen == "true" else "media"),
             self._settings,
