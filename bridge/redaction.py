@@ -15,6 +15,7 @@ _PAIR = re.compile(
     r"""(?<![\w.-])(?P<name>[\w.-]{1,64})(?P<between>\\?["']\s{0,3}:\s{0,3}|["']?\s?=\s?)"""
     r"""(?P<value>\\"[^"\\]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|\{[^}]*\}?|[^\s,;&}\])"'\\]+)"""
 )
+_LOGIN = re.compile(r"://[^\s/?#]{1,512}@")
 _MEDIA = re.compile(r"(/(?:media|listen)/)[^\s/?#\"']+")
 _ID = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID may have groups of digits alone
@@ -102,7 +103,12 @@ def _hidden_pair(found: re.Match[str]) -> str:
 
 
 def without_private(text: str) -> str:
-    """Return a text, whoever wrote it, without telephone numbers, keys, and values under the name of a secret."""
+    """Return a text, whoever wrote it, without telephone numbers, keys, and values under the name of a secret.
+
+    Of a URL it lacks user and password, and the token of a media socket.
+    """
+    if "/" in text:
+        text = _MEDIA.sub(r"\1…", _LOGIN.sub("://***@", text))
     return without_numbers(without_keys(without_secrets(text)))
 
 
@@ -130,7 +136,7 @@ def for_log(text: str, most: int = LONGEST_SHOWN) -> str:
     """
     if len(text) > most:
         text = text[:most] + " …"
-    return without_private(_MEDIA.sub(r"\1…", _HOST.sub(_host_of, text)))
+    return without_private(_HOST.sub(_host_of, text))
 
 
 def _host_of(found: re.Match[str]) -> str:

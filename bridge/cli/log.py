@@ -6,7 +6,9 @@ Every line goes through `redacted`, whoever wrote it, and then to a thread: the 
 import atexit
 import logging
 import sys
+import threading
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -41,6 +43,9 @@ def configure(level: str) -> None:
         logger_factory=lambda *_: _LineLogger(writer),
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_LineHandler(writer)], force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _report_crash
+    threading.excepthook = _report_thread
 
 
 def _standard_error() -> int:
@@ -48,6 +53,21 @@ def _standard_error() -> int:
         return sys.stderr.fileno()
     except OSError:  # something in this process has put an object without a file in its place
         return 2
+
+
+def _report_crash(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """What nobody caught: Python would write it past the mask."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, where)
+    else:
+        structlog.get_logger().critical("= voicebridge failed", exc_info=(kind, error, where))
+
+
+def _report_thread(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        name = "" if failed.thread is None else failed.thread.name
+        told = (failed.exc_type, failed.exc_value, failed.exc_traceback)
+        structlog.get_logger().error("= a thread failed", thread=name, exc_info=told)
 
 
 def redacted(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
