@@ -11,6 +11,7 @@ import typer
 from bridge.cli.call import NamesCarriers, call, dial
 from bridge.cli.check import check_assistant
 from bridge.cli.config import config_check, config_reference, config_show
+from bridge.cli.erase import erase
 from bridge.cli.health import health
 from bridge.cli.serve import serve
 from bridge.cli.simulate import demo, fake_assistant, fake_openai
@@ -36,6 +37,7 @@ app.command("fake-assistant")(fake_assistant)
 app.command("check-assistant")(check_assistant)
 app.command("demo")(demo)
 app.command("timeline")(timeline)
+app.command("erase")(erase)
 app.add_typer(config_app, name="config")
 config_app.command("check")(config_check)
 config_app.command("reference")(config_reference)

@@ -115,6 +115,11 @@ class JournalSettings(Section):
     directory: Path | None = Field(
         None, description="The folder for journals: a file of JSON lines for each call. Not set: no journals"
     )
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        description="After how many days from the start of its call a journal is deleted. Not set: never",
+    )
 
 
 class RecordingSettings(Section):
@@ -122,6 +127,11 @@ class RecordingSettings(Section):
 
     directory: Path | None = Field(
         None, description="The folder for recordings: a stereo WAV file for each call. Not set: no recordings"
+    )
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        description="After how many days from the start of its call a recording is deleted. Not set: never",
     )
 
 

@@ -130,7 +130,11 @@ def test_a_call_that_never_began_has_a_last_line_alone(
 
 
 def test_a_stream_that_came_back_did_not_end_the_call() -> None:
-    back = [(9.0, lost(1006, "broke")), (10.0, CallStarted(SID, "MZ2", PCMU_8K)), (12.0, CallEnded())]
+    back: list[tuple[float, Event]] = [
+        (9.0, lost(1006, "broke")),
+        (10.0, CallStarted(SID, "MZ2", PCMU_8K)),
+        (12.0, CallEnded()),
+    ]
     lines = lines_of([*TALKING, *back], limits=RETURNING)
     assert [line["event"] for line in lines] == ["= call started", "= call over"]
     assert (lines[-1]["ended_by"], lines[-1]["duration_s"]) == ("caller_or_carrier", 14.0)
