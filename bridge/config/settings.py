@@ -31,7 +31,7 @@ from bridge.carriers.shared.settings import CarrierSettings
 from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
-from bridge.settings.assistants import AssistantSettings, PlayFallback
+from bridge.settings.assistants import AssistantSettings, PlayAnnouncement, PlayFallback
 from bridge.settings.calls import KeypadSettings, LimitSettings, SilenceSettings
 from bridge.settings.faults import Key
 from bridge.settings.table import OwnAddress, Section, refusal
@@ -132,6 +132,12 @@ class RecordingSettings(Section):
         None,
         ge=1,
         description="After how many days from the start of its call a recording is deleted. Not set: never",
+    )
+    announce: PlayAnnouncement | None = Field(
+        None,
+        description='What the caller hears at the start of a call that is recorded, such as { play = "recorded.wav" }. It '
+        "cannot be interrupted, the assistant's first words wait for its end, and the recording begins with it. Not set: "
+        "nothing",
     )
 
 
@@ -242,6 +248,11 @@ class Settings(Section):
         """The WAV file that the caller hears when the last of the chain is lost."""
         fallback = self.assistant_settings(self.failover_chain(name)[-1]).fallback
         return fallback.play if isinstance(fallback, PlayFallback) else None
+
+    def recording_announcement(self) -> Path | None:
+        """The WAV file that the caller hears at the start of a call that is recorded."""
+        announce = self.recording.announce
+        return None if announce is None or self.recording.directory is None else announce.play
 
     def reachable_url(self, port: int) -> str:
         """`public_url`, or on loopback the server's own address, at the port that it opened."""

@@ -21,6 +21,7 @@ from bridge.vocabulary.commands import (
     SwitchToStandby,
 )
 from bridge.vocabulary.events import AssistantFailed, AssistantReady, CallStarted, LegLost, LegName
+from telecodecs.format import PCMU_8K, AudioFormat
 
 LOOK_AGAIN_S = 1.0
 """From one look for a quiet moment to the next."""
@@ -40,6 +41,9 @@ class DialogueRules:
     """Commands that the carrier performs beside its stream, such as `PressKeys`."""
     noise_dbfs: float | None = None
     """The level of the comfort noise in holes and pauses of the caller's audio; None: digital silence."""
+    announcement: bytes = b""
+    """What the caller hears before any assistant, in the format `announced_in`; nothing if it is empty."""
+    announced_in: AudioFormat = PCMU_8K
 
 
 class Dialogue:
@@ -57,6 +61,7 @@ class Dialogue:
         self.hang_up: HangUp | None = None
         """How the call is to be closed, once the assistant is gone and no other takes over."""
         self._plan = plan
+        self._rules = rules
         self._failover = Failover(plan, started, self.conversation.history)
         self._open_s = limits.open_s
         self._timers = timers
@@ -70,8 +75,10 @@ class Dialogue:
     # Assistants
 
     def begin(self, now: float) -> list[Command]:
-        """Open the first assistant."""
-        return [*self.conversation.set_sensitive(now), self._open(self._failover.first(), now)]
+        """Open the first assistant. It is opened while the announcement plays, and its words wait for the end of that."""
+        commands = [*self.conversation.set_sensitive(now), self._open(self._failover.first(), now)]
+        rules = self._rules
+        return commands + self.conversation.voice.announce(rules.announcement, rules.announced_in, now)
 
     def _open(self, command: OpenAssistant, now: float) -> OpenAssistant:
         self._is_assistant_open = True

@@ -23,6 +23,9 @@ TOP_UP_S = 1.0
 MOST_WAITING_S = 600.0
 """The most audio that waits here; what comes beyond it is dropped and counted."""
 
+ANNOUNCEMENT = "voicebridge: announcement"
+"""The item of the announcement; no assistant knows it."""
+
 MOST_INSERTS = 16
 """The most sounds of the bridge's own that wait for the end of an item; one more is dropped and counted."""
 
@@ -52,6 +55,7 @@ class Voice:
         self._inserts: deque[tuple[str, bytes]] = deque()  # to follow the item that is coming in
         self._own: set[str] = set()  # items that are the bridge's own
         self._own_until = 0.0  # the last of them that was sent is heard by then
+        self._announcement = b""  # until it is known to be heard to its end
         self.late_pieces = 0
         """Pieces of replies that came after they had been interrupted."""
         self.dropped_pieces = 0
@@ -72,6 +76,15 @@ class Voice:
     def play_sentence(self, sentence: bytes, spoken: AudioFormat, now: float) -> list[Command]:
         """Play a recorded sentence, in the format `spoken`; nothing if it is empty."""
         return self.open(spoken, now) + self.play("sentence", sentence, now) if sentence else []
+
+    def announce(self, announcement: bytes, spoken: AudioFormat, now: float) -> list[Command]:
+        """Play a recording, in the format `spoken`, that nothing interrupts and that replies wait for.
+
+        If the stream is dropped before it was heard to its end, it is played again when the stream is resumed.
+        """
+        downlink = Downlink(spoken, self._line)
+        self._announcement = downlink.feed(announcement) + downlink.finish()
+        return self.insert(ANNOUNCEMENT, self._announcement, now) if announcement else []
 
     def play(self, item: str, audio: bytes, now: float) -> list[Command]:
         """Play the next piece of an item; a new item ends the one before."""
@@ -209,6 +222,11 @@ class Voice:
     def stream_resumed(self, now: float) -> list[Command]:
         """The caller hears again: send what waits."""
         self._is_dropped = False
+        if self._announcement:
+            self._own.add(ANNOUNCEMENT)
+            self._waiting.extendleft([(ANNOUNCEMENT, None), (ANNOUNCEMENT, self._announcement)])
+            self._waiting_bytes += len(self._announcement)
+            self._lengths[ANNOUNCEMENT] = len(self._announcement)
         return self.top_up(now)
 
     def pause(self, now: float) -> list[Command]:
@@ -254,6 +272,8 @@ class Voice:
         for command in commands:
             if isinstance(command, ConfirmHeard | TruncateReply | DropReply):
                 length_ms = self.take_length_ms(command.item)
+                if command.item == ANNOUNCEMENT and isinstance(command, ConfirmHeard):
+                    self._announcement = b""
                 if command.item in self._own:
                     self._own.discard(command.item)
                     continue

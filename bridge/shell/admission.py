@@ -18,6 +18,7 @@ import structlog
 
 from bridge.carriers.registry import CARRIERS
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
+from bridge.config.audio_file import read_wav
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.core.call import Call
@@ -65,7 +66,10 @@ class _ActiveCall(NamedTuple):
 
 
 class Admission:
-    """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls."""
+    """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls.
+
+    Raises `ConfigurationError` if the announcement of recordings cannot be read.
+    """
 
     def __init__(self, settings: Settings, switchboard: Switchboard, files: FileQueue = AT_ONCE) -> None:
         self.public_url = ""
@@ -77,6 +81,8 @@ class Admission:
         self._settings = settings
         self._switchboard = switchboard
         self._files = files
+        announcement = settings.recording_announcement()
+        self._announcement = b"" if announcement is None else read_wav(announcement)
         self._owner = secrets.token_hex(4)
         """The name of this process, in the tokens that it mints."""
         self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self._owner)
@@ -190,6 +196,7 @@ class Admission:
                 keypad=self._settings.keypad.rules(),
                 can=frozenset() if control is None else frozenset(control.can),
                 noise_dbfs=self._settings.silence.comfort_noise_dbfs,
+                announcement=self._announcement,
             ),
             expected=expected.call_id or None,
             plan=self._switchboard.plan(expected.assistant),

@@ -92,6 +92,11 @@ WRONG = [
     ),
     (f"{REALTIME}fallback = {{ say = 'x' }}", "assistants.a.fallback.play is missing"),
     (
+        "[recording]\nannounce = { play = 'x.wav' }",
+        "recording.announce.play = 'x.wav': No such file or directory",
+    ),
+    ("[journal]\nretention_days = 0", "journal.retention_days = 0: "),
+    (
         f"{REALTIME}fallback = 'a'",
         "voicebridge.toml: assistants.a.fallback = 'a': a -> a is a circle; should end with",
     ),
