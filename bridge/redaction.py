@@ -7,10 +7,10 @@ from typing import Any
 HIDDEN = "**********"
 """In place of a secret."""
 _KEY = re.compile(
-    r"\b(sk|ek|sess|xai)[-_][\w*.-]+|\bKEY[0-9A-F]{8}\w*|\bBearer +[\w.~+/=*-]+|\bBasic +[\w+/=-]{8,}|\beyJ[\w-]{8,}[\w.-]*"
+    r"\bAGE-SECRET-KEY-\w+|\b(sk|ek|sess|xai)[-_][\w*.-]+|\bKEY[0-9A-F]{8}\w*|\bBearer +[\w.~+/=*-]+|\bBasic +[\w+/=-]{8,}|\beyJ[\w-]{8,}[\w.-]*"
     r"|\b[A-Za-z0-9]{32,256}\b"
 )
-_KEY_OF_A_VENDOR = re.compile(r"\b(sk|ek|sess|xai)[-_][\w*.-]{6,}|\bKEY[0-9A-F]{8}\w*")
+_KEY_OF_A_VENDOR = re.compile(r"\bAGE-SECRET-KEY-\w+|\b(sk|ek|sess|xai)[-_][\w*.-]{6,}|\bKEY[0-9A-F]{8}\w*")
 _PAIR = re.compile(
     r"""(?<![\w.-])(?P<name>[\w.-]{1,64})(?P<between>\\?["']\s{0,3}:\s{0,3}|["']?\s?=\s?)"""
     r"""(?P<value>\\"[^"\\]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|\{[^}]*\}?|[^\s,;&}\])"'\\]+)"""
@@ -45,6 +45,11 @@ def is_secret(name: str) -> bool:
     """Whether a value of this name must not be shown."""
     name = name.lower()
     return name.endswith(SECRET_ENDS) or any(word in name for word in SECRET_WORDS)
+
+
+def is_private_key(value: object) -> bool:
+    """Whether this is a private key in the age format."""
+    return isinstance(value, str) and value.upper().startswith("AGE-SECRET-KEY")
 
 
 def masked(value: Any) -> Any:

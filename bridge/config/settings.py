@@ -6,6 +6,7 @@ value, and what was expected. What no single key shows is in `checks`.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from dotenv import dotenv_values
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
@@ -31,6 +33,7 @@ from bridge.carriers.shared.settings import CarrierSettings
 from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
+from bridge.redaction import is_private_key
 from bridge.settings.assistants import AssistantSettings, PlayAnnouncement, PlayFallback
 from bridge.settings.calls import KeypadSettings, LimitSettings, SilenceSettings
 from bridge.settings.faults import Key
@@ -39,6 +42,8 @@ from bridge.vocabulary.errors import ConfigurationError
 
 FILE = Path("voicebridge.toml")
 DOTENV = Path(".env")
+
+_PUBLIC_KEY = re.compile(r"age1[02-9ac-hj-np-z]{58}", re.ASCII)
 
 MOST_TOKEN_KEYS = 2
 
@@ -109,6 +114,24 @@ class SecuritySettings(Section):
         return keys
 
 
+def _checked_public_key(key: str) -> str:
+    if is_private_key(key):
+        raise ValueError(
+            "this is the private key, which the server should never have: should be the public one, age1…"
+        )
+    if not _PUBLIC_KEY.fullmatch(key):
+        raise ValueError("should be a public key as `age-keygen` prints it, age1 and 58 letters and digits")
+    return key
+
+
+PublicKey = Annotated[str, AfterValidator(_checked_public_key)]
+
+ENCRYPT_TO = (
+    "The public key, age1…, for which each file is encrypted when its call is over; the server needs the extra `encryption`, "
+    "and whoever reads the files the private key and the program `age`. Not set: files are plain"
+)
+
+
 class JournalSettings(Section):
     """[journal]"""
 
@@ -120,6 +143,7 @@ class JournalSettings(Section):
         ge=1,
         description="After how many days from the start of its call a journal is deleted. Not set: never",
     )
+    encrypt_to: PublicKey | None = Field(None, description=ENCRYPT_TO)
 
 
 class RecordingSettings(Section):
@@ -133,6 +157,7 @@ class RecordingSettings(Section):
         ge=1,
         description="After how many days from the start of its call a recording is deleted. Not set: never",
     )
+    encrypt_to: PublicKey | None = Field(None, description=ENCRYPT_TO)
     announce: PlayAnnouncement | None = Field(
         None,
         description='What the caller hears at the start of a call that is recorded, such as { play = "recorded.wav" }. It '

@@ -48,6 +48,9 @@ class AtOnce:
 
 AT_ONCE = AtOnce()
 
+Seal = Callable[[Path], object]
+"""Does what is to be done with a file that is complete, such as to encrypt it. Raises nothing."""
+
 
 def stem(call_id: str, started: datetime) -> str:
     """Return a file's name without its suffix: the time, so that names sort by it, and the `call_id`, fit for a file."""
@@ -70,11 +73,17 @@ class CallFile:
     """A new file. What `queue` has done has left the process. After a fault it is closed, and writing does nothing."""
 
     def __init__(
-        self, directory: Path, call_id: str, started: datetime, suffix: str, queue: FileQueue = AT_ONCE
+        self,
+        directory: Path,
+        call_id: str,
+        started: datetime,
+        suffix: str,
+        queue: FileQueue = AT_ONCE,
+        seal: Seal | None = None,
     ) -> None:
         self._queue = queue
         self._is_over = False
-        self._file = _File(directory, stem(call_id, started), suffix)
+        self._file = _File(directory, stem(call_id, started), suffix, seal)
         queue.put(self._file.open, 0)
 
     def append(self, content: bytes) -> None:
@@ -105,11 +114,12 @@ class CallFile:
 class _File:
     """The file itself: what may wait for the disk. No method raises."""
 
-    def __init__(self, directory: Path, name: str, suffix: str) -> None:
+    def __init__(self, directory: Path, name: str, suffix: str, seal: Seal | None) -> None:
         self._directory = directory
         self._name = name
         self._suffix = suffix
         self._path = directory / (name + suffix)
+        self._seal = seal
         self._file: BinaryIO | None = None
 
     def open(self) -> None:
@@ -149,6 +159,8 @@ class _File:
                 file.close()
             except OSError as error:
                 self._report(str(error))
+            if self._seal is not None:
+                self._seal(self._path)
 
     def truncate(self, why: str) -> None:
         file, self._file = self._file, None
@@ -159,6 +171,8 @@ class _File:
                 renamed = self._path.with_name(f"{self._path.stem}-truncated{self._suffix}")
                 self._path = self._path.rename(renamed)
             self._report(why)
+            if self._seal is not None:
+                self._seal(self._path)
 
     def _report(self, why: str) -> None:
         log.error(

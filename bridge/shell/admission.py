@@ -34,6 +34,7 @@ from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.observers.word_log import WordLog
 from bridge.shell import websocket
+from bridge.shell.encryption import seals
 from bridge.shell.expected_calls import ExpectedCalls
 from bridge.shell.session import Session, clock
 from bridge.shell.switchboard import Switchboard
@@ -68,7 +69,7 @@ class _ActiveCall(NamedTuple):
 class Admission:
     """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls.
 
-    Raises `ConfigurationError` if the announcement of recordings cannot be read.
+    Raises `ConfigurationError` if the announcement of recordings cannot be read, or nothing can be encrypted.
     """
 
     def __init__(self, settings: Settings, switchboard: Switchboard, files: FileQueue = AT_ONCE) -> None:
@@ -81,6 +82,7 @@ class Admission:
         self._settings = settings
         self._switchboard = switchboard
         self._files = files
+        self._seals = seals(settings)
         announcement = settings.recording_announcement()
         self._announcement = b"" if announcement is None else read_wav(announcement)
         self._owner = secrets.token_hex(4)
@@ -238,9 +240,9 @@ class Admission:
         if self._settings.log_level == "debug":
             observers.append(WordLog(lambda: call.state))
         if (directory := self._settings.journal.directory) is not None:
-            observers.append(Journal(directory, started, self._files))
+            observers.append(Journal(directory, started, self._files, self._seals.journal))
         if (directory := self._settings.recording.directory) is not None:
-            observers.append(Recording(directory, started, self._files))
+            observers.append(Recording(directory, started, self._files, self._seals.recording))
         return observers
 
     def _over(self, session: Session) -> None:

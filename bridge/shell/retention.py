@@ -1,9 +1,12 @@
 """Deletes the files of calls that are older than the settings allow: when the server starts, and each hour.
 
+Where files are encrypted, it does that with those that a process left plain when it was killed.
+
 It is done where the files are written, in their thread and a few at a time, so that no call waits for it.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -15,12 +18,18 @@ import structlog
 
 from bridge.config.settings import Settings
 from bridge.observers.call_file import FileQueue
-from bridge.observers.kept_files import is_too_old, names_in
+from bridge.observers.kept_files import is_too_old, names_in, started_at
+from bridge.shell.encryption import UNFINISHED, Encryption, seals
 
 SWEEP_EVERY_S = 3600.0
 
 BATCH = 50
-"""Files that are deleted before others may write."""
+"""Files that are looked at before others may write."""
+
+LEFT_S = 3600.0
+"""A plain file that nobody wrote to for so long was left behind: a call is never silent for an hour."""
+
+PLAIN = (".wav", ".jsonl")
 
 log = structlog.get_logger()
 
@@ -29,16 +38,18 @@ class Kept(NamedTuple):
     """A folder, and how many days its files are kept."""
 
     directory: Path
-    days: int
+    days: int | None
+    encrypt: Encryption | None = None
 
 
 def kept_folders(settings: Settings) -> list[Kept]:
-    """The folders whose files are not kept for ever."""
-    tables = (settings.journal, settings.recording)
+    """The folders whose files are not kept for ever, or not plain."""
+    sealed = seals(settings)
+    tables = ((settings.journal, sealed.journal), (settings.recording, sealed.recording))
     return [
-        Kept(table.directory, table.retention_days)
-        for table in tables
-        if table.directory is not None and table.retention_days is not None
+        Kept(table.directory, table.retention_days, encrypt)
+        for table, encrypt in tables
+        if table.directory is not None and (table.retention_days is not None or encrypt is not None)
     ]
 
 
@@ -68,23 +79,40 @@ class Retention:
     # In the thread of the files; no method raises
 
     def _sweep(self, folder: Kept) -> None:
-        now = datetime.now(UTC)
-        old = (name for name in names_in(folder.directory) if is_too_old(name, folder.days, now))
-        self._go_on(folder, old, deleted=0, failed=0)
+        self._go_on(folder, names_in(folder.directory), Counter())
 
-    def _go_on(self, folder: Kept, old: Iterator[str], deleted: int, failed: int) -> None:
-        batch = [] if self._is_stopped else list(islice(old, BATCH))
-        for name in batch:
+    def _go_on(self, folder: Kept, names: Iterator[str], counts: Counter[str]) -> None:
+        now, is_over = datetime.now(UTC), True
+        for name in () if self._is_stopped else islice(names, BATCH):
+            is_over = False
             try:
-                (folder.directory / name).unlink(missing_ok=True)
-                deleted += 1
+                took_long = self._look_at(folder, name, now, counts)
             except OSError:
-                failed += 1
-        if batch:
-            self._files.put(partial(self._go_on, folder, old, deleted, failed), 0)
-        elif deleted or failed:
-            facts = {"directory": str(folder.directory), "retention_days": folder.days, "deleted": deleted}
-            if failed:
-                log.error("= files of old calls cannot be deleted", **facts, failed=failed)
+                counts["failed"] += 1
             else:
-                log.info("= files of old calls were deleted", **facts)
+                if took_long:
+                    break
+        if not is_over:
+            self._files.put(partial(self._go_on, folder, names, counts), 0)
+        elif counts:
+            write = log.error if counts["failed"] else log.info
+            write("= files of old calls were looked after", directory=str(folder.directory), **+counts)
+
+    def _look_at(self, folder: Kept, name: str, now: datetime, counts: Counter[str]) -> bool:
+        """Returns whether it took so long that other files should be written first."""
+        file = folder.directory / name
+        if folder.days is not None and is_too_old(name, folder.days, now):
+            file.unlink(missing_ok=True)
+            counts["deleted"] += 1
+        elif folder.encrypt is not None and _is_left(file, now):
+            if file.suffix in PLAIN:
+                counts["encrypted" if folder.encrypt(file) else "failed"] += 1
+                return True
+            if name.endswith(UNFINISHED):
+                file.unlink(missing_ok=True)
+        return False
+
+
+def _is_left(file: Path, now: datetime) -> bool:
+    """Whether nobody has written to this file of ours for long."""
+    return started_at(file.name) is not None and now.timestamp() - file.stat().st_mtime > LEFT_S

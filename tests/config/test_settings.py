@@ -95,6 +95,14 @@ WRONG = [
         "[recording]\nannounce = { play = 'x.wav' }",
         "recording.announce.play = 'x.wav': No such file or directory",
     ),
+    (
+        "[journal]\nencrypt_to = 'age1abc'",
+        "journal.encrypt_to = 'age1abc': should be a public key as `age-keygen`",
+    ),
+    (
+        "[recording]\nencrypt_to = 'AGE-SECRET-KEY-1QQ'",
+        "recording.encrypt_to: this is the private key, which the server should never have",
+    ),
     ("[journal]\nretention_days = 0", "journal.retention_days = 0: "),
     (
         f"{REALTIME}fallback = 'a'",

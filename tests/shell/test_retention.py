@@ -33,10 +33,9 @@ async def test_what_is_too_old_is_deleted_and_counted(
     assert sorted(tmp_path.iterdir()) == [*young, tmp_path / "notes.txt"]
     assert lines == [
         {
-            "event": "= files of old calls were deleted",
+            "event": "= files of old calls were looked after",
             "log_level": "info",
             "directory": str(tmp_path),
-            "retention_days": 7,
             "deleted": len(old),
         }
     ]
@@ -67,7 +66,7 @@ async def test_what_cannot_be_deleted_is_told(tmp_path: Path, monkeypatch: pytes
         sweeper.start()
     sweeper.stop()
     (line,) = lines
-    assert (line["log_level"], line["deleted"], line["failed"]) == ("error", 0, 3)
+    assert (line["log_level"], line["failed"], "deleted" in line) == ("error", 3, False)
 
 
 async def test_without_the_setting_nothing_is_swept(
