@@ -6,7 +6,6 @@ value, and what was expected. What no single key shows is in `checks`.
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from dotenv import dotenv_values
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
@@ -33,8 +31,8 @@ from bridge.carriers.shared.settings import CarrierSettings
 from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
-from bridge.redaction import is_private_key
-from bridge.settings.assistants import AssistantSettings, PlayAnnouncement, PlayFallback
+from bridge.settings.assistants import AssistantSettings, PlayFallback
+from bridge.settings.call_files import JournalSettings, RecordingSettings
 from bridge.settings.calls import KeypadSettings, LimitSettings, SilenceSettings
 from bridge.settings.faults import Key
 from bridge.settings.table import OwnAddress, Section, refusal
@@ -42,8 +40,6 @@ from bridge.vocabulary.errors import ConfigurationError
 
 FILE = Path("voicebridge.toml")
 DOTENV = Path(".env")
-
-_PUBLIC_KEY = re.compile(r"age1[02-9ac-hj-np-z]{58}", re.ASCII)
 
 MOST_TOKEN_KEYS = 2
 
@@ -112,58 +108,6 @@ class SecuritySettings(Section):
                 "such as those of `openssl rand -hex 32`"
             )
         return keys
-
-
-def _checked_public_key(key: str) -> str:
-    if is_private_key(key):
-        raise ValueError(
-            "this is the private key, which the server should never have: should be the public one, age1…"
-        )
-    if not _PUBLIC_KEY.fullmatch(key):
-        raise ValueError("should be a public key as `age-keygen` prints it, age1 and 58 letters and digits")
-    return key
-
-
-PublicKey = Annotated[str, AfterValidator(_checked_public_key)]
-
-ENCRYPT_TO = (
-    "The public key, age1…, for which each file is encrypted when its call is over; the server needs the extra `encryption`, "
-    "and whoever reads the files the private key and the program `age`. Not set: files are plain"
-)
-
-
-class JournalSettings(Section):
-    """[journal]"""
-
-    directory: Path | None = Field(
-        None, description="The folder for journals: a file of JSON lines for each call. Not set: no journals"
-    )
-    retention_days: int | None = Field(
-        None,
-        ge=1,
-        description="After how many days from the start of its call a journal is deleted. Not set: never",
-    )
-    encrypt_to: PublicKey | None = Field(None, description=ENCRYPT_TO)
-
-
-class RecordingSettings(Section):
-    """[recording]"""
-
-    directory: Path | None = Field(
-        None, description="The folder for recordings: a stereo WAV file for each call. Not set: no recordings"
-    )
-    retention_days: int | None = Field(
-        None,
-        ge=1,
-        description="After how many days from the start of its call a recording is deleted. Not set: never",
-    )
-    encrypt_to: PublicKey | None = Field(None, description=ENCRYPT_TO)
-    announce: PlayAnnouncement | None = Field(
-        None,
-        description='What the caller hears at the start of a call that is recorded, such as { play = "recorded.wav" }. It '
-        "cannot be interrupted, the assistant's first words wait for its end, and the recording begins with it. Not set: "
-        "nothing",
-    )
 
 
 class Settings(Section):
