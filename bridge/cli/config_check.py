@@ -98,7 +98,9 @@ def _open(host: str, port: int) -> None:
 
 
 def _announcements(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """The WAV files that callers hear when an assistant is lost, each with the setting that names it."""
+    """The WAV files that callers hear, each with the setting that names it."""
+    if settings.recording.announce is not None:
+        yield "recording.announce.play: ", settings.recording.announce.play
     for name, assistant in settings.assistants.items():
         if isinstance(assistant.fallback, PlayFallback):
             yield f"assistants.{name}.fallback.play: ", assistant.fallback.play

@@ -24,7 +24,7 @@ from bridge.vocabulary.commands import (
     SwitchToStandby,
 )
 from bridge.vocabulary.events import AssistantFailed, AssistantReady, CallStarted, LegLost, LegName
-from telecodecs.format import FRAME_MS
+from telecodecs.format import FRAME_MS, PCMU_8K, AudioFormat
 
 LOOK_AGAIN_S = 1.0
 """From one look for a quiet moment to the next."""
@@ -46,6 +46,9 @@ class DialogueRules:
     """The level of the comfort noise in holes and pauses of the caller's audio; None: digital silence."""
     random: Callable[[], float] = lambda: 0.5
     """Returns 0 to 1, without 1, for the jitter of pauses between tries; without it there is none."""
+    announcement: bytes = b""
+    """What the caller hears before any assistant, in the format `announced_in`; nothing if it is empty."""
+    announced_in: AudioFormat = PCMU_8K
 
 
 class Dialogue:
@@ -63,6 +66,7 @@ class Dialogue:
         self.hang_up: HangUp | None = None
         """How the call is to be closed, once the assistant is gone and no other takes over."""
         self._plan = plan
+        self._rules = rules
         self._failover = Failover(
             plan, started, self.conversation.history, Retries(limits.retry_s, rules.random)
         )
@@ -81,9 +85,11 @@ class Dialogue:
     # Assistants
 
     def begin(self, now: float) -> list[Command]:
-        """Open the first assistant."""
+        """Open the first assistant. It is opened while the announcement plays, and its words wait for the end of that."""
         self._alone_since = now
-        return [*self.conversation.set_sensitive(now), self._open(self._failover.first(now), now)]
+        commands = [*self.conversation.set_sensitive(now), self._open(self._failover.first(now), now)]
+        rules = self._rules
+        return commands + self.conversation.voice.announce(rules.announcement, rules.announced_in, now)
 
     def _open(self, command: OpenAssistant, now: float) -> OpenAssistant:
         self._is_assistant_open = True

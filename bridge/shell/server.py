@@ -23,6 +23,7 @@ from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.http_server import application, http_server
 from bridge.shell.loop_watch import LoopWatch
+from bridge.shell.retention import Retention, kept_folders
 from bridge.shell.session import clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
@@ -57,6 +58,7 @@ class Server:
             for carrier, kind in CARRIERS.items()
         )
         self._loop_watch = LoopWatch()
+        self._retention = Retention(kept_folders(settings), self._files)
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
 
@@ -65,6 +67,7 @@ class Server:
         """The port is open inside. At the end, calls under way are closed once the caller has heard what was said."""
         paths = media_paths()
         self._loop_watch.start()
+        self._retention.start()
         try:
             async with http_server(self._routes()) as http:
                 listener = await listen(
@@ -86,6 +89,7 @@ class Server:
             for webhooks in self._webhooks:
                 await webhooks.aclose()
             await self._switchboard.aclose()
+            self._retention.stop()
             await self._files.aclose()
             self._loop_watch.stop()
 

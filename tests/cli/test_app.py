@@ -351,8 +351,8 @@ def test_sigterm_lets_the_call_end_and_is_no_failure(tmp_path: Path) -> None:
         code, out, err = done(server)
     assert (code, out) == (0, "")
     events = [json.loads(line) for line in err.splitlines()]
-    assert [event["event"] for event in events] == ["= draining", "= call over"]
-    assert events[0]["calls"] == 1
+    assert [event["event"] for event in events] == ["= call started", "= draining", "= call over"]
+    assert events[1]["calls"] == 1
 
 
 @pytest.fixture
