@@ -42,10 +42,12 @@ def check(settings: Settings) -> None:
 
 
 def _announcements(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """The WAV files that callers hear when an assistant is lost for good, each with the setting that names it."""
+    """The WAV files that callers hear when an assistant is lost, each with the setting that names it."""
     for name, assistant in settings.assistants.items():
         if isinstance(assistant.fallback, PlayFallback):
             yield f"assistants.{name}.fallback.play: ", assistant.fallback.play
+        if assistant.waiting is not None:
+            yield f"assistants.{name}.waiting.play: ", assistant.waiting.play
 
 
 def destinations(settings: Settings) -> Iterator[str]:

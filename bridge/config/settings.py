@@ -251,6 +251,11 @@ class Settings(Section):
         fallback = self.assistant_settings(self.failover_chain(name)[-1]).fallback
         return fallback.play if isinstance(fallback, PlayFallback) else None
 
+    def waiting_signal(self, name: str) -> Path | None:
+        """The WAV file that the caller hears while an assistant of the chain is tried again: of the first that has one."""
+        settings = (self.assistant_settings(one).waiting for one in self.failover_chain(name))
+        return next((waiting.play for waiting in settings if waiting is not None), None)
+
     def reachable_url(self, port: int) -> str:
         """`public_url`, or on loopback the server's own address, at the port that it opened."""
         scheme = "https" if self.ssl_certfile else "http"

@@ -217,15 +217,13 @@ class Call:
 
     def _close(self, hang_up: HangUp, now: float) -> list[Command]:
         """Hang up once the caller has heard what was sent."""
-        commands = self._dialogue.conversation.break_off(now)
         voice = self._dialogue.conversation.voice
+        commands = self._dialogue.conversation.break_off(now) + voice.end_signal(now)
         if self._liveness.is_dropped or not voice.is_pending:
             return commands + self._end(hang_up, now)
         self._move(State.CLOSING)
         self._hang_up = hang_up
-        self._timers.stop(
-            Timer.OPEN, Timer.RENEW, Timer.KEYPAD, Timer.MISSING_FRAME, Timer.PAUSE, Timer.LONGEST
-        )
+        self._timers.stop(*_OF_THE_DIALOGUE)
         self._timers.set(Timer.CLOSE, now + voice.left_s(now) + LAST_MARK_S)
         return commands
 
@@ -340,10 +338,18 @@ _READS: dict[State, tuple[_Reads, Mapping[type[Word], Read]]] = {
 }
 """For each state what an event means to the call, and what those mean to the conversation that the call lacks."""
 
+_OF_THE_DIALOGUE = (
+    *(Timer.OPEN, Timer.RETRY, Timer.WAITING, Timer.RENEW),
+    *(Timer.KEYPAD, Timer.MISSING_FRAME, Timer.PAUSE, Timer.LONGEST),
+)
+"""The timers that end when the call is about to be closed."""
+
 _FALLS_DUE: dict[Timer, Callable[[Call, float], list[Command]]] = {
     Timer.START: lambda call, now: call._end(HangUp(1008, REASONS[Timer.START]), now),
     Timer.RESUME: lambda call, now: call._end(HangUp(1008, REASONS[Timer.RESUME]), now),
     Timer.OPEN: Call._open_due,
+    Timer.RETRY: lambda call, now: call._dialogue.retry_due(now),
+    Timer.WAITING: lambda call, now: call._dialogue.signal_due(now),
     Timer.RENEW: lambda call, now: call._dialogue.renew_due(now),
     Timer.KEYPAD: lambda call, now: call._dialogue.conversation.entry_due(now),
     Timer.TOP_UP: lambda call, now: call._dialogue.conversation.voice.top_up(now),

@@ -3,6 +3,7 @@
 Until the assistant is ready the audio is held. No clock: `now` is seconds; what falls due is in the call's `timers`.
 """
 
+from bridge.core.catch_up import CatchUp
 from bridge.core.entries import KeypadRules
 from bridge.core.key_tones import KeyTones
 from bridge.core.media import Uplink
@@ -40,6 +41,8 @@ class Caller:
         noise_dbfs: float | None = None,
     ) -> None:
         self._uplink = Uplink(line, reorder_ms, noise_dbfs)
+        self._catch_up = CatchUp(line)
+        self._line = line
         self._reorder_s = reorder_ms / 1000
         self._tones = KeyTones(line, keypad)
         self._timers = timers
@@ -59,6 +62,7 @@ class Caller:
 
     def close(self) -> None:
         """The assistant was lost: what the caller says until the next one is ready would be old by then, and is dropped."""
+        self._catch_up.forget()
         self._uplink.close()
 
     def stream_resumed(self) -> list[Command]:
@@ -73,13 +77,19 @@ class Caller:
         """Take one frame, and pass on the frames that are due."""
         uplink = self._uplink
         frames = uplink.order(event.audio, event.at_ms)
+        catch_up = self._catch_up
         if self._audio_until is None:
             self._timers.set(Timer.PAUSE, now + PAUSE_S)
+            catch_up.begin(now)
         self._audio_until, self._is_pausing = now, False
         if len(frames) != 1 or self._is_frame_missing:  # a frame in order comes back alone
             self._await_frame(uplink.is_holding, bool(frames), now)
         if self._tones.is_listening(now):
             frames = [self._listen(frame, now) for frame in frames]
+        for frame in frames:
+            catch_up.given += len(frame)
+        if catch_up.owed:
+            frames = catch_up.trim(frames, now)
         return list(map(AppendAudio, uplink.convert(frames)))
 
     def _listen(self, frame: bytes, now: float) -> bytes:
@@ -98,7 +108,9 @@ class Caller:
     def give_up_frame(self) -> list[Command]:
         """A missing frame is no longer waited for: fill the hole with silence, and pass on what waited behind it."""
         self._is_frame_missing = False
-        return list(map(AppendAudio, self._uplink.convert(self._uplink.release())))
+        frames = self._uplink.release()
+        self._catch_up.given += sum(map(len, frames))
+        return list(map(AppendAudio, self._uplink.convert(self._catch_up.take_held() + frames)))
 
     def pause_due(self, now: float) -> list[Command]:
         """Look whether the carrier pauses, and if so fill in silence up to `now`."""
@@ -119,7 +131,12 @@ class Caller:
         self._timers.set(Timer.PAUSE, now + FILL_S)
         self._timers.stop(Timer.MISSING_FRAME)
         commands = self.give_up_frame()  # in a pause no single frame is waited for
-        return commands + list(map(AppendAudio, self._uplink.fill_in(missing_ms)))
+        filled = self._uplink.fill_in(missing_ms)
+        if filled:
+            self._catch_up.fill_in(self._line.bytes_in(missing_ms), now)
+        else:
+            self._catch_up.given += self._line.bytes_in(missing_ms)  # nobody hears, and time goes on
+        return commands + list(map(AppendAudio, filled))
 
     def take_keys(self) -> list[DigitPressed]:
         """Return the keys that were heard as tones since the last call."""
@@ -132,4 +149,9 @@ class Caller:
 
     def counts(self) -> dict[str, int]:
         """What was wrong with the caller's audio, and the keys that were both reported and heard."""
-        return {"keys_reported_and_heard": self._tones.repeated, **self._uplink.counts()}
+        skipped_ms = round(self._line.duration_ms(self._catch_up.skipped))
+        return {
+            "keys_reported_and_heard": self._tones.repeated,
+            "skipped_ms": skipped_ms,
+            **self._uplink.counts(),
+        }

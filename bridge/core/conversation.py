@@ -163,6 +163,8 @@ class Conversation:
     def _interrupt(self, now: float) -> list[Command]:
         if self.voice.has_own_sound(now):  # tones for the far end: what it says does not stop them
             return self.voice.resume(now)
+        if self.voice.has_signal:  # no assistant's reply is behind it
+            return self.voice.end_signal(now)
         commands = self.voice.interrupt(now)
         self._counts["barge_ins"] += bool(commands)
         return commands
@@ -213,7 +215,8 @@ class Conversation:
             return [PressKeys(event.keys)]
         self._counts["keys_played"] += 1
         sound = encoder(self._plays)(dialled(event.keys, self._plays.rate_hz))
-        return self.voice.insert(f"keys-{self._counts['keys_played']}", sound, now)
+        item = f"keys-{self._counts['keys_played']}"
+        return self.voice.end_signal(now) + self.voice.insert(item, sound, now)
 
     # The assistant
 
@@ -222,6 +225,8 @@ class Conversation:
         if event.item != self.voice.incoming_item:
             self._reply_expected_until = -inf
             self.transcript.reply_sounds(event.item)
+            if self.voice.has_signal:
+                return self.voice.end_signal(now) + self.voice.play(event.item, event.audio, now)
         return self.voice.play(event.item, event.audio, now)
 
     def reply_ended(self, event: ReplyEnded, now: float) -> list[Command]:

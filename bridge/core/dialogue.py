@@ -5,12 +5,14 @@ It does not know in which state the call is: `Call` follows `is_talking` and `ha
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bridge.core.caller_audio import Caller
 from bridge.core.conversation import Conversation
 from bridge.core.entries import KeypadRules
 from bridge.core.failover import FINAL_CLOSES, Failover, FailoverPlan
+from bridge.core.retries import Retries
 from bridge.core.timers import REASONS, Limits, Timer, Timers
 from bridge.vocabulary.commands import (
     CloseAssistant,
@@ -18,9 +20,11 @@ from bridge.vocabulary.commands import (
     HangUp,
     OpenAssistant,
     PressKeys,
+    RetryAssistant,
     SwitchToStandby,
 )
 from bridge.vocabulary.events import AssistantFailed, AssistantReady, CallStarted, LegLost, LegName
+from telecodecs.format import FRAME_MS
 
 LOOK_AGAIN_S = 1.0
 """From one look for a quiet moment to the next."""
@@ -40,6 +44,8 @@ class DialogueRules:
     """Commands that the carrier performs beside its stream, such as `PressKeys`."""
     noise_dbfs: float | None = None
     """The level of the comfort noise in holes and pauses of the caller's audio; None: digital silence."""
+    random: Callable[[], float] = lambda: 0.5
+    """Returns 0 to 1, without 1, for the jitter of pauses between tries; without it there is none."""
 
 
 class Dialogue:
@@ -57,25 +63,33 @@ class Dialogue:
         self.hang_up: HangUp | None = None
         """How the call is to be closed, once the assistant is gone and no other takes over."""
         self._plan = plan
-        self._failover = Failover(plan, started, self.conversation.history)
-        self._open_s = limits.open_s
+        self._failover = Failover(
+            plan, started, self.conversation.history, Retries(limits.retry_s, rules.random)
+        )
+        self._limits = limits
         self._timers = timers
         self._is_assistant_open = False
+        self._alone_since: float | None = None  # the caller is without an assistant
+        self._is_signal_played = False  # since then
         self._counts: Counter[str] = Counter()
 
     def counts(self) -> dict[str, int]:
-        """Losses and renewals of assistants, and what caller and conversation counted."""
-        return {**self._counts, **self.caller.counts(), **self.conversation.counts()}
+        """Losses, retries and renewals of assistants, and what caller and conversation counted."""
+        retries = {"assistant_retries": self._failover.retried}
+        return {**self._counts, **retries, **self.caller.counts(), **self.conversation.counts()}
 
     # Assistants
 
     def begin(self, now: float) -> list[Command]:
         """Open the first assistant."""
-        return [*self.conversation.set_sensitive(now), self._open(self._failover.first(), now)]
+        self._alone_since = now
+        return [*self.conversation.set_sensitive(now), self._open(self._failover.first(now), now)]
 
     def _open(self, command: OpenAssistant, now: float) -> OpenAssistant:
         self._is_assistant_open = True
-        self._timers.set(Timer.OPEN, now + self._open_s)
+        open_s = self._limits.open_s
+        limit_s = open_s if self.is_talking else self._failover.limit_s(now, open_s)  # a standby has no bound
+        self._timers.set(Timer.OPEN, now + limit_s)
         return command
 
     def ready(self, event: AssistantReady, now: float) -> list[Command]:
@@ -97,15 +111,18 @@ class Dialogue:
             commands = self.caller.open(event.hears)
             commands += self.conversation.begin(event, now)
         except ValueError as error:
-            return self._lose(now, final=True, why=f"its audio cannot be converted: {error}")
+            why = f"its audio cannot be converted: {error}"
+            return self._lose(now, final=True, why=why, is_reported=False)
         if (renew_at := self._failover.ready(event, now)) is not None:
             self._timers.set(Timer.RENEW, renew_at)
         self.is_talking = True
+        self._alone_since, self._is_signal_played = None, False
+        self._timers.stop(Timer.WAITING)
         return commands
 
     def failed(self, event: AssistantFailed, now: float) -> list[Command]:
         """The active assistant reports that it cannot go on."""
-        return self._lose(now, final=event.final)
+        return self._lose(now, final=event.final, why=event.why, asked_s=event.retry_after_s)
 
     def leg_lost(self, event: LegLost, now: float) -> list[Command]:
         """The leg of the active assistant or of its standby closed or broke."""
@@ -114,36 +131,69 @@ class Dialogue:
             self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
             return []
         self._is_assistant_open = False
-        return self._lose(now, final=event.code in FINAL_CLOSES)
+        why = event.reason or f"code {event.code}"
+        return self._lose(now, final=event.code in FINAL_CLOSES, why=why, asked_s=event.retry_after_s)
 
     def open_due(self, now: float) -> list[Command]:
         """An assistant, or a standby, was not ready in time."""
         if self.is_talking:
             self._timers.set(Timer.RENEW, now + TRY_AGAIN_S)
             return []
-        return self._lose(now, final=False, why=REASONS[Timer.OPEN])
+        return self._lose(now, final=False, why=REASONS[Timer.OPEN], is_reported=False)
 
-    def _lose(self, now: float, *, final: bool, why: str = "") -> list[Command]:
-        """What the assistant said is heard, and the next one is opened; if nobody is left, the call is to be closed."""
+    def _lose(
+        self, now: float, *, final: bool, why: str, asked_s: float | None = None, is_reported: bool = True
+    ) -> list[Command]:
+        """What the assistant said is heard, and the next one is opened; if nobody is left, the call is to be closed.
+
+        `is_reported`: an event says why.
+        """
         self._counts["assistants_lost"] += 1
         self._timers.stop(Timer.OPEN, Timer.RENEW)
         commands = self.conversation.break_off(now)
         if self._is_assistant_open:
             self._is_assistant_open = False
-            commands.append(CloseAssistant(why))
+            commands.append(CloseAssistant("" if is_reported else why))
         if self.conversation.is_hanging_up:
             self.hang_up = HangUp(1000, "the assistant hung up")
             return commands
-        next_assistant = self._failover.lost(now, final=final)
-        if next_assistant is None:
-            self.hang_up = HangUp(1011, "the assistant was lost")
-            return commands + self.conversation.voice.play_sentence(
-                self._plan.sentence, self._plan.spoken, now
-            )
+        wait_s = self._failover.lost(now, final=final, asked_s=asked_s)
+        if wait_s is None:
+            return commands + self._give_up(now)
         if self.is_talking:
-            self.is_talking = False
+            self.is_talking, self._alone_since = False, now
             self.caller.close()
-        return [*commands, self._open(next_assistant, now)]
+        self._await_signal(now)
+        if not wait_s:
+            return [*commands, self._open(self._failover.next(), now)]
+        self._timers.set(Timer.RETRY, now + wait_s)
+        return [*commands, RetryAssistant(self._failover.name, round(wait_s, 3), why)]
+
+    def _give_up(self, now: float) -> list[Command]:
+        """Nobody is left to answer."""
+        self.hang_up = HangUp(1011, "the assistant was lost")
+        voice = self.conversation.voice
+        return voice.end_signal(now) + voice.play_sentence(self._plan.sentence, self._plan.spoken, now)
+
+    def retry_due(self, now: float) -> list[Command]:
+        """The pause before the next try is over."""
+        return [self._open(self._failover.next(), now)]
+
+    # What the caller hears meanwhile
+
+    def _await_signal(self, now: float) -> None:
+        after_s = self._limits.waiting_after_s
+        if self._alone_since is not None and after_s and self._plan.waiting and not self._is_signal_played:
+            self._timers.set(Timer.WAITING, max(now, self._alone_since + after_s))
+
+    def signal_due(self, now: float) -> list[Command]:
+        """The caller has waited for long enough: play the signal once, behind what is still to be heard."""
+        voice = self.conversation.voice
+        if voice.is_dropped or (ahead_s := voice.ahead_s(now)) > FRAME_MS / 1000:
+            self._timers.set(Timer.WAITING, now + (LOOK_AGAIN_S if voice.is_dropped else ahead_s))
+            return []
+        self._is_signal_played = True
+        return voice.play_signal(self._plan.waiting, self._plan.spoken, now)
 
     def renew_due(self, now: float) -> list[Command]:
         """The assistant expires soon: open its standby, if nobody speaks or waits."""

@@ -1,12 +1,13 @@
 """Failover: the assistant that the settings name has the call, then the same one again if it is lost, then its fallbacks.
 
-An assistant that was lost is tried once more, unless the reason of the loss would come again; after `SERVED_S` of
-service it may be tried once more again. No clock: `now` is seconds.
+An assistant that was lost is tried again as `Retries` says, unless the reason of the loss would come again; after
+`SERVED_S` of service the bound counts anew. No clock: `now` is seconds.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bridge.core.retries import Retries
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.events import AssistantReady, CallStarted, History, Opening
 from telecodecs.format import L16_8K, AudioFormat
@@ -15,7 +16,7 @@ FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 3000, 3003, 4000})
 """Close codes that a second try would get again: the peer refuses who we are or what we send (RFC 6455, 7.4)."""
 
 SERVED_S = 30.0
-"""An assistant that has served so long is tried once more when it is lost."""
+"""An assistant that has served so long is tried for the whole bound again when it is lost."""
 
 RENEW_BEFORE_S = 120.0
 """How long before an assistant expires its standby is opened, at the first quiet moment."""
@@ -25,11 +26,13 @@ RENEW_BEFORE_S = 120.0
 class FailoverPlan:
     """Who answers. `assistants`: names from the settings; each takes over when the one before is lost for good.
 
-    `sentence`: audio that the caller hears when nobody is left, in the format `spoken`; nothing is played if it is empty.
+    `sentence`: audio that the caller hears when nobody is left; `waiting`: while a lost assistant is tried again. Both in
+    the format `spoken`; nothing is played if they are empty.
     """
 
     assistants: tuple[str, ...] = ("",)
     sentence: bytes = b""
+    waiting: bytes = b""
     spoken: AudioFormat = L16_8K
 
 
@@ -39,19 +42,38 @@ class Failover:
     `started`: the start of its stream. `history` returns what was said and done in the call so far.
     """
 
-    def __init__(self, plan: FailoverPlan, started: CallStarted, history: Callable[[], History]) -> None:
+    def __init__(
+        self,
+        plan: FailoverPlan,
+        started: CallStarted,
+        history: Callable[[], History],
+        retries: Retries,
+    ) -> None:
         self._names = list(plan.assistants)
         self._started = started
         self._history = history
-        self._tried_again = False
+        self._retries = retries
+        self._is_retry = False  # the same assistant as before is to be opened next
+        self.retried = 0
+        """How often an assistant was opened again after it was lost."""
         self._ready_at: float | None = None  # when the active assistant was ready
         self._lasts_s: float | None = None  # what it last said of its lifetime
         self._was_ready = False  # any assistant was
         self._told: History = ()  # what the assistant that was opened last knows
 
-    def first(self) -> OpenAssistant:
+    def first(self, now: float) -> OpenAssistant:
         """Open the first assistant."""
+        self._retries.begin(now)
         return self._open(Opening.FIRST)
+
+    @property
+    def name(self) -> str:
+        """The assistant that has the call, or is to be opened next."""
+        return self._names[0]
+
+    def limit_s(self, now: float, open_s: float) -> float:
+        """How long the assistant that is opened now may take to be ready; `open_s`: where no bound limits it."""
+        return self._retries.limit_s(now, open_s)
 
     def ready(self, event: AssistantReady, now: float) -> float | None:
         """The active assistant is ready, or ready again with other formats: its lifetime counts from the first time.
@@ -60,6 +82,7 @@ class Failover:
         """
         if self._ready_at is None:
             self._ready_at, self._was_ready = now, True
+            self._retries.ready(now)
         if event.lasts_s is None or event.lasts_s == self._lasts_s:
             return None
         self._lasts_s = event.lasts_s
@@ -78,21 +101,30 @@ class Failover:
         """Whether nothing was said or done since the last assistant was opened."""
         return self._told == self._history()
 
-    def lost(self, now: float, *, final: bool) -> OpenAssistant | None:
-        """The active assistant is gone: open the next one; None if nobody is left.
+    def lost(self, now: float, *, final: bool, asked_s: float | None = None) -> float | None:
+        """The active assistant is gone. Returns how long to wait before `next`; None if nobody is left.
 
-        `final`: the same assistant would fail again.
+        `final`: the same assistant would fail again. `asked_s`: how long it asks to be left alone.
         """
-        if self._ready_at is not None and now - self._ready_at >= SERVED_S:
-            self._tried_again = False
+        was_ready = self._ready_at is not None
+        if self._ready_at is not None:
+            self._retries.lost(now)
+            if now - self._ready_at >= SERVED_S:
+                self._retries.begin(now)
         self._ready_at = self._lasts_s = None
-        if final or self._tried_again:
-            del self._names[0]
-            self._tried_again = False
-        else:
-            self._tried_again = True
+        wait_s = None if final else self._retries.pause_s(now, asked_s, at_once=was_ready)
+        self._is_retry = wait_s is not None
+        if wait_s is not None:
+            return wait_s
+        del self._names[0]
         if not self._names:
             return None
+        self._retries.begin(now)
+        return 0.0
+
+    def next(self) -> OpenAssistant:
+        """Open the same assistant again, or the next in line."""
+        self.retried += self._is_retry
         return self._open(Opening.RECOVERED if self._was_ready else Opening.FIRST)
 
     def _open(self, opening: Opening) -> OpenAssistant:

@@ -23,6 +23,9 @@ TOP_UP_S = 1.0
 MOST_WAITING_S = 600.0
 """The most audio that waits here; what comes beyond it is dropped and counted."""
 
+SIGNAL = "voicebridge: waiting signal"
+"""The item of the waiting signal; no assistant knows it."""
+
 MOST_INSERTS = 16
 """The most sounds of the bridge's own that wait for the end of an item; one more is dropped and counted."""
 
@@ -47,8 +50,11 @@ class Voice:
         self._waiting: deque[tuple[str, bytes | None]] = deque()  # not sent yet; None: the item ends here
         self._waiting_bytes = 0
         self._sent_item = ""  # the item that was sent last
-        self._is_dropped = False  # the stream
+        self.is_dropped = False
+        """The stream is: the caller hears nothing."""
         self._is_paused = False  # the caller may be about to speak
+        self.has_signal = False
+        """The waiting signal was played, and is neither known to be heard to its end nor cut."""
         self._inserts: deque[tuple[str, bytes]] = deque()  # to follow the item that is coming in
         self._own: set[str] = set()  # items that are the bridge's own
         self._own_until = 0.0  # the last of them that was sent is heard by then
@@ -72,6 +78,16 @@ class Voice:
     def play_sentence(self, sentence: bytes, spoken: AudioFormat, now: float) -> list[Command]:
         """Play a recorded sentence, in the format `spoken`; nothing if it is empty."""
         return self.open(spoken, now) + self.play("sentence", sentence, now) if sentence else []
+
+    def play_signal(self, signal: bytes, spoken: AudioFormat, now: float) -> list[Command]:
+        """Play the waiting signal, in the format `spoken`, while no assistant has the call."""
+        commands = self.open(spoken, now) + self.play(SIGNAL, signal, now) + self.finish(now)
+        self.has_signal = True
+        return commands
+
+    def end_signal(self, now: float) -> list[Command]:
+        """Cut the waiting signal, if it is not over: what comes next should not wait for it."""
+        return self.interrupt(now) if self.has_signal else []
 
     def play(self, item: str, audio: bytes, now: float) -> list[Command]:
         """Play the next piece of an item; a new item ends the one before."""
@@ -129,7 +145,7 @@ class Voice:
 
     def _send(self, item: str, audio: bytes, now: float) -> list[Command]:
         self._lengths[item] = self._lengths.get(item, 0) + len(audio)
-        if self._waiting or self._is_dropped or self._is_paused:
+        if self._waiting or self.is_dropped or self._is_paused:
             self._wait(item, audio)
             return []
         if self._playout.ahead_s(now) + len(audio) / self._second <= AHEAD_S:
@@ -154,7 +170,7 @@ class Voice:
 
     def top_up(self, now: float) -> list[Command]:
         """Send as much of what waits as the carrier has room for."""
-        if self._is_dropped or self._is_paused:
+        if self.is_dropped or self._is_paused:
             return []
         room_ms = round((AHEAD_S - self._playout.ahead_s(now)) * 1000)
         room = self._line.bytes_in(room_ms - room_ms % FRAME_MS)
@@ -189,6 +205,7 @@ class Voice:
         commands = self._settle(commands)
         self._own.difference_update(item for item, _ in self._inserts)
         self._own_until = 0.0
+        self.has_signal = False
         self._inserts.clear()
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -203,17 +220,17 @@ class Voice:
 
     def stream_dropped(self, now: float) -> list[Command]:
         """The caller hears nothing any more: what was sent is interrupted, and what comes from now on waits."""
-        self._is_dropped = True
+        self.is_dropped = True
         return self.interrupt(now)
 
     def stream_resumed(self, now: float) -> list[Command]:
         """The caller hears again: send what waits."""
-        self._is_dropped = False
+        self.is_dropped = False
         return self.top_up(now)
 
     def pause(self, now: float) -> list[Command]:
         """Stop the carrier at once; what is not heard by now waits, for `resume` or `interrupt`."""
-        if self._is_paused or self._is_dropped or not self.is_pending:
+        if self._is_paused or self.is_dropped or not self.is_pending:
             return []
         self._is_paused = True
         self._timers.stop(Timer.TOP_UP)
@@ -254,6 +271,9 @@ class Voice:
         for command in commands:
             if isinstance(command, ConfirmHeard | TruncateReply | DropReply):
                 length_ms = self.take_length_ms(command.item)
+                if command.item == SIGNAL:
+                    self.has_signal = False
+                    continue
                 if command.item in self._own:
                     self._own.discard(command.item)
                     continue
@@ -271,6 +291,10 @@ class Voice:
     def left_s(self, now: float) -> float:
         """Seconds of audio that the caller has still to hear."""
         return self._playout.left_s(now) + self._waiting_bytes / self._second
+
+    def ahead_s(self, now: float) -> float:
+        """Seconds of audio that are still to be played, on a line without delay; no mark is waited for."""
+        return self._playout.ahead_s(now) + self._waiting_bytes / self._second
 
     @property
     def round_trip_ms(self) -> int | None:

@@ -19,6 +19,10 @@ class Limits:
     """For the end of the call."""
     resume_s: float = 0.0
     """For a stream that was dropped to be resumed; 0: the carrier never does that."""
+    retry_s: float = 15.0
+    """For an assistant to be ready again after a loss or a refusal, before the next in line has the call; 0: no further try."""
+    waiting_after_s: float = 2.0
+    """For the caller to hear nothing of that; then the waiting signal is played. 0: it is never played."""
 
 
 class Timer(StrEnum):
@@ -30,6 +34,10 @@ class Timer(StrEnum):
     """The stream should have been resumed."""
     OPEN = "open"
     """The assistant, or its standby, should have been ready."""
+    RETRY = "retry"
+    """A lost assistant should be opened again."""
+    WAITING = "waiting"
+    """The caller has waited so long for an assistant that the waiting signal is played."""
     RENEW = "renew"
     """The assistant expires soon."""
     KEYPAD = "keypad"

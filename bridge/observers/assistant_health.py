@@ -3,7 +3,7 @@
 import structlog
 
 from bridge.core.failover import FINAL_CLOSES
-from bridge.vocabulary.commands import CloseAssistant, OpenAssistant
+from bridge.vocabulary.commands import CloseAssistant, OpenAssistant, RetryAssistant
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -36,7 +36,10 @@ class AssistantHealthObserver:
     """An observer of the assistants of one call."""
 
     sees: frozenset[type[Word]] = frozenset(
-        {OpenAssistant, AssistantReady, AssistantFailed, LegLost, CloseAssistant, AssistantReportedError}
+        {
+            *(OpenAssistant, RetryAssistant, CloseAssistant),
+            *(AssistantReady, AssistantFailed, LegLost, AssistantReportedError),
+        }
     )
 
     def __init__(self, faults: dict[str, str]) -> None:
@@ -51,6 +54,14 @@ class AssistantHealthObserver:
                 self._call, self._name = call, name
                 if opening is not Opening.FIRST:
                     log.info("= assistant opened again", call_id=call, assistant=name, opening=str(opening))
+            case RetryAssistant(assistant=name, after_s=after_s, why=why):
+                log.info(
+                    "= assistant will be tried again",
+                    call_id=self._call,
+                    assistant=name,
+                    in_s=after_s,
+                    why=why,
+                )
             case AssistantReady():
                 if self._faults.pop(self._name, None) is not None:
                     log.info("= assistant is back", assistant=self._name)

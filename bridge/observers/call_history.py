@@ -4,15 +4,15 @@ A journal counts seconds from its first line, a recording from its first frame o
 recording does, so that both can be put side by side.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median_low
 from typing import Any, Literal, NamedTuple
 
 from msgspec import MsgspecError, Struct, json
 
 from bridge.observers.journal_line import LINES
+from bridge.vocabulary.contracts import Turn
 from bridge.vocabulary.errors import ConfigurationError
 from bridge.vocabulary.events import Opening
 
@@ -47,11 +47,16 @@ class Words(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """From the end of an utterance to the first audio of its reply. `heard`: a mark proved that the caller heard it."""
+    """How long the caller waited for a reply, from voice to voice. `parts`: those of `contracts.Turn`, in ms."""
 
     began_s: float
     ended_s: float
-    heard: bool
+    parts: Mapping[str, int]
+
+    @property
+    def length_s(self) -> float:
+        """The wait in seconds."""
+        return self.ended_s - self.began_s
 
 
 class Reply(NamedTuple):
@@ -115,17 +120,26 @@ class CallHistory(NamedTuple):
 
     def summary(self) -> str:
         """Return the history in one line of text."""
+        return " ".join(self.sentences())
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what happened, and how long the caller waited if that is known."""
         unheard_s = sum(cut.unheard_s for cut in self.cuts)
         thrown_away = f"; {unheard_s:.1f} s thrown away unheard" if self.cuts else ""
         tools = f" Tools: {len(self.tools)}." if self.tools else ""
-        waited_s = [wait.ended_s - wait.began_s for wait in self.waits if wait.heard]
-        waits = (
-            f" Waits: median {median_low(waited_s):.1f} s, longest {max(waited_s):.1f} s." if waited_s else ""
-        )
-        return (
+        happened = (
             f"Turns of the caller: {len(self.turns)}. Keys: {len(self.digits)}. "
-            f"Replies heard: {len(self.replies)}. Barge-ins: {len(self.barge_ins)}{thrown_away}.{tools}{waits}"
+            f"Replies heard: {len(self.replies)}. Barge-ins: {len(self.barge_ins)}{thrown_away}.{tools}"
         )
+        return (happened, f"Waits: {_sum_up(self.waits)}.") if self.waits else (happened,)
+
+
+def _sum_up(waits: Sequence[Wait]) -> str:
+    """The median wait with its parts, and the longest."""
+    waits = sorted(waits, key=lambda wait: wait.length_s)
+    median, longest = waits[(len(waits) - 1) // 2], waits[-1]
+    parts = ", ".join(f"{name} {ms / 1000:.2f}" for name, ms in median.parts.items())
+    return f"median {median.length_s:.2f} s ({parts}), longest {longest.length_s:.2f} s"
 
 
 class _Line(Struct):
@@ -242,8 +256,8 @@ def _said(entries: Sequence[JournalEntry]) -> Iterator[Words]:
 
 
 def _waits(entries: Sequence[JournalEntry]) -> Iterator[Wait]:
-    """The last line says how long each wait was; the line of each turn says when it began."""
-    began_s: list[float] = []
+    """The last line says how long each wait was; the line of each turn says when its pause was noticed."""
+    noticed_s: list[float] = []
     waited: list[dict[str, int]] = []
     keys_interrupt = False
     for one in entries:
@@ -251,16 +265,18 @@ def _waits(entries: Sequence[JournalEntry]) -> Iterator[Wait]:
             case "AssistantReady":
                 keys_interrupt = one.fields.get("keys_interrupt", False)
             case "SpeechStopped":
-                began_s.append(one.at_s)
+                noticed_s.append(one.at_s)
             case "EnterDigits" if keys_interrupt:
-                began_s.append(one.at_s)
+                noticed_s.append(one.at_s)
             case "Ended":
                 waited = one.fields.get("turns", [])
-    if len(began_s) != len(waited):  # a process was killed, or lines were left out
+    if len(noticed_s) != len(waited):  # a process was killed, or lines were left out
         return
-    for at_s, turn in zip(began_s, waited, strict=True):
-        if (ms := turn.get("heard_ms", turn.get("replied_ms"))) is not None:
-            yield Wait(at_s, at_s + ms / 1000, "heard_ms" in turn)
+    for at_s, turn in zip(noticed_s, waited, strict=True):
+        if turn.keys() >= set(Turn._fields):
+            began_s = at_s - turn["pause_ms"] / 1000
+            parts = {name.removesuffix("_ms"): turn[name] for name in Turn._fields if name != "wait_ms"}
+            yield Wait(began_s, began_s + turn["wait_ms"] / 1000, parts)
 
 
 def _tools(entries: Sequence[JournalEntry]) -> Iterator[ToolRun]:

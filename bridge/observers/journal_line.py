@@ -10,7 +10,15 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType, json, structs
 
 from bridge.redaction import without_numbers
-from bridge.vocabulary.commands import AnswerTool, CloseAssistant, HangUp, OpenAssistant, PressKeys, RunTool
+from bridge.vocabulary.commands import (
+    AnswerTool,
+    CloseAssistant,
+    HangUp,
+    OpenAssistant,
+    PressKeys,
+    RetryAssistant,
+    RunTool,
+)
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReportedError,
@@ -97,6 +105,7 @@ _MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
     CarrierReportedError: ("why",),
     AssistantFailed: ("why",),
     CloseAssistant: ("why",),
+    RetryAssistant: ("why",),
     ReplySaid: ("text",),
     CallerSaid: ("text",),
     NoteTaken: ("text",),

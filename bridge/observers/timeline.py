@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DPI = 120
 HEIGHT_IN, WIDTH_IN, WIDEST_IN = 7.0, 14.0, 28.0
 LONG_CALL_S, SECONDS_PER_INCH = 40, 12  # beyond the first, the picture grows with the call
-LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 1.25, 0.35, 0.85, 1.1  # margins
+LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 1.25, 0.35, 1.0, 1.1  # margins
 LETTER_PT, KEY_PT, GAP_PT = 8.5, 14, 4  # size of the letters, width of a key cap, space beside a label
 INK, FAINT, CALLER, TURN, ASSISTANT = "#333333", "#8c8c8c", "#2b6ca3", "#a9c6dd", "#d08a2e"
 BARGE_IN = "#a3195b"  # differs from the voices in grey, too
@@ -156,7 +156,8 @@ def draw(recording: Path, journal: Path, picture: Path, *, title: str = "") -> N
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.07), ncols=4, frameon=False, fontsize=LETTER_PT)
     heading = f"{title or 'Call'} {history.call_id}".rstrip() + f", {call_s:.1f} s"
     figure.text(left, 1 - 0.36 / HEIGHT_IN, heading, fontsize=14, weight="bold", color=INK, parse_math=False)
-    figure.text(left, 1 - 0.63 / HEIGHT_IN, history.summary(), fontsize=10.5, color=INK)
+    for line, sentence in enumerate(history.sentences()):
+        figure.text(left, 1 - (0.63 + 0.24 * line) / HEIGHT_IN, sentence, fontsize=10.5, color=INK)
     try:
         figure.savefig(picture, format="png")
     except OSError as error:
@@ -196,7 +197,7 @@ def _draw_turns(axes: "Axes", turns: list[tuple[float, float]]) -> None:
 
 
 def _draw_waits(axes: "Axes", waits: list[Wait]) -> None:
-    label = "the caller waits for the reply" if waits else ""
+    label = "the caller waits for the reply, from voice to voice" if waits else ""
     began_s, ended_s = np.array([wait[:2] for wait in waits]).reshape(-1, 2).T
     axes.hlines(np.full(len(waits), WAITS_Y), began_s, ended_s, color=INK, linewidth=1, label=label)
     for at_s in (began_s, ended_s):
@@ -253,7 +254,7 @@ def _draw_labels(axes: "Axes", history: CallHistory, within_s: tuple[float, floa
     talks_over = ("barge-in: the caller talks over the reply", "barge-in")
     notes += [Label(cut.at_s, talks_over, BARGE_IN) for cut in history.barge_ins]
     said = [Label(words.at_s, _said(words)) for words in history.said]
-    waits = [Label(wait.ended_s, (f"{wait.ended_s - wait.began_s:.2f} s",)) for wait in history.waits]
+    waits = [Label(wait.ended_s, (f"{wait.length_s:.2f} s",)) for wait in history.waits]
     tools = [_done(run) for run in history.tools]
     cuts = []
     for cut in history.cuts:

@@ -126,6 +126,11 @@ class AssistantSettings(Section):
         None,
         description="Who takes the call if this assistant is lost for good: the name of another one, or a table with a WAV file, which the caller hears before the call ends",
     )
+    waiting: PlayFallback | None = Field(
+        None,
+        description='A WAV file that the caller hears while a lost assistant is tried again: { play = "one-moment.wav" }. '
+        "Not set: a short quiet signal of two tones. When is set by `limits.waiting_after_s`",
+    )
     preconnect: bool = Field(
         False, description="Connect to the assistant at the webhook, while the phone still rings"
     )

@@ -39,7 +39,20 @@ class LimitSettings(Section):
     open_s: float = Field(
         _LIMITS.open_s,
         gt=0,
-        description="How long the assistant may take to be ready, from the start of the call",
+        description="How long one try to connect the assistant may take until it is ready",
+    )
+    retry_s: float = Field(
+        _LIMITS.retry_s,
+        ge=0,
+        le=3600,
+        description="How long an assistant that was lost, or refused the call for a reason that may pass, is tried again "
+        "before its fallback takes the call. 0: it is not tried again",
+    )
+    waiting_after_s: float = Field(
+        _LIMITS.waiting_after_s,
+        ge=0,
+        description="How long the caller is without an assistant before the waiting signal is played, once. "
+        "0: it is not played",
     )
     silent_s: float = Field(
         _LIMITS.silent_s,

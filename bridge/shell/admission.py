@@ -4,6 +4,7 @@ A media socket's path is /CARRIER/media/TOKEN, or /CARRIER/listen/TOKEN where th
 """
 
 import asyncio
+import random
 import secrets
 import time
 from collections.abc import Mapping
@@ -213,12 +214,15 @@ class Admission:
                 silent_s=limits.silent_s,
                 longest_s=limits.longest_call_s,
                 resume_s=expected.returns_s,
+                retry_s=limits.retry_s,
+                waiting_after_s=limits.waiting_after_s,
             ),
             DialogueRules(
                 reorder_ms=carrier.reorder_ms,
                 keypad=self._settings.keypad.rules(),
                 can=frozenset() if control is None else frozenset(control.can),
                 noise_dbfs=self._settings.silence.comfort_noise_dbfs,
+                random=random.random,
             ),
             expected=expected.call_id or None,
             plan=self._switchboard.plan(expected.assistant),

@@ -1,18 +1,25 @@
 """The leg to an assistant that is reached over HTTP: sends each message by POST, and hands over each response.
 
-Messages are posted one at a time and in order, each with its own time limit. For every post there is one `Posted`; if
-no response came, its status is 0 and its body is the reason. Redirects are not followed and no cookies are kept: the
+Messages are posted one at a time and in order, each with its own time limit. A post that the server did not take is
+posted again with growing pauses within that limit. For every post there is one `Posted`; if no response came, its
+status is 0 and its body is the reason. Redirects are not followed and no cookies are kept: the
 headers may hold secrets, and the body holds what the caller said. Units: seconds, bytes.
 """
 
 import asyncio
+import random
+import time
 from collections import deque
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import aiohttp
+import structlog
 from yarl import URL
 
+from bridge.core.retries import Retries
 from bridge.settings.assistants import PostAddress
+from bridge.vocabulary import retry_after
 from bridge.vocabulary.contracts import Lost, Post, Posted, Receive
 
 MOST_WAITING = 16
@@ -23,6 +30,26 @@ LAST_WORDS_S = 10.0
 
 KEPT_ALIVE_S = 4.0
 """How long an idle connection is kept. Many servers close theirs after 5 s, and a post into a closing one is lost."""
+
+
+NOT_TAKEN = frozenset({425, 429, 503})
+"""HTTP statuses that say that the server did nothing with the post (RFC 9110, 15.6.4; RFC 6585, 4; RFC 8470, 5.2).
+
+After another one a post is repeated only where the server asks for that by Retry-After: it may have done something.
+"""
+
+REPEATED_S = 5.0
+"""How long a post is repeated where the server does not say when to come again; the caller waits in silence meanwhile."""
+
+MOST_WORDS_BYTES = 4_096
+"""Of the body of a refusal, in which "try again in 2 s" is looked for."""
+
+log = structlog.get_logger()
+
+
+class _Outcome(NamedTuple):
+    posted: Posted
+    is_taken: bool = True
 
 
 class PostingLeg:
@@ -82,23 +109,43 @@ class PostingLeg:
                 await self._more.wait()
 
     async def _post(self, post: Post) -> Posted:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        retries = Retries(self._answer_s, random.random)
+        retries.begin(began)
+        refusal: Posted | None = None
         try:
-            async with (
-                asyncio.timeout(self._answer_s),
-                self._session.post(
-                    self._url,
-                    data=post.body,
-                    headers=self._with_own(post.headers),
-                    allow_redirects=False,
-                ) as response,
-            ):
-                return await self._read(response)
+            async with asyncio.timeout(self._answer_s):
+                while True:
+                    posted, is_taken = await self._post_once(post)
+                    now, asked_s = loop.time(), posted.retry_after_s
+                    if is_taken or (not asked_s and now - began >= REPEATED_S):
+                        return posted
+                    pause_s = retries.pause_s(now, asked_s, at_once=False)
+                    if pause_s is None or pause_s >= retries.left_s(now):
+                        return posted
+                    refusal = posted
+                    why = f"HTTP {posted.status}" if posted.status else posted.body.decode()
+                    log.info("= post will be tried again", in_s=round(pause_s, 3), why=why)
+                    await asyncio.sleep(pause_s)
         except TimeoutError:
-            return _none(f"no response came within {self._answer_s:g} s")
+            return refusal or _none(f"no response came within {self._answer_s:g} s")
+
+    async def _post_once(self, post: Post) -> _Outcome:
+        try:
+            async with self._session.post(
+                self._url,
+                data=post.body,
+                headers=self._with_own(post.headers),
+                allow_redirects=False,
+            ) as response:
+                return _judged(await self._read(response), response.headers.get("Retry-After", ""))
         except aiohttp.ClientConnectorError as error:
-            return _none(f"the assistant's server cannot be reached ({type(error).__name__})")
+            why = f"the assistant's server cannot be reached ({type(error).__name__})"
+            return _Outcome(_none(why), is_taken=False)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return _none(f"the response of the assistant's server is not complete ({type(error).__name__})")
+            why = f"the response of the assistant's server is not complete ({type(error).__name__})"
+            return _Outcome(_none(why))
 
     def _with_own(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers of the post and of the address; a header of the post replaces one of the same name."""
@@ -114,6 +161,17 @@ class PostingLeg:
                 response.close()
                 return _none(f"the response is too long: expected at most {self._most_bytes} bytes")
         return Posted(response.status, response.headers.get("Content-Type", ""), bytes(body))
+
+
+def _judged(posted: Posted, header: str) -> _Outcome:
+    """`header`: Retry-After, empty without one."""
+    if posted.status < 400:
+        return _Outcome(posted)
+    asked_s = retry_after.from_header(header, time.time())
+    is_taken = asked_s is None and posted.status not in NOT_TAKEN
+    if asked_s is None:
+        asked_s = retry_after.from_text(posted.body[:MOST_WORDS_BYTES].decode(errors="replace"))
+    return _Outcome(posted._replace(retry_after_s=asked_s), is_taken)
 
 
 def _none(why: str) -> Posted:

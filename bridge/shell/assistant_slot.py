@@ -13,6 +13,7 @@ from msgspec import structs
 
 from bridge.core.engine import Perform
 from bridge.shell.tool_runs import ToolRuns
+from bridge.vocabulary import retry_after
 from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
@@ -253,7 +254,8 @@ class AssistantSlot:
         else:
             return  # it was closed
         try:
-            self._on_event(LegLost(leg, code, reason), self._clock())
+            lost = LegLost(leg, code, reason, retry_after.from_text(reason))
+            self._on_event(lost, self._clock())
         finally:
             self._on_deadline_changed()
 

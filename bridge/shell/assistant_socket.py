@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
+from bridge.shell.refused_upgrade import loss
 from bridge.shell.websocket import Pings, SocketLeg, connect
 from bridge.vocabulary.contracts import Lost, Receive, WireMessage
 from bridge.vocabulary.errors import CallRefused
@@ -34,16 +35,6 @@ MOST_WAITING_BYTES = 1_048_576
 These are the settings and, where an assistant takes over during a call, the transcript so far. The caller's audio does
 not wait here.
 """
-
-MEANINGS = {
-    401: "the key is missing or not accepted",
-    403: "the key has no permission, or none from this address",
-    404: "there is no such address or no such model",
-    429: "there were too many requests, or the quota is used up",
-}
-
-PASSING = frozenset({408, 409, 425, 429})
-"""HTTP statuses, beside those from 500 on, with which a second try may succeed."""
 
 
 class AssistantSocketLeg:
@@ -147,16 +138,6 @@ class AssistantSocketLeg:
 
 def _drop(_message: WireMessage) -> None:
     """Ignore a message to a leg that has ended."""
-
-
-def loss(refusal: CallRefused) -> tuple[int, str]:
-    """The close code and the reason that are reported when no connection could be opened."""
-    status = refusal.status
-    if status is None:
-        return 1006, str(refusal)
-    meaning = MEANINGS.get(status)
-    reason = f"{refusal}: {meaning}" if meaning else str(refusal)
-    return 1013 if status in PASSING or status >= 500 else 1008, reason
 
 
 class AssistantSockets:

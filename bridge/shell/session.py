@@ -25,6 +25,7 @@ from bridge.vocabulary.commands import (
     ControlCommand,
     HangUp,
     PlayAudio,
+    RetryAssistant,
     SendMark,
     SetSensitive,
 )
@@ -88,6 +89,7 @@ class Session:
             on_bound(ClearPlayback, self._tell_carrier),
             on_bound(HangUp, self._hang_up),
             on_bound(SetSensitive, self._nothing),  # only observers need it
+            on_bound(RetryAssistant, self._nothing),
         ]
         perform = _cannot if control is None else control.perform
         performers += [on_bound(kind, perform) for kind in CONTROL_COMMANDS]
@@ -183,7 +185,7 @@ class Session:
         self._is_leg_closed = True
         self._carrier_leg.close(command.code, command.why)
 
-    def _nothing(self, _command: SetSensitive, _now: float) -> None:
+    def _nothing(self, _command: SetSensitive | RetryAssistant, _now: float) -> None:
         pass
 
     def _follow_deadline(self) -> None:

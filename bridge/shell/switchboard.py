@@ -15,7 +15,9 @@ from bridge.shell.preconnect import Preconnections
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.contracts import Connection, Leg, Lost, Receive
+from telecodecs.codec import encoder
 from telecodecs.format import PCMU_8K
+from telecodecs.signals import waiting_signal
 
 
 class Switchboard:
@@ -32,9 +34,14 @@ class Switchboard:
         self._preconnections = Preconnections(self._sockets.connect)
 
     def _plan(self, name: str) -> FailoverPlan:
-        file = self._settings.failover_announcement(name)
-        announcement = b"" if file is None else read_wav(file)
-        return FailoverPlan(self._settings.failover_chain(name), announcement, PCMU_8K)
+        settings = self._settings
+        announcement, waiting = settings.failover_announcement(name), settings.waiting_signal(name)
+        return FailoverPlan(
+            settings.failover_chain(name),
+            sentence=b"" if announcement is None else read_wav(announcement),
+            waiting=encoder(PCMU_8K)(waiting_signal()) if waiting is None else read_wav(waiting),
+            spoken=PCMU_8K,
+        )
 
     def plan(self, assistant: str = "") -> FailoverPlan:
         """Who answers a call for this assistant; for the default one if it has no name."""

@@ -18,6 +18,7 @@ import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # the compiled class has no stub
 from picows.url import parse_url
 
+from bridge.shell.refused_upgrade import refused
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
 
@@ -272,7 +273,7 @@ async def connect(
         status = _status(error)
         if status is None or status == HTTPStatus.SWITCHING_PROTOCOLS:
             raise CallRefused("no WebSocket was opened: the answer is not a WebSocket upgrade") from error
-        raise CallRefused(f"the upgrade was refused with HTTP {status}", status=status) from error
+        raise refused(status, error.raw_header or b"", error.raw_body or b"") from error
     except OSError as error:
         raise CallRefused(f"no WebSocket was opened: {error}") from error
     except (ValueError, picows.WSError):  # their texts quote the address, which may hold a key

@@ -140,6 +140,14 @@ class SetSensitive(Word, frozen=True, gc=False):
     on: bool
 
 
+class RetryAssistant(Word, frozen=True, gc=False):
+    """The assistant was lost or refused the call, and will be opened again after `after_s`. `why`: the reason of the loss."""
+
+    assistant: str
+    after_s: float
+    why: str
+
+
 class RunTool(Word, frozen=True, gc=False):
     """Run a tool beside the call; `ToolAnswered` brings its output."""
 
@@ -164,5 +172,12 @@ AssistantCommand = (
     | CloseAssistant
 )
 Command = (
-    CarrierCommand | HangUp | AssistantCommand | SwitchToStandby | RunTool | ControlCommand | SetSensitive
+    CarrierCommand
+    | HangUp
+    | AssistantCommand
+    | SwitchToStandby
+    | RunTool
+    | ControlCommand
+    | SetSensitive
+    | RetryAssistant
 )

@@ -25,11 +25,15 @@ class Post(NamedTuple):
 
 
 class Posted(NamedTuple):
-    """The response to a `Post`. `status` is 0 if no response came; `body` is then the reason, in UTF-8."""
+    """The response to a `Post`. `status` is 0 if no response came; `body` is then the reason, in UTF-8.
+
+    `retry_after_s`: how long the server asks to be left alone; None: it does not.
+    """
 
     status: int
     content_type: str
     body: bytes
+    retry_after_s: float | None = None
 
 
 Receive = Callable[[WireMessage | Posted], None]
@@ -38,8 +42,8 @@ Receive = Callable[[WireMessage | Posted], None]
 Lost = Callable[[int, str], None]
 """The callback that a leg calls once, when it has ended, with the WebSocket close code and the reason.
 
-The code is 1006 if none was given (RFC 6455, 7.1.5), and 1008 also if the peer refused the upgrade and would refuse
-it again.
+The code is 1006 if none was given (RFC 6455, 7.1.5), 1008 also if the peer refused the upgrade and would refuse it
+again, and 1013 if it may not. How long the peer asks to be left alone stands in the reason: "try again in 2.4 s".
 """
 
 CarrierOutcome = CarrierEvent | WireMessage
@@ -204,17 +208,21 @@ Connect = Callable[[OpenAssistant, Receive, Lost], Connection]
 
 
 class Turn(NamedTuple):
-    """How long the caller waited for a reply, in ms from the end of the utterance.
+    """How long the caller waited for a reply, voice to voice, in ms; `observers.turn_waits` says how it is measured.
 
-    A time is None if the reply did not get to that step.
+    The parts follow each other and add up to the wait. What is not known, or was never reached, is None.
     """
 
-    replied_ms: int | None
-    """Until the first sound of the reply came from the assistant."""
-    sent_ms: int | None
-    """Until the first sound was sent to the carrier."""
-    heard_ms: int | None
-    """Until the carrier returned the mark behind the first sound."""
+    wait_ms: int | None
+    """From the end of the caller's speech in the audio to the first sound of the reply that the caller heard."""
+    pause_ms: int | None
+    """First part: until the assistant, or turn detection, said that the caller has stopped."""
+    reply_ms: int | None
+    """Second part: until the first audio of the reply came from the assistant."""
+    send_ms: int | None
+    """Third part: until the first audio of the reply was sent to the carrier."""
+    play_ms: int | None
+    """Last part: until the caller heard its first sound, behind the silence with which it may begin."""
 
 
 class Account(NamedTuple):

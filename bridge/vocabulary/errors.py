@@ -20,12 +20,15 @@ class ConfigurationError(BridgeError):
 class CallRefused(BridgeError):
     """The peer did not take the call: a webhook's status, a refused upgrade, an address without a server.
 
-    `status`: the HTTP status of a refused upgrade, if there was one.
+    `status`: the HTTP status of a refused upgrade, if there was one. `retry_after`: its header of that name, empty if it
+    has none. `body`: the beginning of its body, which may quote a secret: it is not for a log.
     """
 
-    def __init__(self, why: str, *, status: int | None = None) -> None:
+    def __init__(self, why: str, *, status: int | None = None, retry_after: str = "", body: str = "") -> None:
         super().__init__(why)
         self.status = status
+        self.retry_after = retry_after
+        self.body = body
 
 
 class WebhookRefused(BridgeError):

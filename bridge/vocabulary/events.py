@@ -265,21 +265,29 @@ class AssistantReportedError(Word, frozen=True, gc=False):
 
 
 class AssistantFailed(Word, frozen=True, gc=False):
-    """The assistant cannot go on, though its leg is open. `final`: a second try would fail in the same way."""
+    """The assistant cannot go on, though its leg is open.
+
+    `final`: a second try would fail in the same way. `retry_after_s`: how long it asks to be left alone; None: it does not.
+    """
 
     why: str
     final: bool = False
+    retry_after_s: float | None = None
 
 
 # Events: from either leg, or from the shell
 
 
 class LegLost(Word, frozen=True, gc=False):
-    """A leg closed or broke. `code`: the WebSocket close code, 1006 if none was given (RFC 6455, 7.1.5)."""
+    """A leg closed or broke.
+
+    `code`: the WebSocket close code, 1006 if none was given (RFC 6455, 7.1.5). `retry_after_s`: as in `AssistantFailed`.
+    """
 
     leg: LegName
     code: int
     reason: str = ""
+    retry_after_s: float | None = None
 
 
 class MessageRefused(Word, frozen=True, gc=False):

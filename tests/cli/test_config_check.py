@@ -51,6 +51,10 @@ FAULTS: list[tuple[str, str]] = [
         f"{REALTIME}fallback = {{ play = 'voicebridge.toml' }}",
         "assistants.a.fallback.play: voicebridge.toml: this is not a WAV file",
     ),
+    (
+        f"{REALTIME}waiting = {{ play = 'voicebridge.toml' }}",
+        "assistants.a.waiting.play: voicebridge.toml: this is not a WAV file",
+    ),
     (f"{REALTIME}tool_choice = 'any'", "assistants.a: tool_choice = 'any': Input should be 'none'"),
     ("telnyx.api_key = 'two words'", "telnyx.api_key: should be one word of ASCII"),
     ("journal.directory = 'voicebridge.toml'", "journal.directory = 'voicebridge.toml': File exists"),

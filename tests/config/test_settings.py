@@ -46,7 +46,7 @@ WRONG = [
     ),
     (
         "[assistants.a]\nkind = 'echo'\nmodle = 'x'",
-        "voicebridge.toml: there is no setting assistants.a.modle; known here: kind, fallback, preconnect, tools",
+        "voicebridge.toml: there is no setting assistants.a.modle; known here: kind, fallback, waiting, preconnect, tools",
     ),
     (
         "[assistants.a]\nkind = 'eco'",
@@ -89,6 +89,14 @@ WRONG = [
     (
         f"{REALTIME}fallback = {{ play = 'x.wav' }}",
         "assistants.a.fallback.play = 'x.wav': No such file or directory",
+    ),
+    (
+        f"{REALTIME}waiting = {{ play = 'x.wav' }}",
+        "assistants.a.waiting.play = 'x.wav': No such file or directory",
+    ),
+    (
+        "limits.retry_s = -1",
+        "voicebridge.toml: limits.retry_s = -1: Input should be greater than or equal to 0",
     ),
     (f"{REALTIME}fallback = {{ say = 'x' }}", "assistants.a.fallback.play is missing"),
     (
@@ -364,11 +372,12 @@ def test_a_kind_that_can_do_without_a_table_is_an_assistant_by_its_name() -> Non
     }
 
 
-def test_who_takes_the_call_and_what_is_said_at_the_end(elsewhere: Path) -> None:
+def test_who_takes_the_call_and_what_is_heard_meanwhile_and_at_the_end(elsewhere: Path) -> None:
     sorry = elsewhere / "sorry.wav"
     sorry.write_bytes(b"RIFF")
     Path("voicebridge.toml").write_text(
         f"{REALTIME}fallback = 'b'\n[assistants.b]\nkind = 'openai-realtime'\nfallback = 'c'\n"
+        f"waiting = {{ play = '{sorry}' }}\n"
         f"[assistants.c]\nkind = 'echo'\nfallback = {{ play = '{sorry}' }}\n"
         "[assistants.d]\nkind = 'echo'\nfallback = 'parrot'"
     )
@@ -379,4 +388,5 @@ def test_who_takes_the_call_and_what_is_said_at_the_end(elsewhere: Path) -> None
     assert settings.failover_announcement("c") == sorry
     assert settings.failover_chain("d") == ("d", "parrot")
     assert settings.failover_announcement("d") is None
+    assert [settings.waiting_signal(name) for name in "abcd"] == [sorry, sorry, None, None]
     assert settings.failover_chain("parrot") == ("parrot",)

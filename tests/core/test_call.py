@@ -19,6 +19,7 @@ from bridge.vocabulary.commands import (
     HangUp,
     OpenAssistant,
     PlayAudio,
+    RetryAssistant,
     SendMark,
     TruncateReply,
     TypeDigit,
@@ -60,7 +61,7 @@ Row = tuple[float, Event, Sequence[Command]]
 def waiting(expected: str | None = None, *, silent_s: float = 60.0) -> Call:
     return Call(
         0.0,
-        Limits(start_s=10, open_s=5, silent_s=silent_s, longest_s=600),
+        Limits(start_s=10, open_s=5, silent_s=silent_s, longest_s=600, retry_s=6),
         DialogueRules(reorder_ms=40),
         expected=expected,
     )
@@ -244,9 +245,17 @@ ENDINGS: list[tuple[str, Call, list[Row]]] = [
         waiting(expected="CA1"),
         [
             (0.0, START, [OPEN]),
-            (5.0, TimePassed(), [CloseAssistant("it was not ready in time"), OPEN]),
             (
-                10.0,
+                5.0,
+                TimePassed(),
+                [
+                    CloseAssistant("it was not ready in time"),
+                    RetryAssistant("", 0.25, "it was not ready in time"),
+                ],
+            ),
+            (5.25, TimePassed(), [OPEN]),
+            (
+                6.25,
                 TimePassed(),
                 [CloseAssistant("it was not ready in time"), HangUp(1011, "the assistant was lost")],
             ),

@@ -23,6 +23,7 @@ from bridge.vocabulary.commands import (
     OpenAssistant,
     PlayAudio,
     PressKeys,
+    RetryAssistant,
     SendMark,
     SetSensitive,
     TruncateReply,
@@ -71,6 +72,7 @@ class Replay:
             on_bound(HangUp, self._nothing),
             on_bound(PressKeys, self._nothing),
             on_bound(SetSensitive, self._nothing),
+            on_bound(RetryAssistant, self._nothing),
         ]
         self._engine.perform_with({**dict(performers), **slot.performers})
 

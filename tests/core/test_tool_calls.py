@@ -48,6 +48,7 @@ START = CallStarted("CA1", "MZ1", PCMU_8K)
 READY = AssistantReady(PCMU_8K, PCMU_8K)
 STANDBY = AssistantReady(PCMU_8K, PCMU_8K, 3600, is_standby=True)
 LOST = LegLost(LegName.ASSISTANT, 1011, "the connection broke")
+LOST_FOR_GOOD = LegLost(LegName.ASSISTANT, 1008)
 CALLED = ToolCalled("c1", "book", '{"day":"friday"}')
 RUN = RunTool("c1", "book", '{"day":"friday"}')
 RUNS = ToolUsed("c1", "book", '{"day":"friday"}')
@@ -86,19 +87,19 @@ CASES: dict[str, list[Row]] = {
         (2.2, READY, []),
         (4.5, ToolAnswered("c1", "booked"), [AnswerTool("c1", "booked", is_late=True)]),
         (4.5, ToolAnswered("c1", "booked"), []),
-        (5.0, LOST, [opened("b", Opening.RECOVERED, ASKED, BOOKED)]),
+        (5.0, LOST_FOR_GOOD, [opened("b", Opening.RECOVERED, ASKED, BOOKED)]),
     ],
     "it comes while the next one is opened": [
         (2.0, LOST, [opened("a", Opening.RECOVERED, ASKED, RUNS)]),
         (2.1, ToolAnswered("c1", "booked"), []),
         (2.2, READY, [AnswerTool("c1", "booked", is_late=True)]),
         (2.3, AssistantReady(PCMU_8K, PCMU_8K, 60), []),  # told once
-        (5.0, LOST, [opened("b", Opening.RECOVERED, ASKED, BOOKED)]),
+        (5.0, LOST_FOR_GOOD, [opened("b", Opening.RECOVERED, ASKED, BOOKED)]),
     ],
     "and that one is lost before it was told": [
         (2.0, LOST, [opened("a", Opening.RECOVERED, ASKED, RUNS)]),
         (2.1, ToolAnswered("c1", "booked"), []),
-        (2.2, LOST, [opened("b", Opening.RECOVERED, ASKED, RUNS)]),
+        (2.2, LOST_FOR_GOOD, [opened("b", Opening.RECOVERED, ASKED, RUNS)]),
         (2.4, READY, [AnswerTool("c1", "booked", is_late=True)]),
     ],
     "it had the output before it was lost": [
@@ -107,7 +108,7 @@ CASES: dict[str, list[Row]] = {
         (2.2, READY, []),
     ],
     "another kind of assistant takes over": [
-        (2.0, LegLost(LegName.ASSISTANT, 1008), [opened("b", Opening.RECOVERED, ASKED, RUNS)]),
+        (2.0, LOST_FOR_GOOD, [opened("b", Opening.RECOVERED, ASKED, RUNS)]),
         (2.2, READY, []),
         (4.5, ToolAnswered("c1", "booked"), [AnswerTool("c1", "booked", is_late=True)]),
     ],
@@ -117,7 +118,11 @@ CASES: dict[str, list[Row]] = {
         (2.5, ToolCalled("c2", "price", "{}"), [RunTool("c2", "price", "{}")]),
         (2.6, ToolAnswered("c2", "30"), [AnswerTool("c2", "30")]),
         (4.5, ToolAnswered("c1", "booked"), [AnswerTool("c1", "booked", is_late=True)]),
-        (5.0, LOST, [opened("b", Opening.RECOVERED, ASKED, BOOKED, ToolUsed("c2", "price", "{}", "30"))]),
+        (
+            5.0,
+            LOST_FOR_GOOD,
+            [opened("b", Opening.RECOVERED, ASKED, BOOKED, ToolUsed("c2", "price", "{}", "30"))],
+        ),
     ],
 }
 

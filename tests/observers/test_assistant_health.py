@@ -3,7 +3,7 @@
 import structlog
 
 from bridge.observers.assistant_health import AssistantHealth, AssistantHealthObserver
-from bridge.vocabulary.commands import OpenAssistant
+from bridge.vocabulary.commands import OpenAssistant, RetryAssistant
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
@@ -64,3 +64,20 @@ def test_a_broken_connection_is_only_logged() -> None:
 
 def test_a_lost_carrier_says_nothing_of_the_assistant() -> None:
     assert watched(opened("a"), LegLost(LegName.CARRIER, 1008)) == ({}, [])
+
+
+def test_a_try_that_will_follow_is_one_line_with_its_wait_and_its_reason() -> None:
+    observer = AssistantHealth().observer()
+    with structlog.testing.capture_logs() as lines:
+        observer.saw(opened("a"), 0.0)
+        observer.saw(RetryAssistant("a", 0.25, "HTTP 503"), 0.1)
+    assert lines == [
+        {
+            "event": "= assistant will be tried again",
+            "log_level": "info",
+            "call_id": "CA1",
+            "assistant": "a",
+            "in_s": 0.25,
+            "why": "HTTP 503",
+        }
+    ]

@@ -21,6 +21,7 @@ from bridge.observers.journal import Journal
 from bridge.observers.usage import Accounting
 from bridge.vocabulary.commands import (
     AnswerTool,
+    AppendAudio,
     ConfirmHeard,
     EnterDigits,
     HangUp,
@@ -97,7 +98,7 @@ BROKEN = [
         '{"at":0,"way":">","what":"OpenAssistant","call_id":"CA1","line":{"encoding":"pcmu","rate_hz":8000},"history":[]}\n',
         "history",
     ),
-    ('{"at":0,"way":"=","what":"Ended","turns":[{"heard_ms":"soon"}]}\n', "turns"),
+    ('{"at":0,"way":"=","what":"Ended","turns":[{"wait_ms":"soon"}]}\n', "turns"),
     ('{"at":0,"until":null,"way":"<","what":"CallerAudio","frames":50,"bytes":8000}\n', "until"),
     ('{"at":0,"until":1,"way":"<","what":"ReplyAudio","frames":1,"bytes":160,"item":[]}\n', "item"),
     ('{"at":0,"until":"soon","way":"<","what":"CallerAudio","frames":50,"bytes":8000}\n', "until"),
@@ -177,6 +178,7 @@ def test_a_stream_of_both_tracks_has_another_party() -> None:
 
 READY = AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=True)
 SOUND = b"\x55" * 1600
+LOUD, QUIET = b"\x55", b"\xff"
 HISTORY = (Said(Speaker.CALLER, "Hello"),)
 CONVERSATION: list[tuple[float, Word]] = [
     (0.0, CallStarted("CA1", "MZ1", PCMU_8K, parameters={"from": "+15550100199"})),
@@ -184,6 +186,7 @@ CONVERSATION: list[tuple[float, Word]] = [
     (0.0, CallerAudio(b"\x55" * 160, 0)),
     (0.25, READY),
     (1.0, SpeechStarted()),
+    *((1.25 + index / 50, AppendAudio((LOUD if index < 12 else QUIET) * 160)) for index in range(38)),
     (2.0, SpeechStopped("u1")),
     (2.125, ToolCalled("c1", "book", '{"day":"Monday"}')),
     (2.125, RunTool("c1", "book", '{"day":"Monday"}')),
@@ -241,8 +244,14 @@ def test_words_stand_where_they_were_spoken(conversation: CallHistory) -> None:
     ]
 
 
-def test_a_wait_is_from_the_pause_until_the_reply_is_heard(conversation: CallHistory) -> None:
-    assert conversation.waits == [Wait(2.0, 3.25, heard=True), Wait(4.0, 4.5, heard=False)]
+def test_a_wait_is_from_voice_to_voice(conversation: CallHistory) -> None:
+    """The reply to the entry was not heard: how long that wait was is not known."""
+    (wait,) = conversation.waits
+    assert (wait.began_s, wait.ended_s) == pytest.approx((1.47, 3.05), abs=0.0015)
+    assert wait.parts == {"pause": 530, "reply": 1000, "send": 0, "play": 50}
+
+
+WAITED = {"wait_ms": 1000, "pause_ms": 500, "reply_ms": 400, "send_ms": 20, "play_ms": 80}
 
 
 def test_an_entry_is_no_turn_where_the_assistant_does_not_take_it_for_one() -> None:
@@ -250,16 +259,18 @@ def test_an_entry_is_no_turn_where_the_assistant_does_not_take_it_for_one() -> N
         JournalEntry(0.0, "<", "AssistantReady", {"keys_interrupt": False}),
         JournalEntry(1.0, "<", "SpeechStopped", {}),
         JournalEntry(1.5, ">", "EnterDigits", {"digits": "4"}),
-        JournalEntry(9.0, "=", "Ended", {"turns": [{"replied_ms": 500, "heard_ms": 1000}]}),
+        JournalEntry(9.0, "=", "Ended", {"turns": [WAITED]}),
     ]
-    assert build_history(entries).waits == [Wait(1.0, 2.0, heard=True)]
+    assert build_history(entries).waits == [
+        Wait(0.5, 1.5, {"pause": 500, "reply": 400, "send": 20, "play": 80})
+    ]
 
 
 def test_a_journal_that_lacks_turns_tells_no_waits() -> None:
     entries = [
         JournalEntry(1.0, "<", "SpeechStopped", {}),
         JournalEntry(2.0, "<", "SpeechStopped", {}),
-        JournalEntry(9.0, "=", "Ended", {"turns": [{"heard_ms": 1000}]}),
+        JournalEntry(9.0, "=", "Ended", {"turns": [WAITED]}),
     ]
     assert build_history(entries).waits == []
     assert build_history(entries[:2]).waits == []
@@ -314,7 +325,7 @@ def test_a_stream_that_came_back_is_noted() -> None:
 def test_the_summary_of_a_conversation(conversation: CallHistory) -> None:
     assert conversation.summary() == (
         "Turns of the caller: 1. Keys: 0. Replies heard: 2. Barge-ins: 0. Tools: 2. "
-        "Waits: median 1.2 s, longest 1.2 s."
+        "Waits: median 1.58 s (pause 0.53, reply 1.00, send 0.00, play 0.05), longest 1.58 s."
     )
 
 

@@ -45,7 +45,7 @@ ACCOUNT = Account(
     {"input_audio": 120},
     12.3456,
     4.0,
-    [Turn(400, 410, 650), Turn(500, None, None), Turn(None, None, None)],
+    [Turn(1300, 650, 400, 10, 240), Turn(None, 700, 500, None, None), Turn(None, None, None, None, None)],
 )
 STARTED = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 START = CallStarted("CA1", "MZ1", PCMU_8K, parameters={"from": "+15550199", "id": "15550100", "plan": "gold"})
@@ -108,7 +108,15 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
         {"at": 0.25, "way": "<", "what": "DigitPressed", "digit": "4", "pressed_at": ""},
         {"at": 0.5, "way": ">", "what": "ClearPlayback", "unheard_samples": 800},
         {"at": 1.5, "way": "<", "what": "MarkReached", "name": "0.1"},
-        {"at": 2.0, "way": "<", "what": "LegLost", "leg": "carrier", "code": 1006, "reason": "broke"},
+        {
+            "at": 2.0,
+            "way": "<",
+            "what": "LegLost",
+            "leg": "carrier",
+            "code": 1006,
+            "reason": "broke",
+            "retry_after_s": None,
+        },
         {
             "at": 2.5,
             "way": "=",
@@ -118,7 +126,11 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
             "tokens": {"input_audio": 120},
             "caller_s": 12.346,
             "assistant_s": 4.0,
-            "turns": [{"replied_ms": 400, "sent_ms": 410, "heard_ms": 650}, {"replied_ms": 500}, {}],
+            "turns": [
+                {"wait_ms": 1300, "pause_ms": 650, "reply_ms": 400, "send_ms": 10, "play_ms": 240},
+                {"pause_ms": 700, "reply_ms": 500},
+                {},
+            ],
         },
     ]
 

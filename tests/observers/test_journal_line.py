@@ -16,6 +16,7 @@ from bridge.vocabulary.commands import (
     HangUp,
     OpenAssistant,
     PressKeys,
+    RetryAssistant,
     RunTool,
 )
 from bridge.vocabulary.events import (
@@ -88,6 +89,7 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (AssistantReportedError(NUMBER), {"why": "***99"}),
     (CarrierReportedError("100004", NUMBER), {"why": "***99"}),
     (AssistantFailed(NUMBER), {"why": "***99"}),
+    (RetryAssistant("a", 0.25, NUMBER), {"why": "***99"}),
     (ReplySaid("item_15550100199", f"Call {NUMBER}."), {"item": "item_15550100199", "text": "Call ***99."}),
     (CallerSaid("u", NUMBER), {"text": "***99"}),
     (NoteTaken(NUMBER), {"text": "***99"}),

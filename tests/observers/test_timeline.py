@@ -83,7 +83,8 @@ def size_of(picture: Path) -> tuple[int, int]:
 NO_SPEECH = '{"at":0,"until":4,"way":"<","what":"CallerAudio","frames":200,"bytes":32000}\n'
 TALK = (
     CALL.replace("SpeechStopped", 'SpeechStopped","item":"u1').replace(
-        '"counts":{}', '"counts":{},"turns":[{"replied_ms":100,"heard_ms":250}]'
+        '"counts":{}',
+        '"counts":{},"turns":[{"wait_ms":850,"pause_ms":500,"reply_ms":100,"send_ms":0,"play_ms":250}]',
     )
     + """\
 {"at":2.0,"way":"<","what":"CallerSaid","item":"u1","text":"What is $5, or 100 % of it? And $6?"}

@@ -34,6 +34,8 @@ class Assistant:
     def __init__(self) -> None:
         self.got: list[Got] = []
         self.asked, self.let_go = asyncio.Event(), asyncio.Event()
+        self.refusals: list[tuple[int, str, str]] = []
+        """Status, Retry-After and body of the answers that come before those of the path."""
         app = web.Application()
         app.router.add_route("*", "/{what}", self._answer)
         self.server = TestServer(app)
@@ -42,6 +44,9 @@ class Assistant:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.got.append(Got(request.path, await request.read(), headers))
         self.asked.set()
+        if self.refusals:
+            status, header, text = self.refusals.pop(0)
+            return web.Response(status=status, text=text, headers={"Retry-After": header} if header else {})
         match request.match_info["what"]:
             case "echo":
                 return web.Response(body=self.got[-1].body, content_type="audio/wav")
@@ -208,7 +213,63 @@ async def test_a_connection_that_breaks_costs_its_post(
     assert len(assistant.got) == 2, "nothing is posted twice: it may have been acted upon"
 
 
-async def test_nobody_is_there(posts: AssistantPosts, call: Call) -> None:
+PASSING = {
+    "429": [(429, "", "")],
+    "503, then 425": [(503, "", ""), (425, "", "")],
+    "words": [(429, "", "Please try again in 300ms.")],
+    "503 and Retry-After": [(503, "1", "")],
+    "500 and Retry-After: the server asks for it": [(500, "1", "")],
+}
+
+
+@pytest.mark.parametrize("refusals", PASSING.values(), ids=list(PASSING))
+async def test_a_post_that_was_not_taken_is_posted_again(
+    open_to: Open, call: Call, assistant: Assistant, refusals: list[tuple[int, str, str]]
+) -> None:
+    assistant.refusals = list(refusals)
+    asked_s = max(float(header or "0.2") for _, header, _ in refusals)
+    leg = open_to("/echo")
+    began = asyncio.get_running_loop().time()
+    leg.send(post(b"1"))
+    leg.send(post(b"2"))
+    assert [(await call.hears()).body for _ in range(2)] == [b"1", b"2"]
+    assert asyncio.get_running_loop().time() - began >= asked_s * 0.75
+    assert [got.body for got in assistant.got] == [b"1"] * (len(refusals) + 1) + [b"2"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "asked_s"),
+    [
+        ((500, "", ""), None),
+        ((502, "", ""), None),
+        ((401, "", ""), None),
+        ((500, "", "try again in 1 s"), 1.0),
+        ((503, "60", ""), 60.0),
+        ((429, "", "try again in 1m"), 60.0),
+    ],
+)
+async def test_a_post_that_may_have_been_taken_or_would_wait_in_vain_is_posted_once(
+    open_to: Open, call: Call, assistant: Assistant, refusal: tuple[int, str, str], asked_s: float | None
+) -> None:
+    assistant.refusals = [refusal]
+    open_to("/echo").send(post())
+    answer = await call.hears()
+    assert (answer.status, answer.retry_after_s) == (refusal[0], asked_s)
+    assert len(assistant.got) == 1
+
+
+async def test_a_post_is_repeated_for_a_while_only(
+    open_to: Open, call: Call, assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "REPEATED_S", 0.5)
+    assistant.refusals = [(503, "", "")] * 9
+    open_to("/echo").send(post())
+    assert (await call.hears()).status == 503
+    assert 2 <= len(assistant.got) <= 3
+
+
+async def test_nobody_is_there(posts: AssistantPosts, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting, "REPEATED_S", 0.1)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = PostAddress(f"http://127.0.0.1:{free.getsockname()[1]}/", {}, PATIENCE_S, MOST)

@@ -380,7 +380,7 @@ async def test_a_deadline_that_goes_away_wakes_it_for_nothing(
     timers_left: Callable[[], list[asyncio.TimerHandle]],
 ) -> None:
     """Early is harmless: the timer of the start still fires, finds nothing due, and the next one is set."""
-    call = Scene(time.monotonic, limits=Limits(start_s=0.1, open_s=0.15))
+    call = Scene(time.monotonic, limits=Limits(start_s=0.1, open_s=0.15, retry_s=0))
     call.carrier_says("start")
     async with asyncio.timeout(5):
         await call.over.wait()

@@ -85,6 +85,19 @@ def test_the_journal_has_what_was_heard(demo: tuple[Path, dict[str, Any]]) -> No
     assert cut["heard_ms"] == pytest.approx(heard_ms, abs=20)
 
 
+def test_one_wait_has_one_number(demo: tuple[Path, dict[str, Any]]) -> None:
+    """The terminal's, measured by the phone; the journal's, by the bridge; and the silence in the recording."""
+    out, told = demo
+    waits = [turn["wait_ms"] for turn in journal(out, "Ended")[0]["turns"]]
+    by_phone = told["turn_latency"]
+    assert [by_phone["p50_ms"], by_phone["max_ms"]] == pytest.approx(sorted(waits), abs=40)
+    stereo = np.frombuffer((out / "call.wav").read_bytes()[44:], "<i2").reshape(-1, 2)
+    caller, other = (np.flatnonzero(np.abs(stereo[:, side].astype(np.int32)) > 400) / 8 for side in (0, 1))
+    begins = [at for at, before in zip(other[1:], other, strict=False) if at - before > 1500][:2]
+    recorded = [at - caller[caller < at][-1] for at in begins]
+    assert recorded == pytest.approx(waits, abs=40)
+
+
 def test_the_recording_holds_what_both_heard(demo: tuple[Path, dict[str, Any]]) -> None:
     out, _ = demo
     stereo = np.frombuffer((out / "call.wav").read_bytes()[44:], "<i2").reshape(-1, 2).astype(np.float64)

@@ -23,6 +23,7 @@ from bridge.assistants.shared.pending_calls import PendingCalls
 from bridge.assistants.shared.reply_timeout import ReplyTimeout
 from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponses
 from bridge.assistants.shared.tool_calls import ToolCalls
+from bridge.vocabulary import retry_after
 from bridge.vocabulary.commands import EnterDigits
 from bridge.vocabulary.contracts import AssistantOutcome
 from bridge.vocabulary.events import (
@@ -321,7 +322,7 @@ class RealtimeConversation:
         if self._hang_up_sequence.intended:
             return self._hang_up()
         self.over = True
-        return [AssistantFailed(why, final)]
+        return [AssistantFailed(why, final, retry_after.from_text(why))]
 
     def error(self, error: ErrorBody, now: float) -> list[AssistantOutcome]:
         """The server reports an error."""

@@ -87,10 +87,10 @@ class TurnBasedDialect:
                     turns.end_utterance(now)
             case WholeReply() as reply:
                 turns.take(reply, now)
-            case Unusable(why, malformed):
+            case Unusable(why, malformed, retry_after_s):
                 if malformed:
                     turns.outcomes.append(MessageRefused(LegName.ASSISTANT, why))
-                turns.fail(why, now, is_reported=malformed)
+                turns.fail(why, now, is_reported=malformed, retry_after_s=retry_after_s)
             case Unknown(kind, why):
                 turns.outcomes.append(Ignored(kind))
                 if not self._reported_unknown:

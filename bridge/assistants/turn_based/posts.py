@@ -86,7 +86,7 @@ class Posts:
         try:
             reply = read_answer(message, self._settings.reply_format, self.speaks)
         except ValueError as error:
-            return Unusable(str(error))
+            return Unusable(str(error), retry_after_s=message.retry_after_s)
         return reply._replace(utterance=asked.utterance)
 
     def _utterance(self, audio: bytes, turn: int) -> Post:

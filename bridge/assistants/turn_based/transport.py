@@ -27,10 +27,14 @@ class WholeReply(NamedTuple):
 
 
 class Unusable(NamedTuple):
-    """A message that should be a reply and cannot be read. `malformed`: it breaks the rules of the wire."""
+    """A message that should be a reply and cannot be read. `malformed`: it breaks the rules of the wire.
+
+    `retry_after_s`: see `Posted`.
+    """
 
     why: str
     malformed: bool = False
+    retry_after_s: float | None = None
 
 
 class Unknown(NamedTuple):

@@ -150,13 +150,17 @@ class Turns:
         else:
             self._hang_up()
 
-    def fail(self, why: str, now: float, *, is_reported: bool = False) -> None:
-        """A reply failed. `is_reported`: another event says why."""
+    def fail(
+        self, why: str, now: float, *, is_reported: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        """A reply failed. `is_reported`: another event says why. `retry_after_s`: how long the server asks to be left alone."""
         was_awaited = self.mode is Mode.WAITING and self.awaited > 0
         self._answered()
         self._failures += 1
         if self._transport.entries_are_turns and self._failures >= MOST_FAILURES:
-            self.outcomes.append(AssistantFailed(f"{MOST_FAILURES} posts in a row brought no reply: {why}"))
+            failed = f"{MOST_FAILURES} posts in a row brought no reply: {why}"
+            is_final = retry_after_s is None  # another conversation would post to the same server
+            self.outcomes.append(AssistantFailed(failed, is_final, retry_after_s))
             self.close()
             return
         if not is_reported:

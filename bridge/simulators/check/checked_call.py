@@ -21,6 +21,7 @@ from bridge.vocabulary.commands import (
     OpenAssistant,
     PlayAudio,
     PressKeys,
+    RetryAssistant,
     RunTool,
     SendMark,
     SetSensitive,
@@ -154,6 +155,7 @@ class CheckedCall:
             on_bound(HangUp, _nothing),
             on_bound(PressKeys, _nothing),
             on_bound(SetSensitive, _nothing),
+            on_bound(RetryAssistant, _nothing),
         ]
         self._engine.perform_with({**dict(performers), **self._slot.performers})
         self._caller_left = False

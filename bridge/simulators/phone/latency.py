@@ -1,8 +1,9 @@
 """Computes latencies from what the simulated phone sent and received, and when.
 
 There are two measures. *Echo*: if the audio that comes back is byte for byte what was sent, each frame is timed by
-itself; this is the delay that the bridge and the network add. *Turns*: the time from the caller's last sound to the
-first sound of a reply. Units: times are seconds of any one clock, latencies are milliseconds. Audio is in frames of
+itself; this is the delay that the bridge and the network add. *Turns*: how long the caller waited for a reply, voice to
+voice: from the end of the caller's speech to the first sound of the reply in the earpiece. What sound is, `telecodecs.sound`
+says, here as in the bridge. Units: times are seconds of any one clock, latencies are milliseconds. Audio is in frames of
 equal length.
 """
 
@@ -12,17 +13,15 @@ from itertools import pairwise
 from math import ceil, inf
 
 import numpy as np
-from numpy.typing import NDArray
 
 from telecodecs.codec import decoder
-from telecodecs.format import AudioFormat
+from telecodecs.format import FRAME_MS, AudioFormat
+from telecodecs.sound import BLOCK_MS, block_levels, block_samples, sounds
 
 PAUSE_MS = 500
 """A shorter silence is a pause within a turn and does not end it."""
 
-SOUND_DBFS = -40.0
-"""A frame above this level is sound: well above line noise, well below the quietest syllable."""
-
+_QUIETEST = 10  # percent of what the caller sends: noise, if there is any
 Arrival = tuple[float, bytes]
 """When a piece of audio arrived, seconds, and the piece."""
 
@@ -71,26 +70,23 @@ def echo_ms(sent: bytes, sent_at: Sequence[float], received: Sequence[Arrival]) 
 
 
 def turns_ms(
-    line: AudioFormat,
-    sent: bytes,
-    sent_at: Sequence[float],
-    received: Sequence[Arrival],
-    plays: AudioFormat | None = None,
+    line: AudioFormat, sent: bytes, sent_at: Sequence[float], plays: AudioFormat, heard: bytes
 ) -> list[float]:
     """The latency in ms of each reply that began after one of the caller's turns and before the next.
 
-    `line`: the format of what was sent. `plays`: the format of what was received; None for the same. `sent_at`: when
-    each frame of `sent` was sent.
+    `line`: the format of what was sent. `sent_at`: when each frame of `sent` was complete, and was sent. `plays`: the
+    format of what the caller heard. `heard`: all of that, from time 0 on.
     """
-    if not received or not sent_at:
+    if not sent_at:
         return []
-    frames = decoder(line)(sent).reshape(len(sent_at), -1)
-    frame_ms = frames.shape[1] * 1000 / line.rate_hz
-    spoken = [at for at, sounds in zip(sent_at, _sounds(frames), strict=True) if sounds]
-    decode = decoder(plays or line)
-    replied = [at for at, audio in received if audio and _sounds(decode(audio))]
-    replies = _runs(replied, PAUSE_MS / 1000)
-    turns = _runs(spoken, (PAUSE_MS + frame_ms) / 1000)
+    said = block_levels(decoder(line)(sent), line.rate_hz)
+    noise_dbfs = float(np.percentile(said, _QUIETEST))
+    spoken_blocks: list[int] = np.flatnonzero(sounds(said, noise_dbfs)).tolist()
+    spoken = [_sent_by(block + 1, line, sent_at) for block in spoken_blocks]
+    played = np.flatnonzero(sounds(block_levels(decoder(plays)(heard), plays.rate_hz)))
+    played_at = played * block_samples(plays.rate_hz) / plays.rate_hz
+    replies = _runs(played_at.tolist(), (PAUSE_MS + BLOCK_MS) / 1000)
+    turns = _runs(spoken, (PAUSE_MS + BLOCK_MS) / 1000)
     latencies: list[float] = []
     for (_, ended), (resumed, _) in pairwise([*turns, (inf, inf)]):
         reply = next((began for began, _ in replies if ended <= began < resumed), None)
@@ -99,10 +95,11 @@ def turns_ms(
     return latencies
 
 
-def _sounds(samples: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Whether the audio along the last axis is above `SOUND_DBFS`."""
-    power = np.mean(np.square(samples, dtype=np.float64), axis=-1)
-    return np.asarray(power > 32768.0**2 * 10 ** (SOUND_DBFS / 10))
+def _sent_by(block: int, line: AudioFormat, sent_at: Sequence[float]) -> float:
+    """When so many blocks of the caller's audio were complete, if each frame was when it was sent."""
+    end_s = block * block_samples(line.rate_hz) / line.rate_hz
+    frame = min(ceil(end_s * 1000 / FRAME_MS - 1e-6), len(sent_at))
+    return sent_at[frame - 1] - (frame * FRAME_MS / 1000 - end_s)
 
 
 def _runs(times: Sequence[float], pause_s: float) -> list[tuple[float, float]]:

@@ -59,4 +59,4 @@ class CallReport:
 
     def turns_ms(self) -> list[float]:
         """See `bridge.simulators.phone.latency`. Computed on each call."""
-        return turns_ms(self.line, self.said, self.sent_at, self.received, self.plays)
+        return turns_ms(self.line, self.said, self.sent_at, self.plays, self.heard)

@@ -99,9 +99,7 @@ def _table(report: CallReport, files: Sequence[Path]) -> Table:
     if echo := Latency.of(report.echo_ms()):
         table.add_row("echo", f"each frame back after {echo.p50_ms:.2f} ms (p99 {echo.p99_ms:.2f} ms)")
     elif turns := report.turns_ms():
-        table.add_row(
-            "replies", "after " + ", ".join(f"{turn / 1000:.2f} s" for turn in turns) + " of silence"
-        )
+        table.add_row("waits", ", ".join(f"{turn / 1000:.2f} s" for turn in turns) + " from voice to voice")
     for warned in report.warnings:
         table.add_row("warning", f"{warned.code}: {warned.why}")
     for file in files:

@@ -76,6 +76,16 @@ def test_a_fatal_error_is_final_wherever_it_is_named(dial: "Dial", name: str, pl
     assert line.hear({"type": "error", "error": {place: name}}) == [], "told once"
 
 
+@pytest.mark.parametrize(
+    ("message", "seconds"), [("Please try again in 2.400s. Visit …", 2.4), ("Please try again later.", None)]
+)
+def test_a_refused_session_says_when_to_come_again(dial: "Dial", message: str, seconds: float | None) -> None:
+    line = dial()
+    line.tell(OpenAssistant("CA1", PCMU_8K))
+    (failed,) = line.hear({"type": "error", "error": {"code": "rate_limit_exceeded", "message": message}})
+    assert failed == AssistantFailed(f"rate_limit_exceeded: {message}", retry_after_s=seconds)
+
+
 def test_an_expired_session_can_be_had_again(dial: "Dial") -> None:
     line = dial()
     line.open()

@@ -113,7 +113,7 @@ async def server_for(assistant: Assistant, call: Call, options: Text) -> AsyncIt
             "security": {"allow_unauthenticated": True},
             "assistant": "mine",
             "assistants": {"mine": mine},
-            "limits": {"open_s": 0.5},
+            "limits": {"open_s": 0.5, "retry_s": 0.6},
         }
         async with Server(Settings.model_validate(settings)).running() as server:
             yield server
@@ -166,6 +166,6 @@ async def test_calls_side_by_side() -> None:
     assert "speaks: l16/44100 is not on offer" in refused.texts[1]["why"]
     assert refused.report.close_code == 1011
 
-    assert waited.kinds() == ["hello", "bye"] * 2  # once more, then no more
+    assert waited.kinds() == ["hello", "bye"] * 2  # within `retry_s`, then no more
     assert "hello is missing" in waited.texts[1]["why"]
     assert waited.report.close_code == 1011

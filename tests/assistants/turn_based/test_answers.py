@@ -247,7 +247,8 @@ def test_five_failures_in_a_row_are_the_end(opened: "Open") -> None:
         assert [type(one) for one in line.hear(Posted(503, "", b""))] == [AssistantReportedError]
     line.tell(EnterDigits("1"))
     (failed,) = line.hear(Posted(0, "", b"no response came within 20 s"))
-    assert failed == AssistantFailed("5 posts in a row brought no reply: no response came within 20 s")
+    why = "5 posts in a row brought no reply: no response came within 20 s"
+    assert failed == AssistantFailed(why, final=True)
     assert line.tell(EnterDigits("1")) == []
 
 
@@ -270,3 +271,14 @@ def test_whatever_is_answered_nothing_raises(story: list[Any]) -> None:
         elif owed:
             owed -= 1
             dialect.decode(came, 0.0)
+
+
+def test_a_server_that_asks_to_be_left_alone_is_when_it_has_failed(opened: "Open") -> None:
+    line = opened()
+    *_, failed = (
+        outcome
+        for _ in range(MOST_FAILURES)
+        for outcome in [*line.tell(EnterDigits("1")), *line.hear(Posted(503, "", b"", 60.0))]
+    )
+    assert isinstance(failed, AssistantFailed)
+    assert (failed.final, failed.retry_after_s) == (False, 60.0)

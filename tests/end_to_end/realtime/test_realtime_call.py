@@ -134,10 +134,22 @@ def test_the_journal_has_the_call_and_its_usage(call: "Call") -> None:
     assert call.counts.items() >= {"turns": 4, "replies": 5, "tools": 1, "digits": 3, "barge_ins": 1}.items()
     assert call.sum["tokens"].keys() >= {"input_text", "output_audio", "transcription_input_audio"}
     for turn in call.sum["turns"]:
-        assert 50 <= turn["replied_ms"] <= turn["sent_ms"] <= turn["heard_ms"] < 1500
+        assert turn["wait_ms"] == sum(turn[f"{part}_ms"] for part in ("pause", "reply", "send", "play"))
+        assert 50 <= turn["reply_ms"] < turn["wait_ms"] < 2500
     (over,) = [line for line in call.log if line["event"] == "= call over"]
     assert over["turns"] == 4
     assert over["tokens_output_audio"] == call.sum["tokens"]["output_audio"]
+
+
+@conversation
+def test_one_wait_has_one_number(call: "Call") -> None:
+    """Three spoken turns, and an entry: for the phone that is no turn."""
+    waits = [turn["wait_ms"] for turn in call.sum["turns"]]
+    spoken = [waits[0], waits[1], waits[3]]
+    assert call.report.turns_ms() == pytest.approx(spoken, abs=40)
+    assert [wait.length_s * 1000 for wait in call.history.waits] == pytest.approx(waits, abs=0.5)
+    (over,) = [line for line in call.log if line["event"] == "= call over"]
+    assert (over["wait_ms_p50"], over["wait_ms_max"]) == (sorted(waits)[1], max(waits))
 
 
 @conversation

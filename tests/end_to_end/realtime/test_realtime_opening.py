@@ -47,9 +47,14 @@ def test_another_assistant_takes_the_call(call: "Call") -> None:
     assert [opened["assistant"] for opened in call.wrote("OpenAssistant")] == ["receptionist", "parrot"]
 
 
-@row(script={"faults": {"refuse": 429}}, assistant={"fallback": {"play": SORRY_WAV}})
-def test_a_refusal_that_may_pass_is_tried_once_more_then_a_sentence_is_played(call: "Call") -> None:
-    assert call.upgrades == [429, 429]
+@row(script={"faults": {"refuse": 429}}, assistant={"fallback": {"play": SORRY_WAV}}, limits={"retry_s": 1.0})
+def test_a_refusal_that_may_pass_is_tried_again_for_a_while_then_a_sentence_is_played(call: "Call") -> None:
+    assert set(call.upgrades) == {429}
+    assert len(call.upgrades) in (3, 4, 5), "pauses of 0.25 and 0.5 s, or a quarter less or more"
+    tries = [line for line in call.log if line["event"] == "= assistant will be tried again"]
+    assert len(tries) == len(call.upgrades) - 1 == call.counts["assistant_retries"]
+    assert all("HTTP 429" in line["why"] and line["in_s"] > 0 for line in tries)
+    assert len(call.wrote("RetryAssistant")) == len(tries)
     assert call.hears_recording(SORRY_WAV)
     assert call.report.close_code == 1011
     assert "assistants" not in call.readyz
@@ -70,17 +75,17 @@ def test_a_refusal_that_passes_is_not_noticed(call: "Call") -> None:
     **{
         "says nothing": {
             "script": {"faults": {"silent": True}},
-            "limits": {"open_s": 1.5},
+            "limits": {"open_s": 1.5, "retry_s": 3.0},
             "plan": {"linger_s": 4.0},
         },
         "never confirms": {
             "script": {"faults": {"mute_after_s": 0}},
-            "limits": {"open_s": 1.5},
+            "limits": {"open_s": 1.5, "retry_s": 3.0},
             "plan": {"linger_s": 4.0},
         },
     }
 )
-def test_a_server_that_is_never_ready_is_tried_twice_and_then_given_up(call: "Call") -> None:
+def test_a_server_that_is_never_ready_is_given_up_at_the_end_of_the_bound(call: "Call") -> None:
     assert call.upgrades == [101, 101]
     assert call.report.close_code == 1011
     assert 3000 <= call.ends_ms < 4000

@@ -198,7 +198,7 @@ def test_mu_law_is_passed_through(call: "Carried") -> None:
 def test_the_journal_has_both_turns(call: "Carried") -> None:
     assert len(call.wrote("SpeechStopped")) == len(call.wrote("ConfirmHeard")) == 2
     (ended,) = call.wrote("Ended")
-    assert [turn["replied_ms"] is not None for turn in ended["turns"]] == [True, True]
+    assert [turn["reply_ms"] is not None for turn in ended["turns"]] == [True, True]
 
 
 @each("a greeting", "by POST, a greeting")

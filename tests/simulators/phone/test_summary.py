@@ -57,7 +57,7 @@ ECHOED = replace(
     heard=SAID,
     received=tuple((at + 0.002, SAID[n * FRAME : (n + 1) * FRAME]) for n, at in enumerate(SENT_AT) if n < 49),
 )
-QUIET = replace(CALL, received=(), marks=(), clears=(), digits="", warnings=(), trace=())
+QUIET = replace(CALL, received=(), heard=SILENT * 50, marks=(), clears=(), digits="", warnings=(), trace=())
 
 
 def told(report: CallReport, capsys: pytest.CaptureFixture[str], *files: Path) -> str:
@@ -74,7 +74,7 @@ def test_report_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         "marks 2 played to the end, 1 returned by a clear",
         "barge-in at 0.70 s; 1.25 s of the reply not played",
         "keys 4 2",
-        "replies after 0.32 s of silence",
+        "waits 0.32 s from voice to voice",
         "warning 31951: streamSid is not that of this stream",
         "wrote out/caller-heard.wav",
         "wrote out/trace.jsonl",
@@ -84,7 +84,7 @@ def test_report_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 def test_report_of_an_echo_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     out = told(ECHOED, capsys)
     assert "echo each frame back after 2.00 ms (p99 2.00 ms)" in out
-    assert "replies" not in out
+    assert "waits" not in out
 
 
 def test_reports_keys_that_the_server_had_pressed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,7 +119,7 @@ def test_an_unusual_line_is_reported(
 def test_report_of_an_empty_call_is_short(capsys: pytest.CaptureFixture[str]) -> None:
     words = {line.partition(" ")[0] for line in told(QUIET, capsys).splitlines()}
     assert {"length", "marks"} <= words
-    assert not words & {"barge-in", "keys", "echo", "replies", "warning", "wrote"}
+    assert not words & {"barge-in", "keys", "echo", "waits", "warning", "wrote"}
 
 
 FACTS = {

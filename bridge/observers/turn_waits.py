@@ -1,0 +1,164 @@
+"""How long the caller waited for each reply, voice to voice: the one place where that is computed.
+
+A wait begins where the caller's speech ends in the audio, or with the last key of an entry. It ends when the caller hears
+the first sound of the reply: tools that run meanwhile are part of it, and words such as "one moment please" are a reply.
+Its parts are the fields of `contracts.Turn`. What is not known is left out.
+
+The end of speech is the last sound before the assistant or turn detection says that the caller has stopped. When the
+first sound is heard, the mark behind it says: that comes back as much later than it would on a line without delay as the
+sound was heard later. A clear in between throws that away, and nobody knows. No clock: `now` is seconds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+from typing import Any
+
+from bridge.observers.caller_sound import CallerSound
+from bridge.vocabulary.commands import ClearPlayback, EnterDigits, PlayAudio, SendMark, TypeDigit
+from bridge.vocabulary.contracts import Turn
+from bridge.vocabulary.dispatch import on_bound
+from bridge.vocabulary.events import (
+    CallStarted,
+    DigitPressed,
+    MarkReached,
+    SpeechStarted,
+    SpeechStopped,
+    Word,
+)
+from telecodecs.codec import decoder
+from telecodecs.format import PCMU_8K
+from telecodecs.sound import block_levels, block_samples, sound_begins
+
+NOTICED_LATE_S = 2.0
+"""Speech that ended longer than this before its beginning was noticed is that of an earlier utterance."""
+
+
+@dataclass(slots=True)
+class _Wait:
+    """A turn of the caller: when each step was reached. `since`: the end of the speech, None if that is not known."""
+
+    since: float | None
+    noticed: float
+    replied: float | None = None
+    sent: float | None = None
+    heard: float | None = None
+
+
+class TurnWaits:
+    """The waits of one call. It sees what an observer sees; `reply_began` is told of the first audio of each item."""
+
+    def __init__(self, caller: CallerSound) -> None:
+        self._caller = caller
+        self._turns: list[_Wait] = []
+        self._spoke_at = -inf  # the caller began to speak
+        self._pressed_at: float | None = None  # the last key of an entry that is not complete
+        self._plays, self._bytes_per_s = PCMU_8K, 8000
+        self._played_at = 0.0  # all that was sent is played by then, on a line without delay
+        self._waiting: _Wait | None = None  # for the assistant's audio
+        self._replied: _Wait | None = None  # then for the first sound in what is sent
+        self._sounded: tuple[_Wait, float] | None = None  # then for the mark behind it to be sent
+        self._marked: dict[
+            str, tuple[_Wait, float, float]
+        ] = {}  # then for that mark to return; by the mark's name
+        self.sees: dict[type[Word], Callable[[Any, float], None]] = dict(
+            [
+                on_bound(CallStarted, self._start),
+                on_bound(SpeechStarted, self._speech_started),
+                on_bound(SpeechStopped, self._speech_stopped),
+                on_bound(DigitPressed, self._press),
+                on_bound(TypeDigit, self._press),
+                on_bound(PlayAudio, self._play),
+                on_bound(SendMark, self._mark),
+                on_bound(MarkReached, self._mark_reached),
+                on_bound(ClearPlayback, self._clear),
+            ]
+        )
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The waits so far."""
+        return [_turn(wait) for wait in self._turns]
+
+    # The caller
+
+    def _start(self, word: CallStarted, _now: float) -> None:
+        self._plays = word.plays or word.line
+        self._bytes_per_s = self._plays.bytes_in(1000)
+
+    def _speech_started(self, _word: SpeechStarted, now: float) -> None:
+        self._spoke_at = now
+        self._waiting = None
+
+    def _speech_stopped(self, _word: SpeechStopped, now: float) -> None:
+        ended_at = self._caller.ended_at()
+        before = self._turns[-1].noticed if self._turns else -inf
+        is_known = ended_at is not None and max(before, self._spoke_at - NOTICED_LATE_S) < ended_at
+        self._begin(ended_at if is_known else None, now)
+
+    def _press(self, _word: DigitPressed | TypeDigit, now: float) -> None:
+        self._pressed_at = now
+
+    def entered(self, _word: EnterDigits, now: float, *, is_turn: bool) -> None:
+        """An entry is complete. `is_turn`: the assistant takes it for an utterance."""
+        since, self._pressed_at = self._pressed_at, None
+        if is_turn:
+            self._begin(since, now)
+
+    def _begin(self, since: float | None, now: float) -> None:
+        self._waiting = _Wait(None if since is None else min(since, now), now)
+        self._turns.append(self._waiting)
+
+    # The reply
+
+    def reply_began(self, now: float) -> None:
+        """The first audio of an item came from the assistant."""
+        if self._waiting is not None:
+            self._waiting.replied = now
+            self._replied, self._waiting = self._waiting, None
+
+    def _play(self, word: PlayAudio, now: float) -> None:
+        self._played_at = max(self._played_at, now)
+        if self._replied is not None:
+            self._seek_sound(self._replied, word.audio, now)
+        self._played_at += len(word.audio) / self._bytes_per_s
+
+    def _seek_sound(self, wait: _Wait, audio: bytes, now: float) -> None:
+        wait.sent = now if wait.sent is None else wait.sent
+        if self._plays.channels > 1:
+            return
+        rate_hz = self._plays.rate_hz
+        block = sound_begins(block_levels(decoder(self._plays)(audio), rate_hz))
+        if block is not None:
+            self._replied = None
+            self._sounded = (wait, self._played_at + block * block_samples(rate_hz) / rate_hz)
+
+    def _mark(self, word: SendMark, _now: float) -> None:
+        if self._sounded is not None:
+            self._marked[word.name] = (*self._sounded, self._played_at)
+            self._sounded = None
+
+    def _mark_reached(self, word: MarkReached, now: float) -> None:
+        if (marked := self._marked.pop(word.name, None)) is not None:
+            wait, sound_at, mark_at = marked
+            wait.heard = max(sound_at + now - mark_at, wait.sent or sound_at)
+
+    def _clear(self, _word: ClearPlayback, now: float) -> None:
+        """Audio that no mark has proved to be heard by now: nobody knows when it was, or whether."""
+        self._played_at = now
+        self._replied = self._sounded = None
+        self._marked.clear()
+
+
+def _turn(wait: _Wait) -> Turn:
+    """Whole milliseconds from the beginning on, so that the parts add up to the wait."""
+    steps = (wait.since, wait.noticed, wait.replied, wait.sent, wait.heard)
+    begin = next(at for at in steps if at is not None)
+    ms = [None if at is None else round((at - begin) * 1000) for at in steps]
+    parts = [_between(*step) for step in pairwise(ms)]
+    return Turn(None if wait.since is None else ms[-1], *parts)
+
+
+def _between(from_ms: int | None, to_ms: int | None) -> int | None:
+    return None if from_ms is None or to_ms is None else to_ms - from_ms
