@@ -27,8 +27,11 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("untimed")
 
 ON_BOTH_LOOPS = {
+    "test_addresses",
+    "test_network",
     "test_server",
     "test_websocket",
+    "test_websocket_upgrade",
     "test_front_door",
     "test_session",
     "test_assistant_socket",

@@ -36,3 +36,7 @@ class Echo:
     def due(self, now: float) -> tuple[()]:
         """Return nothing: nothing falls due."""
         return ()
+
+    def is_reply_owed(self, now: float) -> bool:
+        """Return False: it replies at once."""
+        return False

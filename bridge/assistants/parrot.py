@@ -80,6 +80,10 @@ class Parrot:
         """Return nothing: nothing falls due."""
         return ()
 
+    def is_reply_owed(self, now: float) -> bool:
+        """Return False: it replies at once."""
+        return False
+
     def _open(self, line: AudioFormat) -> None:
         self._line = line
         self._pcm = encoder(line)

@@ -1,7 +1,10 @@
 """What `config check` finds: all that would keep `serve` from starting, at once; else where each kind of call goes."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import structlog
 
 from bridge.carriers.registry import CARRIERS
 from bridge.config.audio_file import read_wav
@@ -9,6 +12,7 @@ from bridge.config.checks import check_assistants, check_carriers, check_doors, 
 from bridge.config.settings import Settings
 from bridge.redaction import without_credentials
 from bridge.settings.assistants import PlayFallback
+from bridge.shell.header_values import HeaderReader
 from bridge.shell.server import Server
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.contracts import ToolSchema
@@ -35,10 +39,34 @@ def check(settings: Settings) -> None:
     attempt(lambda: check_assistants(settings, schemas))
     for place, file in _announcements(settings):
         attempt(lambda: read_wav(file), place)  # noqa: B023  # called at once
+    attempt(lambda: _check_headers(settings))
     if not faults:
         attempt(lambda: Server(settings))
     if faults:
         raise ConfigurationError("\n".join(dict.fromkeys(faults)))
+
+
+def _check_headers(settings: Settings) -> None:
+    """Read the files and run the commands that headers come from, once. Raises `ConfigurationError`."""
+    addresses = {name: settings.assistant_settings(name).address() for name in settings.assistant_kinds}
+    headers = {name: address.headers for name, address in addresses.items() if address is not None}
+
+    async def faults() -> list[str]:
+        reader, found = HeaderReader(), []
+        for name, values in headers.items():
+            for header, value in values.items():
+                try:
+                    await reader.resolve({header: value})
+                except ConfigurationError as error:
+                    found.append(f"assistants.{name}: {error}")
+        await reader.aclose()
+        return found
+
+    if not all(isinstance(value, str) for values in headers.values() for value in values.values()):
+        with structlog.testing.capture_logs():  # each fault is reported here, once
+            found = asyncio.run(faults())
+        if found:
+            raise ConfigurationError("\n".join(found))
 
 
 def _announcements(settings: Settings) -> Iterator[tuple[str, Path]]:

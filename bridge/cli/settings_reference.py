@@ -143,8 +143,9 @@ def _rows(model: type[BaseModel], name: str, above: Sequence[str]) -> Iterator[R
         description += f" In the environment also {', '.join(vendors)}."
     yield Row(".".join(path), _type(field), _default(field), description.strip())
     inner = [] if name == "tools" else _models(field.annotation)
+    below = (*path, "NAME") if get_origin(field.annotation) is dict else path
     for table in inner:
-        for row in _table(table, path):
+        for row in _table(table, below):
             if len(inner) > 1 and "type" in table.model_fields:
                 if row.name.endswith(".type"):
                     continue

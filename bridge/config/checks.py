@@ -73,6 +73,11 @@ def doubts(settings: Settings) -> Iterator[str]:
             f"public_url = {without_credentials(public.geturl())!r}: should begin with https; {with_tls} opens no media "
             "socket without TLS, and what other carriers send can be read on the way"
         )
+    for key, url in settings.proxy.unused():
+        yield (
+            f"proxy.{key} = {without_credentials(url)!r}: is not used: should begin with http://; what it is for is "
+            "reached directly"
+        )
     for number, taker in never_taken(settings.routes):
         taken = without_numbers(settings.routes[number].in_words())  # `serve` logs it
         yield f"routes[{number}]: no call gets there, routes[{taker}] takes {taken}; should stand before it"

@@ -51,10 +51,11 @@ def from_file(file: Path, *, required: bool) -> Layer:
 def from_variables(variables: Mapping[str, str], place: str, vendor_names: Mapping[str, Key]) -> Layer:
     """What variables of an environment say, but for those that Kubernetes injects.
 
-    `vendor_names`: variables that have a name of their vendor's, each with the setting that it sets.
+    `vendor_names`: variables that have a name of their vendor's, each with the setting that it sets. Of two for one
+    setting our own name goes before a vendor's, and that in lower case before the same in capitals, as curl has it.
     """
     found: Layer = {}
-    for name, value in variables.items():
+    for name, value in sorted(variables.items(), key=_rank):
         if _SERVICE_LINK.fullmatch(f"{name}={value}"):
             continue
         path = vendor_names.get(name)
@@ -63,6 +64,11 @@ def from_variables(variables: Mapping[str, str], place: str, vendor_names: Mappi
         if path is not None and value:  # an empty variable is one that is not set
             found[path] = (value, f"{place}: {name}")
     return found
+
+
+def _rank(variable: tuple[str, str]) -> tuple[bool, bool]:
+    name, _ = variable
+    return name.startswith(PREFIX), name.islower()
 
 
 def from_flags(flags: Mapping[str, Any]) -> Layer:

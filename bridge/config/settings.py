@@ -33,8 +33,10 @@ from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
 from bridge.settings.assistants import AssistantSettings, PlayFallback
-from bridge.settings.calls import KeypadSettings, LimitSettings, SilenceSettings
+from bridge.settings.calls import CircuitSettings, KeypadSettings, LimitSettings, SilenceSettings
 from bridge.settings.faults import Key
+from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
+from bridge.settings.proxies import ProxySettings
 from bridge.settings.table import OwnAddress, Section, refusal
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -183,10 +185,18 @@ class Settings(Section):
         RecordingSettings(), description="Left the caller, right the assistant as the caller heard it"
     )
     limits: LimitSettings = Field(LimitSettings(), description="How long things may take")
+    circuit: CircuitSettings = Field(
+        CircuitSettings(), description="When new calls stop going to an assistant that fails"
+    )
     keypad: KeypadSettings = Field(
         KeypadSettings(), description="How keys become an entry, and when an entry is over"
     )
     silence: SilenceSettings = Field(SilenceSettings(), description="What stands in for missing audio")
+    proxy: ProxySettings = Field(
+        ProxySettings(),
+        description="The HTTP proxies through which assistants, tools and the carriers' APIs are reached. An assistant's "
+        "WebSocket goes through a tunnel (CONNECT)",
+    )
     routes: list[RouteSettings] = Field(
         [],
         description="Which assistant answers which calls. The first route that fits a call is taken: all that it says "
@@ -280,9 +290,10 @@ def _model_with(tables: tuple[tuple[str, type[Section], str], ...]) -> type[Sett
 
 
 def vendor_names() -> dict[str, Key]:
-    """The carriers' and vendors' own names of environment variables, each with the setting that it sets."""
+    """The names of environment variables that are not ours, each with the setting that it sets: vendors', proxies'."""
     owners = [(name, kind.environment) for name, kind in CARRIERS.items()]
     owners += [(name, vendor.environment) for name, vendor in _vendors().items()]
+    owners.append(("proxy", PROXY_VARIABLES))
     return {variable: (owner, setting) for owner, names in owners for variable, setting in names.items()}
 
 

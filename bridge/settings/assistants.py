@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SecretStr,
     field_validator,
     model_validator,
 )
 
+from bridge.settings.header_values import Unresolved
 from bridge.settings.table import Section, ShownAddress, address_parts, check_no_user, refusal
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import Posted, ToolSchema
@@ -23,21 +25,42 @@ UPGRADED = Posted(101, "", b"")
 """The answer to an upgrade: the connection stands."""
 
 
+class Pings(NamedTuple):
+    """Pings that find a dead connection: sent after `idle_s` without a frame from the peer.
+
+    Any frame within `answer_s` counts as the answer; without one the connection is closed. `answer_s` is at most
+    `idle_s`. Units: seconds.
+    """
+
+    idle_s: float
+    answer_s: float
+
+
+PINGS = Pings(idle_s=2.5, answer_s=2.5)
+"""An assistant sends nothing while the caller speaks; only a ping shows whether the connection still works.
+
+A connection that broke on the way is detected after five seconds. A shorter wait for the answer would close
+connections because of gaps in the network that a call survives.
+"""
+
+
 class SocketAddress(NamedTuple):
     """An assistant that is reached over one WebSocket for each call."""
 
     url: str
-    headers: dict[str, str]
+    headers: Unresolved
     """Of the upgrade."""
     tells_upgrade: bool = False
     """Whether the leg hands over `UPGRADED` before all else, for an assistant that does not say that it is there."""
+    pings: Pings | None = PINGS
+    """None: no pings are sent."""
 
 
 class PostAddress(NamedTuple):
     """An assistant that is reached by POSTs."""
 
     url: str
-    headers: dict[str, str]
+    headers: Unresolved
     """Of each POST."""
     answer_s: float
     """How long each POST may take until its whole answer is there, in seconds."""
@@ -166,3 +189,39 @@ class AssistantSettings(Section):
 
     def check(self, tools: Sequence[ToolSchema]) -> None:
         """Check the settings together with the assistant's tools. Raises `ConfigurationError`."""
+
+
+def _none_if_off(value: Any) -> Any:
+    return None if value in (0, "0", False, "false") else value
+
+
+class SocketAssistantSettings(AssistantSettings):
+    """The table [assistants.NAME] of an assistant that may be reached over a WebSocket."""
+
+    ping_s: Annotated[float | None, BeforeValidator(_none_if_off)] = Field(
+        PINGS.idle_s,
+        gt=0,
+        le=600,
+        description="The assistant is sent a WebSocket ping after so long without a message from it. 0 or false: it is "
+        "sent none, and a connection that breaks without a word is noticed late",
+    )
+    pong_s: float = Field(
+        PINGS.answer_s,
+        gt=0,
+        le=600,
+        description="How long it may take to answer a ping before it counts as lost; at most ping_s. While it owes a "
+        "reply it need not answer pings, for as long as reply_s: an assistant that computes is not a dead one",
+    )
+
+    @model_validator(mode="after")
+    def _check_pings(self) -> Self:
+        if self.ping_s is not None and self.pong_s > self.ping_s:
+            raise ValueError(
+                f"pong_s = {self.pong_s:g} should be at most ping_s = {self.ping_s:g}; set both for a slow assistant"
+            )
+        return self
+
+    @property
+    def pings(self) -> Pings | None:
+        """The pings that it is sent; None: none."""
+        return None if self.ping_s is None else Pings(self.ping_s, self.pong_s)

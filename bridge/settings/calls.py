@@ -1,9 +1,10 @@
-"""The settings of all calls, whoever answers: [limits], [silence] and [keypad]. The core states the defaults."""
+"""The settings of all calls, whoever answers: [limits], [circuit], [silence] and [keypad]. The core states the defaults."""
 
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from bridge.core.circuit import CircuitRule
 from bridge.core.entries import KeypadRules
 from bridge.core.keypad import EntryRules
 from bridge.core.timers import Limits
@@ -12,6 +13,7 @@ from bridge.vocabulary.events import KEYS
 
 _LIMITS = Limits()
 _KEYPAD = KeypadRules()
+_CIRCUIT = CircuitRule()
 
 
 def _milliseconds(seconds: float) -> int:
@@ -61,6 +63,34 @@ class LimitSettings(Section):
     )
     longest_call_s: float = Field(_LIMITS.longest_s, gt=0, description="How long a call may last")
     drain_s: float = Field(30.0, ge=0, description="How long calls may go on after SIGTERM")
+
+
+class CircuitSettings(Section):
+    """The table [circuit]."""
+
+    failures: int = Field(
+        _CIRCUIT.failures,
+        ge=0,
+        description="After so many failures of an assistant in a row, new calls go to its fallback at once; one call "
+        "at a time finds out whether it is back. 0: never. An assistant without a fallback keeps its calls",
+    )
+    calls: int = Field(
+        _CIRCUIT.calls, ge=1, description="The failures must have been in so many calls, at least"
+    )
+    first_pause_s: float = Field(
+        _CIRCUIT.first_pause_s,
+        gt=0,
+        description="How long to wait before the first call that tries the assistant again",
+    )
+    longest_pause_s: float = Field(
+        _CIRCUIT.longest_pause_s,
+        gt=0,
+        description="The pause doubles with each such call that fails, up to this",
+    )
+
+    def rule(self) -> CircuitRule:
+        """Return these settings in the core's terms."""
+        return CircuitRule(self.failures, self.calls, self.first_pause_s, self.longest_pause_s)
 
 
 class SilenceSettings(Section):

@@ -117,7 +117,8 @@ def _checked_secret_header(value: SecretStr) -> SecretStr:
     return value
 
 
-def _checked_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+def checked_header_names(headers: dict[str, Any]) -> dict[str, Any]:
+    """Return `headers`. Raises `ValueError` if a name is not that of a header."""
     for name in headers:
         if not HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not the name of a header; should be letters, digits and dashes")
@@ -127,14 +128,6 @@ def _checked_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
 HeaderText = Annotated[str, AfterValidator(_checked_header)]
 SecretText = Annotated[SecretStr, AfterValidator(_checked_secret_header)]
 """The value of a header, never shown."""
-
-Headers = Annotated[dict[str, SecretText], AfterValidator(_checked_headers)]
-"""The headers of a request. `revealed` returns them as they are sent."""
-
-
-def revealed(headers: Headers) -> dict[str, str]:
-    """Return headers with their values in clear."""
-    return {name: value.get_secret_value() for name, value in headers.items()}
 
 
 ShownAddress = PlainSerializer(without_credentials, when_used="json")

@@ -1,6 +1,7 @@
 """Admission of calls: expects those that a webhook announced, lets their media sockets in, and gives each a session.
 
-A media socket's path is /CARRIER/media/TOKEN, or /CARRIER/listen/TOKEN where the call is only listened to.
+A media socket's path is /CARRIER/media/TOKEN, or /CARRIER/listen/TOKEN where the call is only listened to. A query, a
+slash at the end and percent-encoding (RFC 3986, 6.2.2.2) change nothing.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import structlog
 
@@ -25,7 +26,6 @@ from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
 from bridge.core.timers import Limits
-from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
@@ -60,7 +60,7 @@ class Admission:
 
     def __init__(self, settings: Settings, switchboard: Switchboard, files: FileQueue = AT_ONCE) -> None:
         self.public_url = ""
-        self.readiness = AssistantHealth()
+        self.readiness = switchboard.health
         self.routes = Routes(settings.routes)
         """Who answers a call whose webhook names no assistant."""
         self.closing = False
@@ -147,29 +147,28 @@ class Admission:
             active.session.break_off("the server is closing")
             active.leg.abort()
 
-    def admit(self, path: str, headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
-        """A media socket asks to come in: its token says for which call."""
-        if headers.get("Upgrade", "").lower() != "websocket":
-            return HTTPStatus.UPGRADE_REQUIRED  # before the token is used
-        name, kind, text, *more = [*path.removeprefix("/").split("/"), "", ""]
+    def admit(self, target: str, headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
+        """A media socket asks to come in, by an upgrade that can be granted: its token says for which call."""
+        path = target.partition("?")[0].removeprefix("/").split("/")
+        name, kind, text, *more = [*map(unquote, path), "", ""]
         if name not in CARRIERS or kind not in STREAMS or any(more):
-            return HTTPStatus.NOT_FOUND
-        if reason := self._upgrade_fault(name, path, headers):
-            log.warning("media socket turned away", reason=reason)
-            return HTTPStatus.FORBIDDEN
+            return _turned_away(HTTPStatus.NOT_FOUND, "there is no media socket at its path")
+        if reason := self._upgrade_fault(name, target, headers):
+            return _turned_away(HTTPStatus.FORBIDDEN, reason)
         carrier = CARRIERS[name].stream(self._settings.carrier(name), kind == "listen")
         token = self._tokens.read(text, name, kind) if text else None
         if token is not None and (active := self._active.with_token(token)) is not None:
             return self._let_return(active, carrier)
         if self.closing:
-            return HTTPStatus.SERVICE_UNAVAILABLE
+            return _turned_away(HTTPStatus.SERVICE_UNAVAILABLE, "the server is closing")
         if not text and self._settings.security.allow_unauthenticated:
             return self._take(name, kind, carrier, ExpectedCall(""), None)
         expected = self._announced(token)
-        if not isinstance(expected, ExpectedCall):
-            log.warning("media socket turned away", reason=expected)
-            return HTTPStatus.FORBIDDEN
-        return self._take(name, kind, carrier, expected, token)
+        if token is None or not isinstance(expected, ExpectedCall):
+            return _turned_away(HTTPStatus.FORBIDDEN, str(expected))
+        leg = self._take(name, kind, carrier, expected, token)
+        self._tokens.use(token, unix_clock())  # last, so that an exception before it does not spend the token
+        return leg
 
     def _upgrade_fault(self, carrier: str, path: str, headers: Mapping[str, str]) -> str:
         """Why an upgrade is refused whatever its token: a browser's page opens it, or the carrier did not sign it."""
@@ -181,12 +180,12 @@ class Admission:
         return check(self._settings.carrier(carrier), self._media_url() + path, given)
 
     def _announced(self, token: MediaToken | None) -> ExpectedCall | str:
-        """The call that a token was minted for, which is used by that; or why nobody is let in with it."""
+        """The call that a token was minted for; or why nobody is let in with it."""
         if token is None:
             return TokenFault.INVALID
         if token.owner != self._owner:
             return "another process announced its call"
-        if (fault := self._tokens.use(token, unix_clock())) is not None:
+        if (fault := self._tokens.fault(token, unix_clock())) is not None:
             return fault
         listening = (
             one for one in self._active.streams_of(token.carrier, token.call_id) if one.kind == "listen"
@@ -225,7 +224,7 @@ class Admission:
                 random=random.random,
             ),
             expected=expected.call_id or None,
-            plan=self._switchboard.plan(expected.assistant),
+            plan=self._switchboard.plan(expected.assistant) if expected.call_id else FailoverPlan(),
             choose=None if expected.call_id else self._plan_at_start,
         )
         end = StreamEndObserver()
@@ -244,8 +243,7 @@ class Admission:
     def _let_return(self, active: ActiveCall, carrier: Carrier) -> websocket.SocketLeg | HTTPStatus:
         """A socket comes with the token of a call under way: it has the call once it has said `start`."""
         if not active.session.can_rejoin:
-            log.warning("media socket turned away", reason="its call is about to end")
-            return HTTPStatus.FORBIDDEN
+            return _turned_away(HTTPStatus.FORBIDDEN, "its call is about to end")
 
         def taken_over(leg: websocket.SocketLeg) -> None:
             log.info("= the stream came back", call_id=active.expected.call_id)
@@ -270,6 +268,11 @@ class Admission:
         active = self._active.remove(session)
         if active is not None and active.expected.control is not None:
             active.expected.control.hang_up(active.end.end or StreamEnd.BY_BRIDGE, clock())
+
+
+def _turned_away(status: HTTPStatus, reason: str) -> HTTPStatus:
+    log.warning("media socket turned away", status=status.value, reason=reason)
+    return status
 
 
 def _token_keys(settings: Settings, carrier: str) -> list[bytes]:

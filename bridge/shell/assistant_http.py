@@ -11,6 +11,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import NamedTuple
 
 import aiohttp
@@ -19,8 +20,12 @@ from yarl import URL
 
 from bridge.core.retries import Retries
 from bridge.settings.assistants import PostAddress
+from bridge.settings.proxies import Proxy
+from bridge.shell.header_values import HeaderReader
+from bridge.shell.network import Network, proxy_fault
 from bridge.vocabulary import retry_after
 from bridge.vocabulary.contracts import Lost, Post, Posted, Receive
+from bridge.vocabulary.errors import ConfigurationError
 
 MOST_WAITING = 16
 """The most posts that wait behind the one under way; with one more the leg is lost. A dialect stays far below this."""
@@ -58,13 +63,21 @@ class PostingLeg:
     stalled = False
 
     def __init__(
-        self, address: PostAddress, receive: Receive, lost: Lost, session: aiohttp.ClientSession
+        self,
+        address: PostAddress,
+        receive: Receive,
+        lost: Lost,
+        session: aiohttp.ClientSession,
+        proxy: Proxy | None,
+        reader: HeaderReader,
     ) -> None:
         self._url = URL(address.url)
         self._headers = address.headers
         self._receive = receive
         self._lost = lost
         self._session = session
+        self._proxy = proxy
+        self._reader = reader
         self._answer_s = address.answer_s
         self._most_bytes = address.most_bytes
         self._waiting: deque[Post] = deque()
@@ -133,25 +146,34 @@ class PostingLeg:
 
     async def _post_once(self, post: Post) -> _Outcome:
         try:
-            async with self._session.post(
-                self._url,
-                data=post.body,
-                headers=self._with_own(post.headers),
-                allow_redirects=False,
-            ) as response:
-                return _judged(await self._read(response), response.headers.get("Retry-After", ""))
-        except aiohttp.ClientConnectorError as error:
-            why = f"the assistant's server cannot be reached ({type(error).__name__})"
-            return _Outcome(_none(why), is_taken=False)
+            headers = await self._reader.resolve(self._headers)
+            outcome = await self._post_with(post, headers)
+            if outcome.posted.status == HTTPStatus.UNAUTHORIZED:
+                renewed = await self._reader.renew(self._headers, headers)
+                if renewed is not None:
+                    outcome = await self._post_with(post, renewed)
+        except ConfigurationError as error:
+            return _Outcome(_none(str(error)))
+        except (aiohttp.ClientHttpProxyError, aiohttp.ClientConnectorError) as error:
+            at_fault = proxy_fault(error, self._proxy) or "the assistant's server cannot be reached"
+            return _Outcome(_none(f"{at_fault} ({type(error).__name__})"), is_taken=False)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             why = f"the response of the assistant's server is not complete ({type(error).__name__})"
             return _Outcome(_none(why))
+        return outcome
 
-    def _with_own(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """The headers of the post and of the address; a header of the post replaces one of the same name."""
-        said = {name.lower() for name in headers}
-        own = {name: value for name, value in self._headers.items() if name.lower() not in said}
-        return {**own, **headers}
+    async def _post_with(self, post: Post, headers: Mapping[str, str]) -> _Outcome:
+        """Post with these headers; a header of the post replaces one of the same name."""
+        said = {name.lower() for name in post.headers}
+        own = {name: value for name, value in headers.items() if name.lower() not in said}
+        async with self._session.post(
+            self._url,
+            data=post.body,
+            headers={**own, **post.headers},
+            allow_redirects=False,
+            proxy=self._proxy and self._proxy.url,
+        ) as response:
+            return _judged(await self._read(response), response.headers.get("Retry-After", ""))
 
     async def _read(self, response: aiohttp.ClientResponse) -> Posted:
         body = bytearray()
@@ -179,15 +201,21 @@ def _none(why: str) -> Posted:
 
 
 class AssistantPosts:
-    """Opens legs, and keeps them until they have ended."""
+    """Opens legs, and keeps them until they have ended.
 
-    def __init__(self) -> None:
+    `network`: how servers are reached; None: directly. `reader`: of headers.
+    """
+
+    def __init__(self, network: Network | None = None, reader: HeaderReader | None = None) -> None:
+        self._network = network or Network()
+        self._reader = reader or HeaderReader()
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self, address: PostAddress, receive: Receive, lost: Lost) -> PostingLeg:
         """Open a leg. It can send at once."""
-        leg = PostingLeg(address, receive, lost, self._connections())
+        proxy = self._network.proxies.proxy_for(address.url)
+        leg = PostingLeg(address, receive, lost, self._connections(), proxy, self._reader)
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg
@@ -196,7 +224,10 @@ class AssistantPosts:
         """The connections, created at the first use because they belong to the running event loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE_S),  # one for each call
+                connector=self._network.addresses.connector(
+                    limit=0,  # one for each call
+                    keepalive_timeout=KEPT_ALIVE_S,
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=None
@@ -211,6 +242,7 @@ class AssistantPosts:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reader.aclose()
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()

@@ -1,29 +1,26 @@
 """The leg to an assistant that is reached by a WebSocket: it can send at once, while the connection is being opened.
 
 Messages that are sent before the connection is open wait, and are sent in their order when it is open. Pings find a
-connection that ended without a close frame.
+connection that ended without a close frame; while the assistant owes a reply, an unanswered ping proves nothing.
 """
 
 import asyncio
 import ssl
 from collections.abc import Callable
+from http import HTTPStatus
 
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
+from bridge.shell.header_values import HeaderReader
+from bridge.shell.network import Network
 from bridge.shell.refused_upgrade import loss
-from bridge.shell.websocket import Pings, SocketLeg, connect
+from bridge.shell.websocket import SocketLeg
+from bridge.shell.websocket_client import connect
 from bridge.vocabulary.contracts import Lost, Receive, WireMessage
-from bridge.vocabulary.errors import CallRefused
+from bridge.vocabulary.errors import CallRefused, ConfigurationError
 
 CONNECT_TIMEOUT_S = 5.0
 """Time limit for DNS, connection, TLS and upgrade together. Few callers wait longer in silence."""
-
-PINGS = Pings(idle_s=2.5, answer_s=2.5)
-"""An assistant sends nothing while the caller speaks; only a ping shows whether the connection still works.
-
-A connection that broke on the way is detected after five seconds. A shorter wait for the answer would close
-connections because of gaps in the network that a call survives.
-"""
 
 MAX_MESSAGE_BYTES = 16_777_216
 """The longest message. An assistant that sends a whole reply at once may send more than a megabyte in one message."""
@@ -44,10 +41,19 @@ class AssistantSocketLeg:
     """
 
     def __init__(
-        self, address: SocketAddress, receive: Receive, lost: Lost, timeout_s: float, tls: ssl.SSLContext
+        self,
+        address: SocketAddress,
+        receive: Receive,
+        lost: Lost,
+        timeout_s: float,
+        tls: ssl.SSLContext,
+        network: Network,
+        reader: HeaderReader,
     ) -> None:
         self.send: Callable[[WireMessage], None] = self._wait_with
         """Send one message, or let it wait for the connection; after the end it is dropped. This never waits."""
+        self.is_reply_owed: Callable[[], bool] = lambda: False
+        """Asked when a ping was not answered in time: an assistant that owes a reply may be busy with it."""
         self._receive = receive
         self._lost = lost
         self._tells_upgrade = address.tells_upgrade
@@ -56,7 +62,8 @@ class AssistantSocketLeg:
         self._socket: SocketLeg | None = None
         self._over = False
         self._loss: asyncio.Handle | None = None
-        self.task = asyncio.create_task(self._carry(address, timeout_s, tls))
+        self._network = network
+        self.task = asyncio.create_task(self._carry(address, timeout_s, tls, reader))
         """Runs until the connection has ended. If it is cancelled, the connection is dropped."""
 
     @property
@@ -80,27 +87,57 @@ class AssistantSocketLeg:
             else:
                 self._socket.close(code, reason)
 
-    async def _carry(self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext) -> None:
+    async def _carry(
+        self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext, reader: HeaderReader
+    ) -> None:
+        due = asyncio.get_running_loop().time() + timeout_s
         try:
-            socket = await connect(
-                address.url,
-                self._receive,
-                self._lose,
-                headers=address.headers,
-                connected=self._stand,
-                timeout_s=timeout_s,
-                max_message_bytes=MAX_MESSAGE_BYTES,
-                pings=PINGS,
-                tls=tls,
-            )
+            async with asyncio.timeout_at(due):
+                headers = await reader.resolve(address.headers)
+            try:
+                socket = await self._connect(address, headers, due, tls)
+            except CallRefused as refusal:
+                if refusal.status != HTTPStatus.UNAUTHORIZED:
+                    raise
+                async with asyncio.timeout_at(due):
+                    renewed = await reader.renew(address.headers, headers)
+                if renewed is None:
+                    raise
+                socket = await self._connect(address, renewed, due, tls)
         except CallRefused as refusal:
             self._lose(*loss(refusal))
+            return
+        except ConfigurationError as error:
+            self._lose(1006, str(error))
+            return
+        except TimeoutError:
+            self._lose(1006, f"the values of the headers were not there within {timeout_s:g} s")
             return
         try:
             await socket.gone()
         finally:
             socket.abort()
             await socket.gone()
+
+    async def _connect(
+        self, address: SocketAddress, headers: dict[str, str], due: float, tls: ssl.SSLContext
+    ) -> SocketLeg:
+        return await connect(
+            address.url,
+            self._receive,
+            self._lose,
+            headers=headers,
+            connected=self._stand,
+            timeout_s=max(0.0, round(due - asyncio.get_running_loop().time(), 3)),
+            max_message_bytes=MAX_MESSAGE_BYTES,
+            pings=address.pings,
+            is_busy=self._is_busy,
+            tls=tls,
+            network=self._network,
+        )
+
+    def _is_busy(self) -> bool:
+        return self.is_reply_owed()
 
     def _stand(self, socket: SocketLeg) -> None:
         if self._over:
@@ -143,10 +180,18 @@ def _drop(_message: WireMessage) -> None:
 class AssistantSockets:
     """Opens legs, and keeps them until they have ended.
 
-    `tls` verifies the certificates of wss; None: with the system's certificate authorities.
+    `tls` verifies the certificates of wss; None: with the system's certificate authorities. `network`: how servers are
+    reached; None: directly. `reader`: of headers.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        network: Network | None = None,
+        reader: HeaderReader | None = None,
+    ) -> None:
+        self._network = network or Network()
+        self._reader = reader or HeaderReader()
         self._tls = tls or ssl.create_default_context()  # once only: it reads files for about 20 ms
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -154,7 +199,7 @@ class AssistantSockets:
         self, address: SocketAddress, receive: Receive, lost: Lost, *, timeout_s: float = CONNECT_TIMEOUT_S
     ) -> AssistantSocketLeg:
         """Return a leg at once and open its connection afterwards. `lost` is not called before this has returned."""
-        leg = AssistantSocketLeg(address, receive, lost, timeout_s, self._tls)
+        leg = AssistantSocketLeg(address, receive, lost, timeout_s, self._tls, self._network, self._reader)
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg
@@ -164,3 +209,4 @@ class AssistantSockets:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reader.aclose()

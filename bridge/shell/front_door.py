@@ -7,6 +7,7 @@ request: if it were kept open, a proxy could send a request for a media path to 
 import asyncio
 from collections.abc import Callable
 from typing import cast
+from urllib.parse import unquote_to_bytes
 
 HEAD_TIMEOUT_S = 5.0
 """Time limit from the connection to a complete request head."""
@@ -21,7 +22,7 @@ class FrontDoor(asyncio.Protocol):
     def __init__(
         self,
         media_paths: tuple[bytes, ...],
-        media: Callable[[], asyncio.BufferedProtocol],
+        media: Callable[[], asyncio.Protocol],
         http: Callable[[], asyncio.Protocol],
     ) -> None:
         self._media_paths = media_paths
@@ -45,26 +46,11 @@ class FrontDoor(asyncio.Protocol):
             return
         self._timeout.cancel()
         words = self._read.partition(b"\r\n")[0].split(b" ")
-        path = words[1] if len(words) > 1 else b""
-        if path.startswith(self._media_paths):
-            self._hand_to_media()
-        else:
-            http = self._http()
-            self._transport.set_protocol(http)
-            http.connection_made(self._transport)
-            http.data_received(self._read)
-
-    def _hand_to_media(self) -> None:
-        media = self._media()
-        self._transport.set_protocol(media)
-        media.connection_made(self._transport)
-        rest = memoryview(self._read)
-        while rest and not self._transport.is_closing():
-            space = memoryview(media.get_buffer(len(rest)))
-            taken = min(len(space), len(rest))
-            space[:taken] = rest[:taken]
-            media.buffer_updated(taken)
-            rest = rest[taken:]
+        path = unquote_to_bytes(words[1]) if len(words) > 1 else b""
+        protocol = self._media() if path.startswith(self._media_paths) else self._http()
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        protocol.data_received(self._read)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio calls this when the connection was lost before the request head was complete."""

@@ -9,6 +9,7 @@ import uuid
 from bridge.carriers.registry import CARRIERS
 from bridge.carriers.shared.kind import OutboundCall
 from bridge.config.settings import Settings
+from bridge.shell.network import Network
 from bridge.shell.rest_client import ApiClient
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -34,11 +35,13 @@ async def place_call(
     if kind is None:
         raise ConfigurationError(f"--carrier {carrier!r}: should be one of {', '.join(sorted(CARRIERS))}")
     request = kind.place_call(settings.carrier(carrier), call)
-    client = ApiClient()
+    network = Network(settings.proxy)
+    client = ApiClient(network)
     try:
         answer = await client.send(request)
     finally:
         await client.aclose()
+        await network.aclose()
     return str(answer.get(kind.call_id_key) or "")
 
 

@@ -13,6 +13,7 @@ import structlog
 from yarl import URL
 
 from bridge.carriers.shared.rest import ApiAnswer, ApiRequest, NoAnswer, Tries
+from bridge.shell.network import Network, proxy_fault
 from bridge.shell.session import clock
 from bridge.vocabulary.errors import CarrierRefused
 
@@ -28,9 +29,13 @@ _Try = asyncio.Task[ApiAnswer | NoAnswer]
 
 
 class ApiClient:
-    """Sends requests to one carrier's REST API, over connections that are kept open."""
+    """Sends requests to one carrier's REST API, over connections that are kept open.
 
-    def __init__(self) -> None:
+    `network`: how the API is reached; None: directly.
+    """
+
+    def __init__(self, network: Network | None = None) -> None:
+        self._network = network or Network()
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -77,6 +82,7 @@ class ApiClient:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _try(self, request: ApiRequest) -> ApiAnswer | NoAnswer:
+        proxy = self._network.proxies.proxy_for(request.url)
         try:
             async with self._connections().request(
                 request.method,
@@ -84,20 +90,26 @@ class ApiClient:
                 headers=request.headers,
                 data=request.body or None,
                 allow_redirects=False,
+                proxy=proxy and proxy.url,
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return ApiAnswer(response.status, headers, await _body(response))
         except (aiohttp.ClientError, OSError) as error:
+            at_fault = proxy_fault(error, proxy)
             log.info(
-                "= a try failed", call_id=request.call_id, command=request.command, error=type(error).__name__
+                "= a try failed",
+                call_id=request.call_id,
+                command=request.command,
+                error=type(error).__name__,
+                **({} if at_fault is None else {"reason": at_fault}),
             )
-            never_sent = isinstance(error, aiohttp.ClientConnectorError)
+            never_sent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
             return NoAnswer.UNREACHABLE if never_sent else NoAnswer.LOST
 
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS),
+                connector=self._network.addresses.connector(limit=MOST_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `Tries` has the time limits
                 headers={"User-Agent": "voicebridge"},

@@ -8,6 +8,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 
@@ -17,14 +18,15 @@ from aiohttp import web
 from bridge.carriers.registry import CARRIERS
 from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
 from bridge.config.settings import Settings
-from bridge.shell import websocket
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.http_server import application, http_server
 from bridge.shell.loop_watch import LoopWatch
+from bridge.shell.session import clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
+from bridge.shell.websocket_server import accept, listen
 
 FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 """Headers with which a proxy says that it asks for somebody else."""
@@ -50,6 +52,7 @@ class Server:
                 partial(kind.webhooks, settings.carrier(carrier)),
                 self.admission,
                 allows_unauthenticated=settings.security.allow_unauthenticated,
+                network=self._switchboard.network,
             )
             for carrier, kind in CARRIERS.items()
         )
@@ -64,14 +67,15 @@ class Server:
         self._loop_watch.start()
         try:
             async with http_server(self._routes()) as http:
-                listener = await websocket.listen(
-                    lambda: FrontDoor(paths, lambda: websocket.accept(self.admission.admit), http),
+                listener = await listen(
+                    lambda: FrontDoor(paths, lambda: accept(self.admission.admit), http),
                     self._settings.host,
                     self._settings.port,
                     self._tls,
                 )
                 self.port = listener.sockets[0].getsockname()[1]
                 self.admission.public_url = self._settings.reachable_url(self.port)
+                self._switchboard.prepare()
                 try:
                     yield self
                 finally:
@@ -98,14 +102,17 @@ class Server:
     async def _readyz(self, request: web.Request) -> web.Response:
         if self.admission.closing:
             return web.json_response({"status": "draining"} | self._details(request), status=503)
-        # a fault leaves the server ready: only a call shows that an assistant works again
-        faults = self.admission.readiness.faults
-        state = (
-            {"status": "degraded", "assistants": faults}
-            if faults and _is_local(request)
-            else {"status": "ready"}
-        )
-        return web.json_response(state | self._details(request))
+        if not _is_local(request):
+            return web.json_response({"status": "ready"})
+        answer: dict[str, object] = {"status": "ready"}
+        health = self.admission.readiness
+        circuits = health.open_circuits()
+        if faults := {name: circuit.why for name, circuit in circuits.items()} | health.faults:
+            # still ready: only a call shows that an assistant works again
+            answer |= {"status": "degraded", "assistants": faults}
+        if circuits:
+            answer["open_circuits"] = {name: _since(circuit.since) for name, circuit in circuits.items()}
+        return web.json_response(answer | self._details(request))
 
     def _details(self, request: web.Request) -> dict[str, object]:
         return {"calls": self.admission.calls} if _is_local(request) else {}
@@ -118,6 +125,11 @@ def _is_local(request: web.Request) -> bool:
     except ValueError:
         return False
     return is_loopback and not FORWARDED.intersection(name.lower() for name in request.headers)
+
+
+def _since(at: float) -> str:
+    """A time on the sessions' clock, as UTC."""
+    return (datetime.now(UTC) - timedelta(seconds=clock() - at)).isoformat(timespec="seconds")
 
 
 async def serve(settings: Settings) -> None:

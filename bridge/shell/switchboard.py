@@ -1,5 +1,7 @@
 """Connects calls with assistants: makes the dialect, opens the leg and gathers the tools that the settings name."""
 
+import random
+from dataclasses import replace
 from typing import Any
 
 from bridge.assistants.registry import ASSISTANTS
@@ -7,11 +9,15 @@ from bridge.config.audio_file import read_wav
 from bridge.config.checks import check_assistants
 from bridge.config.settings import Settings
 from bridge.core.failover import FailoverPlan
+from bridge.observers.assistant_health import AssistantHealth
 from bridge.settings.assistants import PostAddress, SocketAddress
 from bridge.shell.assistant_http import AssistantPosts
 from bridge.shell.assistant_slot import NoLeg
-from bridge.shell.assistant_socket import AssistantSockets
+from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
+from bridge.shell.header_values import HeaderReader
+from bridge.shell.network import Network
 from bridge.shell.preconnect import Preconnections
+from bridge.shell.session import clock
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.contracts import Connection, Leg, Lost, Receive
@@ -26,12 +32,22 @@ class Switchboard:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         names = settings.assistant_kinds
-        self._toolboxes = {name: Toolbox(name, settings.assistant_settings(name).tools) for name in names}
+        self.network = Network(settings.proxy)
+        """How servers are reached."""
+        self._toolboxes = {name: self._toolbox(name) for name in names}
         check_assistants(settings, {name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
         self._plans = {name: self._plan(name) for name in names}
-        self._sockets = AssistantSockets()
-        self._posts = AssistantPosts()
+        self._headers = HeaderReader()
+        self._sockets = AssistantSockets(network=self.network, reader=self._headers)
+        self._posts = AssistantPosts(self.network, self._headers)
+        self.health = AssistantHealth(settings.circuit.rule(), random.random)
+        """Of the assistants: new calls do not go to one that fails again and again."""
         self._preconnections = Preconnections(self._sockets.connect)
+
+    def _toolbox(self, name: str) -> Toolbox:
+        tools = self._settings.assistant_settings(name).tools
+        connector = self.network.addresses.connector
+        return Toolbox(name, tools, proxies=self._settings.proxy, connector=lambda: connector(limit=100))
 
     def _plan(self, name: str) -> FailoverPlan:
         settings = self._settings
@@ -44,12 +60,20 @@ class Switchboard:
         )
 
     def plan(self, assistant: str = "") -> FailoverPlan:
-        """Who answers a call for this assistant; for the default one if it has no name."""
-        return self._plans[assistant or self._settings.assistant]
+        """Who answers a new call for this assistant; for the default one if it has no name."""
+        plan = self._plans[assistant or self._settings.assistant]
+        return replace(plan, assistants=self.health.chain(plan.assistants, clock()))
+
+    def prepare(self) -> None:
+        """Run the commands that print the values of headers. Needs the running loop."""
+        for name in self._plans:
+            if (address := self._settings.assistant_settings(name).address()) is not None:
+                self._headers.prepare(address.headers)
 
     def expect(self, call_id: str, assistant: str = "") -> None:
         """A call will come: connect its assistant now, if the settings say so."""
-        name = self.plan(assistant).assistants[0]
+        plan = self._plans[assistant or self._settings.assistant]
+        name = self.health.chain(plan.assistants, clock(), takes_call=False)[0]
         settings = self._settings.assistant_settings(name)
         if settings.preconnect and isinstance(address := settings.address(), SocketAddress):
             self._preconnections.open(call_id, name, address)
@@ -72,6 +96,8 @@ class Switchboard:
             case SocketAddress() as address:
                 claimed = self._preconnections.claim(command.call_id, name, receive, lost)
                 leg = claimed or self._sockets.connect(address, receive, lost)
+                if isinstance(leg, AssistantSocketLeg):
+                    leg.is_reply_owed = lambda: assistant.is_reply_owed(clock())
         return Connection(
             assistant, leg, toolbox.open(call_id=command.call_id, parameters=command.parameters)
         )
@@ -83,3 +109,4 @@ class Switchboard:
         await self._posts.aclose()
         for toolbox in self._toolboxes.values():
             await toolbox.aclose()
+        await self.network.aclose()

@@ -110,6 +110,14 @@ class Tokens:
 
     def use(self, token: MediaToken, now: float) -> TokenFault | None:
         """Use a token that was read: it is good for nobody after. None, or why it was not good."""
+        if (fault := self.fault(token, now)) is not None:
+            return fault
+        # Until the token has expired by either clock: Unix time may be set back meanwhile.
+        self._used[token.nonce] = max(now + LIFE_S, token.expires)
+        return None
+
+    def fault(self, token: MediaToken, now: float) -> TokenFault | None:
+        """Why a token that was read is not good; None if it is. It is not used by that."""
         while self._used and next(iter(self._used.values())) <= now:
             self._used.popitem(last=False)
         if token.expires <= now:
@@ -118,8 +126,6 @@ class Tokens:
             return TokenFault.USED
         if len(self._used) >= MOST_USED:
             return TokenFault.FULL
-        # Until the token has expired by either clock: Unix time may be set back meanwhile.
-        self._used[token.nonce] = max(now + LIFE_S, token.expires)
         return None
 
 

@@ -28,6 +28,7 @@ from bridge.carriers.shared.webhooks import (
 )
 from bridge.config.routes import OWN_PARAMETERS, Incoming
 from bridge.shell.admission import Admission, unix_clock
+from bridge.shell.network import Network
 from bridge.shell.rest_client import ApiClient
 from bridge.shell.session import clock
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
@@ -43,7 +44,7 @@ log = structlog.get_logger()
 class Webhooks:
     """The webhooks of one carrier on one server.
 
-    `make` makes the carrier's side of them. Raises `ConfigurationError` as that does.
+    `make` makes the carrier's side of them. `network`: how the carrier's API is reached; None: directly. Raises `ConfigurationError` as that does.
     """
 
     def __init__(
@@ -53,9 +54,10 @@ class Webhooks:
         admission: Admission,
         *,
         allows_unauthenticated: bool,
+        network: Network | None = None,
     ) -> None:
         self._carrier = carrier
-        self._client = ApiClient()
+        self._client = ApiClient(network)
         self._requests: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf

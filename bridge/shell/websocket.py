@@ -1,26 +1,21 @@
-"""WebSocket connections, opened or accepted: a `SocketLeg` is one WebSocket to one peer. Only this module uses picows.
+"""A `SocketLeg` is one WebSocket to one peer. Only this module uses picows's protocol class.
 
-Callbacks are synchronous and run on the event loop: `receive` gets each whole message; `lost` is called once, with the
+`websocket_client` opens one, `websocket_server` accepts one. Callbacks are synchronous and run on the event loop: `receive` gets each whole message; `lost` is called once, with the
 close code and the reason (1006 if the peer gave none). picows parses the frames. This module checks what picows does
 not: UTF-8, reserved bits and the order of fragments.
 """
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
-import aiofastnet
 import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # the compiled class has no stub
-from picows.url import parse_url
 
-from bridge.shell.refused_upgrade import refused
+from bridge.settings.assistants import Pings
 from bridge.vocabulary.contracts import Lost, WireMessage
-from bridge.vocabulary.errors import CallRefused, ConfigurationError
 
 MAX_MESSAGE_BYTES = 65_536
 """A message of a carrier holds 20 ms of audio; a message far longer than that does not come from a carrier."""
@@ -46,26 +41,12 @@ MOST_UNREAD_BYTES = 4_194_304
 SENDABLE_CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
 """The codes that a close frame may carry; the others are reserved (RFC 6455, 7.4)."""
 
-UPGRADE_TIMEOUT_S = 5.0
-"""Time limit from the TCP connection to the complete upgrade request."""
-
 PICOWS_LOG = logging.getLogger("picows")
 PICOWS_LOG.setLevel(logging.ERROR)  # the bridge logs connections itself
 
 
 TEXT, BINARY = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY
 CONTINUATION, CLOSE, PONG = picows.WSMsgType.CONTINUATION, picows.WSMsgType.CLOSE, picows.WSMsgType.PONG
-
-
-class Pings(NamedTuple):
-    """Pings that find a dead connection: sent after `idle_s` without a frame from the peer.
-
-    Any frame within `answer_s` counts as the answer; without one the connection is closed. `answer_s` is at most
-    `idle_s`. Units: seconds.
-    """
-
-    idle_s: float
-    answer_s: float
 
 
 class SocketLeg(picows.WSListener):
@@ -91,6 +72,10 @@ class SocketLeg(picows.WSListener):
         self.stalled = False
         """Whether the peer reads too slowly, so that the socket is full."""
         self._pinged = False
+        self._pong_due: asyncio.TimerHandle | None = None
+        self.pong_s = 0.0
+        self.is_busy: Callable[[], bool] = lambda: False
+        """`is_busy` is asked when there is no answer `pong_s` after a ping: while it returns True, the connection stays."""
 
     @property
     def backlog(self) -> int:
@@ -195,6 +180,14 @@ class SocketLeg(picows.WSListener):
         """picows calls this when the peer has sent nothing for `Pings.idle_s`."""
         self._pinged = True
         transport.send_ping()
+        self._pong_due = asyncio.get_running_loop().call_later(
+            self.pong_s, self._excuse
+        )  # before picows's timer
+
+    def _excuse(self) -> None:
+        if self._pinged and self._transport is not None and self.is_busy():
+            self._pinged = False
+            self._transport.notify_user_specific_pong_received()  # the next ping follows
 
     def is_user_specific_pong(self, frame: picows.WSFrame) -> bool:
         """picows calls this for a frame after a ping. Any frame is an answer: a pong may queue behind much audio."""
@@ -229,6 +222,8 @@ class SocketLeg(picows.WSListener):
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         """picows calls this when the connection is closed."""
         self._keep()
+        if self._pong_due is not None:
+            self._pong_due.cancel()
         handshake = transport.close_handshake
         received = handshake.recv if handshake else None
         if received is not None and received.code.value:
@@ -245,108 +240,33 @@ def _cut(reason: str) -> str:
     return reason.encode()[:CLOSE_REASON_BYTES].decode(errors="ignore")
 
 
-async def connect(
-    url: str,
-    receive: Callable[[WireMessage], None],
-    lost: Lost,
-    *,
-    headers: Mapping[str, str] | None = None,
-    connected: Callable[["SocketLeg"], None] | None = None,
-    timeout_s: float = 5.0,
-    max_message_bytes: int = 1_048_576,
-    pings: Pings | None = None,
-    tls: ssl.SSLContext | None = None,
-) -> SocketLeg:
-    """Open a WebSocket to `url` (ws or wss). Raises `CallRefused` with the reason, which contains no secrets.
-
-    `connected` is called with the leg at the end of the upgrade, before the first message. `tls` verifies the
-    certificate; None: the system's certificate authorities do. Redirects are not followed: the headers hold a key,
-    which is for this server only.
-    """
-    leg = SocketLeg(receive, lost, connected, max_message_bytes=max_message_bytes)
-    try:
-        async with asyncio.timeout(timeout_s):
-            answered = await _upgrade(url, leg, headers or {}, max_message_bytes, pings, tls)
-    except TimeoutError:
-        raise CallRefused(f"no answer within {timeout_s:g} s") from None
-    except picows.WSHandshakeError as error:
-        status = _status(error)
-        if status is None or status == HTTPStatus.SWITCHING_PROTOCOLS:
-            raise CallRefused("no WebSocket was opened: the answer is not a WebSocket upgrade") from error
-        raise refused(status, error.raw_header or b"", error.raw_body or b"") from error
-    except OSError as error:
-        raise CallRefused(f"no WebSocket was opened: {error}") from error
-    except (ValueError, picows.WSError):  # their texts quote the address, which may hold a key
-        raise CallRefused(
-            "no WebSocket was opened: the address is not valid: expected ws://HOST:PORT/PATH, or wss://"
-        ) from None
-    if not answered:
-        raise CallRefused("no WebSocket was opened: the server closed the connection without an answer")
-    return leg
-
-
-async def _upgrade(
-    url: str,
+def client_protocol(
     leg: SocketLeg,
+    host: str,
+    target: str,
     headers: Mapping[str, str],
     max_message_bytes: int,
     pings: Pings | None,
-    tls: ssl.SSLContext | None,
-) -> bool:
-    """Connect and upgrade. A cancelled attempt is closed at once, which `picows.ws_connect` does not do.
-
-    Returns False if the peer closed the connection without an answer.
-    """
-    if not all(text.isprintable() for header in headers.items() for text in header):
-        raise CallRefused("a header of the upgrade has a control character: expected printable text")
-    to = parse_url(url)
-    if to.is_secure:
-        tls = tls or ssl.create_default_context()
-    host = to.netloc.rpartition("@")[2]
-    protocol = _protocol(lambda: leg, max_message_bytes, pings, host, to.resource_name, headers)
-    try:
-        await aiofastnet.create_connection(
-            asyncio.get_running_loop(), lambda: protocol, to.host, to.port, ssl=tls if to.is_secure else None
-        )
-        await protocol.wait_until_handshake_complete()
-    except BaseException:  # cancelled too
-        if protocol.transport is not None:
-            protocol.transport.disconnect(graceful=False)
-        raise
-    return protocol.listener is not None
+) -> Any:
+    """Make picows's protocol of one connection that is opened. It sends the upgrade when the connection is made."""
+    return _protocol(lambda: leg, max_message_bytes, pings, host, target, headers)
 
 
-def _status(error: picows.WSHandshakeError) -> int | None:
-    """The status with which the peer answered the upgrade, also one that Python does not know (Cloudflare's 52x)."""
-    if error.response is not None:
-        return int(error.response.status)
-    match (error.raw_header or b"").split(maxsplit=2):
-        case [version, digits, *_] if version.startswith(b"HTTP/") and digits.isdigit() and len(digits) == 3:
-            return int(digits)
-    return None
+def server_protocol(leg: SocketLeg, max_message_bytes: int) -> Any:
+    """Make picows's protocol of one connection that is accepted. A carrier sends often enough without pings."""
+    return _protocol(lambda _request: leg, max_message_bytes)
 
 
-def accept(
-    answer: Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus],
-    *,
-    max_message_bytes: int = MAX_MESSAGE_BYTES,
-) -> asyncio.BufferedProtocol:
-    """Make the protocol of one accepted connection. `answer` gets the path and the headers of the upgrade request.
-
-    It returns the leg that the connection becomes, or the status with which the upgrade is refused.
-    """
-
-    def choose(request: picows.WSUpgradeRequest) -> picows.WSListener | picows.WSUpgradeResponseWithListener:
-        leg = answer(request.path.decode("latin-1"), request.headers)
-        if isinstance(leg, SocketLeg):
-            return leg
-        refusal = picows.WSUpgradeResponse.create_error_response(leg, leg.phrase.encode())
-        return picows.WSUpgradeResponseWithListener(refusal, None)
-
-    protocol: asyncio.BufferedProtocol = _protocol(
-        choose, max_message_bytes
-    )  # a carrier sends often enough without pings
-    return protocol
+def hand_over(transport: asyncio.Transport, protocol: asyncio.BufferedProtocol, read: bytes) -> None:
+    """Make `protocol` the transport's, and give it what was read already."""
+    transport.set_protocol(protocol)
+    rest = memoryview(read)
+    while rest and not transport.is_closing():
+        space = memoryview(protocol.get_buffer(len(rest)))
+        taken = min(len(space), len(rest))
+        space[:taken] = rest[:taken]
+        protocol.buffer_updated(taken)
+        rest = rest[taken:]
 
 
 def _protocol(
@@ -364,7 +284,7 @@ def _protocol(
         listener,
         PICOWS_LOG,
         True,  # an exception in a callback closes the leg
-        UPGRADE_TIMEOUT_S if host is None else None,  # `connect` has its own time limit
+        None,  # whoever opens or accepts the connection has a time limit of its own
         pings is not None,
         *(pings or (1.0, 1.0)),
         picows.WSAutoPingStrategy.PING_WHEN_IDLE,
@@ -373,23 +293,3 @@ def _protocol(
         headers,
         READ_BUFFER_BYTES,
     )
-
-
-async def listen(
-    protocol: Callable[[], asyncio.BaseProtocol], host: str, port: int, tls: ssl.SSLContext | None
-) -> asyncio.Server:
-    """Open a port. Raises `ConfigurationError` if it cannot be opened.
-
-    The transports are aiofastnet's, as in picows: a frame costs about a quarter less than with the event loop's own.
-    """
-    try:
-        return await aiofastnet.create_server(
-            asyncio.get_running_loop(),
-            protocol,
-            host,
-            port,
-            ssl=tls,
-            ssl_handshake_timeout=UPGRADE_TIMEOUT_S if tls else None,
-        )
-    except OSError as error:
-        raise ConfigurationError(f"host = {host!r}, port = {port}: {error.strerror or error}") from error

@@ -15,6 +15,7 @@ import msgspec
 from yarl import URL
 
 from bridge.settings.assistants import ToolSettings
+from bridge.settings.proxies import Proxy
 from bridge.tools.tool import LONGEST_OUTPUT, CallFacts, ToolRefused
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
@@ -38,11 +39,12 @@ class LeftOrigin(Exception):
     """A redirect led to another origin."""
 
 
-def client_session() -> aiohttp.ClientSession:
+def client_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     """The HTTP client for all tools of an assistant. It keeps no cookies: they would carry one call's session to another."""
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_stay_in_origin)
     return aiohttp.ClientSession(
+        connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `RunningTools` has a timeout for each
         trace_configs=[trace],
@@ -67,7 +69,11 @@ class HttpTool:
     """One address as a tool. Raises `ConfigurationError` if its settings do not tell an assistant how to use it."""
 
     def __init__(
-        self, name: str, settings: ToolSettings, session: Callable[[], aiohttp.ClientSession]
+        self,
+        name: str,
+        settings: ToolSettings,
+        session: Callable[[], aiohttp.ClientSession],
+        proxy: Proxy | None,
     ) -> None:
         assert settings.url is not None
         if not settings.description:
@@ -81,6 +87,7 @@ class HttpTool:
         self._url = URL(settings.url)
         self._method = settings.method
         self._session = session
+        self._proxy = proxy  # redirects stay in the origin, so it is the same for them
         self.schema = ToolSchema(name, settings.description, self._parameters)
         self.timeout_s = settings.timeout_s
 
@@ -95,12 +102,16 @@ class HttpTool:
                 json=given if in_body else None,
                 headers=self._headers | {CALL_HEADER: facts.call_id},
                 max_redirects=MOST_REDIRECTS,
+                proxy=self._proxy and self._proxy.url,
             ) as response:
                 return await _answer(response)
         except LeftOrigin:
             raise ToolRefused(
                 "the tool's server redirects to another origin, which is not followed", "redirect"
             ) from None
+        except (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError) as error:
+            why = f"{type(error).__name__} at the proxy {self._proxy}"
+            raise ToolRefused("the tool's server cannot be reached", why) from error
         except aiohttp.ClientConnectorError as error:
             raise ToolRefused("the tool's server cannot be reached", type(error).__name__) from error
         except (aiohttp.ClientError, OSError) as error:

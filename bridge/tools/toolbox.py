@@ -7,12 +7,13 @@ aclose() when the server stops
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 import aiohttp
 
 from bridge.settings.assistants import ToolSettings
+from bridge.settings.proxies import NO_PROXIES, ProxySettings
 from bridge.tools.functions import FunctionTool
 from bridge.tools.http import HttpTool, client_session
 from bridge.tools.running import RunningTools
@@ -39,10 +40,22 @@ KEYS_OF_HTTP = {"url", "method", "headers", "description", "parameters", "timeou
 
 
 class Toolbox:
-    """The tools of the assistant that the settings name `assistant`. Raises `ConfigurationError`."""
+    """The tools of the assistant that the settings name `assistant`. Raises `ConfigurationError`.
 
-    def __init__(self, assistant: str, settings: Mapping[str, ToolSettings]) -> None:
+    `connector`: makes the connections of tools that are HTTP requests.
+    """
+
+    def __init__(
+        self,
+        assistant: str,
+        settings: Mapping[str, ToolSettings],
+        *,
+        proxies: ProxySettings = NO_PROXIES,
+        connector: Callable[[], aiohttp.BaseConnector] = aiohttp.TCPConnector,
+    ) -> None:
         self._assistant = assistant
+        self._proxies = proxies
+        self._connector = connector
         self._threads = Threads(MOST_THREADS)
         self._alive: set[asyncio.Task[str]] = set()
         self._http: aiohttp.ClientSession | None = None
@@ -75,7 +88,7 @@ class Toolbox:
             tool = FunctionTool(name, settings, self._threads)
         elif settings.url is not None:
             _refuse_other_keys(settings, KEYS_OF_HTTP, "a url; leave it out")
-            tool = HttpTool(name, settings, self._session)
+            tool = HttpTool(name, settings, self._session, self._proxies.proxy_for(settings.url))
         else:
             raise ConfigurationError(
                 f"function is missing: only {', '.join(BUILT_IN_TOOLS)} are built in; any other tool should have "
@@ -92,7 +105,7 @@ class Toolbox:
     def _session(self) -> aiohttp.ClientSession:
         """The HTTP client, made when it is first needed: it belongs to the running loop."""
         if self._http is None:
-            self._http = client_session()
+            self._http = client_session(self._connector())
         return self._http
 
     async def aclose(self) -> None:

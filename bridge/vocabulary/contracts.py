@@ -147,6 +147,13 @@ class Assistant(Protocol):
         """Return what has fallen due by `now`."""
         ...
 
+    def is_reply_owed(self, now: float) -> bool:
+        """Return whether the assistant should be ready, or should reply, and still has time for it.
+
+        It may be busy with that: a ping that it does not answer then does not mean that it is dead.
+        """
+        ...
+
 
 Sent_contra = TypeVar("Sent_contra", contravariant=True)
 

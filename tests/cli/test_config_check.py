@@ -56,6 +56,18 @@ FAULTS: list[tuple[str, str]] = [
         "assistants.a.waiting.play: voicebridge.toml: this is not a WAV file",
     ),
     (f"{REALTIME}tool_choice = 'any'", "assistants.a: tool_choice = 'any': Input should be 'none'"),
+    (
+        f"{REALTIME}headers = {{ X-Key = {{ file = '/run/no-such-token' }} }}",
+        "assistants.a: header X-Key: /run/no-such-token: No such file or directory; should be a text file",
+    ),
+    (
+        f"{REALTIME}headers = {{ X-Key = {{ file = 'empty' }} }}",
+        "assistants.a: header X-Key: empty is empty: should hold the value of a header",
+    ),
+    (
+        f"{REALTIME}api_key = {{ command = ['sh', '-c', 'echo s3cret; exit 3'] }}",
+        "assistants.a: header Authorization: the command 'sh' failed with exit code 3",
+    ),
     ("telnyx.api_key = 'two words'", "telnyx.api_key: should be one word of ASCII"),
     ("journal.directory = 'voicebridge.toml'", "journal.directory = 'voicebridge.toml': File exists"),
     ("host = '0.0.0.0'", "public_url is missing: it is where the carriers send calls"),
@@ -107,8 +119,18 @@ def test_all_of_it_is_told_at_once(here: Path) -> None:
 
 
 def write_tools(folder: Path) -> None:
+    (folder / "empty").touch()
     (folder / "good_tools.py").write_text('def found() -> str:\n    """Finds."""\n    return "it"\n')
     (folder / "leaves_at_import.py").write_text("import sys\n\nsys.exit(3)\n")
+
+
+def test_headers_that_can_be_read_are_good(here: Path) -> None:
+    (here / "token").write_text("s3cret\n")
+    good = settings(
+        f"{REALTIME}api_key = {{ file = 'token' }}\nheaders.X-Key = {{ command = ['echo', 's3cret'] }}", KEYS
+    )
+    check(good)
+    assert "s3cret" not in repr(good) + good.model_dump_json()
 
 
 def test_where_each_kind_of_call_goes(here: Path) -> None:

@@ -317,7 +317,7 @@ def test_the_vendor_s_names_are_the_defaults_of_every_realtime_assistant() -> No
         }
     ).assistant_settings("a")
     assert isinstance(realtime, RealtimeSettings)
-    url, headers, _ = realtime.address()
+    url, headers, *_ = realtime.address()
     assert url == "wss://eu.example/v1/realtime?model=gpt-realtime-2.1"
     assert headers == {
         "Authorization": "Bearer sk-1",

@@ -1,16 +1,21 @@
 """Log and faults about assistants that cannot serve, as a person on call reads them."""
 
+import pytest
 import structlog
 
+from bridge.core.circuit import CircuitRule
 from bridge.observers.assistant_health import AssistantHealth, AssistantHealthObserver
-from bridge.vocabulary.commands import OpenAssistant, RetryAssistant
+from bridge.vocabulary.commands import CloseAssistant, OpenAssistant, RetryAssistant
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
     AssistantReportedError,
+    CloseRequested,
     LegLost,
     LegName,
     Opening,
+    ReplyEnded,
+    SpeechStopped,
     Word,
 )
 from telecodecs.format import PCMU_8K
@@ -81,3 +86,89 @@ def test_a_try_that_will_follow_is_one_line_with_its_wait_and_its_reason() -> No
             "why": "HTTP 503",
         }
     ]
+
+
+READY = AssistantReady(PCMU_8K, PCMU_8K)
+BROKEN = LegLost(LegName.ASSISTANT, 1006)
+REPLY = ReplyEnded("a-1")
+ERROR = AssistantReportedError("no reply came within 20 s")
+LATE = 31.0
+"""Past the time in which an assistant has served."""
+
+CALLS: list[tuple[str, list[tuple[float, Word]], int]] = [  # of one call, and the failures in a row after it
+    ("refused at the start", [(0.0, BROKEN)], 2),
+    ("not ready in time", [(5.0, CloseAssistant("it was not ready in time"))], 2),
+    ("lost in mid-call", [(0.1, READY), (9.0, BROKEN)], 2),
+    (
+        "failed, and closed by the bridge",
+        [(0.1, READY), (LATE, AssistantFailed("silent")), (LATE, CloseAssistant())],
+        2,
+    ),
+    (
+        "a final refusal counts like others: it may concern this call",
+        [(0.0, LegLost(LegName.ASSISTANT, 1008))],
+        2,
+    ),
+    ("the caller hung up at once", [(0.1, READY), (3.0, CloseAssistant())], 1),
+    ("the caller hung up before it was ready", [(LATE, CloseAssistant())], 1),
+    ("the standby was lost", [(0.1, READY), (9.0, LegLost(LegName.STANDBY, 1006))], 1),
+    ("the carrier was lost", [(0.1, READY), (9.0, LegLost(LegName.CARRIER, 1006))], 1),
+    (
+        "it hung up, and closed its connection",
+        [(0.1, READY), (9.0, CloseRequested("done")), (9.1, BROKEN)],
+        1,
+    ),
+    ("it replied", [(0.1, READY), (2.0, REPLY)], 0),
+    ("it replied and was lost", [(0.1, READY), (2.0, REPLY), (9.0, BROKEN)], 1),
+    ("an apology of the bridge's own", [(0.1, READY), (2.0, ERROR), (2.0, REPLY)], 1),
+    ("an error, then a reply", [(0.1, READY), (2.0, ERROR), (3.0, SpeechStopped()), (4.0, REPLY)], 0),
+    ("it listened", [(0.1, READY), (LATE, CloseAssistant())], 0),
+]
+
+
+@pytest.mark.parametrize(("_what", "words", "failures"), CALLS)
+def test_what_counts_as_a_failure(_what: str, words: list[tuple[float, Word]], failures: int) -> None:
+    health = AssistantHealth(CircuitRule(failures=1, calls=1))
+    health.failed("a", "CA0", "503", 0.0)
+    observer = health.observer()
+    observer.saw(opened("a"), 0.0)
+    for now, word in words:
+        observer.saw(word, now)
+    shown = health.open_circuits()
+    assert bool(shown) is (failures > 0)
+    if shown:
+        assert shown["a"].why.startswith(f"{failures} failures")
+
+
+def test_new_calls_go_to_the_fallback_while_the_circuit_is_open() -> None:
+    health = AssistantHealth(CircuitRule(failures=2, calls=2, first_pause_s=5.0))
+    names = ("a", "b")
+    assert health.chain(names, 0.0) == names
+    with structlog.testing.capture_logs() as lines:
+        health.failed("a", "CA1", "503", 0.0)
+        assert health.chain(names, 0.0) == names
+        health.failed("a", "CA2", "503", 1.0)
+        assert health.chain(names, 1.0) == ("b", "a"), "it is the last resort"
+        assert health.chain(("a",), 1.0) == ("a",), "without a fallback nothing changes"
+        assert health.open_circuits()["a"] == (1.0, "2 failures in a row, the last: 503")
+        assert health.chain(names, 6.0, takes_call=False) == names, "a call that may come"
+        assert health.chain(names, 6.0) == names, "the probe"
+        assert health.chain(names, 6.1) == ("b", "a"), "one at a time"
+        health.failed("a", "CA3", "503", 7.0)
+        assert health.chain(names, 16.9) == ("b", "a")
+        assert health.chain(names, 17.0) == names
+        health.served("a")
+        assert health.chain(names, 17.1) == names
+    assert health.open_circuits() == {}
+    assert [(line["event"], line["assistant"]) for line in lines] == [
+        ("= circuit opened", "a"),
+        ("= circuit closed", "a"),
+    ]
+
+
+def test_where_all_fail_the_order_stays() -> None:
+    health = AssistantHealth(CircuitRule(failures=1, calls=1))
+    health.failed("a", "CA1", "503", 0.0)
+    health.failed("b", "CA1", "503", 0.0)
+    assert health.chain(("a", "b"), 1.0) == ("a", "b")
+    assert health.chain(("a", "b", "c"), 1.0) == ("c", "a", "b")

@@ -66,12 +66,12 @@ def path_of(
     return url.removeprefix("wss://voice.example.com")
 
 
-def turned_away(admission: Admission, path: str) -> str:
-    """Why a socket is refused with 403, as the log tells it."""
+def turned_away(admission: Admission, path: str, status: HTTPStatus = HTTPStatus.FORBIDDEN) -> str:
+    """Why a socket is refused, with 403 unless another status is expected, as the log tells it."""
     with capture_logs() as lines:
-        assert admission.admit(path, UPGRADE) is HTTPStatus.FORBIDDEN
+        assert admission.admit(path, UPGRADE) is status
     (line,) = [line for line in lines if line["event"] == "media socket turned away"]
-    assert line["log_level"] == "warning"
+    assert (line["log_level"], line["status"]) == ("warning", status)
     return str(line["reason"])
 
 
@@ -81,7 +81,6 @@ NOT_OURS = "its token is not one of ours, or is for another carrier or another k
 async def test_a_call_that_was_announced_is_let_in_once(opened: Open) -> None:
     admission = opened()
     path = path_of(admission)
-    assert admission.admit(path, {}) is HTTPStatus.UPGRADE_REQUIRED, "and the token is still good"
     assert isinstance(admission.admit(path, UPGRADE), SocketLeg)
     assert admission.calls == 1
     assert turned_away(admission, path) == "its token was used before"
@@ -107,7 +106,68 @@ async def test_a_guess_is_turned_away(token: str, opened: Open) -> None:
 
 @pytest.mark.parametrize("path", ["/twilio/voice/x", "/nobody/media/x", "/twilio", "/twilio/media/x/y", "/"])
 async def test_other_paths_are_not_there(path: str, opened: Open) -> None:
-    assert opened().admit(path, UPGRADE) is HTTPStatus.NOT_FOUND
+    assert turned_away(opened(), path, HTTPStatus.NOT_FOUND) == "there is no media socket at its path"
+
+
+SAME_PATH: dict[str, Callable[[str], str]] = {  # of a path with a token
+    "a query": lambda path: f"{path}?a=1",
+    "an empty query": lambda path: f"{path}?",
+    "a query with a slash": lambda path: f"{path}?a=/b/c",
+    "a query with a question mark": lambda path: f"{path}?a=?",
+    "a slash at the end": lambda path: f"{path}/",
+    "a slash and a query": lambda path: f"{path}/?a=1",
+    "the token's first letter encoded": lambda path: (
+        f"/twilio/media/%41{path.removeprefix('/twilio/media/A')}"
+    ),
+    "all of it encoded": lambda path: (
+        "/" + "/".join("".join(f"%{ord(letter):02x}" for letter in word) for word in path.split("/")[1:])
+    ),
+}
+
+
+@pytest.mark.parametrize("written", SAME_PATH.values(), ids=SAME_PATH.keys())
+async def test_a_path_is_the_same_however_it_is_written(written: Callable[[str], str], opened: Open) -> None:
+    admission = opened()
+    path = path_of(admission)
+    assert path.startswith("/twilio/media/A")  # the token's version
+    assert written(path) != path
+    assert isinstance(admission.admit(written(path), UPGRADE), SocketLeg)
+    assert turned_away(admission, path) == "its token was used before"
+
+
+@pytest.mark.parametrize(
+    ("written", "status"),
+    [
+        ("{path}%2F", HTTPStatus.FORBIDDEN),  # an encoded slash is part of its segment
+        ("{path}%3Fa=1", HTTPStatus.FORBIDDEN),
+        ("/{path}", HTTPStatus.NOT_FOUND),
+        ("{path}//x", HTTPStatus.NOT_FOUND),
+        ("{path};a=1", HTTPStatus.FORBIDDEN),
+    ],
+)
+async def test_another_path_does_not_spend_the_token(written: str, status: HTTPStatus, opened: Open) -> None:
+    admission = opened()
+    path = path_of(admission)
+    assert turned_away(admission, written.format(path=path), status)
+    assert admission.calls == 0
+    assert isinstance(admission.admit(path, UPGRADE), SocketLeg)
+
+
+async def test_a_call_that_cannot_be_begun_does_not_spend_the_token(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admission = opened()
+    path = path_of(admission)
+
+    def fail(*_: object) -> None:
+        raise OSError("no space is left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "Session", fail)
+        with pytest.raises(OSError, match="no space is left"):
+            admission.admit(path, UPGRADE)
+    assert admission.calls == 0
+    assert isinstance(admission.admit(path, UPGRADE), SocketLeg)
 
 
 async def test_a_token_is_too_old_after_a_minute(opened: Open, clock: list[float]) -> None:

@@ -92,6 +92,9 @@ class Attached:
         self.due_at = None
         return [f"due at {now:g}"]
 
+    def is_reply_owed(self, now: float) -> bool:
+        return False
+
     def send(self, message: WireMessage) -> None:
         self._history.append(f"{self.name}: {message!s}")
 

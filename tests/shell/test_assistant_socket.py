@@ -14,10 +14,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.utils import accept_key
 
-from bridge.settings.assistants import UPGRADED, SocketAddress
+from bridge.settings.assistants import UPGRADED, Pings, SocketAddress
 from bridge.shell import assistant_socket
 from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
-from bridge.shell.websocket import Pings
 from bridge.vocabulary.contracts import Posted, WireMessage
 
 PATIENCE_S = 5.0
@@ -361,10 +360,7 @@ async def test_the_end_drops_what_stands_and_what_is_being_made() -> None:
 # Who reads nothing, who says nothing
 
 
-async def test_an_assistant_that_answers_no_ping_is_gone(
-    sockets: AssistantSockets, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(assistant_socket, "PINGS", Pings(idle_s=0.02, answer_s=0.02))
+async def test_an_assistant_that_answers_no_ping_is_gone(sockets: AssistantSockets) -> None:
 
     async def dead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await upgrade(reader, writer)
@@ -372,15 +368,12 @@ async def test_an_assistant_that_answers_no_ping_is_gone(
 
     call = Call()
     async with raw(dead) as address:
-        connects(sockets, call, address)
+        connects(sockets, call, address._replace(pings=Pings(idle_s=0.02, answer_s=0.02)))
         assert await call.loses() == (1006, "no answer to a ping")
 
 
 @pytest.mark.parametrize("word", [Opcode.PONG, Opcode.TEXT])
-async def test_whatever_an_assistant_says_answers_a_ping(
-    sockets: AssistantSockets, monkeypatch: pytest.MonkeyPatch, word: Opcode
-) -> None:
-    monkeypatch.setattr(assistant_socket, "PINGS", Pings(idle_s=0.15, answer_s=0.15))
+async def test_whatever_an_assistant_says_answers_a_ping(sockets: AssistantSockets, word: Opcode) -> None:
     pings = 0
 
     async def assistant(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -395,6 +388,6 @@ async def test_whatever_an_assistant_says_answers_a_ping(
 
     call = Call()
     async with raw(assistant) as address:
-        connects(sockets, call, address)
+        connects(sockets, call, address._replace(pings=Pings(idle_s=0.15, answer_s=0.15)))
         assert (await call.loses())[0] == 1001
     assert pings == 3

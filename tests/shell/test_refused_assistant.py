@@ -79,6 +79,9 @@ class Connected:
     def due(self, _now: float) -> Sequence[AssistantOutcome]:
         return []
 
+    def is_reply_owed(self, _now: float) -> bool:
+        return False
+
 
 class NoPeer:
     """The carrier's leg."""

@@ -99,6 +99,9 @@ class NothingWaits:
     def due(self, now: float) -> tuple[()]:
         return ()
 
+    def is_reply_owed(self, now: float) -> bool:
+        return False
+
 
 class SimulatedCarrier(NothingWaits):
     """A dialect of one word a message."""

@@ -16,7 +16,9 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
 from bridge.shell import websocket
-from bridge.shell.websocket import SocketLeg, accept
+from bridge.shell.websocket import SocketLeg
+from bridge.shell.websocket_client import connect as open_socket
+from bridge.shell.websocket_server import accept
 from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import CallRefused
 
@@ -289,7 +291,7 @@ async def test_dials_with_headers_and_carries_messages() -> None:
 
     async with serve(echo, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        leg = await websocket.connect(
+        leg = await open_socket(
             f"ws://127.0.0.1:{port}/", got.set_result, loses(lost), headers={"X-Key": "k"}
         )
         leg.send("hello")
@@ -314,7 +316,7 @@ async def test_no_server_and_no_address_are_refusals_in_words_and_none_of_them_s
     url: str, headers: dict[str, str]
 ) -> None:
     with pytest.raises(CallRefused, match=r"no WebSocket was opened|a header of the upgrade") as refused:
-        await websocket.connect(url, lambda _: None, lambda _code, _reason: None, headers=headers)
+        await open_socket(url, lambda _: None, lambda _code, _reason: None, headers=headers)
     assert refused.value.status is None
     assert "sesame" not in str(refused.value)
 
@@ -326,7 +328,7 @@ async def test_a_refused_upgrade_tells_its_status() -> None:
     async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=refuse) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         with pytest.raises(CallRefused, match="the upgrade was refused with HTTP 401") as refused:
-            await websocket.connect(f"ws://127.0.0.1:{port}/", lambda _: None, lambda _code, _reason: None)
+            await open_socket(f"ws://127.0.0.1:{port}/", lambda _: None, lambda _code, _reason: None)
     assert refused.value.status == 401
 
 
@@ -343,16 +345,16 @@ async def test_a_certificate_is_verified(trusted: bool) -> None:
     async with serve(lambda peer: peer.send("hello"), "127.0.0.1", 0, ssl=certified) as server:
         url = f"wss://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
         if trusted:
-            await websocket.connect(url, got.set_result, loses(lost), tls=trusting)
+            await open_socket(url, got.set_result, loses(lost), tls=trusting)
             assert await got == "hello"
             assert (await lost)[0] == 1000
         else:
             for doubting in (trusting, None):  # None: the system's authorities
                 with pytest.raises(CallRefused, match=r"(?i)certificate"):
-                    await websocket.connect(url, got.set_result, loses(lost), tls=doubting)
+                    await open_socket(url, got.set_result, loses(lost), tls=doubting)
 
 
 async def test_a_server_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         with pytest.raises(CallRefused, match=r"within 0\.05 s"):
-            await websocket.connect(f"ws://127.0.0.1:{mute.getsockname()[1]}/", print, print, timeout_s=0.05)
+            await open_socket(f"ws://127.0.0.1:{mute.getsockname()[1]}/", print, print, timeout_s=0.05)

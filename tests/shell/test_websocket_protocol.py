@@ -114,7 +114,7 @@ async def test_the_compiled_class_takes_so_many_arguments_and_no_other_number() 
 
 
 def network_arguments() -> list[object]:
-    """Such as `websocket.accept` gives."""
+    """Such as `websocket.server_protocol` gives."""
     strategy = picows.WSAutoPingStrategy.PING_WHEN_IDLE
     head = [None, None, False, lambda _: None, websocket.PICOWS_LOG, True, None]
     return [*head, False, 1.0, 1.0, strategy, True, 65_536, None, 4_096]
@@ -137,6 +137,12 @@ def test_what_is_used_of_it_is_there(kind: type) -> None:
 def test_a_changed_declaration_is_noticed(changed: str) -> None:
     source = f"cdef class WSProtocol(WSProtocolBase):\n    cdef:\n        int x\n    def __init__(self, {changed}):\n        pass\n"
     assert declared_arguments(source) != ARGUMENTS
+
+
+def test_one_module_alone_uses_the_class() -> None:
+    root = Path(__file__).parents[2] / "bridge"
+    users = {file.name for file in root.rglob("*.py") if "WSProtocol" in file.read_text(encoding="utf-8")}
+    assert users == {"websocket.py"}
 
 
 def test_only_one_minor_release_is_let_in() -> None:

@@ -8,10 +8,11 @@ from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
 from bridge.settings.assistants import SocketAddress
-from bridge.settings.table import Headers, HeaderText, SecretText, Section, checked_assistant_url, revealed
+from bridge.settings.header_values import HeaderValue, HeaderValues, Unresolved, unresolved
+from bridge.settings.table import HeaderText, Section, checked_assistant_url
 
 OPENAI = "https://api.openai.com/v1"
 SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
@@ -39,14 +40,17 @@ ServerUrl = Annotated[str, AfterValidator(_checked_server_url)]
 class OpenAIAccount(Section):
     """[openai]: defaults for every assistant of kind "openai-realtime"."""
 
-    api_key: SecretText | None = Field(None, description="The API key; it is sent to `base_url` only")
+    api_key: HeaderValue | None = Field(
+        None,
+        description="The API key; it is sent to `base_url` only. A table as in an assistant's `headers` says where it is read",
+    )
     base_url: ServerUrl = Field(OPENAI, description="The address of the API, by http(s) or ws(s)")
     organization: HeaderText | None = Field(None, description="The organization that is billed")
     project: HeaderText | None = Field(None, description="The project that is billed")
 
 
 def upgrade(
-    base_url: str, query: Mapping[str, str], account: Mapping[str, str], headers: Headers
+    base_url: str, query: Mapping[str, str], account: Unresolved, headers: HeaderValues
 ) -> SocketAddress:
     """The address and headers of the upgrade. Of two headers with the same name the one in `headers` is sent."""
     url = urlsplit(base_url)
@@ -55,7 +59,8 @@ def upgrade(
         url._replace(
             scheme=SCHEMES[url.scheme], path=f"{url.path}/realtime", query=urlencode(query)
         ).geturl(),
-        {name: value for name, value in account.items() if name.lower() not in replaced} | revealed(headers),
+        {name: value for name, value in account.items() if name.lower() not in replaced}
+        | unresolved(headers),
     )
 
 
@@ -69,7 +74,7 @@ def _server(url: SplitResult) -> tuple[str, str | None, int, str]:
     return scheme, url.hostname, url.port or PORTS[scheme], url.path.rstrip("/")
 
 
-def has_credentials(headers: Mapping[str, SecretStr]) -> bool:
+def has_credentials(headers: Mapping[str, object]) -> bool:
     """Whether one of the headers carries a key."""
     return any(name.lower() in ("authorization", "api-key") for name in headers)
 

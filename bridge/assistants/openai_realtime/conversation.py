@@ -85,11 +85,15 @@ class RealtimeConversation:
         `at_ms`, here and below: by the server's clock; the events have it by the clock of the caller's audio.
         """
         self._speaking = True
-        self._reply_timeout.stop()
+        self._reply_timeout.suspend()
         self.gate.hold(inf)
         cancels = self._interrupt(server_cancels=server_cancels) if interrupts else []
         self._spoken_into = self.gate.open.keys() - self.replies.dropped
         return [*cancels, SpeechStarted(interrupts, self._own_ms(at_ms))]
+
+    def is_reply_owed(self, now: float) -> bool:
+        """Whether the server may be at work on a response."""
+        return self._reply_timeout.is_owed(now)
 
     @property
     def caller_speaks(self) -> bool:
@@ -145,7 +149,7 @@ class RealtimeConversation:
             active = {name for name in active if name in made and made[name].is_aside}
         self.replies.drop(made.keys() | self.replies.unheard)
         self.gate.interrupt()
-        self._reply_timeout.stop()
+        self._reply_timeout.suspend()
         stays: list[AssistantOutcome] = (
             [AssistantHangingUp(intended=False)] if self._hang_up_sequence.call_off() else []
         )

@@ -117,6 +117,10 @@ class RealtimeDialect:
         """What has fallen due by `now`."""
         return self._advance(now)
 
+    def is_reply_owed(self, now: float) -> bool:
+        """See `contracts.Assistant`."""
+        return self._formats is None or self._talk.is_reply_owed(now)
+
     # Commands
 
     def _carry_out(self, command: AssistantCommand) -> list[AssistantOutcome]:

@@ -53,8 +53,9 @@ from bridge.assistants.shared.settings import (
     read_text_file,
 )
 from bridge.redaction import HIDDEN, masked
-from bridge.settings.assistants import AssistantSettings, BargeInSettings, SocketAddress
-from bridge.settings.table import Headers, HeaderText, SecretText, Section, refusal
+from bridge.settings.assistants import BargeInSettings, SocketAddress, SocketAssistantSettings
+from bridge.settings.header_values import A_VALUE, HeaderValue, HeaderValues, with_prefix
+from bridge.settings.table import HeaderText, Section, refusal
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import PCMU_8K
@@ -64,17 +65,21 @@ HiddenValues = PlainSerializer(lambda table: dict.fromkeys(table, HIDDEN), when_
 Table = dict[str, Any]
 
 
-class RealtimeSettings(AssistantSettings):
+class RealtimeSettings(SocketAssistantSettings):
     """[assistants.NAME] with kind = "openai-realtime". A field that is None is not sent: the server's default applies."""
 
     kind: Literal["openai-realtime"] = "openai-realtime"
 
     # The server
     base_url: ServerUrl = Field(OPENAI, description="The address of the API. Not set: that of `[openai]`")
-    api_key: SecretText | None = Field(None, description="The API key. Not set: that of `[openai]`")
+    api_key: HeaderValue | None = Field(
+        None, description="The API key, or a table as in `headers`. Not set: that of `[openai]`"
+    )
     organization: HeaderText | None = Field(None, description="The organization that is billed")
     project: HeaderText | None = Field(None, description="The project that is billed")
-    headers: Headers = Field({}, description="Headers of the upgrade, such as api-key for Azure")
+    headers: HeaderValues = Field(
+        {}, description=f"Headers of the upgrade, such as api-key for Azure. {A_VALUE}"
+    )
     query: Annotated[dict[str, str], HiddenValues] = Field(
         {}, repr=False, description="Parameters of the address, beside the model"
     )
@@ -192,12 +197,13 @@ class RealtimeSettings(AssistantSettings):
         """The address of the session's WebSocket, and the headers of its upgrade."""
         account = without_none(
             {
-                "Authorization": f"Bearer {self.api_key.get_secret_value()}" if self.api_key else None,
+                "Authorization": with_prefix("Bearer ", self.api_key) if self.api_key else None,
                 "OpenAI-Organization": self.organization,
                 "OpenAI-Project": self.project,
             }
         )
-        return upgrade(self.base_url, {"model": self.model} | self.query, account, self.headers)
+        address = upgrade(self.base_url, {"model": self.model} | self.query, account, self.headers)
+        return address._replace(pings=self.pings)
 
     def session(
         self, line: Formats, tools: Sequence[ToolSchema], *, listening: bool = True

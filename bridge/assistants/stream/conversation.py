@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bridge.assistants.shared.hang_up_sequence import hung_up
+from bridge.assistants.shared.owed_reply import OwedReply
 from bridge.assistants.stream import messages as said
 from bridge.assistants.stream import wire
 from bridge.assistants.stream.names import Names
@@ -46,6 +47,7 @@ class StreamConversation:
     """State of one connection. `turns`: our own turn detector, if the assistant leaves that to the bridge.
 
     `running`: the ids on this connection of tool calls that were made before it and still run, by tool_call_id.
+    `owed`: is told what the assistant should reply to, and when it has.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class StreamConversation:
         turns: TurnDetector | None,
         tools: Sequence[str],
         running: Mapping[str, str],
+        owed: OwedReply,
     ) -> None:
         self._keys = choice.keys
         self._speaks = speaks
         self._turns = turns
         self._tools = tools
         self._running = dict(running)
+        self._owed = owed
         names = Names()
         self._fresh = names.fresh
         self._replies = StreamItems(names)
@@ -74,14 +78,19 @@ class StreamConversation:
         """Carry out a command that is neither audio nor the end."""
         match command:
             case TypeDigit(digit) if self._keys in ("each", "both"):
+                self._owed.ask(now)
                 return [wire.key(digit)]
             case EnterDigits():
-                return self._enter(command)
+                return self._enter(command, now)
             case AnswerTool(tool_call_id, output, is_late=True):
                 earlier_id = self._running.pop(tool_call_id, None)
-                return [] if earlier_id is None else [wire.answer(earlier_id, output)]
+                if earlier_id is None:
+                    return []
+                self._owed.ask(now)
+                return [wire.answer(earlier_id, output)]
             case AnswerTool(tool_call_id, output) if tool_call_id in self._open_requests:
                 self._open_requests.remove(tool_call_id)
+                self._owed.ask(now)
                 return [wire.answer(tool_call_id, output)]
             case ConfirmHeard(item) if self._replies.is_known(item):
                 return [wire.heard(item)]
@@ -92,18 +101,21 @@ class StreamConversation:
             case _:
                 return []
 
-    def _enter(self, entry: EnterDigits) -> list[AssistantOutcome]:
+    def _enter(self, entry: EnterDigits, now: float) -> list[AssistantOutcome]:
         is_expected = entry.request_id in self._open_requests or self._keys in ("entries", "both")
         is_only_news = bool(entry.placeholder) and self._keys == "each"  # its single keys were not sent
         self._open_requests.discard(entry.request_id)
-        return [wire.entry(entry)] if is_expected or is_only_news else []
+        if not (is_expected or is_only_news):
+            return []
+        self._owed.ask(now)
+        return [wire.entry(entry)]
 
-    def listen(self, audio: bytes) -> list[AssistantOutcome]:
+    def listen(self, audio: bytes, now: float) -> list[AssistantOutcome]:
         """Feed our own turn detector with the caller's audio; nothing comes of it without one."""
         turns = self._turns.feed(audio) if self._turns is not None else ()
-        return [outcome for turn in turns for outcome in self._turn(turn)] if turns else []
+        return [outcome for turn in turns for outcome in self._turn(turn, now)] if turns else []
 
-    def _turn(self, turn: Turn) -> list[AssistantOutcome]:
+    def _turn(self, turn: Turn, now: float) -> list[AssistantOutcome]:
         match turn:
             case TurnSuspected():
                 return [SpeechSuspected()]
@@ -113,12 +125,13 @@ class StreamConversation:
                 self._utterance = ""
                 return [wire.speech_started(at_ms), SpeechStarted(at_ms=at_ms)]
             case TurnEnded(at_ms):
-                return [wire.speech_stopped(at_ms), self._paused(at_ms)]
+                return [wire.speech_stopped(at_ms), self._paused(now, at_ms)]
 
-    def _paused(self, at_ms: int | None = None) -> SpeechStopped:
+    def _paused(self, now: float, at_ms: int | None = None) -> SpeechStopped:
         """The caller's utterance has ended; its words may follow."""
         self._caller_speaks = False
         self._replies.caller_paused()
+        self._owed.ask(now)
         self._utterance = self._fresh("utterance")
         return SpeechStopped(self._utterance, at_ms)
 
@@ -133,18 +146,20 @@ class StreamConversation:
         if not audio:
             return ()
         if self._caller_speaks and self._replies.silent:
-            return [self._paused(), *self._replies.audio(audio, now)]
+            return [self._paused(now), *self._replies.audio(audio, now)]
         return self._replies.audio(audio, now)
 
-    def _reply(self, reply: said.Reply, _now: float) -> Sequence[AssistantOutcome]:
+    def _reply(self, reply: said.Reply, now: float) -> Sequence[AssistantOutcome]:
         begun = self._replies.begin(reply.item)
         if begun is None:
             raise MalformedMessage("reply: item was given before: expected a new name, or none")
+        self._owed.ask(now)
         return begun
 
     def _reply_end(self, _end: said.ReplyEnd, _now: float) -> Sequence[AssistantOutcome]:
         if not self._replies.any_open:
             raise MalformedMessage("reply_end: no item is open: expected reply or audio first")
+        self._owed.settle()
         return self._replies.end()
 
     def _words(self, words: said.Said, now: float) -> Sequence[AssistantOutcome]:
@@ -160,20 +175,20 @@ class StreamConversation:
 
     # From the assistant: turns
 
-    def _interrupt(self, interrupt: said.Interrupt, _now: float) -> Sequence[AssistantOutcome]:
+    def _interrupt(self, interrupt: said.Interrupt, now: float) -> Sequence[AssistantOutcome]:
         spoke: list[AssistantOutcome] = [*self._replies.interrupted(), SpeechStarted(at_ms=interrupt.at_ms)]
         if self._turns is None:
             self._caller_speaks, self._utterance = True, ""
         elif not self._turns.speaking:  # the cause was a key or the like, which has no end
-            spoke.append(self._paused(interrupt.at_ms))
+            spoke.append(self._paused(now, interrupt.at_ms))
         return spoke
 
-    def _speech_stopped(self, stopped: said.SpeechStopped, _now: float) -> Sequence[AssistantOutcome]:
+    def _speech_stopped(self, stopped: said.SpeechStopped, now: float) -> Sequence[AssistantOutcome]:
         if self._turns is not None:
             raise MalformedMessage(
                 'speech_stopped: the bridge detects turns: expected "turns": "assistant" in hello'
             )
-        return [self._paused(stopped.at_ms)]
+        return [self._paused(now, stopped.at_ms)]
 
     # From the assistant: requests
 
@@ -229,7 +244,10 @@ class StreamConversation:
 
     def due(self, now: float) -> Sequence[AssistantOutcome]:
         """What has fallen due by `now`."""
-        return self._replies.due(now)
+        ended = self._replies.due(now)
+        if ended:
+            self._owed.settle()
+        return ended
 
 
 def _hello(_talk: StreamConversation, _hello: said.Hello, _now: float) -> Sequence[AssistantOutcome]:

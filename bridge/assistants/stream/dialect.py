@@ -6,6 +6,7 @@ dropped and answered with `error`. No socket, no clock: `now` is seconds on the 
 
 from collections.abc import Sequence
 
+from bridge.assistants.shared.owed_reply import OwedReply
 from bridge.assistants.shared.turn_detection import may_suspect, turn_detector
 from bridge.assistants.stream import wire
 from bridge.assistants.stream.conversation import StreamConversation
@@ -45,13 +46,14 @@ class StreamDialect:
         self._failed = ""
         self._passes = False  # the caller's audio is sent as it is, and no turn detector of ours reads it
         self._in_base64 = False
+        self._owed = OwedReply(settings.reply_s)
 
     # From the core
 
     def encode(self, command: AssistantCommand, now: float) -> Sequence[AssistantOutcome]:
         """Carry out one command; what our own turn detector hears in the caller's audio is returned with it."""
         if type(command) is AppendAudio:
-            return (command.audio,) if self._passes else self._append(command.audio)
+            return (command.audio,) if self._passes else self._append(command.audio, now)
         match command:
             case OpenAssistant():
                 self._opening = command
@@ -63,11 +65,11 @@ class StreamDialect:
             case _:
                 return ()
 
-    def _append(self, audio: bytes) -> Sequence[AssistantOutcome]:
+    def _append(self, audio: bytes, now: float) -> Sequence[AssistantOutcome]:
         if self._talk is None or self._over:
             return ()
         message: WireMessage = wire.audio(audio) if self._in_base64 else audio
-        heard = self._talk.listen(audio)
+        heard = self._talk.listen(audio, now)
         return [message, *heard] if heard else (message,)
 
     def _close(self, why: str) -> list[WireMessage]:
@@ -132,7 +134,7 @@ class StreamDialect:
         if hello.turns == "bridge":
             turns = turn_detector(hears, settings.barge_in, settings.silence_ms)
         tools, running = [tool.name for tool in self._tools], wire.running_ids(self._opening.history)
-        self._talk = StreamConversation(hello, speaks, turns, tools, running)
+        self._talk = StreamConversation(hello, speaks, turns, tools, running, self._owed)
         self._in_base64 = hello.audio == "base64"
         self._passes = turns is None and not self._in_base64
         return [
@@ -158,3 +160,7 @@ class StreamDialect:
     def due(self, now: float) -> Sequence[AssistantOutcome]:
         """What has fallen due by `now`."""
         return self._talk.due(now) if self._talk is not None and not self._over else ()
+
+    def is_reply_owed(self, now: float) -> bool:
+        """See `contracts.Assistant`."""
+        return self._talk is None or self._owed.is_owed(now)

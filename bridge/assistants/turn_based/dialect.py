@@ -107,6 +107,10 @@ class TurnBasedDialect:
         self._turns.fall_due(now)
         return self._take_outcomes()
 
+    def is_reply_owed(self, now: float) -> bool:
+        """See `contracts.Assistant`."""
+        return self._turns.mode is Mode.CONNECTING or self._turns.is_reply_owed(now)
+
     def _take_outcomes(self) -> list[AssistantOutcome]:
         turns = self._turns
         outcomes, turns.outcomes = turns.outcomes, []

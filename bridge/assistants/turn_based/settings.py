@@ -19,14 +19,15 @@ from pydantic import (
 
 from bridge.settings.assistants import (
     Address,
-    AssistantSettings,
     BargeInSettings,
     PlayFallback,
     PostAddress,
     SocketAddress,
+    SocketAssistantSettings,
     ToolSettings,
 )
-from bridge.settings.table import Headers, ShownAddress, checked_assistant_url, refusal, revealed
+from bridge.settings.header_values import A_VALUE, HeaderValues, unresolved
+from bridge.settings.table import ShownAddress, checked_assistant_url, refusal
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.codec import encoder
@@ -87,7 +88,7 @@ def _as_play(value: Any) -> Any:
 Word = Annotated[str, AfterValidator(_checked_word)]
 
 
-class TurnBasedSettings(AssistantSettings):
+class TurnBasedSettings(SocketAssistantSettings):
     """[assistants.NAME] with kind = "turn-based"."""
 
     kind: Literal["turn-based"] = "turn-based"
@@ -97,7 +98,7 @@ class TurnBasedSettings(AssistantSettings):
         repr=False,
         description="The address of the assistant: ws(s):// for one WebSocket a call, http(s):// for one POST an utterance",
     )
-    headers: Headers = Field({}, description="Headers of the upgrade, or of each POST")
+    headers: HeaderValues = Field({}, description=f"Headers of the upgrade, or of each POST. {A_VALUE}")
 
     # Whose turn it is
     endpointing: Literal["remote", "local", "either"] | None = Field(
@@ -225,10 +226,10 @@ class TurnBasedSettings(AssistantSettings):
 
     def address(self) -> Address:
         """How the assistant is reached. Its protocol has no greeting: over a WebSocket the upgrade says that it is ready."""
-        headers = revealed(self.headers)
+        headers = unresolved(self.headers)
         if self.is_posted:
             return PostAddress(self.url, headers, self.reply_s, self.max_reply_bytes)
-        return SocketAddress(self.url, headers, tells_upgrade=True)
+        return SocketAddress(self.url, headers, tells_upgrade=True, pings=self.pings)
 
     @cached_property
     def _prompt(self) -> tuple[Samples, int] | None:
@@ -266,6 +267,8 @@ _SOCKET: Mapping[str, str] = {
     "announces_end": "each POST is an utterance",
     "entry_prefix": "an entry is posted as JSON",
     "greeting_overlaps": "nothing comes that was not asked for",
+    "ping_s": "no connection is kept open",
+    "pong_s": "no connection is kept open",
 }
 _HTTP: Mapping[str, str] = {
     "audio": "it is mu-law in base64",

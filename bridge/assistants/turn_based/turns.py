@@ -6,6 +6,7 @@ the caller's audio.
 """
 
 from bridge.assistants.shared.hang_up_sequence import hung_up
+from bridge.assistants.shared.owed_reply import OwedReply
 from bridge.assistants.turn_based.caller_listener import LEAD_MS, CallerListener
 from bridge.assistants.turn_based.modes import MOVES, Mode
 from bridge.assistants.turn_based.replies import UnheardReplies
@@ -48,6 +49,7 @@ class Turns:
         """Events for the core and messages for the assistant, in order; the dialect takes them."""
         self._failures = 0  # in a row
         self._reply_due: float | None = None
+        self._owed = OwedReply(settings.reply_s)
         self._utterance_due: float | None = None
         self._turn_from = 0  # when the caller's turn began
         self._speech_from: int | None = None  # when the caller began to speak in this turn
@@ -59,6 +61,10 @@ class Turns:
         """When `fall_due` wants to be called, at the latest."""
         due = (self._reply_due, self._utterance_due, self._replies.deadline())
         return min((at for at in due if at is not None), default=None)
+
+    def is_reply_owed(self, now: float) -> bool:
+        """Whether the assistant may be at work on a reply, one that was withdrawn too."""
+        return self._owed.is_owed(now)
 
     def fall_due(self, now: float) -> None:
         """Handle what should have come by `now` and did not."""
@@ -120,6 +126,7 @@ class Turns:
         self.awaited += 1
         if not self._transport.entries_are_turns:  # a leg of posts has a timeout for each
             self._reply_due = now + self._settings.reply_s
+        self._owed.ask(now)
         self.outcomes.append(SpeechStopped(self._transport.utterance, ended_ms))
 
     def interject(self, now: float) -> None:
@@ -173,6 +180,7 @@ class Turns:
         """One reply fewer is to come; over a WebSocket there is at most one."""
         self.awaited = self.awaited - 1 if self._transport.entries_are_turns else 0
         self._reply_due = None
+        self._owed.settle()
 
     def _play(self, kind: str, audio: bytes, now: float, text: str = "") -> str:
         """Play a reply. In the caller's turn it takes the turn, unless it may overlap. Returns the item."""

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import structlog
 
-from bridge.shell import websocket
+from bridge.shell import websocket, websocket_server
 from bridge.shell.session import clock
 from bridge.simulators.changes import Changes
 from bridge.simulators.openai.conversation import RealtimeConversation, Received
@@ -166,7 +166,7 @@ class SimulatedOpenAI:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["SimulatedOpenAI"]:
         """Keep the port open; at the end connections that are still open are broken."""
-        listener = await websocket.listen(self._accept, self._host, self.port, None)
+        listener = await websocket_server.listen(self._accept, self._host, self.port, None)
         self.port = listener.sockets[0].getsockname()[1]
         try:
             yield self
@@ -176,8 +176,8 @@ class SimulatedOpenAI:
                 if connection.closed is None:
                     connection.leg.abort()
 
-    def _accept(self) -> asyncio.BufferedProtocol:
-        return websocket.accept(self._admit, max_message_bytes=MAX_MESSAGE_BYTES)
+    def _accept(self) -> asyncio.Protocol:
+        return websocket_server.accept(self._admit, max_message_bytes=MAX_MESSAGE_BYTES)
 
     def _admit(self, path: str, headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
         answer = self._judge(path, headers)

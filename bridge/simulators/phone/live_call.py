@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bridge.shell.websocket import SocketLeg, connect
+from bridge.shell.websocket import SocketLeg
+from bridge.shell.websocket_client import connect
 from bridge.simulators.carriers.contract import SimulatedStream
 from bridge.simulators.phone.handset import Ending, Handset
 from bridge.simulators.phone.network_delay import AT_ONCE, MAX_MESSAGE_BYTES, SHORTEST_WAIT_S, Delay, SlowLeg

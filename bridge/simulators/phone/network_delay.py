@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from bridge.shell.websocket import SocketLeg, connect
+from bridge.shell.websocket import SocketLeg
+from bridge.shell.websocket_client import connect
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import ConfigurationError
 

@@ -64,7 +64,7 @@ async def test_the_upgrade_is_the_package_s(asked: dict[str, Any], doorman: Door
             model=fields["model"], extra_query=fields["query"], extra_headers=fields["headers"]
         ):
             pass
-    url, headers, _ = settings.address()
+    url, headers, *_ = settings.address()
     assert url == f"ws://127.0.0.1:{doorman.port}{doorman.target}"
     sent = {name.lower(): value for name, value in headers.items()}
     ours = {"authorization", "openai-organization", "openai-project", *map(str.lower, fields["headers"])}

@@ -84,6 +84,10 @@ class ToyAssistant:
         """Nothing falls due."""
         return ()
 
+    def is_reply_owed(self, now: float) -> bool:
+        """It replies at once."""
+        return False
+
 
 class _Key(Struct):
     key: str
