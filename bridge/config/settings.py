@@ -33,7 +33,13 @@ from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
 from bridge.settings.assistants import AssistantSettings, PlayFallback
-from bridge.settings.calls import CircuitSettings, KeypadSettings, LimitSettings, SilenceSettings
+from bridge.settings.calls import (
+    CircuitSettings,
+    ClosingSettings,
+    KeypadSettings,
+    LimitSettings,
+    SilenceSettings,
+)
 from bridge.settings.faults import Key
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
@@ -192,6 +198,9 @@ class Settings(Section):
         KeypadSettings(), description="How keys become an entry, and when an entry is over"
     )
     silence: SilenceSettings = Field(SilenceSettings(), description="What stands in for missing audio")
+    closing: ClosingSettings = Field(
+        ClosingSettings(), description="What callers hear when the server stops while they are on the line"
+    )
     proxy: ProxySettings = Field(
         ProxySettings(),
         description="The HTTP proxies through which assistants, tools and the carriers' APIs are reached. An assistant's "
@@ -271,6 +280,11 @@ class Settings(Section):
         scheme = "https" if self.ssl_certfile else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"{scheme}://{host}:{port}"
+
+
+def vendor_tables() -> frozenset[str]:
+    """The names of the tables of the assistants' vendors."""
+    return frozenset(_vendors())
 
 
 def settings_model() -> type[Settings]:

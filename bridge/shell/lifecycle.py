@@ -110,6 +110,10 @@ class Stoppable(Protocol):
         """Let replies end, say goodbye, and close each call. Nobody is let in any more."""
         ...
 
+    def close(self) -> None:
+        """Close each call once the caller has heard what was said. Nobody is let in any more."""
+        ...
+
     def break_off(self) -> None:
         """End each call at once."""
         ...
@@ -153,9 +157,13 @@ class Lifecycle:
             self._tell()
 
     async def close(self) -> None:
-        """End what is left: without a signal so far, each call says goodbye."""
-        while self._begun < Stage.GOODBYE:
-            self.signal()
+        """End what is left. Calls that no signal has ended are closed once the caller has heard what was said."""
+        if self._begun < Stage.GOODBYE:
+            self._calls.close()
+            self._stages = Stages(self._rules())
+            self._begun = Stage.GOODBYE
+            while self._stages.stage < Stage.GOODBYE:
+                self._stages.signal(clock())
         await self.finished()
         while self._begun < Stage.LEAVING:
             self.signal()
@@ -169,8 +177,9 @@ class Lifecycle:
         }
         while self._begun < self._stages.stage:
             self._begun = Stage(self._begun + 1)
+            if self._begun is Stage.DRAINING or self._calls.calls:
+                log.info(f"= {self._begun.name.lower()}", calls=self._calls.calls)
             begin[self._begun]()
-            log.info(f"= {self._begun.name.lower()}", calls=self._calls.calls)
             if self._begun is Stage.DRAINING:
                 self._notifier.stopping(self._status())
 

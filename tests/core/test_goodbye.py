@@ -90,10 +90,10 @@ def follow(call: Call, transcript: Sequence[Row]) -> None:
         assert call.handle(event, when) == list(commands), f"at {when}: {event}"
 
 
-GOODBYE = [CloseAssistant(), PlayAudio(BYE), SendMark("0.1")]
+GOODBYE: list[Command] = [CloseAssistant(), PlayAudio(BYE), SendMark("0.1")]
 """What a call does that nobody speaks in."""
 
-SAID = [ConfirmHeard("sentence"), CLOSED]
+SAID: list[Command] = [ConfirmHeard("sentence"), CLOSED]
 """What it does when the caller has heard that."""
 
 TALKING: list[tuple[str, bytes, list[Row]]] = [

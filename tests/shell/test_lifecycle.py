@@ -152,6 +152,9 @@ class Calls:
     def say_goodbye(self) -> None:
         self._ask("goodbye", Stage.GOODBYE)
 
+    def close(self) -> None:
+        self._ask("close", Stage.GOODBYE)
+
     def break_off(self) -> None:
         self._ask("break off", Stage.LEAVING)
 
@@ -190,8 +193,9 @@ async def test_time_takes_them_through_as_well() -> None:
 @pytest.mark.parametrize(
     ("signals", "stays", "asked"),
     [
-        (0, Stage.GOODBYE, ["refuse", "goodbye", "break off"]),
-        (1, Stage.GOODBYE, ["refuse", "goodbye", "break off"]),
+        (0, Stage.GOODBYE, ["close", "break off"]),
+        (1, Stage.GOODBYE, ["refuse", "close", "break off"]),
+        (2, Stage.GOODBYE, ["refuse", "goodbye", "break off"]),
         (3, Stage.LEAVING, ["refuse", "goodbye", "break off"]),
     ],
 )
