@@ -32,9 +32,16 @@ from bridge.carriers.shared.settings import CarrierSettings
 from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
+from bridge.config.systemd import ServiceManager, told_by
 from bridge.settings.assistants import AssistantSettings, PlayFallback
 from bridge.settings.call_files import JournalSettings, RecordingSettings
-from bridge.settings.calls import CircuitSettings, KeypadSettings, LimitSettings, SilenceSettings
+from bridge.settings.calls import (
+    CircuitSettings,
+    ClosingSettings,
+    KeypadSettings,
+    LimitSettings,
+    SilenceSettings,
+)
 from bridge.settings.faults import Key
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
@@ -181,6 +188,9 @@ class Settings(Section):
         KeypadSettings(), description="How keys become an entry, and when an entry is over"
     )
     silence: SilenceSettings = Field(SilenceSettings(), description="What stands in for missing audio")
+    closing: ClosingSettings = Field(
+        ClosingSettings(), description="What callers hear when the server stops while they are on the line"
+    )
     proxy: ProxySettings = Field(
         ProxySettings(),
         description="The HTTP proxies through which assistants, tools and the carriers' APIs are reached. An assistant's "
@@ -267,6 +277,11 @@ class Settings(Section):
         return self.public_url or f"{scheme}://{host}:{port}"
 
 
+def vendor_tables() -> frozenset[str]:
+    """The names of the tables of the assistants' vendors."""
+    return frozenset(_vendors())
+
+
 def settings_model() -> type[Settings]:
     """`Settings` with the tables that the registries add: one for each carrier and each vendor of assistants."""
     vendors = ((name, vendor.settings, vendor.description) for name, vendor in _vendors().items())
@@ -322,6 +337,11 @@ def load(
         return Settings.model_validate(nested(found))
     except ValidationError as error:
         raise ConfigurationError("\n".join(explain(error, found, known_paths()))) from None
+
+
+def service_manager() -> ServiceManager | None:
+    """What the environment says of systemd; see `told_by`."""
+    return told_by(os.environ, os.getpid())
 
 
 def vendor_variables(names: Mapping[str, str]) -> dict[str, str]:
