@@ -55,8 +55,9 @@ class Server:
         self.notifier = notifier or Notifier()
         self.network = Network(settings.proxy)
         """How servers are reached."""
-        self._files = FileWriter()
-        self.admission = Admission(settings, Switchboard(settings, self.network), self._files)
+        self.files = FileWriter()
+        """Writes the files of calls."""
+        self.admission = Admission(settings, Switchboard(settings, self.network), self.files)
         self.lifecycle = Lifecycle(self.admission, self._stop_rules, self.notifier)
         self.certificate = Certificate(self._tls, settings)
         self._webhooks = tuple(
@@ -70,7 +71,7 @@ class Server:
             for carrier, kind in CARRIERS.items()
         )
         self._loop_watch = LoopWatch()
-        self._retention = Retention(kept_folders(settings), self._files)
+        self._retention = Retention(kept_folders(settings), self.files)
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
 
@@ -105,7 +106,7 @@ class Server:
             await self.admission.setups.aclose()
             await self.network.aclose()
             self._retention.stop()
-            await self._files.aclose()
+            await self.files.aclose()
             self._loop_watch.stop()
 
     def _stop_rules(self) -> StopRules:

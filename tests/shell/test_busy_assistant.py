@@ -80,6 +80,7 @@ async def carry(scene: Scene, quiet_s: int, **options: Any) -> CallReport:
             plan = CallPlan(QUIET * quiet_s, linger_s=0.3, longest_s=10.0)
             report = await place_call(f"ws://127.0.0.1:{server.port}/twilio/media", plan)
             await server.admission.idle()
+            await server.files.written()
         return report
 
 
