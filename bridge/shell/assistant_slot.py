@@ -28,7 +28,7 @@ from bridge.vocabulary.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import Assistant, AssistantOutcome, Connect, Leg, Posted, Tools, WireMessage
+from bridge.vocabulary.contracts import Assistant, AssistantOutcome, Connect, Leg, LegMessage, Tools
 from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
@@ -203,7 +203,7 @@ class AssistantSlot:
 
     # What the assistants tell
 
-    def _receive(self, attached: _Attached, message: WireMessage | Posted) -> None:
+    def _receive(self, attached: _Attached, message: LegMessage) -> None:
         if attached is not self.active and attached is not self.standby:
             return  # it was closed
         now = self._clock()

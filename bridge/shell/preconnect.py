@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 
 from bridge.settings.assistants import SocketAddress
-from bridge.vocabulary.contracts import Leg, Lost, Posted, Receive, WireMessage
+from bridge.vocabulary.contracts import Leg, LegMessage, Lost, Receive, WireMessage
 
 OpenSocket = Callable[[SocketAddress, Receive, Lost], Leg[WireMessage]]
 """Returns a leg at once, and never calls back from inside."""
@@ -36,12 +36,12 @@ class _Unclaimed:
 
     def __init__(self, forget: Callable[[str], None]) -> None:
         self._forget = forget
-        self._held: list[WireMessage | Posted] = []
+        self._held: list[LegMessage] = []
         self._held_bytes = 0
         self._take: Receive = self._hold
         self._lost: Lost | None = None
 
-    def receive(self, message: WireMessage | Posted) -> None:
+    def receive(self, message: LegMessage) -> None:
         self._take(message)
 
     def lost(self, code: int, reason: str) -> None:
@@ -55,7 +55,7 @@ class _Unclaimed:
         asyncio.get_running_loop().call_soon(self._hand_over, receive)
         return self.leg
 
-    def _hold(self, message: WireMessage | Posted) -> None:
+    def _hold(self, message: LegMessage) -> None:
         self._held.append(message)
         self._held_bytes += len(message) if isinstance(message, (str, bytes)) else 0
         if self._lost is None and (len(self._held) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES):

@@ -11,7 +11,7 @@ from bridge.settings.assistants import SocketAddress
 from bridge.shell import preconnect
 from bridge.shell.assistant_socket import AssistantSockets
 from bridge.shell.preconnect import Preconnections
-from bridge.vocabulary.contracts import Lost, Posted, Receive, WireMessage
+from bridge.vocabulary.contracts import LegMessage, Lost, Receive, WireMessage
 
 HERE = SocketAddress("ws://here/", {})
 
@@ -48,7 +48,7 @@ class Claimant:
     """A call: what reaches it, in order."""
 
     def __init__(self) -> None:
-        self.heard: list[WireMessage | Posted | tuple[int, str]] = []
+        self.heard: list[LegMessage | tuple[int, str]] = []
 
     def lost(self, code: int, reason: str) -> None:
         self.heard.append((code, reason))
@@ -195,7 +195,7 @@ async def test_over_a_socket() -> None:
         except ConnectionClosed:
             ends.put_nowait(peer.close_code)
 
-    heard: asyncio.Queue[WireMessage | Posted] = asyncio.Queue()
+    heard: asyncio.Queue[LegMessage] = asyncio.Queue()
     async with serve(assistant, "127.0.0.1", 0) as server:
         sockets = AssistantSockets()
         preconnections = Preconnections(partial(sockets.connect, timeout_s=5.0))
