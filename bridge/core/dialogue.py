@@ -134,7 +134,8 @@ class Dialogue:
             return []
         self._is_assistant_open = False
         why = event.reason or f"code {event.code}"
-        return self._lose(now, final=event.code in FINAL_CLOSES, why=why, asked_s=event.retry_after_s)
+        final = event.final or event.code in FINAL_CLOSES
+        return self._lose(now, final=final, why=why, asked_s=event.retry_after_s)
 
     def open_due(self, now: float) -> list[Command]:
         """An assistant, or a standby, was not ready in time."""

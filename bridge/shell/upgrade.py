@@ -120,6 +120,16 @@ def is_interim(read: bytes) -> bool:
     return re.match(rb"HTTP/1\.1 1(?!01)\d\d[ \r]", read) is not None
 
 
+def body_bytes(read: bytes) -> int:
+    """How long the body of a response is that is no upgrade, as it says itself; 0 if it does not. `read`: its head and more."""
+    first, *lines = read.partition(HEAD_END)[0].split(b"\r\n")
+    headers = _fields(line.decode("latin-1") for line in lines)
+    if headers is None or first.split(b" ")[1:2] == [b"101"]:
+        return 0
+    length = headers.get("Content-Length", "")
+    return int(length[:9]) if length.isascii() and length.isdigit() else 0
+
+
 def plain_response(read: bytes) -> bytes:
     """A response of 101 with `Connection: Upgrade` and `Upgrade: websocket`, if it says that in other words.
 
