@@ -17,7 +17,7 @@ from bridge.core.timers import Timers
 from bridge.core.tool_calls import ToolCalls
 from bridge.core.transcript import Transcript
 from bridge.core.waiting_signal import Signal, WaitingSignal
-from bridge.vocabulary.built_in_tools import NOTE, SEND_DIGITS, BuiltInTool
+from bridge.vocabulary.built_in_tools import COLLECT_DIGITS, NOTE, SEND_DIGITS, BuiltInTool
 from bridge.vocabulary.commands import Command, EnterDigits, PressKeys
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
@@ -50,6 +50,9 @@ from telecodecs.format import AudioFormat
 
 REPLY_EXPECTED_S = 5.0
 """So long after the caller's last word a reply may still be on its way."""
+
+INTERRUPTED = b"error: the connection was lost before the entry was complete; keys that are pressed from now on come as another entry"
+"""The output of `collect_digits` for the next assistant."""
 
 
 class Conversation:
@@ -132,6 +135,8 @@ class Conversation:
         self._tools.close()
         self._caller_speaks, self._reply_expected_until = False, -inf
         self.has_reply = False
+        for request in self._entries.requests:
+            self._built_in_used(COLLECT_DIGITS, json.encode(_arguments(request)), INTERRUPTED)
         commands = self._entries.close(now) + self.voice.resume(now)
         item = self.voice.incoming_item
         self.transcript.break_off(item, 0.0 if item is None else self.voice.take_length_ms(item))
@@ -287,6 +292,17 @@ class Conversation:
         """The assistant is about to hang up, or was kept from it."""
         self.is_hanging_up = event.intended
         return []
+
+
+def _arguments(request: EntryRequested) -> dict[str, object]:
+    """What was requested, as the arguments of `collect_digits`."""
+    arguments = {
+        "length": request.length,
+        "terminator": request.terminator,
+        "timeout": request.timeout_s,
+        "sensitive": request.sensitive or None,
+    }
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 Read = Callable[[Conversation, Any, float], list[Command]]
