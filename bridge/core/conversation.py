@@ -51,7 +51,9 @@ from telecodecs.format import AudioFormat
 REPLY_EXPECTED_S = 5.0
 """So long after the caller's last word a reply may still be on its way."""
 
-INTERRUPTED = b"error: the connection was lost before the entry was complete; keys that are pressed from now on come as another entry"
+INTERRUPTED = (
+    b"error: the connection was lost before the entry was complete; what is typed comes as another entry"
+)
 """The output of `collect_digits` for the next assistant."""
 
 
