@@ -260,7 +260,8 @@ class Conversation:
     def reply_delayed(self, event: ReplyDelayed, now: float) -> list[Command]:
         """The caller waits for a reply that failed, and that is asked for again."""
         self._counts["replies_delayed"] += 1
-        self.waiting_signal.delayed(now)
+        if not self._caller_speaks:
+            self.waiting_signal.delayed(now)
         self._reply_expected_until = max(self._reply_expected_until, now + event.wait_s + REPLY_EXPECTED_S)
         return []
 

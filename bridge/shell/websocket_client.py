@@ -16,7 +16,7 @@ from picows.url import parse_url
 from bridge.settings.assistants import Pings
 from bridge.shell.network import Network
 from bridge.shell.refused_upgrade import MOST_BODY_BYTES, refused
-from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, body_bytes, is_interim, plain_response
+from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, is_interim, lacks_body, plain_response
 from bridge.shell.websocket import SocketLeg, client_protocol, feed, hand_over
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import CallRefused
@@ -48,8 +48,7 @@ class ResponseReader(asyncio.Protocol):
         while is_interim(self._read) and HEAD_END in self._read:
             self._read = self._read.partition(HEAD_END)[2]
         if HEAD_END in self._read:
-            body = self._read.partition(HEAD_END)[2]
-            if len(body) >= min(body_bytes(self._read), MOST_BODY_BYTES):
+            if not lacks_body(self._read, MOST_BODY_BYTES):
                 self._hand_over()
             elif self._body_timeout is None:
                 loop = asyncio.get_running_loop()

@@ -114,6 +114,10 @@ def test_a_wait_that_is_over_in_time_has_no_signal(ends: Row) -> None:
     waits_for_a_reply(call(), ends, (60.0, PASSED, []))
 
 
+def test_the_signal_does_not_sound_while_the_caller_speaks() -> None:
+    waits_for_a_reply(call(), (2.5, SpeechStarted(), []), (2.6, ReplyDelayed(3.0), []), (60.0, PASSED, []))
+
+
 def test_the_signal_does_not_break_into_a_reply_that_is_coming_in() -> None:
     waits_for_a_reply(
         call(),
