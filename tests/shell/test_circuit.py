@@ -63,7 +63,7 @@ async def test_calls_go_to_the_fallback_until_the_assistant_is_back(tmp_path: Pa
         "assistant": "mine",
         "assistants": {"mine": {"kind": "stream", "url": f"ws://127.0.0.1:{port}/", "fallback": "parrot"}},
         "circuit": {"failures": 2, "calls": 2, "first_pause_s": PAUSE_S},
-        "limits": {"open_s": 0.1},
+        "limits": {"open_s": 0.1, "retry_s": 0},
         "journal": {"directory": tmp_path},
     }
     async with asyncio.timeout(PATIENCE_S), Server(Settings.model_validate(settings)).running() as server:

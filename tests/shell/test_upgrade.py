@@ -178,18 +178,18 @@ def test_tokens_of_all_lines() -> None:
     assert tokens(["Keep-Alive,  UPGRADE", "", "x"]) == ["keep-alive", "upgrade", "x"]
 
 
-REFUSED = b"HTTP/1.1 429 No\r\n"
+NO = b"HTTP/1.1 429 No\r\n"
 BODIES = {
     # a response, and whether more of its body should come
     "an upgrade": (b"HTTP/1.1 101 Yes\r\nContent-Length: 9\r\n\r\n", False),
-    "no length": (REFUSED + b"A: b\r\n\r\n", False),
-    "a length that is none": (REFUSED + b"Content-Length: many\r\n\r\n", False),
-    "nothing yet": (REFUSED + b"Content-Length: 4\r\n\r\n", True),
-    "a part": (REFUSED + b"Content-Length: 4\r\n\r\nabc", True),
-    "all": (REFUSED + b"Content-Length: 4\r\n\r\nabcd", False),
-    "enough": (REFUSED + b"Content-Length: 400\r\n\r\n" + b"x" * 10, False),
-    "chunks, begun": (REFUSED + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", True),
-    "chunks, all": (REFUSED + b"Transfer-Encoding: Chunked\r\n\r\n2\r\na\r\n0\r\n\r\n", False),
+    "no length": (NO + b"A: b\r\n\r\n", False),
+    "a length that is none": (NO + b"Content-Length: many\r\n\r\n", False),
+    "nothing yet": (NO + b"Content-Length: 4\r\n\r\n", True),
+    "a part": (NO + b"Content-Length: 4\r\n\r\nabc", True),
+    "all": (NO + b"Content-Length: 4\r\n\r\nabcd", False),
+    "enough": (NO + b"Content-Length: 400\r\n\r\n" + b"x" * 10, False),
+    "chunks, begun": (NO + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", True),
+    "chunks, all": (NO + b"Transfer-Encoding: Chunked\r\n\r\n2\r\na\r\n0\r\n\r\n", False),
 }
 
 
