@@ -84,10 +84,11 @@ class Voice:
         return self.open(spoken, now) + self.play("sentence", sentence, now) if sentence else []
 
     def play_signal(self, signal: bytes, spoken: AudioFormat, now: float) -> list[Command]:
-        """Play the waiting signal, in the format `spoken`, while no assistant has the call."""
-        commands = self.open(spoken, now) + self.play(SIGNAL, signal, now) + self.finish(now)
+        """Play the waiting signal, in the format `spoken`, while no item is coming in."""
+        assert self.incoming_item is None, "the signal is played between items"
+        downlink = Downlink(spoken, self._line)
         self.has_signal = True
-        return commands
+        return self._end(SIGNAL, downlink.feed(signal) + downlink.finish(), now)
 
     def end_signal(self, now: float) -> list[Command]:
         """Cut the waiting signal, if it is not over: what comes next should not wait for it."""

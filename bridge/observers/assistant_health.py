@@ -131,9 +131,9 @@ class AssistantHealthObserver:
                 self._health.ready(self._name)
             case AssistantFailed(why=why, final=final):
                 self._lost(why, now, final=final)
-            case LegLost(leg=leg, code=code, reason=reason) if leg is not LegName.CARRIER:
-                is_standby = leg is LegName.STANDBY
-                self._lost(reason or f"code {code}", now, final=code in FINAL_CLOSES, is_standby=is_standby)
+            case LegLost(leg=leg, code=code, reason=reason, final=final) if leg is not LegName.CARRIER:
+                is_standby, final = leg is LegName.STANDBY, final or code in FINAL_CLOSES
+                self._lost(reason or f"code {code}", now, final=final, is_standby=is_standby)
             case CloseAssistant(why=why):
                 self._closed(why, now)
             case AssistantReportedError(why=why):
@@ -153,7 +153,9 @@ class AssistantHealthObserver:
         """The bridge closes the assistant: because of a fault of it if `why` is not empty, else because the call is over."""
         if why:
             self._lost(why, now, final=False)
-        elif self._ready_at is not None and now - self._ready_at >= SERVED_S:
+        elif self._has_reported_error or self._ready_at is None:
+            return
+        elif now - self._ready_at >= SERVED_S:
             self._health.served(self._name)
 
     def _opened(self, command: OpenAssistant) -> None:
