@@ -33,6 +33,7 @@ from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
 from bridge.settings.assistants import AssistantSettings, PlayFallback
+from bridge.settings.busy import BusySettings
 from bridge.settings.calls import CircuitSettings, KeypadSettings, LimitSettings, SilenceSettings
 from bridge.settings.faults import Key
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
@@ -207,7 +208,10 @@ class Settings(Section):
     recording: RecordingSettings = Field(
         RecordingSettings(), description="Left the caller, right the assistant as the caller heard it"
     )
-    limits: LimitSettings = Field(LimitSettings(), description="How long things may take")
+    limits: LimitSettings = Field(
+        LimitSettings(), description="How long things may take, and how much may come"
+    )
+    busy: BusySettings = Field(BusySettings(), description="What the caller of a refused call hears")
     circuit: CircuitSettings = Field(
         CircuitSettings(), description="When new calls stop going to an assistant that fails"
     )

@@ -31,7 +31,7 @@ Keys = Annotated[str, AfterValidator(_checked_keys)]
 
 
 class LimitSettings(Section):
-    """The table [limits], in seconds."""
+    """The table [limits]."""
 
     start_s: float = Field(
         _LIMITS.start_s,
@@ -63,6 +63,24 @@ class LimitSettings(Section):
     )
     longest_call_s: float = Field(_LIMITS.longest_s, gt=0, description="How long a call may last")
     drain_s: float = Field(30.0, ge=0, description="How long calls may go on after SIGTERM")
+    max_calls: int | None = Field(
+        None, ge=1, description="New calls are refused while there are so many. Not set: no limit"
+    )
+    max_calls_per_s: int | None = Field(
+        None, ge=1, description="New calls taken within a second. Not set: no limit"
+    )
+    max_lag_ms: float = Field(
+        20.0,
+        ge=0,
+        description="New calls are refused while the event loop calls back later than this (99th percentile of two "
+        "seconds): audio of the calls under way would be late. 0: never",
+    )
+    connections_per_address: int = Field(
+        100,
+        ge=0,
+        description="Connections from one address that are not calls; the oldest is dropped for a newer one. Not counted "
+        "from loopback. 0: no limit, for a proxy on another machine",
+    )
 
 
 class CircuitSettings(Section):

@@ -57,6 +57,7 @@ class Server:
             for carrier, kind in CARRIERS.items()
         )
         self._loop_watch = LoopWatch()
+        self.admission.lag_s = lambda: self._loop_watch.lag_s
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
 

@@ -27,6 +27,7 @@ from bridge.carriers.shared.webhooks import (
     WebhookRequest,
 )
 from bridge.config.routes import OWN_PARAMETERS, Incoming
+from bridge.settings.busy import BusySettings
 from bridge.shell.admission import Admission, unix_clock
 from bridge.shell.network import Network
 from bridge.shell.rest_client import ApiClient
@@ -174,8 +175,8 @@ class _Host:
         return self._admission.public_url
 
     @property
-    def closing(self) -> bool:
-        return self._admission.closing
+    def busy(self) -> BusySettings:
+        return self._admission.busy
 
     def has_assistant(self, assistant: str) -> bool:
         return self._admission.has_assistant(assistant)
@@ -198,6 +199,9 @@ class _Host:
         asked = {name: value for name, value in request.query.items() if name not in OWN_PARAMETERS}
         call = Incoming(numbers.to, numbers.from_, request.word, {**parameters, **asked})
         return assistant or routes.assistant(call)
+
+    def why_refused(self, call_id: str) -> str:
+        return self._admission.why_refused(self._carrier, call_id)
 
     def expect(self, call: ExpectedCall, kind: StreamKind = "media") -> str:
         return self._admission.expect(self._carrier, call, kind)

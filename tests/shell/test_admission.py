@@ -1,6 +1,7 @@
 """Who is let in at the media sockets' paths: rows of a path and what is answered; no socket is opened."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.config.settings import Settings
 from bridge.shell import admission as module
+from bridge.shell import sampled_log
 from bridge.shell.admission import Admission
 from bridge.shell.expected_calls import ENDED_S
 from bridge.shell.switchboard import Switchboard
@@ -44,6 +46,13 @@ async def opened() -> AsyncIterator[Open]:
     for admission, switchboard in made:
         await admission.drain()
         await switchboard.aclose()
+
+
+@pytest.fixture(autouse=True)
+def refused_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each refusal is in the log: they come more than a second apart."""
+    seconds = itertools.count(step=2.0)
+    monkeypatch.setattr(sampled_log, "clock", lambda: next(seconds))
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from bridge.carriers.shared.webhooks import (
     WebhookRequest,
 )
 from bridge.config.settings import Settings
+from bridge.settings.busy import BusySettings
 from bridge.shell import webhooks as module
 from bridge.shell.admission import Admission
 from bridge.shell.session import clock
@@ -281,9 +282,10 @@ async def test_who_answers_and_what_is_known_of_the_server(house: Open) -> None:
         assert [host.has_assistant(name) for name in ("", "front", "polly")] == [True, True, False]
         assert host.allows_unauthenticated
         assert host.public_url == "https://voice.example.com"
-        assert host.closing is False
+        assert host.why_refused("C1") == ""
+        assert host.busy == BusySettings()
         home.admission.closing = True
-        assert host.closing is True
+        assert host.why_refused("C2") == "the server is closing"
         assert host.unique_id() != host.unique_id()
 
 

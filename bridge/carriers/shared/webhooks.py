@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
 from bridge.carriers.shared.rest import ApiRequest
+from bridge.settings.busy import BusySettings
 from bridge.vocabulary.contracts import CallControl
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 
@@ -99,8 +100,8 @@ class CallHost(Protocol):
         ...
 
     @property
-    def closing(self) -> bool:
-        """Whether the server takes no new calls any more."""
+    def busy(self) -> BusySettings:
+        """What the caller of a refused call hears."""
         ...
 
     @property
@@ -117,6 +118,13 @@ class CallHost(Protocol):
 
         `parameters`: those of every stream of this carrier. Raises `WebhookRefused`: 400 where there is no assistant
         of this name, 404 where no route has the word behind the path.
+        """
+        ...
+
+    def why_refused(self, call_id: str) -> str:
+        """Why this call is not taken: the server closes, or has too much to do. Empty: it has a place, for a minute.
+
+        The server logs a refusal. A call that has a place already, or is under way, is not refused for the load.
         """
         ...
 
@@ -221,12 +229,6 @@ def check_not_ended(host: CallHost, call_id: str) -> None:
     """Raises `WebhookRefused` (410) where the call has ended: the webhook is old, or was replayed."""
     if host.has_ended(call_id):
         raise WebhookRefused(410, "this call has ended", reason="its call has ended")
-
-
-def check_open(host: CallHost) -> None:
-    """Raises `WebhookRefused` (503) where the server takes no new calls."""
-    if host.closing:
-        raise WebhookRefused(503, "the server is closing")
 
 
 def check_goes_on(carrier: str, then: str | None) -> None:

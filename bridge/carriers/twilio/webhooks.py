@@ -7,6 +7,7 @@ Source: Twilio, "TwiML for Programmable Voice", "TwiML Voice: <Stream>".
 
 from collections.abc import Sequence
 
+from bridge.carriers.shared.busy import busy_document
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
     FORM,
@@ -18,7 +19,6 @@ from bridge.carriers.shared.webhooks import (
     WebhookRequest,
     check_goes_on,
     check_not_ended,
-    check_open,
     form_fields,
     note_ends,
     numbers_of,
@@ -77,11 +77,14 @@ class TwilioWebhooks:
         if listen:
             check_goes_on("twilio", self._settings.then)
         assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
-        check_open(self._host)
         answered_by = form.get("AnsweredBy")
         if answered_by and answered_by not in self._settings.talk_to:
             self._host.log("info", "= nobody to talk to", call_id=call_id, answered_by=answered_by)
             return WebhookAnswer(200, hang_up_document(), XML)
+        if self._host.why_refused(call_id):
+            return WebhookAnswer(
+                200, busy_document(self._host.busy, form, self._settings.then if listen else None), XML
+            )
         expected = ExpectedCall(call_id, assistant, control=self._control(call_id))
         url = self._host.expect(expected, "listen" if listen else "media")
         twiml = stream_document(

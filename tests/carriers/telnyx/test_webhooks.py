@@ -279,10 +279,34 @@ def test_a_verdict_that_does_not_come_is_waited_for_so_long(serve: Any, host: "H
 # The server closes
 
 
-def test_a_closing_server_lets_it_ring(serve: Any, host: "Host") -> None:
-    host.closing = True
-    assert Asked(serve, host).tell(RINGS) == (204, "")
-    assert host.commands == []
+@pytest.mark.parametrize("code", ["", "90018"], ids=["in time", "it is over already"])
+def test_a_refused_call_is_rejected_as_busy_and_never_answered(code: str, serve: Any, host: "Host") -> None:
+    host.full = "the server is closing"
+    ask = Asked(serve, host)
+    assert ask.tell(RINGS) == (204, "")
+    assert json.decode(host.sent[0].request.body) == {"cause": "USER_BUSY", "command_id": "id0"}
+    if code:
+        host.refuse(0.0, code)
+    else:
+        host.take(0.0)
+    ask.says("call.answered")
+    ask.says("call.hangup", hangup_cause="user_busy")
+    assert host.commands == ["reject"]
+    assert host.ended == ["v3:1"]
+
+
+def test_a_call_that_we_place_is_refused_while_it_rings(serve: Any, host: "Host") -> None:
+    host.full = "there are 5 calls"
+    ours = {"client_state": ClientState("front").encode(), "direction": "outgoing"}
+    ask = Asked(serve, host)
+    ask.says("call.initiated", **ours)
+    ask.says("call.answered", **ours)
+    assert host.commands == ["hangup"]
+
+
+def test_a_call_that_is_not_ours_asks_for_no_place(serve: Any, host: "Host") -> None:
+    Asked(serve, host).says("call.initiated", direction="outgoing")
+    assert host.placed == []
 
 
 def test_a_server_that_closes_hangs_up_and_waits_for_no_key(serve: Any, host: "Host") -> None:
@@ -336,9 +360,10 @@ def test_what_cannot_be_is_said_before_the_call_is_answered(name: str, serve: An
     assert host.expected == []
 
 
-def test_a_closing_server_takes_no_texml_call(serve: Any, host: "Host") -> None:
-    host.closing = True
-    assert Asked(serve, host).ask() == (503, "the server is closing")
+def test_the_caller_of_a_refused_texml_call_hears_the_busy_tone(serve: Any, host: "Host") -> None:
+    host.full = "the server is closing"
+    status, document = Asked(serve, host).ask()
+    assert (status, '<Reject reason="busy" />' in document) == (200, True)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from bridge.carriers.shared.webhooks import ExpectedCall, Numbers
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.signature import signature
 from bridge.carriers.twilio.webhooks import TwilioWebhooks
+from bridge.settings.busy import BusySettings
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.errors import WebhookRefused
 
@@ -141,10 +142,28 @@ def test_what_cannot_be_is_said_before_the_call_is_answered(name: str, serve: An
     assert host.expected == []
 
 
-def test_a_closing_server_takes_no_call(serve: Any, host: "Host") -> None:
-    host.closing = True
-    assert Asked(serve, host)("/twilio/voice") == (503, "the server is closing")
+def test_the_caller_of_a_refused_call_hears_the_busy_tone(serve: Any, host: "Host") -> None:
+    host.full = "the server is closing"
+    status, twiml = Asked(serve, host)("/twilio/voice", **CALLS)
+    (verb,) = ElementTree.fromstring(twiml)
+    assert (status, verb.tag, verb.attrib) == (200, "Reject", {"reason": "busy"})
     assert host.expected == []
+
+
+def test_a_call_that_would_only_be_listened_to_goes_on_without(serve: Any, host: "Host") -> None:
+    host.full = "there are 5 calls"
+    host.busy = BusySettings(say="Later, please.")
+    _, twiml = Asked(serve, host, then=THEN)("/twilio/voice", {"listen": "both_tracks"})
+    (verb,) = ElementTree.fromstring(twiml)
+    assert (verb.tag, verb.text) == ("Redirect", THEN)
+    assert host.expected == []
+
+
+def test_who_is_not_put_through_takes_no_place(serve: Any, host: "Host") -> None:
+    Asked(serve, host)("/twilio/voice", AnsweredBy="machine_start")
+    assert host.placed == []
+    Asked(serve, host)("/twilio/voice", AnsweredBy="human")
+    assert host.placed == ["CA1"]
 
 
 FORGED = (403, "the signature does not match; is public_url what Twilio was told?")
