@@ -33,6 +33,7 @@ ON_BOTH_LOOPS = {
     "test_websocket",
     "test_websocket_upgrade",
     "test_front_door",
+    "test_listener",
     "test_session",
     "test_assistant_socket",
     "test_rest_client",

@@ -7,7 +7,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
@@ -19,14 +19,18 @@ from bridge.carriers.registry import CARRIERS
 from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
 from bridge.config.settings import Settings
 from bridge.shell.admission import Admission, media_paths
+from bridge.shell.descriptors import descriptor_limit
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.http_server import application, http_server
+from bridge.shell.listener import open_port
+from bridge.shell.loop_errors import connection_errors_in_one_line
 from bridge.shell.loop_watch import LoopWatch
+from bridge.shell.pending_connections import PendingConnections, most_pending
 from bridge.shell.session import clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
-from bridge.shell.websocket_server import accept, listen
+from bridge.shell.websocket_server import accept
 
 FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 """Headers with which a proxy says that it asks for somebody else."""
@@ -66,13 +70,18 @@ class Server:
         """The port is open inside. At the end, calls under way are closed once the caller has heard what was said."""
         paths = media_paths()
         self._loop_watch.start()
+        errors = ExitStack()
+        errors.enter_context(connection_errors_in_one_line())
         try:
             async with http_server(self._routes()) as http:
-                listener = await listen(
-                    lambda: FrontDoor(paths, lambda: accept(self.admission.admit), http),
+                listener = await open_port(
+                    partial(FrontDoor, paths, partial(accept, self.admission.admit), http),
                     self._settings.host,
                     self._settings.port,
                     self._tls,
+                    PendingConnections(
+                        most_pending(descriptor_limit()), self._settings.limits.connections_per_address
+                    ),
                 )
                 self.port = listener.sockets[0].getsockname()[1]
                 self.admission.public_url = self._settings.reachable_url(self.port)
@@ -89,6 +98,7 @@ class Server:
             await self._switchboard.aclose()
             await self._files.aclose()
             self._loop_watch.stop()
+            errors.close()
 
     def _routes(self) -> web.Application:
         app = application()

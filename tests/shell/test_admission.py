@@ -1,7 +1,6 @@
 """Who is let in at the media sockets' paths: rows of a path and what is answered; no socket is opened."""
 
 import asyncio
-import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
@@ -13,9 +12,9 @@ from structlog.testing import capture_logs
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.config.settings import Settings
 from bridge.shell import admission as module
-from bridge.shell import sampled_log
 from bridge.shell.admission import Admission
 from bridge.shell.expected_calls import ENDED_S
+from bridge.shell.sampled_log import SampledLog
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S
 from bridge.shell.websocket import SocketLeg
@@ -48,13 +47,6 @@ async def opened() -> AsyncIterator[Open]:
         await switchboard.aclose()
 
 
-@pytest.fixture(autouse=True)
-def refused_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each refusal is in the log: they come more than a second apart."""
-    seconds = itertools.count(step=2.0)
-    monkeypatch.setattr(sampled_log, "clock", lambda: next(seconds))
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Unix time, in the last item."""
@@ -77,6 +69,7 @@ def path_of(
 
 def turned_away(admission: Admission, path: str, status: HTTPStatus = HTTPStatus.FORBIDDEN) -> str:
     """Why a socket is refused, with 403 unless another status is expected, as the log tells it."""
+    admission._refusals = SampledLog()  # it writes a line a second
     with capture_logs() as lines:
         assert admission.admit(path, UPGRADE) is status
     (line,) = [line for line in lines if line["event"] == "media socket turned away"]
