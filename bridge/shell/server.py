@@ -27,6 +27,8 @@ from bridge.shell.listener import open_port
 from bridge.shell.loop_errors import connection_errors_in_one_line
 from bridge.shell.loop_watch import LoopWatch
 from bridge.shell.pending_connections import PendingConnections, most_pending
+from bridge.shell.refused_requests import RefusedRequests
+from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.webhooks import Webhooks
@@ -50,6 +52,7 @@ class Server:
         self._switchboard = Switchboard(settings)
         self._files = FileWriter()
         self.admission = Admission(settings, self._switchboard, self._files)
+        self._refused = RefusedRequests()
         self._webhooks = tuple(
             Webhooks(
                 carrier,
@@ -57,6 +60,7 @@ class Server:
                 self.admission,
                 allows_unauthenticated=settings.security.allow_unauthenticated,
                 network=self._switchboard.network,
+                refused=self._refused,
             )
             for carrier, kind in CARRIERS.items()
         )
@@ -75,7 +79,9 @@ class Server:
         try:
             async with http_server(self._routes()) as http:
                 listener = await open_port(
-                    partial(FrontDoor, paths, partial(accept, self.admission.admit), http),
+                    partial(
+                        FrontDoor, paths, partial(accept, self.admission.admit, refusals=SampledLog()), http
+                    ),
                     self._settings.host,
                     self._settings.port,
                     self._tls,
@@ -102,6 +108,7 @@ class Server:
 
     def _routes(self) -> web.Application:
         app = application()
+        app.middlewares.append(self._refused.middleware)
         for webhooks in self._webhooks:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])

@@ -30,6 +30,7 @@ from bridge.config.routes import OWN_PARAMETERS, Incoming
 from bridge.settings.busy import BusySettings
 from bridge.shell.admission import Admission, unix_clock
 from bridge.shell.network import Network
+from bridge.shell.refused_requests import RefusedRequests
 from bridge.shell.rest_client import ApiClient
 from bridge.shell.session import clock
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
@@ -56,9 +57,11 @@ class Webhooks:
         *,
         allows_unauthenticated: bool,
         network: Network | None = None,
+        refused: RefusedRequests | None = None,
     ) -> None:
         self._carrier = carrier
         self._client = ApiClient(network)
+        self._refused = refused or RefusedRequests()
         self._requests: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
@@ -108,8 +111,7 @@ class Webhooks:
         try:
             answer = route.handle(asked, clock())
         except WebhookRefused as refused:
-            if refused.reason:
-                log.warning("webhook turned away", path=request.path, reason=refused.reason)
+            self._refused.note(refused.status, request.path, refused.reason or str(refused), refused.address)
             return web.Response(status=refused.status, text=str(refused))
         finally:
             self._follow_deadline()

@@ -231,6 +231,14 @@ def check_not_ended(host: CallHost, call_id: str) -> None:
         raise WebhookRefused(410, "this call has ended", reason="its call has ended")
 
 
+def not_proved(reason: str, address: str = "") -> WebhookRefused:
+    """A request that does not prove to be the carrier's. Whoever sends it is told the same whatever the reason is.
+
+    `address`: what its signature was checked against.
+    """
+    return WebhookRefused(403, "the signature does not match", reason=reason, address=address)
+
+
 def check_goes_on(carrier: str, then: str | None) -> None:
     """Raises `WebhookRefused` (400) where a call that is only listened to has nowhere to go on."""
     if then is None:

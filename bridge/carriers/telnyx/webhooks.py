@@ -23,6 +23,7 @@ from bridge.carriers.shared.webhooks import (
     check_goes_on,
     check_not_ended,
     form_fields,
+    not_proved,
     note_ends,
     numbers_of,
 )
@@ -177,10 +178,6 @@ class TelnyxWebhooks:
             if (
                 reason := signature_fault(public_key, request.body, timestamp, given, request.unix_s)
             ) is not None:
-                raise WebhookRefused(403, str(reason), reason=str(reason))
+                raise not_proved(str(reason))
         elif not self._host.allows_unauthenticated:
-            raise WebhookRefused(
-                403,
-                "telnyx.public_key is not set, so nobody can prove to be Telnyx",
-                reason="telnyx.public_key is not set",
-            )
+            raise not_proved("telnyx.public_key is not set, so nobody can prove to be Telnyx")

@@ -20,6 +20,7 @@ from bridge.carriers.shared.webhooks import (
     check_goes_on,
     check_not_ended,
     form_fields,
+    not_proved,
     note_ends,
     numbers_of,
 )
@@ -123,15 +124,8 @@ class TwilioWebhooks:
             url = self._host.public_url + request.target
             given = request.headers.get("x-twilio-signature", "")
             if not is_signed(auth_token.get_secret_value(), url, pairs, given):
-                raise WebhookRefused(
-                    403,
-                    "the signature does not match; is public_url what Twilio was told?",
-                    reason="its signature is not Twilio's",
-                )
+                reason = "its signature is not Twilio's, or not for this address; is public_url what Twilio was told?"
+                raise not_proved(reason, self._host.public_url + request.path)
         elif not self._host.allows_unauthenticated:
-            raise WebhookRefused(
-                403,
-                "twilio.auth_token is not set, so nobody can prove to be Twilio",
-                reason="twilio.auth_token is not set",
-            )
+            raise not_proved("twilio.auth_token is not set, so nobody can prove to be Twilio")
         return dict(pairs)

@@ -31,6 +31,8 @@ class Asked:
         self.webhooks = TwilioWebhooks(
             TwilioSettings.model_validate({"auth_token": AUTH_TOKEN} | settings), host
         )
+        self.refused: list[tuple[str, str]] = []
+        """Why requests were refused, and what their signature was checked against, for the log."""
         self._serve = serve
 
     def __call__(self, path: str, query: dict[str, str] | None = None, /, **form: str) -> tuple[int, str]:
@@ -46,6 +48,7 @@ class Asked:
         try:
             answer = self._serve(self.webhooks, path, body, **fields)
         except WebhookRefused as refused:
+            self.refused.append((refused.reason, refused.address))
             return refused.status, str(refused)
         return answer.status, answer.text
 
@@ -166,7 +169,7 @@ def test_who_is_not_put_through_takes_no_place(serve: Any, host: "Host") -> None
     assert host.placed == ["CA1"]
 
 
-FORGED = (403, "the signature does not match; is public_url what Twilio was told?")
+FORGED = (403, "the signature does not match")
 
 
 @pytest.mark.parametrize("path", ["/twilio/voice", "/twilio/status"])
@@ -186,13 +189,16 @@ def test_a_signature_is_for_its_address_and_its_form(serve: Any, host: "Host") -
     assert ask.send("/twilio/voice", b"CallSid=CA2", headers=headers) == FORGED
     assert ask.send("/twilio/voice", b"CallSid=CA1", headers=headers, target="/twilio/voice?a=b") == FORGED
     assert ask.send("/twilio/status", b"CallSid=CA1", headers=headers) == FORGED
+    reason = "its signature is not Twilio's, or not for this address; is public_url what Twilio was told?"
+    checked = [f"https://voice.example.com/twilio/{path}" for path in ("voice", "voice", "status")]
+    assert ask.refused == [(reason, address) for address in checked], "without the query"
 
 
 def test_without_a_key_only_an_open_server_believes_that_it_is_twilio(serve: Any, host: "Host") -> None:
-    unset = (403, "twilio.auth_token is not set, so nobody can prove to be Twilio")
     ask = Asked(serve, host, auth_token=None)
-    assert ask.send("/twilio/voice", b"CallSid=CA1") == unset
-    assert ask.send("/twilio/status", b"CallSid=CA1") == unset
+    assert ask.send("/twilio/voice", b"CallSid=CA1") == FORGED, "a stranger learns nothing of it"
+    assert ask.send("/twilio/status", b"CallSid=CA1") == FORGED
+    assert ask.refused == [("twilio.auth_token is not set, so nobody can prove to be Twilio", "")] * 2
     host.allows_unauthenticated = True
     assert ask.send("/twilio/voice", b"CallSid=CA1")[0] == 200
     assert ask.send("/twilio/status", b"CallSid=CA1") == (204, "")
