@@ -1,5 +1,6 @@
 """Admission of new calls under load: who has a place, who is refused, and what the log says of it."""
 
+import resource
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,9 @@ from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.config.settings import Settings
 from bridge.shell import admission as module
 from bridge.shell.admission import Admission
+from bridge.shell.descriptors import COUNT_AGAIN_S, open_descriptors
+from bridge.shell.loop_watch import WINDOW_PROBES
+from bridge.shell.server import Server
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S
 from bridge.shell.websocket import SocketLeg
@@ -114,6 +118,26 @@ async def test_a_loop_that_lags_takes_no_call_and_keeps_those_it_has(
         admission.why_refused("twilio", "CA2") == "the event loop is 50 ms late, and limits.max_lag_ms is 20"
     )
     assert isinstance(admission.admit(path, UPGRADE), SocketLeg)
+
+
+async def test_the_lag_is_that_of_the_server_s_loop() -> None:
+    server = Server(Settings.model_validate({"security": {"allow_unauthenticated": True}}))
+    assert server.admission.why_refused("twilio", "CA1") == ""
+    server._loop_watch.lags.extend([0.03] * WINDOW_PROBES)
+    assert server.admission.why_refused("twilio", "CA2").startswith("the event loop is 30 ms late")
+
+
+async def test_file_descriptors_run_short(opened: Open, clock: list[float]) -> None:
+    admission = opened({}, security={"allow_unauthenticated": True})
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_descriptors() + 20, before[1]))
+    try:
+        assert "file descriptors are left" in admission.why_refused("twilio", "CA1")
+        assert admission.admit("/twilio/media", UPGRADE) is HTTPStatus.SERVICE_UNAVAILABLE
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    clock.append(clock[-1] + COUNT_AGAIN_S)
+    assert admission.why_refused("twilio", "CA1") == ""
 
 
 async def test_a_refused_call_prepares_nothing_and_is_one_line(opened: Open, clock: list[float]) -> None:

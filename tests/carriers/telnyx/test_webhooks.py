@@ -291,10 +291,7 @@ def test_a_refused_call_is_rejected_as_busy_and_never_answered(code: str, serve:
     ask = Asked(serve, host)
     assert ask.tell(RINGS) == (204, "")
     assert json.decode(host.sent[0].request.body) == {"cause": "USER_BUSY", "command_id": "id0"}
-    if code:
-        host.refuse(0.0, code)
-    else:
-        host.take(0.0)
+    host.refuse(0.0, code) if code else host.take(0.0)
     ask.says("call.answered")
     ask.says("call.hangup", hangup_cause="user_busy")
     assert host.commands == ["reject"]
