@@ -12,6 +12,7 @@ import structlog
 from msgspec import structs
 
 from bridge.core.engine import Perform
+from bridge.shell.paced_intake import POLICY_VIOLATION
 from bridge.shell.tool_runs import ToolRuns
 from bridge.vocabulary import retry_after
 from bridge.vocabulary.commands import (
@@ -30,7 +31,7 @@ from bridge.vocabulary.commands import (
 )
 from bridge.vocabulary.contracts import Assistant, AssistantOutcome, Connect, Leg, Posted, Tools, WireMessage
 from bridge.vocabulary.dispatch import on_bound
-from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.errors import LimitExceeded, MalformedMessage
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantFailed,
@@ -46,6 +47,9 @@ from bridge.vocabulary.events import (
 
 INTERNAL_ERROR = 1011
 """The WebSocket close code for a fault of our own (RFC 6455, 7.4.1)."""
+
+MOST_MALFORMED = 1_000
+"""An assistant that has sent so many malformed messages is closed with the next one."""
 
 log = structlog.get_logger()
 
@@ -70,6 +74,8 @@ class _Attached:
         self.assistant: Assistant
         self.leg: Leg[Any]
         self.tools: Tools
+        self.malformed = 0
+        """Messages that were refused."""
 
     def dismiss(self) -> None:
         self.leg.close()
@@ -212,6 +218,9 @@ class AssistantSlot:
             outcomes = attached.assistant.decode(message, now)
         except MalformedMessage as error:
             outcomes = (MessageRefused(LegName.ASSISTANT, str(error)),)
+        except LimitExceeded as error:
+            self._drop(attached, str(error))
+            return
         except Exception:  # noqa: BLE001  # as above
             self._fail(attached)
             return
@@ -224,13 +233,18 @@ class AssistantSlot:
         for outcome in outcomes:
             if not isinstance(outcome, Word):
                 attached.leg.send(outcome)
-            elif attached is self.active:
+                continue
+            if type(outcome) is MessageRefused:
+                attached.malformed += 1
+            if attached is self.active:
                 if isinstance(outcome, ToolCalled):
                     self._on_event(self._runs.called(outcome, attached.tools), now)
                 else:
                     self._on_event(outcome, now)
             elif attached is self.standby:
                 self._standby_event(attached, outcome, now)
+        if attached.malformed > MOST_MALFORMED:
+            self._drop(attached, f"more than {MOST_MALFORMED} malformed messages")
 
     def _standby_event(self, standby: _Attached, event: AssistantEvent, now: float) -> None:
         match event:
@@ -264,6 +278,11 @@ class AssistantSlot:
         self._report()
         attached.leg.close()
         self._lose(attached, INTERNAL_ERROR, "a fault in the assistant")
+
+    def _drop(self, attached: _Attached, reason: str) -> None:
+        """It sent what a call cannot keep: its leg is closed, which is a loss as any other."""
+        attached.leg.close(POLICY_VIOLATION, reason)
+        self._lose(attached, POLICY_VIOLATION, reason)
 
     def _report(self) -> None:
         log.exception("= the assistant failed", call_id=self._call_id)

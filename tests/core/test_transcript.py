@@ -148,6 +148,11 @@ def test_what_a_tool_took_and_gave_is_shortened_with_a_mark() -> None:
     assert arguments["shortened"].endswith("xxx … (shortened: it had 5009 characters)")
 
 
+def _use_tool(transcript: Transcript, number: int) -> None:
+    transcript.tool_called(f"c{number}", "book", "{}")
+    transcript.tool_answered(f"c{number}", "done" * 10_000)
+
+
 RUNAWAYS: dict[str, Callable[[Transcript, int], None]] = {
     "one reply without an end": lambda transcript, _: transcript.reply_said("a", "word " * 200),
     "replies without an end": lambda transcript, n: transcript.reply_said(f"a{n}", "word " * 200),
@@ -158,10 +163,7 @@ RUNAWAYS: dict[str, Callable[[Transcript, int], None]] = {
     "cuts": lambda transcript, n: transcript.cut(f"a{n}", 0.0),
     "keys": lambda transcript, _: transcript.caller_typed("1234"),
     "built-in tools": lambda transcript, _: transcript.built_in_used("note", "n" * 10_000, "noted" * 10_000),
-    "tools": lambda transcript, n: (
-        transcript.tool_called(f"c{n}", "book", "{}"),
-        transcript.tool_answered(f"c{n}", "done" * 10_000),
-    )[0],
+    "tools": _use_tool,
 }
 
 
