@@ -40,6 +40,11 @@ from bridge.vocabulary.events import (
 )
 from telecodecs.format import AudioFormat
 
+LONGEST_TEXT = 8_000
+"""Characters of one text in a line; what is behind them is cut off."""
+
+NUMERIC = "0123456789 +-.,()/_*#"
+
 
 class _Opened(Struct, tag="OpenAssistant", tag_field="what"):
     """`history`: only its length, for each turn has lines of its own. `tools`: the calls in it, by tool_call_id."""
@@ -125,12 +130,19 @@ def encode(word: Word, hide: Callable[[str], str] = str) -> bytes:
     return json.encode(masked if abridge is None else abridge(masked))
 
 
+def _cut(text: str) -> str:
+    """A text that is too long, cut, with a mark that says so. Half a number at its end could not be told from others."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[:LONGEST_TEXT].rstrip(NUMERIC)} … ({len(text)} characters)"
+
+
 def _masked(word: Word, hide: Callable[[str], str]) -> Word:
     masked: dict[str, object] = {}
     for name in _MAY_HOLD_NUMBERS.get(type(word), ()):
         text = getattr(word, name)
         if isinstance(text, str):
-            masked[name] = without_numbers(hide(text))
+            masked[name] = without_numbers(hide(_cut(text)))
         else:
             masked[name] = {
                 without_numbers(hide(key)): without_numbers(hide(value)) for key, value in text.items()

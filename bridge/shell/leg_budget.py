@@ -28,19 +28,21 @@ BYTES = Rate(4_194_304, 33_554_432)
 
 
 class LegBudget:
-    """The budget of one leg. The leg subtracts from `messages` and `bytes`, and calls `wait_s` when one is negative."""
+    """The budget of one leg, from `now` on. The leg subtracts from `messages` and `bytes`, and calls `wait_s` when one is
+    negative.
+    """
 
-    def __init__(self, messages: Rate = MESSAGES, bytes_: Rate = BYTES) -> None:
+    def __init__(self, now: float, messages: Rate = MESSAGES, bytes_: Rate = BYTES) -> None:
         self._rates = messages, bytes_
         self.messages = messages.burst
         self.bytes = bytes_.burst
-        self._grown_at: float | None = None
+        self._grown_at = now
         self._short_s = 0.0
 
     def wait_s(self, now: float) -> float:
         """How long the leg is not to be read; 0: it may be read on."""
         messages, bytes_ = self._rates
-        passed_s = 0.0 if self._grown_at is None else now - self._grown_at
+        passed_s = now - self._grown_at
         self._grown_at = now
         self.messages = min(messages.burst, self.messages + passed_s * messages.per_s)
         self.bytes = min(bytes_.burst, self.bytes + passed_s * bytes_.per_s)

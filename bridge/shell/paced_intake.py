@@ -43,7 +43,7 @@ class PacedIntake:
         self._receive = receive
         self._set_reading = set_reading
         self._drop = drop
-        self._budget = LegBudget()
+        self._budget = LegBudget(clock())
         self._held: deque[WireMessage] = (
             deque()
         )  # what was read before the pause: one read of the socket at most
@@ -111,6 +111,7 @@ class PacedIntake:
         except Exception:  # as in a socket's callback: the leg is closed, and its loss is handled in order
             log.exception("= a message of an assistant failed")
             self._give_up(INTERNAL_ERROR, "a fault in the bridge")
+            return
         if self._held or self._next is not None:
             return
         if self._ended is not None:
