@@ -51,6 +51,7 @@ class PacedIntake:
         self._slice_began = 0.0
         self._next: asyncio.Handle | None = None  # when messages are passed on again
         self._ended: Callable[[], None] | None = None  # told when all that is held was passed on
+        self._is_over = False
         self.is_paused = False
         """Whether the socket is not read: the peer's pongs are not seen."""
 
@@ -79,6 +80,7 @@ class PacedIntake:
 
     def stop(self) -> None:
         """Nothing is passed on any more. A socket that is paused stays so."""
+        self._is_over = True
         if self._next is not None:
             self._next.cancel()
             self._next = None
@@ -93,6 +95,8 @@ class PacedIntake:
 
     def _wait(self, now: float) -> None:
         """Go on in the next turn of the loop, or when the budget allows it."""
+        if self._is_over:  # this message has ended the leg
+            return
         wait_s = self._budget.wait_s(now)
         if self._budget.is_exceeded:
             self._give_up(
@@ -112,7 +116,7 @@ class PacedIntake:
             log.exception("= a message of an assistant failed")
             self._give_up(INTERNAL_ERROR, "a fault in the bridge")
             return
-        if self._held or self._next is not None:
+        if self._held or self._next is not None or self._is_over:
             return
         if self._ended is not None:
             ended, self._ended = self._ended, None

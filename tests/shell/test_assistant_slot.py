@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from bridge.shell.assistant_slot import AssistantSlot, NoLeg
+from bridge.shell.assistant_slot import MOST_MALFORMED, AssistantSlot, NoLeg
 from bridge.vocabulary.commands import (
     AnswerTool,
     AppendAudio,
@@ -18,7 +18,7 @@ from bridge.vocabulary.commands import (
     TypeDigit,
 )
 from bridge.vocabulary.contracts import AssistantOutcome, Connection, Lost, Posted, Receive, WireMessage
-from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.errors import LimitExceeded, MalformedMessage
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
@@ -81,6 +81,8 @@ class Attached:
     def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
         if message == "a bug":
             raise ZeroDivisionError(message)
+        if message == "too much":
+            raise LimitExceeded("more than 10 items")
         if message not in SAYS:
             raise MalformedMessage("no word of ours")
         return SAYS[message]
@@ -167,6 +169,25 @@ def test_a_malformed_message_is_dropped() -> None:
     assert scene.heard == [MessageRefused(LegName.ASSISTANT, "no word of ours")]
     scene.slot.send_command(TypeDigit("1"), 0.0)
     assert scene.told() == ["ann: TypeDigit"]
+
+
+def test_an_assistant_that_sends_malformed_messages_without_an_end_is_closed() -> None:
+    scene, ann = attached_one()
+    for _ in range(MOST_MALFORMED):
+        ann.receive("rubbish")
+    assert (scene.told(), len(scene.heard)) == ([], MOST_MALFORMED)
+    ann.receive("rubbish")
+    assert scene.told() == ["ann: closed"]
+    assert scene.heard[-1] == LegLost(LegName.ASSISTANT, 1008, "more than 1000 malformed messages")
+    ann.receive("rubbish")
+    assert len(scene.heard) == MOST_MALFORMED + 2
+
+
+def test_an_assistant_beyond_a_limit_is_closed_with_the_reason() -> None:
+    scene, ann = attached_one()
+    ann.receive("too much")
+    assert scene.told() == ["ann: closed"]
+    assert scene.heard == [LegLost(LegName.ASSISTANT, 1008, "more than 10 items")]
 
 
 def test_a_standby_becomes_active_when_the_core_says_so() -> None:

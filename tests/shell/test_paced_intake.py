@@ -22,6 +22,8 @@ class Leg:
         self.story.append(message)
         if message == "slow":
             time.sleep(0.002)  # the work of a message
+        if message == "end":
+            self.intake.stop()
         if message == "fault":
             raise ZeroDivisionError("a bug")
 
@@ -73,6 +75,14 @@ async def test_a_leg_that_was_closed_passes_nothing_on() -> None:
     leg.intake.stop()
     await turns(3)
     assert leg.story == ["slow", "pauses"]
+
+
+async def test_a_message_that_ends_the_leg_does_not_resume_it() -> None:
+    leg = Leg()
+    for message in ("slow", "end", "a"):
+        leg.intake.take(message)
+    await turns(3)
+    assert leg.story == ["slow", "pauses", "end"]
 
 
 async def test_a_fault_behind_a_pause_closes_the_leg() -> None:
