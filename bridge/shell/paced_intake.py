@@ -13,7 +13,7 @@ from collections.abc import Callable
 import structlog
 
 from bridge.shell.leg_budget import MOST_SHORT_S, LegBudget
-from bridge.vocabulary.contracts import Receive, WireMessage
+from bridge.vocabulary.contracts import Posted, Receive, WireMessage
 
 SLICE_S = 0.001
 """So long one leg may keep the event loop in one turn; one message that takes longer is not divided."""
@@ -81,6 +81,7 @@ class PacedIntake:
     def stop(self) -> None:
         """Nothing is passed on any more. A socket that is paused stays so."""
         self._is_over = True
+        self._receive = _ignore
         if self._next is not None:
             self._next.cancel()
             self._next = None
@@ -128,3 +129,7 @@ class PacedIntake:
     def _give_up(self, code: int, reason: str) -> None:
         self.stop()
         self._drop(code, reason)
+
+
+def _ignore(_message: WireMessage | Posted) -> None:
+    """A message for a call that has closed the leg."""
