@@ -17,8 +17,7 @@ from websockets.utils import accept_key
 from bridge.settings.assistants import UPGRADED, Pings, SocketAddress
 from bridge.shell import assistant_socket
 from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
-from bridge.shell.paced_intake import SLICE_S
-from bridge.vocabulary.contracts import Posted, WireMessage
+from bridge.vocabulary.contracts import LegMessage
 
 PATIENCE_S = 5.0
 
@@ -32,13 +31,13 @@ class Call:
     """The near end of a leg: hears messages and losses, in order."""
 
     def __init__(self) -> None:
-        self.heard: asyncio.Queue[WireMessage | Posted] = asyncio.Queue()
+        self.heard: asyncio.Queue[LegMessage] = asyncio.Queue()
         self.losses: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
 
     def lost(self, code: int, reason: str) -> None:
         self.losses.put_nowait((code, reason))
 
-    async def hears(self) -> WireMessage | Posted:
+    async def hears(self) -> LegMessage:
         async with asyncio.timeout(PATIENCE_S):
             return await self.heard.get()
 
@@ -117,7 +116,7 @@ async def test_what_is_said_too_early_waits_and_keeps_its_place(sockets: Assista
 
     call = Call()
 
-    def receive(message: WireMessage | Posted) -> None:
+    def receive(message: LegMessage) -> None:
         if str(message).startswith("Bearer"):
             leg.send("answer")
         call.heard.put_nowait(message)
@@ -132,64 +131,6 @@ async def test_what_is_said_too_early_waits_and_keeps_its_place(sockets: Assista
         assert await call.hears() == "Bearer sesame /?api-key=sesame"
         assert [await call.hears() for _ in range(4)] == ["1", b"2", "3", "answer"]
         leg.close()
-
-
-async def test_a_flood_comes_in_order_and_the_loss_behind_it(sockets: AssistantSockets) -> None:
-    """More than one turn of the loop takes; reading is paused in between."""
-
-    async def assistant(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await upgrade(reader, writer)
-        for number in range(3_000):
-            writer.write(Frame(Opcode.TEXT, b"%d" % number).serialize(mask=False))
-        writer.write(Frame(Opcode.CLOSE, b"\x03\xe9away").serialize(mask=False))
-        await writer.drain()
-        await silence(reader, writer)
-
-    call = Call()
-    turns = 0
-
-    def receive(message: WireMessage | Posted) -> None:
-        until = time.perf_counter() + 0.00005
-        while time.perf_counter() < until:
-            pass  # the work of a message
-        call.heard.put_nowait(message)
-
-    async with raw(assistant) as address:
-        sockets.connect(address, receive, call.lost)
-        async with asyncio.timeout(PATIENCE_S):
-            while call.losses.empty():
-                await asyncio.sleep(0)
-                turns += 1
-        assert [call.heard.get_nowait() for _ in range(3_000)] == [str(number) for number in range(3_000)]
-        assert call.losses.get_nowait() == (1001, "away")
-    assert turns > 3_000 * 0.00005 / (2 * SLICE_S), "other calls had their turns"
-
-
-async def test_a_leg_that_is_closed_for_its_flood_is_not_read_any_more(sockets: AssistantSockets) -> None:
-    async def assistant(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await upgrade(reader, writer)
-        while True:
-            writer.write(HELLO * 1_000)
-            await writer.drain()
-
-    call = Call()
-
-    closed = asyncio.Event()
-
-    def receive(message: WireMessage | Posted) -> None:
-        call.heard.put_nowait(message)
-        if call.heard.qsize() == 100:
-            leg.close(1008, "too much")
-            closed.set()
-
-    async with raw(assistant) as address:
-        leg = sockets.connect(address, receive, call.lost)
-        async with asyncio.timeout(PATIENCE_S):
-            await closed.wait()
-        for _ in range(100):  # what was read already
-            await asyncio.sleep(0)
-        assert call.heard.qsize() == 100
-        await sockets.aclose()
 
 
 async def test_a_reply_may_come_in_megabytes(sockets: AssistantSockets) -> None:
