@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import json, structs
 
 from bridge.core.entries import Entries, KeypadRules
+from bridge.core.key_tones import key_sound
 from bridge.core.reply_audio import Voice
 from bridge.core.sensitive_entries import SensitiveEntries
 from bridge.core.timers import Timers
@@ -44,8 +45,6 @@ from bridge.vocabulary.events import (
     ToolCalled,
     Word,
 )
-from telecodecs.codec import encoder
-from telecodecs.dtmf import dialled
 from telecodecs.format import AudioFormat
 
 REPLY_EXPECTED_S = 5.0
@@ -231,8 +230,10 @@ class Conversation:
         self._built_in_used(SEND_DIGITS, arguments, output)
         if self._presses:
             return [PressKeys(event.keys)]
+        if not self.voice.has_room_for_sound():
+            return []
         self._counts["keys_played"] += 1
-        sound = encoder(self._plays)(dialled(event.keys, self._plays.rate_hz))
+        sound = b"".join(key_sound(key, self._plays) for key in event.keys)
         item = f"keys-{self._counts['keys_played']}"
         return self.voice.end_signal(now) + self.voice.insert(item, sound, now)
 

@@ -1,13 +1,16 @@
-"""DTMF tones in the caller's audio: detected where the carrier does not report keys, and muted for the assistant.
+"""DTMF tones: those in the caller's audio, detected where the carrier does not report keys, and muted for the assistant;
+and those that the bridge plays where the carrier does not press keys.
 
 A key that is both reported and heard is one key, whichever comes first. No clock: `now` is seconds.
 """
 
 from collections import deque
+from functools import lru_cache
 from typing import NamedTuple
 
 from bridge.core.entries import KeypadRules
-from telecodecs.codec import decoder
+from telecodecs.codec import decoder, encoder
+from telecodecs.dtmf import dialled
 from telecodecs.dtmf_detector import RATES_HZ, ToneDetector
 from telecodecs.format import AudioFormat
 
@@ -16,6 +19,12 @@ SAME_PRESS_S = 1.0
 
 MOST_NOTICED = 8
 """The most keys that were noticed one way and may still be noticed the other way."""
+
+
+@lru_cache(maxsize=256)  # the keys and pauses in a dozen formats
+def key_sound(key: str, plays: AudioFormat) -> bytes:
+    """One key, or a pause, as a telephone would dial it, in the format `plays`: see `telecodecs.dtmf.dialled`."""
+    return encoder(plays)(dialled(key, plays.rate_hz))
 
 
 class _Noticed(NamedTuple):

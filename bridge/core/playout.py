@@ -34,6 +34,9 @@ MARK_EVERY_MS = 200
 MOST_MARKS = 1_000
 """The most marks that are waited for, minutes of audio. If the carrier returns none, the oldest are forgotten."""
 
+MOST_ITEMS = 1_000
+"""The most items of which it is not known how much was heard. If the carrier returns no marks, the oldest are forgotten."""
+
 TRIPS = 5
 """How many round trips are remembered. Their median counts, so one late mark changes nothing."""
 
@@ -100,6 +103,11 @@ class Playout:
         return bool(self._marks)
 
     @property
+    def kept(self) -> int:
+        """How many items, marks and pieces are kept."""
+        return len(self._stretches) + len(self._marks) + len(self._kept)
+
+    @property
     def round_trip_ms(self) -> int | None:
         """The round trip to the carrier; None until a mark has measured it."""
         return round(self._round_trip_s * 1000) if self._trips else None
@@ -139,6 +147,8 @@ class Playout:
         stretches = self._stretches
         if not stretches or stretches[-1].item != item:
             stretches.append(_Stretch(item, self._sent, self._sent))
+            if len(stretches) > MOST_ITEMS:
+                stretches.popleft()
         if self._played_at() < now:
             self._run_start, self._run_began_at = self._sent, now
         commands: list[Command] = []

@@ -23,6 +23,16 @@ TOP_UP_S = 1.0
 MOST_WAITING_S = 600.0
 """The most audio that waits here; what comes beyond it is dropped and counted."""
 
+MOST_PIECES = 40_000
+"""The most pieces of it that wait here: `MOST_WAITING_S` in frames of 15 ms."""
+
+MOST_ITEMS = 256
+"""The most items that wait here: all of them are reported at once when the caller interrupts."""
+
+MOST_REMEMBERED = 2_000
+"""Items that were interrupted and have not ended, and items of which it is not known how much was heard; older ones are
+forgotten."""
+
 SIGNAL = "voicebridge: waiting signal"
 """The item of the waiting signal; no assistant knows it."""
 
@@ -31,6 +41,9 @@ ANNOUNCEMENT = "voicebridge: announcement"
 
 MOST_INSERTS = 16
 """The most sounds of the bridge's own that wait for the end of an item; one more is dropped and counted."""
+
+MOST_SOUNDS = 64
+"""The most sounds of the bridge's own that are not known to be heard; one more is dropped and counted."""
 
 
 class Voice:
@@ -48,10 +61,11 @@ class Voice:
         self._downlink = Downlink(line, line)  # until `open`
         self.incoming_item: str | None = None
         """The item whose audio is coming in."""
-        self._interrupted: set[str] = set()  # items whose late audio is dropped until they end
+        self._interrupted: dict[str, None] = {}  # items whose late audio is dropped until they end
         self._lengths: dict[str, int] = {}  # bytes of each item, until it is known how much of it was heard
         self._waiting: deque[tuple[str, bytes | None]] = deque()  # not sent yet; None: the item ends here
         self._waiting_bytes = 0
+        self._waiting_ends = 0
         self._sent_item = ""  # the item that was sent last
         self.is_dropped = False
         """The stream is: the caller hears nothing."""
@@ -116,7 +130,7 @@ class Voice:
 
     def end(self, item: str, now: float) -> list[Command]:
         """No more of this item will come."""
-        self._interrupted.discard(item)
+        self._interrupted.pop(item, None)
         return self.finish(now) if item == self.incoming_item else []
 
     def finish(self, now: float) -> list[Command]:
@@ -131,24 +145,30 @@ class Voice:
 
     def _end(self, item: str, audio: bytes, now: float) -> list[Command]:
         commands = self._send(item, audio, now)
-        if self._waiting:
-            self._waiting.append((item, None))
-            return commands
-        return commands + self._settle(self._playout.end_item(item))
+        if not self._waiting:
+            return commands + self._settle(self._playout.end_item(item))
+        if item not in (self._sent_item, self._waiting[-1][0]):  # there was no room for any of it
+            return commands + self._settle([DropReply(item)])
+        self._waiting.append((item, None))
+        self._waiting_ends += 1
+        return commands
 
     def insert(self, item: str, audio: bytes, now: float) -> list[Command]:
         """Play a sound of the bridge's own, such as DTMF tones, behind the item that is coming in.
 
-        `audio` is whole frames of the line's format.
+        `audio` is whole frames of the line's format. Ask `has_room_for_sound` before.
         """
-        if len(self._inserts) == MOST_INSERTS:
-            self.dropped_pieces += 1
-            return []
         self._own.add(item)
         if self.incoming_item is None:
             return self._end(item, audio, now)
         self._inserts.append((item, audio))
         return []
+
+    def has_room_for_sound(self) -> bool:
+        """Whether there is room for a sound of the bridge's own; one for which there is none counts as dropped."""
+        has_room = len(self._inserts) < MOST_INSERTS and len(self._own) < MOST_SOUNDS
+        self.dropped_pieces += not has_room
+        return has_room
 
     def has_own_sound(self, now: float) -> bool:
         """Whether a sound of the bridge's own has not been heard to its end."""
@@ -158,7 +178,10 @@ class Voice:
     # Not more than the carrier should have
 
     def _send(self, item: str, audio: bytes, now: float) -> list[Command]:
-        self._lengths[item] = self._lengths.get(item, 0) + len(audio)
+        lengths = self._lengths
+        lengths[item] = lengths.get(item, 0) + len(audio)
+        if len(lengths) > MOST_REMEMBERED:
+            del lengths[next(iter(lengths))]
         if self._waiting or self.is_dropped or self._is_paused:
             self._wait(item, audio)
             return []
@@ -175,12 +198,18 @@ class Voice:
         return commands
 
     def _wait(self, item: str, audio: bytes) -> None:
-        if self._waiting_bytes > MOST_WAITING_S * self._second:
+        if not audio:
+            return
+        is_begun = bool(self._waiting) and self._waiting[-1][0] == item
+        if (
+            self._waiting_bytes > MOST_WAITING_S * self._second
+            or len(self._waiting) >= MOST_PIECES
+            or (self._waiting_ends >= MOST_ITEMS and not is_begun)
+        ):
             self.dropped_pieces += 1
             return
-        if audio:
-            self._waiting.append((item, audio))
-            self._waiting_bytes += len(audio)
+        self._waiting.append((item, audio))
+        self._waiting_bytes += len(audio)
 
     def top_up(self, now: float) -> list[Command]:
         """Send as much of what waits as the carrier has room for."""
@@ -192,6 +221,7 @@ class Voice:
         while self._waiting:
             item, audio = self._waiting[0]
             if audio is None:
+                self._waiting_ends -= 1
                 commands += self._settle(self._playout.end_item(item))
             elif room <= 0:
                 self._timers.set(Timer.TOP_UP, now + TOP_UP_S)
@@ -222,14 +252,16 @@ class Voice:
         self.has_signal = False
         self._inserts.clear()
         self._waiting.clear()
-        self._waiting_bytes = 0
+        self._waiting_bytes = self._waiting_ends = 0
         self._is_paused = False
         self._timers.stop(Timer.TOP_UP)
         if commands:
             self._downlink.discard()
             if self.incoming_item is not None:
-                self._interrupted.add(self.incoming_item)
+                self._interrupted[self.incoming_item] = None
                 self.incoming_item = None
+                if len(self._interrupted) > MOST_REMEMBERED:
+                    del self._interrupted[next(iter(self._interrupted))]
         return commands
 
     def stream_dropped(self, now: float) -> list[Command]:
@@ -257,6 +289,7 @@ class Voice:
         for item, audio, complete in reversed(rests):
             if complete:
                 self._waiting.appendleft((item, None))
+                self._waiting_ends += 1
             if audio:
                 self._waiting.appendleft((item, audio))
                 self._waiting_bytes += len(audio)
@@ -303,6 +336,12 @@ class Voice:
                     self._cut(command.item, heard_ms / max(1.0, length_ms))
             kept.append(command)
         return kept
+
+    @property
+    def kept(self) -> int:
+        """How many pieces and names of items are kept."""
+        known = len(self._interrupted) + len(self._lengths) + len(self._own)
+        return len(self._waiting) + len(self._inserts) + known + self._playout.kept
 
     @property
     def is_pending(self) -> bool:

@@ -18,6 +18,13 @@ MOST_LETTERS = 20_000
 MOST_LETTERS_OF_TOOL = 4_000
 """The most letters of one tool's arguments, and of its output, that the next assistant is given."""
 
+MOST_LETTERS_OF_TURN = 10_000
+"""The most text of one turn that is kept; what comes beyond it is ignored."""
+
+MOST_TURNS = 2_000
+"""The most turns that the next assistant is given, the latest. Older ones are forgotten when there are twice as many, or
+twice `MOST_LETTERS`: not at each turn, for that would take longer with each turn."""
+
 LETTER_MS = 60
 """How long a letter takes to say, in fast speech."""
 
@@ -44,6 +51,14 @@ class _Turn:
     def told(self) -> Said | None:
         return Said(self.who, self.text) if self.text else None
 
+    @property
+    def letters(self) -> int:
+        return len(self.text)
+
+    @property
+    def is_running(self) -> bool:
+        return False
+
 
 @dataclass(slots=True)
 class _Tool:
@@ -55,21 +70,64 @@ class _Tool:
     def told(self) -> ToolUsed:
         return ToolUsed(self.tool_call_id, self.tool, self.arguments, self.output)
 
+    @property
+    def letters(self) -> int:
+        return len(self.tool) + len(self.arguments) + len(self.output or "")
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self.tool_call_id) and self.output is None
+
 
 class Transcript:
-    """The transcript of one call. Items are an assistant's names for utterances; the next one may use the same names."""
+    """The transcript of one call. Items are an assistant's names for utterances; the next one may use the same names.
+
+    What it keeps is bounded, whatever an assistant says: the latest turns, each up to `MOST_LETTERS_OF_TURN`.
+    """
 
     def __init__(self) -> None:
         self._turns: list[_Turn | _Tool] = []
         self._names: dict[str, _Turn] = {}  # of the active assistant
         self._running: dict[str, _Tool] = {}  # by tool_call_id
+        self._letters = 0  # at most so many are kept, for words may be cut or said anew
+        self._most_turns, self._most_letters = (
+            2 * MOST_TURNS,
+            2 * MOST_LETTERS,
+        )  # with more, old ones are forgotten
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """How many turns are kept, and how many letters they have."""
+        return len(self._turns), sum(turn.letters for turn in self._turns)
 
     def _turn(self, item: str, who: Speaker) -> _Turn:
         turn = self._names.get(item)
         if turn is None:
             turn = self._names[item] = _Turn(who)
-            self._turns.append(turn)
+            self._keep(turn)
         return turn
+
+    def _keep(self, turn: _Turn | _Tool) -> None:
+        self._turns.append(turn)
+        self._letters += turn.letters
+        self._forget()
+
+    def _forget(self) -> None:
+        """Once there are twice as many turns or letters as needed, keep those that the next assistant would be given."""
+        if len(self._turns) <= self._most_turns and self._letters <= self._most_letters:
+            return
+        kept: list[_Turn | _Tool] = []
+        letters = 0
+        for turns, turn in enumerate(reversed(self._turns), 1):
+            letters += turn.letters
+            if turns == 1 or turn.is_running or (turns <= MOST_TURNS and letters <= MOST_LETTERS):
+                kept.append(turn)
+        self._turns = kept[::-1]
+        self._letters = sum(turn.letters for turn in kept)
+        self._most_turns = 2 * max(MOST_TURNS, len(kept))  # running tools are never forgotten
+        self._most_letters = 2 * max(MOST_LETTERS, self._letters)
+        known = {id(turn) for turn in kept}
+        self._names = {item: turn for item, turn in self._names.items() if id(turn) in known}
 
     def caller_paused(self, item: str) -> None:
         """An utterance ended: here is its place, its words may follow."""
@@ -78,18 +136,24 @@ class Transcript:
 
     def caller_said(self, item: str, text: str) -> None:
         """The words of an utterance are known."""
-        self._turn(item, Speaker.CALLER).text = text.strip()
+        turn = self._turn(item, Speaker.CALLER)
+        turn.text = text[:MOST_LETTERS_OF_TURN].strip()
+        self._letters += len(turn.text)
+        self._forget()
 
     def caller_typed(self, text: str) -> None:
         """An entry on the keypad: its keys, or the placeholder of a sensitive one; ignored if it is empty."""
         if text:
-            self._turns.append(_Turn(Speaker.CALLER, f"[keypad: {text}]"))
+            self._keep(_Turn(Speaker.CALLER, f"[keypad: {text}]"))
 
     def reply_said(self, item: str, text: str) -> None:
-        """The next words of a reply; ignored once it was cut."""
+        """The next words of a reply; ignored once it was cut, or has `MOST_LETTERS_OF_TURN`."""
         turn = self._turn(item, Speaker.ASSISTANT)
-        if not turn.over:
-            turn.text += text
+        room = MOST_LETTERS_OF_TURN - len(turn.text)
+        if not turn.over and room > 0:
+            turn.text += text[:room]
+            self._letters += min(room, len(text))
+            self._forget()
 
     def reply_sounds(self, item: str) -> None:
         """The first audio of a reply came."""
@@ -112,16 +176,18 @@ class Transcript:
         """A tool was called, and runs. The text of its arguments may not hold sensitive digits, nor that of its output."""
         called = _Tool(tool_call_id, tool, _shortened_arguments(arguments))
         self._running[tool_call_id] = called
-        self._turns.append(called)
+        self._keep(called)
 
     def built_in_used(self, tool: str, arguments: str, output: str) -> None:
         """A built-in tool was used, which has its output at once."""
-        self._turns.append(_Tool("", tool, _shortened_arguments(arguments), output))
+        self._keep(_Tool("", tool, _shortened_arguments(arguments), _shortened(output)))
 
     def tool_answered(self, tool_call_id: str, output: str) -> None:
         """An assistant was given the output of a tool that ran."""
         if (called := self._running.pop(tool_call_id, None)) is not None:
             called.output = _shortened(output)
+            self._letters += len(called.output)
+            self._forget()
 
     def history(self) -> History:
         """Return what the next assistant is told: the latest turns, up to `MOST_LETTERS`, and every tool that still runs."""
@@ -130,16 +196,11 @@ class Transcript:
         for turn in reversed(self._turns):
             if (told := turn.told()) is None:
                 continue
-            room -= _letters(told)
-            if room >= 0 or (isinstance(told, ToolUsed) and told.output is None):
+            room -= turn.letters
+            is_among = room >= 0 and len(history) < MOST_TURNS
+            if is_among or turn.is_running:
                 history.append(told)
         return tuple(reversed(history))
-
-
-def _letters(told: Said | ToolUsed) -> int:
-    if isinstance(told, Said):
-        return len(told.text)
-    return len(told.tool) + len(told.arguments) + len(told.output or "")
 
 
 def _shortened(text: str) -> str:

@@ -22,11 +22,15 @@ from bridge.observers.call_file import AT_ONCE, CallFile, FileQueue, Seal, is_ac
 from bridge.observers.journal_line import encode
 from bridge.observers.journal_redaction import JournalRedaction
 from bridge.vocabulary.commands import (
+    AnswerTool,
     AppendAudio,
+    ClearPlayback,
     Command,
     ConfirmHeard,
     DropReply,
     PlayAudio,
+    PressKeys,
+    RunTool,
     SendMark,
     SetSensitive,
     TruncateReply,
@@ -54,8 +58,11 @@ RUN_S = 1.0
 """How long a run of audio is, and how long marks wait."""
 
 MOST_BYTES = 65_536
-"""The most bytes of events in one second; what comes beyond it is counted, not written. The marks of a minute, cleared
-at once, take 20 000."""
+"""The most bytes of events in one second, and as many of commands that come for each item or key; what comes beyond it
+is counted, not written. The marks of a minute, cleared at once, take 20 000."""
+
+SHORTEST_LINE = 40
+"""A line has more bytes: where there is less room it is not made."""
 
 MOST_LETTERS = 4_000
 """The most text of an item in one line; then another line begins."""
@@ -67,6 +74,9 @@ _Audio = CallerAudio | OtherPartyAudio | ReplyAudio | AppendAudio | PlayAudio
 _Frequent = _Audio | SendMark | MarkReached
 _ItemOver = ReplyEnded | TruncateReply | DropReply | ConfirmHeard
 _COMMANDS = frozenset(get_args(Command))
+_REPEATED = frozenset(
+    {SendMark, ConfirmHeard, TruncateReply, DropReply, ClearPlayback, PressKeys, RunTool, AnswerTool}
+)
 _NEVER_LEFT_OUT = frozenset(
     {
         CallStarted,
@@ -125,7 +135,7 @@ class Journal:
         self._speeches: dict[str, _Speech] = {}
         self._begun: float | None = None
         self._flush_at = 0.0
-        self._room = MOST_BYTES
+        self._room = self._room_of_commands = MOST_BYTES
         self._left_out = 0
 
     def saw(self, word: Word, now: float) -> None:
@@ -161,7 +171,8 @@ class Journal:
             self._add_speech(word.item)
         if isinstance(word, SetSensitive) and word.on:
             self._mask_tail()
-        self._add(encode(self._keys.without_keys(word), self._keys.hide), type(word), now)
+        if self._has_room(type(word), SHORTEST_LINE):
+            self._add(encode(self._keys.without_keys(word), self._keys.hide), type(word), now)
         if not isinstance(word, _Frequent):
             self._write()
 
@@ -181,13 +192,27 @@ class Journal:
         if until is not None:
             times += b',"until":%.3f' % (until - self._begun)
         line = b'{%s,"way":"%s",%s\n' % (times, way, content[1:])
+        if not self._has_room(kind, len(line)):
+            return
         if way == b"<":
-            if len(line) > self._room and kind not in _NEVER_LEFT_OUT:
-                self._left_out += 1
-                return
             self._room -= len(line)
+        elif kind in _REPEATED:
+            self._room_of_commands -= len(line)
         self._lines.append(line)
         self._keys.wrote(kind, line)
+
+    def _has_room(self, kind: type[Word] | None, size: int) -> bool:
+        """Whether there is room for a line; one for which there is none is counted."""
+        if kind is None or kind in _NEVER_LEFT_OUT:
+            return True
+        if kind in _COMMANDS:
+            has_room = kind not in _REPEATED or size <= self._room_of_commands
+        else:
+            has_room = size <= self._room
+        if has_room:
+            return True
+        self._left_out += 1
+        return False
 
     def _mask_tail(self) -> None:
         """Mask keys that were written before they became sensitive."""
@@ -222,6 +247,8 @@ class Journal:
 
     def _add_speech(self, item: str) -> None:
         if (speech := self._speeches.pop(item, None)) is not None:
+            if not self._has_room(ReplySaid, speech.letters):
+                return
             said = ReplySaid(item, "".join(speech.pieces))
             self._add(encode(said, self._keys.hide), ReplySaid, speech.first, speech.last)
 
@@ -234,7 +261,7 @@ class Journal:
             return
         if self._left_out:
             self._add(json.encode({"what": "LeftOut", "lines": self._left_out}), None, now)
-        self._left_out, self._room = 0, MOST_BYTES
+        self._left_out, self._room, self._room_of_commands = 0, MOST_BYTES, MOST_BYTES
         self._write()
 
     def _write(self) -> None:

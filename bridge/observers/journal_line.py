@@ -14,6 +14,11 @@ from bridge.vocabulary.commands import AnswerTool, OpenAssistant, RunTool
 from bridge.vocabulary.events import Opening, ToolUsed, Word
 from telecodecs.format import AudioFormat
 
+LONGEST_TEXT = 8_000
+"""Characters of one text in a line; what is behind them is cut off."""
+
+NUMERIC = "0123456789 +-.,()/_*#"
+
 
 class _Opened(Struct, tag="OpenAssistant", tag_field="what"):
     """`history`: only its length, for each turn has lines of its own. `tools`: the calls in it, by tool_call_id."""
@@ -84,6 +89,13 @@ def encode(word: Word, hide: Callable[[str], str] = str) -> bytes:
     return json.encode(masked if abridge is None else abridge(masked))
 
 
+def _cut(text: str) -> str:
+    """A text that is too long, cut, with a mark that says so. Half a number at its end could not be told from others."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[:LONGEST_TEXT].rstrip(NUMERIC)} … ({len(text)} characters)"
+
+
 def _masked(word: Word, hide: Callable[[str], str]) -> Word:
     masked: dict[str, object] = {}
     for name in word.__struct_fields__:
@@ -111,7 +123,7 @@ def _shown(name: str, value: str, hide: Callable[[str], str]) -> str:
 
 
 def _text(text: str, hide: Callable[[str], str]) -> str:
-    return without_private(hide(text))
+    return without_private(hide(_cut(text)))
 
 
 def _parameter(name: str, value: Any, hide: Callable[[str], str]) -> Any:

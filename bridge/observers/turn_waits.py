@@ -9,6 +9,7 @@ first sound is heard, the mark behind it says: that comes back as much later tha
 sound was heard later. A clear in between throws that away, and nobody knows. No clock: `now` is seconds.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -34,6 +35,12 @@ from telecodecs.sound import block_levels, block_samples, sound_begins
 NOTICED_LATE_S = 2.0
 """Speech that ended longer than this before its beginning was noticed is that of an earlier utterance."""
 
+MOST_TURNS = 2_000
+"""The turns that are kept, the latest: hours of talk."""
+
+MOST_MARKS = 100
+"""The marks that are waited for; older ones are forgotten."""
+
 
 @dataclass(slots=True)
 class _Wait:
@@ -51,7 +58,9 @@ class TurnWaits:
 
     def __init__(self, caller: CallerSound) -> None:
         self._caller = caller
-        self._turns: list[_Wait] = []
+        self._turns: deque[_Wait] = deque(maxlen=MOST_TURNS)
+        self.count = 0
+        """The number of turns so far; `turns` has the latest of them."""
         self._spoke_at = -inf  # the caller began to speak
         self._pressed_at: float | None = None  # the last key of an entry that is not complete
         self._plays, self._bytes_per_s = PCMU_8K, 8000
@@ -78,7 +87,7 @@ class TurnWaits:
 
     @property
     def turns(self) -> list[Turn]:
-        """The waits so far."""
+        """The waits so far, the latest `MOST_TURNS` of them."""
         return [_turn(wait) for wait in self._turns]
 
     # The caller
@@ -111,6 +120,7 @@ class TurnWaits:
     def _begin(self, since: float | None, now: float) -> None:
         self._waiting = _Wait(None if since is None else min(since, now), now)
         self._turns.append(self._waiting)
+        self.count += 1
 
     # The reply
 
@@ -139,6 +149,8 @@ class TurnWaits:
     def _mark(self, word: SendMark, _now: float) -> None:
         if self._sounded is not None:
             self._marked[word.name] = (*self._sounded, self._played_at)
+            if len(self._marked) > MOST_MARKS:
+                del self._marked[next(iter(self._marked))]
             self._sounded = None
 
     def _mark_reached(self, word: MarkReached, now: float) -> None:

@@ -22,6 +22,9 @@ from bridge.vocabulary.events import (
 )
 from telecodecs.format import AudioFormat
 
+MOST_ITEMS = 1_000
+"""Items that are remembered; audio that comes later for an older one counts as a reply of its own."""
+
 
 class _Meter:
     """Measures the audio of one direction. Each assistant may have another format; until the first one it is None."""
@@ -48,7 +51,7 @@ class Accounting:
         self._keys_interrupt = False  # an entry is an utterance
         self._counts: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
-        self._items: set[str] = set()  # of the active assistant, that had audio
+        self._items: dict[str, None] = {}  # of the active assistant, that had audio; the latest
         self._sound = CallerSound()
         self._waits = TurnWaits(self._sound)
         self.sees: dict[type[Word], Callable[[Any, float], None]] = dict(
@@ -71,7 +74,7 @@ class Accounting:
     def account(self, counts: Mapping[str, int]) -> Account:
         """Add up the call so far. `counts`: those of the core and of the dialects."""
         turns = self._waits.turns
-        all_counts = {"turns": len(turns), **self._counts, **counts}
+        all_counts = {"turns": self._waits.count, **self._counts, **counts}
         return Account(
             counts={name: count for name, count in all_counts.items() if count},
             tokens={kind: count for kind, count in self._tokens.items() if count},
@@ -113,7 +116,9 @@ class Accounting:
         self._assistant.bytes += len(word.audio)
         if word.item in self._items:
             return
-        self._items.add(word.item)
+        self._items[word.item] = None
+        if len(self._items) > MOST_ITEMS:
+            del self._items[next(iter(self._items))]
         self._counts["replies"] += 1
         self._waits.reply_began(now)
 

@@ -12,6 +12,7 @@ import structlog
 from msgspec import structs
 
 from bridge.core.engine import Perform
+from bridge.shell.paced_intake import POLICY_VIOLATION
 from bridge.shell.tool_runs import ToolRuns
 from bridge.vocabulary import retry_after
 from bridge.vocabulary.commands import (
@@ -30,7 +31,7 @@ from bridge.vocabulary.commands import (
 )
 from bridge.vocabulary.contracts import Assistant, AssistantOutcome, Connect, Leg, LegMessage, Tools
 from bridge.vocabulary.dispatch import on_bound
-from bridge.vocabulary.errors import MalformedMessage
+from bridge.vocabulary.errors import LimitExceeded, MalformedMessage
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantFailed,
@@ -52,6 +53,9 @@ FAULT = "a fault in the assistant"
 
 FAULT_AGAIN_S = 30.0
 """A second exception of one assistant within so long is likely to be followed by a third: it is not opened again."""
+
+MOST_MALFORMED = 1_000
+"""An assistant that has sent so many malformed messages is closed with the next one."""
 
 log = structlog.get_logger()
 
@@ -77,6 +81,8 @@ class _Attached:
         self.assistant: Assistant
         self.leg: Leg[Any]
         self.tools: Tools
+        self.malformed = 0
+        """Messages that were refused."""
 
     def dismiss(self) -> None:
         self.leg.close()
@@ -220,6 +226,9 @@ class AssistantSlot:
             outcomes = attached.assistant.decode(message, now)
         except MalformedMessage as error:
             outcomes = (MessageRefused(LegName.ASSISTANT, str(error)),)
+        except LimitExceeded as error:
+            self._drop(attached, str(error))
+            return
         except Exception:  # noqa: BLE001  # as above
             self._fail(attached)
             return
@@ -232,13 +241,18 @@ class AssistantSlot:
         for outcome in outcomes:
             if not isinstance(outcome, Word):
                 attached.leg.send(outcome)
-            elif attached is self.active:
+                continue
+            if type(outcome) is MessageRefused:
+                attached.malformed += 1
+            if attached is self.active:
                 if isinstance(outcome, ToolCalled):
                     self._on_event(self._runs.called(outcome, attached.tools), now)
                 else:
                     self._on_event(outcome, now)
             elif attached is self.standby:
                 self._standby_event(attached, outcome, now)
+        if attached.malformed > MOST_MALFORMED:
+            self._drop(attached, f"more than {MOST_MALFORMED} malformed messages")
 
     def _standby_event(self, standby: _Attached, event: AssistantEvent, now: float) -> None:
         match event:
@@ -272,6 +286,11 @@ class AssistantSlot:
         final = self._report_fault(attached.name, self._clock())
         attached.leg.close()
         self._lose(attached, INTERNAL_ERROR, FAULT, final=final)
+
+    def _drop(self, attached: _Attached, reason: str) -> None:
+        """It sent what a call cannot keep: its leg is closed, which is a loss as any other."""
+        attached.leg.close(POLICY_VIOLATION, reason)
+        self._lose(attached, POLICY_VIOLATION, reason)
 
     def _report_fault(self, name: str, now: float) -> bool:
         """Log the exception in this assistant's code. Returns whether opening it again is likely to bring the next one."""

@@ -1,18 +1,21 @@
 """The leg to an assistant that is reached by a WebSocket: it can send at once, while the connection is being opened.
 
 Messages that are sent before the connection is open wait, and are sent in their order when it is open. Pings find a
-connection that ended without a close frame; while the assistant owes a reply, an unanswered ping proves nothing.
+connection that ended without a close frame; while the assistant owes a reply, an unanswered ping proves nothing. What
+arrives is passed on at a pace that leaves time for other calls: see `paced_intake`.
 """
 
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
 from bridge.shell.header_values import HeaderReader
 from bridge.shell.network import Network
+from bridge.shell.paced_intake import POLICY_VIOLATION, PacedIntake
 from bridge.shell.refused_upgrade import loss
 from bridge.shell.websocket import SocketLeg
 from bridge.shell.websocket_client import connect
@@ -24,6 +27,9 @@ CONNECT_TIMEOUT_S = 5.0
 
 MAX_MESSAGE_BYTES = 16_777_216
 """The longest message. An assistant that sends a whole reply at once may send more than a megabyte in one message."""
+
+MOST_UNREAD_BYTES = 131_072
+"""The kernel holds so much of what an assistant sends, twice that at most. More of it waits in the assistant's process."""
 
 MOST_WAITING = 1_024
 MOST_WAITING_BYTES = 1_048_576
@@ -56,6 +62,7 @@ class AssistantSocketLeg:
         """Asked when a ping was not answered in time: an assistant that owes a reply may be busy with it."""
         self._receive = receive
         self._lost = lost
+        self._intake = PacedIntake(receive, self._set_reading, self._drop)
         self._tells_upgrade = address.tells_upgrade
         self._waiting: list[WireMessage] = []
         self._waiting_bytes = 0
@@ -85,12 +92,28 @@ class AssistantSocketLeg:
         """Close the connection after what was sent. If it is still being opened, the attempt is cancelled."""
         if self._loss is not None:
             self._loss.cancel()
+        self._intake.stop()
         if not self._over:
             self._end()
             if self._socket is None:
                 self.task.cancel()
-            else:
+                return
+            if code == POLICY_VIOLATION:
+                self._socket.set_reading(False)  # what follows is not worth the time
+            self._socket.close(code, reason)
+
+    def _set_reading(self, reads: bool) -> None:  # a callback
+        if self._socket is not None:
+            self._socket.set_reading(reads)
+
+    def _drop(self, code: int, reason: str) -> None:
+        """The assistant sends too much, or a message of it failed."""
+        if not self._over:
+            self._end()
+            if self._socket is not None:
+                self._socket.set_reading(False)
                 self._socket.close(code, reason)
+            self._tell_loss(code, reason)
 
     async def _carry(
         self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext, reader: HeaderReader
@@ -129,7 +152,7 @@ class AssistantSocketLeg:
     ) -> SocketLeg:
         return await connect(
             address.url,
-            self._receive,
+            self._intake.take,
             self._lose,
             headers=headers,
             connected=self._stand,
@@ -142,13 +165,14 @@ class AssistantSocketLeg:
         )
 
     def _is_busy(self) -> bool:
-        return self.is_reply_owed()
+        return self._intake.is_paused or self.is_reply_owed()
 
     def _stand(self, socket: SocketLeg) -> None:
         if self._over:
             socket.abort()
             return
         self._socket = socket
+        socket.bound_unread(MOST_UNREAD_BYTES)
         self.send = socket.send
         for message in self._waiting:
             socket.send(message)
@@ -170,7 +194,10 @@ class AssistantSocketLeg:
         if not self._over:
             self._end()
             shown = without_keys(reason)  # a server may quote the key that it refuses
-            self._loss = asyncio.get_running_loop().call_soon(self._lost, code, shown)
+            self._intake.finish(partial(self._tell_loss, code, shown))
+
+    def _tell_loss(self, code: int, reason: str) -> None:
+        self._loss = asyncio.get_running_loop().call_soon(self._lost, code, reason)
 
     def _end(self) -> None:
         self._over = True

@@ -15,6 +15,9 @@ from bridge.vocabulary.commands import AnswerTool, EnterDigits, RunTool
 from bridge.vocabulary.contracts import Tools
 from bridge.vocabulary.events import ToolAnswered, ToolCalled
 
+MOST_REMEMBERED = 1_000
+"""The ids of tool calls that are remembered; one that was used long before may be used again."""
+
 
 class _Caller(NamedTuple):
     tools: Tools  # of the assistant
@@ -26,7 +29,8 @@ class ToolRuns:
 
     def __init__(self, on_answered: Callable[[ToolAnswered], None]) -> None:
         self._on_answered = on_answered
-        self._callers: dict[str, _Caller] = {}  # by the id in the call
+        self._callers: dict[str, _Caller] = {}  # by the id in the call; the latest
+        self._used: dict[int, Tools] = {}  # tools of assistants that called any
         self._sensitive = SensitiveEntries()
 
     def add(self, entry: EnterDigits) -> None:
@@ -40,6 +44,9 @@ class ToolRuns:
         while self._callers.setdefault(tool_call_id, caller) != caller:
             number += 1
             tool_call_id = f"{event.tool_call_id}.{number}"
+        self._used[id(tools)] = tools
+        if len(self._callers) > MOST_REMEMBERED:
+            del self._callers[next(iter(self._callers))]
         return event if number == 1 else structs.replace(event, tool_call_id=tool_call_id)
 
     def run(self, command: RunTool) -> None:
@@ -59,5 +66,5 @@ class ToolRuns:
 
     def close(self) -> None:
         """The call is over: stop what still runs."""
-        for tools in {id(caller.tools): caller.tools for caller in self._callers.values()}.values():
+        for tools in self._used.values():
             tools.close()

@@ -7,6 +7,7 @@ not: UTF-8, reserved bits and the order of fragments.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -104,6 +105,18 @@ class SocketLeg(picows.WSListener):
         """Drop the connection without a close frame."""
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
+
+    def set_reading(self, reads: bool) -> None:  # a callback
+        """Pause or resume reading: meanwhile what the peer sends waits, in its own process when the socket is full."""
+        if self._transport is not None:
+            transport = self._transport.underlying_transport
+            transport.resume_reading() if reads else transport.pause_reading()
+
+    def bound_unread(self, most_bytes: int) -> None:
+        """Bound what the kernel holds unread of this connection: one read brings no more than that at once."""
+        assert self._transport is not None, "the upgrade is done"
+        sock = self._transport.underlying_transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, most_bytes)
 
     async def gone(self) -> None:
         """Wait until `lost` was called."""

@@ -5,7 +5,8 @@ BridgeError
 ├── CallRefused          remote: a webhook or a socket did not take the call
 ├── WebhookRefused       local: a webhook of ours refuses a request; the carrier gets the HTTP status and the text
 ├── CarrierRefused       remote: a carrier's REST API refused a request, or did not answer
-└── MalformedMessage     remote: a message of a known kind in a wrong shape; only that message is dropped
+├── MalformedMessage     remote: a message of a known kind in a wrong shape; only that message is dropped
+└── LimitExceeded        remote: an assistant sent more of something than a call can keep; its leg is closed
 """
 
 
@@ -69,3 +70,7 @@ class CarrierRefused(BridgeError):
 
 class MalformedMessage(BridgeError):
     """A peer sent what its protocol does not allow. The text is safe to log: it never quotes the message."""
+
+
+class LimitExceeded(BridgeError):
+    """An assistant sent more of something than a call can keep. The text says of what, and how many: it is the reason."""

@@ -1,8 +1,19 @@
 """The transcript, as the next assistant gets it."""
 
+from collections.abc import Callable
+
+import pytest
 from msgspec import json
 
-from bridge.core.transcript import CUT, LETTER_MS, MOST_LETTERS, MOST_LETTERS_OF_TOOL, Transcript
+from bridge.core.transcript import (
+    CUT,
+    LETTER_MS,
+    MOST_LETTERS,
+    MOST_LETTERS_OF_TOOL,
+    MOST_LETTERS_OF_TURN,
+    MOST_TURNS,
+    Transcript,
+)
 from bridge.vocabulary.events import Said, Speaker, ToolUsed
 
 CALLER, ASSISTANT = Speaker.CALLER, Speaker.ASSISTANT
@@ -135,3 +146,48 @@ def test_what_a_tool_took_and_gave_is_shortened_with_a_mark() -> None:
     arguments = json.decode(used.arguments)
     assert arguments.keys() == {"shortened"}
     assert arguments["shortened"].endswith("xxx … (shortened: it had 5009 characters)")
+
+
+def _use_tool(transcript: Transcript, number: int) -> None:
+    transcript.tool_called(f"c{number}", "book", "{}")
+    transcript.tool_answered(f"c{number}", "done" * 10_000)
+
+
+RUNAWAYS: dict[str, Callable[[Transcript, int], None]] = {
+    "one reply without an end": lambda transcript, _: transcript.reply_said("a", "word " * 200),
+    "replies without an end": lambda transcript, n: transcript.reply_said(f"a{n}", "word " * 200),
+    "items without words": lambda transcript, n: transcript.reply_sounds(f"a{n}"),
+    "pauses": lambda transcript, n: transcript.caller_paused(f"u{n}"),
+    "one utterance, told anew": lambda transcript, n: transcript.caller_said("u", "word " * 200),
+    "utterances": lambda transcript, n: transcript.caller_said(f"u{n}", "word " * 200),
+    "cuts": lambda transcript, n: transcript.cut(f"a{n}", 0.0),
+    "keys": lambda transcript, _: transcript.caller_typed("1234"),
+    "built-in tools": lambda transcript, _: transcript.built_in_used("note", "n" * 10_000, "noted" * 10_000),
+    "tools": _use_tool,
+}
+
+
+@pytest.mark.parametrize("runaway", RUNAWAYS.values(), ids=RUNAWAYS)
+def test_whatever_an_assistant_says_what_is_kept_is_bounded(
+    runaway: Callable[[Transcript, int], None],
+) -> None:
+    transcript = Transcript()
+    for number in range(10_000):
+        runaway(transcript, number)
+    turns, letters = transcript.kept
+    assert (turns <= 2 * MOST_TURNS + 1, letters <= 2 * MOST_LETTERS + MOST_LETTERS_OF_TURN) == (True, True)
+    history = transcript.history()
+    assert len(history) <= MOST_TURNS
+
+
+def test_the_latest_words_are_told_after_much_was_forgotten() -> None:
+    transcript = Transcript()
+    transcript.tool_called("c1", "book", '{"day":"Monday"}')
+    for number in range(5_000):
+        transcript.reply_said(f"a{number}", f"Sentence {number}.")
+    running, *said = transcript.history()
+    assert running == ToolUsed("c1", "book", '{"day":"Monday"}')
+    assert said[-1] == Said(ASSISTANT, "Sentence 4999.")
+    assert MOST_LETTERS - 20 < sum(len(turn.text) for turn in said if isinstance(turn, Said)) <= MOST_LETTERS
+    transcript.reply_said("a4999", " It goes on.")
+    assert transcript.history()[-1] == Said(ASSISTANT, "Sentence 4999. It goes on.")

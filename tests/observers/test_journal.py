@@ -116,6 +116,7 @@ def test_one_line_each_in_order(tmp_path: Path) -> None:
             "code": 1006,
             "reason": "broke",
             "retry_after_s": None,
+            "final": False,
         },
         {
             "at": 2.5,
@@ -200,7 +201,7 @@ def test_a_call_without_a_name_leaves_no_file(tmp_path: Path) -> None:
 
 FLOODS: list[list[Word]] = [
     [MarkReached("flood")],
-    [Ignored("x" * 200_000)],
+    [Ignored("x" * 200_000)] * 10,
     [ReplyAudio("a", b"\x55"), ReplyAudio("b", b"\x55")],  # a run each
     [ReplySaid("a", "x" * 500)],
     [ReplySaid("a", "x"), ReplyEnded("a")],

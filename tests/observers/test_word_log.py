@@ -52,7 +52,7 @@ def told(state: list[str]) -> Told:
 
 
 WORDS = [
-    (LegLost(LegName.ASSISTANT, 1006, "broke"), {"event": "< LegLost", "leg": "assistant", "code": 1006, "reason": "broke"}),
+    (LegLost(LegName.ASSISTANT, 1006, "broke"), {"event": "< LegLost", "leg": "assistant", "code": 1006, "reason": "broke", "final": False}),
     (Ignored("fancy"), {"event": "< Ignored", "kind": "fancy"}),
     (OpenAssistant(SID, PCMU_8K, assistant="front"), {"event": "> OpenAssistant", "assistant": "front", "opening": "first"}),
     (CallerSaid("i1", "my secret"), {"event": "< CallerSaid", "item": "i1"}),

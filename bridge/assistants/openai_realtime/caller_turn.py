@@ -5,6 +5,9 @@ from collections.abc import Iterable
 LONGEST_S = 60.0
 """After so long a turn of the caller counts as over, if the server did not send its end."""
 
+MOST_RESPONSES = 100
+"""Responses from before the end of one turn; with more, those before the latest are forgotten."""
+
 
 class CallerTurn:
     """The caller's turns in one session."""
@@ -30,8 +33,10 @@ class CallerTurn:
 
     def created(self, response_id: str) -> None:
         """A response is being made; if the caller still speaks, it is not the answer."""
-        if self.speaks:
+        if self.speaks and len(self._before) < MOST_RESPONSES:
             self._before.add(response_id)
+        elif self.speaks:
+            self._before = {response_id}
         else:
             self._before.clear()
 

@@ -14,12 +14,17 @@ from msgspec import Struct
 
 from bridge.assistants.openai_realtime import wire
 from bridge.assistants.openai_realtime.server_events import Item
+from bridge.assistants.shared.arguments import LONGEST_ARGUMENTS
 from bridge.assistants.shared.pending_calls import PendingCalls
 from bridge.assistants.shared.tool_calls import CallOutcome, ToolCall, ToolOutput
 from bridge.vocabulary.contracts import AssistantOutcome
+from bridge.vocabulary.errors import LimitExceeded
 
 MOST_REMEMBERED = 1_000
-"""Items that made calls; older ones are forgotten. Enough for hours."""
+"""Items that made calls; older ones are forgotten. Enough for hours. The most outputs that wait for a response."""
+
+MOST_AT_ONCE = 256
+"""Calls that are being made, or are open, at a time; a session with more has run away."""
 
 
 class _Gathered(Struct):
@@ -63,11 +68,13 @@ class FunctionCalls:
         """
         item_id = item.id or ""
         known = self._gathered.setdefault(item_id or item.call_id or "", _Gathered(item_id))
+        if len(self._gathered) > MOST_AT_ONCE:
+            raise LimitExceeded(f"more than {MOST_AT_ONCE} tool calls in a response")
         known.response_id = response_id or known.response_id
         known.call_id = item.call_id or known.call_id
         known.name = item.name or known.name
         if complete and known.arguments is None:
-            known.arguments = item.arguments
+            known.arguments = item.arguments and item.arguments[: LONGEST_ARGUMENTS + 1]  # to be refused
         return self._make(known) if known.call_id else None
 
     def without_id(self, response_id: str) -> list[ToolCall]:
@@ -86,12 +93,16 @@ class FunctionCalls:
                 del self._items[next(iter(self._items))]
             if is_repeat:
                 self._making.add(known.response_id)  # it did not say nothing: the output answers it too
+                if len(self._making) > MOST_AT_ONCE:
+                    raise LimitExceeded(f"more than {MOST_AT_ONCE} responses that make tool calls at once")
         if is_repeat:
             return None
         known.call_id = known.call_id or known.item_id or self._new_id()
         name = self._free_name(known.call_id)
         call = ToolCall(name, known.name, known.arguments, known.response_id)
         self._made[name] = _Made(call, known.call_id, known.item_id)
+        if len(self._made) > MOST_AT_ONCE:
+            raise LimitExceeded(f"more than {MOST_AT_ONCE} tool calls at once")
         same = [one for one in self._made.values() if one.call_id == known.call_id]
         for one in same:
             one.shares_id |= len(same) > 1
@@ -154,6 +165,8 @@ class FunctionCalls:
     def follow_up(self, item_id: str) -> None:
         """This item of ours has an output: a response is due to it."""
         self._outputs.add(item_id)
+        if len(self._outputs) > MOST_REMEMBERED:
+            raise LimitExceeded(f"more than {MOST_REMEMBERED} tool calls without a response to their outputs")
 
     def take_outputs(self) -> frozenset[str]:
         """The output items of a batch that is complete, once: a response is due. Otherwise empty."""

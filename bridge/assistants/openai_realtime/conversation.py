@@ -42,6 +42,9 @@ from bridge.vocabulary.events import (
     TokensUsed,
 )
 
+MOST_CANCELS = 1_000
+"""Cancels that the server may still refuse; older ones are forgotten."""
+
 
 class RealtimeConversation:
     """The conversation of one session. `new_id`: the next id for an item or an event of ours."""
@@ -152,6 +155,8 @@ class RealtimeConversation:
     def _cancel(self, response_id: str) -> str:
         event_id = self._new_id()
         self._cancels[event_id] = response_id
+        if len(self._cancels) > MOST_CANCELS:
+            del self._cancels[next(iter(self._cancels))]
         return wire.cancel_response(response_id, event_id)
 
     # Commands

@@ -21,12 +21,19 @@ from msgspec.structs import replace
 
 from bridge.assistants.openai_realtime.wire import create_response
 from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponse
+from bridge.vocabulary.errors import LimitExceeded
 
 CREATED_S = 5.0
 """How long we wait for `response.created`. Then the request is sent once more; after as long again we give up."""
 
 BLOCKED_S = 5.0
 """How long we assume that a response is active which we never saw, or which we cut and whose end does not come."""
+
+MOST_OPEN = 64
+"""Responses that may be open at a time. A server makes one in the conversation, and few outside of it."""
+
+MOST_ACKNOWLEDGED = 1_000
+"""Items of ours that are known to be in the conversation; older ones are forgotten."""
 
 
 class GateState(StrEnum):
@@ -91,7 +98,7 @@ class ResponseGate:
         self._assumed_ours: str | None = None  # the open response that we assume to be ours ...
         self._items_when_assumed: frozenset[str] = frozenset()  # ... and the items of ours that it may answer
         self._echoes_metadata = False  # the server has sent our metadata back
-        self._acknowledged: set[str] = set()
+        self._acknowledged: dict[str, None] = {}  # the latest
         self.gave_up = False
         """Whether a request and its repetition got no `response.created`."""
 
@@ -164,13 +171,17 @@ class ResponseGate:
 
     def acknowledge(self, item_id: str) -> None:
         """An item of ours is in the conversation: responses made from now on answer it."""
-        self._acknowledged.add(item_id)
+        self._acknowledged[item_id] = None
+        if len(self._acknowledged) > MOST_ACKNOWLEDGED:
+            del self._acknowledged[next(iter(self._acknowledged))]
 
     def created(self, response_id: str, client_event_id: str | None) -> bool:
         """A response is being made. False if it is ours and unwanted by now: it should be cancelled."""
         self._blocked_until = None
         if response_id in self._open:
             return True
+        if len(self._open) >= MOST_OPEN:
+            raise LimitExceeded(f"more than {MOST_OPEN} responses at once")
         unwanted = self._unwanted
         if client_event_id is not None and client_event_id == self._event_id:
             self._echoes_metadata = True
@@ -201,9 +212,9 @@ class ResponseGate:
 
     def _supersede(self) -> None:
         """The server answers by itself: that supersedes our replies, if it is made after their items."""
-        if _is_superseded(self._waiting, self._acknowledged):
+        if _is_superseded(self._waiting, self._acknowledged.keys()):
             self._waiting = self._not_before = None
-        if _is_superseded(self._sent, self._acknowledged):
+        if _is_superseded(self._sent, self._acknowledged.keys()):
             self._unwanted = self._superseded = True
 
     def done(self, response_id: str, client_event_id: str | None) -> Request | None:

@@ -24,6 +24,9 @@ from telecodecs.format import PCMU_8K, AudioFormat
 MOST_REMEMBERED = 1_000
 """Items, and interrupted responses, of a session; older ones are forgotten. Enough for hours."""
 
+MOST_LETTERS = 4_000
+"""The most words of an item that are kept until its response is done, to see whether a prompt is among them."""
+
 _Value = TypeVar("_Value")
 
 
@@ -82,7 +85,7 @@ class ReplyItems:
         if event.response_id in self._dropped or not event.delta:
             return []
         item = self._items.get(event.item_id) or self._begin(event.item_id, event.response_id)
-        item.said += event.delta
+        item.said += event.delta[: MOST_LETTERS - len(item.said)]
         item.in_pieces = True
         return [ReplySaid(event.item_id, event.delta)]
 

@@ -7,9 +7,14 @@ unexpected form as missing, so that the event is not lost. Times on the wire are
 """
 
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field, json
+from msgspec import Meta, Struct, field, json
+
+LONGEST_NAME = 512
+"""Characters of the id of an item, a response or a call, and of a tool's name. An event with a longer one is malformed."""
+
+Name = Annotated[str, Meta(max_length=LONGEST_NAME)]
 
 
 class Event(Struct, tag_field="type"):
@@ -64,7 +69,7 @@ class SessionUpdated(Event, tag="session.updated"):
 class InputSpeechStarted(Event, tag="input_audio_buffer.speech_started"):
     """The server's turn detection: the caller speaks. Its time is where the item begins, including `prefix_padding_ms`."""
 
-    item_id: str | None = None
+    item_id: Name | None = None
     audio_start_ms: Any = None
 
     @property
@@ -76,7 +81,7 @@ class InputSpeechStarted(Event, tag="input_audio_buffer.speech_started"):
 class InputSpeechStopped(Event, tag="input_audio_buffer.speech_stopped"):
     """The server's turn detection: the caller stopped speaking."""
 
-    item_id: str | None = None
+    item_id: Name | None = None
     audio_end_ms: Any = None
 
     @property
@@ -88,7 +93,7 @@ class InputSpeechStopped(Event, tag="input_audio_buffer.speech_stopped"):
 class Committed(Event, tag="input_audio_buffer.committed"):
     """The caller's utterance became an item."""
 
-    item_id: str | None = None
+    item_id: Name | None = None
 
 
 class ErrorBody(Struct):
@@ -98,13 +103,13 @@ class ErrorBody(Struct):
     code: str | None = None
     message: str | None = None
     param: str | None = None
-    event_id: str | None = None
+    event_id: Name | None = None
 
 
 class Transcribed(Event, tag="conversation.item.input_audio_transcription.completed"):
     """The words of the caller's item."""
 
-    item_id: str
+    item_id: Name
     transcript: str | None = None
     usage: Any = None
 
@@ -112,7 +117,7 @@ class Transcribed(Event, tag="conversation.item.input_audio_transcription.comple
 class NotTranscribed(Event, tag="conversation.item.input_audio_transcription.failed"):
     """The caller's item could not be transcribed."""
 
-    item_id: str | None = None
+    item_id: Name | None = None
     error: Any = None
 
     @property
@@ -127,10 +132,10 @@ class NotTranscribed(Event, tag="conversation.item.input_audio_transcription.fai
 class Item(Struct):
     """An item of the conversation; the last three fields are those of a function call."""
 
-    id: str | None = None
+    id: Name | None = None
     type: str | None = None
-    call_id: str | None = None
-    name: str | None = None
+    call_id: Name | None = None
+    name: Name | None = None
     arguments: str | None = None
 
 
@@ -148,7 +153,7 @@ class OutputItemAdded(Event, tag="response.output_item.added"):
     """A response began an item."""
 
     item: Item
-    response_id: str = ""
+    response_id: Name = ""
 
 
 class OutputItemDone(OutputItemAdded, tag="response.output_item.done"):
@@ -161,9 +166,9 @@ class OutputItemDone(OutputItemAdded, tag="response.output_item.done"):
 class AudioDelta(Event, tag="response.output_audio.delta", gc=False):
     """Reply audio. The hot path."""
 
-    item_id: str
+    item_id: Name
     delta: bytes
-    response_id: str = ""
+    response_id: Name = ""
 
 
 class BetaAudioDelta(AudioDelta, tag="response.audio.delta", gc=False):
@@ -173,8 +178,8 @@ class BetaAudioDelta(AudioDelta, tag="response.audio.delta", gc=False):
 class AudioDone(Event, tag="response.output_audio.done"):
     """All audio of the item was sent."""
 
-    item_id: str
-    response_id: str = ""
+    item_id: Name
+    response_id: Name = ""
 
 
 class BetaAudioDone(AudioDone, tag="response.audio.done"):
@@ -184,9 +189,9 @@ class BetaAudioDone(AudioDone, tag="response.audio.done"):
 class TranscriptDelta(Event, tag="response.output_audio_transcript.delta"):
     """The next words of the reply audio."""
 
-    item_id: str
+    item_id: Name
     delta: str
-    response_id: str = ""
+    response_id: Name = ""
 
 
 class BetaTranscriptDelta(TranscriptDelta, tag="response.audio_transcript.delta"):
@@ -196,9 +201,9 @@ class BetaTranscriptDelta(TranscriptDelta, tag="response.audio_transcript.delta"
 class TranscriptDone(Event, tag="response.output_audio_transcript.done"):
     """All words of the reply audio, once more."""
 
-    item_id: str
+    item_id: Name
     transcript: str | None = None
-    response_id: str = ""
+    response_id: Name = ""
 
 
 class BetaTranscriptDone(TranscriptDone, tag="response.audio_transcript.done"):
@@ -208,11 +213,11 @@ class BetaTranscriptDone(TranscriptDone, tag="response.audio_transcript.done"):
 class ArgumentsDone(Event, tag="response.function_call_arguments.done"):
     """The arguments of a function call are complete. Some servers send its name or its `call_id` only with the item."""
 
-    item_id: str
+    item_id: Name
     arguments: str
-    call_id: str | None = None
-    name: str | None = None
-    response_id: str = ""
+    call_id: Name | None = None
+    name: Name | None = None
+    response_id: Name = ""
 
 
 # Responses
@@ -231,7 +236,7 @@ class ResponseBody(Struct):
     @property
     def id(self) -> str:
         """The response's id; empty, as some servers give none."""
-        return _text(self.name) or ""
+        return (_text(self.name) or "")[:LONGEST_NAME]
 
     @property
     def reason(self) -> str | None:
@@ -298,7 +303,13 @@ def _error(found: Any) -> ErrorBody | None:
 
 
 def _item(found: dict[str, Any]) -> Item:
-    item = Item(**{name: _text(found.get(name)) for name in Item.__struct_fields__})
+    texts = {name: _text(found.get(name)) for name in Item.__struct_fields__}
+    item = Item(
+        **{
+            name: text if text is None or name == "arguments" else text[:LONGEST_NAME]
+            for name, text in texts.items()
+        }
+    )
     if isinstance(found.get("arguments"), dict):
         item.arguments = json.encode(found["arguments"]).decode()
     return item

@@ -33,6 +33,12 @@ UNNEEDED = frozenset(
 OURS = "vb_"
 """The prefix of the ids that we give to items and events."""
 
+LONGEST_KIND = 64
+"""Characters of an unknown kind that are kept."""
+
+LONGEST_FAULT = 200
+"""Characters of the decoder's message."""
+
 _KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(ServerEvent))
 _READ: json.Decoder[ServerEvent] = json.Decoder(ServerEvent)
 
@@ -53,8 +59,8 @@ def read(message: str) -> ServerEvent | UnknownEvent:
             raise MalformedMessage("not a JSON object with an event's type") from error
         if kind in _KINDS:
             path = str(error) if isinstance(error, ValidationError) else "broken JSON"
-            raise MalformedMessage(f"{kind}: {path}") from error
-        return UnknownEvent(kind)
+            raise MalformedMessage(f"{kind}: {path[:LONGEST_FAULT]}") from error
+        return UnknownEvent(kind[:LONGEST_KIND])
 
 
 # What we send

@@ -9,6 +9,9 @@ from msgspec import DecodeError, json
 
 from bridge.vocabulary.built_in_tools import BuiltInCall, BuiltInTool
 
+LONGEST_ARGUMENTS = 65_536
+"""Characters of the arguments of one tool call; with more the call is refused."""
+
 
 class WrongArguments(ValueError):
     """The arguments are not what the tool takes. The text is for the model: what is wrong, and what was expected."""

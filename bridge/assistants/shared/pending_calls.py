@@ -50,6 +50,11 @@ class PendingCalls:
         return bool(self._running)
 
     @property
+    def open_count(self) -> int:
+        """How many calls have no output yet."""
+        return len(self._running) + len(self._entries)
+
+    @property
     def any_open(self) -> bool:
         """Whether a call has no output yet."""
         return bool(self._running or self._entries)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from bridge.assistants.shared.arguments import WrongArguments, read_call
+from bridge.assistants.shared.allowance import Allowance, Bucket
+from bridge.assistants.shared.arguments import LONGEST_ARGUMENTS, WrongArguments, read_call
 from bridge.assistants.shared.hang_up_sequence import HangUpSequence
 from bridge.assistants.shared.pending_calls import PendingCalls
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS, BuiltInTool, entry_output
@@ -22,6 +23,12 @@ from bridge.vocabulary.events import (
     EntryRequested,
     ToolCalled,
 )
+
+MOST_OPEN_CALLS = 32
+"""Calls that may have no output at a time."""
+
+CALLS = Allowance(5.0, 50.0)
+"""How many calls a model may make: in a second, and at once."""
 
 
 class ToolCall(Struct, frozen=True):
@@ -53,11 +60,14 @@ class ToolCalls:
     def __init__(self, pending: PendingCalls, hang_up: HangUpSequence) -> None:
         self._pending = pending
         self._hang_up = hang_up
+        self._allowed = Bucket(CALLS)
         self._prompts: dict[str, str] = {}  # by call, until its response is done
         self._entries: dict[str, ToolCall] = {}  # by request_id, the call that the entry answers
 
     def call(self, call: ToolCall, now: float) -> list[CallOutcome]:
-        """The model calls a tool."""
+        """The model calls a tool. The output says why where it is refused: the arguments are too long, or too many run."""
+        if why := self._why_refused(call, now):
+            return [ToolOutput(call.tool_call_id, f"error: {why}")]
         tool = BUILT_IN_TOOLS.get(call.name)
         if tool is None:
             called = ToolCalled(call.tool_call_id, call.name, call.arguments)
@@ -67,6 +77,13 @@ class ToolCalls:
             return self._call_built_in(tool, call)
         except WrongArguments as error:
             return [ToolOutput(call.tool_call_id, f"error: {error}")]
+
+    def _why_refused(self, call: ToolCall, now: float) -> str:
+        if len(call.arguments) > LONGEST_ARGUMENTS:
+            return f"the arguments are too long; they should have at most {LONGEST_ARGUMENTS} characters"
+        if self._pending.open_count >= MOST_OPEN_CALLS:
+            return f"{MOST_OPEN_CALLS} calls have no output yet; wait for one of them"
+        return "" if self._allowed.take(now) else "too many calls; wait a few seconds"
 
     def refuse(self, call: ToolCall) -> ToolOutput:
         """The model was interrupted when it made this call: it is not run."""

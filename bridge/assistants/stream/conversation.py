@@ -7,6 +7,8 @@ does so in the audio that the assistant is sent. No clock: `now` is seconds.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bridge.assistants.shared.allowance import Allowance, Bucket
+from bridge.assistants.shared.arguments import LONGEST_ARGUMENTS
 from bridge.assistants.shared.hang_up_sequence import hung_up
 from bridge.assistants.shared.owed_reply import OwedReply
 from bridge.assistants.stream import messages as said
@@ -42,6 +44,9 @@ from telecodecs.turns import Turn, TurnDetector, TurnDismissed, TurnEnded, TurnS
 MOST_OPEN_REQUESTS = 32
 """Requests of the assistant's that may wait for their answers at a time."""
 
+REQUESTS = Allowance(5.0, 50.0)
+"""How many requests and notes the assistant may send: in a second, and at once."""
+
 
 class StreamConversation:
     """State of one connection. `turns`: our own turn detector, if the assistant leaves that to the bridge.
@@ -71,6 +76,7 @@ class StreamConversation:
         self._utterance = ""  # the caller's last one, until its words have come
         self._caller_speaks = False  # since `interrupt`, until `speech_stopped`
         self._open_requests: set[str] = set()  # ids of requests that have no answer yet
+        self._allowed = Bucket(REQUESTS)
 
     # From the core
 
@@ -192,7 +198,8 @@ class StreamConversation:
 
     # From the assistant: requests
 
-    def _collect_digits(self, collect: said.CollectDigits, _now: float) -> Sequence[AssistantOutcome]:
+    def _collect_digits(self, collect: said.CollectDigits, now: float) -> Sequence[AssistantOutcome]:
+        self._check_pace("collect_digits", now)
         self._open_request("collect_digits", collect.id)
         return [
             EntryRequested(
@@ -200,10 +207,16 @@ class StreamConversation:
             )
         ]  # fmt: skip
 
-    def _send_digits(self, send: said.SendDigits, _now: float) -> Sequence[AssistantOutcome]:
+    def _send_digits(self, send: said.SendDigits, now: float) -> Sequence[AssistantOutcome]:
+        self._check_pace("send_digits", now)
         return [PressRequested(send.keys)]
 
-    def _call_tool(self, call: said.CallTool, _now: float) -> Sequence[AssistantOutcome]:
+    def _call_tool(self, call: said.CallTool, now: float) -> Sequence[AssistantOutcome]:
+        self._check_pace("call_tool", now)
+        if len(call.arguments) > LONGEST_ARGUMENTS:
+            raise MalformedMessage(
+                f"call_tool: arguments have {len(call.arguments)} bytes: expected at most {LONGEST_ARGUMENTS}"
+            )
         if call.tool not in self._tools:
             known = (
                 f": expected one of {', '.join(self._tools)}" if self._tools else "; the settings have none"
@@ -214,6 +227,12 @@ class StreamConversation:
             raise MalformedMessage("call_tool: arguments should be an object")
         self._open_request("call_tool", call.id)
         return [ToolCalled(call.id, call.tool, arguments.decode())]
+
+    def _check_pace(self, kind: str, now: float) -> None:
+        if not self._allowed.take(now):
+            raise MalformedMessage(
+                f"{kind}: too many requests: expected at most {REQUESTS.per_s:g} in a second, {REQUESTS.burst:g} at once"
+            )
 
     def _open_request(self, kind: str, request_id: str) -> None:
         if request_id in self._open_requests:
@@ -226,7 +245,8 @@ class StreamConversation:
             )
         self._open_requests.add(request_id)
 
-    def _note(self, note: said.Note, _now: float) -> Sequence[AssistantOutcome]:
+    def _note(self, note: said.Note, now: float) -> Sequence[AssistantOutcome]:
+        self._check_pace("note", now)
         return [NoteTaken(note.text)]
 
     def _hang_up(self, hang_up: said.HangUp, _now: float) -> Sequence[AssistantOutcome]:

@@ -5,7 +5,7 @@ come for `BARE_S`. When a bare item is cut, audio is dropped until nothing has c
 new audio. No clock: `now` is seconds.
 """
 
-from bridge.assistants.stream.names import Names
+from bridge.assistants.stream.names import MOST_REMEMBERED, Names
 from bridge.vocabulary.events import AssistantEvent, ReplyAudio, ReplyEnded, ReplySaid
 
 BARE_S = 0.5
@@ -17,7 +17,7 @@ class StreamItems:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._items: set[str] = set()
+        self._items: dict[str, None] = {}
         self._open = ""
         self._is_bare = False
         self._sounded = False
@@ -37,11 +37,13 @@ class StreamItems:
 
     def begin(self, item: str | None) -> list[AssistantEvent] | None:
         """Open an item, by this name or by one of ours. None if the name was given before."""
-        if item is not None and not self._names.take(item):
+        if item is not None and not self._names.take_item(item):
             return None
         ended = self.end()
         self._open = item or self._names.fresh("item")
-        self._items.add(self._open)
+        self._items[self._open] = None
+        if len(self._items) > MOST_REMEMBERED:
+            del self._items[next(iter(self._items))]
         return ended
 
     def end(self) -> list[AssistantEvent]:
