@@ -40,6 +40,7 @@ from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S, MediaToken, TokenFault, Tokens, token_key
 from bridge.vocabulary.contracts import Carrier, Observer, StreamEnd
 from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested
+from bridge.vocabulary.message_rate import carrier_rate
 
 STREAMS: tuple[StreamKind, ...] = get_args(StreamKind)
 """The segment of a media socket's path before its token."""
@@ -231,7 +232,8 @@ class Admission:
         start = StartObserver(call, lambda event: self._active.started(session, event))
         observers: list[Observer] = [end, start, *self._observers()]
         session = Session(carrier, call, self._switchboard.connect, observers, self._over, control)
-        leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
+        lost = partial(session.carrier_lost, carrier)
+        leg = websocket.SocketLeg(session.carrier_said, lost, rate=carrier_rate())
         self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, expected.call_id))
         session.attach(leg)
         return leg

@@ -14,6 +14,7 @@ from bridge.shell.websocket import SocketLeg
 from bridge.vocabulary.contracts import Carrier, CarrierOutcome, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import CallStarted, CloseRequested
+from bridge.vocabulary.message_rate import BadMessages, carrier_rate
 
 REFUSED = 1008
 """The WebSocket close code of a policy (RFC 6455, 7.4.1)."""
@@ -34,10 +35,11 @@ class ReturningStream:
         self._carrier = carrier
         self._taken_over = taken_over
         self._has_call = False
+        self._bad_messages = BadMessages()
         self._timer = asyncio.get_running_loop().call_later(
             start_s, self.close, "the carrier never said start"
         )
-        self.leg = SocketLeg(self._said, self._lost)
+        self.leg = SocketLeg(self._said, self._lost, rate=carrier_rate())
 
     def close(self, why: str, code: int = REFUSED) -> None:
         """Close the socket, unless the call goes on with it."""
@@ -55,6 +57,8 @@ class ReturningStream:
             outcomes = self._carrier.decode(message, clock())
         except MalformedMessage as error:
             log.debug("= a stream that returned said something malformed", reason=str(error))
+            if self._bad_messages.add(clock()):
+                self.close(str(self._bad_messages))
         for outcome in outcomes:
             if isinstance(outcome, CallStarted):
                 self._take_over(outcome)

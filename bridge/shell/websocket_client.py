@@ -17,7 +17,8 @@ from bridge.settings.assistants import Pings
 from bridge.shell.network import Network
 from bridge.shell.refused_upgrade import refused
 from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, is_interim, plain_response
-from bridge.shell.websocket import SocketLeg, client_protocol, hand_over
+from bridge.shell.websocket import SocketLeg
+from bridge.shell.websocket_protocol import client_protocol, hand_over
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import CallRefused
 

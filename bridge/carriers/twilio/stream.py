@@ -12,20 +12,19 @@ from typing import assert_never
 
 from msgspec import DecodeError, Struct, ValidationError, field, json
 
+from bridge.carriers.shared.keys_and_marks import KeysAndMarks
 from bridge.carriers.shared.lenient import LenientFields
 from bridge.carriers.shared.wire_kind import unread, unreadable_start
 from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
 from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    KEYS,
     CallEnded,
     CallerAudio,
     CallStarted,
     CarrierEvent,
     CloseRequested,
     DigitPressed,
-    MarkReached,
     OtherPartyAudio,
 )
 from telecodecs.format import PCMU_8K
@@ -123,6 +122,7 @@ class TwilioStream:
         self._reads: str | None = None  # the same, until `stop`
         self._media_head = ""
         self._lenient = LenientFields()
+        self._keys_and_marks = KeysAndMarks()
 
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
         """Decode one message. A message of an unknown kind gives `Ignored`: a new kind must not end the call.
@@ -151,11 +151,9 @@ class TwilioStream:
             raise self._foreign(type(wire).__name__.strip("_").lower())
         match wire:
             case _Mark(mark=mark):
-                return (MarkReached(mark.name),)
+                return (self._keys_and_marks.mark(mark.name, now),)
             case _Dtmf(dtmf=dtmf):
-                if (digit := dtmf.digit.upper()) not in KEYS:
-                    raise MalformedMessage("dtmf: unknown digit: expected one of 0-9 * # A-D")
-                return (DigitPressed(digit),)
+                return (DigitPressed(self._keys_and_marks.key(dtmf.digit, now)),)
             case _:
                 self._reads = None
                 return (CallEnded(),)

@@ -1,0 +1,76 @@
+"""Makes picows's protocol of one connection, opened or accepted. Only this module uses picows's protocol class.
+
+picows parses the frames and hands each to a `SocketLeg`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import picows
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # the compiled class has no stub
+
+from bridge.settings.assistants import Pings
+from bridge.shell.websocket import SocketLeg
+
+READ_BUFFER_BYTES = 4_096
+"""The first size; the buffer grows if needed. A hundred calls should not hold megabytes for frames of 300 bytes."""
+
+PICOWS_LOG = logging.getLogger("picows")
+PICOWS_LOG.setLevel(logging.ERROR)  # the bridge logs connections itself
+
+
+def client_protocol(
+    leg: SocketLeg,
+    host: str,
+    target: str,
+    headers: Mapping[str, str],
+    max_message_bytes: int,
+    pings: Pings | None,
+) -> Any:
+    """Make picows's protocol of one connection that is opened. It sends the upgrade when the connection is made."""
+    return _protocol(lambda: leg, max_message_bytes, pings, host, target, headers)
+
+
+def server_protocol(leg: SocketLeg, max_message_bytes: int) -> Any:
+    """Make picows's protocol of one connection that is accepted. A carrier sends often enough without pings."""
+    return _protocol(lambda _request: leg, max_message_bytes)
+
+
+def hand_over(transport: asyncio.Transport, protocol: asyncio.BufferedProtocol, read: bytes) -> None:
+    """Make `protocol` the transport's, and give it what was read already."""
+    transport.set_protocol(protocol)
+    rest = memoryview(read)
+    while rest and not transport.is_closing():
+        space = memoryview(protocol.get_buffer(len(rest)))
+        taken = min(len(space), len(rest))
+        space[:taken] = rest[:taken]
+        protocol.buffer_updated(taken)
+        rest = rest[taken:]
+
+
+def _protocol(
+    listener: Callable[..., Any],
+    max_message_bytes: int,
+    pings: Pings | None = None,
+    host: str | None = None,  # set for a client, None for a server; `path` and `headers` too
+    path: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    return WSProtocol(
+        host,
+        path,
+        host is not None,
+        listener,
+        PICOWS_LOG,
+        True,  # an exception in a callback closes the leg
+        None,  # whoever opens or accepts the connection has a time limit of its own
+        pings is not None,
+        *(pings or (1.0, 1.0)),
+        picows.WSAutoPingStrategy.PING_WHEN_IDLE,
+        False,  # the leg answers pings
+        max_message_bytes,
+        headers,
+        READ_BUFFER_BYTES,
+    )
