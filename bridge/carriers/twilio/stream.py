@@ -99,6 +99,9 @@ _KINDS = frozenset({"start", "media", "dtmf", "mark", "stop"})
 FORMAT: dict[str, str | int] = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 """The one `mediaFormat` that Twilio has."""
 
+LONGEST_BYTES = PCMU_8K.bytes_in(1_000)
+"""The most audio in one message, a second; Twilio sends 20 ms. Longer audio would move the position past what comes next."""
+
 CANNOT_READ = 1003
 """The WebSocket close code for data of a kind that is not accepted (RFC 6455, 7.4.1)."""
 
@@ -143,6 +146,9 @@ class TwilioStream:
             if wire.stream_sid != self._reads:
                 raise self._foreign("media")
             media = wire.media
+            if len(media.payload) > LONGEST_BYTES:
+                ms = len(media.payload) // 8
+                raise MalformedMessage(f"media: {ms} ms of audio: expected at most 1000 ms")
             heard = OtherPartyAudio if media.track == "outbound" else CallerAudio
             return (heard(media.payload, media.timestamp),)
         if isinstance(wire, _Start):
