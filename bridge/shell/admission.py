@@ -31,6 +31,7 @@ from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
+from bridge.settings.assistants import Pings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
@@ -211,7 +212,7 @@ class Admission:
             Limits(
                 start_s=carrier.start_s or limits.start_s,
                 open_s=limits.open_s,
-                silent_s=limits.silent_s,
+                silent_s=carrier.silent_s or limits.silent_s,
                 longest_s=limits.longest_call_s,
                 resume_s=expected.returns_s,
                 retry_s=limits.retry_s,
@@ -233,7 +234,7 @@ class Admission:
         observers: list[Observer] = [end, start, *self._observers()]
         session = Session(carrier, call, self._switchboard.connect, observers, self._over, control)
         lost = partial(session.carrier_lost, carrier)
-        leg = websocket.SocketLeg(session.carrier_said, lost, rate=carrier_rate())
+        leg = websocket.SocketLeg(session.carrier_said, lost, rate=carrier_rate(), pings=self._pings())
         self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, expected.call_id))
         session.attach(leg)
         return leg
@@ -254,8 +255,13 @@ class Admission:
 
         active.close_returning("another stream of its call came")
         start_s = carrier.start_s or self._settings.limits.start_s
-        active.returning = ReturningStream(active.session, carrier, start_s, taken_over)
+        active.returning = ReturningStream(active.session, carrier, start_s, taken_over, self._pings())
         return active.returning.leg
+
+    def _pings(self) -> Pings:
+        """The pings that find a half-open line: its carrier neither sends nor answers."""
+        half_s = self._settings.limits.silent_s / 2
+        return Pings(half_s, half_s)
 
     def _observers(self) -> list[Observer]:
         started = datetime.now(UTC)

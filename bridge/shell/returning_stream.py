@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from bridge.settings.assistants import Pings
 from bridge.shell.session import Session, clock
 from bridge.shell.websocket import SocketLeg
 from bridge.vocabulary.contracts import Carrier, CarrierOutcome, WireMessage
@@ -29,7 +30,12 @@ class ReturningStream:
     """
 
     def __init__(
-        self, session: Session, carrier: Carrier, start_s: float, taken_over: Callable[[SocketLeg], None]
+        self,
+        session: Session,
+        carrier: Carrier,
+        start_s: float,
+        taken_over: Callable[[SocketLeg], None],
+        pings: Pings | None = None,
     ) -> None:
         self._session = session
         self._carrier = carrier
@@ -39,7 +45,7 @@ class ReturningStream:
         self._timer = asyncio.get_running_loop().call_later(
             start_s, self.close, "the carrier never said start"
         )
-        self.leg = SocketLeg(self._said, self._lost, rate=carrier_rate())
+        self.leg = SocketLeg(self._said, self._lost, rate=carrier_rate(), pings=pings)
 
     def close(self, why: str, code: int = REFUSED) -> None:
         """Close the socket, unless the call goes on with it."""

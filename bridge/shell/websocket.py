@@ -16,6 +16,7 @@ from contextlib import suppress
 import picows
 import structlog
 
+from bridge.settings.assistants import Pings
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.message_rate import MessageRate, Unread
 
@@ -73,6 +74,7 @@ class SocketLeg(picows.WSListener):
         *,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         rate: MessageRate | None = None,
+        pings: Pings | None = None,
     ) -> None:
         self._receive = receive
         self._lost = lost
@@ -86,7 +88,7 @@ class SocketLeg(picows.WSListener):
         self._counted_at = 0.0  # when that was set
         self._held: deque[tuple[picows.WSMsgType, bool, bool, bytes]] = deque()  # for the next turns: frames
         self._next_turn: asyncio.Handle | None = None  # set while nothing is read
-        self._pings = MessageRate(PINGS_PER_S, PINGS_AT_ONCE)
+        self._pings_received = MessageRate(PINGS_PER_S, PINGS_AT_ONCE)
         self._unanswered_ping: bytes | None = None
         self._transport: picows.WSTransport | None = None
         self._written = 0  # bytes of messages
@@ -98,7 +100,8 @@ class SocketLeg(picows.WSListener):
         """Whether the peer reads too slowly, so that the socket is full."""
         self._pinged = False
         self._pong_due: asyncio.TimerHandle | None = None
-        self.pong_s = 0.0
+        self.pings = pings
+        self.pong_s = pings.answer_s if pings else 0.0
         self.is_busy: Callable[[], bool] = lambda: False
         """`is_busy` is asked when there is no answer `pong_s` after a ping: while it returns True, the connection stays."""
 
@@ -297,7 +300,7 @@ class SocketLeg(picows.WSListener):
     def _answer_ping(self, payload: bytes) -> None:
         """Answer a ping. While the peer reads nothing only the last one is kept for an answer (RFC 6455, 5.5.3)."""
         assert self._transport is not None
-        if not self._pings.take(1, time.monotonic()):
+        if not self._pings_received.take(1, time.monotonic()):
             self._refuse(1008, f"too many pings: expected at most {PINGS_PER_S:g} a second")
         elif self.backlog:
             self._unanswered_ping = payload

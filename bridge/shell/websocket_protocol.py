@@ -34,8 +34,8 @@ def client_protocol(
 
 
 def server_protocol(leg: SocketLeg, max_message_bytes: int) -> Any:
-    """Make picows's protocol of one connection that is accepted. A carrier sends often enough without pings."""
-    return _protocol(lambda _request: leg, max_message_bytes)
+    """Make picows's protocol of one connection that is accepted. The leg says when its peer is pinged."""
+    return _protocol(lambda _request: leg, max_message_bytes, leg.pings)
 
 
 def hand_over(transport: asyncio.Transport, protocol: asyncio.BufferedProtocol, read: bytes) -> None:

@@ -146,6 +146,7 @@ class TelnyxStream:
     def __init__(self, settings: TelnyxSettings, *, one_way: bool = False) -> None:
         self.reorder_ms = settings.reorder_ms
         self.start_s: float | None = settings.start_s
+        self.silent_s: float | None = settings.silent_s
         self._settings = settings
         self._one_way = one_way
         self._digits = Digits(settings.reorder_ms / 1000)

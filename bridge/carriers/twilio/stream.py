@@ -118,6 +118,7 @@ class TwilioStream:
     """Two frames: enough for two frames that changed places in the phone network before Twilio gave them timestamps."""
 
     start_s: float | None = None
+    silent_s: float | None = None
 
     def __init__(self, *, one_way: bool = False) -> None:
         self._one_way = one_way
