@@ -102,3 +102,10 @@ def tunnel_fault(answer: bytes) -> str | None:
     if rest:
         return "sent something before the server could"
     return None
+
+
+def limit_unconfirmed(connected: socket.socket | None, seconds: float) -> None:
+    """Have the system drop a connection whose peer does not confirm what it was sent for so long, where it can."""
+    if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        with suppress(OSError):  # not TCP
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1000))

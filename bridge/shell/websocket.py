@@ -7,16 +7,17 @@ limits how much of one peer is handled in one turn of the event loop, so that a 
 """
 
 import asyncio
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import picows
 import structlog
 
 from bridge.settings.assistants import Pings
+from bridge.shell.network import limit_unconfirmed
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.message_rate import MessageRate, Unread
 
@@ -144,7 +145,7 @@ class SocketLeg(picows.WSListener):
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         """picows calls this when the upgrade is done."""
         self._transport = transport
-        limit_unconfirmed(transport.underlying_transport.get_extra_info("socket"))
+        limit_unconfirmed(transport.underlying_transport.get_extra_info("socket"), STALL_TIMEOUT_S)
         self._check_unread()
         if self._connected is not None:
             self._connected(self)
@@ -209,12 +210,15 @@ class SocketLeg(picows.WSListener):
         """Whether one more frame may be handled now: the last ones came slowly. If not, reading pauses until the next turn."""
         if self._next_turn is not None:
             return False
-        now = time.monotonic()
+        assert self._transport is not None
+        underlying, now = self._transport.underlying_transport, time.monotonic()
+        protocol: Any = underlying.get_protocol()  # see `websocket_protocol.TurnsProtocol`
         if now - self._counted_at > CALM_S:
+            protocol.read_freely()
             self._count(now)
             return True
-        assert self._transport is not None
-        self._transport.underlying_transport.pause_reading()
+        protocol.read_little()
+        underlying.pause_reading()
         self._next_turn = asyncio.get_running_loop().call_soon(self._read_on)
         return False
 
@@ -383,14 +387,6 @@ class SocketLeg(picows.WSListener):
             self._lost(handshake.sent.code.value, handshake.sent.reason)
         else:
             self._lost(1006, self._dropped_for or "the connection broke")
-
-
-def limit_unconfirmed(connected: socket.socket | None) -> None:
-    """Have the system drop a connection whose peer does not confirm what it was sent for `STALL_TIMEOUT_S`."""
-    if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-        with suppress(OSError):  # not TCP
-            milliseconds = round(STALL_TIMEOUT_S * 1000)
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
 def _cut(reason: str) -> str:

@@ -21,6 +21,24 @@ PICOWS_LOG = logging.getLogger("picows")
 PICOWS_LOG.setLevel(logging.ERROR)  # the bridge logs connections itself
 
 
+class TurnsProtocol(WSProtocol):  # type: ignore[misc]  # the compiled class has no stub
+    """picows's protocol, which can be told to read little at a time.
+
+    picows handles all that was read in one go, and doubles its buffer whenever it is full. In a flood that would be megabytes.
+    """
+
+    def read_little(self) -> None:
+        """Read at most `READ_BUFFER_BYTES` at a time from now on. A frame may still be longer."""
+        self.get_buffer = self._get_little_buffer
+
+    def read_freely(self) -> None:
+        """Read as much as comes; then this class costs no call for a frame."""
+        self.__dict__.pop("get_buffer", None)
+
+    def _get_little_buffer(self, size_hint: int) -> memoryview:
+        return memoryview(WSProtocol.get_buffer(self, size_hint))[:READ_BUFFER_BYTES]
+
+
 def client_protocol(
     leg: SocketLeg,
     host: str,
@@ -58,7 +76,7 @@ def _protocol(
     path: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Any:
-    return WSProtocol(
+    return TurnsProtocol(
         host,
         path,
         host is not None,

@@ -235,3 +235,17 @@ async def test_a_peer_that_sends_much_before_it_has_the_answer_gets_none() -> No
         peer.leg.close()
         peer.sends(Frame(Opcode.CLOSE, b"\x03\xe8"))
         assert (await peer.is_lost())[0] == 1000
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "TLS"])
+async def test_a_flood_does_not_pile_up_in_this_process(is_secure: bool) -> None:
+    """Of a peer whose rate is not limited either: what it sends waits in the system, which stops it."""
+    async with connected(tls=certified() if is_secure else None) as peer:
+        peer.sends(*numbered(20_000))
+        most = 0
+        async with asyncio.timeout(PATIENCE_S):
+            while len(peer.received) < 20_000:
+                most = max(most, len(peer.leg._held))
+                await asyncio.sleep(0)
+        assert 0 < most < 2_000
+        assert [message for _, message in peer.received] == [str(n) for n in range(20_000)]

@@ -89,7 +89,7 @@ def arguments_given() -> int:
     (call,) = (
         node
         for node in ast.walk(ast.parse(inspect.getsource(websocket_protocol)))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "WSProtocol"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TurnsProtocol"
     )
     assert not call.keywords
     starred = sum(isinstance(argument, ast.Starred) for argument in call.args)
