@@ -249,7 +249,7 @@ class SocketLeg(picows.WSListener):
             self._take_held()
         if self._held:
             self._next_turn = asyncio.get_running_loop().call_soon(self._read_on)
-        else:
+        elif self._left <= TURN_MESSAGES:  # else it was refused
             self._resume_reading()
 
     def _resume_reading(self) -> None:

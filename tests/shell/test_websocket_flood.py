@@ -54,6 +54,11 @@ class Peer:
             while not is_so():  # noqa: ASYNC110  # each case waits for another thing
                 await asyncio.sleep(0.001)
 
+    def is_read(self) -> bool:
+        """Whether more is read of what it sends."""
+        assert self.leg._transport is not None
+        return self.leg._transport.underlying_transport.is_reading()
+
     async def is_lost(self) -> tuple[int, str]:
         async with asyncio.timeout(PATIENCE_S):
             return await self.lost
@@ -199,7 +204,9 @@ async def test_pings_are_answered_and_too_many_close_the_connection() -> None:
         peer.sends(*[Frame(Opcode.PING, b"%02d" % n) for n in range(PINGS_AT_ONCE)])
         for n in range(PINGS_AT_ONCE):
             assert await peer.reader.readexactly(4) == b"\x8a\x02%02d" % n
-        peer.sends(*[Frame(Opcode.PING, b"")] * 10)
+        peer.sends(*[Frame(Opcode.PING, b"")] * 1_000)
+        await peer.until(lambda: len(peer.leg._held) == 0 and peer.leg._left > TURN_MESSAGES)
+        assert not peer.is_read()
         assert await peer.is_lost() == (1008, "too many pings: expected at most 5 a second")
 
 
