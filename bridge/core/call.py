@@ -201,8 +201,13 @@ class Call:
         return commands
 
     def _pressed(self, event: DigitPressed, now: float) -> list[Command]:
+        self._liveness.heard_at = now
         dialogue = self._dialogue
         return dialogue.conversation.pressed(event, now) if dialogue.caller.press(event, now) else []
+
+    def _mark_reached(self, event: MarkReached, now: float) -> list[Command]:
+        self._liveness.heard_at = now
+        return self._dialogue.conversation.mark_reached(event, now)
 
     def _pause_due(self, now: float) -> list[Command]:
         return [] if self._liveness.is_dropped else self._dialogue.caller.pause_due(now)
@@ -255,7 +260,7 @@ class Call:
 
     def _closing_mark(self, event: MarkReached, now: float) -> list[Command]:
         conversation = self._dialogue.conversation
-        commands = conversation.mark_reached(event, now)
+        commands = self._mark_reached(event, now)
         return commands if conversation.voice.is_pending else commands + self._end(self._hang_up, now)
 
     def _end(self, hang_up: HangUp | None, now: float) -> list[Command]:
@@ -315,7 +320,7 @@ _LISTENING: _Reads = _ANY_STATE | dict(
     [
         on(CallerAudio, Call._heard),
         on(OtherPartyAudio, Call._heard),
-        on(DigitPressed, Call._nothing),
+        on(DigitPressed, Call._heard),
         on(CallEnded, Call._call_ended),
         on(LegLost, Call._carrier_lost),
         on(CloseRequested, Call._end_requested),
@@ -325,8 +330,9 @@ _LISTENING: _Reads = _ANY_STATE | dict(
 _OPENING: _Reads = _ANY_STATE | dict(
     [
         on(CallerAudio, Call._caller_audio),
-        on(OtherPartyAudio, Call._nothing),
+        on(OtherPartyAudio, Call._heard),
         on(DigitPressed, Call._pressed),
+        on(MarkReached, Call._mark_reached),
         on(AssistantReady, Call._ready),
         on(AssistantFailed, Call._failed),
         on(AssistantReportedError, Call._assistant_error),

@@ -13,7 +13,7 @@ class Limits:
     """For the carrier's start, from the socket on."""
     open_s: float = 5.0
     """For an assistant to be ready, from when it is opened."""
-    silent_s: float = 60.0
+    silent_s: float = 10.0
     """For a carrier that sends nothing at all."""
     longest_s: float = 4 * 3600.0
     """For the end of the call."""

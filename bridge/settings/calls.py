@@ -61,7 +61,8 @@ class LimitSettings(Section):
     silent_s: float = Field(
         _LIMITS.silent_s,
         gt=0,
-        description="How long the carrier may send nothing at all; it sends silence, too",
+        description="How long a carrier's stream may send nothing at all; it sends silence, too. When it has sent nothing for "
+        "half of this time it is pinged, and without an answer in the other half it is lost",
     )
     longest_call_s: float = Field(_LIMITS.longest_s, gt=0, description="How long a call may last")
     drain_s: float = Field(

@@ -34,6 +34,7 @@ from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.observers.word_log import WordLog
+from bridge.settings.assistants import Pings
 from bridge.settings.busy import BusySettings
 from bridge.settings.calls import LimitSettings
 from bridge.shell import websocket
@@ -50,6 +51,7 @@ from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S, MediaToken, TokenFault, Tokens, token_key
 from bridge.vocabulary.contracts import Carrier, Observer, StreamEnd
 from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested, GoodbyeRequested
+from bridge.vocabulary.message_rate import carrier_rate
 
 STREAMS: tuple[StreamKind, ...] = get_args(StreamKind)
 """The segment of a media socket's path before its token."""
@@ -296,7 +298,7 @@ class Admission:
             Limits(
                 start_s=carrier.start_s or limits.start_s,
                 open_s=limits.open_s,
-                silent_s=limits.silent_s,
+                silent_s=carrier.silent_s or limits.silent_s,
                 longest_s=limits.longest_call_s,
                 resume_s=expected.returns_s,
                 retry_s=limits.retry_s,
@@ -319,7 +321,8 @@ class Admission:
         observers: list[Observer] = [end, start, _call_log(setup, name, expected)]
         observers += self._observers(setup, call)
         session = Session(carrier, call, switchboard.connect, observers, self._over, control)
-        leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
+        lost = partial(session.carrier_lost, carrier)
+        leg = websocket.SocketLeg(session.carrier_said, lost, rate=carrier_rate(), pings=self._pings())
         self._gate.free_place((name, expected.call_id))
         self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, setup, expected.call_id))
         session.attach(leg)
@@ -337,8 +340,13 @@ class Admission:
 
         active.close_returning("another stream of its call came")
         start_s = carrier.start_s or self._settings.limits.start_s
-        active.returning = ReturningStream(active.session, carrier, start_s, taken_over)
+        active.returning = ReturningStream(active.session, carrier, start_s, taken_over, self._pings())
         return active.returning.leg
+
+    def _pings(self) -> Pings:
+        """The pings that find a half-open line: its carrier neither sends nor answers."""
+        half_s = self._settings.limits.silent_s / 2
+        return Pings(half_s, half_s)
 
     def _observers(self, setup: Setup, call: Call) -> list[Observer]:
         started = datetime.now(UTC)

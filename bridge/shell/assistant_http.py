@@ -158,7 +158,8 @@ class PostingLeg:
             return _Outcome(_none(str(error)))
         except (aiohttp.ClientHttpProxyError, aiohttp.ClientConnectorError) as error:
             at_fault = proxy_fault(error, self._proxy) or "the assistant's server cannot be reached"
-            return _Outcome(_none(f"{at_fault} ({type(error).__name__})"), is_taken=False)
+            is_final = isinstance(error, aiohttp.ClientHttpProxyError) and error.status < 500
+            return _Outcome(_none(f"{at_fault} ({type(error).__name__})"), is_taken=is_final)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             why = f"the response of the assistant's server is not complete ({type(error).__name__})"
             return _Outcome(_none(why))

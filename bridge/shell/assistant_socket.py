@@ -162,6 +162,7 @@ class AssistantSocketLeg:
             is_busy=self._is_busy,
             tls=tls,
             network=self._network,
+            most_unread_bytes=MOST_UNREAD_BYTES,
         )
 
     def _is_busy(self) -> bool:
@@ -172,7 +173,6 @@ class AssistantSocketLeg:
             socket.abort()
             return
         self._socket = socket
-        socket.bound_unread(MOST_UNREAD_BYTES)
         self.send = socket.send
         for message in self._waiting:
             socket.send(message)

@@ -102,3 +102,15 @@ def tunnel_fault(answer: bytes) -> str | None:
     if rest:
         return "sent something before the server could"
     return None
+
+
+def bound_unread(connected: socket.socket, most_bytes: int) -> None:
+    """Bound what the kernel holds unread of a connection: one read brings no more than that at once."""
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, most_bytes)
+
+
+def limit_unconfirmed(connected: socket.socket | None, seconds: float) -> None:
+    """Have the system drop a connection whose peer does not confirm what it was sent for so long, where it can."""
+    if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        with suppress(OSError):  # not TCP
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1000))

@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from bridge.settings.assistants import Pings
 from bridge.shell.session import Session, clock
 from bridge.shell.websocket import SocketLeg
 from bridge.vocabulary.contracts import Carrier, CarrierOutcome, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import CallStarted, CloseRequested
+from bridge.vocabulary.message_rate import BadMessages, carrier_rate
 
 REFUSED = 1008
 """The WebSocket close code of a policy (RFC 6455, 7.4.1)."""
@@ -28,16 +30,22 @@ class ReturningStream:
     """
 
     def __init__(
-        self, session: Session, carrier: Carrier, start_s: float, taken_over: Callable[[SocketLeg], None]
+        self,
+        session: Session,
+        carrier: Carrier,
+        start_s: float,
+        taken_over: Callable[[SocketLeg], None],
+        pings: Pings | None = None,
     ) -> None:
         self._session = session
         self._carrier = carrier
         self._taken_over = taken_over
         self._has_call = False
+        self._bad_messages = BadMessages()
         self._timer = asyncio.get_running_loop().call_later(
             start_s, self.close, "the carrier never said start"
         )
-        self.leg = SocketLeg(self._said, self._lost)
+        self.leg = SocketLeg(self._said, self._lost, rate=carrier_rate(), pings=pings)
 
     def close(self, why: str, code: int = REFUSED) -> None:
         """Close the socket, unless the call goes on with it."""
@@ -55,6 +63,8 @@ class ReturningStream:
             outcomes = self._carrier.decode(message, clock())
         except MalformedMessage as error:
             log.debug("= a stream that returned said something malformed", reason=str(error))
+            if self._bad_messages.add(clock()):
+                self.close(str(self._bad_messages))
         for outcome in outcomes:
             if isinstance(outcome, CallStarted):
                 self._take_over(outcome)

@@ -44,18 +44,23 @@ from bridge.vocabulary.events import (
     CallEnded,
     CallStarted,
     Event,
+    Ignored,
     LegLost,
     LegName,
     MessageRefused,
     TimePassed,
     Word,
 )
+from bridge.vocabulary.message_rate import BadMessages
 
 clock = time.monotonic
 """The session's clock, in seconds. It is not the loop's `time()`, which in uvloop has whole milliseconds."""
 
 SOONEST_S = 0.001
 """The shortest timer, in seconds. The event loop counts whole milliseconds, so a shorter one may fire too early."""
+
+BAD_MESSAGES: frozenset[type[object]] = frozenset({Ignored, MessageRefused})
+"""What comes of a message of the carrier's that is of an unknown kind, or malformed."""
 
 log = structlog.get_logger()
 
@@ -98,6 +103,7 @@ class Session:
         self._over = False
         self._carrier_leg: Leg[WireMessage]
         self._is_leg_closed = False  # by us, or lost
+        self._bad_messages = BadMessages()  # of the carrier's present stream
         self._former_streams: Counter[str] = Counter()  # what the dialects of former streams repaired
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
@@ -137,6 +143,7 @@ class Session:
             return
         self._former_streams.update(self._carrier.counts())
         self._carrier, self._carrier_leg, self._is_leg_closed = carrier, leg, False
+        self._bad_messages = BadMessages()
         self.handle(start)
 
     def carrier_said(self, message: WireMessage) -> None:
@@ -147,6 +154,8 @@ class Session:
             outcomes = self._carrier.decode(message, now)
         except MalformedMessage as error:
             outcomes = (MessageRefused(LegName.CARRIER, str(error)),)
+        if outcomes and type(outcomes[0]) in BAD_MESSAGES and self._bad_messages.add(now):
+            self._carrier_leg.close(1008, str(self._bad_messages))  # it is lost then, and may return
         try:
             for outcome in outcomes:
                 if isinstance(outcome, Word):

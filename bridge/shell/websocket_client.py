@@ -14,10 +14,11 @@ import picows
 from picows.url import parse_url
 
 from bridge.settings.assistants import Pings
-from bridge.shell.network import Network
+from bridge.shell.network import Network, bound_unread
 from bridge.shell.refused_upgrade import MOST_BODY_BYTES, refused
 from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, is_interim, lacks_body, plain_response
-from bridge.shell.websocket import SocketLeg, client_protocol, feed, hand_over
+from bridge.shell.websocket import SocketLeg
+from bridge.shell.websocket_protocol import client_protocol, feed, hand_over
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import CallRefused
 
@@ -87,19 +88,27 @@ async def connect(
     is_busy: Callable[[], bool] = lambda: False,
     tls: ssl.SSLContext | None = None,
     network: Network | None = None,
+    most_unread_bytes: int = 0,
 ) -> SocketLeg:
     """Open a WebSocket to `url` (ws or wss). Raises `CallRefused` with the reason, which contains no secrets.
 
     `connected` is called with the leg at the end of the upgrade, before the first message. `is_busy`: see `SocketLeg`.
     `tls` verifies the certificate; None: the system's certificate authorities do. `network`: how the server is reached;
-    None: directly. Redirects are not followed: the headers hold a key, which is for this server only.
+    None: directly. `most_unread_bytes`: what the kernel holds unread; 0: as the system has it. Redirects are not followed: the headers hold a key, which is for this server only.
     """
     leg = SocketLeg(receive, lost, connected, max_message_bytes=max_message_bytes)
     leg.pong_s, leg.is_busy = pings.answer_s if pings else 0.0, is_busy
     try:
         async with asyncio.timeout(timeout_s):
             answered = await _upgrade(
-                url, leg, headers or {}, max_message_bytes, pings, tls, network or Network()
+                url,
+                leg,
+                headers or {},
+                max_message_bytes,
+                pings,
+                tls,
+                network or Network(),
+                most_unread_bytes,
             )
     except TimeoutError:
         raise CallRefused(f"no answer within {timeout_s:g} s") from None
@@ -128,6 +137,7 @@ async def _upgrade(
     pings: Pings | None,
     tls: ssl.SSLContext | None,
     network: Network,
+    most_unread_bytes: int,
 ) -> bool:
     """Connect and upgrade. A cancelled attempt is closed at once, which `picows.ws_connect` does not do.
 
@@ -144,6 +154,8 @@ async def _upgrade(
     others = {name: value for name, value in headers.items() if name != "Host"}  # picows writes that one
     websocket = client_protocol(leg, host, to.resource_name, others, max_message_bytes, pings)
     connected = await network.connect(url, to.host, to.port)
+    if most_unread_bytes:
+        bound_unread(connected, most_unread_bytes)
     try:
         await aiofastnet.create_connection(
             asyncio.get_running_loop(),

@@ -17,8 +17,12 @@ from bridge.config.addresses import bind_fault
 from bridge.shell.pending_connections import Released
 from bridge.shell.sampled_log import SampledLog
 from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, Refusal, UpgradeRequest, plain_request, read_request
-from bridge.shell.websocket import MAX_MESSAGE_BYTES, SocketLeg, hand_over, server_protocol
+from bridge.shell.websocket import MAX_MESSAGE_BYTES, SocketLeg
+from bridge.shell.websocket_protocol import hand_over, server_protocol
 from bridge.vocabulary.errors import ConfigurationError
+
+EARLY_BYTES = 4_096
+"""The most that a peer may send after its request before it has the answer; a WebSocket client sends nothing (RFC 6455, 4.1)."""
 
 UPGRADE_TIMEOUT_S = 5.0
 """Time limit from the TCP connection to the complete upgrade request."""
@@ -56,7 +60,7 @@ class UpgradeReader(asyncio.Protocol):
         """asyncio calls this with the next bytes of the request."""
         self._read += data
         head, end, rest = self._read.partition(HEAD_END)
-        if len(head) > HEAD_BYTES:
+        if len(head) > HEAD_BYTES or len(rest) > EARLY_BYTES:
             self._transport.abort()
         elif end:
             self._timeout.cancel()

@@ -76,6 +76,9 @@ class Carrier(Protocol):
     start_s: float | None
     """How many seconds the stream may take to start, if that depends on who is called; None: the limits say it."""
 
+    silent_s: float | None
+    """How many seconds the stream may send nothing, if the carrier may pause a stream; None: the limits say it."""
+
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierOutcome]:
         """Decode one message. A message of an unknown kind gives `Ignored`.
 

@@ -48,7 +48,7 @@ Row = tuple[float, Event, Sequence[Command]]
 
 
 def started(rules: KeypadRules = KeypadRules()) -> Call:  # noqa: B008  # frozen
-    call = Call(0.0, Limits(), DialogueRules(reorder_ms=0, keypad=rules))
+    call = Call(0.0, Limits(silent_s=60), DialogueRules(reorder_ms=0, keypad=rules))
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     return call
 
@@ -213,7 +213,7 @@ def test_the_caller_hangs_up_in_the_middle_of_an_entry() -> None:
 
 
 def test_keys_that_come_before_the_call_are_dropped() -> None:
-    call = Call(0.0, Limits(), DialogueRules(reorder_ms=0))
+    call = Call(0.0, Limits(silent_s=60), DialogueRules(reorder_ms=0))
     assert call.handle(DigitPressed("1"), 0.0) == []
     assert call.counts() == {"out_of_place": 1}
 

@@ -39,7 +39,7 @@ Row = tuple[float, Event, Sequence[Command]]
 
 
 def talking(rules: KeypadRules = KeypadRules()) -> Call:  # noqa: B008  # frozen
-    call = Call(0.0, Limits(), DialogueRules(reorder_ms=0, keypad=rules))
+    call = Call(0.0, Limits(silent_s=60), DialogueRules(reorder_ms=0, keypad=rules))
     call.handle(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     call.handle(READY, 0.0)
     return call

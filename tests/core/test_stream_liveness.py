@@ -20,14 +20,18 @@ from bridge.vocabulary.commands import (
 )
 from bridge.vocabulary.events import (
     AssistantReady,
+    AssistantReportedError,
     CallEnded,
     CallerAudio,
     CallStarted,
     CloseRequested,
+    DigitPressed,
     Event,
     LegLost,
     LegName,
     MarkReached,
+    MessageRefused,
+    OtherPartyAudio,
     ReplyAudio,
     ReplyEnded,
     TimePassed,
@@ -173,6 +177,42 @@ def test_silence_is_not_counted_while_it_is_dropped() -> None:
     call.handle(READY, 1.0)
     follow(call, [(2.0, BROKE, []), (20.0, TimePassed(), []), (21.0, AGAIN, []), (25.9, TimePassed(), [])])
     assert call.handle(TimePassed(), 26.0)[-1] == HangUp(1001, "the carrier sends nothing any more")
+
+
+SILENT = HangUp(1001, "the carrier sends nothing any more")
+
+SIGNS_OF_LIFE = [  # what the carrier sends, whether it counts
+    (CallerAudio(FRAME, 0), True),
+    (OtherPartyAudio(FRAME, 0), True),
+    (DigitPressed("4"), True),
+    (MarkReached("0.1"), True),
+    (MarkReached("never sent"), True),
+    (MessageRefused(LegName.CARRIER, "malformed"), False),
+    (ReplyAudio("a", FIFTH), False),
+    (AssistantReportedError("busy"), False),
+]
+
+
+@pytest.mark.parametrize(("event", "counts"), SIGNS_OF_LIFE, ids=lambda value: type(value).__name__)
+def test_whatever_the_carrier_means_by_it_shows_that_it_is_there(event: Event, counts: bool) -> None:
+    call = Call(0.0, Limits(silent_s=5.0), DialogueRules(reorder_ms=100))
+    for at, what in ((1.0, START), (1.0, READY), (4.0, event)):
+        call.handle(what, at)
+    assert (call.handle(TimePassed(), 6.0)[-1:] == [SILENT]) is not counts
+    if counts:
+        call.handle(TimePassed(), 8.9)
+        assert call.handle(TimePassed(), 9.0)[-1] == SILENT
+
+
+@pytest.mark.parametrize(
+    "event", [CallerAudio(FRAME, 0), OtherPartyAudio(FRAME, 0), DigitPressed("4")], ids=str
+)
+def test_so_it_is_on_a_stream_that_is_only_listened_to(event: Event) -> None:
+    call = Call(0.0, Limits(silent_s=5.0), DialogueRules(reorder_ms=100))
+    call.handle(CallStarted("v3:1", "s", PCMU_8K, one_way=True), 1.0)
+    call.handle(event, 4.0)
+    assert call.handle(TimePassed(), 8.9) == []
+    assert call.handle(TimePassed(), 9.0) == [SILENT]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_by_default_the_rules_and_limits_are_the_core_s() -> None:
     assert Settings.model_validate({}).keypad.rules() == KeypadRules()
     limits, core = Settings.model_validate({}).limits, Limits()
     assert (limits.start_s, limits.open_s) == (core.start_s, core.open_s) == (10.0, 5.0)
-    assert (limits.silent_s, limits.longest_call_s) == (core.silent_s, core.longest_s) == (60.0, 14_400.0)
+    assert (limits.silent_s, limits.longest_call_s) == (core.silent_s, core.longest_s) == (10.0, 14_400.0)
 
 
 def test_everything_can_be_set() -> None:

@@ -26,7 +26,7 @@ def test_what_is_opened_is_counted_a_moment_later() -> None:
 def test_a_kernel_that_keeps_no_count_is_counted_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = descriptors.open_descriptors()
     real = os.stat(descriptors.OPEN_FILES)
-    monkeypatch.setattr(os, "stat", lambda _: os.stat_result((*real[:6], 0, *real[7:])))
+    monkeypatch.setattr(os, "stat", lambda *_, **__: os.stat_result((*real[:6], 0, *real[7:])))
     assert abs(descriptors.open_descriptors() - expected) <= 1  # the folder itself is open meanwhile
 
 

@@ -47,6 +47,7 @@ class Quiet:
 
     reorder_ms = 0
     start_s: float | None = None
+    silent_s: float | None = None
 
     def decode(self, _message: WireMessage, _now: float) -> Sequence[CarrierOutcome]:
         return [CallStarted("CA1", "MZ1", PCMU_8K)]

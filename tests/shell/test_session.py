@@ -108,6 +108,7 @@ class SimulatedCarrier(NothingWaits):
 
     reorder_ms = REORDER_MS
     start_s: float | None = None
+    silent_s: float | None = None
 
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierOutcome]:
         if message not in FROM_CARRIER:

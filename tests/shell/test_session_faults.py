@@ -1,4 +1,5 @@
-"""Faults of our own in a call: its stream is closed, it is reported as ended, and every observer writes its last line."""
+"""Faults in a call, our own and the carrier's: its stream is closed, it is reported as ended, and every observer writes its
+last line."""
 
 import json
 
@@ -34,12 +35,14 @@ class CarrierLeg:
 
     def __init__(self) -> None:
         self.closed: list[int] = []
+        self.reason = ""
 
     def send(self, message: WireMessage) -> None:
         pass
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self.closed.append(code)
+        self.reason = reason
 
 
 class LastLine:
@@ -72,8 +75,8 @@ class Started:
     def __init__(self, *observers: LastLine) -> None:
         self.ended: list[Session] = []
         self.leg = CarrierLeg()
-        carrier = TwilioStream()
-        call = Call(clock(), Limits(), DialogueRules(reorder_ms=carrier.reorder_ms))
+        self.carrier = carrier = TwilioStream()
+        call = Call(clock(), Limits(silent_s=60.0), DialogueRules(reorder_ms=carrier.reorder_ms))
         self.session = Session(carrier, call, connect, observers, self.ended.append)
         self.session.attach(self.leg)
         self.session.carrier_said(json.dumps(START))
@@ -96,3 +99,20 @@ async def test_a_fault_at_the_end_keeps_no_other_observer_from_its_last_line() -
     assert call.leg.closed == [1000]
     assert call.ended == [call.session]
     assert other.closed
+
+
+@pytest.mark.parametrize("message", ["nonsense", '{"event":"news"}'], ids=["malformed", "unknown"])
+@pytest.mark.parametrize(("every_s", "closes"), [(0.1, True), (0.25, False)])
+async def test_fifty_bad_messages_in_ten_seconds_close_the_stream(
+    monkeypatch: pytest.MonkeyPatch, message: str, every_s: float, closes: bool
+) -> None:
+    call, now = Started(), clock()
+    for n in range(50):
+        monkeypatch.setattr("bridge.shell.session.clock", lambda n=n: now + n * every_s)
+        call.session.carrier_said(message)
+    assert call.leg.closed == ([1008] if closes else [])
+    if closes:
+        assert call.leg.reason == "50 messages in 10 s were malformed or of an unknown kind"
+    assert not call.ended  # the leg is there until its peer has answered, or sends on
+    call.session.carrier_lost(call.carrier, 1008, "")
+    assert call.ended == [call.session]

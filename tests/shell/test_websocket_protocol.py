@@ -1,4 +1,4 @@
-"""The canary: picows's protocol class, which bridge/shell/websocket.py calls and picows does not promise.
+"""The canary: picows's protocol class, which bridge/shell/websocket_protocol.py calls and picows does not promise.
 
 It is compiled and tells no signature, but picows ships its source. A new minor release of picows is let in by
 pyproject.toml only after these tests agree with it.
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import picows
 import pytest
-from picows.picows import WSProtocol  # type: ignore[attr-defined]  # as in bridge/shell/websocket.py
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # as in bridge/shell/websocket_protocol.py
 
-from bridge.shell import websocket
+from bridge.shell import websocket_protocol
 
 PICOWS = version("picows")
 
@@ -36,7 +36,7 @@ ARGUMENTS = [
     "extra_headers",
     "read_buffer_init_size",
 ]
-"""In the order in which `websocket._protocol` gives them."""
+"""In the order in which `websocket_protocol._protocol` gives them."""
 
 USED = {
     WSProtocol: ("transport", "listener", "wait_until_handshake_complete"),
@@ -58,12 +58,12 @@ USED = {
         "send",
         "send_close",
         "send_ping",
+        "send_pong",
         "underlying_transport",
         "wait_disconnected",
     ),
     picows.WSFrame: (
         "fin",
-        "get_close_code",
         "get_payload_as_bytes",
         "get_payload_as_utf8_text",
         "msg_type",
@@ -85,11 +85,11 @@ def declared_arguments(source: str) -> list[str]:
 
 
 def arguments_given() -> int:
-    """How many `websocket._protocol` gives; `pings` stands for two."""
+    """How many `websocket_protocol._protocol` gives; `pings` stands for two."""
     (call,) = (
         node
-        for node in ast.walk(ast.parse(inspect.getsource(websocket)))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "WSProtocol"
+        for node in ast.walk(ast.parse(inspect.getsource(websocket_protocol)))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TurnsProtocol"
     )
     assert not call.keywords
     starred = sum(isinstance(argument, ast.Starred) for argument in call.args)
@@ -100,7 +100,7 @@ def arguments_given() -> int:
 def test_the_protocol_is_declared_as_it_is_called() -> None:
     declared = declared_arguments((resources.files(picows) / "picows.pyx").read_text(encoding="utf-8"))
     assert declared == ARGUMENTS, (
-        f"picows {PICOWS}: WSProtocol takes {declared}, but bridge/shell/websocket.py gives {ARGUMENTS}"
+        f"picows {PICOWS}: WSProtocol takes {declared}, but bridge/shell/websocket_protocol.py gives {ARGUMENTS}"
     )
     assert arguments_given() == len(ARGUMENTS)
 
@@ -114,10 +114,10 @@ async def test_the_compiled_class_takes_so_many_arguments_and_no_other_number() 
 
 
 def network_arguments() -> list[object]:
-    """Such as `websocket.server_protocol` gives."""
+    """Such as `websocket_protocol.server_protocol` gives."""
     strategy = picows.WSAutoPingStrategy.PING_WHEN_IDLE
-    head = [None, None, False, lambda _: None, websocket.PICOWS_LOG, True, None]
-    return [*head, False, 1.0, 1.0, strategy, True, 65_536, None, 4_096]
+    head = [None, None, False, lambda _: None, websocket_protocol.PICOWS_LOG, True, None]
+    return [*head, False, 1.0, 1.0, strategy, False, 65_536, None, 4_096]
 
 
 @pytest.mark.parametrize("kind", USED, ids=lambda kind: kind.__name__)
@@ -142,7 +142,7 @@ def test_a_changed_declaration_is_noticed(changed: str) -> None:
 def test_one_module_alone_uses_the_class() -> None:
     root = Path(__file__).parents[2] / "bridge"
     users = {file.name for file in root.rglob("*.py") if "WSProtocol" in file.read_text(encoding="utf-8")}
-    assert users == {"websocket.py"}
+    assert users == {"websocket_protocol.py"}
 
 
 def test_only_one_minor_release_is_let_in() -> None:

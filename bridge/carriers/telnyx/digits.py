@@ -15,6 +15,9 @@ _UTC = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|\+00:00)", 
 
 _REMEMBERED = 64  # keys, to find a repeated one
 
+MOST_HELD = 32
+"""The most keys that wait: nobody presses so many within the window. With more the first of them waits no longer."""
+
 
 class Digits:
     """The keys of one stream. `window_s`: how long a key waits for an earlier one; 0: it does not wait."""
@@ -48,8 +51,9 @@ class Digits:
 
     def due(self, now: float) -> list[DigitPressed]:
         """Return the keys that have waited long enough, each behind those that were pressed before it."""
+        too_many = max(len(self._held) - MOST_HELD, 0)
         overdue = [place for place, (*_, due) in enumerate(self._held, 1) if due <= now]
-        given = self._held[: overdue[-1]] if overdue else []
+        given = self._held[: max(too_many, overdue[-1] if overdue else 0)]
         del self._held[: len(given)]
         return [key for _, _, key, _ in given]
 

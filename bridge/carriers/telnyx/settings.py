@@ -86,6 +86,12 @@ class TelnyxSettings(CarrierSettings):
         description="Who is put through to the assistant where Telnyx was asked who answered: Telnyx's own words. "
         "not_sure: Telnyx could not tell, or did not say in time",
     )
+    silent_s: float = Field(
+        60.0,
+        gt=0,
+        description="How long a stream may send nothing, in place of `limits.silent_s`, as long as the socket answers "
+        "pings: Telnyx does not say that it sends audio while the other side sends none, for example on hold",
+    )
     start_s: float = Field(
         120.0,
         gt=0,

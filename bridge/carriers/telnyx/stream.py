@@ -17,6 +17,7 @@ from typing import Annotated
 
 from msgspec import DecodeError, Meta, Struct, ValidationError, convert, json
 
+from bridge.carriers.shared.keys_and_marks import KeysAndMarks
 from bridge.carriers.shared.lenient import LenientFields
 from bridge.carriers.shared.wire_kind import unread, unreadable_start
 from bridge.carriers.telnyx.digits import Digits
@@ -27,14 +28,12 @@ from bridge.vocabulary.commands import CarrierCommand
 from bridge.vocabulary.contracts import CarrierOutcome, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    KEYS,
     CallEnded,
     CallerAudio,
     CallStarted,
     CarrierEvent,
     CarrierReportedError,
     CloseRequested,
-    MarkReached,
     OtherPartyAudio,
 )
 from telecodecs.byte_order import ByteOrder
@@ -147,10 +146,12 @@ class TelnyxStream:
     def __init__(self, settings: TelnyxSettings, *, one_way: bool = False) -> None:
         self.reorder_ms = settings.reorder_ms
         self.start_s: float | None = settings.start_s
+        self.silent_s: float | None = settings.silent_s
         self._settings = settings
         self._one_way = one_way
         self._digits = Digits(settings.reorder_ms / 1000)
         self._lenient = LenientFields()
+        self._keys_and_marks = KeysAndMarks()
         self._stopped = False
         self._stream_id: str | None = None  # known from `start` to `stop`; those below are set at `start`
         self._line: AudioFormat
@@ -192,11 +193,10 @@ class TelnyxStream:
             raise self._foreign(type(wire).__name__.strip("_").lower())
         match wire:
             case _Mark(mark=mark):
-                return (MarkReached(mark.name),)
+                return (self._keys_and_marks.mark(mark.name, now),)
             case _Dtmf(dtmf=dtmf):
-                if (digit := dtmf.digit.upper()) not in KEYS:
-                    raise MalformedMessage("dtmf: unknown digit: expected one of 0-9 * # A-D")
-                self._digits.feed(digit, wire.occurred_at, now)
+                key = self._keys_and_marks.key(dtmf.digit, now)
+                self._digits.feed(key, wire.occurred_at, now)
                 return self._digits.due(now)
             case _:
                 self._stopped, self._stream_id = True, None

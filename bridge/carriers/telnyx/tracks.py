@@ -8,6 +8,7 @@ other. There is no clock here: `now` is in seconds.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import inf
 
 from bridge.vocabulary.errors import MalformedMessage
@@ -29,6 +30,12 @@ _RATES_HZ: Mapping[str, tuple[int, ...]] = {
     "AMR-WB": (8_000, 16_000),
 }
 """The rates that each codec may be announced with. Packet codecs are all decoded to 16 kHz, whatever the rate says."""
+
+LONGEST_MS = 1_000
+"""The most audio in one message; Telnyx sends 20 ms. Longer audio would move the position past what comes next."""
+
+LONGEST_PACKET_BYTES = 8_000
+"""A second of G.722; no other codec that comes in packets needs as many bytes."""
 
 READABLE = f"{', '.join(_RATES_HZ)} of one channel"
 
@@ -65,6 +72,7 @@ class SampleTrack:
     def __init__(self, line: AudioFormat, heard: type[Heard], order: ByteOrder | None) -> None:
         self._sample_bytes = line.sample_bytes
         self._ms_bytes = line.bytes_in(1)
+        self._longest = line.bytes_in(LONGEST_MS)
         self._heard = heard
         self._order = order
         self._next = 1  # chunk
@@ -81,9 +89,13 @@ class SampleTrack:
     def feed(self, chunk: int | None, payload: bytes, now: float) -> Sequence[Heard]:
         """Decode one message into one event. A message without `chunk` follows the one before it.
 
-        Raises `MalformedMessage` if the payload is not whole samples.
+        Raises `MalformedMessage` if the payload is not whole samples, or longer than `LONGEST_MS`.
         """
         length = len(payload)
+        if length > self._longest:
+            raise MalformedMessage(
+                f"media: {length // self._ms_bytes} ms of audio: expected at most {LONGEST_MS} ms"
+            )
         if not length or length % self._sample_bytes:
             raise MalformedMessage(
                 f"media: a payload of {length} bytes: expected whole samples of {self._sample_bytes} bytes"
@@ -124,10 +136,15 @@ class PacketTrack:
     def feed(self, chunk: int | None, payload: bytes, now: float) -> Sequence[Heard]:
         """Take one message, and return the audio that is due now. A message without `chunk` follows the one before it.
 
-        Raises `MalformedMessage` if the payload is empty.
+        Raises `MalformedMessage` if the payload is empty or too long. A packet that is found to be longer than
+        `LONGEST_MS` when it is decoded is counted as undecodable.
         """
         if not payload:
             raise MalformedMessage("media: the payload is empty: expected a packet")
+        if len(payload) > LONGEST_PACKET_BYTES:
+            raise MalformedMessage(
+                f"media: a packet of {len(payload)} bytes: expected at most {LONGEST_PACKET_BYTES}"
+            )
         if self._chunk is None:
             self._chunk = 0
             if self.beside is not None:
@@ -161,11 +178,12 @@ class PacketTrack:
         return heard
 
     def _samples(self, packet: bytes) -> Samples | None:
-        try:
-            return self._decoder.decode(packet)
-        except ValueError:
-            self._undecodable += 1
-            return None
+        with suppress(ValueError):
+            samples = self._decoder.decode(packet)
+            if len(samples) <= self._decoder.rate_hz * LONGEST_MS // 1000:
+                return samples
+        self._undecodable += 1
+        return None
 
     def counts(self) -> dict[str, int]:
         """Return what was wrong with the packets, by the names that the bridge uses for frames; `filled_ms` in ms."""

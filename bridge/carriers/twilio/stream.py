@@ -12,20 +12,19 @@ from typing import assert_never
 
 from msgspec import DecodeError, Struct, ValidationError, field, json
 
+from bridge.carriers.shared.keys_and_marks import KeysAndMarks
 from bridge.carriers.shared.lenient import LenientFields
 from bridge.carriers.shared.wire_kind import unread, unreadable_start
 from bridge.vocabulary.commands import CarrierCommand, ClearPlayback, PlayAudio, SendMark
 from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
-    KEYS,
     CallEnded,
     CallerAudio,
     CallStarted,
     CarrierEvent,
     CloseRequested,
     DigitPressed,
-    MarkReached,
     OtherPartyAudio,
 )
 from telecodecs.format import PCMU_8K
@@ -100,6 +99,9 @@ _KINDS = frozenset({"start", "media", "dtmf", "mark", "stop"})
 FORMAT: dict[str, str | int] = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 """The one `mediaFormat` that Twilio has."""
 
+LONGEST_BYTES = PCMU_8K.bytes_in(1_000)
+"""The most audio in one message, a second; Twilio sends 20 ms. Longer audio would move the position past what comes next."""
+
 CANNOT_READ = 1003
 """The WebSocket close code for data of a kind that is not accepted (RFC 6455, 7.4.1)."""
 
@@ -116,6 +118,7 @@ class TwilioStream:
     """Two frames: enough for two frames that changed places in the phone network before Twilio gave them timestamps."""
 
     start_s: float | None = None
+    silent_s: float | None = None
 
     def __init__(self, *, one_way: bool = False) -> None:
         self._one_way = one_way
@@ -123,6 +126,7 @@ class TwilioStream:
         self._reads: str | None = None  # the same, until `stop`
         self._media_head = ""
         self._lenient = LenientFields()
+        self._keys_and_marks = KeysAndMarks()
 
     def decode(self, message: WireMessage, now: float) -> Sequence[CarrierEvent]:
         """Decode one message. A message of an unknown kind gives `Ignored`: a new kind must not end the call.
@@ -143,6 +147,9 @@ class TwilioStream:
             if wire.stream_sid != self._reads:
                 raise self._foreign("media")
             media = wire.media
+            if len(media.payload) > LONGEST_BYTES:
+                ms = len(media.payload) // 8
+                raise MalformedMessage(f"media: {ms} ms of audio: expected at most 1000 ms")
             heard = OtherPartyAudio if media.track == "outbound" else CallerAudio
             return (heard(media.payload, media.timestamp),)
         if isinstance(wire, _Start):
@@ -151,11 +158,9 @@ class TwilioStream:
             raise self._foreign(type(wire).__name__.strip("_").lower())
         match wire:
             case _Mark(mark=mark):
-                return (MarkReached(mark.name),)
+                return (self._keys_and_marks.mark(mark.name, now),)
             case _Dtmf(dtmf=dtmf):
-                if (digit := dtmf.digit.upper()) not in KEYS:
-                    raise MalformedMessage("dtmf: unknown digit: expected one of 0-9 * # A-D")
-                return (DigitPressed(digit),)
+                return (DigitPressed(self._keys_and_marks.key(dtmf.digit, now)),)
             case _:
                 self._reads = None
                 return (CallEnded(),)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.carriers.telnyx.digits import Digits
+from bridge.carriers.telnyx.digits import MOST_HELD, Digits
 from bridge.vocabulary.events import DigitPressed
 
 WINDOW_S = 0.1
@@ -96,6 +96,16 @@ def test_the_text_sorts_as_the_times_do(one: datetime, other: datetime, short: b
 def test_any_order_within_the_window_gives_the_order_of_pressing(keys: list[tuple[str, str]]) -> None:
     came: Came = [(place / 128, key, occurred_at) for place, (occurred_at, key) in enumerate(keys)]
     assert "".join(key for _, key in transcript(Digits(WINDOW_S), came)) == "01234567"
+
+
+def test_more_keys_than_anybody_presses_do_not_wait() -> None:
+    """The work for each of them does not grow with their number."""
+    digits, given = Digits(WINDOW_S), []
+    for n in range(1_000):
+        digits.feed(str(n % 10), f"2026-01-01T00:00:00.{n:06}Z", 0.0)
+        given += digits.due(0.0)
+        assert len(given) == max(0, n + 1 - MOST_HELD)
+    assert [key.digit for key in given + digits.rest()] == [str(n % 10) for n in range(1_000)]
 
 
 def transcript(digits: Digits, came: Came) -> Given:

@@ -174,3 +174,55 @@ def test_an_empty_packet_costs_its_message_only() -> None:
     with pytest.raises(MalformedMessage, match="empty"):
         track.feed(1, b"", 0.0)
     assert len(track.feed(1, b"\x01", 0.0)) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        PCMU_8K,
+        AudioFormat(Encoding.PCMA, 8_000),
+        L16_16K,
+        *(AudioFormat(Encoding.L16, hz) for hz in (8_000, 24_000, 48_000)),
+    ],
+    ids=str,
+)
+def test_more_than_a_second_of_audio_in_one_message_is_refused(line: AudioFormat) -> None:
+    """What comes behind it keeps its place."""
+    track = SampleTrack(line, CallerAudio, None)
+    frame = bytes(line.bytes_in(20))
+    assert [one.at_ms for one in track.feed(1, frame, 0.0)] == [0]
+    for ms in (6_000, 1_001):
+        with pytest.raises(MalformedMessage, match=f"media: {ms} ms of audio: expected at most 1000 ms"):
+            track.feed(2, bytes(line.bytes_in(ms)), 0.0)
+    assert [one.at_ms for one in track.feed(3, frame, 0.0)] == [40]
+    assert len(track.feed(4, bytes(line.bytes_in(1_000)), 0.0)) == 1
+
+
+@pytest.mark.parametrize(("seconds", "undecodable"), [(1.0, 0), (1.1, 1), (6.0, 1)])
+def test_a_packet_that_holds_more_than_a_second_is_concealed(seconds: float, undecodable: int) -> None:
+    track = PacketTrack(Long(seconds), CallerAudio, 0.1)
+    (heard,) = track.feed(1, b"x", 0.0)
+    assert len(heard.audio) == (640 if undecodable else 32_000)
+    assert track.counts()["undecodable"] == undecodable
+
+
+class Long:
+    """A codec whose packets each hold so many seconds."""
+
+    rate_hz = 16_000
+
+    def __init__(self, seconds: float) -> None:
+        self._samples = round(seconds * self.rate_hz)
+
+    def decode(self, packet: bytes) -> Samples:
+        return np.zeros(self._samples, np.int16)
+
+    def conceal(self) -> Samples:
+        return np.zeros(320, np.int16)
+
+
+def test_a_packet_that_is_too_long_is_not_decoded() -> None:
+    track = PacketTrack(Long(0.02), CallerAudio, 0.1)
+    with pytest.raises(MalformedMessage, match="media: a packet of 8001 bytes: expected at most 8000"):
+        track.feed(1, bytes(8_001), 0.0)
+    assert len(track.feed(1, bytes(8_000), 0.0)) == 1

@@ -66,6 +66,7 @@ class ToyStream:
 
     reorder_ms = 0
     start_s: float | None = None
+    silent_s: float | None = None
 
     def __init__(self, *, one_way: bool = False) -> None:
         self._one_way = one_way

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 
 import pytest
 from hypothesis import given
@@ -252,3 +253,17 @@ def test_a_known_kind_with_any_body_is_read_or_refused(body: object) -> None:
         else:
             with pytest.raises(MalformedMessage):
                 read(started(), message)
+
+
+@pytest.mark.parametrize("track", ["inbound", "outbound"])
+@pytest.mark.parametrize(("ms", "is_read"), [(1_000, True), (1_001, False), (6_000, False)])
+def test_more_than_a_second_of_audio_in_one_message_is_refused(ms: int, is_read: bool, track: str) -> None:
+    stream = TwilioStream(one_way=True)
+    stream.decode(START, 0.0)
+    frame = {"track": track, "timestamp": "20", "payload": b64encode(bytes(8 * ms)).decode()}
+    message = json.dumps({"event": "media", "streamSid": "MZ1", "media": frame})
+    if is_read:
+        assert len(stream.decode(message, 0.0)) == 1
+    else:
+        with pytest.raises(MalformedMessage, match=f"media: {ms} ms of audio: expected at most 1000 ms"):
+            stream.decode(message, 0.0)
