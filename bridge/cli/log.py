@@ -34,10 +34,16 @@ def configure(level: str) -> None:
             redacted,
             structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=lambda *_: _LineLogger(writer),
     )
+    set_level(level)
     logging.basicConfig(level=logging.WARNING, handlers=[_LineHandler(writer)], force=True)
+
+
+def set_level(level: str) -> None:
+    """From now on lines of this level are logged, and more important ones."""
+    wrapper = structlog.make_filtering_bound_logger(getattr(logging, level.upper()))
+    structlog.configure(**structlog.get_config() | {"wrapper_class": wrapper})
 
 
 def _standard_error() -> int:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, NamedTuple, Self, cast
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -33,7 +33,13 @@ from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
 from bridge.settings.assistants import AssistantSettings, PlayFallback
-from bridge.settings.calls import CircuitSettings, KeypadSettings, LimitSettings, SilenceSettings
+from bridge.settings.calls import (
+    CircuitSettings,
+    ClosingSettings,
+    KeypadSettings,
+    LimitSettings,
+    SilenceSettings,
+)
 from bridge.settings.faults import Key
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
@@ -215,6 +221,9 @@ class Settings(Section):
         KeypadSettings(), description="How keys become an entry, and when an entry is over"
     )
     silence: SilenceSettings = Field(SilenceSettings(), description="What stands in for missing audio")
+    closing: ClosingSettings = Field(
+        ClosingSettings(), description="What callers hear when the server stops while they are on the line"
+    )
     proxy: ProxySettings = Field(
         ProxySettings(),
         description="The HTTP proxies through which assistants, tools and the carriers' APIs are reached. An assistant's "
@@ -296,6 +305,11 @@ class Settings(Section):
         return self.public_url or f"{scheme}://{host}:{port}"
 
 
+def vendor_tables() -> frozenset[str]:
+    """The names of the tables of the assistants' vendors."""
+    return frozenset(_vendors())
+
+
 def settings_model() -> type[Settings]:
     """`Settings` with the tables that the registries add: one for each carrier and each vendor of assistants."""
     vendors = ((name, vendor.settings, vendor.description) for name, vendor in _vendors().items())
@@ -351,6 +365,27 @@ def load(
         return Settings.model_validate(nested(found))
     except ValidationError as error:
         raise ConfigurationError("\n".join(explain(error, found, known_paths()))) from None
+
+
+class ServiceManager(NamedTuple):
+    """What systemd tells a service about itself (sd_notify(3), sd_watchdog_enabled(3))."""
+
+    notify_socket: str
+    """The address of a datagram socket: a path, or @ and a name of the abstract namespace."""
+    watchdog_s: float | None = None
+    """How often the service has to say that it is alive, at least; None: it need not."""
+
+
+def service_manager(environment: Mapping[str, str] | None = None) -> ServiceManager | None:
+    """What the environment says of systemd; None where it waits for no message."""
+    environment = os.environ if environment is None else environment
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return None
+    usec, pid = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
+    is_ours = not pid or pid == str(os.getpid())
+    is_time = usec.isascii() and usec.isdecimal() and int(usec) > 0
+    return ServiceManager(address, int(usec) / 1_000_000 if is_ours and is_time else None)
 
 
 def vendor_variables(names: Mapping[str, str]) -> dict[str, str]:

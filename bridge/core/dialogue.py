@@ -209,6 +209,30 @@ class Dialogue:
         """The carrier opened another stream for the call."""
         return self.caller.stream_resumed() + self.conversation.voice.stream_resumed(now)
 
+    # The end
+
+    def may_say_goodbye(self, now: float) -> bool:
+        """Whether a goodbye cuts nobody off. Without an assistant, only what was sent is still to be heard."""
+        voice = self.conversation.voice
+        return (
+            self.conversation.is_quiet(now) if self.is_talking else voice.has_signal or not voice.is_pending
+        )
+
+    def say_goodbye(self, now: float, *, cuts: bool) -> list[Command]:
+        """Play the goodbye, if there is one: the assistant is closed before. `cuts`: what is still played is cut.
+
+        An assistant that is hanging up has said goodbye itself, or is about to: what it says is heard.
+        """
+        conversation, voice = self.conversation, self.conversation.voice
+        if conversation.is_hanging_up:
+            return []
+        commands = voice.interrupt(now) if cuts else voice.end_signal(now)
+        if not self._plan.goodbye:
+            return commands
+        commands += self.end(now) + conversation.break_off(now)
+        self._is_assistant_open = False
+        return commands + voice.play_sentence(self._plan.goodbye, self._plan.spoken, now)
+
     def end(self, now: float) -> list[Command]:
         """The call is over: tell the assistant of an entry that was begun, and close it."""
         if not self._is_assistant_open:

@@ -26,14 +26,15 @@ RENEW_BEFORE_S = 120.0
 class FailoverPlan:
     """Who answers. `assistants`: names from the settings; each takes over when the one before is lost for good.
 
-    `sentence`: audio that the caller hears when nobody is left; `waiting`: while a lost assistant is tried again. Both in
-    the format `spoken`; nothing is played if they are empty.
+    `sentence`: audio that the caller hears when nobody is left; `waiting`: while a lost assistant is tried again;
+    `goodbye`: before the server stops. All in the format `spoken`; nothing is played if they are empty.
     """
 
     assistants: tuple[str, ...] = ("",)
     sentence: bytes = b""
     waiting: bytes = b""
     spoken: AudioFormat = L16_8K
+    goodbye: bytes = b""
 
 
 class Failover:

@@ -50,6 +50,8 @@ class Timer(StrEnum):
     """The carrier may be pausing."""
     SILENT = "silent"
     """The carrier may have been silent for too long."""
+    GOODBYE = "goodbye"
+    """It may be a good moment to say goodbye."""
     CLOSE = "close"
     """The last mark should have come back."""
     LONGEST = "longest"

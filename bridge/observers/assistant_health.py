@@ -1,6 +1,6 @@
 """The health of the assistants, for the log, for /readyz and for new calls: which was lost, why, and whether it is back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import structlog
@@ -66,6 +66,14 @@ class AssistantHealth:
         if takes_call and chosen[0] in self._circuits:
             self._circuits[chosen[0]].take(now)
         return chosen
+
+    def adopt(self, before: "AssistantHealth", names: Iterable[str]) -> None:
+        """Go on with what another object knows of these assistants. Its circuits are shared, where the rule is the same."""
+        for name in names:
+            if name in before.faults:
+                self.faults[name] = before.faults[name]
+            if name in before._circuits and before._rule == self._rule:
+                self._circuits[name] = before._circuits[name]
 
     def failed(self, name: str, call_id: str, why: str, now: float) -> None:
         """An assistant failed in a call."""

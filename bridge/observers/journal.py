@@ -39,6 +39,7 @@ from bridge.vocabulary.events import (
     CallerAudio,
     CallStarted,
     CloseRequested,
+    GoodbyeRequested,
     LegLost,
     MarkReached,
     OtherPartyAudio,
@@ -74,6 +75,7 @@ _NEVER_LEFT_OUT = frozenset(
         CallEnded,
         LegLost,
         CloseRequested,
+        GoodbyeRequested,
         CallerAudio,
         OtherPartyAudio,
     }

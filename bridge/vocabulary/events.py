@@ -319,6 +319,17 @@ class CloseRequested(Word, frozen=True, gc=False):
     code: int = 1001
 
 
+class GoodbyeRequested(Word, frozen=True, gc=False):
+    """The server is about to stop: once the reply has ended, say goodbye to the caller and end the call.
+
+    `within_s`: how long the reply, and what the caller is saying, may take to end. `code`: as of `CloseRequested`.
+    """
+
+    why: str
+    within_s: float
+    code: int = 1001
+
+
 class ToolAnswered(Word, frozen=True, gc=False):
     """A tool finished, or failed. `output`: JSON or text, for the assistant."""
 
@@ -364,5 +375,5 @@ AssistantEvent = (
     | Ignored
     | MessageRefused
 )
-ShellEvent = LegLost | MessageRefused | CloseRequested | ToolAnswered | TimePassed
+ShellEvent = LegLost | MessageRefused | CloseRequested | GoodbyeRequested | ToolAnswered | TimePassed
 Event = CarrierEvent | AssistantEvent | ShellEvent

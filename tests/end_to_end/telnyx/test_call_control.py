@@ -123,14 +123,16 @@ async def test_a_voice_that_cannot_be_read_ends_the_call_with_a_reason(meet: "Me
     assert both.journal() == []
 
 
-@pytest.mark.parametrize("drain_s", [5.0, 0.0], ids=["in time", "not in time"])
-async def test_a_server_that_closes_hangs_up(meet: "Meet", drain_s: float) -> None:
+@pytest.mark.parametrize("signals", [0, 3], ids=["in time", "not in time"])
+async def test_a_server_that_closes_hangs_up(meet: "Meet", signals: int) -> None:
     phone = CallControlPhone(lambda line: CallPlan(speech(line) * 10, linger_s=TIMEOUT_S))
     async with asyncio.timeout(TIMEOUT_S):
-        async with meet(phone, settings={"assistant": "parrot", "limits": {"drain_s": drain_s}}) as both:
+        async with meet(phone, settings={"assistant": "parrot"}) as both:
             call = both.ring()
             await both.simulator.told("streaming.started")
             assert both.server.admission.calls == 1
+            for _ in range(signals):
+                both.server.lifecycle.signal()
         assert "hangup" in both.commands()
         assert call.state is CallState.ENDED
 
@@ -150,7 +152,7 @@ async def test_a_server_that_closes_hangs_up_a_call_whose_stream_has_not_come(me
 
 async def test_a_closing_server_answers_no_call(meet: "Meet") -> None:
     async with asyncio.timeout(TIMEOUT_S), meet() as both:
-        await both.server.admission.drain()
+        both.server.lifecycle.signal()
         call = both.ring()
         await both.simulator.told("call.initiated")
         both.simulator.hang_up(call)

@@ -295,14 +295,14 @@ async def test_a_call_that_says_its_last_words_does_not_resume(house: Open) -> N
         for message in opening():
             await old.send(message)
         await old.recv()  # of the chime
-        drained = asyncio.create_task(home.server.admission.drain())
+        home.server.admission.close()
         await asyncio.sleep(0)
         assert home.server.admission.calls == 1
         with pytest.raises(InvalidStatus, match="403"):
             await connect(url)
         assert home.server.admission.calls == 1
         old.transport.abort()
-        await drained
+        await home.server.admission.idle()
         assert home.server.admission.calls == 0
 
 
@@ -321,10 +321,12 @@ async def test_a_call_whose_stream_is_away_ends_when_the_server_closes(house: Op
 
 
 async def test_a_call_that_does_not_end_in_time_is_not_waited_for(house: Open) -> None:
-    async with house(assistant="parrot", limits={"drain_s": 0.0}) as home:
+    async with house(assistant="parrot") as home:
         socket, _phone = await started((await home.order()).url)
         await socket.recv()  # of the chime
-        await home.server.admission.drain()
+        for _ in range(3):
+            home.server.lifecycle.signal()
+        await home.server.lifecycle.finished()
         assert home.server.admission.calls == 0
         assert (await closed(socket))[0] in (1000, 1006)
     assert len(home.journal("Ended")) == 1
