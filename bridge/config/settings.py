@@ -185,6 +185,13 @@ class Settings(Section):
     port: int = Field(
         8080, ge=0, le=65535, description="The port, for HTTP and media sockets. 0: any that is free"
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Processes that carry calls. With more than one, a supervisor passes each call to the one with the "
+        "fewest; a proxy must do TLS. One for each core is a good number",
+    )
     ssl_certfile: Path | None = Field(
         None, description="The certificate chain for TLS, PEM. Not set: a proxy in front does TLS"
     )

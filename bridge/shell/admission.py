@@ -8,7 +8,7 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -68,9 +68,9 @@ class Admission:
         self._keeps_promises = True  # calls that were announced are let in
         self._settings = settings  # what holds until the server stops; new calls have those of their setup
         self._files = files
-        self._owner = secrets.token_hex(4)
+        self.owner = secrets.token_hex(4)
         """The name of this process, in the tokens that it mints."""
-        self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self._owner)
+        self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self.owner)
         self._expected = ExpectedCalls()
         self._active = ActiveCalls()
         self.setups = Setups(
@@ -96,6 +96,10 @@ class Admission:
     def routes(self) -> Routes:
         """Who answers a call whose webhook names no assistant."""
         return self.setups.current.routes
+
+    def watch_calls(self, changed: Callable[[], None]) -> None:
+        """Have this called whenever a call begins or ends."""
+        self._active.changed = changed
 
     def has_assistant(self, assistant: str) -> bool:
         """Whether there is an assistant of this name; an empty one is the default's."""
@@ -214,7 +218,7 @@ class Admission:
         """The call that a token was minted for; or why nobody is let in with it."""
         if token is None:
             return TokenFault.INVALID
-        if token.owner != self._owner:
+        if token.owner != self.owner:
             return "another process announced its call"
         if (fault := self._tokens.fault(token, unix_clock())) is not None:
             return fault

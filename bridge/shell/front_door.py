@@ -17,18 +17,22 @@ HEAD_BYTES = 16_384
 
 
 class FrontDoor(asyncio.Protocol):
-    """One connection. `media` makes the protocol for paths that start with any of `media_paths`, `http` for others."""
+    """One connection. `media` makes the protocol for paths that start with any of `media_paths`, `http` for others.
+
+    `read`: what was read from it before it came here.
+    """
 
     def __init__(
         self,
         media_paths: tuple[bytes, ...],
         media: Callable[[], asyncio.Protocol],
         http: Callable[[], asyncio.Protocol],
+        read: bytes = b"",
     ) -> None:
         self._media_paths = media_paths
         self._media = media
         self._http = http
-        self._read = b""
+        self._read = read
         self._transport: asyncio.Transport
         self._timeout: asyncio.TimerHandle
 
@@ -36,6 +40,8 @@ class FrontDoor(asyncio.Protocol):
         """asyncio calls this when a connection was accepted."""
         self._transport = cast(asyncio.Transport, transport)
         self._timeout = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, self._transport.abort)
+        if self._read:
+            self.data_received(b"")
 
     def data_received(self, data: bytes) -> None:
         """asyncio calls this with the next bytes of the request."""

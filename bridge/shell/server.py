@@ -6,11 +6,13 @@ Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, and those of
 import asyncio
 import gc
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -30,7 +32,7 @@ from bridge.shell.reload import Certificate, Reload
 from bridge.shell.session import clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.systemd import Notifier
-from bridge.shell.webhooks import Webhooks
+from bridge.shell.webhooks import Answered, Webhooks
 from bridge.shell.websocket_server import accept, listen
 
 FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
@@ -40,6 +42,18 @@ CLOSE_S = 2.0
 """How long the closing handshake of a media socket may take, behind the goodbye."""
 
 log = structlog.get_logger()
+
+
+class ConnectionSource(Protocol):
+    """Where a server gets its connections from."""
+
+    async def open(self, make: Callable[[bytes], asyncio.Protocol]) -> int:
+        """Begin; `make` makes the protocol of a connection, from what was read of it. Returns the port that is open."""
+        ...
+
+    def close(self) -> None:
+        """Take no more connections."""
+        ...
 
 
 class Server:
@@ -73,19 +87,16 @@ class Server:
         """The port that is open; the system's choice where the settings say 0."""
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Server"]:
-        """The port is open inside. At the end, calls under way are closed once the caller has heard what was said."""
+    async def running(self, source: "ConnectionSource | None" = None) -> AsyncIterator["Server"]:
+        """Connections are served inside; `source`: where they come from, by default a port that is opened. At the end, calls under way are closed once the caller has heard what was said."""
         paths = media_paths()
         self._loop_watch.start()
         try:
             async with http_server(self._routes()) as http:
-                listener = await listen(
-                    lambda: FrontDoor(paths, lambda: accept(self.admission.admit), http),
-                    self._settings.host,
-                    self._settings.port,
-                    self._tls,
+                source = source or _OwnPort(self._settings, self._tls)
+                self.port = await source.open(
+                    lambda read: FrontDoor(paths, lambda: accept(self.admission.admit), http, read)
                 )
-                self.port = listener.sockets[0].getsockname()[1]
                 self.admission.public_url = self._settings.reachable_url(self.port)
                 self.admission.setups.current.switchboard.prepare()
                 watch = asyncio.create_task(self.certificate.watch())
@@ -94,7 +105,7 @@ class Server:
                 finally:
                     # the port is still open: a carrier that calls is answered that the server is closing
                     await self.lifecycle.close()
-                    listener.close()
+                    source.close()
                     watch.cancel()
         finally:
             for webhooks in self._webhooks:
@@ -103,6 +114,11 @@ class Server:
             await self.network.aclose()
             await self._files.aclose()
             self._loop_watch.stop()
+
+    def watch_webhooks(self, answered: Answered) -> None:
+        """Have this called for each webhook that was answered."""
+        for webhooks in self._webhooks:
+            webhooks.answered = answered
 
     def _stop_rules(self) -> StopRules:
         setup = self.admission.setups.current
@@ -137,6 +153,27 @@ class Server:
 
     def _details(self, request: web.Request) -> dict[str, object]:
         return {"calls": self.admission.calls} if _is_local(request) else {}
+
+
+class _OwnPort:
+    """A port of this process. `open` raises `ConfigurationError` if it cannot be opened."""
+
+    def __init__(self, settings: Settings, tls: ssl.SSLContext | None) -> None:
+        self._settings = settings
+        self._tls = tls
+        self._listener: asyncio.Server | None = None
+
+    async def open(self, make: Callable[[bytes], asyncio.Protocol]) -> int:
+        """See `ConnectionSource`."""
+        settings = self._settings
+        self._listener = await listen(lambda: make(b""), settings.host, settings.port, self._tls)
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        """See `ConnectionSource`."""
+        if self._listener is not None:
+            self._listener.close()
 
 
 def _is_local(request: web.Request) -> bool:

@@ -38,6 +38,9 @@ BODY_TIMEOUT_S = 5.0
 LAST_REQUESTS_S = 5.0
 """How long a server that closes waits for the answers of a REST API: calls are hung up."""
 
+Answered = Callable[[str, bytes, asyncio.BaseTransport | None], None]
+"""Called with the carrier, the body of a webhook that was answered, empty if it was refused, and its connection."""
+
 log = structlog.get_logger()
 
 
@@ -62,6 +65,7 @@ class Webhooks:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
         self._closed = False
+        self.answered: Answered = lambda _carrier, _body, _transport: None
         self._webhooks = make(_Host(carrier, admission, self._send, allows_unauthenticated))
 
     def routes(self) -> list[web.RouteDef]:
@@ -109,9 +113,11 @@ class Webhooks:
         except WebhookRefused as refused:
             if refused.reason:
                 log.warning("webhook turned away", path=request.path, reason=refused.reason)
+            self.answered(self._carrier, b"", request.transport)
             return web.Response(status=refused.status, text=str(refused))
         finally:
             self._follow_deadline()
+        self.answered(self._carrier, body, request.transport)
         if not answer.text:
             return web.Response(status=answer.status)
         return web.Response(status=answer.status, text=answer.text, content_type=answer.content_type)
