@@ -190,6 +190,11 @@ def _since(at: float) -> str:
     return (datetime.now(UTC) - timedelta(seconds=clock() - at)).isoformat(timespec="seconds")
 
 
+def _note_log_rotation() -> None:
+    """A tool that rotates logs may send SIGUSR1, which would end a process that does not know it."""
+    log.debug("= SIGUSR1: nothing to do, the log has no file of its own")
+
+
 async def serve(
     settings: Settings,
     read: Callable[[], Settings] | None = None,
@@ -211,7 +216,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         handle(number, server.lifecycle.signal)
     handle(signal.SIGHUP, reload.signal)
-    handle(signal.SIGUSR1, partial(log.debug, "= SIGUSR1: nothing to do, the log has no file of its own"))
+    handle(signal.SIGUSR1, _note_log_rotation)
     notifier.start_watchdog()
     try:
         async with server.running():
