@@ -6,7 +6,6 @@ value, and what was expected. What no single key shows is in `checks`.
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -43,19 +42,12 @@ from bridge.settings.calls import (
 from bridge.settings.faults import Key
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
+from bridge.settings.security import SecuritySettings
 from bridge.settings.table import OwnAddress, Section, refusal
 from bridge.vocabulary.errors import ConfigurationError
 
 FILE = Path("voicebridge.toml")
 DOTENV = Path(".env")
-
-ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+|null")
-"""How a browser writes the origin of a page (RFC 6454, 6.2)."""
-
-MOST_TOKEN_KEYS = 2
-
-SHORTEST_TOKEN_KEY = 32
-"""Characters. An HMAC's key should not be shorter than its digest, 32 bytes (RFC 2104, 3)."""
 
 
 def built_in_assistants() -> tuple[str, ...]:
@@ -89,11 +81,6 @@ def _half_tls(tables: Any) -> Iterator[InitErrorDetails]:
             yield InitErrorDetails(type=fault, loc=(key,), input=tables[key])
 
 
-def _split_at_commas(keys: Any) -> Any:
-    """A variable of the environment holds both keys with a comma between."""
-    return tuple(key.strip() for key in keys.split(",")) if isinstance(keys, str) else keys
-
-
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -105,47 +92,6 @@ def _as_folder(table: Any, name: str) -> Any:
         folder = table if isinstance(table, str) and table.lower() not in words else "…"
         raise ValueError(f'should be a table: [{name}] directory = "{folder}"')  # noqa: TRY004  # pydantic's
     return table
-
-
-class SecuritySettings(Section):
-    """[security]"""
-
-    allow_unauthenticated: bool = Field(
-        False,
-        description="Let in calls and media sockets without signature or token. For trying things: `host` must be a loopback address",
-    )
-    token_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_split_at_commas)] = Field(
-        (),
-        description="One or two secrets of at least 32 characters that sign the addresses of media sockets. The first "
-        "signs; put a new one before it to exchange it. Without them a carrier's own secret signs. In a variable of "
-        "the environment a comma stands between the two",
-    )
-
-    origins: tuple[str, ...] = Field(
-        (),
-        description="Web pages that may open media sockets, by their origin, such as https://phone.example.com; * allows "
-        "all. Carriers have none",
-    )
-
-    @field_validator("origins")
-    @classmethod
-    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in origins:
-            if origin != "*" and not ORIGIN.fullmatch(origin):
-                raise ValueError(f"{origin!r}: should be scheme, host and port alone, or *")
-        return origins
-
-    @field_validator("token_keys")
-    @classmethod
-    def _check_length(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if len(keys) > MOST_TOKEN_KEYS:
-            raise ValueError(f"{len(keys)} keys: should be one, or two while they are exchanged")
-        if any(len(key.get_secret_value()) < SHORTEST_TOKEN_KEY for key in keys):
-            raise ValueError(
-                f"a key is too short: should have at least {SHORTEST_TOKEN_KEY} characters, "
-                "such as those of `openssl rand -hex 32`"
-            )
-        return keys
 
 
 class JournalSettings(Section):
