@@ -54,4 +54,4 @@ def serve(
     if settings.workers == 1:
         run(serve(settings, read_again, set_level))
     else:
-        raise SystemExit(serve_with_workers(settings, read_again, configure, run))
+        raise SystemExit(serve_with_workers(settings, read_again, configure, set_level, run))

@@ -21,11 +21,13 @@ def serve_with_workers(
     settings: Settings,
     read: Callable[[], Settings],
     configure_log: Callable[..., None],
+    set_log_level: Callable[[str], None],
     run: Run,
 ) -> int:
     """Serve until a signal has stopped all workers. Returns the exit code of the process, which may be a worker.
 
-    `read`: reads and checks the settings again. `configure_log`: gets the level, and fields of each line. `run`: runs the
+    `read`: reads and checks the settings again. `configure_log`: gets the level, and fields of each line. `set_log_level`:
+    gets the level alone. `run`: runs the
     supervisor. Raises `ConfigurationError` where a server could not start.
     """
     Server(settings)  # checks the settings, and imports what they need
@@ -34,7 +36,7 @@ def serve_with_workers(
     gc.freeze()  # a collection would write to each object, and so copy the pages that are shared
     if os.fork():
         theirs.close()
-        return run(supervise(settings, ours))
+        return run(supervise(settings, ours, set_log_level))
     ours.close()
 
     def work(settings: Settings, end: socket.socket, fork: Fork) -> int:

@@ -40,8 +40,15 @@ log = structlog.get_logger()
 class Supervisor:
     """The supervisor of one server."""
 
-    def __init__(self, settings: Settings, fork_server: socket.socket, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        fork_server: socket.socket,
+        set_log_level: Callable[[str], None],
+        notifier: Notifier,
+    ) -> None:
         self._settings = settings
+        self._set_log_level = set_log_level
         self._notifier = notifier
         self._pool = Pool()
         self._processes = Processes(fork_server, settings.workers, self._pool, self._fork_server_lost)
@@ -170,6 +177,7 @@ class Supervisor:
                 why = "= not reloaded: the settings have faults, those before stay in force"
                 log.error(why, faults=read.faults)
             else:
+                self._set_log_level(read.log_level)
                 if read.ignored:
                     why = "= these settings need a restart, and stay as they were"
                     log.warning(why, settings=read.ignored)
@@ -209,6 +217,8 @@ def _answer(connection: socket.socket, answer: bytes) -> None:
     connection.close()
 
 
-async def supervise(settings: Settings, fork_server: socket.socket) -> int:
+async def supervise(
+    settings: Settings, fork_server: socket.socket, set_log_level: Callable[[str], None]
+) -> int:
     """Serve with workers that the process at the other side of `fork_server` starts. Returns the exit code."""
-    return await Supervisor(settings, fork_server, Notifier(service_manager())).run()
+    return await Supervisor(settings, fork_server, set_log_level, Notifier(service_manager())).run()
