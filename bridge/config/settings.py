@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -31,6 +31,7 @@ from bridge.carriers.shared.settings import CarrierSettings
 from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
+from bridge.config.systemd import ServiceManager, told_by
 from bridge.settings.assistants import AssistantSettings, PlayFallback
 from bridge.settings.calls import (
     CircuitSettings,
@@ -320,25 +321,9 @@ def load(
         raise ConfigurationError("\n".join(explain(error, found, known_paths()))) from None
 
 
-class ServiceManager(NamedTuple):
-    """What systemd tells a service about itself (sd_notify(3), sd_watchdog_enabled(3))."""
-
-    notify_socket: str
-    """The address of a datagram socket: a path, or @ and a name of the abstract namespace."""
-    watchdog_s: float | None = None
-    """How often the service has to say that it is alive, at least; None: it need not."""
-
-
-def service_manager(environment: Mapping[str, str] | None = None) -> ServiceManager | None:
-    """What the environment says of systemd; None where it waits for no message."""
-    environment = os.environ if environment is None else environment
-    address = environment.get("NOTIFY_SOCKET", "")
-    if not address.startswith(("/", "@")):
-        return None
-    usec, pid = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
-    is_ours = not pid or pid == str(os.getpid())
-    is_time = usec.isascii() and usec.isdecimal() and int(usec) > 0
-    return ServiceManager(address, int(usec) / 1_000_000 if is_ours and is_time else None)
+def service_manager() -> ServiceManager | None:
+    """What the environment says of systemd; see `told_by`."""
+    return told_by(os.environ, os.getpid())
 
 
 def vendor_variables(names: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import time
 
 import structlog
 
-from bridge.config.settings import ServiceManager
+from bridge.config.systemd import ServiceManager
 
 EXTEND_S = 20.0
 """So much more time is asked for with each message while the service stops."""

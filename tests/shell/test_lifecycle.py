@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config.settings import ServiceManager
+from bridge.config.systemd import ServiceManager
 from bridge.shell.lifecycle import Lifecycle, Stage, Stages, StopRules
 from bridge.shell.systemd import Notifier
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config.settings import ServiceManager, service_manager
+from bridge.config.systemd import ServiceManager, told_by
 from bridge.shell.systemd import Notifier
 
 
@@ -99,4 +99,4 @@ ENVIRONMENTS: dict[str, tuple[dict[str, str], ServiceManager | None]] = {
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_what_the_environment_says(name: str) -> None:
     environment, manager = ENVIRONMENTS[name]
-    assert service_manager(environment) == manager
+    assert told_by(environment, os.getpid()) == manager
