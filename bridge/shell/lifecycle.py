@@ -157,10 +157,14 @@ class Lifecycle:
             self._tell()
 
     async def close(self) -> None:
-        """End what is left. Calls that no signal has ended are closed once the caller has heard what was said."""
+        """End what is left. Calls that no signal has ended are closed once the caller has heard what was said.
+
+        That takes `drain_s` at most, and no longer than a goodbye may.
+        """
         if self._begun < Stage.GOODBYE:
             self._calls.close()
-            self._stages = Stages(self._rules())
+            rules = self._rules()
+            self._stages = Stages(rules._replace(goodbye_s=min(rules.goodbye_s, rules.drain_s)))
             self._begun = Stage.GOODBYE
             while self._stages.stage < Stage.GOODBYE:
                 self._stages.signal(clock())
