@@ -15,6 +15,10 @@ MOST_CALLS = 20_000
 """Calls of which it is remembered who has them, also when they have ended: webhooks come late. The oldest go."""
 
 
+MOST_UNREAD = 8
+"""A worker that has not received so many connections is slow, or hangs: others are chosen before it."""
+
+
 @dataclass(slots=True)
 class Member:
     """One worker, by its number; no two of one server have the same."""
@@ -31,7 +35,12 @@ class Member:
     @property
     def load(self) -> int:
         """Calls under way, and those that may come of what was passed to it."""
-        return self.reported.calls + self.reported.coming + self.passed - self.reported.received
+        return self.reported.calls + self.reported.coming + self.unread
+
+    @property
+    def unread(self) -> int:
+        """Connections that may begin a call, and that it has not received so far."""
+        return self.passed - self.reported.received
 
 
 class Pool:
@@ -69,7 +78,8 @@ class Pool:
 
     def stop(self, number: int) -> None:
         """This worker takes no new calls."""
-        self._members[number].is_stopping = True
+        if number in self._members:
+            self._members[number].is_stopping = True
 
     def leave(self, number: int) -> None:
         """This worker takes no connections any more; it will end soon."""
@@ -103,7 +113,7 @@ class Pool:
         candidates = [one for one in reachable if not one.is_stopping] or reachable
         if not candidates:
             return None
-        member = min(candidates, key=lambda one: (one.load, one.chosen_at))
+        member = min(candidates, key=lambda one: (one.unread > MOST_UNREAD, one.load, one.chosen_at))
         self._choices += 1
         member.chosen_at = self._choices
         member.passed += where.may_begin_call

@@ -30,6 +30,9 @@ from bridge.shell.supervisor.messages import (
 )
 from bridge.shell.supervisor.pool import Pool
 
+SETTLES_S = 10.0
+"""From when a worker takes no new calls until it is told to stop: a call that it has answered has its stream by then."""
+
 log = structlog.get_logger()
 
 _from_worker = msgpack.Decoder(FromWorker)
@@ -47,6 +50,8 @@ class Worker:
     pid: int | None = None
     stops: int = 0
     """How often it was told to stop."""
+    is_replaced: bool = False
+    """Another one has its place."""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -94,6 +99,12 @@ class Processes:
         while worker.stops < stops:
             worker.stops += 1
             worker.channel.send(encode(Stop()))
+
+    def retire(self, worker: Worker) -> None:
+        """Another worker has the place of this one: it takes no new calls, and soon stops."""
+        worker.is_replaced = True
+        self._pool.stop(worker.number)
+        asyncio.get_running_loop().call_later(SETTLES_S, self.stop, worker, 1)
 
     def stop_all(self) -> None:
         """One more signal for all workers; those that end are not replaced any more."""
@@ -174,7 +185,9 @@ class Processes:
 
     def _replace(self, worker: Worker) -> dict[str, float]:
         """Have another worker take the place of one that has died. Returns what the log says of it."""
-        if any(other.place == worker.place and not other.stops for other in self.running.values()):
+        if worker.is_replaced or any(
+            other.place == worker.place and not other.is_replaced for other in self.running.values()
+        ):
             return {}
         wait_s = self._back_offs[worker.place].wait_s(clock() - worker.started_at)
         start_again = asyncio.get_running_loop().call_later(wait_s, self._start_again, worker.place)

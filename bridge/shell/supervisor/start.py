@@ -38,6 +38,7 @@ def serve_with_workers(
         theirs.close()
         return run(supervise(settings, ours, set_log_level))
     ours.close()
+    configure_log(settings.log_level)  # a thread of the log's is not there after a fork
 
     def work(settings: Settings, end: socket.socket, fork: Fork) -> int:
         configure_log(settings.log_level, worker=fork.number)

@@ -189,14 +189,14 @@ class Supervisor:
 
     async def _replace_each(self) -> None:
         """One after the other: the new worker is ready before the old one takes no more calls."""
-        before = [worker for worker in self._processes.running.values() if not worker.stops]
+        before = [worker for worker in self._processes.running.values() if not worker.is_replaced]
         for old in before:
             new = self._processes.start(old.place)
             if not await self._is_ready(new):
                 self._processes.kill(new)
                 log.error("= not replaced: the new worker does not start", worker=old.number, new=new.number)
                 return
-            self._processes.stop(old, 1)
+            self._processes.retire(old)
         log.info("= replaced", workers=len(before))
 
     async def _is_ready(self, worker: Worker) -> bool:

@@ -44,6 +44,17 @@ def test_the_fewest_calls_count_and_what_is_on_its_way() -> None:
     assert [chosen(pool, NEW) for _ in range(3)] == [2, 2, 2]
 
 
+def test_a_worker_that_hangs_gets_few() -> None:
+    pool = pool_of(1, 2)
+    pool.report(1, Load(received=0, calls=100, coming=0))
+    received = 0
+    for _ in range(50):
+        if chosen(pool, NEW) == 1:
+            received += 1
+            pool.report(1, Load(received, 100, coming=received))
+    assert received == 50 - (pools.MOST_UNREAD + 1)
+
+
 def test_what_begins_no_call_is_no_load() -> None:
     pool = pool_of(1, 2)
     pool.report(1, Load(received=0, calls=1, coming=0))
