@@ -101,7 +101,9 @@ def _open(host: str, port: int) -> None:
 
 
 def _announcements(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """The WAV files that callers hear beside an assistant, each with the setting that names it."""
+    """The WAV files that callers hear, each with the setting that names it."""
+    if settings.recording.announce is not None:
+        yield "recording.announce.play: ", settings.recording.announce.play
     if settings.closing.goodbye is not None:
         yield "closing.goodbye.play: ", settings.closing.goodbye.play
     for name, assistant in settings.assistants.items():

@@ -33,6 +33,7 @@ from bridge.config.layers import explain, from_file, from_flags, from_variables,
 from bridge.config.routes import RouteSettings
 from bridge.config.systemd import ServiceManager, told_by
 from bridge.settings.assistants import AssistantSettings, PlayFallback
+from bridge.settings.call_files import JournalSettings, RecordingSettings
 from bridge.settings.calls import (
     CircuitSettings,
     ClosingSettings,
@@ -84,41 +85,6 @@ def _half_tls(tables: Any) -> Iterator[InitErrorDetails]:
 
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
-
-
-def _as_folder(table: Any, name: str) -> Any:
-    """A table with a folder. Raises ValueError where only the wish for one is given, or its name."""
-    if isinstance(table, (bool, str)):
-        words = ("true", "yes", "on", "1", "false", "no", "off", "0", "")
-        folder = table if isinstance(table, str) and table.lower() not in words else "…"
-        raise ValueError(f'should be a table: [{name}] directory = "{folder}"')  # noqa: TRY004  # pydantic's
-    return table
-
-
-class JournalSettings(Section):
-    """[journal]"""
-
-    directory: Path | None = Field(
-        None, description="The folder for journals: a file of JSON lines for each call. Not set: no journals"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_table(cls, table: Any) -> Any:
-        return _as_folder(table, "journal")
-
-
-class RecordingSettings(Section):
-    """[recording]"""
-
-    directory: Path | None = Field(
-        None, description="The folder for recordings: a stereo WAV file for each call. Not set: no recordings"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_table(cls, table: Any) -> Any:
-        return _as_folder(table, "recording")
 
 
 class Settings(Section):
@@ -251,6 +217,11 @@ class Settings(Section):
         """The WAV file that the caller hears while an assistant of the chain is tried again: of the first that has one."""
         settings = (self.assistant_settings(one).waiting for one in self.failover_chain(name))
         return next((waiting.play for waiting in settings if waiting is not None), None)
+
+    def recording_announcement(self) -> Path | None:
+        """The WAV file that the caller hears at the start of a call that is recorded."""
+        announce = self.recording.announce
+        return None if announce is None or self.recording.directory is None else announce.play
 
     def reachable_url(self, port: int) -> str:
         """`public_url`, or on loopback the server's own address, at the port that it opened."""

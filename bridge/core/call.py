@@ -372,7 +372,7 @@ _FALLS_DUE: dict[Timer, Callable[[Call, float], list[Command]]] = {
     Timer.RESUME: lambda call, now: call._end(HangUp(1008, REASONS[Timer.RESUME]), now),
     Timer.OPEN: Call._open_due,
     Timer.RETRY: lambda call, now: call._dialogue.retry_due(now),
-    Timer.WAITING: lambda call, now: call._dialogue.signal_due(now),
+    Timer.WAITING: lambda call, now: call._dialogue.conversation.waiting_signal.due(now),
     Timer.RENEW: lambda call, now: call._dialogue.renew_due(now),
     Timer.KEYPAD: lambda call, now: call._dialogue.conversation.entry_due(now),
     Timer.TOP_UP: lambda call, now: call._dialogue.conversation.voice.top_up(now),

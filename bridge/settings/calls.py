@@ -54,7 +54,8 @@ class LimitSettings(Section):
     waiting_after_s: float = Field(
         _LIMITS.waiting_after_s,
         ge=0,
-        description="How long the caller is without an assistant before the waiting signal is played, once. "
+        description="How long the caller is without an assistant, or waits for a reply that failed and is asked for again, "
+        "before the waiting signal is played, once. "
         "0: it is not played",
     )
     silent_s: float = Field(

@@ -19,6 +19,7 @@ import structlog
 
 from bridge.carriers.registry import CARRIERS
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
+from bridge.config.audio_file import read_wav
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.core.call import Call
@@ -27,12 +28,15 @@ from bridge.core.failover import FailoverPlan
 from bridge.core.timers import Limits
 from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
+from bridge.observers.call_log import CallLog
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
+from bridge.observers.word_log import WordLog
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
+from bridge.shell.encryption import seals
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session, clock
@@ -59,7 +63,10 @@ def media_paths() -> tuple[bytes, ...]:
 
 
 class Admission:
-    """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls."""
+    """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls.
+
+    Raises `ConfigurationError` if the announcement of recordings cannot be read, or nothing can be encrypted.
+    """
 
     def __init__(self, settings: Settings, switchboard: Switchboard, files: FileQueue = AT_ONCE) -> None:
         self.public_url = ""
@@ -68,6 +75,9 @@ class Admission:
         self._keeps_promises = True  # calls that were announced are let in
         self._settings = settings  # what holds until the server stops; new calls have those of their setup
         self._files = files
+        self._seals = seals(settings)
+        announcement = settings.recording_announcement()
+        self._announcement = b"" if announcement is None else read_wav(announcement)
         self.owner = secrets.token_hex(4)
         """The name of this process, in the tokens that it mints."""
         self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self.owner)
@@ -258,6 +268,7 @@ class Admission:
                 can=frozenset() if control is None else frozenset(control.can),
                 noise_dbfs=settings.silence.comfort_noise_dbfs,
                 random=random.random,
+                announcement=self._announcement,
             ),
             expected=expected.call_id or None,
             plan=switchboard.plan(expected.assistant) if expected.call_id else FailoverPlan(),
@@ -265,7 +276,8 @@ class Admission:
         )
         end = StreamEndObserver()
         start = StartObserver(call, lambda event: self._active.started(session, event))
-        observers: list[Observer] = [end, start, *self._observers(setup)]
+        observers: list[Observer] = [end, start, _call_log(setup, name, expected)]
+        observers += self._observers(setup, call)
         session = Session(carrier, call, switchboard.connect, observers, self._over, control)
         leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
         self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, setup, expected.call_id))
@@ -287,13 +299,15 @@ class Admission:
         active.returning = ReturningStream(active.session, carrier, start_s, taken_over)
         return active.returning.leg
 
-    def _observers(self, setup: Setup) -> list[Observer]:
+    def _observers(self, setup: Setup, call: Call) -> list[Observer]:
         started = datetime.now(UTC)
         observers: list[Observer] = [setup.switchboard.health.observer(), CarrierLog()]
+        if setup.settings.log_level == "debug":
+            observers.append(WordLog(lambda: call.state))
         if (directory := self._settings.journal.directory) is not None:
-            observers.append(Journal(directory, started, self._files))
+            observers.append(Journal(directory, started, self._files, self._seals.journal))
         if (directory := self._settings.recording.directory) is not None:
-            observers.append(Recording(directory, started, self._files))
+            observers.append(Recording(directory, started, self._files, self._seals.recording))
         return observers
 
     def _over(self, session: Session) -> None:
@@ -305,6 +319,12 @@ class Admission:
 def _plan_at_start(setup: Setup, event: CallStarted) -> FailoverPlan:
     """Nobody announced the call: what its stream says is all that is known of it."""
     return setup.switchboard.plan(setup.routes.assistant_at_start(event.parameters))
+
+
+def _call_log(setup: Setup, carrier: str, expected: ExpectedCall) -> CallLog:
+    if expected.call_id:
+        return CallLog(carrier, expected.direction, lambda _: expected.route)
+    return CallLog(carrier, route=lambda event: setup.routes.name_at_start(event.parameters))
 
 
 def _turned_away(status: HTTPStatus, reason: str) -> HTTPStatus:

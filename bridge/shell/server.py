@@ -29,6 +29,7 @@ from bridge.shell.lifecycle import Lifecycle, Stage, StopRules
 from bridge.shell.loop_watch import LoopWatch
 from bridge.shell.network import Network
 from bridge.shell.reload import Certificate, Reload
+from bridge.shell.retention import Retention, kept_folders
 from bridge.shell.session import clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.systemd import Notifier
@@ -57,9 +58,14 @@ class ConnectionSource(Protocol):
 
 
 class Server:
-    """What one process serves. Enter `running` to open the port. Raises `ConfigurationError` as `checks` does."""
+    """What one process serves. Enter `running` to open the port. Raises `ConfigurationError` as `checks` does.
 
-    def __init__(self, settings: Settings, notifier: Notifier | None = None) -> None:
+    `keeps_files`: whether it looks after the files of old calls; of several processes one does.
+    """
+
+    def __init__(
+        self, settings: Settings, notifier: Notifier | None = None, *, keeps_files: bool = True
+    ) -> None:
         check_doors(settings)
         check_folders(settings)
         check_carriers(settings)
@@ -68,8 +74,9 @@ class Server:
         self.notifier = notifier or Notifier()
         self.network = Network(settings.proxy)
         """How servers are reached."""
-        self._files = FileWriter()
-        self.admission = Admission(settings, Switchboard(settings, self.network), self._files)
+        self.files = FileWriter()
+        """Writes the files of calls."""
+        self.admission = Admission(settings, Switchboard(settings, self.network), self.files)
         self.lifecycle = Lifecycle(self.admission, self._stop_rules, self.notifier)
         self.certificate = Certificate(self._tls, settings)
         self._webhooks = tuple(
@@ -83,14 +90,19 @@ class Server:
             for carrier, kind in CARRIERS.items()
         )
         self._loop_watch = LoopWatch()
+        self._retention = Retention(kept_folders(settings) if keeps_files else (), self.files)
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
 
     @asynccontextmanager
     async def running(self, source: "ConnectionSource | None" = None) -> AsyncIterator["Server"]:
-        """Connections are served inside; `source`: where they come from, by default a port that is opened. At the end, calls under way are closed once the caller has heard what was said."""
+        """Connections are served inside; `source`: where they come from, by default a port that is opened.
+
+        At the end, calls under way are closed once the caller has heard what was said.
+        """
         paths = media_paths()
         self._loop_watch.start()
+        self._retention.start()
         try:
             async with http_server(self._routes()) as http:
                 source = source or _OwnPort(self._settings, self._tls)
@@ -112,7 +124,8 @@ class Server:
                 await webhooks.aclose()
             await self.admission.setups.aclose()
             await self.network.aclose()
-            await self._files.aclose()
+            self._retention.stop()
+            await self.files.aclose()
             self._loop_watch.stop()
 
     def watch_webhooks(self, answered: Answered) -> None:

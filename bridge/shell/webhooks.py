@@ -66,7 +66,8 @@ class Webhooks:
         self._wakes_at = inf
         self._closed = False
         self.answered: Answered = lambda _carrier, _body, _transport: None
-        self._webhooks = make(_Host(carrier, admission, self._send, allows_unauthenticated))
+        self._host = _Host(carrier, admission, self._send, allows_unauthenticated)
+        self._webhooks = make(self._host)
 
     def routes(self) -> list[web.RouteDef]:
         """What is served."""
@@ -116,6 +117,7 @@ class Webhooks:
             self.answered(self._carrier, b"", request.transport)
             return web.Response(status=refused.status, text=str(refused))
         finally:
+            self._host.route = ""
             self._follow_deadline()
         self.answered(self._carrier, body, request.transport)
         if not answer.text:
@@ -171,6 +173,8 @@ class _Host:
         allows_unauthenticated: bool,
     ) -> None:
         self.allows_unauthenticated = allows_unauthenticated
+        self.route = ""
+        """What chose the assistant of the call that is being handled, for the log."""
         self._carrier = carrier
         self._admission = admission
         self._send = send
@@ -203,10 +207,11 @@ class _Host:
             )
         asked = {name: value for name, value in request.query.items() if name not in OWN_PARAMETERS}
         call = Incoming(numbers.to, numbers.from_, request.word, {**parameters, **asked})
+        self.route = "the webhook's address" if assistant else routes.name_of(call)
         return assistant or routes.assistant(call)
 
     def expect(self, call: ExpectedCall, kind: StreamKind = "media") -> str:
-        return self._admission.expect(self._carrier, call, kind)
+        return self._admission.expect(self._carrier, call._replace(route=call.route or self.route), kind)
 
     def call_ended(self, call_id: str) -> None:
         self._admission.call_ended(self._carrier, call_id)

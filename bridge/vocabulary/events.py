@@ -287,13 +287,15 @@ class AssistantFailed(Word, frozen=True, gc=False):
 class LegLost(Word, frozen=True, gc=False):
     """A leg closed or broke.
 
-    `code`: the WebSocket close code, 1006 if none was given (RFC 6455, 7.1.5). `retry_after_s`: as in `AssistantFailed`.
+    `code`: the WebSocket close code, 1006 if none was given (RFC 6455, 7.1.5). `retry_after_s` and `final`: as in
+    `AssistantFailed`; a code may be final too.
     """
 
     leg: LegName
     code: int
     reason: str = ""
     retry_after_s: float | None = None
+    final: bool = False
 
 
 class MessageRefused(Word, frozen=True, gc=False):

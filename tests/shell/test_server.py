@@ -338,6 +338,7 @@ async def test_a_socket_that_dies_without_stop_leaves_nothing() -> None:
         report = await place_call(url, CallPlan(noise(0.2), die_at_ms=100))
         assert report.ending is Ending.DIED
         await running.admission.idle()
+        await running.files.written()
         assert running.admission.calls == 0
 
 
@@ -354,6 +355,7 @@ async def test_closing_lets_the_last_words_be_heard() -> None:
                 await socket.send(json.dumps({"event": "mark", "streamSid": "MZ1", "mark": mark["mark"]}))
             assert await closed(socket) == (1001, "the server is closing")
             await running.admission.idle()
+            await running.files.written()
 
 
 async def test_a_call_that_does_not_end_is_broken_off_in_the_end() -> None:

@@ -56,9 +56,13 @@ FromWorker = Ready | Load | KnowsCall
 
 
 class Fork(Struct, frozen=True, tag="fork"):
-    """To the fork server, with the descriptor of the new worker's end of its pair of sockets."""
+    """To the fork server, with the descriptor of the new worker's end of its pair of sockets.
+
+    `place`: which of the server's workers it is, from 0 on.
+    """
 
     number: int
+    place: int
     port: int
 
 

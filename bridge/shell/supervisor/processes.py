@@ -89,7 +89,7 @@ class Processes:
         channel = Channel(ours, partial(self._worker_said, number), partial(self._left, number))
         worker = self.running[number] = Worker(number, place, channel, clock())
         self._pool.add(number)
-        if not self._fork_server.send(encode(Fork(number, self.port)), theirs):
+        if not self._fork_server.send(encode(Fork(number, place, self.port)), theirs):
             theirs.close()
         return worker
 

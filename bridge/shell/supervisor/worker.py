@@ -168,7 +168,7 @@ def run_worker(settings: Settings, end: socket.socket, fork: Fork) -> int:
 
 
 async def _serve(settings: Settings, end: socket.socket, fork: Fork) -> None:
-    server = Server(settings)
+    server = Server(settings, keeps_files=fork.place == 0)
     passed = PassedConnections(server, end, fork.port)
     async with server.running(passed):
         gc.collect()

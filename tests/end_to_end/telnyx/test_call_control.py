@@ -65,6 +65,7 @@ async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", tel
     async with asyncio.timeout(TIMEOUT_S), meet(phone, settings=settings) as both:
         call = await both.simulator.over(both.ring())
         await both.server.admission.idle()
+        await both.server.files.written()
         (report,) = phone.reports
         assert report.ending is Ending.QUIET
         assert call.cause == "normal_clearing"
@@ -180,6 +181,7 @@ async def test_the_call_goes_through_once_despite(name: str, meet: "Meet") -> No
     async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=FAULTS[name]) as both:
         call = await both.simulator.over(both.ring())
         await both.server.admission.idle()
+        await both.server.files.written()
         for step in ("answer", "streaming_start"):
             tries = [command for command in both.simulator.commands if command.name == step]
             assert len({command.body["command_id"] for command in tries}) == 1
@@ -292,6 +294,7 @@ async def test_keys_come_too_late_when_the_call_is_over(meet: "Meet") -> None:
         expected = announced(both)
         await both.simulator.over(both.ring())
         await both.server.admission.idle()
+        await both.server.files.written()
         press(expected[0], "1")
     assert "send_dtmf" not in both.commands()
 
@@ -360,6 +363,7 @@ async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(m
         both.simulator.hang_up(call)
         await told.wait()
         await both.server.admission.idle()
+        await both.server.files.written()
     assert closes == [(1000, "the call ended")]
     assert len(both.journal("Ended")) == 1
 
@@ -369,6 +373,7 @@ async def test_the_token_of_an_ended_call_is_not_valid(meet: "Meet") -> None:
     async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
         await both.simulator.over(both.ring())
         await both.server.admission.idle()
+        await both.server.files.written()
         url = (await both.simulator.commanded("streaming_start")).body["stream_url"]
         with pytest.raises(InvalidStatus, match="403"):
             await connect(url)

@@ -173,6 +173,7 @@ async def test_otherwise_twilio_ends_the_call_or_goes_on_with_it(name: str, meet
     async with meet(phone, settings, **twilio) as both:
         await both.fake.over(both.ring(query))
         await both.server.admission.idle()
+        await both.server.files.written()
     assert both.asked() == []
     assert phone.close_codes in ([1000], [1001])
 
@@ -181,6 +182,7 @@ async def test_the_address_names_who_answers(meet: Meet) -> None:
     async with meet(Phone(stops)) as both:
         await both.fake.over(both.ring("?assistant=parrot"))
         await both.server.admission.idle()
+        await both.server.files.written()
     (journal,) = both.folder.glob("*.jsonl")
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert [line["assistant"] for line in lines if line["what"] == "OpenAssistant"] == ["parrot"]
