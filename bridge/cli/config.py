@@ -2,7 +2,7 @@
 
 import typer
 
-from bridge.cli.options import CertFile, ConfigFile, Host, KeyFile, LogLevel, Port, load_settings
+from bridge.cli.options import CertFile, ConfigFile, Host, KeyFile, LogLevel, Port, Workers, load_settings
 
 
 def config_check(
@@ -12,13 +12,20 @@ def config_check(
     ssl_certfile: CertFile = None,
     ssl_keyfile: KeyFile = None,
     log_level: LogLevel = None,
+    workers: Workers = None,
 ) -> None:
     """Check that `serve` would start with these settings and options, and say where each kind of call goes."""
     from bridge.cli.config_check import check, destinations, port_doubts
     from bridge.config.checks import doubts
 
     settings = load_settings(
-        config, host=host, port=port, ssl_certfile=ssl_certfile, ssl_keyfile=ssl_keyfile, log_level=log_level
+        config,
+        host=host,
+        port=port,
+        ssl_certfile=ssl_certfile,
+        ssl_keyfile=ssl_keyfile,
+        log_level=log_level,
+        workers=workers,
     )
     check(settings)
     for doubt in (*doubts(settings), *port_doubts(settings)):

@@ -26,13 +26,14 @@ MOST_LETTERS = {"exception": 20_000}
 """Fields that may be longer than others: a traceback."""
 
 
-def configure(level: str) -> None:
-    """`level`: debug, info, warning or error."""
+def configure(level: str, **always: object) -> None:
+    """`level`: debug, info, warning or error. `always`: fields of every line."""
     people = sys.stderr.isatty()
     writer = LogWriter(_standard_error())
     atexit.register(writer.close)
     structlog.configure(
         processors=[
+            lambda _logger, _method, fields: {**fields, **always},
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if people else "iso", utc=not people),
             structlog.processors.format_exc_info,  # without local variables: they may be what the caller said

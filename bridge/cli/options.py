@@ -35,6 +35,7 @@ Port = Annotated[int | None, typer.Option(help="Port to bind; 0 for any.", show_
 CertFile = Annotated[Path | None, typer.Option(help="TLS certificate chain, PEM.")]
 KeyFile = Annotated[Path | None, typer.Option(help="TLS private key, PEM.")]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
+Workers = Annotated[int | None, typer.Option(help="Processes that carry calls.", show_default="1")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

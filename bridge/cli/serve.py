@@ -2,7 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from bridge.cli.options import CertFile, ConfigFile, Host, KeyFile, LogLevel, Port, load_settings, run
+from bridge.cli.options import (
+    CertFile,
+    ConfigFile,
+    Host,
+    KeyFile,
+    LogLevel,
+    Port,
+    Workers,
+    load_settings,
+    run,
+)
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -15,11 +25,13 @@ def serve(
     ssl_certfile: CertFile = None,
     ssl_keyfile: KeyFile = None,
     log_level: LogLevel = None,
+    workers: Workers = None,
 ) -> None:
     """Serve webhooks and media sockets until SIGTERM, then let the calls end. SIGHUP reads the settings again."""
     from bridge.cli.config_check import check
     from bridge.cli.log import configure, set_level
     from bridge.shell.server import serve
+    from bridge.shell.supervisor.start import serve_with_workers
 
     def read() -> "Settings":
         return load_settings(
@@ -29,6 +41,7 @@ def serve(
             ssl_certfile=ssl_certfile,
             ssl_keyfile=ssl_keyfile,
             log_level=log_level,
+            workers=workers,
         )
 
     def read_again() -> "Settings":
@@ -38,4 +51,7 @@ def serve(
 
     settings = read()
     configure(settings.log_level)
-    run(serve(settings, read_again, set_level))
+    if settings.workers == 1:
+        run(serve(settings, read_again, set_level))
+    else:
+        raise SystemExit(serve_with_workers(settings, read_again, configure, set_level, run))

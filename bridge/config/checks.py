@@ -2,6 +2,7 @@
 
 import re
 import ssl
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tempfile import TemporaryFile
 from typing import Any
@@ -103,6 +104,8 @@ def _doubtful_announcement(settings: Settings) -> Iterator[str]:
 def _wrong_doors(settings: Settings) -> Iterator[str]:
     on_loopback = settings.host in LOOPBACK
     is_open = settings.security.allow_unauthenticated
+    if settings.workers > 1:
+        yield from _wrong_workers(settings)
     if settings.public_url is not None:
         yield from public_url_faults(settings.public_url, own_paths())
     if is_open and not is_on_loopback(settings.public_url):
@@ -137,6 +140,16 @@ def _wrong_doors(settings: Settings) -> Iterator[str]:
             "public_url is missing: it is where the carriers send calls, and what their signatures are "
             "checked against, such as https://voice.example.com"
         )
+
+
+def _wrong_workers(settings: Settings) -> Iterator[str]:
+    if settings.ssl_certfile is not None:
+        yield (
+            f"workers = {settings.workers} with ssl_certfile: should be 1; what goes to which worker is read from the "
+            "request, and TLS hides it: let a proxy do TLS, and leave ssl_certfile out"
+        )
+    if sys.platform != "linux":
+        yield f"workers = {settings.workers}: should be 1; worker processes need Linux"
 
 
 def own_paths() -> tuple[str, ...]:

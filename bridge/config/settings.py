@@ -6,7 +6,6 @@ value, and what was expected. What no single key shows is in `checks`.
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -46,19 +45,12 @@ from bridge.settings.calls import (
 from bridge.settings.faults import Key
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
+from bridge.settings.security import SecuritySettings
 from bridge.settings.table import OwnAddress, Section, refusal
 from bridge.vocabulary.errors import ConfigurationError
 
 FILE = Path("voicebridge.toml")
 DOTENV = Path(".env")
-
-ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+|null")
-"""How a browser writes the origin of a page (RFC 6454, 6.2)."""
-
-MOST_TOKEN_KEYS = 2
-
-SHORTEST_TOKEN_KEY = 32
-"""Characters. An HMAC's key should not be shorter than its digest, 32 bytes (RFC 2104, 3)."""
 
 
 def built_in_assistants() -> tuple[str, ...]:
@@ -92,54 +84,8 @@ def _half_tls(tables: Any) -> Iterator[InitErrorDetails]:
             yield InitErrorDetails(type=fault, loc=(key,), input=tables[key])
 
 
-def _split_at_commas(keys: Any) -> Any:
-    """A variable of the environment holds both keys with a comma between."""
-    return tuple(key.strip() for key in keys.split(",")) if isinstance(keys, str) else keys
-
-
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
-
-
-class SecuritySettings(Section):
-    """[security]"""
-
-    allow_unauthenticated: bool = Field(
-        False,
-        description="Let in calls and media sockets without signature or token. For trying things: `host` must be a loopback address",
-    )
-    token_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_split_at_commas)] = Field(
-        (),
-        description="One or two secrets of at least 32 characters that sign the addresses of media sockets. The first "
-        "signs; put a new one before it to exchange it. Without them a carrier's own secret signs. In a variable of "
-        "the environment a comma stands between the two",
-    )
-
-    origins: tuple[str, ...] = Field(
-        (),
-        description="Web pages that may open media sockets, by their origin, such as https://phone.example.com; * allows "
-        "all. Carriers have none",
-    )
-
-    @field_validator("origins")
-    @classmethod
-    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in origins:
-            if origin != "*" and not ORIGIN.fullmatch(origin):
-                raise ValueError(f"{origin!r}: should be scheme, host and port alone, or *")
-        return origins
-
-    @field_validator("token_keys")
-    @classmethod
-    def _check_length(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if len(keys) > MOST_TOKEN_KEYS:
-            raise ValueError(f"{len(keys)} keys: should be one, or two while they are exchanged")
-        if any(len(key.get_secret_value()) < SHORTEST_TOKEN_KEY for key in keys):
-            raise ValueError(
-                f"a key is too short: should have at least {SHORTEST_TOKEN_KEY} characters, "
-                "such as those of `openssl rand -hex 32`"
-            )
-        return keys
 
 
 class Settings(Section):
@@ -152,6 +98,13 @@ class Settings(Section):
     host: str = Field("127.0.0.1", description="The address that the server binds")
     port: int = Field(
         8080, ge=0, le=65535, description="The port, for HTTP and media sockets. 0: any that is free"
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Processes that carry calls. With more than one, a supervisor passes each call to the one with the "
+        "fewest; a proxy must do TLS. One for each core is a good number",
     )
     ssl_certfile: Path | None = Field(
         None, description="The certificate chain for TLS, PEM. Not set: a proxy in front does TLS"

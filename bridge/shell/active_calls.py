@@ -93,6 +93,8 @@ class ActiveCalls:
     def __init__(self) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
+        self.changed: Callable[[], None] = lambda: None
+        """Called when a call is added or removed."""
         self._active: dict[Session, ActiveCall] = {}
         self._former: OrderedDict[tuple[str, str], None] = OrderedDict()  # streams that have started
 
@@ -110,6 +112,7 @@ class ActiveCalls:
         self.idle.clear()
         active.setup.calls += 1
         self._active[active.session] = active
+        self.changed()
 
     def remove(self, session: Session) -> ActiveCall | None:
         """A call is over; None where another stream has it."""
@@ -119,6 +122,7 @@ class ActiveCalls:
             active.close_returning("its call is over")
         if not self._active:
             self.idle.set()
+        self.changed()
         return active
 
     def with_token(self, token: MediaToken) -> ActiveCall | None:

@@ -87,9 +87,9 @@ class Admission:
         self._seals = seals(settings)
         announcement = settings.recording_announcement()
         self._announcement = b"" if announcement is None else read_wav(announcement)
-        self._owner = secrets.token_hex(4)
+        self.owner = secrets.token_hex(4)
         """The name of this process, in the tokens that it mints."""
-        self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self._owner)
+        self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self.owner)
         self._expected = ExpectedCalls()
         self._active = ActiveCalls()
         self.setups = Setups(
@@ -123,6 +123,10 @@ class Admission:
     def routes(self) -> Routes:
         """Who answers a call whose webhook names no assistant."""
         return self.setups.current.routes
+
+    def watch_calls(self, changed: Callable[[], None]) -> None:
+        """Have this called whenever a call begins or ends."""
+        self._active.changed = changed
 
     def has_assistant(self, assistant: str) -> bool:
         """Whether there is an assistant of this name; an empty one is the default's."""
@@ -270,7 +274,7 @@ class Admission:
         """The call that a token was minted for; or why nobody is let in with it."""
         if token is None:
             return TokenFault.INVALID
-        if token.owner != self._owner:
+        if token.owner != self.owner:
             return "another process announced its call"
         if (fault := self._tokens.fault(token, unix_clock())) is not None:
             return fault

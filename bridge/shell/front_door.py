@@ -22,6 +22,7 @@ class FrontDoor(asyncio.Protocol):
     """One connection. `media` makes the protocol for paths that start with any of `media_paths`, `http` for others.
 
     `released` is called when the connection is lost, here or by one of these protocols, or has become a call.
+    `read`: what was read from it before it came here.
     """
 
     def __init__(
@@ -30,13 +31,14 @@ class FrontDoor(asyncio.Protocol):
         media: Callable[[Released], asyncio.Protocol],
         http: Callable[[Released], asyncio.Protocol],
         released: Released,
+        read: bytes = b"",
     ) -> None:
         self._media_paths = media_paths
         self._media = media
         self._http = http
         self._released = released
-        self._read = b""
-        self._read_bytes = 0
+        self._read = read
+        self._read_bytes = len(read)
         self._transport: asyncio.Transport
         self._timeout: asyncio.TimerHandle
 
@@ -44,6 +46,8 @@ class FrontDoor(asyncio.Protocol):
         """asyncio calls this when a connection was accepted."""
         self._transport = cast(asyncio.Transport, transport)
         self._timeout = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, self._transport.abort)
+        if self._read:
+            self.data_received(b"")
 
     def data_received(self, data: bytes) -> None:
         """asyncio calls this with the next bytes of the request."""

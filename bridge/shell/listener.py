@@ -112,7 +112,7 @@ class Listener:
 
     def _take(self, accepted: socket.socket, address: str) -> None:
         accepted.setblocking(False)
-        released = self._pending.add(address, partial(_shut_down, accepted))
+        released = self._pending.add(address, partial(shut_down, accepted))
         task = self._loop.create_task(self._connect(accepted, released))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
@@ -161,7 +161,7 @@ async def _bound(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _shut_down(accepted: socket.socket) -> None:
+def shut_down(accepted: socket.socket) -> None:
     """End a connection whoever has it: its transport sees the end of the stream, and closes it."""
     with suppress(OSError):  # it is closed
         accepted.shutdown(socket.SHUT_RDWR)

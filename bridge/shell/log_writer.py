@@ -8,6 +8,7 @@ import os
 import select
 import threading
 from collections import deque
+from collections.abc import Iterable, Iterator
 
 MOST_WAITING_BYTES = 1_048_576
 """Bytes of lines that wait: some thousand lines."""
@@ -83,7 +84,8 @@ class LogWriter:
                     0, f"voicebridge: {dropped} lines of the log were dropped: its reader was too slow"
                 )
             try:
-                self._write_all("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+                for piece in _pieces(lines):
+                    self._write_all(piece)
             except OSError:  # a full disk, a closed pipe
                 with self._changed:
                     self._dropped += len(lines) - bool(dropped) + dropped
@@ -94,3 +96,15 @@ class LogWriter:
                 data = data[os.write(self._file, data) :]
             except BlockingIOError:  # whoever shares the file made it non-blocking
                 select.select([], [self._file], [])
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[bytes]:
+    """Whole lines, as many at once as a pipe keeps together where several processes write to it (pipe(7), PIPE_BUF)."""
+    piece = b""
+    for line in lines:
+        data = f"{line}\n".encode("utf-8", "replace")
+        if piece and len(piece) + len(data) > select.PIPE_BUF:
+            yield piece
+            piece = b""
+        piece += data
+    yield piece

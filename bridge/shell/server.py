@@ -6,11 +6,13 @@ Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, and those of
 import asyncio
 import gc
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -25,11 +27,11 @@ from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.http_server import application, http_server
 from bridge.shell.lifecycle import Lifecycle, Stage, StopRules
-from bridge.shell.listener import open_port
+from bridge.shell.listener import Listener, open_port
 from bridge.shell.loop_errors import connection_errors_in_one_line
 from bridge.shell.loop_watch import LoopWatch
 from bridge.shell.network import Network
-from bridge.shell.pending_connections import PendingConnections, most_pending
+from bridge.shell.pending_connections import PendingConnections, Released, most_pending
 from bridge.shell.refused_requests import RefusedRequests
 from bridge.shell.reload import Certificate, Reload
 from bridge.shell.retention import Retention, kept_folders
@@ -37,7 +39,7 @@ from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.systemd import Notifier
-from bridge.shell.webhooks import Webhooks
+from bridge.shell.webhooks import Answered, Webhooks
 from bridge.shell.websocket_server import accept
 
 FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
@@ -49,10 +51,27 @@ CLOSE_S = 2.0
 log = structlog.get_logger()
 
 
-class Server:
-    """What one process serves. Enter `running` to open the port. Raises `ConfigurationError` as `checks` does."""
+class ConnectionSource(Protocol):
+    """Where a server gets its connections from."""
 
-    def __init__(self, settings: Settings, notifier: Notifier | None = None) -> None:
+    async def open(self, make: Callable[[bytes, Released], asyncio.Protocol]) -> int:
+        """Begin; `make` makes the protocol of a connection, from what was read of it. Returns the port that is open."""
+        ...
+
+    def close(self) -> None:
+        """Take no more connections."""
+        ...
+
+
+class Server:
+    """What one process serves. Enter `running` to open the port. Raises `ConfigurationError` as `checks` does.
+
+    `keeps_files`: whether it looks after the files of old calls; of several processes one does.
+    """
+
+    def __init__(
+        self, settings: Settings, notifier: Notifier | None = None, *, keeps_files: bool = True
+    ) -> None:
         check_doors(settings)
         check_folders(settings)
         check_carriers(settings)
@@ -79,14 +98,17 @@ class Server:
             for carrier, kind in CARRIERS.items()
         )
         self._loop_watch = LoopWatch()
-        self._retention = Retention(kept_folders(settings), self.files)
+        self._retention = Retention(kept_folders(settings) if keeps_files else (), self.files)
         self.admission.lag_s = lambda: self._loop_watch.lag_s
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Server"]:
-        """The port is open inside. At the end, calls under way are closed once the caller has heard what was said."""
+    async def running(self, source: "ConnectionSource | None" = None) -> AsyncIterator["Server"]:
+        """Connections are served inside; `source`: where they come from, by default a port that is opened.
+
+        At the end, calls under way are closed once the caller has heard what was said.
+        """
         paths = media_paths()
         self._loop_watch.start()
         self._retention.start()
@@ -94,18 +116,11 @@ class Server:
         errors.enter_context(connection_errors_in_one_line())
         try:
             async with http_server(self._routes()) as http:
-                listener = await open_port(
-                    partial(
-                        FrontDoor, paths, partial(accept, self.admission.admit, refusals=SampledLog()), http
-                    ),
-                    self._settings.host,
-                    self._settings.port,
-                    self._tls,
-                    PendingConnections(
-                        most_pending(descriptor_limit()), self._settings.limits.connections_per_address
-                    ),
+                source = source or _OwnPort(self._settings, self._tls)
+                media = partial(accept, self.admission.admit, refusals=SampledLog())
+                self.port = await source.open(
+                    lambda read, released: FrontDoor(paths, media, http, released, read)
                 )
-                self.port = listener.sockets[0].getsockname()[1]
                 self.admission.public_url = self._settings.reachable_url(self.port)
                 self.admission.setups.current.switchboard.prepare()
                 watch = asyncio.create_task(self.certificate.watch())
@@ -114,7 +129,7 @@ class Server:
                 finally:
                     # the port is still open: a carrier that calls is answered that the server is closing
                     await self.lifecycle.close()
-                    listener.close()
+                    source.close()
                     watch.cancel()
         finally:
             for webhooks in self._webhooks:
@@ -125,6 +140,11 @@ class Server:
             await self.files.aclose()
             self._loop_watch.stop()
             errors.close()
+
+    def watch_webhooks(self, answered: Answered) -> None:
+        """Have this called for each webhook that was answered."""
+        for webhooks in self._webhooks:
+            webhooks.answered = answered
 
     def _stop_rules(self) -> StopRules:
         setup = self.admission.setups.current
@@ -160,6 +180,34 @@ class Server:
 
     def _details(self, request: web.Request) -> dict[str, object]:
         return {"calls": self.admission.calls} if _is_local(request) else {}
+
+
+def pending_connections(settings: Settings) -> PendingConnections:
+    """The bounds of connections that are not calls, in this process."""
+    return PendingConnections(most_pending(descriptor_limit()), settings.limits.connections_per_address)
+
+
+class _OwnPort:
+    """A port of this process. `open` raises `ConfigurationError` if it cannot be opened."""
+
+    def __init__(self, settings: Settings, tls: ssl.SSLContext | None) -> None:
+        self._settings = settings
+        self._tls = tls
+        self._listener: Listener | None = None
+
+    async def open(self, make: Callable[[bytes, Released], asyncio.Protocol]) -> int:
+        """See `ConnectionSource`."""
+        settings = self._settings
+        self._listener = await open_port(
+            partial(make, b""), settings.host, settings.port, self._tls, pending_connections(settings)
+        )
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        """See `ConnectionSource`."""
+        if self._listener is not None:
+            self._listener.close()
 
 
 def _is_local(request: web.Request) -> bool:

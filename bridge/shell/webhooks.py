@@ -40,6 +40,9 @@ BODY_TIMEOUT_S = 5.0
 LAST_REQUESTS_S = 5.0
 """How long a server that closes waits for the answers of a REST API: calls are hung up."""
 
+Answered = Callable[[str, bytes, asyncio.BaseTransport | None], None]
+"""Called with the carrier, the body of a webhook that was answered, empty if it was refused, and its connection."""
+
 log = structlog.get_logger()
 
 
@@ -66,6 +69,7 @@ class Webhooks:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
         self._closed = False
+        self.answered: Answered = lambda _carrier, _body, _transport: None
         self._host = _Host(carrier, admission, self._send, allows_unauthenticated)
         self._webhooks = make(self._host)
 
@@ -113,10 +117,12 @@ class Webhooks:
             answer = route.handle(asked, clock())
         except WebhookRefused as refused:
             self._refused.note(refused.status, request.path, refused.reason or str(refused), refused.address)
+            self.answered(self._carrier, b"", request.transport)
             return web.Response(status=refused.status, text=str(refused))
         finally:
             self._host.route = ""
             self._follow_deadline()
+        self.answered(self._carrier, body, request.transport)
         if not answer.text:
             return web.Response(status=answer.status)
         return web.Response(status=answer.status, text=answer.text, content_type=answer.content_type)

@@ -141,6 +141,10 @@ WRONG_DOORS = [
         {"telnyx": {"public_key": TEST_PUBLIC_KEY}, "host": "0.0.0.0", "security": OPEN},
         "telnyx.public_key: is the key of the simulator",
     ),
+    (
+        {"workers": 2, "ssl_certfile": "chain.pem", "ssl_keyfile": "key.pem"},
+        "workers = 2 with ssl_certfile: should be 1; what goes to which worker is read from the request",
+    ),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import Counter
 
 from bridge.shell.log_writer import LogWriter
 
@@ -19,6 +20,22 @@ def test_lines_are_written_in_their_order() -> None:
     writer.close()
     os.close(file)
     assert read_all(reader) == [f"line {number}" for number in range(1_000)]
+
+
+def test_the_lines_of_several_writers_stay_whole() -> None:
+    reader, file = os.pipe()
+    writers = [LogWriter(file) for _ in range(3)]  # as the worker processes of one server
+    for letter, writer in zip("abc", writers, strict=True):
+        for _ in range(300):
+            writer.write(letter * 900)
+    read: list[str] = []
+    reading = threading.Thread(target=lambda: read.extend(read_all(reader)))
+    reading.start()
+    for writer in writers:
+        writer.close()
+    os.close(file)
+    reading.join()
+    assert Counter(read) == {letter * 900: 300 for letter in "abc"}
 
 
 def test_a_reader_that_stalls_blocks_nobody_and_is_told_what_it_missed() -> None:

@@ -62,6 +62,8 @@ class CarrierKind(Generic[S]):
     """The request that places a call. Raises `ConfigurationError` where a setting is missing."""
     call_id_key: str
     """The field of that request's answer that names the call."""
+    call_id_in: Callable[[bytes], str]
+    """The call that the body of a webhook tells of, whoever sent it; empty if it names none."""
     upgrade_fault: Callable[[S, str, Mapping[str, str]], str] = lambda _settings, _url, _headers: ""
     """Why the upgrade of a media socket is not the carrier's; empty if it may be.
 

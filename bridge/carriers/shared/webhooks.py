@@ -201,6 +201,14 @@ def form_fields(body: bytes) -> list[tuple[str, str]]:
         raise WebhookRefused(400, f"the form has more than {MOST_FIELDS} fields") from None
 
 
+def call_id_in_form(body: bytes) -> str:
+    """The call that a form of Twilio's or of TeXML tells of, whoever sent it; empty if it names none."""
+    try:
+        return dict(form_fields(body)).get("CallSid", "")
+    except WebhookRefused:
+        return ""
+
+
 def numbers_of(form: Mapping[str, str]) -> Numbers:
     """Who calls whom, by a form of Twilio's or of TeXML, whose fields are the same."""
     if form.get("Direction", "inbound").startswith("outbound"):

@@ -100,6 +100,18 @@ def read(body: bytes) -> CallEvent | Ignored:
     )
 
 
+def call_control_id_in(body: bytes) -> str:
+    """The call that a webhook of any type tells of, whoever sent it; empty if it names none."""
+    try:
+        wire = json.decode(body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(wire, dict):
+        return ""
+    data = _object(wire, "data") or wire
+    return _text(_object(data, "payload") or data, "call_control_id")
+
+
 def _object(fields: Mapping[str, object], name: str) -> Mapping[str, object]:
     value = fields.get(name)
     return value if isinstance(value, dict) else {}

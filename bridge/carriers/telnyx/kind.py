@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from bridge.carriers.shared.kind import CarrierKind, OutboundCall, VoiceWebhook
 from bridge.carriers.shared.rest import ApiRequest
+from bridge.carriers.shared.webhooks import call_id_in_form
+from bridge.carriers.telnyx.events import call_control_id_in
 from bridge.carriers.telnyx.phone_call import ClientState
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
@@ -54,6 +56,7 @@ TELNYX = CarrierKind(
     voice_webhooks=lambda settings: tuple(voice_webhooks(settings)),
     place_call=place_call,
     call_id_key="call_control_id",
+    call_id_in=lambda body: call_control_id_in(body) or call_id_in_form(body),
     published={"public_key": SIMULATED_PUBLIC_KEY, "api_key": SIMULATED_API_KEY},
     expected={"api_key": (r"KEY\w{20,}", "KEY and at least 20 letters and digits")},
     simulator="telnyx",

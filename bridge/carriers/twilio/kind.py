@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from bridge.carriers.shared.kind import CarrierKind, OutboundCall, VoiceWebhook
 from bridge.carriers.shared.rest import ApiRequest
+from bridge.carriers.shared.webhooks import call_id_in_form
 from bridge.carriers.twilio.rest import TwilioApi
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.signature import is_signed
@@ -65,6 +66,7 @@ TWILIO = CarrierKind(
     voice_webhooks=lambda _settings: (VoiceWebhook("Twilio's", "/twilio/voice"),),
     place_call=place_call,
     call_id_key="sid",
+    call_id_in=call_id_in_form,
     upgrade_fault=upgrade_fault,
     expected={"auth_token": (r"[0-9a-f]{32}", "32 hexadecimal digits")},
     requires_tls=True,

@@ -2,6 +2,8 @@
 
 from urllib.parse import urlencode
 
+from msgspec import DecodeError, Struct, json
+
 from bridge.carriers.shared.kind import CarrierKind, OutboundCall, VoiceWebhook
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.vocabulary.errors import ConfigurationError
@@ -15,6 +17,18 @@ def check_password(settings: ToySettings) -> None:
     """Raises `ConfigurationError` where the password cannot be one."""
     if settings.password is not None and " " in settings.password.get_secret_value():
         raise ConfigurationError("toy.password: should be one word")
+
+
+class _NamesCall(Struct):
+    call: str = ""
+
+
+def call_id_in(body: bytes) -> str:
+    """The call that a webhook tells of."""
+    try:
+        return json.decode(body, type=_NamesCall).call
+    except DecodeError:
+        return ""
 
 
 def place_call(settings: ToySettings, call: OutboundCall) -> ApiRequest:
@@ -35,5 +49,6 @@ TOY = CarrierKind(
     voice_webhooks=lambda _settings: (VoiceWebhook("The toy's", "/toy/call"),),
     place_call=place_call,
     call_id_key="call",
+    call_id_in=call_id_in,
     simulator="toy",
 )
