@@ -15,7 +15,8 @@ SETTINGS = """
 kind = "stream"
 url = "ws://127.0.0.1:{port}/"
 fallback = "echo"
-[assistants.mad.tools.note]
+[assistants.mad.tools.look]
+function = "attacks.tool:look"
 """
 
 BATCH = 256
@@ -127,7 +128,7 @@ class assistant:  # noqa: N801  # used as a function: `async with assistant(…)
 
 def _arguments(number: int) -> str:
     return json.dumps(
-        {"type": "call_tool", "id": f"t{number}", "tool": "note", "arguments": {"text": "a" * 1_000_000}}
+        {"type": "call_tool", "id": f"t{number}", "tool": "look", "arguments": {"text": "a" * 1_000_000}}
     )
 
 

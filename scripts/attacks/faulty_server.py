@@ -43,12 +43,12 @@ def slow_names() -> None:
     """Slow down some look-ups."""
     found = socket.getaddrinfo
 
-    def find_slowly(host: Any, *arguments: Any, **named: Any) -> Any:
+    def find_slowly(host: Any, port: Any, *arguments: int, **named: int) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
-        if name and name.endswith("slow.test"):
+        if name and name.endswith("slow.test") and not named.get("flags", 0) & socket.AI_NUMERICHOST:
             time.sleep(LOOKUP_S)
             raise socket.gaierror(socket.EAI_AGAIN, "the name server did not answer")
-        return found(host, *arguments, **named)
+        return found(host, port, *arguments, **named)
 
     socket.getaddrinfo = find_slowly
 

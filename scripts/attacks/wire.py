@@ -102,7 +102,9 @@ class Peer:
         return cls(reader, writer, masked=False, target=lines[0].split(b" ")[1].decode())
 
     def send(self, payload: str | bytes, opcode: int = TEXT) -> None:
-        """One whole message, without waiting."""
+        """One whole message, without waiting; nothing after the connection was lost."""
+        if self.writer.is_closing():
+            return
         data = payload.encode() if isinstance(payload, str) else payload
         self.writer.write(frame(data, opcode, masked=self._masked))
 
