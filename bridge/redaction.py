@@ -7,11 +7,25 @@ from typing import Any
 HIDDEN = "**********"
 """In place of a secret."""
 _KEY = re.compile(
-    r"\b(sk|ek|sess|xai)[-_][\w*.-]+|\bKEY[0-9A-F]{8}\w*|\bBearer +[\w.~+/=*-]+|\b[A-Za-z0-9]{32,}\b"
+    r"\bAGE-SECRET-KEY-\w+|\b(sk|ek|sess|xai)[-_][\w*.-]+|\bKEY[0-9A-F]{8}\w*|\bBearer +[\w.~+/=*-]+|\bBasic +[\w+/=-]{8,}|\beyJ[\w-]{8,}[\w.-]*"
+    r"|\b[A-Za-z0-9]{32,256}\b"
+)
+_KEY_OF_A_VENDOR = re.compile(r"\bAGE-SECRET-KEY-\w+|\b(sk|ek|sess|xai)[-_][\w*.-]{6,}|\bKEY[0-9A-F]{8}\w*")
+_PAIR = re.compile(
+    r"""(?<![\w.-])(?P<name>[\w.-]{1,64})(?P<between>\\?["']\s{0,3}:\s{0,3}|["']?\s?=\s?)"""
+    r"""(?P<value>\\"[^"\\]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|\{[^}]*\}?|[^\s,;&}\])"'\\]+)"""
+)
+_LOGIN = re.compile(r"://[^\s/?#]{1,512}@")
+_MEDIA = re.compile(r"(/(?:media|listen)/)[^\s/?#\"']+")
+_ID = re.compile(
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID may have groups of digits alone
+    r"|(?P<number>(?:\+|%2[Bb])\d(?:[\s()./-]{0,3}\d){6,}|(?<![\w.])\d{7,}(?!\w))"
 )
 _ADDRESS = re.compile(r"(?<!\w)\w+://\S+")
 _HOST = re.compile(r"(?<!\w)(\w+://)(?:\S*@)?([^\s/?#]*)(\S*)")
 _NO_NUMBER = re.compile(r"\d{1,3}(\.\d{1,3}){3}|\d{4}-\d\d-\d\d(\s\d\d)?")  # an IPv4 address, a date
+SHORTEST_NUMBER = 7
+"""Digits of a telephone number, at least."""
 LONGEST_SHOWN = 2_000
 """Letters of one text that a peer may have written: the rest is not worth the time that masking it takes."""
 _NUMBER = re.compile(r"(?:\+|%2[Bb])?\d(?:[\s()./-]{0,3}\d){4,}[\s()./-]{0,3}(\d)[\s()./-]{0,3}(\d)")
@@ -31,6 +45,11 @@ def is_secret(name: str) -> bool:
     """Whether a value of this name must not be shown."""
     name = name.lower()
     return name.endswith(SECRET_ENDS) or any(word in name for word in SECRET_WORDS)
+
+
+def is_private_key(value: object) -> bool:
+    """Whether this is a private key in the age format."""
+    return isinstance(value, str) and value.upper().startswith("AGE-SECRET-KEY")
 
 
 def masked(value: Any) -> Any:
@@ -73,6 +92,48 @@ def _masked_number(found: re.Match[str]) -> str:
     return found[0] if _NO_NUMBER.fullmatch(found[0]) else f"***{found[1]}{found[2]}"
 
 
+def without_secrets(text: str) -> str:
+    """Return a text with the values hidden that it gives under the name of a secret: in JSON, and as name=value."""
+    return _PAIR.sub(_hidden_pair, text) if "=" in text or ":" in text else text
+
+
+def _hidden_pair(found: re.Match[str]) -> str:
+    name, between, value = found["name"], found["between"], found["value"]
+    if not is_secret(name):
+        return found[0]
+    if value.startswith('\\"'):
+        return f'{name}{between}\\"{HIDDEN}'  # what ends it follows
+    quote = value[0] if value[0] in "\"'" else '"' if ":" in between else ""
+    return f"{name}{between}{quote}{HIDDEN}{quote}"
+
+
+def without_private(text: str) -> str:
+    """Return a text, whoever wrote it, without telephone numbers, keys, and values under the name of a secret.
+
+    Of a URL it lacks user and password, and the token of a media socket.
+    """
+    if "/" in text:
+        text = _MEDIA.sub(r"\1…", _LOGIN.sub("://***@", text))
+    return without_numbers(without_keys(without_secrets(text)))
+
+
+def safe_id(name: str) -> str:
+    """Return the name that a peer gave to a call, a stream or the like, as it is, for it may look like a key or a number.
+
+    Masked is what is surely one: a number with a plus or with nothing around it, and a key as vendors write them.
+    """
+    if len(name) < SHORTEST_NUMBER:
+        return name
+    return _KEY_OF_A_VENDOR.sub("***", _ID.sub(_safe_part, name))
+
+
+def _safe_part(found: re.Match[str]) -> str:
+    number = found["number"]
+    if number is None:
+        return found[0]
+    return "***" + "".join(letter for letter in number if letter.isdigit())[-2:]
+
+
 def for_log(text: str, most: int = LONGEST_SHOWN) -> str:
     """Return a text, whoever wrote it, as a log may have it: no key, no number, of a URL the host alone, not too long.
 
@@ -80,7 +141,7 @@ def for_log(text: str, most: int = LONGEST_SHOWN) -> str:
     """
     if len(text) > most:
         text = text[:most] + " …"
-    return without_numbers(without_keys(_HOST.sub(_host_of, text)))
+    return without_private(_HOST.sub(_host_of, text))
 
 
 def _host_of(found: re.Match[str]) -> str:

@@ -30,7 +30,7 @@ PAGES = [*DOCUMENTS, "CONTRIBUTING.md", "SECURITY.md"]
 
 LANGUAGES = {"sh", "toml", "dotenv", "xml", "json", "python", "text"}
 NEEDS = re.compile(
-    r"# Needs (an account at [A-Z]\w+( and at [A-Z]\w+)?|Docker|(a quiet machine for )?\d+ minutes)\."
+    r"# Needs (an account at [A-Z]\w+( and at [A-Z]\w+)?|Docker|age|(a quiet machine for )?\d+ minutes)\."
 )
 """The first line of a command block that is not run."""
 
@@ -259,7 +259,8 @@ def test_a_command_and_its_options_exist(block: Block) -> None:
 @pytest.mark.parametrize("block", [b for b in ALL_BLOCKS if b.language == "toml"], ids=place)
 def test_settings_load(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "sorry.wav").symlink_to(ROOT / "fixtures/pause.wav")
+    for name in ("sorry.wav", "recorded.wav"):
+        (tmp_path / name).symlink_to(ROOT / "fixtures/pause.wav")
     (tmp_path / "voicebridge.toml").write_text(block.text, encoding="utf-8")
     assert load(environment={}).model_fields_set == tomllib.loads(block.text).keys()
 

@@ -1,7 +1,7 @@
 """The assistant `echo`, for checking the audio path: it sends every frame of the caller back at once."""
 
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, DropReply, OpenAssistant, TruncateReply
-from bridge.vocabulary.contracts import Posted, WireMessage
+from bridge.vocabulary.contracts import LegMessage
 from bridge.vocabulary.events import AssistantEvent, AssistantReady, ReplyAudio, ReplyEnded
 
 
@@ -26,7 +26,7 @@ class Echo:
             return [AssistantReady(hears=command.line, speaks=command.line)]
         return []
 
-    def decode(self, _message: WireMessage | Posted, _now: float) -> tuple[()]:
+    def decode(self, _message: LegMessage, _now: float) -> tuple[()]:
         """Return nothing: it has no leg, so no message comes."""
         return ()
 

@@ -6,7 +6,7 @@ Its own turn detector detects the caller's speech, so the caller can interrupt i
 import numpy as np
 
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, OpenAssistant, TypeDigit
-from bridge.vocabulary.contracts import Posted, WireMessage
+from bridge.vocabulary.contracts import LegMessage
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantReady,
@@ -69,7 +69,7 @@ class Parrot:
             case _:
                 return []
 
-    def decode(self, _message: WireMessage | Posted, _now: float) -> tuple[()]:
+    def decode(self, _message: LegMessage, _now: float) -> tuple[()]:
         """Return nothing: it has no leg, so no message comes."""
         return ()
 

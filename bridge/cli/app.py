@@ -11,11 +11,13 @@ import typer
 from bridge.cli.call import NamesCarriers, call, dial
 from bridge.cli.check import check_assistant
 from bridge.cli.config import config_check, config_reference, config_show
+from bridge.cli.erase import erase
 from bridge.cli.health import health
 from bridge.cli.options import INTERRUPTED, Interrupted
 from bridge.cli.serve import serve
 from bridge.cli.simulate import demo, fake_assistant, fake_openai
 from bridge.cli.timeline import timeline
+from bridge.redaction import for_log
 from bridge.vocabulary.errors import BridgeError, ConfigurationError
 
 app = typer.Typer(
@@ -36,6 +38,7 @@ app.command("fake-assistant")(fake_assistant)
 app.command("check-assistant")(check_assistant)
 app.command("demo")(demo)
 app.command("timeline")(timeline)
+app.command("erase")(erase)
 app.add_typer(config_app, name="config")
 config_app.command("check")(config_check)
 config_app.command("reference")(config_reference)
@@ -72,7 +75,7 @@ def main() -> None:
     except Interrupted as interrupted:
         _fail(str(interrupted), code=INTERRUPTED)
     except BridgeError as error:
-        _fail(str(error), code=1)
+        _fail(for_log(str(error)), code=1)  # a peer may have written it
 
 
 def _fail(why: str, *, code: int) -> Never:

@@ -22,8 +22,11 @@ from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 
 
-def check(settings: Settings) -> None:
-    """Raises `ConfigurationError`, a line for each fault. Imports the tools' modules, and makes folders, as `serve` does."""
+def check(settings: Settings, *, makes_server: bool = True) -> None:
+    """Raises `ConfigurationError`, a line for each fault. Imports the tools' modules, and makes folders, as `serve` does.
+
+    `makes_server`: whether a server is made as well, which finds what the checks before it do not name.
+    """
     faults: list[str] = []
 
     def attempt(work: Callable[[], object], place: str = "") -> None:
@@ -43,7 +46,7 @@ def check(settings: Settings) -> None:
     for place, file in _announcements(settings):
         attempt(lambda: read_wav(file), place)  # noqa: B023  # called at once
     attempt(lambda: _check_headers(settings))
-    if not faults:
+    if makes_server and not faults:
         attempt(lambda: Server(settings))
     if faults:
         raise ConfigurationError("\n".join(dict.fromkeys(faults)))
@@ -98,7 +101,11 @@ def _open(host: str, port: int) -> None:
 
 
 def _announcements(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """The WAV files that callers hear when an assistant is lost, each with the setting that names it."""
+    """The WAV files that callers hear, each with the setting that names it."""
+    if settings.recording.announce is not None:
+        yield "recording.announce.play: ", settings.recording.announce.play
+    if settings.closing.goodbye is not None:
+        yield "closing.goodbye.play: ", settings.closing.goodbye.play
     for name, assistant in settings.assistants.items():
         if isinstance(assistant.fallback, PlayFallback):
             yield f"assistants.{name}.fallback.play: ", assistant.fallback.play

@@ -6,16 +6,21 @@ Every line goes through `redacted`, whoever wrote it, and then to a thread: the 
 import atexit
 import logging
 import sys
+import threading
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 import structlog
 
-from bridge.redaction import LONGEST_SHOWN, for_log
+from bridge.redaction import HIDDEN, LONGEST_SHOWN, for_log, is_secret, safe_id
 from bridge.shell.log_writer import LogWriter
 
-SHOWN_WHOLE = frozenset({"call_id", "stream_id", "CallSid", "StreamSid", "level", "timestamp"})
-"""Fields that are shown as they are: they hold names of calls and streams, which look like keys."""
+IDS = frozenset({"call_id", "stream_id", "tool_call_id", "item", "CallSid", "StreamSid"})
+"""Fields that hold names of calls, streams and the like, which look like keys: see `safe_id`."""
+
+OUR_OWN = frozenset({"level", "timestamp"})
+"""Fields that are shown as they are."""
 
 MOST_LETTERS = {"exception": 20_000}
 """Fields that may be longer than others: a traceback."""
@@ -34,10 +39,19 @@ def configure(level: str) -> None:
             redacted,
             structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=lambda *_: _LineLogger(writer),
     )
+    set_level(level)
     logging.basicConfig(level=logging.WARNING, handlers=[_LineHandler(writer)], force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _report_crash
+    threading.excepthook = _report_thread
+
+
+def set_level(level: str) -> None:
+    """From now on lines of this level are logged, and more important ones."""
+    wrapper = structlog.make_filtering_bound_logger(getattr(logging, level.upper()))
+    structlog.configure(**structlog.get_config() | {"wrapper_class": wrapper})
 
 
 def _standard_error() -> int:
@@ -47,12 +61,32 @@ def _standard_error() -> int:
         return 2
 
 
+def _report_crash(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """What nobody caught: Python would write it past the mask."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, where)
+    else:
+        structlog.get_logger().critical("= voicebridge failed", exc_info=(kind, error, where))
+
+
+def _report_thread(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        name = "" if failed.thread is None else failed.thread.name
+        told = (failed.exc_type, failed.exc_value, failed.exc_traceback)
+        structlog.get_logger().error("= a thread failed", thread=name, exc_info=told)
+
+
 def redacted(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """A processor of structlog: masks keys, addresses and numbers in every text of a line."""
-    return {
-        name: value if name in SHOWN_WHOLE else _masked(value, MOST_LETTERS.get(name, LONGEST_SHOWN))
-        for name, value in fields.items()
-    }
+    return {name: _shown(name, value) for name, value in fields.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name in OUR_OWN:
+        return value
+    if name in IDS:
+        return safe_id(str(value))
+    return HIDDEN if is_secret(name) else _masked(value, MOST_LETTERS.get(name, LONGEST_SHOWN))
 
 
 def _masked(value: Any, most: int) -> Any:
@@ -62,7 +96,10 @@ def _masked(value: Any, most: int) -> Any:
         case None | bool() | int() | float():
             return value
         case Mapping():
-            return {for_log(str(name)): _masked(inner, most) for name, inner in value.items()}
+            return {
+                for_log(str(name)): HIDDEN if is_secret(str(name)) else _masked(inner, most)
+                for name, inner in value.items()
+            }
         case list() | tuple() | set() | frozenset():
             return [_masked(inner, most) for inner in value]
         case _:

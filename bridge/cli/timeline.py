@@ -7,6 +7,9 @@ import typer
 
 from bridge.cli.options import AsJson
 
+AGE = b"age-encryption.org/v1"
+"""What a file begins with that is encrypted in the age format."""
+
 
 def timeline(
     recording: Annotated[Path, typer.Argument(help="The server's recording of a call, a WAV file.")],
@@ -20,6 +23,8 @@ def timeline(
     from bridge.observers.call_history import build_history, read_journal
     from bridge.observers.timeline import MatplotlibMissing, draw
 
+    for file in (recording, journal):
+        _check_plain(file)
     missing = ""
     try:
         draw(recording, journal, out)
@@ -39,3 +44,19 @@ def timeline(
         typer.echo(f"Call {history.call_id}. {history.summary()}\nNo picture: {missing}")
     else:
         typer.echo(out)
+
+
+def _check_plain(file: Path) -> None:
+    """Raises `ConfigurationError` if the file is encrypted."""
+    from bridge.vocabulary.errors import ConfigurationError
+
+    try:
+        with file.open("rb") as opened:
+            is_encrypted = opened.read(len(AGE)) == AGE
+    except OSError:  # whoever reads it says so
+        return
+    if is_encrypted:
+        plain = file.with_suffix("") if file.suffix == ".age" else file.with_name(f"plain-{file.name}")
+        raise ConfigurationError(
+            f"{file}: this file is encrypted: decrypt it with the private key: age --decrypt -i KEY.txt -o {plain} {file}"
+        )

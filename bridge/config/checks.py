@@ -81,9 +81,23 @@ def doubts(settings: Settings) -> Iterator[str]:
             f"proxy.{key} = {without_credentials(url)!r}: is not used: should begin with http://; what it is for is "
             "reached directly"
         )
+    yield from _doubtful_announcement(settings)
     for number, taker in never_taken(settings.routes):
         taken = without_numbers(settings.routes[number].in_words())  # `serve` logs it
         yield f"routes[{number}]: no call gets there, routes[{taker}] takes {taken}; should stand before it"
+
+
+def _doubtful_announcement(settings: Settings) -> Iterator[str]:
+    """A recording that is not announced to everybody whom it records."""
+    if settings.recording.announce is None:
+        return
+    if settings.recording.directory is None:
+        yield "recording.announce: recording.directory is not set, so nothing is recorded and nothing announced"
+    else:
+        yield (
+            "recording.announce: a call that is only listened to is recorded and cannot be played anything; its "
+            "callers should be told by whoever talks with them"
+        )
 
 
 def _wrong_doors(settings: Settings) -> Iterator[str]:

@@ -150,9 +150,19 @@ class Routes:
         """Who answers, by name; empty where no route fits, and the default one does."""
         return next((route.assistant for route in self._routes if route.fits(call)), "")
 
+    def name_of(self, call: Incoming) -> str:
+        """What chooses who answers, for the log: the route's key in the settings, or that none fits."""
+        fitting = (number for number, route in enumerate(self._routes) if route.fits(call))
+        number = next(fitting, None)
+        return "the default" if number is None else f"routes[{number}]"
+
     def assistant_at_start(self, parameters: Mapping[str, str]) -> str:
         """Likewise, of a stream that no webhook announced: `parameters` is all that it says of its call."""
         return self.assistant(Incoming(parameters=parameters))
+
+    def name_at_start(self, parameters: Mapping[str, str]) -> str:
+        """What `name_of` says of a stream that no webhook announced."""
+        return self.name_of(Incoming(parameters=parameters))
 
 
 def never_taken(routes: Sequence[RouteSettings]) -> Iterator[tuple[int, int]]:

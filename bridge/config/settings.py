@@ -32,8 +32,16 @@ from bridge.carriers.shared.settings import CarrierSettings
 from bridge.config import assistant_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
+from bridge.config.systemd import ServiceManager, told_by
 from bridge.settings.assistants import AssistantSettings, PlayFallback
-from bridge.settings.calls import CircuitSettings, KeypadSettings, LimitSettings, SilenceSettings
+from bridge.settings.call_files import JournalSettings, RecordingSettings
+from bridge.settings.calls import (
+    CircuitSettings,
+    ClosingSettings,
+    KeypadSettings,
+    LimitSettings,
+    SilenceSettings,
+)
 from bridge.settings.faults import Key
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
@@ -92,15 +100,6 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _as_folder(table: Any, name: str) -> Any:
-    """A table with a folder. Raises ValueError where only the wish for one is given, or its name."""
-    if isinstance(table, (bool, str)):
-        words = ("true", "yes", "on", "1", "false", "no", "off", "0", "")
-        folder = table if isinstance(table, str) and table.lower() not in words else "…"
-        raise ValueError(f'should be a table: [{name}] directory = "{folder}"')  # noqa: TRY004  # pydantic's
-    return table
-
-
 class SecuritySettings(Section):
     """[security]"""
 
@@ -140,32 +139,6 @@ class SecuritySettings(Section):
                 "such as those of `openssl rand -hex 32`"
             )
         return keys
-
-
-class JournalSettings(Section):
-    """[journal]"""
-
-    directory: Path | None = Field(
-        None, description="The folder for journals: a file of JSON lines for each call. Not set: no journals"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_table(cls, table: Any) -> Any:
-        return _as_folder(table, "journal")
-
-
-class RecordingSettings(Section):
-    """[recording]"""
-
-    directory: Path | None = Field(
-        None, description="The folder for recordings: a stereo WAV file for each call. Not set: no recordings"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_table(cls, table: Any) -> Any:
-        return _as_folder(table, "recording")
 
 
 class Settings(Section):
@@ -215,6 +188,9 @@ class Settings(Section):
         KeypadSettings(), description="How keys become an entry, and when an entry is over"
     )
     silence: SilenceSettings = Field(SilenceSettings(), description="What stands in for missing audio")
+    closing: ClosingSettings = Field(
+        ClosingSettings(), description="What callers hear when the server stops while they are on the line"
+    )
     proxy: ProxySettings = Field(
         ProxySettings(),
         description="The HTTP proxies through which assistants, tools and the carriers' APIs are reached. An assistant's "
@@ -289,11 +265,21 @@ class Settings(Section):
         settings = (self.assistant_settings(one).waiting for one in self.failover_chain(name))
         return next((waiting.play for waiting in settings if waiting is not None), None)
 
+    def recording_announcement(self) -> Path | None:
+        """The WAV file that the caller hears at the start of a call that is recorded."""
+        announce = self.recording.announce
+        return None if announce is None or self.recording.directory is None else announce.play
+
     def reachable_url(self, port: int) -> str:
         """`public_url`, or on loopback the server's own address, at the port that it opened."""
         scheme = "https" if self.ssl_certfile else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"{scheme}://{host}:{port}"
+
+
+def vendor_tables() -> frozenset[str]:
+    """The names of the tables of the assistants' vendors."""
+    return frozenset(_vendors())
 
 
 def settings_model() -> type[Settings]:
@@ -351,6 +337,11 @@ def load(
         return Settings.model_validate(nested(found))
     except ValidationError as error:
         raise ConfigurationError("\n".join(explain(error, found, known_paths()))) from None
+
+
+def service_manager() -> ServiceManager | None:
+    """What the environment says of systemd; see `told_by`."""
+    return told_by(os.environ, os.getpid())
 
 
 def vendor_variables(names: Mapping[str, str]) -> dict[str, str]:

@@ -28,6 +28,7 @@ from bridge.vocabulary.events import (
     CloseRequested,
     DigitPressed,
     Event,
+    GoodbyeRequested,
     Ignored,
     LegLost,
     LegName,
@@ -41,6 +42,9 @@ from bridge.vocabulary.events import (
 
 LAST_MARK_S = 5.0
 """How much longer than its audio the last mark may take; then the call is hung up without it."""
+
+LOOK_AGAIN_S = 0.2
+"""From one look for a good moment to say goodbye to the next."""
 
 RESUMABLE = frozenset({State.WAITING, State.OPENING, State.TALKING})
 """The states in which a stream that broke may be resumed, where the call's limits allow it."""
@@ -76,6 +80,8 @@ class Call:
         self._dialogue_counts: Callable[[], Mapping[str, int]] = dict
         self._dialogue: Dialogue  # in the states of `SPOKEN_INTO`
         self._hang_up = HangUp(1000, "")  # how to close, when the last mark has come back
+        self._goodbye = GoodbyeRequested("", 0.0)  # what `Timer.GOODBYE` is about
+        self._goodbye_until = 0.0
 
     def deadline(self) -> float | None:
         """When `handle` wants to be called next, at the latest; None once the call has ended."""
@@ -209,11 +215,24 @@ class Call:
     def _call_ended(self, _event: CallEnded, now: float) -> list[Command]:
         return self._end(HangUp(1000, "the call ended"), now)
 
-    def _end_requested(self, event: CloseRequested, now: float) -> list[Command]:
+    def _end_requested(self, event: CloseRequested | GoodbyeRequested, now: float) -> list[Command]:
         return self._end(HangUp(event.code, event.why), now)
 
     def _close_requested(self, event: CloseRequested, now: float) -> list[Command]:
         return self._close(HangUp(event.code, event.why), now)
+
+    def _goodbye_requested(self, event: GoodbyeRequested, now: float) -> list[Command]:
+        self._goodbye, self._goodbye_until = event, now + event.within_s
+        return self._goodbye_due(now)
+
+    def _goodbye_due(self, now: float) -> list[Command]:
+        """Say goodbye where that cuts nobody off, or when the time for that is up."""
+        dialogue, is_late = self._dialogue, now >= self._goodbye_until
+        if not is_late and (self._liveness.is_dropped or not dialogue.may_say_goodbye(now)):
+            self._timers.set(Timer.GOODBYE, min(now + LOOK_AGAIN_S, self._goodbye_until))
+            return []
+        hang_up = HangUp(self._goodbye.code, self._goodbye.why)
+        return dialogue.say_goodbye(now, cuts=is_late) + self._close(hang_up, now)
 
     def _close(self, hang_up: HangUp, now: float) -> list[Command]:
         """Hang up once the caller has heard what was sent."""
@@ -289,6 +308,7 @@ _WAITING: _Reads = _ANY_STATE | dict(
         on(CallEnded, Call._call_ended),
         on(LegLost, Call._lost_before_start),
         on(CloseRequested, Call._end_requested),
+        on(GoodbyeRequested, Call._end_requested),
     ]
 )
 _LISTENING: _Reads = _ANY_STATE | dict(
@@ -299,6 +319,7 @@ _LISTENING: _Reads = _ANY_STATE | dict(
         on(CallEnded, Call._call_ended),
         on(LegLost, Call._carrier_lost),
         on(CloseRequested, Call._end_requested),
+        on(GoodbyeRequested, Call._end_requested),
     ]
 )
 _OPENING: _Reads = _ANY_STATE | dict(
@@ -313,6 +334,7 @@ _OPENING: _Reads = _ANY_STATE | dict(
         on(CallEnded, Call._call_ended),
         on(LegLost, Call._leg_lost),
         on(CloseRequested, Call._close_requested),
+        on(GoodbyeRequested, Call._goodbye_requested),
     ]
 )
 _TALKING: _Reads = _OPENING | dict([on(TokensUsed, Call._nothing)])
@@ -341,6 +363,7 @@ _READS: dict[State, tuple[_Reads, Mapping[type[Word], Read]]] = {
 _OF_THE_DIALOGUE = (
     *(Timer.OPEN, Timer.RETRY, Timer.WAITING, Timer.RENEW),
     *(Timer.KEYPAD, Timer.MISSING_FRAME, Timer.PAUSE, Timer.LONGEST),
+    Timer.GOODBYE,
 )
 """The timers that end when the call is about to be closed."""
 
@@ -349,13 +372,14 @@ _FALLS_DUE: dict[Timer, Callable[[Call, float], list[Command]]] = {
     Timer.RESUME: lambda call, now: call._end(HangUp(1008, REASONS[Timer.RESUME]), now),
     Timer.OPEN: Call._open_due,
     Timer.RETRY: lambda call, now: call._dialogue.retry_due(now),
-    Timer.WAITING: lambda call, now: call._dialogue.signal_due(now),
+    Timer.WAITING: lambda call, now: call._dialogue.conversation.waiting_signal.due(now),
     Timer.RENEW: lambda call, now: call._dialogue.renew_due(now),
     Timer.KEYPAD: lambda call, now: call._dialogue.conversation.entry_due(now),
     Timer.TOP_UP: lambda call, now: call._dialogue.conversation.voice.top_up(now),
     Timer.MISSING_FRAME: lambda call, _now: call._dialogue.caller.give_up_frame(),
     Timer.PAUSE: Call._pause_due,
     Timer.SILENT: Call._silent_due,
+    Timer.GOODBYE: Call._goodbye_due,
     Timer.CLOSE: lambda call, now: call._end(call._hang_up, now),
     Timer.LONGEST: Call._longest_due,
 }

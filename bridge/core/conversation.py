@@ -16,7 +16,8 @@ from bridge.core.sensitive_entries import SensitiveEntries
 from bridge.core.timers import Timers
 from bridge.core.tool_calls import ToolCalls
 from bridge.core.transcript import Transcript
-from bridge.vocabulary.built_in_tools import NOTE, SEND_DIGITS, BuiltInTool
+from bridge.core.waiting_signal import Signal, WaitingSignal
+from bridge.vocabulary.built_in_tools import COLLECT_DIGITS, NOTE, SEND_DIGITS, BuiltInTool
 from bridge.vocabulary.commands import Command, EnterDigits, PressKeys
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
@@ -50,18 +51,29 @@ from telecodecs.format import AudioFormat
 REPLY_EXPECTED_S = 5.0
 """So long after the caller's last word a reply may still be on its way."""
 
+INTERRUPTED = (
+    b"error: the connection was lost before the entry was complete; what is typed comes as another entry"
+)
+"""The output of `collect_digits` for the next assistant."""
+
 
 class Conversation:
     """The conversation of one call, whoever the assistant is at the time.
 
-    `plays`: the format of what is played to the caller. `presses`: the carrier performs `PressKeys`.
+    `plays`: the format of what is played to the caller. `signal`: played where the caller waits for too long.
+    `presses`: the carrier performs `PressKeys`.
     """
 
-    def __init__(self, plays: AudioFormat, keypad: KeypadRules, timers: Timers, *, presses: bool) -> None:
+    def __init__(
+        self, plays: AudioFormat, keypad: KeypadRules, timers: Timers, signal: Signal, *, presses: bool
+    ) -> None:
         self.transcript = Transcript()
         self.voice = Voice(plays, timers, self.transcript.cut)
+        self.waiting_signal = WaitingSignal(signal, self.voice, timers)
         self.is_hanging_up = False
         """The assistant is about to hang up."""
+        self.has_reply = False
+        """The assistant that has the call has spoken."""
         self._plays = plays
         self._presses = presses
         self._entries = Entries(keypad, timers)
@@ -124,6 +136,9 @@ class Conversation:
         """The assistant is gone, or about to be: what it said so far is all that it says. Its tools go on."""
         self._tools.close()
         self._caller_speaks, self._reply_expected_until = False, -inf
+        self.has_reply = False
+        for request in self._entries.requests:
+            self._built_in_used(COLLECT_DIGITS, json.encode(_arguments(request)), INTERRUPTED)
         commands = self._entries.close(now) + self.voice.resume(now)
         item = self.voice.incoming_item
         self.transcript.break_off(item, 0.0 if item is None else self.voice.take_length_ms(item))
@@ -148,6 +163,7 @@ class Conversation:
     def speech_started(self, event: SpeechStarted, now: float) -> list[Command]:
         """Cut the reply, or go on with it where this speech does not interrupt."""
         self._caller_speaks = True
+        self.waiting_signal.reset()
         return self._interrupt(now) if event.interrupts else self.voice.resume(now)
 
     def speech_stopped(self, event: SpeechStopped, now: float) -> list[Command]:
@@ -202,6 +218,7 @@ class Conversation:
         for command in commands:
             if isinstance(command, EnterDigits):
                 self._sensitive.add(command)
+                self.waiting_signal.reset()
                 self._reply_expected_until = now + REPLY_EXPECTED_S
                 self.transcript.caller_typed(command.placeholder or command.digits or command.terminator)
                 if self._keys_interrupt and command.reason is not EntryEnd.HANGUP:
@@ -224,8 +241,9 @@ class Conversation:
     def reply_audio(self, event: ReplyAudio, now: float) -> list[Command]:
         """Play a piece of a reply."""
         if event.item != self.voice.incoming_item:
-            self._reply_expected_until = -inf
+            self._reply_expected_until, self.has_reply = -inf, True
             self.transcript.reply_sounds(event.item)
+            self.waiting_signal.reset()
             if self.voice.has_signal:
                 return self.voice.end_signal(now) + self.voice.play(event.item, event.audio, now)
         return self.voice.play(event.item, event.audio, now)
@@ -242,6 +260,8 @@ class Conversation:
     def reply_delayed(self, event: ReplyDelayed, now: float) -> list[Command]:
         """The caller waits for a reply that failed, and that is asked for again."""
         self._counts["replies_delayed"] += 1
+        if not self._caller_speaks:
+            self.waiting_signal.delayed(now)
         self._reply_expected_until = max(self._reply_expected_until, now + event.wait_s + REPLY_EXPECTED_S)
         return []
 
@@ -275,6 +295,17 @@ class Conversation:
         """The assistant is about to hang up, or was kept from it."""
         self.is_hanging_up = event.intended
         return []
+
+
+def _arguments(request: EntryRequested) -> dict[str, object]:
+    """What was requested, as the arguments of `collect_digits`."""
+    arguments = {
+        "length": request.length,
+        "terminator": request.terminator,
+        "timeout": request.timeout_s,
+        "sensitive": request.sensitive or None,
+    }
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 Read = Callable[[Conversation, Any, float], list[Command]]

@@ -12,8 +12,8 @@ from bridge.core.caller_audio import Caller
 from bridge.core.conversation import Conversation
 from bridge.core.entries import KeypadRules
 from bridge.core.failover import FINAL_CLOSES, Failover, FailoverPlan
-from bridge.core.retries import Retries
 from bridge.core.timers import REASONS, Limits, Timer, Timers
+from bridge.core.waiting_signal import Signal
 from bridge.vocabulary.commands import (
     CloseAssistant,
     Command,
@@ -24,7 +24,8 @@ from bridge.vocabulary.commands import (
     SwitchToStandby,
 )
 from bridge.vocabulary.events import AssistantFailed, AssistantReady, CallStarted, LegLost, LegName
-from telecodecs.format import FRAME_MS
+from bridge.vocabulary.retries import Retries
+from telecodecs.format import PCMU_8K, AudioFormat
 
 LOOK_AGAIN_S = 1.0
 """From one look for a quiet moment to the next."""
@@ -46,6 +47,9 @@ class DialogueRules:
     """The level of the comfort noise in holes and pauses of the caller's audio; None: digital silence."""
     random: Callable[[], float] = lambda: 0.5
     """Returns 0 to 1, without 1, for the jitter of pauses between tries; without it there is none."""
+    announcement: bytes = b""
+    """What the caller hears before any assistant, in the format `announced_in`; nothing if it is empty."""
+    announced_in: AudioFormat = PCMU_8K
 
 
 class Dialogue:
@@ -56,21 +60,24 @@ class Dialogue:
     ) -> None:
         self.caller = Caller(started.line, rules.reorder_ms, rules.keypad, timers, rules.noise_dbfs)
         self.conversation = Conversation(
-            started.plays or started.line, rules.keypad, timers, presses=PressKeys in rules.can
+            started.plays or started.line,
+            rules.keypad,
+            timers,
+            Signal(plan.waiting, plan.spoken, limits.waiting_after_s),
+            presses=PressKeys in rules.can,
         )
         self.is_talking = False
         """An assistant is ready and has the call."""
         self.hang_up: HangUp | None = None
         """How the call is to be closed, once the assistant is gone and no other takes over."""
         self._plan = plan
+        self._rules = rules
         self._failover = Failover(
             plan, started, self.conversation.history, Retries(limits.retry_s, rules.random)
         )
         self._limits = limits
         self._timers = timers
         self._is_assistant_open = False
-        self._alone_since: float | None = None  # the caller is without an assistant
-        self._is_signal_played = False  # since then
         self._counts: Counter[str] = Counter()
 
     def counts(self) -> dict[str, int]:
@@ -81,9 +88,11 @@ class Dialogue:
     # Assistants
 
     def begin(self, now: float) -> list[Command]:
-        """Open the first assistant."""
-        self._alone_since = now
-        return [*self.conversation.set_sensitive(now), self._open(self._failover.first(now), now)]
+        """Open the first assistant. It is opened while the announcement plays, and its words wait for the end of that."""
+        self.conversation.waiting_signal.begin(now)
+        commands = [*self.conversation.set_sensitive(now), self._open(self._failover.first(now), now)]
+        rules = self._rules
+        return commands + self.conversation.voice.announce(rules.announcement, rules.announced_in, now)
 
     def _open(self, command: OpenAssistant, now: float) -> OpenAssistant:
         self._is_assistant_open = True
@@ -115,9 +124,9 @@ class Dialogue:
             return self._lose(now, final=True, why=why, is_reported=False)
         if (renew_at := self._failover.ready(event, now)) is not None:
             self._timers.set(Timer.RENEW, renew_at)
+        if not self.is_talking:
+            self.conversation.waiting_signal.stop()
         self.is_talking = True
-        self._alone_since, self._is_signal_played = None, False
-        self._timers.stop(Timer.WAITING)
         return commands
 
     def failed(self, event: AssistantFailed, now: float) -> list[Command]:
@@ -132,7 +141,8 @@ class Dialogue:
             return []
         self._is_assistant_open = False
         why = event.reason or f"code {event.code}"
-        return self._lose(now, final=event.code in FINAL_CLOSES, why=why, asked_s=event.retry_after_s)
+        final = event.final or event.code in FINAL_CLOSES
+        return self._lose(now, final=final, why=why, asked_s=event.retry_after_s)
 
     def open_due(self, now: float) -> list[Command]:
         """An assistant, or a standby, was not ready in time."""
@@ -150,6 +160,7 @@ class Dialogue:
         """
         self._counts["assistants_lost"] += 1
         self._timers.stop(Timer.OPEN, Timer.RENEW)
+        replied = self.conversation.has_reply
         commands = self.conversation.break_off(now)
         if self._is_assistant_open:
             self._is_assistant_open = False
@@ -157,13 +168,13 @@ class Dialogue:
         if self.conversation.is_hanging_up:
             self.hang_up = HangUp(1000, "the assistant hung up")
             return commands
-        wait_s = self._failover.lost(now, final=final, asked_s=asked_s)
+        wait_s = self._failover.lost(now, final=final, replied=replied, asked_s=asked_s)
         if wait_s is None:
             return commands + self._give_up(now)
         if self.is_talking:
-            self.is_talking, self._alone_since = False, now
+            self.is_talking = False
             self.caller.close()
-        self._await_signal(now)
+        self.conversation.waiting_signal.delayed(now)
         if not wait_s:
             return [*commands, self._open(self._failover.next(), now)]
         self._timers.set(Timer.RETRY, now + wait_s)
@@ -179,22 +190,6 @@ class Dialogue:
         """The pause before the next try is over."""
         return [self._open(self._failover.next(), now)]
 
-    # What the caller hears meanwhile
-
-    def _await_signal(self, now: float) -> None:
-        after_s = self._limits.waiting_after_s
-        if self._alone_since is not None and after_s and self._plan.waiting and not self._is_signal_played:
-            self._timers.set(Timer.WAITING, max(now, self._alone_since + after_s))
-
-    def signal_due(self, now: float) -> list[Command]:
-        """The caller has waited for long enough: play the signal once, behind what is still to be heard."""
-        voice = self.conversation.voice
-        if voice.is_dropped or (ahead_s := voice.ahead_s(now)) > FRAME_MS / 1000:
-            self._timers.set(Timer.WAITING, now + (LOOK_AGAIN_S if voice.is_dropped else ahead_s))
-            return []
-        self._is_signal_played = True
-        return voice.play_signal(self._plan.waiting, self._plan.spoken, now)
-
     def renew_due(self, now: float) -> list[Command]:
         """The assistant expires soon: open its standby, if nobody speaks or waits."""
         if not self.conversation.is_quiet(now):
@@ -208,6 +203,30 @@ class Dialogue:
     def stream_resumed(self, now: float) -> list[Command]:
         """The carrier opened another stream for the call."""
         return self.caller.stream_resumed() + self.conversation.voice.stream_resumed(now)
+
+    # The end
+
+    def may_say_goodbye(self, now: float) -> bool:
+        """Whether a goodbye cuts nobody off. Without an assistant, only what was sent is still to be heard."""
+        voice = self.conversation.voice
+        return (
+            self.conversation.is_quiet(now) if self.is_talking else voice.has_signal or not voice.is_pending
+        )
+
+    def say_goodbye(self, now: float, *, cuts: bool) -> list[Command]:
+        """Play the goodbye, if there is one: the assistant is closed before. `cuts`: what is still played is cut.
+
+        An assistant that is hanging up has said goodbye itself, or is about to: what it says is heard.
+        """
+        conversation, voice = self.conversation, self.conversation.voice
+        if conversation.is_hanging_up:
+            return []
+        commands = voice.interrupt(now) if cuts else voice.end_signal(now)
+        if not self._plan.goodbye:
+            return commands
+        commands += self.end(now) + conversation.break_off(now)
+        self._is_assistant_open = False
+        return commands + voice.play_sentence(self._plan.goodbye, self._plan.spoken, now)
 
     def end(self, now: float) -> list[Command]:
         """The call is over: tell the assistant of an entry that was begun, and close it."""

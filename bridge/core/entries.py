@@ -69,6 +69,11 @@ class Entries:
         """Whether an entry is begun, or requested."""
         return bool(self._requests) or not self._keypad.is_empty
 
+    @property
+    def requests(self) -> tuple[EntryRequested, ...]:
+        """The entries that the assistant has requested and not got."""
+        return tuple(self._requests)
+
     def set_sensitive(self, now: float) -> list[Command]:
         """Say whether keys are sensitive from now on, if that changes; and set the timer for what falls due next."""
         is_half_typed = self._is_sensitive and not self._keypad.is_empty

@@ -1,22 +1,22 @@
 """Failover: the assistant that the settings name has the call, then the same one again if it is lost, then its fallbacks.
 
 An assistant that was lost is tried again as `Retries` says, unless the reason of the loss would come again; after
-`SERVED_S` of service the bound counts anew. No clock: `now` is seconds.
+`SERVED_S` of service, with a reply in it, the bound counts anew. No clock: `now` is seconds.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bridge.core.retries import Retries
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.events import AssistantReady, CallStarted, History, Opening
+from bridge.vocabulary.retries import Retries
 from telecodecs.format import L16_8K, AudioFormat
 
 FINAL_CLOSES = frozenset({1002, 1003, 1007, 1008, 3000, 3003, 4000})
 """Close codes that a second try would get again: the peer refuses who we are or what we send (RFC 6455, 7.4)."""
 
 SERVED_S = 30.0
-"""An assistant that has served so long is tried for the whole bound again when it is lost."""
+"""An assistant that has served so long, and replied, is tried for the whole bound again when it is lost."""
 
 RENEW_BEFORE_S = 120.0
 """How long before an assistant expires its standby is opened, at the first quiet moment."""
@@ -26,14 +26,15 @@ RENEW_BEFORE_S = 120.0
 class FailoverPlan:
     """Who answers. `assistants`: names from the settings; each takes over when the one before is lost for good.
 
-    `sentence`: audio that the caller hears when nobody is left; `waiting`: while a lost assistant is tried again. Both in
-    the format `spoken`; nothing is played if they are empty.
+    `sentence`: audio that the caller hears when nobody is left; `waiting`: while a lost assistant is tried again;
+    `goodbye`: before the server stops. All in the format `spoken`; nothing is played if they are empty.
     """
 
     assistants: tuple[str, ...] = ("",)
     sentence: bytes = b""
     waiting: bytes = b""
     spoken: AudioFormat = L16_8K
+    goodbye: bytes = b""
 
 
 class Failover:
@@ -63,7 +64,7 @@ class Failover:
 
     def first(self, now: float) -> OpenAssistant:
         """Open the first assistant."""
-        self._retries.begin(now)
+        self._retries.start(now)
         return self._open(Opening.FIRST)
 
     @property
@@ -82,7 +83,7 @@ class Failover:
         """
         if self._ready_at is None:
             self._ready_at, self._was_ready = now, True
-            self._retries.ready(now)
+            self._retries.stop(now)
         if event.lasts_s is None or event.lasts_s == self._lasts_s:
             return None
         self._lasts_s = event.lasts_s
@@ -101,16 +102,15 @@ class Failover:
         """Whether nothing was said or done since the last assistant was opened."""
         return self._told == self._history()
 
-    def lost(self, now: float, *, final: bool, asked_s: float | None = None) -> float | None:
+    def lost(self, now: float, *, final: bool, replied: bool, asked_s: float | None = None) -> float | None:
         """The active assistant is gone. Returns how long to wait before `next`; None if nobody is left.
 
-        `final`: the same assistant would fail again. `asked_s`: how long it asks to be left alone.
+        `final`: the same assistant would fail again. `replied`: it has spoken. `asked_s`: how long it asks to be left alone.
         """
         was_ready = self._ready_at is not None
-        if self._ready_at is not None:
-            self._retries.lost(now)
-            if now - self._ready_at >= SERVED_S:
-                self._retries.begin(now)
+        if self._ready_at is not None and replied and now - self._ready_at >= SERVED_S:
+            self._retries.reset()
+        self._retries.start(now)
         self._ready_at = self._lasts_s = None
         wait_s = None if final else self._retries.pause_s(now, asked_s, at_once=was_ready)
         self._is_retry = wait_s is not None
@@ -119,7 +119,8 @@ class Failover:
         del self._names[0]
         if not self._names:
             return None
-        self._retries.begin(now)
+        self._retries.reset()
+        self._retries.start(now)
         return 0.0
 
     def next(self) -> OpenAssistant:

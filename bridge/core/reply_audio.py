@@ -26,6 +26,9 @@ MOST_WAITING_S = 600.0
 SIGNAL = "voicebridge: waiting signal"
 """The item of the waiting signal; no assistant knows it."""
 
+ANNOUNCEMENT = "voicebridge: announcement"
+"""The item of the announcement; no assistant knows it."""
+
 MOST_INSERTS = 16
 """The most sounds of the bridge's own that wait for the end of an item; one more is dropped and counted."""
 
@@ -58,6 +61,7 @@ class Voice:
         self._inserts: deque[tuple[str, bytes]] = deque()  # to follow the item that is coming in
         self._own: set[str] = set()  # items that are the bridge's own
         self._own_until = 0.0  # the last of them that was sent is heard by then
+        self._announcement = b""  # until it is known to be heard to its end
         self.late_pieces = 0
         """Pieces of replies that came after they had been interrupted."""
         self.dropped_pieces = 0
@@ -80,14 +84,24 @@ class Voice:
         return self.open(spoken, now) + self.play("sentence", sentence, now) if sentence else []
 
     def play_signal(self, signal: bytes, spoken: AudioFormat, now: float) -> list[Command]:
-        """Play the waiting signal, in the format `spoken`, while no assistant has the call."""
-        commands = self.open(spoken, now) + self.play(SIGNAL, signal, now) + self.finish(now)
+        """Play the waiting signal, in the format `spoken`, while no item is coming in."""
+        assert self.incoming_item is None, "the signal is played between items"
+        downlink = Downlink(spoken, self._line)
         self.has_signal = True
-        return commands
+        return self._end(SIGNAL, downlink.feed(signal) + downlink.finish(), now)
 
     def end_signal(self, now: float) -> list[Command]:
         """Cut the waiting signal, if it is not over: what comes next should not wait for it."""
         return self.interrupt(now) if self.has_signal else []
+
+    def announce(self, announcement: bytes, spoken: AudioFormat, now: float) -> list[Command]:
+        """Play a recording, in the format `spoken`, that nothing interrupts and that replies wait for.
+
+        If the stream is dropped before it was heard to its end, it is played again when the stream is resumed.
+        """
+        downlink = Downlink(spoken, self._line)
+        self._announcement = downlink.feed(announcement) + downlink.finish()
+        return self.insert(ANNOUNCEMENT, self._announcement, now) if announcement else []
 
     def play(self, item: str, audio: bytes, now: float) -> list[Command]:
         """Play the next piece of an item; a new item ends the one before."""
@@ -226,6 +240,11 @@ class Voice:
     def stream_resumed(self, now: float) -> list[Command]:
         """The caller hears again: send what waits."""
         self.is_dropped = False
+        if self._announcement:
+            self._own.add(ANNOUNCEMENT)
+            self._waiting.extendleft([(ANNOUNCEMENT, None), (ANNOUNCEMENT, self._announcement)])
+            self._waiting_bytes += len(self._announcement)
+            self._lengths[ANNOUNCEMENT] = len(self._announcement)
         return self.top_up(now)
 
     def pause(self, now: float) -> list[Command]:
@@ -274,6 +293,8 @@ class Voice:
                 if command.item == SIGNAL:
                     self.has_signal = False
                     continue
+                if command.item == ANNOUNCEMENT and isinstance(command, ConfirmHeard):
+                    self._announcement = b""
                 if command.item in self._own:
                     self._own.discard(command.item)
                     continue

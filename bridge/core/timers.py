@@ -22,7 +22,7 @@ class Limits:
     retry_s: float = 15.0
     """For an assistant to be ready again after a loss or a refusal, before the next in line has the call; 0: no further try."""
     waiting_after_s: float = 2.0
-    """For the caller to hear nothing of that; then the waiting signal is played. 0: it is never played."""
+    """For the caller to hear nothing of that, or of a reply that failed; then the waiting signal is played. 0: it is never played."""
 
 
 class Timer(StrEnum):
@@ -37,7 +37,7 @@ class Timer(StrEnum):
     RETRY = "retry"
     """A lost assistant should be opened again."""
     WAITING = "waiting"
-    """The caller has waited so long for an assistant that the waiting signal is played."""
+    """The caller has waited so long for an assistant, or a reply, that the waiting signal is played."""
     RENEW = "renew"
     """The assistant expires soon."""
     KEYPAD = "keypad"
@@ -50,6 +50,8 @@ class Timer(StrEnum):
     """The carrier may be pausing."""
     SILENT = "silent"
     """The carrier may have been silent for too long."""
+    GOODBYE = "goodbye"
+    """It may be a good moment to say goodbye."""
     CLOSE = "close"
     """The last mark should have come back."""
     LONGEST = "longest"

@@ -1,12 +1,14 @@
 """The health of the assistants, for the log, for /readyz and for new calls: which was lost, why, and whether it is back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import structlog
 
 from bridge.core.circuit import Circuit, CircuitRule
 from bridge.core.failover import FINAL_CLOSES, SERVED_S
+from bridge.observers.call_secrets import CallSecrets
+from bridge.redaction import for_log
 from bridge.vocabulary.commands import CloseAssistant, OpenAssistant, RetryAssistant
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import (
@@ -67,6 +69,14 @@ class AssistantHealth:
             self._circuits[chosen[0]].take(now)
         return chosen
 
+    def adopt(self, before: "AssistantHealth", names: Iterable[str]) -> None:
+        """Go on with what another object knows of these assistants. Its circuits are shared, where the rule is the same."""
+        for name in names:
+            if name in before.faults:
+                self.faults[name] = before.faults[name]
+            if name in before._circuits and before._rule == self._rule:
+                self._circuits[name] = before._circuits[name]
+
     def failed(self, name: str, call_id: str, why: str, now: float) -> None:
         """An assistant failed in a call."""
         circuit = self._circuits.setdefault(name, Circuit(self._rule, self._jitter))
@@ -91,7 +101,7 @@ class AssistantHealthObserver:
     a call ends after `SERVED_S` with it. That it is ready is not enough: one that then fails at each reply does not serve.
     """
 
-    sees: frozenset[type[Word]] = frozenset(
+    sees: frozenset[type[Word]] = CallSecrets.sees | frozenset(
         {
             *(OpenAssistant, RetryAssistant, CloseAssistant, CloseRequested),
             *(AssistantReady, AssistantFailed, LegLost, AssistantReportedError),
@@ -106,9 +116,11 @@ class AssistantHealthObserver:
         self._ready_at: float | None = None
         self._has_reported_error = False
         self._is_closing = False
+        self._secrets = CallSecrets()
 
     def saw(self, word: Word, now: float) -> None:
         """Write a line to the log, and tell the health of the assistants."""
+        self._secrets.saw(word)
         match word:
             case OpenAssistant():
                 self._opened(word)
@@ -119,13 +131,14 @@ class AssistantHealthObserver:
                 self._health.ready(self._name)
             case AssistantFailed(why=why, final=final):
                 self._lost(why, now, final=final)
-            case LegLost(leg=leg, code=code, reason=reason) if leg is not LegName.CARRIER:
-                is_standby = leg is LegName.STANDBY
-                self._lost(reason or f"code {code}", now, final=code in FINAL_CLOSES, is_standby=is_standby)
+            case LegLost(leg=leg, code=code, reason=reason, final=final) if leg is not LegName.CARRIER:
+                is_standby, final = leg is LegName.STANDBY, final or code in FINAL_CLOSES
+                self._lost(reason or f"code {code}", now, final=final, is_standby=is_standby)
             case CloseAssistant(why=why):
                 self._closed(why, now)
             case AssistantReportedError(why=why):
                 self._has_reported_error = True
+                why = self._secrets.hide(why)
                 log.warning(
                     "< assistant reported an error", call_id=self._call, assistant=self._name, why=why
                 )
@@ -140,7 +153,9 @@ class AssistantHealthObserver:
         """The bridge closes the assistant: because of a fault of it if `why` is not empty, else because the call is over."""
         if why:
             self._lost(why, now, final=False)
-        elif self._ready_at is not None and now - self._ready_at >= SERVED_S:
+        elif self._has_reported_error or self._ready_at is None:
+            return
+        elif now - self._ready_at >= SERVED_S:
             self._health.served(self._name)
 
     def _opened(self, command: OpenAssistant) -> None:
@@ -158,18 +173,19 @@ class AssistantHealthObserver:
             call_id=self._call,
             assistant=retry.assistant,
             in_s=retry.after_s,
-            why=retry.why,
+            why=self._secrets.hide(retry.why),
         )
 
     def _lost(self, why: str, now: float, *, final: bool, is_standby: bool = False) -> None:
         """A standby is not missed, and an assistant that hangs up may close its connection: neither counts as a failure."""
+        why = self._secrets.hide(why)
         log.warning("< assistant lost", call_id=self._call, assistant=self._name, why=why, final=final)
         if final:
-            self._health.faults[self._name] = why
+            self._health.faults[self._name] = for_log(why)  # /readyz shows it
         if not is_standby:
             self._ready_at = None
             if not self._is_closing:
-                self._health.failed(self._name, self._call, why, now)
+                self._health.failed(self._name, self._call, for_log(why), now)
 
     def close(self, now: float, account: Account) -> None:
         """Nothing to close."""

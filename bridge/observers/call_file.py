@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol
 
 import structlog
 
+from bridge.redaction import safe_id
 from bridge.vocabulary.commands import HangUp, OpenAssistant
 from bridge.vocabulary.events import CallStarted, Word
 
@@ -47,10 +48,18 @@ class AtOnce:
 
 AT_ONCE = AtOnce()
 
+Seal = Callable[[Path], object]
+"""Does what is to be done with a file that is complete, such as to encrypt it. Raises nothing."""
+
 
 def stem(call_id: str, started: datetime) -> str:
     """Return a file's name without its suffix: the time, so that names sort by it, and the `call_id`, fit for a file."""
-    return f"{started:%Y%m%dT%H%M%S}-{re.sub('[^A-Za-z0-9_-]', '_', call_id)[:64]}"
+    return f"{started:%Y%m%dT%H%M%S}-{call_name(call_id)}"
+
+
+def call_name(call_id: str) -> str:
+    """Return the part of a file's name that is the call's."""
+    return re.sub("[^A-Za-z0-9_-]", "_", safe_id(call_id))[:64]
 
 
 def is_accepted(started: CallStarted | None, word: Word) -> bool:
@@ -64,11 +73,17 @@ class CallFile:
     """A new file. What `queue` has done has left the process. After a fault it is closed, and writing does nothing."""
 
     def __init__(
-        self, directory: Path, call_id: str, started: datetime, suffix: str, queue: FileQueue = AT_ONCE
+        self,
+        directory: Path,
+        call_id: str,
+        started: datetime,
+        suffix: str,
+        queue: FileQueue = AT_ONCE,
+        seal: Seal | None = None,
     ) -> None:
         self._queue = queue
         self._is_over = False
-        self._file = _File(directory, stem(call_id, started), suffix)
+        self._file = _File(directory, stem(call_id, started), suffix, seal)
         queue.put(self._file.open, 0)
 
     def append(self, content: bytes) -> None:
@@ -99,11 +114,12 @@ class CallFile:
 class _File:
     """The file itself: what may wait for the disk. No method raises."""
 
-    def __init__(self, directory: Path, name: str, suffix: str) -> None:
+    def __init__(self, directory: Path, name: str, suffix: str, seal: Seal | None) -> None:
         self._directory = directory
         self._name = name
         self._suffix = suffix
         self._path = directory / (name + suffix)
+        self._seal = seal
         self._file: BinaryIO | None = None
 
     def open(self) -> None:
@@ -143,6 +159,8 @@ class _File:
                 file.close()
             except OSError as error:
                 self._report(str(error))
+            if self._seal is not None:
+                self._seal(self._path)
 
     def truncate(self, why: str) -> None:
         file, self._file = self._file, None
@@ -153,6 +171,8 @@ class _File:
                 renamed = self._path.with_name(f"{self._path.stem}-truncated{self._suffix}")
                 self._path = self._path.rename(renamed)
             self._report(why)
+            if self._seal is not None:
+                self._seal(self._path)
 
     def _report(self, why: str) -> None:
         log.error(

@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from msgspec import json
 
-from bridge.observers.call_file import AT_ONCE, CallFile, FileQueue, is_accepted
+from bridge.observers.call_file import AT_ONCE, CallFile, FileQueue, Seal, is_accepted
 from bridge.observers.journal_line import encode
 from bridge.observers.journal_redaction import JournalRedaction
 from bridge.vocabulary.commands import (
@@ -39,6 +39,7 @@ from bridge.vocabulary.events import (
     CallerAudio,
     CallStarted,
     CloseRequested,
+    GoodbyeRequested,
     LegLost,
     MarkReached,
     OtherPartyAudio,
@@ -74,6 +75,7 @@ _NEVER_LEFT_OUT = frozenset(
         CallEnded,
         LegLost,
         CloseRequested,
+        GoodbyeRequested,
         CallerAudio,
         OtherPartyAudio,
     }
@@ -107,8 +109,11 @@ class Journal:
 
     sees = None
 
-    def __init__(self, directory: Path, started: datetime, files: FileQueue = AT_ONCE) -> None:
+    def __init__(
+        self, directory: Path, started: datetime, files: FileQueue = AT_ONCE, seal: Seal | None = None
+    ) -> None:
         self._directory = directory
+        self._seal = seal
         self._files = files
         self._started = started
         self._call: CallStarted | None = None
@@ -162,7 +167,9 @@ class Journal:
 
     def _await_acceptance(self, word: Word) -> None:
         if self._call is not None and is_accepted(self._call, word):
-            self._file = CallFile(self._directory, self._call.call_id, self._started, ".jsonl", self._files)
+            self._file = CallFile(
+                self._directory, self._call.call_id, self._started, ".jsonl", self._files, self._seal
+            )
         elif isinstance(word, CallStarted):
             self._call = word
 

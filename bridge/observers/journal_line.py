@@ -1,7 +1,7 @@
 """The content of a line of the journal: an event or command as JSON, abridged where it repeats another, and masked.
 
-Telephone numbers are masked in every text that may hold one: all but their last two digits become stars. The caller of
-`encode` says what else is to be hidden in these texts.
+Telephone numbers are masked in every text that may hold one: all but their last two digits become stars. Masked are also
+keys, and values under the name of a secret. The caller of `encode` says what else is to be hidden in these texts.
 """
 
 from collections.abc import Callable
@@ -9,35 +9,9 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, json, structs
 
-from bridge.redaction import without_numbers
-from bridge.vocabulary.commands import (
-    AnswerTool,
-    CloseAssistant,
-    HangUp,
-    OpenAssistant,
-    PressKeys,
-    RetryAssistant,
-    RunTool,
-)
-from bridge.vocabulary.events import (
-    AssistantFailed,
-    AssistantReportedError,
-    CallerSaid,
-    CallStarted,
-    CarrierReportedError,
-    CloseRequested,
-    Ignored,
-    LegLost,
-    MessageRefused,
-    NoteTaken,
-    Opening,
-    PressRequested,
-    ReplySaid,
-    ToolAnswered,
-    ToolCalled,
-    ToolUsed,
-    Word,
-)
+from bridge.redaction import HIDDEN, is_secret, safe_id, without_private
+from bridge.vocabulary.commands import AnswerTool, OpenAssistant, RunTool
+from bridge.vocabulary.events import Opening, ToolUsed, Word
 from telecodecs.format import AudioFormat
 
 
@@ -66,7 +40,7 @@ class _ToolOver(Struct, tag="AnswerTool", tag_field="what", omit_defaults=True):
 
 def _opened(command: OpenAssistant) -> _Opened:
     tools = tuple(
-        one.tool_call_id for one in command.history if isinstance(one, ToolUsed) and one.tool_call_id
+        safe_id(one.tool_call_id) for one in command.history if isinstance(one, ToolUsed) and one.tool_call_id
     )
     return _Opened(
         command.call_id,
@@ -93,29 +67,14 @@ LINES: dict[str, type[Struct]] = {word.__name__: word for word in Word.__subclas
 }
 """The fields of a line by the name of its event or command, besides the times. Runs of audio have other fields."""
 
-_MAY_HOLD_NUMBERS: dict[type[Word], tuple[str, ...]] = {
-    CallStarted: ("parameters",),
-    OpenAssistant: ("parameters",),
-    LegLost: ("reason",),
-    MessageRefused: ("why",),
-    Ignored: ("kind",),
-    HangUp: ("why",),
-    CloseRequested: ("why",),
-    AssistantReportedError: ("why",),
-    CarrierReportedError: ("why",),
-    AssistantFailed: ("why",),
-    CloseAssistant: ("why",),
-    RetryAssistant: ("why",),
-    ReplySaid: ("text",),
-    CallerSaid: ("text",),
-    NoteTaken: ("text",),
-    ToolCalled: ("arguments",),
-    ToolAnswered: ("output",),
-}
+_WRITTEN = frozenset({"why", "reason", "text", "arguments", "output", "kind", "code"})
+"""Fields of free text, whoever wrote it."""
 
-
-_KEYS: dict[type[Word], str] = {PressRequested: "keys", PressKeys: "keys"}
+_KEYS = frozenset({"keys"})
 """Texts of keys: they may look like telephone numbers and are kept, but digits of a sensitive entry are hidden."""
+
+_KEPT = frozenset({"digit", "digits", "placeholder", "terminator", "pressed_at"})
+"""Fields of the bridge's own; of a sensitive entry they are masked already. All other texts are names of things."""
 
 
 def encode(word: Word, hide: Callable[[str], str] = str) -> bytes:
@@ -127,14 +86,36 @@ def encode(word: Word, hide: Callable[[str], str] = str) -> bytes:
 
 def _masked(word: Word, hide: Callable[[str], str]) -> Word:
     masked: dict[str, object] = {}
-    for name in _MAY_HOLD_NUMBERS.get(type(word), ()):
-        text = getattr(word, name)
-        if isinstance(text, str):
-            masked[name] = without_numbers(hide(text))
+    for name in word.__struct_fields__:
+        value = getattr(word, name)
+        shown: object
+        if type(value) is str:  # not the names of the vocabulary, which are enums
+            shown = _shown(name, value, hide)
+        elif type(value) is dict:
+            shown = {_text(key, hide): _parameter(key, inner, hide) for key, inner in value.items()}
+        elif type(value) is tuple:
+            shown = tuple(safe_id(inner) if type(inner) is str else inner for inner in value)
         else:
-            masked[name] = {
-                without_numbers(hide(key)): without_numbers(hide(value)) for key, value in text.items()
-            }
-    if (name := _KEYS.get(type(word), "")) and isinstance(text := getattr(word, name), str):
-        masked[name] = hide(text)
+            continue
+        if shown != value:
+            masked[name] = shown
     return structs.replace(word, **masked) if masked else word
+
+
+def _shown(name: str, value: str, hide: Callable[[str], str]) -> str:
+    if name in _WRITTEN:
+        return _text(value, hide)
+    if name in _KEYS:
+        return hide(value)
+    return value if name in _KEPT else safe_id(value)
+
+
+def _text(text: str, hide: Callable[[str], str]) -> str:
+    return without_private(hide(text))
+
+
+def _parameter(name: str, value: Any, hide: Callable[[str], str]) -> Any:
+    """`value`: a text, or a number of tokens."""
+    if not isinstance(value, str):
+        return value
+    return HIDDEN if is_secret(name) else _text(value, hide)

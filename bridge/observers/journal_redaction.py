@@ -1,4 +1,4 @@
-"""Redaction of the journal: sensitive keys, and the digits of sensitive entries in whatever text they occur.
+"""Redaction of the journal: sensitive keys, and the secrets of its call in whatever text they occur.
 
 A key may be written before its entry is known to be sensitive, because it was typed ahead. So the lines from the first
 key of an open entry on are kept until the entry is complete; if it becomes sensitive, they are written again masked.
@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from bridge.core.sensitive_entries import SensitiveEntries
+from bridge.observers.call_secrets import CallSecrets
 from bridge.vocabulary.commands import EnterDigits, SetSensitive, TypeDigit
-from bridge.vocabulary.events import DigitPressed, EntryEnd, Word
+from bridge.vocabulary.events import CallStarted, DigitPressed, EntryEnd, Word
 
 MASK = "•"
 
@@ -41,7 +41,7 @@ class JournalRedaction:
     def __init__(self) -> None:
         self._is_sensitive = False
         self._typed_while_sensitive = False  # in the open entry
-        self._entries = SensitiveEntries()
+        self._secrets = CallSecrets()
         self._kept: deque[_Line] = deque()
         self._kept_bytes = 0
 
@@ -55,6 +55,8 @@ class JournalRedaction:
                 return structs.replace(word, digit=MASK)
             case EnterDigits():
                 return self._entered(word)
+            case CallStarted():
+                self._secrets.saw(word)
         return word
 
     def _entered(self, entry: EnterDigits) -> EnterDigits:
@@ -63,12 +65,12 @@ class JournalRedaction:
         self._typed_while_sensitive = False
         if is_secret:  # an entry that was sensitive only at its beginning has no placeholder
             placeholder = entry.placeholder or MASK * len(entry.digits)
-            self._entries.add(structs.replace(entry, placeholder=placeholder))
+            self._secrets.saw(structs.replace(entry, placeholder=placeholder))
         return structs.replace(entry, digits=MASK * len(entry.digits)) if is_secret else entry
 
     def hide(self, text: str) -> str:
-        """Return a text with the placeholders of sensitive entries in place of their digits."""
-        return self._entries.mask(text)
+        """Return a text with placeholders in place of the digits of sensitive entries, and without secret parameters."""
+        return self._secrets.hide(text)
 
     # Lines that were written too early
 

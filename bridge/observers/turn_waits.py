@@ -90,6 +90,8 @@ class TurnWaits:
     def _speech_started(self, _word: SpeechStarted, now: float) -> None:
         self._spoke_at = now
         self._waiting = None
+        if self._replied is not None and self._replied.sent is None:  # it will not be sent
+            self._replied = None
 
     def _speech_stopped(self, _word: SpeechStopped, now: float) -> None:
         ended_at = self._caller.ended_at()
@@ -147,7 +149,11 @@ class TurnWaits:
     def _clear(self, _word: ClearPlayback, now: float) -> None:
         """Audio that no mark has proved to be heard by now: nobody knows when it was, or whether."""
         self._played_at = now
-        self._replied = self._sounded = None
+        if (
+            self._replied is not None and self._replied.sent is not None
+        ):  # else the reply cuts the waiting signal
+            self._replied = None
+        self._sounded = None
         self._marked.clear()
 
 

@@ -140,6 +140,10 @@ class PlayFallback(Section):
             raise ValueError(f"{error.strerror}; should be a WAV file") from None
 
 
+class PlayAnnouncement(PlayFallback):
+    """The table recording.announce: { play = "recorded.wav" }."""
+
+
 class AssistantSettings(Section):
     """The table [assistants.NAME]."""
 

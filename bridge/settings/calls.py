@@ -1,4 +1,4 @@
-"""The settings of all calls, whoever answers: [limits], [circuit], [silence] and [keypad]. The core states the defaults."""
+"""The settings of all calls, whoever answers: [limits], [closing], [circuit], [silence] and [keypad]. The core states the defaults."""
 
 from typing import Annotated, Self
 
@@ -8,6 +8,7 @@ from bridge.core.circuit import CircuitRule
 from bridge.core.entries import KeypadRules
 from bridge.core.keypad import EntryRules
 from bridge.core.timers import Limits
+from bridge.settings.assistants import PlayFallback
 from bridge.settings.table import Section
 from bridge.vocabulary.events import KEYS
 
@@ -53,7 +54,8 @@ class LimitSettings(Section):
     waiting_after_s: float = Field(
         _LIMITS.waiting_after_s,
         ge=0,
-        description="How long the caller is without an assistant before the waiting signal is played, once. "
+        description="How long the caller is without an assistant, or waits for a reply that failed and is asked for again, "
+        "before the waiting signal is played, once. "
         "0: it is not played",
     )
     silent_s: float = Field(
@@ -62,7 +64,32 @@ class LimitSettings(Section):
         description="How long the carrier may send nothing at all; it sends silence, too",
     )
     longest_call_s: float = Field(_LIMITS.longest_s, gt=0, description="How long a call may last")
-    drain_s: float = Field(30.0, ge=0, description="How long calls may go on after SIGTERM")
+    drain_s: float = Field(
+        300.0,
+        ge=0,
+        description="How long calls under way may go on after SIGTERM or SIGINT. A second signal ends this time",
+    )
+    goodbye_s: float = Field(
+        10.0,
+        ge=0,
+        description="How long a reply, a caller's sentence or an entry may take to end after that, before the goodbye",
+    )
+    linger_s: float = Field(
+        0.0,
+        ge=0,
+        description="How long the port stays open after SIGTERM at least, also without calls: until load balancers have "
+        "seen that `/readyz` answers 503",
+    )
+
+
+class ClosingSettings(Section):
+    """The table [closing]."""
+
+    goodbye: PlayFallback | None = Field(
+        None,
+        description='A WAV file that callers hear before the server stops and their call is closed: { play = "goodbye.wav" }. '
+        "Not set: they hear nothing",
+    )
 
 
 class CircuitSettings(Section):

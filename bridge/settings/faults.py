@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from bridge.redaction import is_secret, without_credentials
+from bridge.redaction import is_private_key, is_secret, without_credentials
 
 Key = tuple[str, ...]
 
@@ -120,7 +120,8 @@ def describe(fault: Fault) -> str:
 def shown(key: Key, value: Any) -> str:
     """Return `key = value` for a person, or the key alone if the value is a table, a list or a secret."""
     name = ".".join(key)
-    if isinstance(value, (Mapping, list, tuple)) or any(is_secret(word) or word == "query" for word in key):
+    is_shown = not isinstance(value, (Mapping, list, tuple)) and not is_private_key(value)
+    if not is_shown or any(is_secret(word) or word == "query" for word in key):
         return name
     text = repr(without_credentials(value) if isinstance(value, str) else value)
     return f"{name} = {text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + '…'}"

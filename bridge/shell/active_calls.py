@@ -18,6 +18,7 @@ from bridge.core.call import Call
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session
+from bridge.shell.setups import Setup
 from bridge.shell.tokens import MediaToken
 from bridge.shell.websocket import SocketLeg
 from bridge.vocabulary.contracts import Account
@@ -42,6 +43,7 @@ class ActiveCall:
     session: Session
     leg: SocketLeg
     end: StreamEndObserver
+    setup: Setup
     call_id: str
     """As it was announced, or as `start` says; empty as long as nobody said it."""
     stream_id: str = ""
@@ -106,12 +108,14 @@ class ActiveCalls:
             if (other.kind, other.stream_id) == (active.kind, "") and active.kind == "media":
                 self._replace(other)
         self.idle.clear()
+        active.setup.calls += 1
         self._active[active.session] = active
 
     def remove(self, session: Session) -> ActiveCall | None:
         """A call is over; None where another stream has it."""
         active = self._active.pop(session, None)
         if active is not None:
+            active.setup.calls -= 1
             active.close_returning("its call is over")
         if not self._active:
             self.idle.set()
@@ -153,6 +157,7 @@ class ActiveCalls:
         """End a session whose call goes on elsewhere, in a callback of its own: nothing hangs the call up."""
         log.warning("= a stream gave way to a newer one of its call", call_id=other.call_id)
         del self._active[other.session]
+        other.setup.calls -= 1
         other.close_returning(REPLACED)
         other.leg.close(1000, REPLACED)
         asyncio.get_running_loop().call_soon(partial(other.session.break_off, REPLACED))

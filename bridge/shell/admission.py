@@ -9,7 +9,6 @@ import random
 import secrets
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -20,29 +19,37 @@ import structlog
 
 from bridge.carriers.registry import CARRIERS
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
+from bridge.config.audio_file import read_wav
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
 from bridge.core.timers import Limits
+from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
+from bridge.observers.call_log import CallLog
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
+from bridge.observers.word_log import WordLog
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
+from bridge.shell.encryption import seals
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session, clock
+from bridge.shell.setups import Setup, Setups
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S, MediaToken, TokenFault, Tokens, token_key
 from bridge.vocabulary.contracts import Carrier, Observer, StreamEnd
-from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested
+from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested, GoodbyeRequested
 
 STREAMS: tuple[StreamKind, ...] = get_args(StreamKind)
 """The segment of a media socket's path before its token."""
+
+CLOSING = "the server is closing"
 
 unix_clock = time.time
 """Unix time in seconds, for what other processes have to agree upon."""
@@ -56,41 +63,63 @@ def media_paths() -> tuple[bytes, ...]:
 
 
 class Admission:
-    """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls."""
+    """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls.
+
+    Raises `ConfigurationError` if the announcement of recordings cannot be read, or nothing can be encrypted.
+    """
 
     def __init__(self, settings: Settings, switchboard: Switchboard, files: FileQueue = AT_ONCE) -> None:
         self.public_url = ""
-        self.readiness = switchboard.health
-        self.routes = Routes(settings.routes)
-        """Who answers a call whose webhook names no assistant."""
         self.closing = False
         """No new calls are taken."""
-        self._settings = settings
-        self._switchboard = switchboard
+        self._keeps_promises = True  # calls that were announced are let in
+        self._settings = settings  # what holds until the server stops; new calls have those of their setup
         self._files = files
+        self._seals = seals(settings)
+        announcement = settings.recording_announcement()
+        self._announcement = b"" if announcement is None else read_wav(announcement)
         self._owner = secrets.token_hex(4)
         """The name of this process, in the tokens that it mints."""
         self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self._owner)
         self._expected = ExpectedCalls()
         self._active = ActiveCalls()
+        self.setups = Setups(
+            Setup(settings, switchboard), lambda setup: self._expected.has_setup(setup, unix_clock())
+        )
 
     @property
     def calls(self) -> int:
         """Calls under way."""
         return len(self._active)
 
+    @property
+    def promised(self) -> int:
+        """Calls that were announced to an assistant, whose media socket may still come."""
+        return self._expected.awaited(unix_clock())
+
+    @property
+    def readiness(self) -> AssistantHealth:
+        """The health of the assistants."""
+        return self.setups.current.switchboard.health
+
+    @property
+    def routes(self) -> Routes:
+        """Who answers a call whose webhook names no assistant."""
+        return self.setups.current.routes
+
     def has_assistant(self, assistant: str) -> bool:
         """Whether there is an assistant of this name; an empty one is the default's."""
-        return not assistant or assistant in self._settings.assistant_kinds
+        return not assistant or assistant in self.setups.current.settings.assistant_kinds
 
     def expect(self, carrier: str, call: ExpectedCall, kind: StreamKind = "media") -> str:
         """A call will come. The address for its media socket: good once, or again where the stream may return."""
         now = unix_clock()
         life_s = LIFE_S + call.opens_s
         token = self._tokens.new(carrier, kind, call.call_id, call.assistant, now, life_s)
-        self._expected.add(carrier, kind, call, now, nonce=token.nonce, life_s=life_s)
+        setup = self.setups.current
+        self._expected.add(carrier, kind, call, now, nonce=token.nonce, life_s=life_s, setup=setup)
         if kind == "media":
-            self._switchboard.expect(call.call_id, call.assistant)
+            setup.switchboard.expect(call.call_id, call.assistant)
         return f"{self._media_url()}/{carrier}/{kind}/{self._tokens.sign(token)}"
 
     def _media_url(self) -> str:
@@ -101,7 +130,7 @@ class Admission:
     def call_ended(self, carrier: str, call_id: str) -> None:
         """The carrier says so; its stream may not have heard of it, or may never have come."""
         self._expected.ended(carrier, call_id, unix_clock())
-        self._switchboard.forget(call_id)
+        self.setups.forget(call_id)
         for active in self._active.streams_of(carrier, call_id):
             active.session.handle(CallEnded())
 
@@ -125,7 +154,7 @@ class Admission:
         elif not self._active.has_started(carrier, stream_id) and self._expected.times(carrier, call_id) == 1:
             self._active.note_stream(carrier, stream_id)
             self._expected.forget(carrier, call_id)
-            self._switchboard.forget(call_id)
+            self.setups.forget(call_id)
             for active in streams:
                 if not active.stream_id:
                     active.session.handle(CallEnded())
@@ -134,17 +163,29 @@ class Admission:
         """Until no call is under way."""
         await self._active.idle.wait()
 
-    async def drain(self) -> None:
-        """Take no new calls; close those under way once the caller has heard what was said."""
+    def refuse_new_calls(self) -> None:
+        """Take no call but those that were announced."""
         self.closing = True
+
+    def say_goodbye(self) -> None:
+        """Let in nobody but streams that return, and have each call say goodbye and close."""
+        self.closing, self._keeps_promises = True, False
+        within_s = self.setups.current.settings.limits.goodbye_s
+        self._tell_all(GoodbyeRequested(CLOSING, within_s))
+
+    def close(self) -> None:
+        """Let in nobody but streams that return, and close each call once the caller has heard what was said."""
+        self.closing, self._keeps_promises = True, False
+        self._tell_all(CloseRequested(CLOSING))
+
+    def _tell_all(self, event: GoodbyeRequested | CloseRequested) -> None:
         for active in self._active:  # each in a callback of its own, whatever becomes of the others
-            request = CloseRequested("the server is closing")
-            asyncio.get_running_loop().call_soon(active.session.handle, request)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.limits.drain_s):
-                await self.idle()
+            asyncio.get_running_loop().call_soon(active.session.handle, event)
+
+    def break_off(self) -> None:
+        """End each call at once."""
         for active in self._active:
-            active.session.break_off("the server is closing")
+            active.session.break_off(CLOSING)
             active.leg.abort()
 
     def admit(self, target: str, headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
@@ -159,8 +200,8 @@ class Admission:
         token = self._tokens.read(text, name, kind) if text else None
         if token is not None and (active := self._active.with_token(token)) is not None:
             return self._let_return(active, carrier)
-        if self.closing:
-            return _turned_away(HTTPStatus.SERVICE_UNAVAILABLE, "the server is closing")
+        if self.closing and (token is None or not self._keeps_promises):
+            return _turned_away(HTTPStatus.SERVICE_UNAVAILABLE, CLOSING)
         if not text and self._settings.security.allow_unauthenticated:
             return self._take(name, kind, carrier, ExpectedCall(""), None)
         expected = self._announced(token)
@@ -203,8 +244,9 @@ class Admission:
         expected: ExpectedCall,
         token: MediaToken | None,
     ) -> websocket.SocketLeg:
-        limits = self._settings.limits
-        control = expected.control
+        setup = self._expected.came(name, kind, expected.call_id) or self.setups.current
+        settings, switchboard = setup.settings, setup.switchboard
+        limits, control = settings.limits, expected.control
         call = Call(
             clock(),
             Limits(
@@ -218,27 +260,25 @@ class Admission:
             ),
             DialogueRules(
                 reorder_ms=carrier.reorder_ms,
-                keypad=self._settings.keypad.rules(),
+                keypad=settings.keypad.rules(),
                 can=frozenset() if control is None else frozenset(control.can),
-                noise_dbfs=self._settings.silence.comfort_noise_dbfs,
+                noise_dbfs=settings.silence.comfort_noise_dbfs,
                 random=random.random,
+                announcement=self._announcement,
             ),
             expected=expected.call_id or None,
-            plan=self._switchboard.plan(expected.assistant) if expected.call_id else FailoverPlan(),
-            choose=None if expected.call_id else self._plan_at_start,
+            plan=switchboard.plan(expected.assistant) if expected.call_id else FailoverPlan(),
+            choose=None if expected.call_id else partial(_plan_at_start, setup),
         )
         end = StreamEndObserver()
         start = StartObserver(call, lambda event: self._active.started(session, event))
-        observers: list[Observer] = [end, start, *self._observers()]
-        session = Session(carrier, call, self._switchboard.connect, observers, self._over, control)
+        observers: list[Observer] = [end, start, _call_log(setup, name, expected)]
+        observers += self._observers(setup, call)
+        session = Session(carrier, call, switchboard.connect, observers, self._over, control)
         leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
-        self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, expected.call_id))
+        self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, setup, expected.call_id))
         session.attach(leg)
         return leg
-
-    def _plan_at_start(self, event: CallStarted) -> FailoverPlan:
-        """Nobody announced the call: what its stream says is all that is known of it."""
-        return self._switchboard.plan(self.routes.assistant_at_start(event.parameters))
 
     def _let_return(self, active: ActiveCall, carrier: Carrier) -> websocket.SocketLeg | HTTPStatus:
         """A socket comes with the token of a call under way: it has the call once it has said `start`."""
@@ -255,19 +295,32 @@ class Admission:
         active.returning = ReturningStream(active.session, carrier, start_s, taken_over)
         return active.returning.leg
 
-    def _observers(self) -> list[Observer]:
+    def _observers(self, setup: Setup, call: Call) -> list[Observer]:
         started = datetime.now(UTC)
-        observers: list[Observer] = [self.readiness.observer(), CarrierLog()]
+        observers: list[Observer] = [setup.switchboard.health.observer(), CarrierLog()]
+        if setup.settings.log_level == "debug":
+            observers.append(WordLog(lambda: call.state))
         if (directory := self._settings.journal.directory) is not None:
-            observers.append(Journal(directory, started, self._files))
+            observers.append(Journal(directory, started, self._files, self._seals.journal))
         if (directory := self._settings.recording.directory) is not None:
-            observers.append(Recording(directory, started, self._files))
+            observers.append(Recording(directory, started, self._files, self._seals.recording))
         return observers
 
     def _over(self, session: Session) -> None:
         active = self._active.remove(session)
         if active is not None and active.expected.control is not None:
             active.expected.control.hang_up(active.end.end or StreamEnd.BY_BRIDGE, clock())
+
+
+def _plan_at_start(setup: Setup, event: CallStarted) -> FailoverPlan:
+    """Nobody announced the call: what its stream says is all that is known of it."""
+    return setup.switchboard.plan(setup.routes.assistant_at_start(event.parameters))
+
+
+def _call_log(setup: Setup, carrier: str, expected: ExpectedCall) -> CallLog:
+    if expected.call_id:
+        return CallLog(carrier, expected.direction, lambda _: expected.route)
+    return CallLog(carrier, route=lambda event: setup.routes.name_at_start(event.parameters))
 
 
 def _turned_away(status: HTTPStatus, reason: str) -> HTTPStatus:

@@ -1,8 +1,8 @@
 """The leg to an assistant that is reached over HTTP: sends each message by POST, and hands over each response.
 
 Messages are posted one at a time and in order, each with its own time limit. A post that the server did not take is
-posted again with growing pauses within that limit. For every post there is one `Posted`; if no response came, its
-status is 0 and its body is the reason. Redirects are not followed and no cookies are kept: the
+posted again with growing pauses within that limit. For every post there is one `Posted`, behind a
+`PostDelayed` for each repetition; if no response came, its status is 0 and its body is the reason. Redirects are not followed and no cookies are kept: the
 headers may hold secrets, and the body holds what the caller said. Units: seconds, bytes.
 """
 
@@ -18,14 +18,14 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from bridge.core.retries import Retries
 from bridge.settings.assistants import PostAddress
 from bridge.settings.proxies import Proxy
 from bridge.shell.header_values import HeaderReader
 from bridge.shell.network import Network, proxy_fault
 from bridge.vocabulary import retry_after
-from bridge.vocabulary.contracts import Lost, Post, Posted, Receive
+from bridge.vocabulary.contracts import Lost, Post, PostDelayed, Posted, Receive
 from bridge.vocabulary.errors import ConfigurationError
+from bridge.vocabulary.retries import Retries
 
 MOST_WAITING = 16
 """The most posts that wait behind the one under way; with one more the leg is lost. A dialect stays far below this."""
@@ -125,7 +125,7 @@ class PostingLeg:
         loop = asyncio.get_running_loop()
         began = loop.time()
         retries = Retries(self._answer_s, random.random)
-        retries.begin(began)
+        retries.start(began)
         refusal: Posted | None = None
         try:
             async with asyncio.timeout(self._answer_s):
@@ -134,12 +134,14 @@ class PostingLeg:
                     now, asked_s = loop.time(), posted.retry_after_s
                     if is_taken or (not asked_s and now - began >= REPEATED_S):
                         return posted
-                    pause_s = retries.pause_s(now, asked_s, at_once=False)
+                    pause_s = retries.pause_s(now, asked_s)
                     if pause_s is None or pause_s >= retries.left_s(now):
                         return posted
                     refusal = posted
                     why = f"HTTP {posted.status}" if posted.status else posted.body.decode()
                     log.info("= post will be tried again", in_s=round(pause_s, 3), why=why)
+                    if not self._over:
+                        self._receive(PostDelayed(pause_s))
                     await asyncio.sleep(pause_s)
         except TimeoutError:
             return refusal or _none(f"no response came within {self._answer_s:g} s")

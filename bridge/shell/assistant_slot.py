@@ -28,7 +28,7 @@ from bridge.vocabulary.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import Assistant, AssistantOutcome, Connect, Leg, Posted, Tools, WireMessage
+from bridge.vocabulary.contracts import Assistant, AssistantOutcome, Connect, Leg, LegMessage, Tools
 from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
@@ -46,6 +46,12 @@ from bridge.vocabulary.events import (
 
 INTERNAL_ERROR = 1011
 """The WebSocket close code for a fault of our own (RFC 6455, 7.4.1)."""
+
+FAULT = "a fault in the assistant"
+"""The reason of a loss after an exception in an assistant's code."""
+
+FAULT_AGAIN_S = 30.0
+"""A second exception of one assistant within so long is likely to be followed by a third: it is not opened again."""
 
 log = structlog.get_logger()
 
@@ -66,7 +72,8 @@ class NoLeg:
 class _Attached:
     """One assistant, from its opening to its end; the tools that it called may run on."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.assistant: Assistant
         self.leg: Leg[Any]
         self.tools: Tools
@@ -98,6 +105,7 @@ class AssistantSlot:
         self.active: _Attached | None = None
         self.standby: _Attached | None = None
         self._not_sent = 0
+        self._faults: dict[str, float] = {}  # by assistant, when its code last raised an exception
         self._runs = ToolRuns(self._answer_tool)
         self.performers: Mapping[type[Word], Perform] = dict(
             [
@@ -128,15 +136,15 @@ class AssistantSlot:
         if self.standby is not None:
             self.standby.dismiss()
             self.standby = None
-        attached = _Attached()
+        attached = _Attached(command.assistant)
         try:
             attached.assistant, attached.leg, attached.tools = self._connect(
                 command, partial(self._receive, attached), partial(self._lose, attached)
             )
         except Exception:  # noqa: BLE001  # whatever is wrong in an assistant's code closes it, not the call
-            self._report()
             leg = LegName.ASSISTANT if self.active is None else LegName.STANDBY
-            self._on_event(LegLost(leg, INTERNAL_ERROR, "a fault in the assistant"), now)
+            final = self._report_fault(command.assistant, now)
+            self._on_event(LegLost(leg, INTERNAL_ERROR, FAULT, final=final), now)
             return
         if self.active is None:
             self.active = attached
@@ -203,7 +211,7 @@ class AssistantSlot:
 
     # What the assistants tell
 
-    def _receive(self, attached: _Attached, message: WireMessage | Posted) -> None:
+    def _receive(self, attached: _Attached, message: LegMessage) -> None:
         if attached is not self.active and attached is not self.standby:
             return  # it was closed
         now = self._clock()
@@ -241,7 +249,7 @@ class AssistantSlot:
                 standby.dismiss()
                 self._on_event(LegLost(LegName.STANDBY, INTERNAL_ERROR, why), now)
 
-    def _lose(self, attached: _Attached, code: int, reason: str) -> None:
+    def _lose(self, attached: _Attached, code: int, reason: str, *, final: bool = False) -> None:
         if attached is self.active:
             self.active = None
             leg = LegName.ASSISTANT
@@ -254,19 +262,22 @@ class AssistantSlot:
         else:
             return  # it was closed
         try:
-            lost = LegLost(leg, code, reason, retry_after.from_text(reason))
+            lost = LegLost(leg, code, reason, retry_after.from_text(reason), final)
             self._on_event(lost, self._clock())
         finally:
             self._on_deadline_changed()
 
     def _fail(self, attached: _Attached) -> None:
         """An exception in its dialect: its leg is closed with it."""
-        self._report()
+        final = self._report_fault(attached.name, self._clock())
         attached.leg.close()
-        self._lose(attached, INTERNAL_ERROR, "a fault in the assistant")
+        self._lose(attached, INTERNAL_ERROR, FAULT, final=final)
 
-    def _report(self) -> None:
+    def _report_fault(self, name: str, now: float) -> bool:
+        """Log the exception in this assistant's code. Returns whether opening it again is likely to bring the next one."""
         log.exception("= the assistant failed", call_id=self._call_id)
+        before, self._faults[name] = self._faults.get(name), now
+        return before is not None and now - before < FAULT_AGAIN_S
 
     # Time
 

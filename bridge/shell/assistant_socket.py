@@ -72,6 +72,11 @@ class AssistantSocketLeg:
         return self._over
 
     @property
+    def was_open(self) -> bool:
+        """Whether the server has taken the connection, whatever became of it."""
+        return self._socket is not None
+
+    @property
     def stalled(self) -> bool:
         """Whether the peer reads too slowly, or the connection is not open yet."""
         return self._socket is None or self._socket.stalled

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
+from bridge.shell.setups import Setup
 from bridge.shell.tokens import LIFE_S
 
 MOST = 10_000
@@ -26,11 +27,14 @@ _Key = tuple[str, StreamKind, str]
 
 class _Announced(NamedTuple):
     call: ExpectedCall
+    setup: Setup | None
     expires: float
     nonces: tuple[bytes, ...]
     """Of the tokens that let a socket in."""
     times: int
     """How often the call was announced."""
+    is_awaited: bool = True
+    """No socket has come with the last of the tokens."""
 
 
 class ExpectedCalls:
@@ -49,8 +53,9 @@ class ExpectedCalls:
         *,
         nonce: bytes = b"",
         life_s: float = LIFE_S,
+        setup: Setup | None = None,
     ) -> None:
-        """A token with this nonce was minted for this call, and is good for `life_s`.
+        """A token with this nonce was minted for this call, and is good for `life_s`. `setup`: what the call gets.
 
         A call that is announced again is known as it was announced last, and tokens from before may be good no more.
         """
@@ -59,7 +64,7 @@ class ExpectedCalls:
         while self._calls and (len(self._calls) >= MOST or self._oldest_expiry() <= now):
             self._calls.popitem(last=False)
         nonces = (*(before.nonces if before else ()), nonce)[-VALID_TOKENS[kind] :]
-        self._calls[key] = _Announced(call, now + life_s, nonces, before.times + 1 if before else 1)
+        self._calls[key] = _Announced(call, setup, now + life_s, nonces, before.times + 1 if before else 1)
 
     def find(
         self, carrier: str, kind: StreamKind, call_id: str, nonce: bytes | None = None
@@ -69,6 +74,26 @@ class ExpectedCalls:
         if announced is None or (nonce is not None and nonce not in announced.nonces):
             return None
         return announced.call
+
+    def came(self, carrier: str, kind: StreamKind, call_id: str) -> Setup | None:
+        """A socket of this call came. Returns what the call gets."""
+        announced = self._calls.get((carrier, kind, call_id))
+        if announced is None:
+            return None
+        self._calls[carrier, kind, call_id] = announced._replace(is_awaited=False)
+        return announced.setup
+
+    def awaited(self, now: float) -> int:
+        """Calls to an assistant whose socket has not come, and may."""
+        return sum(
+            announced.is_awaited and announced.expires > now
+            for (_, kind, _), announced in self._calls.items()
+            if kind == "media"
+        )
+
+    def has_setup(self, setup: Setup, now: float) -> bool:
+        """Whether a call that would get this setup may still come."""
+        return any(one.setup is setup and one.expires > now for one in self._calls.values())
 
     def times(self, carrier: str, call_id: str) -> int:
         """How often this call was announced, with any kind of stream."""

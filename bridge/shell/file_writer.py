@@ -40,6 +40,13 @@ class FileWriter:
             self._changed.notify()
         return True
 
+    async def written(self) -> None:
+        """Wait until all that was put before is done."""
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        self.put(lambda: loop.call_soon_threadsafe(done.set), 0)
+        await done.wait()
+
     async def aclose(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Wait until everything is done, at most `timeout_s`."""
         with self._changed:

@@ -16,7 +16,7 @@ WINDOW_PROBES = 100
 """Probes that `lag_s` looks at: two seconds of them."""
 
 BLOCKED_S = 0.2
-"""A callback that takes longer than this is logged, with its stack: every call on this loop heard a gap."""
+"""A callback that takes longer than this is logged, with the frames of its stack: every call on this loop heard a gap."""
 
 MOST_FRAMES = 12
 """Frames of the stack in the log, the innermost."""
@@ -81,7 +81,7 @@ class LoopWatch:
                 log.warning(
                     "= the event loop is blocked",
                     late_ms=round(late_s * 1000),
-                    stack=_stack_of(loop_thread),
+                    frames=_stack_of(loop_thread),  # `stack` is a text to structlog
                 )
 
 

@@ -1,18 +1,32 @@
 """Connects assistants while the phone still rings: a connection is opened at the webhook, and claimed by the call.
 
 Nothing is sent before the claim, and what arrives is held unread. A connection that is lost, or receives too much,
-before it is claimed is dropped: the call then connects as if there had been none.
+before it is claimed is dropped: the call then connects as if there had been none. Where the server would refuse that too,
+because the refusal was final or asks for a wait, the call that claims the connection is told of the loss instead.
 """
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
+from bridge.core.failover import FINAL_CLOSES
 from bridge.settings.assistants import SocketAddress
-from bridge.vocabulary.contracts import Leg, Lost, Posted, Receive, WireMessage
+from bridge.vocabulary import retry_after
+from bridge.vocabulary.contracts import Leg, LegMessage, Lost, Receive, WireMessage
 
-OpenSocket = Callable[[SocketAddress, Receive, Lost], Leg[WireMessage]]
+
+class OpeningLeg(Leg[WireMessage], Protocol):
+    """The leg of a connection that is being opened."""
+
+    @property
+    def was_open(self) -> bool:
+        """Whether the server has taken the connection, whatever became of it."""
+        ...
+
+
+OpenSocket = Callable[[SocketAddress, Receive, Lost], OpeningLeg]
 """Returns a leg at once, and never calls back from inside."""
 
 CLAIM_WITHIN_S = 30.0
@@ -29,33 +43,49 @@ log = structlog.get_logger()
 
 
 class _Unclaimed:
-    """One connection. `forget` is called with the reason when nobody should claim it any more."""
+    """One connection. `forget` is called with the reason when nobody should claim it any more.
 
-    leg: Leg[WireMessage]
-    expiry: asyncio.TimerHandle
+    `within_s`: how long it waits for its call.
+    """
 
-    def __init__(self, forget: Callable[[str], None]) -> None:
+    leg: OpeningLeg
+
+    def __init__(self, forget: Callable[[str], None], within_s: float) -> None:
         self._forget = forget
-        self._held: list[WireMessage | Posted] = []
+        self._loop = asyncio.get_running_loop()
+        self._until = self._loop.time() + within_s
+        self.expiry = self._loop.call_at(self._until, forget, "nobody claimed it")
+        self._loss: tuple[int, str] | None = None
+        self._held: list[LegMessage] = []
         self._held_bytes = 0
         self._take: Receive = self._hold
         self._lost: Lost | None = None
 
-    def receive(self, message: WireMessage | Posted) -> None:
+    def receive(self, message: LegMessage) -> None:
         self._take(message)
 
     def lost(self, code: int, reason: str) -> None:
-        if self._lost is None:
+        if self._lost is not None:
+            self._loop.call_soon(self._lost, code, reason)  # behind what was held
+            return
+        wait_s = retry_after.from_text(reason)
+        if self.leg.was_open or (code not in FINAL_CLOSES and not wait_s):
             self._forget(f"{code} {reason}")
-        else:
-            asyncio.get_running_loop().call_soon(self._lost, code, reason)  # behind what was held
+            return
+        self._loss = code, reason
+        if wait_s:  # after that the call may try
+            self.expiry.cancel()
+            until = min(self._until, self._loop.time() + wait_s)
+            self.expiry = self._loop.call_at(until, self._forget, f"{code} {reason}")
 
     def claim(self, receive: Receive, lost: Lost) -> Leg[WireMessage]:
         self._lost = lost
-        asyncio.get_running_loop().call_soon(self._hand_over, receive)
+        self._loop.call_soon(self._hand_over, receive)
+        if self._loss is not None:
+            self._loop.call_soon(lost, *self._loss)
         return self.leg
 
-    def _hold(self, message: WireMessage | Posted) -> None:
+    def _hold(self, message: LegMessage) -> None:
         self._held.append(message)
         self._held_bytes += len(message) if isinstance(message, (str, bytes)) else 0
         if self._lost is None and (len(self._held) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES):
@@ -96,9 +126,8 @@ class Preconnections:
             )
             self._drop(key)
 
-        unclaimed = self._unclaimed[key] = _Unclaimed(forget)
+        unclaimed = self._unclaimed[key] = _Unclaimed(forget, self._within_s)
         unclaimed.leg = self._connect(address, unclaimed.receive, unclaimed.lost)
-        unclaimed.expiry = asyncio.get_running_loop().call_later(self._within_s, forget, "nobody claimed it")
 
     def claim(self, call_id: str, assistant: str, receive: Receive, lost: Lost) -> Leg[WireMessage] | None:
         """The connection that was opened for this call, open or being opened; None if there is none.

@@ -47,7 +47,7 @@ def loss(refusal: CallRefused) -> tuple[int, str]:
     """
     status = refusal.status
     if status is None:
-        return 1006, str(refusal)
+        return 1008 if refusal.final else 1006, str(refusal)
     meaning = MEANINGS.get(status)
     reason = f"{refusal}: {meaning}" if meaning else str(refusal)
     if any(code in refusal.body for code in QUOTA_CODES):

@@ -6,7 +6,7 @@ Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, and those of
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,19 +17,28 @@ from aiohttp import web
 
 from bridge.carriers.registry import CARRIERS
 from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
-from bridge.config.settings import Settings
+from bridge.config.settings import Settings, service_manager
+from bridge.core.call import LAST_MARK_S
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.http_server import application, http_server
+from bridge.shell.lifecycle import Lifecycle, Stage, StopRules
 from bridge.shell.loop_watch import LoopWatch
+from bridge.shell.network import Network
+from bridge.shell.reload import Certificate, Reload
+from bridge.shell.retention import Retention, kept_folders
 from bridge.shell.session import clock
 from bridge.shell.switchboard import Switchboard
+from bridge.shell.systemd import Notifier
 from bridge.shell.webhooks import Webhooks
 from bridge.shell.websocket_server import accept, listen
 
 FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 """Headers with which a proxy says that it asks for somebody else."""
+
+CLOSE_S = 2.0
+"""How long the closing handshake of a media socket may take, behind the goodbye."""
 
 log = structlog.get_logger()
 
@@ -37,26 +46,32 @@ log = structlog.get_logger()
 class Server:
     """What one process serves. Enter `running` to open the port. Raises `ConfigurationError` as `checks` does."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, notifier: Notifier | None = None) -> None:
         check_doors(settings)
         check_folders(settings)
         check_carriers(settings)
         self._tls = tls_context(settings)
         self._settings = settings
-        self._switchboard = Switchboard(settings)
-        self._files = FileWriter()
-        self.admission = Admission(settings, self._switchboard, self._files)
+        self.notifier = notifier or Notifier()
+        self.network = Network(settings.proxy)
+        """How servers are reached."""
+        self.files = FileWriter()
+        """Writes the files of calls."""
+        self.admission = Admission(settings, Switchboard(settings, self.network), self.files)
+        self.lifecycle = Lifecycle(self.admission, self._stop_rules, self.notifier)
+        self.certificate = Certificate(self._tls, settings)
         self._webhooks = tuple(
             Webhooks(
                 carrier,
                 partial(kind.webhooks, settings.carrier(carrier)),
                 self.admission,
                 allows_unauthenticated=settings.security.allow_unauthenticated,
-                network=self._switchboard.network,
+                network=self.network,
             )
             for carrier, kind in CARRIERS.items()
         )
         self._loop_watch = LoopWatch()
+        self._retention = Retention(kept_folders(settings), self.files)
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
 
@@ -65,6 +80,7 @@ class Server:
         """The port is open inside. At the end, calls under way are closed once the caller has heard what was said."""
         paths = media_paths()
         self._loop_watch.start()
+        self._retention.start()
         try:
             async with http_server(self._routes()) as http:
                 listener = await listen(
@@ -75,19 +91,29 @@ class Server:
                 )
                 self.port = listener.sockets[0].getsockname()[1]
                 self.admission.public_url = self._settings.reachable_url(self.port)
-                self._switchboard.prepare()
+                self.admission.setups.current.switchboard.prepare()
+                watch = asyncio.create_task(self.certificate.watch())
                 try:
                     yield self
                 finally:
                     # the port is still open: a carrier that calls is answered that the server is closing
-                    await self.admission.drain()
+                    await self.lifecycle.close()
                     listener.close()
+                    watch.cancel()
         finally:
             for webhooks in self._webhooks:
                 await webhooks.aclose()
-            await self._switchboard.aclose()
-            await self._files.aclose()
+            await self.admission.setups.aclose()
+            await self.network.aclose()
+            self._retention.stop()
+            await self.files.aclose()
             self._loop_watch.stop()
+
+    def _stop_rules(self) -> StopRules:
+        setup = self.admission.setups.current
+        limits = setup.settings.limits
+        goodbye_s = limits.goodbye_s + setup.switchboard.goodbye_s + LAST_MARK_S + CLOSE_S
+        return StopRules(limits.drain_s, goodbye_s, limits.linger_s)
 
     def _routes(self) -> web.Application:
         app = application()
@@ -132,17 +158,43 @@ def _since(at: float) -> str:
     return (datetime.now(UTC) - timedelta(seconds=clock() - at)).isoformat(timespec="seconds")
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then let the calls end."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+def _note_log_rotation() -> None:
+    """A tool that rotates logs may send SIGUSR1, which would end a process that does not know it."""
+    log.debug("= SIGUSR1: nothing to do, the log has no file of its own")
+
+
+async def serve(
+    settings: Settings,
+    read: Callable[[], Settings] | None = None,
+    set_log_level: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then let the calls end; see `lifecycle`. SIGHUP: see `Reload`, for `read` as well."""
+    notifier = Notifier(service_manager())
+    server = Server(settings, notifier)
+    reload = Reload(
+        server.admission.setups,
+        server.certificate,
+        server.network,
+        read or (lambda: settings),
+        set_log_level,
+        lambda: server.lifecycle.stage is not Stage.SERVING,
+        notifier,
+    )
+    handle = asyncio.get_running_loop().add_signal_handler
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with Server(settings).running() as server:
-        gc.collect()
-        gc.freeze()  # what is loaded now stays loaded, so the collector need not look at it again
-        for doubt in doubts(settings):
-            log.warning("= doubtful settings", reason=doubt)
-        log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
-        await stop.wait()
-        log.info("= draining", calls=server.admission.calls)
+        handle(number, server.lifecycle.signal)
+    handle(signal.SIGHUP, reload.signal)
+    handle(signal.SIGUSR1, _note_log_rotation)
+    notifier.start_watchdog()
+    try:
+        async with server.running():
+            gc.collect()
+            gc.freeze()  # what is loaded now stays loaded, so the collector need not look at it again
+            for doubt in doubts(settings):
+                log.warning("= doubtful settings", reason=doubt)
+            log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
+            notifier.ready("serving")
+            await server.lifecycle.finished()
+            await reload.aclose()
+    finally:
+        notifier.close()

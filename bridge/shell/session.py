@@ -16,7 +16,7 @@ import structlog
 
 from bridge.core.call import Call
 from bridge.core.engine import CallEngine
-from bridge.observers.usage import Accounting, summary
+from bridge.observers.usage import Accounting
 from bridge.shell.assistant_slot import INTERNAL_ERROR, AssistantSlot
 from bridge.vocabulary.commands import (
     CONTROL_COMMANDS,
@@ -244,7 +244,6 @@ class Session:
             *([] if self._is_leg_closed else [close_leg]),
             partial(self._slot.end),
             partial(self._ended, self),
-            partial(log.info, "= call over", call_id=self._call.call_id, **summary(account)),
             *close_observers,
         ):
             try:

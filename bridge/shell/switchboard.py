@@ -27,26 +27,31 @@ from telecodecs.signals import waiting_signal
 
 
 class Switchboard:
-    """The assistants of one server. Raises `ConfigurationError` if an assistant, or a tool of one, could not work."""
+    """The assistants of one server. Raises `ConfigurationError` if an assistant, or a tool of one, could not work.
 
-    def __init__(self, settings: Settings) -> None:
+    `network`: how servers are reached, which is the caller's to close; None: a network of its own.
+    """
+
+    def __init__(self, settings: Settings, network: Network | None = None) -> None:
         self._settings = settings
         names = settings.assistant_kinds
-        self.network = Network(settings.proxy)
-        """How servers are reached."""
+        self._network = network or Network(settings.proxy)
+        self._owns_network = network is None
         self._toolboxes = {name: self._toolbox(name) for name in names}
         check_assistants(settings, {name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
+        goodbye = settings.closing.goodbye
+        self._goodbye = b"" if goodbye is None else read_wav(goodbye.play)
         self._plans = {name: self._plan(name) for name in names}
         self._headers = HeaderReader()
-        self._sockets = AssistantSockets(network=self.network, reader=self._headers)
-        self._posts = AssistantPosts(self.network, self._headers)
+        self._sockets = AssistantSockets(network=self._network, reader=self._headers)
+        self._posts = AssistantPosts(self._network, self._headers)
         self.health = AssistantHealth(settings.circuit.rule(), random.random)
         """Of the assistants: new calls do not go to one that fails again and again."""
         self._preconnections = Preconnections(self._sockets.connect)
 
     def _toolbox(self, name: str) -> Toolbox:
         tools = self._settings.assistant_settings(name).tools
-        connector = self.network.addresses.connector
+        connector = self._network.addresses.connector
         return Toolbox(name, tools, proxies=self._settings.proxy, connector=lambda: connector(limit=100))
 
     def _plan(self, name: str) -> FailoverPlan:
@@ -57,7 +62,13 @@ class Switchboard:
             sentence=b"" if announcement is None else read_wav(announcement),
             waiting=encoder(PCMU_8K)(waiting_signal()) if waiting is None else read_wav(waiting),
             spoken=PCMU_8K,
+            goodbye=self._goodbye,
         )
+
+    @property
+    def goodbye_s(self) -> float:
+        """How long the goodbye lasts, in seconds."""
+        return PCMU_8K.duration_ms(len(self._goodbye)) / 1000
 
     def plan(self, assistant: str = "") -> FailoverPlan:
         """Who answers a new call for this assistant; for the default one if it has no name."""
@@ -109,4 +120,5 @@ class Switchboard:
         await self._posts.aclose()
         for toolbox in self._toolboxes.values():
             await toolbox.aclose()
-        await self.network.aclose()
+        if self._owns_network:
+            await self._network.aclose()

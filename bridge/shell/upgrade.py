@@ -120,6 +120,22 @@ def is_interim(read: bytes) -> bool:
     return re.match(rb"HTTP/1\.1 1(?!01)\d\d[ \r]", read) is not None
 
 
+def lacks_body(read: bytes, most: int) -> bool:
+    """Whether a response that is no upgrade should go on, by its own word, and less than `most` bytes of its body are there.
+
+    `read`: its head and what came behind it.
+    """
+    head, _, body = read.partition(HEAD_END)
+    first, *lines = head.split(b"\r\n")
+    headers = _fields(line.decode("latin-1") for line in lines)
+    if headers is None or first.split(b" ")[1:2] == [b"101"] or len(body) >= most:
+        return False
+    if "chunked" in tokens(headers.getall("Transfer-Encoding", ())):
+        return not body.endswith(b"0\r\n\r\n")
+    length = headers.get("Content-Length", "")
+    return length.isascii() and length.isdigit() and len(body) < int(length[:9])
+
+
 def plain_response(read: bytes) -> bytes:
     """A response of 101 with `Connection: Upgrade` and `Upgrade: websocket`, if it says that in other words.
 

@@ -62,7 +62,8 @@ class Webhooks:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
         self._closed = False
-        self._webhooks = make(_Host(carrier, admission, self._send, allows_unauthenticated))
+        self._host = _Host(carrier, admission, self._send, allows_unauthenticated)
+        self._webhooks = make(self._host)
 
     def routes(self) -> list[web.RouteDef]:
         """What is served."""
@@ -111,6 +112,7 @@ class Webhooks:
                 log.warning("webhook turned away", path=request.path, reason=refused.reason)
             return web.Response(status=refused.status, text=str(refused))
         finally:
+            self._host.route = ""
             self._follow_deadline()
         if not answer.text:
             return web.Response(status=answer.status)
@@ -165,6 +167,8 @@ class _Host:
         allows_unauthenticated: bool,
     ) -> None:
         self.allows_unauthenticated = allows_unauthenticated
+        self.route = ""
+        """What chose the assistant of the call that is being handled, for the log."""
         self._carrier = carrier
         self._admission = admission
         self._send = send
@@ -197,10 +201,11 @@ class _Host:
             )
         asked = {name: value for name, value in request.query.items() if name not in OWN_PARAMETERS}
         call = Incoming(numbers.to, numbers.from_, request.word, {**parameters, **asked})
+        self.route = "the webhook's address" if assistant else routes.name_of(call)
         return assistant or routes.assistant(call)
 
     def expect(self, call: ExpectedCall, kind: StreamKind = "media") -> str:
-        return self._admission.expect(self._carrier, call, kind)
+        return self._admission.expect(self._carrier, call._replace(route=call.route or self.route), kind)
 
     def call_ended(self, call_id: str) -> None:
         self._admission.call_ended(self._carrier, call_id)

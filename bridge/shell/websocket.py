@@ -260,8 +260,13 @@ def server_protocol(leg: SocketLeg, max_message_bytes: int) -> Any:
 def hand_over(transport: asyncio.Transport, protocol: asyncio.BufferedProtocol, read: bytes) -> None:
     """Make `protocol` the transport's, and give it what was read already."""
     transport.set_protocol(protocol)
+    feed(protocol, read, lambda: not transport.is_closing())
+
+
+def feed(protocol: asyncio.BufferedProtocol, read: bytes, takes_more: Callable[[], bool]) -> None:
+    """Give a protocol what was read, as long as it takes more."""
     rest = memoryview(read)
-    while rest and not transport.is_closing():
+    while rest and takes_more():
         space = memoryview(protocol.get_buffer(len(rest)))
         taken = min(len(space), len(rest))
         space[:taken] = rest[:taken]

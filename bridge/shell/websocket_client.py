@@ -15,20 +15,27 @@ from picows.url import parse_url
 
 from bridge.settings.assistants import Pings
 from bridge.shell.network import Network
-from bridge.shell.refused_upgrade import refused
-from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, is_interim, plain_response
-from bridge.shell.websocket import SocketLeg, client_protocol, hand_over
+from bridge.shell.refused_upgrade import MOST_BODY_BYTES, refused
+from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, is_interim, lacks_body, plain_response
+from bridge.shell.websocket import SocketLeg, client_protocol, feed, hand_over
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.errors import CallRefused
 
+BODY_WITHIN_S = 0.5
+"""How long the body of a refusal is waited for. It may say when to come again; the status alone says enough otherwise."""
+
 
 class ResponseReader(asyncio.Protocol):
-    """One connection until the head of the response has arrived; picows's protocol has it then."""
+    """One connection until the head of the response has arrived, and the beginning of a refusal's body.
+
+    picows's protocol has it then, and reads no further.
+    """
 
     def __init__(self, websocket: asyncio.BufferedProtocol) -> None:
         self._websocket = websocket
         self._read = b""
         self._transport: asyncio.Transport
+        self._body_timeout: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio calls this when the connection is there; picows sends its request."""
@@ -40,13 +47,31 @@ class ResponseReader(asyncio.Protocol):
         self._read += data
         while is_interim(self._read) and HEAD_END in self._read:
             self._read = self._read.partition(HEAD_END)[2]
-        if HEAD_END in self._read or len(self._read) > HEAD_BYTES:  # picows refuses a head that is too long
-            read, self._read = self._read, b""
-            hand_over(self._transport, self._websocket, plain_response(read))
+        if HEAD_END in self._read:
+            if not lacks_body(self._read, MOST_BODY_BYTES):
+                self._hand_over()
+            elif self._body_timeout is None:
+                loop = asyncio.get_running_loop()
+                self._body_timeout = loop.call_later(BODY_WITHIN_S, self._hand_over)
+        elif len(self._read) > HEAD_BYTES:  # picows refuses it
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        self._stop_waiting()
+        read, self._read = self._read, b""
+        hand_over(self._transport, self._websocket, plain_response(read))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio calls this when the connection was lost before the head was complete."""
+        """asyncio calls this when the connection was lost before picows had it, also by us."""
+        if self._body_timeout is not None:  # the head of a refusal has come, and a part of its body
+            self._stop_waiting()
+            feed(self._websocket, self._read, lambda: True)
         self._websocket.connection_lost(exc)
+
+    def _stop_waiting(self) -> None:
+        if self._body_timeout is not None:
+            self._body_timeout.cancel()
+            self._body_timeout = None
 
 
 async def connect(
@@ -87,7 +112,8 @@ async def connect(
         raise CallRefused(f"no WebSocket was opened: {error}") from error
     except (ValueError, picows.WSError):  # their texts quote the address, which may hold a key
         raise CallRefused(
-            "no WebSocket was opened: the address is not valid: expected ws://HOST:PORT/PATH, or wss://"
+            "no WebSocket was opened: the address is not valid: expected ws://HOST:PORT/PATH, or wss://",
+            final=True,
         ) from None
     if not answered:
         raise CallRefused("no WebSocket was opened: the server closed the connection without an answer")
@@ -108,7 +134,9 @@ async def _upgrade(
     Returns False if the peer closed the connection without an answer.
     """
     if not all(text.isprintable() for header in headers.items() for text in header):
-        raise CallRefused("a header of the upgrade has a control character: expected printable text")
+        raise CallRefused(
+            "a header of the upgrade has a control character: expected printable text", final=True
+        )
     to = parse_url(url)
     if to.is_secure:
         tls = tls or ssl.create_default_context()

@@ -21,6 +21,9 @@ from bridge.vocabulary.errors import ConfigurationError
 UPGRADE_TIMEOUT_S = 5.0
 """Time limit from the TCP connection to the complete upgrade request."""
 
+RETRY_LATER = "Retry-After: 5"
+"""Of a refusal that passes: a balancer has found another server by then."""
+
 Answer = Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus]
 """Gets the target (path and query) and the headers of an upgrade. Returns the leg that the connection becomes, or the
 status with which the upgrade is refused; then it has logged the reason."""
@@ -62,7 +65,8 @@ class UpgradeReader(asyncio.Protocol):
             return
         leg = self._asked(request)
         if isinstance(leg, HTTPStatus):
-            self._refuse(Refusal(leg, leg.phrase))
+            later = (RETRY_LATER,) if leg is HTTPStatus.SERVICE_UNAVAILABLE else ()
+            self._refuse(Refusal(leg, leg.phrase, later))
             return
         websocket = server_protocol(leg, self._max_message_bytes)
         websocket.connection_made(self._transport)

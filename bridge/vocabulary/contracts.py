@@ -36,7 +36,16 @@ class Posted(NamedTuple):
     retry_after_s: float | None = None
 
 
-Receive = Callable[[WireMessage | Posted], None]
+class PostDelayed(NamedTuple):
+    """The server did not take a `Post`, which is sent again after `wait_s` seconds; its `Posted` comes later."""
+
+    wait_s: float
+
+
+LegMessage = WireMessage | Posted | PostDelayed
+"""What the leg of an assistant hands over: a message, or what has become of a `Post`."""
+
+Receive = Callable[[LegMessage], None]
 """The callback of an assistant's leg for each message that arrives."""
 
 Lost = Callable[[int, str], None]
@@ -132,7 +141,7 @@ class Assistant(Protocol):
         """
         ...
 
-    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+    def decode(self, message: LegMessage, now: float) -> Sequence[AssistantOutcome]:
         """Decode one message. Raises `MalformedMessage` under the same conditions as `Carrier.decode`.
 
         A dialect that also answers a malformed message returns `MessageRefused` and its answer instead of raising.

@@ -21,11 +21,21 @@ class CallRefused(BridgeError):
     """The peer did not take the call: a webhook's status, a refused upgrade, an address without a server.
 
     `status`: the HTTP status of a refused upgrade, if there was one. `retry_after`: its header of that name, empty if it
-    has none. `body`: the beginning of its body, which may quote a secret: it is not for a log.
+    has none. `body`: the beginning of its body, which may quote a secret: it is not for a log. `final`: another try would
+    fail in the same way, whatever the peer does.
     """
 
-    def __init__(self, why: str, *, status: int | None = None, retry_after: str = "", body: str = "") -> None:
+    def __init__(
+        self,
+        why: str,
+        *,
+        status: int | None = None,
+        retry_after: str = "",
+        body: str = "",
+        final: bool = False,
+    ) -> None:
         super().__init__(why)
+        self.final = final
         self.status = status
         self.retry_after = retry_after
         self.body = body

@@ -287,13 +287,15 @@ class AssistantFailed(Word, frozen=True, gc=False):
 class LegLost(Word, frozen=True, gc=False):
     """A leg closed or broke.
 
-    `code`: the WebSocket close code, 1006 if none was given (RFC 6455, 7.1.5). `retry_after_s`: as in `AssistantFailed`.
+    `code`: the WebSocket close code, 1006 if none was given (RFC 6455, 7.1.5). `retry_after_s` and `final`: as in
+    `AssistantFailed`; a code may be final too.
     """
 
     leg: LegName
     code: int
     reason: str = ""
     retry_after_s: float | None = None
+    final: bool = False
 
 
 class MessageRefused(Word, frozen=True, gc=False):
@@ -316,6 +318,17 @@ class CloseRequested(Word, frozen=True, gc=False):
     """
 
     why: str
+    code: int = 1001
+
+
+class GoodbyeRequested(Word, frozen=True, gc=False):
+    """The server is about to stop: once the reply has ended, say goodbye to the caller and end the call.
+
+    `within_s`: how long the reply, and what the caller is saying, may take to end. `code`: as of `CloseRequested`.
+    """
+
+    why: str
+    within_s: float
     code: int = 1001
 
 
@@ -364,5 +377,5 @@ AssistantEvent = (
     | Ignored
     | MessageRefused
 )
-ShellEvent = LegLost | MessageRefused | CloseRequested | ToolAnswered | TimePassed
+ShellEvent = LegLost | MessageRefused | CloseRequested | GoodbyeRequested | ToolAnswered | TimePassed
 Event = CarrierEvent | AssistantEvent | ShellEvent

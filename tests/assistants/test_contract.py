@@ -29,7 +29,7 @@ from bridge.vocabulary.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import AssistantOutcome, Post, Posted, WireMessage
+from bridge.vocabulary.contracts import AssistantOutcome, LegMessage, Post, WireMessage
 from bridge.vocabulary.events import (
     AssistantEvent,
     AssistantReady,
@@ -234,7 +234,7 @@ class Talk:
         for message in self._peer.wait():
             self._hear(message)
 
-    def _hear(self, message: WireMessage | Posted) -> None:
+    def _hear(self, message: LegMessage) -> None:
         self._take(self._assistant.decode(message, 0.0))
         self._due()
 

@@ -5,25 +5,21 @@ environment and a folder of its own.
 import asyncio
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import wave
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
 from bridge.cli.app import app, main
 from bridge.config.audio_file import read_wav, write_wav
-from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan
@@ -326,33 +322,6 @@ def test_a_call_leaves_what_was_heard_and_the_trace(calls: Calls) -> None:
 
 
 # The end of a server
-
-
-def closed(media: ClientConnection, phone: SimulatedTwilioStream) -> tuple[int, str]:
-    """Hear everything out, give the marks back, until the server closes."""
-    with suppress(ConnectionClosed):
-        for text in media:
-            message = json.loads(text)
-            if message["event"] == "mark":
-                media.send(phone.mark(message["mark"]["name"]))
-    assert media.close_code is not None
-    return media.close_code, media.close_reason or ""
-
-
-def test_sigterm_lets_the_call_end_and_is_no_failure(tmp_path: Path) -> None:
-    phone = SimulatedTwilioStream(call_sid="CA1", account_sid="AC1")
-    with serving(tmp_path) as (server, port):
-        with connect(f"ws://127.0.0.1:{port}/twilio/media") as media:
-            for message in [*phone.opening(), phone.media("inbound", SAID[:160], 0)]:
-                media.send(message)
-            assert json.loads(media.recv())["event"] == "media"
-            server.send_signal(signal.SIGTERM)
-            assert closed(media, phone) == (1001, "the server is closing")
-        code, out, err = done(server)
-    assert (code, out) == (0, "")
-    events = [json.loads(line) for line in err.splitlines()]
-    assert [event["event"] for event in events] == ["= draining", "= call over"]
-    assert events[0]["calls"] == 1
 
 
 @pytest.fixture

@@ -55,6 +55,10 @@ FAULTS: list[tuple[str, str]] = [
         f"{REALTIME}waiting = {{ play = 'voicebridge.toml' }}",
         "assistants.a.waiting.play: voicebridge.toml: this is not a WAV file",
     ),
+    (
+        "[recording]\ndirectory = 'recordings'\nannounce = { play = 'voicebridge.toml' }",
+        "recording.announce.play: voicebridge.toml: this is not a WAV file",
+    ),
     (f"{REALTIME}tool_choice = 'any'", "assistants.a: tool_choice = 'any': Input should be 'none'"),
     (
         f"{REALTIME}headers = {{ X-Key = {{ file = '/run/no-such-token' }} }}",
@@ -166,6 +170,26 @@ def test_open_doors_are_told_of() -> None:
         "?assistant=NAME in these addresses goes before the routes; `dial` names who talks, or has the default.",
         "Media sockets without a webhook are let in; of the routes only those that ask for parameters alone fit.",
     ]
+
+
+ANNOUNCED = [
+    ("announce = { play = 'recorded.wav' }", "recording.directory is not set"),
+    (
+        "directory = 'recordings'\nannounce = { play = 'recorded.wav' }",
+        "a call that is only listened to is recorded",
+    ),
+    ("directory = 'recordings'", ""),
+]
+
+
+@pytest.mark.parametrize(("recording", "doubt"), ANNOUNCED)
+def test_a_recording_that_is_not_announced_to_everybody_is_doubtful(
+    here: Path, recording: str, doubt: str
+) -> None:
+    write_wav(here / "recorded.wav", b"\xff" * 80)
+    doubtful = settings(f"[recording]\n{recording}\n")
+    check(doubtful)
+    assert [doubt in line for line in doubts(doubtful)] == [True] * bool(doubt)
 
 
 def test_a_route_that_no_call_gets_to_is_doubtful() -> None:

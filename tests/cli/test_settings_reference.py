@@ -52,7 +52,7 @@ def test_every_table_and_every_kind_of_assistant_is_there() -> None:
         ),
         ("`[twilio]` twilio.auth_token", "text, secret", "not set", "`TWILIO_AUTH_TOKEN`"),
         ("`[twilio]` twilio.talk_to", "list of texts", '`["human", "unknown"]`', "Twilio"),
-        ("`[limits]` limits.drain_s", "number, at least 0", "`30`", "SIGTERM"),
+        ("`[limits]` limits.drain_s", "number, at least 0", "`300`", "SIGTERM"),
         ("`[[routes]]` from", "text", "not set", "calling number"),
         ("`[[routes]]` assistant", "text", "none: must be set", "name"),
         ('`[assistants.NAME]` with `kind = "stream"` url', "address", "none: must be set", "WebSocket"),

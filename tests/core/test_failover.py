@@ -138,11 +138,29 @@ def test_one_that_has_served_is_tried_for_the_whole_bound_again() -> None:
             (0.1, READY, []),
             (1.0, LOST, [opened("a", Opening.RECOVERED)]),
             (1.15, READY, []),
+            (2.0, ReplyAudio("a", FRAME), [PlayAudio(FRAME)]),
+            (2.1, ReplyEnded("a"), [SendMark("0.1")]),
             (served, LOST, [opened("a", Opening.RECOVERED)]),
             (served + 0.15, READY, []),
             (served + 1, LOST, [RetryAssistant("a", 0.05, LOST.reason)]),
             (served + 1.06, TimePassed(), [opened("a", Opening.RECOVERED)]),
             (served + 1.06, LOST, [opened("b", Opening.RECOVERED)]),
+        ],
+    )
+
+
+def test_one_that_has_never_replied_has_not_served() -> None:
+    """Its responses may all have failed; the bound, of which nothing is left, counts on."""
+    served = SERVED_S + 10
+    follow(
+        call("a", "b"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (0.2, ReplyAudio("a", FRAME), [PlayAudio(FRAME)]),
+            (1.0, LOST, [SendMark("0.1"), opened("a", Opening.RECOVERED)]),
+            (1.2, READY, []),
+            (served, LOST, [opened("b", Opening.RECOVERED)]),
         ],
     )
 
@@ -233,6 +251,8 @@ def test_other_formats_do_not_shorten_how_long_an_assistant_has_served() -> None
             (0.1, READY, []),
             (0.5, LOST, [opened("a", Opening.RECOVERED)]),
             (1.0, READY, []),  # all of the bound is used
+            (2.0, ReplyAudio("a", FRAME), [PlayAudio(FRAME)]),
+            (2.1, ReplyEnded("a"), [SendMark("0.1")]),
             (SERVED_S, AssistantReady(L16_8K, PCMU_8K), []),
             (SERVED_S + 1, LOST, [opened("a", Opening.RECOVERED)]),
         ],

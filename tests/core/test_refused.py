@@ -130,7 +130,7 @@ def test_a_failure_that_the_assistant_reports_may_pass_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "final", [*(LegLost(LegName.ASSISTANT, code) for code in sorted(FINAL_CLOSES)), AssistantFailed("", final=True)]
+    "final", [*(LegLost(LegName.ASSISTANT, code) for code in sorted(FINAL_CLOSES)), AssistantFailed("", final=True), LegLost(LegName.ASSISTANT, 1011, final=True)]
 )  # fmt: skip
 def test_what_would_come_again_is_not_tried_again(final: Event) -> None:
     refused = call("a", "b")

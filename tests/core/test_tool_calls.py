@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bridge.core.call import Call
+from bridge.core.conversation import INTERRUPTED
 from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import RENEW_BEFORE_S, FailoverPlan
 from bridge.core.timers import Limits
@@ -17,6 +18,7 @@ from bridge.vocabulary.commands import (
     PressKeys,
     RunTool,
     SwitchToStandby,
+    TypeDigit,
 )
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -24,6 +26,7 @@ from bridge.vocabulary.events import (
     CallerSaid,
     CallStarted,
     DigitPressed,
+    EntryEnd,
     EntryRequested,
     Event,
     History,
@@ -231,6 +234,23 @@ def test_keys_are_not_pressed_and_notes_not_taken_twice_for_a_loss() -> None:
                     )
                 ],
             ),
+        ],
+    )
+
+
+def test_a_request_for_an_entry_that_is_lost_is_told_and_what_is_typed_comes_as_another_entry() -> None:
+    arguments = '{"length":4,"terminator":"#","timeout":20.0}'
+    asked = ToolUsed("", "collect_digits", arguments, INTERRUPTED.decode())
+    follow(
+        call("a"),
+        [
+            (0.0, START, [opened("a")]),
+            (0.1, READY, []),
+            (1.0, EntryRequested("e", 4, "#", 20.0), []),
+            (2.0, LOST, [opened("a", Opening.RECOVERED, asked)]),
+            (2.5, DigitPressed("1"), []),
+            (2.6, READY, [TypeDigit("1")]),
+            (3.0, DigitPressed("#"), [TypeDigit("#"), EnterDigits("1", EntryEnd.TERMINATOR, "#")]),
         ],
     )
 

@@ -97,6 +97,11 @@ LATE = 31.0
 
 CALLS: list[tuple[str, list[tuple[float, Word]], int]] = [  # of one call, and the failures in a row after it
     ("refused at the start", [(0.0, BROKEN)], 2),
+    (
+        "replied with errors alone to the end of the call",
+        [(0.1, READY), (5.0, ERROR), (LATE, CloseAssistant())],
+        1,
+    ),
     ("not ready in time", [(5.0, CloseAssistant("it was not ready in time"))], 2),
     ("lost in mid-call", [(0.1, READY), (9.0, BROKEN)], 2),
     (

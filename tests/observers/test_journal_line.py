@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bridge.observers.journal_line import LINES, encode
-from bridge.redaction import without_numbers
+from bridge.redaction import HIDDEN, without_numbers
 from bridge.vocabulary.commands import (
     AnswerTool,
     CloseAssistant,
@@ -28,6 +28,7 @@ from bridge.vocabulary.events import (
     CallStarted,
     CarrierReportedError,
     CloseRequested,
+    GoodbyeRequested,
     Ignored,
     LegLost,
     LegName,
@@ -81,11 +82,16 @@ NUMBER = "+1 (555) 010-0199"
 WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (CallStarted(SID, "MZ15550100199", PCMU_8K, parameters={NUMBER: NUMBER}), {"call_id": SID, "stream": "MZ15550100199", "parameters": {"***99": "***99"}}),
     (OpenAssistant(SID, PCMU_8K, {"from": NUMBER}), {"call_id": SID, "parameters": {"from": "***99"}}),
+    (CallStarted("+15550199", NUMBER, PCMU_8K, (NUMBER,), {"api_key": "abc", "note": "sk-abc"}), {"call_id": "***99", "stream": "***99", "tracks": ["***99"], "parameters": {"api_key": HIDDEN, "note": "***"}}),
+    (OpenAssistant(SID, PCMU_8K, {"auth_token": "abc"}), {"parameters": {"auth_token": HIDDEN}}),
+    (ToolCalled("c", "book", '{"password":"abc","n":1}'), {"arguments": '{"password":"' + HIDDEN + '","n":1}'}),
+    (TokensUsed({NUMBER: 3}), {"tokens": {"***99": 3}}),
     (LegLost(LegName.CARRIER, 1006, NUMBER), {"reason": "***99"}),
     (MessageRefused(LegName.CARRIER, NUMBER), {"why": "***99"}),
     (Ignored(NUMBER), {"kind": "***99"}),
     (HangUp(1000, NUMBER), {"why": "***99"}),
     (CloseRequested(NUMBER), {"why": "***99"}),
+    (GoodbyeRequested(NUMBER, 10.0), {"why": "***99"}),
     (AssistantReportedError(NUMBER), {"why": "***99"}),
     (CarrierReportedError("100004", NUMBER), {"why": "***99"}),
     (AssistantFailed(NUMBER), {"why": "***99"}),

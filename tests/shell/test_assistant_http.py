@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from bridge.settings.assistants import PostAddress
 from bridge.shell import assistant_http as posting
 from bridge.shell.assistant_http import MOST_WAITING, AssistantPosts, PostingLeg
-from bridge.vocabulary.contracts import Post, Posted, WireMessage
+from bridge.vocabulary.contracts import LegMessage, Post, PostDelayed, Posted
 
 PATIENCE_S = 5.0
 SOON_S = 0.1
@@ -87,15 +87,17 @@ class Call:
     """The near end of a leg."""
 
     def __init__(self) -> None:
-        self.heard: asyncio.Queue[WireMessage | Posted] = asyncio.Queue()
+        self.heard: asyncio.Queue[LegMessage] = asyncio.Queue()
         self.losses: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+        self.delays: list[float] = []
 
     def lost(self, code: int, reason: str) -> None:
         self.losses.put_nowait((code, reason))
 
     async def hears(self) -> Posted:
         async with asyncio.timeout(PATIENCE_S):
-            message = await self.heard.get()
+            while isinstance(message := await self.heard.get(), PostDelayed):
+                self.delays.append(message.wait_s)
         assert isinstance(message, Posted)
         return message
 
@@ -235,6 +237,8 @@ async def test_a_post_that_was_not_taken_is_posted_again(
     assert [(await call.hears()).body for _ in range(2)] == [b"1", b"2"]
     assert asyncio.get_running_loop().time() - began >= asked_s * 0.75
     assert [got.body for got in assistant.got] == [b"1"] * (len(refusals) + 1) + [b"2"]
+    assert len(call.delays) == len(refusals), "each repetition is told, with its pause"
+    assert max(call.delays) >= asked_s * 0.75
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from bridge.vocabulary.commands import (
     SwitchToStandby,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import AssistantOutcome, Connection, Lost, Posted, Receive, WireMessage
+from bridge.vocabulary.contracts import AssistantOutcome, Connection, LegMessage, Lost, Receive, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -35,7 +35,7 @@ from bridge.vocabulary.events import (
 from telecodecs.format import PCMU_8K
 
 READY = AssistantReady(PCMU_8K, PCMU_8K)
-SAYS: dict[WireMessage | Posted, Sequence[AssistantOutcome]] = {
+SAYS: dict[LegMessage, Sequence[AssistantOutcome]] = {
     "ready": [READY],
     "spoke": [SpeechStarted(), "cancel", ReplyEnded("a")],
     "failed": [AssistantFailed("expired")],
@@ -78,7 +78,7 @@ class Attached:
         self.told.append(command)
         return [*self.tells, type(command).__name__]
 
-    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+    def decode(self, message: LegMessage, now: float) -> Sequence[AssistantOutcome]:
         if message == "a bug":
             raise ZeroDivisionError(message)
         if message not in SAYS:

@@ -17,7 +17,7 @@ from websockets.utils import accept_key
 from bridge.settings.assistants import UPGRADED, Pings, SocketAddress
 from bridge.shell import assistant_socket
 from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
-from bridge.vocabulary.contracts import Posted, WireMessage
+from bridge.vocabulary.contracts import LegMessage
 
 PATIENCE_S = 5.0
 
@@ -31,13 +31,13 @@ class Call:
     """The near end of a leg: hears messages and losses, in order."""
 
     def __init__(self) -> None:
-        self.heard: asyncio.Queue[WireMessage | Posted] = asyncio.Queue()
+        self.heard: asyncio.Queue[LegMessage] = asyncio.Queue()
         self.losses: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
 
     def lost(self, code: int, reason: str) -> None:
         self.losses.put_nowait((code, reason))
 
-    async def hears(self) -> WireMessage | Posted:
+    async def hears(self) -> LegMessage:
         async with asyncio.timeout(PATIENCE_S):
             return await self.heard.get()
 
@@ -116,7 +116,7 @@ async def test_what_is_said_too_early_waits_and_keeps_its_place(sockets: Assista
 
     call = Call()
 
-    def receive(message: WireMessage | Posted) -> None:
+    def receive(message: LegMessage) -> None:
         if str(message).startswith("Bearer"):
             leg.send("answer")
         call.heard.put_nowait(message)

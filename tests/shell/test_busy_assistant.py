@@ -73,13 +73,17 @@ async def carry(scene: Scene, quiet_s: int, **options: Any) -> CallReport:
                 "security": {"allow_unauthenticated": True},
                 "assistant": "mine",
                 "assistants": {"mine": mine},
-                "limits": {"open_s": 2.0},
+                "limits": {
+                    "open_s": 2.0,
+                    "retry_s": 0.1,
+                },  # one try at once, and one more if the machine is quick
             }
         )
         async with asyncio.timeout(PATIENCE_S), Server(settings).running() as server:
             plan = CallPlan(QUIET * quiet_s, linger_s=0.3, longest_s=10.0)
             report = await place_call(f"ws://127.0.0.1:{server.port}/twilio/media", plan)
             await server.admission.idle()
+            await server.files.written()
         return report
 
 
@@ -163,11 +167,11 @@ LOST: list[tuple[Converse, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("converse", "options"), LOST)
 async def test_a_dead_one_is_dropped(converse: Converse, options: dict[str, Any]) -> None:
-    """It is opened once more, which is how the loss shows; the second one is lost too, and that ends the call."""
+    """It is opened again, which is how the loss shows; the next is lost too, and that ends the call."""
     scene = Scene(converse)
     started = time.monotonic()
     report = await carry(scene, 8, kind="stream", **options)
-    assert scene.connections == 2
+    assert scene.connections in (2, 3)
     assert report.close_code == 1011
     assert time.monotonic() - started < 6.0, "long before the caller, or the time for a reply"
 

@@ -41,6 +41,7 @@ async def opened_by(server: Server, journals: Path) -> list[str]:
     before = set(journals.glob("*.jsonl"))
     await place_call(f"ws://127.0.0.1:{server.port}/twilio/media", CallPlan(hang_up_at_ms=300))
     await server.admission.idle()
+    await server.files.written()
     (journal,) = set(journals.glob("*.jsonl")) - before
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     return [line["assistant"] for line in lines if line["what"] == "OpenAssistant"]
@@ -63,7 +64,7 @@ async def test_calls_go_to_the_fallback_until_the_assistant_is_back(tmp_path: Pa
         "assistant": "mine",
         "assistants": {"mine": {"kind": "stream", "url": f"ws://127.0.0.1:{port}/", "fallback": "parrot"}},
         "circuit": {"failures": 2, "calls": 2, "first_pause_s": PAUSE_S},
-        "limits": {"open_s": 0.1},
+        "limits": {"open_s": 0.1, "retry_s": 0},
         "journal": {"directory": tmp_path},
     }
     async with asyncio.timeout(PATIENCE_S), Server(Settings.model_validate(settings)).running() as server:

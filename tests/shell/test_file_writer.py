@@ -59,3 +59,12 @@ async def test_a_call_never_waits_for_its_file(tmp_path: Path) -> None:
     stall.set()
     await asyncio.wait_for(writer.aclose(), 5.0)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"one"]
+
+
+async def test_it_tells_when_all_so_far_is_written() -> None:
+    writer, done = FileWriter(), list[int]()
+    for number in range(100):
+        writer.put(partial(done.append, number), 1)
+    await writer.written()
+    assert done == [*range(100)]
+    await writer.aclose()

@@ -18,7 +18,7 @@ from bridge.shell import header_values
 from bridge.shell.assistant_http import AssistantPosts
 from bridge.shell.assistant_socket import AssistantSockets
 from bridge.shell.header_values import HeaderReader
-from bridge.vocabulary.contracts import Post, Posted, WireMessage
+from bridge.vocabulary.contracts import LegMessage, Post, Posted
 from bridge.vocabulary.errors import ConfigurationError
 
 PATIENCE_S = 10.0
@@ -264,7 +264,7 @@ async def test_a_refused_post_is_tried_once_more(tmp_path: Path) -> None:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    posts, answers = AssistantPosts(), asyncio.Queue[WireMessage | Posted]()
+    posts, answers = AssistantPosts(), asyncio.Queue[LegMessage]()
     try:
         headers = {"Authorization": command(counting(tmp_path / "runs"))}
         port = runner.addresses[0][1]

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from typing import Any
 
+from structlog.dev import ConsoleRenderer
 from structlog.testing import capture_logs
 
 from bridge.shell.loop_watch import WINDOW_PROBES, LoopWatch
@@ -26,10 +27,13 @@ async def test_what_blocks_the_loop_is_logged_while_it_does() -> None:
         watch.stop()
     blocked, again = logs
     assert blocked["event"] == "= the event loop is blocked"
-    assert any(line.endswith("in block_until_logged") for line in blocked["stack"])
+    assert any(line.endswith("in block_until_logged") for line in blocked["frames"])
     assert blocked["late_ms"] >= 50
     assert again["event"] == "= the event loop runs again"
     assert again["late_ms"] >= blocked["late_ms"]
+    assert "block_until_logged" in str(ConsoleRenderer()(None, "warning", dict(blocked))), (
+        "a terminal shows it"
+    )
 
 
 async def test_probes_measure_how_late_they_are() -> None:

@@ -92,6 +92,7 @@ def serve(tmp_path: Path) -> Serve:
             url = f"http://127.0.0.1:{server.port}"
             yield House(plain | settings | {"public_url": url}, tmp_path)
             await server.admission.idle()
+            await server.files.written()
 
     return run
 

@@ -11,7 +11,7 @@ from bridge.settings.assistants import SocketAddress
 from bridge.shell import preconnect
 from bridge.shell.assistant_socket import AssistantSockets
 from bridge.shell.preconnect import Preconnections
-from bridge.vocabulary.contracts import Lost, Posted, Receive, WireMessage
+from bridge.vocabulary.contracts import LegMessage, Lost, Receive, WireMessage
 
 HERE = SocketAddress("ws://here/", {})
 
@@ -20,6 +20,7 @@ class Line:
     """A leg whose other end is the test."""
 
     stalled = False
+    was_open = False
 
     def __init__(self, receive: Receive, lost: Lost) -> None:
         self.say, self.break_off = receive, lost
@@ -48,7 +49,7 @@ class Claimant:
     """A call: what reaches it, in order."""
 
     def __init__(self) -> None:
-        self.heard: list[WireMessage | Posted | tuple[int, str]] = []
+        self.heard: list[LegMessage | tuple[int, str]] = []
 
     def lost(self, code: int, reason: str) -> None:
         self.heard.append((code, reason))
@@ -111,16 +112,43 @@ async def test_a_connection_serves_one_claim_of_its_own_call_and_assistant() -> 
     assert call.claims(preconnections) is None
 
 
-async def test_one_that_was_lost_before_the_claim_is_forgotten() -> None:
+LOSSES = {
+    # whether it was open, and the code and the reason of the loss
+    "broken": (False, 1006, "no answer within 5 s"),
+    "refused for a moment": (False, 1013, "the upgrade was refused with HTTP 503"),
+    "closed by a server that had taken it": (True, 1008, "you say nothing"),
+    "a wait that is over": (False, 1013, "HTTP 429; try again in 10 ms"),
+}
+
+
+@pytest.mark.parametrize(("was_open", "code", "reason"), LOSSES.values(), ids=list(LOSSES))
+async def test_one_that_was_lost_before_the_claim_is_forgotten(
+    was_open: bool, code: int, reason: str
+) -> None:
     exchange, call = Exchange(), Claimant()
     preconnections = Preconnections(exchange.connect)
     preconnections.open("CA1", "ada", HERE)
-    exchange.lines[0].break_off(1008, "HTTP 401")
+    exchange.lines[0].was_open = was_open
+    exchange.lines[0].break_off(code, reason)
+    await asyncio.sleep(0.02 if "10 ms" in reason else 0)
     assert call.claims(preconnections) is None
     preconnections.open("CA1", "ada", HERE)
     assert call.claims(preconnections) is exchange.lines[1]
     await soon()
     assert call.heard == []
+
+
+@pytest.mark.parametrize("refusal", [(1008, "HTTP 401"), (1013, "HTTP 429; try again in 20 s")])
+async def test_the_call_is_told_of_a_refusal_that_holds(refusal: tuple[int, str]) -> None:
+    exchange, call = Exchange(), Claimant()
+    preconnections = Preconnections(exchange.connect)
+    preconnections.open("CA1", "ada", HERE)
+    exchange.lines[0].break_off(*refusal)
+    assert call.claims(preconnections) is exchange.lines[0]
+    assert call.heard == []
+    await soon()
+    assert call.heard == [refusal]
+    assert call.claims(preconnections) is None, "the next try is made"
 
 
 async def test_what_nobody_claims_is_closed() -> None:
@@ -195,7 +223,7 @@ async def test_over_a_socket() -> None:
         except ConnectionClosed:
             ends.put_nowait(peer.close_code)
 
-    heard: asyncio.Queue[WireMessage | Posted] = asyncio.Queue()
+    heard: asyncio.Queue[LegMessage] = asyncio.Queue()
     async with serve(assistant, "127.0.0.1", 0) as server:
         sockets = AssistantSockets()
         preconnections = Preconnections(partial(sockets.connect, timeout_s=5.0))

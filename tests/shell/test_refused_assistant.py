@@ -31,8 +31,8 @@ from bridge.vocabulary.contracts import (
     AssistantOutcome,
     CarrierOutcome,
     Connection,
+    LegMessage,
     Lost,
-    Posted,
     Receive,
     WireMessage,
 )
@@ -67,7 +67,7 @@ class Quiet:
 class Connected:
     """An assistant's dialect: it is ready when it is connected."""
 
-    def decode(self, message: WireMessage | Posted, _now: float) -> Sequence[AssistantOutcome]:
+    def decode(self, message: LegMessage, _now: float) -> Sequence[AssistantOutcome]:
         return [AssistantReady(PCMU_8K, PCMU_8K)] if message == UPGRADED else []
 
     def encode(self, _command: AssistantCommand, _now: float) -> Sequence[AssistantOutcome]:

@@ -338,6 +338,7 @@ async def test_a_socket_that_dies_without_stop_leaves_nothing() -> None:
         report = await place_call(url, CallPlan(noise(0.2), die_at_ms=100))
         assert report.ending is Ending.DIED
         await running.admission.idle()
+        await running.files.written()
         assert running.admission.calls == 0
 
 
@@ -347,27 +348,30 @@ async def test_closing_lets_the_last_words_be_heard() -> None:
             await socket.send(json.dumps(START))
             chime = [json.loads(await socket.recv()) for _ in range(8)]
             assert [message["event"] for message in chime] == ["media", "mark"] * 4
-            drained = asyncio.create_task(running.admission.drain())
+            running.admission.close()
             await asyncio.sleep(0)
             assert running.admission.calls == 1
             for mark in chime[1::2]:
                 await socket.send(json.dumps({"event": "mark", "streamSid": "MZ1", "mark": mark["mark"]}))
             assert await closed(socket) == (1001, "the server is closing")
-            await drained
+            await running.admission.idle()
+            await running.files.written()
 
 
-async def test_a_call_that_does_not_end_is_broken_off_when_the_time_to_close_is_up() -> None:
-    async with server(OPEN, assistant="parrot", limits={"drain_s": 0.05}).running() as running:
+async def test_a_call_that_does_not_end_is_broken_off_in_the_end() -> None:
+    async with server(OPEN, assistant="parrot").running() as running:
         socket = await connect(f"ws://127.0.0.1:{running.port}/twilio/media")
         await socket.send(json.dumps(START))
         await socket.recv()
-        await running.admission.drain()
+        for _ in range(3):
+            running.lifecycle.signal()
+        await running.lifecycle.finished()
         assert await closed(socket) == (1006, "")
 
 
 async def test_a_closing_server_takes_no_calls() -> None:
     async with server(OPEN).running() as running, aiohttp.ClientSession() as http:
-        await running.admission.drain()
+        running.lifecycle.signal()
         async with http.get(f"http://127.0.0.1:{running.port}/readyz") as answer:
             assert answer.status == 503
         async with http.get(f"http://127.0.0.1:{running.port}/healthz") as answer:

@@ -32,8 +32,8 @@ from bridge.vocabulary.contracts import (
     AssistantOutcome,
     CarrierOutcome,
     Connection,
+    LegMessage,
     Lost,
-    Posted,
     Receive,
     WireMessage,
 )
@@ -72,7 +72,7 @@ FROM_CARRIER: dict[WireMessage, CarrierOutcome] = {
     "mark": MarkReached("0.1"),
     "stop": CallEnded(),
 }
-FROM_ASSISTANT: dict[WireMessage | Posted, Sequence[AssistantOutcome]] = {
+FROM_ASSISTANT: dict[LegMessage, Sequence[AssistantOutcome]] = {
     "ready": [AssistantReady(PCMU_8K, PCMU_8K)],
     "reply": [ReplyAudio("a", FIFTH)],
     "a word": [ReplyAudio("b", FRAME), ReplyEnded("b")],
@@ -127,7 +127,7 @@ class SimulatedAssistant(NothingWaits):
     def encode(self, command: AssistantCommand, now: float) -> Sequence[AssistantOutcome]:
         return [brief(command)]
 
-    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+    def decode(self, message: LegMessage, now: float) -> Sequence[AssistantOutcome]:
         if message not in FROM_ASSISTANT:
             raise MalformedMessage("no word of ours")
         return FROM_ASSISTANT[message]
@@ -144,7 +144,7 @@ class Mirror(NothingWaits):
                 return [ReplyAudio("mirror", audio)]
         return []
 
-    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+    def decode(self, message: LegMessage, now: float) -> Sequence[AssistantOutcome]:
         raise AssertionError(message)
 
 

@@ -4,7 +4,15 @@ from base64 import b64encode
 
 import pytest
 
-from bridge.shell.upgrade import Refusal, UpgradeRequest, is_interim, plain_response, read_request, tokens
+from bridge.shell.upgrade import (
+    Refusal,
+    UpgradeRequest,
+    is_interim,
+    lacks_body,
+    plain_response,
+    read_request,
+    tokens,
+)
 
 KEY = b64encode(b"k" * 16).decode()
 
@@ -168,3 +176,23 @@ def test_an_interim_response_is_known(read: bytes, interim: bool) -> None:
 
 def test_tokens_of_all_lines() -> None:
     assert tokens(["Keep-Alive,  UPGRADE", "", "x"]) == ["keep-alive", "upgrade", "x"]
+
+
+NO = b"HTTP/1.1 429 No\r\n"
+BODIES = {
+    # a response, and whether more of its body should come
+    "an upgrade": (b"HTTP/1.1 101 Yes\r\nContent-Length: 9\r\n\r\n", False),
+    "no length": (NO + b"A: b\r\n\r\n", False),
+    "a length that is none": (NO + b"Content-Length: many\r\n\r\n", False),
+    "nothing yet": (NO + b"Content-Length: 4\r\n\r\n", True),
+    "a part": (NO + b"Content-Length: 4\r\n\r\nabc", True),
+    "all": (NO + b"Content-Length: 4\r\n\r\nabcd", False),
+    "enough": (NO + b"Content-Length: 400\r\n\r\n" + b"x" * 10, False),
+    "chunks, begun": (NO + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", True),
+    "chunks, all": (NO + b"Transfer-Encoding: Chunked\r\n\r\n2\r\na\r\n0\r\n\r\n", False),
+}
+
+
+@pytest.mark.parametrize(("read", "is_lacking"), BODIES.values(), ids=list(BODIES))
+def test_how_much_of_a_refusal_is_still_to_come(read: bytes, *, is_lacking: bool) -> None:
+    assert lacks_body(read, most=10) is is_lacking

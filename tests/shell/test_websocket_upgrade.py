@@ -13,7 +13,8 @@ from websockets.utils import accept_key
 
 from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.config.settings import Settings
-from bridge.shell import websocket_server
+from bridge.shell import websocket_client, websocket_server
+from bridge.shell.refused_upgrade import loss
 from bridge.shell.server import Server
 from bridge.shell.upgrade import HEAD_BYTES
 from bridge.shell.websocket import SocketLeg
@@ -118,7 +119,7 @@ async def test_a_refused_upgrade_leaves_nothing_behind(
         before = timers_left()
         with capture_logs() as lines:
             head = await answer(server.port, written(path))
-        assert timers_left() == before
+        assert len(timers_left()) == len(before)
         assert head.startswith(f"HTTP/1.1 {status} ".encode())
         assert (b"Sec-WebSocket-Version: 13" in head) == (reason == "Sec-WebSocket-Version: 13")
         (line,) = [line for line in lines if line["event"] == "upgrade refused"]
@@ -250,3 +251,61 @@ async def test_another_answer_is_not_taken(said: str, reason: str) -> None:
     async with answering(said) as url:
         with pytest.raises(CallRefused, match=reason):
             await connect(url, print, print)
+
+
+# The body of a refusal
+
+LATE: dict[str, tuple[list[bytes], str, str]] = {
+    # what comes behind the head, each piece a moment later; how the connection ends; the body that is read
+    "later than the head": ([b"try again", b" in 2 s"], "stays", "try again in 2 s"),
+    "more than is read": ([b"x" * 2_000] * 3, "stays", "x" * 3_000),
+    "never": ([], "stays", ""),
+    "in part": ([b"try "], "stays", "try "),
+    "closed before its end": ([b"try "], "closed", "try "),
+    "reset before its end": ([b"try "], "reset", "try "),
+}
+
+
+@pytest.mark.parametrize(("pieces", "end", "body"), LATE.values(), ids=list(LATE))
+async def test_the_body_of_a_refusal_is_waited_for(
+    pieces: list[bytes], end: str, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket_client, "BODY_WITHIN_S", 0.2)
+    length = 16 if sum(map(len, pieces)) <= 16 else 100_000
+    over = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 429 No\r\nContent-Length: {length}\r\n\r\n".encode())
+        for piece in pieces:
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            writer.write(piece)
+        await asyncio.sleep(0.02)
+        if end == "reset":
+            writer.transport.abort()
+        elif end == "stays":
+            await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(CallRefused) as refusal:
+            await connect(f"ws://127.0.0.1:{port}/", lambda _: None, lambda _code, _reason: None)
+        over.set()
+    assert (refusal.value.status, refusal.value.body[:3_000]) == (429, body)
+
+
+NOT_OPENED = {
+    # the address and the header; the close code that the core is told
+    "no address": ("ws://127.0.0.1:1:2/", "x", 1008),
+    "a header of two lines": ("ws://127.0.0.1:1/", "x\r\ny", 1008),
+    "nobody listens": ("ws://127.0.0.1:1/", "x", 1006),
+}
+
+
+@pytest.mark.parametrize(("url", "header", "code"), NOT_OPENED.values(), ids=list(NOT_OPENED))
+async def test_what_no_server_could_mend_is_final(url: str, header: str, code: int) -> None:
+    with pytest.raises(CallRefused) as refusal:
+        await connect(url, lambda _: None, lambda _code, _reason: None, headers={"X-More": header})
+    assert loss(refusal.value)[0] == code

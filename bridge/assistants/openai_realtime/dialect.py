@@ -42,7 +42,7 @@ from bridge.vocabulary.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import AssistantOutcome, Posted, ToolSchema, WireMessage
+from bridge.vocabulary.contracts import AssistantOutcome, LegMessage, ToolSchema
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     AssistantReady,
@@ -100,7 +100,7 @@ class RealtimeDialect:
         heard = self._listen(command.audio)
         return [message, *heard, *self._advance(now)] if heard else (message,)
 
-    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+    def decode(self, message: LegMessage, now: float) -> Sequence[AssistantOutcome]:
         """Read one message. Raises `MalformedMessage` if it is no event, or a known kind in a wrong shape."""
         if not isinstance(message, str):
             raise MalformedMessage("a binary message")

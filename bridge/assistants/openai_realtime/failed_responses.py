@@ -5,18 +5,21 @@ what the server says about waiting is honoured. A response that says nothing, an
 are asked for once more. The request keeps what the failed response was for. No clock: `now` is seconds.
 """
 
+from collections.abc import Callable
+from itertools import count
 from typing import NamedTuple
+from zlib import crc32
 
 from msgspec.structs import replace
 
 from bridge.assistants.openai_realtime.error_reports import Meaning, describe, is_lasting, meaning
 from bridge.assistants.openai_realtime.gate import Request, ResponseGate
 from bridge.assistants.openai_realtime.server_events import ErrorBody, ResponseBody
-from bridge.assistants.shared.retries import Retries
 from bridge.assistants.shared.scripted_responses import Purpose
 from bridge.vocabulary import retry_after
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.events import Opening
+from bridge.vocabulary.retries import Retries
 
 ONCE_MORE_S = 0.5
 """The pause before something is asked for once more that does not depend on time."""
@@ -48,18 +51,26 @@ def cut_short(response: ResponseBody) -> Failure | None:
     return Failure(f"a reply is incomplete: {response.reason or 'no reason given'}", 0.0)
 
 
+def _chance(call_id: str) -> Callable[[], float]:
+    """Numbers from 0 to 1, without 1, that depend on the call alone: the same for the same failures of one call."""
+    numbers = count()
+    return lambda: crc32(f"{call_id} {next(numbers)}".encode()) / 2**32
+
+
 class FailedResponses:
     """The failures of one session. `retry_s`: how long a reply that fails is asked for again."""
 
     def __init__(self, gate: ResponseGate, retry_s: float) -> None:
         self._gate = gate
-        self.retries = Retries(retry_s)
+        self._retries = Retries(retry_s, lambda: 0.5)
+        self._retry_s = retry_s
+        self._retry_at = 0.0  # of the last retry
 
     def open(self, command: OpenAssistant) -> None:
         """The session is opened, for this call and this reason."""
-        self.retries.call_id = command.call_id
+        self._retries = Retries(self._retry_s, _chance(command.call_id))
         if command.opening is Opening.RECOVERED:
-            self.retries.shorten(RECOVERED_S)
+            self._retries.reset(RECOVERED_S)
 
     def ended(
         self, request: Request, response: ResponseBody, now: float, *, is_silent: bool, called: bool
@@ -75,7 +86,7 @@ class FailedResponses:
         if is_silent and response.status != "cancelled":
             return self.once_more(request, cut.why if cut else "a reply without audio", now)
         if not request.is_aside:
-            self.retries.succeeded()
+            self._retries.reset()
         return cut
 
     def failed(
@@ -94,10 +105,12 @@ class FailedResponses:
             return self.once_more(request, why, now)
         if request.is_aside:
             return Failure(why, 0.0)
-        told_s = retry_after.from_text((error.message or "")[:LONGEST_READ]) if error is not None else None
-        wait_s = self.retries.pause_s(now, told_s)
+        asked_s = retry_after.from_text((error.message or "")[:LONGEST_READ]) if error is not None else None
+        self._retries.start(now)
+        wait_s = self._retries.pause_s(now, asked_s)
         if wait_s is not None:
-            self._gate.ask_again(request, now + wait_s)
+            self._retry_at = now + wait_s
+            self._gate.ask_again(request, self._retry_at)
         return Failure(why, wait_s)
 
     def once_more(self, request: Request, why: str, now: float) -> Failure:
@@ -110,6 +123,9 @@ class FailedResponses:
         return Failure(why, ONCE_MORE_S)
 
     def interrupted(self) -> None:
-        """The caller has something to say: scripted words that were to be asked for again are left out."""
-        self.retries.interrupted()
+        """The caller has something to say: scripted words that were to be asked for again are left out.
+
+        The pause counts as used whole.
+        """
+        self._retries.stop(self._retry_at)
         self._gate.drop_retry()

@@ -15,7 +15,7 @@ from bridge.assistants.stream.messages import VERSION, ErrorReport, Hello
 from bridge.assistants.stream.settings import StreamSettings
 from bridge.redaction import without_keys
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, CloseAssistant, OpenAssistant
-from bridge.vocabulary.contracts import AssistantOutcome, Posted, ToolSchema, WireMessage
+from bridge.vocabulary.contracts import AssistantOutcome, LegMessage, ToolSchema, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -80,7 +80,7 @@ class StreamDialect:
 
     # From the assistant
 
-    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+    def decode(self, message: LegMessage, now: float) -> Sequence[AssistantOutcome]:
         """Read one message. Nothing is raised: a malformed one comes back as `MessageRefused` and our `error`."""
         if self._over:
             return ()
@@ -90,8 +90,8 @@ class StreamDialect:
             why = str(error)
             return [MessageRefused(LegName.ASSISTANT, why), wire.error(why)]
 
-    def _read(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
-        if isinstance(message, Posted):
+    def _read(self, message: LegMessage, now: float) -> Sequence[AssistantOutcome]:
+        if not isinstance(message, str | bytes):
             raise MalformedMessage("an HTTP response")
         if len(message) > MOST_BYTES:
             raise MalformedMessage(

@@ -30,13 +30,14 @@ from bridge.vocabulary.commands import (
     TruncateReply,
     TypeDigit,
 )
-from bridge.vocabulary.contracts import AssistantOutcome, Posted, ToolSchema, WireMessage
+from bridge.vocabulary.contracts import AssistantOutcome, LegMessage, PostDelayed, ToolSchema
 from bridge.vocabulary.events import (
     AssistantReady,
     AssistantReportedError,
     Ignored,
     LegName,
     MessageRefused,
+    ReplyDelayed,
     ToolCalled,
 )
 
@@ -72,7 +73,7 @@ class TurnBasedDialect:
             self._carry_out(command, now)
         return self._take_outcomes()
 
-    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantOutcome]:
+    def decode(self, message: LegMessage, now: float) -> Sequence[AssistantOutcome]:
         """Read one message. Nothing is raised: with half a reply comes `MessageRefused`, then what follows from it."""
         turns = self._turns
         if turns.mode is Mode.CLOSED:
@@ -81,6 +82,8 @@ class TurnBasedDialect:
             self._begin(now, asked=False)
         if message == UPGRADED:
             return self._take_outcomes()
+        if isinstance(message, PostDelayed):
+            return [ReplyDelayed(message.wait_s)] if turns.awaited else ()
         match self._transport.read(message):
             case UtteranceEnded():
                 if turns.mode is Mode.SENDING and self._settings.ends_remotely:

@@ -23,6 +23,9 @@ MOST_FIELDS = 200
 StreamKind = Literal["media", "listen"]
 """A stream that can be spoken into, or one that is only listened to."""
 
+Direction = Literal["inbound", "outbound", ""]
+"""Whether the call came in, or we placed it; empty if that is not known."""
+
 
 class WebhookRequest(NamedTuple):
     """One request to a webhook, its body complete and of the content type that the route expects."""
@@ -74,6 +77,10 @@ class ExpectedCall(NamedTuple):
     """How long the carrier may be asked again to open the stream: its token is good for so much longer."""
     control: CallControl | None = None
     """What can be done to the call beside its stream; None: nothing."""
+    direction: Direction = ""
+    """Who placed the call, for the log."""
+    route: str = ""
+    """What chose the assistant, for the log: such as "routes[2]"; empty if it is not known."""
 
 
 class Numbers(NamedTuple):
@@ -221,6 +228,14 @@ def check_not_ended(host: CallHost, call_id: str) -> None:
     """Raises `WebhookRefused` (410) where the call has ended: the webhook is old, or was replayed."""
     if host.has_ended(call_id):
         raise WebhookRefused(410, "this call has ended", reason="its call has ended")
+
+
+def direction_of(form: Mapping[str, str]) -> Direction:
+    """Who placed the call, by such a form."""
+    told = form.get("Direction", "")
+    if not told:
+        return ""
+    return "outbound" if told.startswith("outbound") else "inbound"
 
 
 def check_open(host: CallHost) -> None:

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from msgspec import DecodeError, Struct, json
 
+from bridge.carriers.shared.webhooks import Direction
 from bridge.carriers.telnyx.events import DETECTION_ENDED, GREETING_ENDED, CallEvent
 from bridge.carriers.telnyx.rest import CALL_IS_OVER
 
@@ -29,6 +30,9 @@ LONGEST_WHY = 200
 
 MOST_KEYS_WAITING = 128
 """Keys that wait for those that sound. They take most of a minute; what is beyond would come too late and is dropped."""
+
+DIRECTIONS: dict[str, Direction] = {"incoming": "inbound", "outgoing": "outbound"}
+"""By the `direction` of a webhook."""
 
 HUMANS = frozenset({"human_residence", "human_business"})
 GREETING_ENDS = frozenset({"ended", "beep_detected", "no_beep_detected", "prompt_ended"})
@@ -124,6 +128,8 @@ class PhoneCall:
         self._talk_to = frozenset(talk_to)
         self._awaits_verdict = False
         self._awaits_greeting = False  # a machine answered, and its greeting has to end
+        self.direction: Direction = ""
+        """Who placed the call, once that is known."""
         self._answering = False  # we answer it
         self._answered = False
         self._streaming_retried = False  # after Telnyx said that the call was not answered
@@ -205,6 +211,7 @@ class PhoneCall:
         self._awaits_verdict = self.client_state.wants_human
         self._move(Stage.RINGING)
         self._answering = rings
+        self.direction = DIRECTIONS.get(event.direction, "")
         return [Answer()] if rings else self._go_on(event)
 
     def _go_on(self, event: CallEvent) -> list[Step]:

@@ -92,4 +92,6 @@ class StepSender:
             )
             assistant = ""
         control = TelnyxCallControl(phone_call, partial(self.send, call_id, phone_call))
-        return ExpectedCall(call_id, assistant, opens_s=RULE.give_up_s, control=control)
+        return ExpectedCall(
+            call_id, assistant, opens_s=RULE.give_up_s, control=control, direction=phone_call.direction
+        )

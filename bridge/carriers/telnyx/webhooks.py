@@ -22,6 +22,7 @@ from bridge.carriers.shared.webhooks import (
     check_goes_on,
     check_not_ended,
     check_open,
+    direction_of,
     form_fields,
     note_ends,
     numbers_of,
@@ -143,7 +144,7 @@ class TelnyxWebhooks:
         assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
         check_open(self._host)
         returns_s = 0.0 if listen == "true" else self._settings.return_s
-        expected = ExpectedCall(call_id, assistant, returns_s=returns_s)
+        expected = ExpectedCall(call_id, assistant, returns_s=returns_s, direction=direction_of(form))
         document = texml.stream_document(
             self._host.expect(expected, "listen" if listen == "true" else "media"),
             self._settings,

@@ -19,6 +19,7 @@ from bridge.carriers.shared.webhooks import (
     check_goes_on,
     check_not_ended,
     check_open,
+    direction_of,
     form_fields,
     note_ends,
     numbers_of,
@@ -82,7 +83,9 @@ class TwilioWebhooks:
         if answered_by and answered_by not in self._settings.talk_to:
             self._host.log("info", "= nobody to talk to", call_id=call_id, answered_by=answered_by)
             return WebhookAnswer(200, hang_up_document(), XML)
-        expected = ExpectedCall(call_id, assistant, control=self._control(call_id))
+        expected = ExpectedCall(
+            call_id, assistant, control=self._control(call_id), direction=direction_of(form)
+        )
         url = self._host.expect(expected, "listen" if listen else "media")
         twiml = stream_document(
             url,

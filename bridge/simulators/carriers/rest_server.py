@@ -118,8 +118,14 @@ class RestServer(Generic[Call, Act, Stream]):
             hung_up = await self._until_ended(stream)
         except CallRefused as refused:
             acts = self._account.stream_failed(call, str(refused), time.time())
+        except Exception:  # the phone has failed: the server hears that the call is over
+            self._carried(name, self._account.stream_over(call, time.time(), hung_up=True))
+            raise
         else:
             acts = self._account.stream_over(call, time.time(), hung_up=hung_up)
+        self._carried(name, acts)
+
+    def _carried(self, name: str, acts: Sequence[Act]) -> None:
         del self.streams[name]
         self.perform(acts)
 

@@ -26,7 +26,15 @@ from bridge.vocabulary.commands import (
     SendMark,
     SetSensitive,
 )
-from bridge.vocabulary.contracts import Assistant, Connection, Leg, Lost, Posted, Receive, WireMessage
+from bridge.vocabulary.contracts import (
+    Assistant,
+    Connection,
+    Leg,
+    LegMessage,
+    Lost,
+    Receive,
+    WireMessage,
+)
 from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -215,8 +223,8 @@ class CheckedCall:
             self._gives_up = self._clock() + self._wait.limit_s
 
     def _connect(self, _command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
-        def received(message: WireMessage | Posted) -> None:
-            if not isinstance(message, Posted):
+        def received(message: LegMessage) -> None:
+            if isinstance(message, str | bytes):
                 self.watch.received(message, self._clock())
             receive(message)
 

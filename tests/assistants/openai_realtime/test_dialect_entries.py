@@ -186,7 +186,7 @@ SCENES: "dict[str, list[Row]]" = {
     ],
     "a prompt that fails is said once more": [
         *ASKED[:4],
-        (1.4, "done R2 failed server_error", [FAILED, "delayed 0.4"]),
+        (1.4, "done R2 failed server_error", [FAILED, "delayed 0.2"]),
         (1.9, None, [PROMPT]),
     ],
     "the call ends while the caller types: an output, no response": [

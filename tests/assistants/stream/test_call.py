@@ -124,6 +124,7 @@ async def carry(assistant: Assistant, plan: CallPlan, **options: Any) -> Call:
     async with asyncio.timeout(PATIENCE_S), server_for(assistant, call, options) as server:
         call.report = await place_call(f"ws://127.0.0.1:{server.port}/twilio/media", plan)
         await server.admission.idle()
+        await server.files.written()
         await call.over.wait()
     return call
 

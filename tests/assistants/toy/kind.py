@@ -16,7 +16,7 @@ from bridge.assistants.registry import AssistantKind, Vendor
 from bridge.settings.assistants import UPGRADED, AssistantSettings, SocketAddress
 from bridge.settings.table import Section
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, CloseAssistant, OpenAssistant, TypeDigit
-from bridge.vocabulary.contracts import Posted, ToolSchema, WireMessage
+from bridge.vocabulary.contracts import LegMessage, ToolSchema, WireMessage
 from bridge.vocabulary.errors import ConfigurationError, MalformedMessage
 from bridge.vocabulary.events import AssistantEvent, AssistantReady, PressRequested, ReplyAudio
 from telecodecs.format import PCMU_8K
@@ -65,7 +65,7 @@ class ToyAssistant:
             case _:
                 return ()
 
-    def decode(self, message: WireMessage | Posted, now: float) -> Sequence[AssistantEvent]:
+    def decode(self, message: LegMessage, now: float) -> Sequence[AssistantEvent]:
         """Read one message: audio, or the key that it gives back."""
         if message == UPGRADED:
             return (AssistantReady(hears=PCMU_8K, speaks=PCMU_8K),)

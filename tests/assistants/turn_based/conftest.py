@@ -21,7 +21,15 @@ from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.config.audio_file import read_wav
 from bridge.settings.assistants import UPGRADED
 from bridge.vocabulary.commands import AppendAudio, AssistantCommand, OpenAssistant
-from bridge.vocabulary.contracts import AssistantOutcome, Post, Posted, ToolSchema, WireMessage
+from bridge.vocabulary.contracts import (
+    AssistantOutcome,
+    LegMessage,
+    Post,
+    PostDelayed,
+    Posted,
+    ToolSchema,
+    WireMessage,
+)
 from bridge.vocabulary.events import AssistantEvent, AssistantReady, ReplyAudio, Word
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import PCMU_8K, AudioFormat
@@ -29,7 +37,7 @@ from telecodecs.resample import resample
 from telecodecs.wav import wav_decode, wav_encode
 
 Outcome = AssistantEvent | str
-Came = AssistantCommand | str | bytes | Posted | None
+Came = AssistantCommand | str | bytes | Posted | PostDelayed | None
 Row = tuple[float, Came, list[Outcome]]
 """When, what came (None: nothing), what we do."""
 
@@ -64,7 +72,7 @@ class TurnBasedLine:
         due = self.dialect.deadline()
         return told + (self.wait() if due is not None and due <= self.now else [])
 
-    def hear(self, came: str | bytes | Posted) -> list[Any]:
+    def hear(self, came: str | bytes | Posted | PostDelayed) -> list[Any]:
         return self._shown(self.dialect.decode(self._message(came), self.now))
 
     def wait(self) -> list[Outcome]:
@@ -98,13 +106,13 @@ class TurnBasedLine:
     def play(self, rows: Iterable[Row]) -> None:
         for now, came, expected in rows:
             outcome = self.pass_to(now)
-            if isinstance(came, str | bytes | Posted):
+            if isinstance(came, str | bytes | Posted | PostDelayed):
                 outcome += self.hear(came)
             elif came is not None:
                 outcome += self.tell(came)
             assert shortened(outcome) == expected, (now, came)
 
-    def _message(self, came: str | bytes | Posted) -> WireMessage | Posted:
+    def _message(self, came: str | bytes | Posted | PostDelayed) -> LegMessage:
         if not isinstance(came, str):
             return came
         if self.settings.is_posted:

@@ -13,11 +13,13 @@ from bridge.vocabulary.commands import (
     EnterDigits,
     TruncateReply,
 )
+from bridge.vocabulary.contracts import PostDelayed
 from bridge.vocabulary.events import (
     AssistantReady,
     AssistantReportedError,
     EntryEnd,
     Opening,
+    ReplyDelayed,
     ReplyEnded,
     SpeechStarted,
     SpeechStopped,
@@ -164,3 +166,12 @@ def test_barge_in_drops_what_is_on_its_way(opened: "Open", sentence: bytes) -> N
     assert line.tell(TruncateReply("reply-1", 100)) == []
     assert [type(one) for one in line.says(sentence[1500 * 8 :])] == [str, SpeechStopped]
     assert len(wav_decode(line.posts[-1].body)[0]) / 8 == pytest.approx(2960 + 400, abs=120)
+
+
+def test_a_post_that_is_sent_again_delays_its_reply(opened: "Open", sentence: bytes) -> None:
+    line = opened()
+    assert line.hear(PostDelayed(0.25)) == [], "nobody waits for a reply"
+    line.says(sentence)
+    assert line.hear(PostDelayed(0.25)) == [ReplyDelayed(0.25)]
+    assert line.hear(PostDelayed(0.5)) == [ReplyDelayed(0.5)]
+    assert line.hear("reply 500") == sounds("reply-1", 500)

@@ -69,7 +69,8 @@ def test_each_step_is_a_command_of_its_own(streaming: Phone) -> None:
 
 def test_the_stream_is_expected_with_its_control(streaming: Phone) -> None:
     ((call, kind),) = streaming.host.expected
-    assert (call._replace(control=None), kind) == (ExpectedCall(CALL, opens_s=60.0), "media")
+    expected = ExpectedCall(CALL, opens_s=60.0, direction="inbound")
+    assert (call._replace(control=None), kind) == (expected, "media")
     assert call.control is not None
     assert call.control.can == {PressKeys}
 

@@ -146,6 +146,7 @@ async def test_a_caller_who_hangs_up_needs_no_end_by_rest() -> None:
         async with Server(settings(toy={"api_url": toy.url})).running() as server:
             await call(server, CallPlan(SAID, hang_up_at_ms=100))
             await server.admission.idle()
+            await server.files.written()
         assert toy.asked == []
 
 

@@ -336,6 +336,7 @@ async def carry(
                 began = clock() - report.length_ms / 1000
                 async with asyncio.timeout(5.0):
                     await server.admission.idle()
+                    await server.files.written()
             async with aiohttp.ClientSession() as http, http.get(f"{origin}/readyz") as answer:
                 readyz = await answer.json()
         with suppress(TimeoutError):  # who has stalled does not notice

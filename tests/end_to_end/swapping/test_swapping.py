@@ -164,6 +164,7 @@ async def carry(row: Row, own_url: str, folder: Path) -> Carried:
         report = await place_call(f"http://127.0.0.1:{server.port}/{path}", plan, carrier=exchange())
         async with asyncio.timeout(5.0):
             await server.admission.idle()
+            await server.files.written()
     (journal,) = folder.glob("*.jsonl")
     return Carried(report, read_journal(journal), ends)
 

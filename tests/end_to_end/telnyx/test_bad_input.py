@@ -205,6 +205,7 @@ async def test_a_socket_that_closes_with_neither_start_nor_stop_leaves_nothing(t
                 for message in said:
                     await socket.send(message)
             await server.admission.idle()
+            await server.files.written()
     assert list(tmp_path.iterdir()) == []
 
 

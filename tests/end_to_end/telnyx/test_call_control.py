@@ -65,6 +65,7 @@ async def test_an_inbound_call_from_the_webhook_to_the_hang_up(meet: "Meet", tel
     async with asyncio.timeout(TIMEOUT_S), meet(phone, settings=settings) as both:
         call = await both.simulator.over(both.ring())
         await both.server.admission.idle()
+        await both.server.files.written()
         (report,) = phone.reports
         assert report.ending is Ending.QUIET
         assert call.cause == "normal_clearing"
@@ -123,14 +124,16 @@ async def test_a_voice_that_cannot_be_read_ends_the_call_with_a_reason(meet: "Me
     assert both.journal() == []
 
 
-@pytest.mark.parametrize("drain_s", [5.0, 0.0], ids=["in time", "not in time"])
-async def test_a_server_that_closes_hangs_up(meet: "Meet", drain_s: float) -> None:
+@pytest.mark.parametrize("signals", [0, 3], ids=["in time", "not in time"])
+async def test_a_server_that_closes_hangs_up(meet: "Meet", signals: int) -> None:
     phone = CallControlPhone(lambda line: CallPlan(speech(line) * 10, linger_s=TIMEOUT_S))
     async with asyncio.timeout(TIMEOUT_S):
-        async with meet(phone, settings={"assistant": "parrot", "limits": {"drain_s": drain_s}}) as both:
+        async with meet(phone, settings={"assistant": "parrot"}) as both:
             call = both.ring()
             await both.simulator.told("streaming.started")
             assert both.server.admission.calls == 1
+            for _ in range(signals):
+                both.server.lifecycle.signal()
         assert "hangup" in both.commands()
         assert call.state is CallState.ENDED
 
@@ -150,7 +153,7 @@ async def test_a_server_that_closes_hangs_up_a_call_whose_stream_has_not_come(me
 
 async def test_a_closing_server_answers_no_call(meet: "Meet") -> None:
     async with asyncio.timeout(TIMEOUT_S), meet() as both:
-        await both.server.admission.drain()
+        both.server.lifecycle.signal()
         call = both.ring()
         await both.simulator.told("call.initiated")
         both.simulator.hang_up(call)
@@ -178,6 +181,7 @@ async def test_the_call_goes_through_once_despite(name: str, meet: "Meet") -> No
     async with asyncio.timeout(TIMEOUT_S), meet(phone, faults=FAULTS[name]) as both:
         call = await both.simulator.over(both.ring())
         await both.server.admission.idle()
+        await both.server.files.written()
         for step in ("answer", "streaming_start"):
             tries = [command for command in both.simulator.commands if command.name == step]
             assert len({command.body["command_id"] for command in tries}) == 1
@@ -290,6 +294,7 @@ async def test_keys_come_too_late_when_the_call_is_over(meet: "Meet") -> None:
         expected = announced(both)
         await both.simulator.over(both.ring())
         await both.server.admission.idle()
+        await both.server.files.written()
         press(expected[0], "1")
     assert "send_dtmf" not in both.commands()
 
@@ -358,6 +363,7 @@ async def test_the_hang_up_webhook_ends_a_session_whose_socket_never_said_stop(m
         both.simulator.hang_up(call)
         await told.wait()
         await both.server.admission.idle()
+        await both.server.files.written()
     assert closes == [(1000, "the call ended")]
     assert len(both.journal("Ended")) == 1
 
@@ -367,6 +373,7 @@ async def test_the_token_of_an_ended_call_is_not_valid(meet: "Meet") -> None:
     async with asyncio.timeout(TIMEOUT_S), meet(phone) as both:
         await both.simulator.over(both.ring())
         await both.server.admission.idle()
+        await both.server.files.written()
         url = (await both.simulator.commanded("streaming_start")).body["stream_url"]
         with pytest.raises(InvalidStatus, match="403"):
             await connect(url)

@@ -237,6 +237,7 @@ async def test_amr_wb_is_heard_and_answered_in_another_codec(tmp_path: Path) -> 
                         answer += b64decode(payload)
             await socket.send(phone.closing())
             await server.admission.idle()
+            await server.files.written()
     heard = recorded(tmp_path)
     assert heard.ms == 20 * len(AMR_WB_FRAMES)
     for audio in (heard.caller, at_16k(decoder(PCMU_8K)(answer), 8000)):

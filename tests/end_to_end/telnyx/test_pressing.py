@@ -57,6 +57,7 @@ async def test_under_call_control_telnyx_presses_the_keys(meet: "Meet") -> None:
             call = both.ring()
             await both.simulator.commanded("send_dtmf")
             await both.server.admission.idle()
+            await both.server.files.written()
             assert "hangup" not in both.commands(), "they still sound"
             await both.simulator.over(call)
     assert call.pressed == KEYS
@@ -76,6 +77,7 @@ async def test_under_texml_the_keys_are_tones_in_the_stream(meet: "Meet") -> Non
         exchange = TelnyxExchange(private_key=both.simulator.seed)
         report = await place_call(both.url("/telnyx/texml"), CallPlan(linger_s=0.8), carrier=exchange)
         await both.server.admission.idle()
+        await both.server.files.written()
         assert "send_dtmf" not in both.commands()
     heard = ulaw_decode(np.frombuffer(report.heard, np.uint8))
     assert "".join(tone.digit for tone in ToneDetector().feed(heard)) == KEYS.replace("w", "")

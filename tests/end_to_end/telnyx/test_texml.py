@@ -110,6 +110,7 @@ async def test_a_call_is_answered_and_heard(house: Open) -> None:
     async with house({"parameters": {"clinic": "north"}}) as home:
         report = await home.call(CallPlan(noise(200), linger_s=0.15))
         await home.server.admission.idle()
+        await home.server.files.written()
     assert report.ending is Ending.QUIET
     assert noise(200) in replied(report)
     (started,) = home.journal("CallStarted")
@@ -121,6 +122,7 @@ async def test_the_address_names_who_answers(house: Open) -> None:
     async with house() as home:
         await home.call(CallPlan(hang_up_at_ms=60), "?assistant=parrot")
         await home.server.admission.idle()
+        await home.server.files.written()
     assert [line["assistant"] for line in home.journal("OpenAssistant")] == ["parrot"]
 
 
@@ -130,6 +132,7 @@ async def test_a_call_that_is_only_listened_to(house: Open) -> None:
         plan = CallPlan(noise(200), other_party=noise(300), hang_up_at_ms=300)
         report = await home.call(plan, "?listen=true")
         await home.server.admission.idle()
+        await home.server.files.written()
     assert not report.received
     assert not home.journal("OpenAssistant")
     assert np.all(np.any(home.recording(), axis=0))
@@ -148,6 +151,7 @@ async def test_the_call_resumes_on_another_stream(house: Open) -> None:
     async with house() as home:
         report = await home.call(CallPlan(noise(600), drop_at_ms=300, back_after_ms=100, linger_s=0.15))
         await home.server.admission.idle()
+        await home.server.files.written()
     assert report.reconnects == 1
     assert report.ending is Ending.QUIET
     assert len(home.journal("CallStarted")) == 2
@@ -168,6 +172,7 @@ async def test_what_the_assistant_says_meanwhile_is_heard_after(house: Open) -> 
     async with house({"reorder_ms": 300}, assistant="parrot") as home:
         report = await home.call(plan)
         await home.server.admission.idle()
+        await home.server.files.written()
     assert report.reconnects == 1
     assert [line["digit"] for line in home.journal("TypeDigit")] == ["5"]
     (key,), (lost, *_) = home.journal("TypeDigit"), home.journal("LegLost")
@@ -190,6 +195,7 @@ async def test_where_streams_do_not_come_back_the_call_ends_with_its_stream(hous
         report = await home.call(CallPlan(noise(400), drop_at_ms=100, back_after_ms=20))
         assert report.ending is Ending.DIED
         await home.server.admission.idle()
+        await home.server.files.written()
 
 
 # Who comes in with the token of a call
@@ -295,14 +301,15 @@ async def test_a_call_that_says_its_last_words_does_not_resume(house: Open) -> N
         for message in opening():
             await old.send(message)
         await old.recv()  # of the chime
-        drained = asyncio.create_task(home.server.admission.drain())
+        home.server.admission.close()
         await asyncio.sleep(0)
         assert home.server.admission.calls == 1
         with pytest.raises(InvalidStatus, match="403"):
             await connect(url)
         assert home.server.admission.calls == 1
         old.transport.abort()
-        await drained
+        await home.server.admission.idle()
+        await home.server.files.written()
         assert home.server.admission.calls == 0
 
 
@@ -321,10 +328,12 @@ async def test_a_call_whose_stream_is_away_ends_when_the_server_closes(house: Op
 
 
 async def test_a_call_that_does_not_end_in_time_is_not_waited_for(house: Open) -> None:
-    async with house(assistant="parrot", limits={"drain_s": 0.0}) as home:
+    async with house(assistant="parrot") as home:
         socket, _phone = await started((await home.order()).url)
         await socket.recv()  # of the chime
-        await home.server.admission.drain()
+        for _ in range(3):
+            home.server.lifecycle.signal()
+        await home.server.lifecycle.finished()
         assert home.server.admission.calls == 0
         assert (await closed(socket))[0] in (1000, 1006)
     assert len(home.journal("Ended")) == 1

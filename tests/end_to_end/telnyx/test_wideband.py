@@ -103,6 +103,7 @@ async def carry(codec: str) -> Carried:
             url = f"ws://127.0.0.1:{server.port}/telnyx/media"
             report = await place_call(url, plan, carrier=exchange)
             await server.admission.idle()
+            await server.files.written()
         return Carried(report, simulator.heard)
 
 

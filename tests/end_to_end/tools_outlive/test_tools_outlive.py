@@ -140,6 +140,7 @@ async def carry(agenda: ModuleType, row: dict[str, Any], folder: Path) -> Carrie
             plan = CallPlan(linger_s=10.0, longest_s=row.get("longest_s", 3.0))
             report = await place_call(f"ws://127.0.0.1:{server.port}/twilio/media", plan)
             await server.admission.idle()
+            await server.files.written()
             await asyncio.sleep(0)
     (journal,) = folder.glob("*.jsonl")
     sid = report.call_sid

@@ -134,12 +134,14 @@ async def test_a_server_that_breaks_off_its_calls_ends_them(meet: Meet) -> None:
         await stream.ended.wait()
 
     talking = asyncio.Event()
-    settings = {"assistant": "parrot", "limits": {"drain_s": 0.05}}
+    settings = {"assistant": "parrot"}
     async with asyncio.timeout(TIMEOUT_S), SimulatedTwilio(Phone(talks)).running() as fake:
         own = {"account_sid": fake.account_sid, "auth_token": fake.auth_token, "api_url": fake.url}
         async with Server(Settings.model_validate({"port": 0, "twilio": own} | settings)).running() as server:
             call = fake.ring(f"{server.admission.public_url}/twilio/voice")
             await talking.wait()
+            for _ in range(3):
+                server.lifecycle.signal()
         assert [(request.name, dict(request.fields)) for request in fake.requests] == [HANG_UP]
         await fake.over(call)
 
@@ -171,6 +173,7 @@ async def test_otherwise_twilio_ends_the_call_or_goes_on_with_it(name: str, meet
     async with meet(phone, settings, **twilio) as both:
         await both.fake.over(both.ring(query))
         await both.server.admission.idle()
+        await both.server.files.written()
     assert both.asked() == []
     assert phone.close_codes in ([1000], [1001])
 
@@ -179,6 +182,7 @@ async def test_the_address_names_who_answers(meet: Meet) -> None:
     async with meet(Phone(stops)) as both:
         await both.fake.over(both.ring("?assistant=parrot"))
         await both.server.admission.idle()
+        await both.server.files.written()
     (journal,) = both.folder.glob("*.jsonl")
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert [line["assistant"] for line in lines if line["what"] == "OpenAssistant"] == ["parrot"]

@@ -294,6 +294,7 @@ async def carry(
             reports = await asyncio.gather(*calls)
             async with asyncio.timeout(5.0):
                 await server.admission.idle()
+                await server.files.written()
     journals = {call_of(journal): journal for journal in map(read_journal, folder.glob("*.jsonl"))}
     return {
         name: Carried(row, report, simulator, journals[report.call_sid])

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.carriers.telnyx.phone_call import PhoneCall
@@ -110,13 +111,20 @@ async def test_a_codec_that_the_phone_cannot_encode_is_told_at_once(api_port: in
     )
 
 
-async def test_what_fails_in_the_phone_is_raised_at_once(webhook: str, api_port: int) -> None:
+async def test_what_fails_in_the_phone_is_raised_at_once_and_ends_the_call(
+    webhook: str, api_port: int
+) -> None:
+    """The server is told: it would try for seconds to hang up a call that nobody carries any more."""
+
     def plan(_line: AudioFormat) -> CallPlan:
         raise ConfigurationError("no such recording")
 
-    async with asyncio.timeout(3):
-        with pytest.raises(ConfigurationError, match="no such recording"):
-            await place_controlled_call(webhook, plan, port=api_port)
+    with capture_logs() as lines:
+        async with asyncio.timeout(3):
+            with pytest.raises(ConfigurationError, match="no such recording"):
+                await place_controlled_call(webhook, plan, port=api_port)
+    told = [line["kind"] for line in lines if line["event"] == "> telnyx webhook" and line["status"] == 204]
+    assert told[-1] == "call.hangup"
 
 
 async def test_a_webhook_that_refuses_the_call_is_told_before_the_phone_has_rung_out(
