@@ -132,7 +132,7 @@ def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
             if b'"port"' in line:
                 return int(json.loads(line)["port"])
         time.sleep(0.05)
-    raise DidNotStart(log.read_text(errors="replace")[-500:])
+    raise DidNotStart(log.read_text(errors="replace")[-500:].replace(f"{log.parent}/", ""))
 
 
 def cores() -> list[int]:

@@ -7,9 +7,11 @@ line over all but the first part.
 
 import asyncio
 import json
+import logging
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -44,7 +46,8 @@ class Caller:
 
     def __init__(self, target: Target, chance: random.Random, ends: float) -> None:
         self._target, self._chance, self._ends = target, chance, ends
-        self.calls = self.refused = self.faults = 0
+        self.calls = self.faults = 0
+        self.refused: Counter[str] = Counter()
 
     async def keep_calling(self) -> None:
         await asyncio.sleep(self._chance.uniform(0, 10))
@@ -52,8 +55,8 @@ class Caller:
             try:
                 await self._call()
                 self.calls += 1
-            except Refused:
-                self.refused += 1
+            except Refused as refused:
+                self.refused[str(refused)] += 1
                 await asyncio.sleep(1)
             except OSError:
                 self.faults += 1
@@ -114,7 +117,7 @@ async def _faulty(peer: Peer, chance: random.Random) -> None:
 
 async def _carry(
     running: RunningServer, minutes: float, calls: int
-) -> tuple[list[tuple[float, float]], dict[str, int]]:
+) -> tuple[list[tuple[float, float]], dict[str, object]]:
     chance = random.Random(1)
     ends = time.monotonic() + minutes * 60
     callers = [Caller(running.target, random.Random(chance.random()), ends) for _ in range(calls)]
@@ -128,7 +131,7 @@ async def _carry(
         await asyncio.gather(*tasks)
     return looked, {
         "calls": sum(one.calls for one in callers),
-        "refused": sum(one.refused for one in callers),
+        "refused": dict(sum((one.refused for one in callers), Counter[str]())),
         "broken": sum(one.faults for one in callers),
     }
 
@@ -137,6 +140,7 @@ def soak(minutes: float, calls: int, *, realtime: bool) -> bool:
     """Run it and print what was found. Returns whether it held."""
     from attacks.table import free_port
 
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # connections break here on purpose
     options = ServerOptions(SETTINGS)
     with tempfile.TemporaryDirectory() as name:
         port = free_port()
@@ -157,6 +161,8 @@ def soak(minutes: float, calls: int, *, realtime: bool) -> bool:
     print(
         f"memory: {kept[0][1]:.1f} MiB after {warm_up:.0f} s, {kept[-1][1]:.1f} at the end: {slope:+.2f} MiB/h"
     )
+    each_minute = [mib for at, mib in looked if at % 60 < 1]
+    print(f"each minute: {' '.join(f'{mib:.0f}' for mib in each_minute)} MiB")
     print(f"files {files} -> {at_end[0]}, sockets {sockets} -> {at_end[1]}, threads {threads} -> {at_end[2]}")
     print(f"tracebacks in the log: {facts['tracebacks']}")
     return slope <= MOST_SLOPE and came_back and not facts["tracebacks"]

@@ -49,16 +49,26 @@ class Outcome:
     def held(self) -> bool:
         return not self.faults
 
+    def figures(self) -> str:
+        """What was measured, in words."""
+        facts = self.facts
+        if "p99" not in facts:
+            return "nothing"
+        found = f"p99 {facts['p99']:.0f} ms (before {facts['p99_before']:.0f}, max {facts['max']:.0f})"
+        found += f", memory +{facts['grown_mib']:.0f} MiB, kept {facts['kept_mib']:.0f}"
+        found += "".join(f", {name} {facts.get(name)}" for name in self.row.shown)
+        return found + (" [the machine was busy]" if facts["own_p99"] > QUIET_OWN_MS else "")
+
     def line(self) -> str:
         """One line of the table."""
-        facts = self.facts
-        figures = f"p99 {facts.get('p99', '?')} ms (before {facts.get('p99_before', '?')}, max {facts.get('max', '?')})"
-        if "grown_mib" in facts:
-            figures += f", memory +{facts['grown_mib']:g} MiB, kept {facts['kept_mib']:g}"
-        figures += "".join(f", {name} {facts.get(name)}" for name in self.row.shown)
-        noisy = " [the machine was busy]" if facts.get("own_p99", 0) > QUIET_OWN_MS else ""
         verdict = "held" if self.held else f"FELL SHORT: {'; '.join(self.faults)}"
-        return f"{self.row.name:<20}{self.row.what}: {figures}{noisy}: {verdict}"
+        return f"{self.row.name:<20}{self.row.what}: {self.figures()}: {verdict}"
+
+    def markdown(self) -> str:
+        """One line of the table in docs/reliability.md."""
+        verdict = "held" if self.held else f"**fell short**: {'; '.join(self.faults)}"
+        cells = (f"`{self.row.name}`", self.row.what, bars(self.row), self.figures(), verdict)
+        return "| " + " | ".join(" ".join(cell.replace("|", "/").split()) for cell in cells) + " |"
 
     def to_dict(self) -> Mapping[str, Any]:
         """For `--json`."""
