@@ -21,6 +21,8 @@ import pytest
 import structlog
 import uvloop
 
+from bridge.shell.loop_watch import LoopWatch
+
 hypothesis.settings.register_profile(
     "untimed", deadline=None, max_examples=60
 )  # how fast a machine is, is no property of the code
@@ -33,6 +35,7 @@ ON_BOTH_LOOPS = {
     "test_websocket",
     "test_websocket_upgrade",
     "test_front_door",
+    "test_listener",
     "test_session",
     "test_assistant_socket",
     "test_rest_client",
@@ -91,6 +94,13 @@ def log_as_before() -> Iterator[None]:
     """A command sets up the log, and writes to what was standard error while its test ran."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def loop_in_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs take this machine's time as well: that refuses no call where the lag is not what is tested."""
+    if request.path.stem not in ("test_loop_watch", "test_refused_calls"):
+        monkeypatch.setattr(LoopWatch, "lag_s", 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -117,6 +117,12 @@ def _wrong_doors(settings: Settings) -> Iterator[str]:
             f"host = {settings.host!r} with security.allow_unauthenticated: "
             f"should be one of {', '.join(LOOPBACK)}; anybody could talk to the assistant at your cost"
         )
+    own = tuple(f"{settings.public_url}{path}/" for path in own_paths())
+    if settings.public_url is not None and (settings.busy.redirect or "").startswith(own):
+        yield (
+            f"busy.redirect = {without_credentials(settings.busy.redirect or '')!r}: should be another server's; this one "
+            "would refuse the call again, over and over"
+        )
     kinds = CARRIERS.values()
     if not is_open and not any(kind.can_authenticate(settings.carrier(kind.name)) for kind in kinds):
         missing = [f"{kind.name}.{kind.authenticated_by}" for kind in kinds]

@@ -34,6 +34,7 @@ from bridge.config.layers import explain, from_file, from_flags, from_variables,
 from bridge.config.routes import RouteSettings
 from bridge.config.systemd import ServiceManager, told_by
 from bridge.settings.assistants import AssistantSettings, PlayFallback
+from bridge.settings.busy import BusySettings
 from bridge.settings.call_files import JournalSettings, RecordingSettings
 from bridge.settings.calls import (
     CircuitSettings,
@@ -180,7 +181,10 @@ class Settings(Section):
     recording: RecordingSettings = Field(
         RecordingSettings(), description="Left the caller, right the assistant as the caller heard it"
     )
-    limits: LimitSettings = Field(LimitSettings(), description="How long things may take")
+    limits: LimitSettings = Field(
+        LimitSettings(), description="How long things may take, and how much may come"
+    )
+    busy: BusySettings = Field(BusySettings(), description="What the caller of a refused call hears")
     circuit: CircuitSettings = Field(
         CircuitSettings(), description="When new calls stop going to an assistant that fails"
     )

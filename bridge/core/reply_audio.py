@@ -34,7 +34,7 @@ MOST_INSERTS = 16
 
 
 class Voice:
-    """The audio that is played in one call, in the format `line`. Nothing can be played before `open`.
+    """The audio that is played in one call, in the format `line`. Before `open` replies have that format, too.
 
     `cut` is called with each item that was interrupted, and the share of it that was heard, 0 to 1.
     """
@@ -45,7 +45,7 @@ class Voice:
         self._timers = timers
         self._cut = cut
         self._playout = Playout(line)
-        self._downlink: Downlink
+        self._downlink = Downlink(line, line)  # until `open`
         self.incoming_item: str | None = None
         """The item whose audio is coming in."""
         self._interrupted: set[str] = set()  # items whose late audio is dropped until they end

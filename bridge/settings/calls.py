@@ -32,7 +32,7 @@ Keys = Annotated[str, AfterValidator(_checked_keys)]
 
 
 class LimitSettings(Section):
-    """The table [limits], in seconds."""
+    """The table [limits]."""
 
     start_s: float = Field(
         _LIMITS.start_s,
@@ -79,6 +79,24 @@ class LimitSettings(Section):
         ge=0,
         description="How long the port stays open after SIGTERM at least, also without calls: until load balancers have "
         "seen that `/readyz` answers 503",
+    )
+    max_calls: int | None = Field(
+        None, ge=1, description="New calls are refused while there are so many. Not set: no limit"
+    )
+    max_calls_per_s: int | None = Field(
+        None, ge=1, description="New calls taken within a second. Not set: no limit"
+    )
+    max_lag_ms: float = Field(
+        20.0,
+        ge=0,
+        description="New calls are refused while the event loop calls back later than this (99th percentile of two "
+        "seconds): audio of the calls under way would be late. 0: never",
+    )
+    connections_per_address: int = Field(
+        100,
+        ge=0,
+        description="Connections from one address that are not calls; the oldest is dropped for a newer one. Not counted "
+        "from loopback. 0: no limit, for a proxy on another machine",
     )
 
 

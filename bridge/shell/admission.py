@@ -8,7 +8,7 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -34,11 +34,16 @@ from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.observers.word_log import WordLog
+from bridge.settings.busy import BusySettings
+from bridge.settings.calls import LimitSettings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
+from bridge.shell.descriptors import Descriptors
 from bridge.shell.encryption import seals
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
+from bridge.shell.load_gate import LoadGate, LoadLimits
 from bridge.shell.returning_stream import ReturningStream
+from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import Session, clock
 from bridge.shell.setups import Setup, Setups
 from bridge.shell.switchboard import Switchboard
@@ -73,6 +78,8 @@ class Admission:
         self.closing = False
         """No new calls are taken."""
         self._keeps_promises = True  # calls that were announced are let in
+        self.lag_s: Callable[[], float] = lambda: 0.0
+        """How late the event loop calls back, in seconds; see `LoopWatch.lag_s`."""
         self._settings = settings  # what holds until the server stops; new calls have those of their setup
         self._files = files
         self._seals = seals(settings)
@@ -86,6 +93,14 @@ class Admission:
         self.setups = Setups(
             Setup(settings, switchboard), lambda setup: self._expected.has_setup(setup, unix_clock())
         )
+        self._gate = LoadGate(_load_limits(settings.limits))
+        self._descriptors = Descriptors()
+        self._refusals = SampledLog()
+
+    @property
+    def busy(self) -> BusySettings:
+        """What the caller of a refused call hears."""
+        return self.setups.current.settings.busy
 
     @property
     def calls(self) -> int:
@@ -111,6 +126,23 @@ class Admission:
         """Whether there is an assistant of this name; an empty one is the default's."""
         return not assistant or assistant in self.setups.current.settings.assistant_kinds
 
+    def why_refused(self, carrier: str, call_id: str) -> str:
+        """Why this new call is not taken, as `CallHost` has it."""
+        now = clock()
+        is_known = self._gate.has_place((carrier, call_id), now) or self._active.streams_of(carrier, call_id)
+        if why := CLOSING if self.closing else "" if is_known else self._overload(now):
+            self._refusals.write("warning", "call", "= call refused", call_id=call_id, reason=why)
+        elif not is_known:
+            self._gate.take(now)
+            self._gate.keep_place((carrier, call_id), now + LIFE_S)
+        return why
+
+    def _overload(self, now: float) -> str:
+        """Why no further call is taken; empty where one is."""
+        self._gate.limits = _load_limits(self.setups.current.settings.limits)
+        free = self._descriptors.free(now)
+        return self._gate.why_refused(now, len(self._active), self.lag_s(), free)
+
     def expect(self, carrier: str, call: ExpectedCall, kind: StreamKind = "media") -> str:
         """A call will come. The address for its media socket: good once, or again where the stream may return."""
         now = unix_clock()
@@ -118,6 +150,7 @@ class Admission:
         token = self._tokens.new(carrier, kind, call.call_id, call.assistant, now, life_s)
         setup = self.setups.current
         self._expected.add(carrier, kind, call, now, nonce=token.nonce, life_s=life_s, setup=setup)
+        self._gate.keep_place((carrier, call.call_id), clock() + life_s)
         if kind == "media":
             setup.switchboard.expect(call.call_id, call.assistant)
         return f"{self._media_url()}/{carrier}/{kind}/{self._tokens.sign(token)}"
@@ -130,6 +163,7 @@ class Admission:
     def call_ended(self, carrier: str, call_id: str) -> None:
         """The carrier says so; its stream may not have heard of it, or may never have come."""
         self._expected.ended(carrier, call_id, unix_clock())
+        self._gate.free_place((carrier, call_id))
         self.setups.forget(call_id)
         for active in self._active.streams_of(carrier, call_id):
             active.session.handle(CallEnded())
@@ -154,6 +188,7 @@ class Admission:
         elif not self._active.has_started(carrier, stream_id) and self._expected.times(carrier, call_id) == 1:
             self._active.note_stream(carrier, stream_id)
             self._expected.forget(carrier, call_id)
+            self._gate.free_place((carrier, call_id))
             self.setups.forget(call_id)
             for active in streams:
                 if not active.stream_id:
@@ -193,23 +228,32 @@ class Admission:
         path = target.partition("?")[0].removeprefix("/").split("/")
         name, kind, text, *more = [*map(unquote, path), "", ""]
         if name not in CARRIERS or kind not in STREAMS or any(more):
-            return _turned_away(HTTPStatus.NOT_FOUND, "there is no media socket at its path")
+            return self._turned_away(HTTPStatus.NOT_FOUND, "there is no media socket at its path")
         if reason := self._upgrade_fault(name, target, headers):
-            return _turned_away(HTTPStatus.FORBIDDEN, reason)
+            return self._turned_away(HTTPStatus.FORBIDDEN, reason)
         carrier = CARRIERS[name].stream(self._settings.carrier(name), kind == "listen")
         token = self._tokens.read(text, name, kind) if text else None
         if token is not None and (active := self._active.with_token(token)) is not None:
             return self._let_return(active, carrier)
         if self.closing and (token is None or not self._keeps_promises):
-            return _turned_away(HTTPStatus.SERVICE_UNAVAILABLE, CLOSING)
+            return self._turned_away(HTTPStatus.SERVICE_UNAVAILABLE, CLOSING)
         if not text and self._settings.security.allow_unauthenticated:
+            if why := self._overload(clock()):
+                return self._turned_away(HTTPStatus.SERVICE_UNAVAILABLE, why)
+            self._gate.take(clock())
             return self._take(name, kind, carrier, ExpectedCall(""), None)
         expected = self._announced(token)
         if token is None or not isinstance(expected, ExpectedCall):
-            return _turned_away(HTTPStatus.FORBIDDEN, str(expected))
+            return self._turned_away(HTTPStatus.FORBIDDEN, str(expected))
         leg = self._take(name, kind, carrier, expected, token)
         self._tokens.use(token, unix_clock())  # last, so that an exception before it does not spend the token
         return leg
+
+    def _turned_away(self, status: HTTPStatus, reason: str) -> HTTPStatus:
+        self._refusals.write(
+            "warning", reason, "media socket turned away", status=status.value, reason=reason
+        )
+        return status
 
     def _upgrade_fault(self, carrier: str, path: str, headers: Mapping[str, str]) -> str:
         """Why an upgrade is refused whatever its token: a browser's page opens it, or the carrier did not sign it."""
@@ -276,6 +320,7 @@ class Admission:
         observers += self._observers(setup, call)
         session = Session(carrier, call, switchboard.connect, observers, self._over, control)
         leg = websocket.SocketLeg(session.carrier_said, partial(session.carrier_lost, carrier))
+        self._gate.free_place((name, expected.call_id))
         self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, setup, expected.call_id))
         session.attach(leg)
         return leg
@@ -283,7 +328,7 @@ class Admission:
     def _let_return(self, active: ActiveCall, carrier: Carrier) -> websocket.SocketLeg | HTTPStatus:
         """A socket comes with the token of a call under way: it has the call once it has said `start`."""
         if not active.session.can_rejoin:
-            return _turned_away(HTTPStatus.FORBIDDEN, "its call is about to end")
+            return self._turned_away(HTTPStatus.FORBIDDEN, "its call is about to end")
 
         def taken_over(leg: websocket.SocketLeg) -> None:
             log.info("= the stream came back", call_id=active.expected.call_id)
@@ -323,9 +368,8 @@ def _call_log(setup: Setup, carrier: str, expected: ExpectedCall) -> CallLog:
     return CallLog(carrier, route=lambda event: setup.routes.name_at_start(event.parameters))
 
 
-def _turned_away(status: HTTPStatus, reason: str) -> HTTPStatus:
-    log.warning("media socket turned away", status=status.value, reason=reason)
-    return status
+def _load_limits(limits: LimitSettings) -> LoadLimits:
+    return LoadLimits(limits.max_calls, limits.max_calls_per_s, limits.max_lag_ms)
 
 
 def _token_keys(settings: Settings, carrier: str) -> list[bytes]:

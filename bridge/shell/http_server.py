@@ -14,6 +14,8 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
+from bridge.shell.pending_connections import Released
+
 MOST_BODY_BYTES = 65_536
 """The longest body of a request. A webhook has some thousand bytes."""
 
@@ -51,19 +53,23 @@ class HttpServer:
     def __init__(self, server: web.Server) -> None:
         self._server = server
 
-    def __call__(self) -> asyncio.Protocol:
-        """The protocol of one connection."""
-        return _Connection(
+    def __call__(self, released: Released = lambda: None) -> asyncio.Protocol:
+        """The protocol of one connection. `released` is called when that is lost."""
+        connection = _Connection(
             self._server,
             loop=asyncio.get_running_loop(),
             access_log=NO_LOG,
             lingering_time=0.5,
             auto_decompress=False,  # a small body could become a large one before anybody has looked at its signature
         )
+        connection.released = released
+        return connection
 
 
 class _Connection(RequestHandler):
     """One connection, which carries one request."""
+
+    released: Released
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         abort = cast(
@@ -74,6 +80,7 @@ class _Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._deadline.cancel()
+        self.released()
         super().connection_lost(exc)
 
     def handle_error(

@@ -7,7 +7,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
@@ -20,19 +20,25 @@ from bridge.config.checks import check_carriers, check_doors, check_folders, dou
 from bridge.config.settings import Settings, service_manager
 from bridge.core.call import LAST_MARK_S
 from bridge.shell.admission import Admission, media_paths
+from bridge.shell.descriptors import descriptor_limit
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.http_server import application, http_server
 from bridge.shell.lifecycle import Lifecycle, Stage, StopRules
+from bridge.shell.listener import open_port
+from bridge.shell.loop_errors import connection_errors_in_one_line
 from bridge.shell.loop_watch import LoopWatch
 from bridge.shell.network import Network
+from bridge.shell.pending_connections import PendingConnections, most_pending
+from bridge.shell.refused_requests import RefusedRequests
 from bridge.shell.reload import Certificate, Reload
 from bridge.shell.retention import Retention, kept_folders
+from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import clock
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.systemd import Notifier
 from bridge.shell.webhooks import Webhooks
-from bridge.shell.websocket_server import accept, listen
+from bridge.shell.websocket_server import accept
 
 FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 """Headers with which a proxy says that it asks for somebody else."""
@@ -60,6 +66,7 @@ class Server:
         self.admission = Admission(settings, Switchboard(settings, self.network), self.files)
         self.lifecycle = Lifecycle(self.admission, self._stop_rules, self.notifier)
         self.certificate = Certificate(self._tls, settings)
+        self._refused = RefusedRequests()
         self._webhooks = tuple(
             Webhooks(
                 carrier,
@@ -67,11 +74,13 @@ class Server:
                 self.admission,
                 allows_unauthenticated=settings.security.allow_unauthenticated,
                 network=self.network,
+                refused=self._refused,
             )
             for carrier, kind in CARRIERS.items()
         )
         self._loop_watch = LoopWatch()
         self._retention = Retention(kept_folders(settings), self.files)
+        self.admission.lag_s = lambda: self._loop_watch.lag_s
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
 
@@ -81,13 +90,20 @@ class Server:
         paths = media_paths()
         self._loop_watch.start()
         self._retention.start()
+        errors = ExitStack()
+        errors.enter_context(connection_errors_in_one_line())
         try:
             async with http_server(self._routes()) as http:
-                listener = await listen(
-                    lambda: FrontDoor(paths, lambda: accept(self.admission.admit), http),
+                listener = await open_port(
+                    partial(
+                        FrontDoor, paths, partial(accept, self.admission.admit, refusals=SampledLog()), http
+                    ),
                     self._settings.host,
                     self._settings.port,
                     self._tls,
+                    PendingConnections(
+                        most_pending(descriptor_limit()), self._settings.limits.connections_per_address
+                    ),
                 )
                 self.port = listener.sockets[0].getsockname()[1]
                 self.admission.public_url = self._settings.reachable_url(self.port)
@@ -108,6 +124,7 @@ class Server:
             self._retention.stop()
             await self.files.aclose()
             self._loop_watch.stop()
+            errors.close()
 
     def _stop_rules(self) -> StopRules:
         setup = self.admission.setups.current
@@ -117,6 +134,7 @@ class Server:
 
     def _routes(self) -> web.Application:
         app = application()
+        app.middlewares.append(self._refused.middleware)
         for webhooks in self._webhooks:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])

@@ -27,8 +27,10 @@ from bridge.carriers.shared.webhooks import (
     WebhookRequest,
 )
 from bridge.config.routes import OWN_PARAMETERS, Incoming
+from bridge.settings.busy import BusySettings
 from bridge.shell.admission import Admission, unix_clock
 from bridge.shell.network import Network
+from bridge.shell.refused_requests import RefusedRequests
 from bridge.shell.rest_client import ApiClient
 from bridge.shell.session import clock
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
@@ -55,9 +57,11 @@ class Webhooks:
         *,
         allows_unauthenticated: bool,
         network: Network | None = None,
+        refused: RefusedRequests | None = None,
     ) -> None:
         self._carrier = carrier
         self._client = ApiClient(network)
+        self._refused = refused or RefusedRequests()
         self._requests: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
@@ -108,8 +112,7 @@ class Webhooks:
         try:
             answer = route.handle(asked, clock())
         except WebhookRefused as refused:
-            if refused.reason:
-                log.warning("webhook turned away", path=request.path, reason=refused.reason)
+            self._refused.note(refused.status, request.path, refused.reason or str(refused), refused.address)
             return web.Response(status=refused.status, text=str(refused))
         finally:
             self._host.route = ""
@@ -178,8 +181,8 @@ class _Host:
         return self._admission.public_url
 
     @property
-    def closing(self) -> bool:
-        return self._admission.closing
+    def busy(self) -> BusySettings:
+        return self._admission.busy
 
     def has_assistant(self, assistant: str) -> bool:
         return self._admission.has_assistant(assistant)
@@ -203,6 +206,9 @@ class _Host:
         call = Incoming(numbers.to, numbers.from_, request.word, {**parameters, **asked})
         self.route = "the webhook's address" if assistant else routes.name_of(call)
         return assistant or routes.assistant(call)
+
+    def why_refused(self, call_id: str) -> str:
+        return self._admission.why_refused(self._carrier, call_id)
 
     def expect(self, call: ExpectedCall, kind: StreamKind = "media") -> str:
         return self._admission.expect(self._carrier, call._replace(route=call.route or self.route), kind)

@@ -14,6 +14,8 @@ import aiofastnet
 import structlog
 
 from bridge.config.addresses import bind_fault
+from bridge.shell.pending_connections import Released
+from bridge.shell.sampled_log import SampledLog
 from bridge.shell.upgrade import HEAD_BYTES, HEAD_END, Refusal, UpgradeRequest, plain_request, read_request
 from bridge.shell.websocket import MAX_MESSAGE_BYTES, SocketLeg, hand_over, server_protocol
 from bridge.vocabulary.errors import ConfigurationError
@@ -34,8 +36,12 @@ log = structlog.get_logger()
 class UpgradeReader(asyncio.Protocol):
     """One connection until its upgrade is granted or refused."""
 
-    def __init__(self, answer: Answer, max_message_bytes: int) -> None:
+    def __init__(
+        self, answer: Answer, max_message_bytes: int, released: Released, refusals: SampledLog
+    ) -> None:
         self._answer = answer
+        self._released = released
+        self._refusals = refusals
         self._max_message_bytes = max_message_bytes
         self._read = b""
         self._transport: asyncio.Transport
@@ -60,7 +66,8 @@ class UpgradeReader(asyncio.Protocol):
     def _decide(self, head: bytes, rest: bytes) -> None:
         request = read_request(head)
         if isinstance(request, Refusal):
-            log.warning("upgrade refused", status=request.status.value, reason=request.reason)
+            status, reason = request.status.value, request.reason
+            self._refusals.write("warning", reason, "upgrade refused", status=status, reason=reason)
             self._refuse(request)
             return
         leg = self._asked(request)
@@ -68,6 +75,7 @@ class UpgradeReader(asyncio.Protocol):
             later = (RETRY_LATER,) if leg is HTTPStatus.SERVICE_UNAVAILABLE else ()
             self._refuse(Refusal(leg, leg.phrase, later))
             return
+        self._released()
         websocket = server_protocol(leg, self._max_message_bytes)
         websocket.connection_made(self._transport)
         hand_over(self._transport, websocket, plain_request(request) + rest)
@@ -86,11 +94,22 @@ class UpgradeReader(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio calls this when the connection was lost before it became a leg."""
         self._timeout.cancel()
+        self._released()
 
 
-def accept(answer: Answer, *, max_message_bytes: int = MAX_MESSAGE_BYTES) -> asyncio.Protocol:
-    """Make the protocol of one accepted connection. `answer` is asked about an upgrade that can be granted."""
-    return UpgradeReader(answer, max_message_bytes)
+def accept(
+    answer: Answer,
+    released: Released = lambda: None,
+    *,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+    refusals: SampledLog | None = None,
+) -> asyncio.Protocol:
+    """Make the protocol of one accepted connection. `answer` is asked about an upgrade that can be granted.
+
+    `released` is called when the connection has become a leg, or is lost. `refusals`: where upgrades are logged that
+    cannot be granted.
+    """
+    return UpgradeReader(answer, max_message_bytes, released, refusals or SampledLog())
 
 
 async def listen(

@@ -44,13 +44,15 @@ class CallRefused(BridgeError):
 class WebhookRefused(BridgeError):
     """A webhook of ours refuses a request. `status` of HTTP; the text goes out as the answer.
 
-    `reason`: what our log says of it, where it should; the text tells a stranger no more than needed.
+    `reason`: what our log says of it in place of the text, which tells a stranger no more than needed. `address`: what
+    a signature was checked against.
     """
 
-    def __init__(self, status: int, text: str, *, reason: str = "") -> None:
+    def __init__(self, status: int, text: str, *, reason: str = "", address: str = "") -> None:
         super().__init__(text)
         self.status = status
         self.reason = reason
+        self.address = address
 
 
 class CarrierRefused(BridgeError):

@@ -16,6 +16,7 @@ from bridge.carriers.shared.webhooks import (
     WebhookAnswer,
     WebhookRequest,
 )
+from bridge.settings.busy import BusySettings
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 
 UNIX_S = 1_700_000_000.0
@@ -35,7 +36,11 @@ class Host:
     public_url = "https://voice.example.com"
 
     def __init__(self) -> None:
-        self.closing = False
+        self.busy = BusySettings()
+        self.full = ""
+        """Why no new call is taken; empty where one is."""
+        self.placed: list[str] = []
+        """The calls for which a place was asked."""
         self.allows_unauthenticated = False
         self.assistants = {"", "front", "sales"}
         self.asked: list[tuple[str, Numbers, Mapping[str, str]]] = []
@@ -58,6 +63,10 @@ class Host:
         if not self.has_assistant(assistant):
             raise WebhookRefused(400, "there is no such assistant")
         return assistant
+
+    def why_refused(self, call_id: str) -> str:
+        self.placed.append(call_id)
+        return self.full
 
     def expect(self, call: ExpectedCall, kind: StreamKind = "media") -> str:
         self.expected.append((call, kind))

@@ -14,6 +14,7 @@ from bridge.config.settings import Settings
 from bridge.shell import admission as module
 from bridge.shell.admission import Admission
 from bridge.shell.expected_calls import ENDED_S
+from bridge.shell.sampled_log import SampledLog
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S
 from bridge.shell.websocket import SocketLeg
@@ -74,6 +75,7 @@ def path_of(
 
 def turned_away(admission: Admission, path: str, status: HTTPStatus = HTTPStatus.FORBIDDEN) -> str:
     """Why a socket is refused, with 403 unless another status is expected, as the log tells it."""
+    admission._refusals = SampledLog()  # it writes a line a second
     with capture_logs() as lines:
         assert admission.admit(path, UPGRADE) is status
     (line,) = [line for line in lines if line["event"] == "media socket turned away"]

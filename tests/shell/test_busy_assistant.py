@@ -171,7 +171,7 @@ async def test_a_dead_one_is_dropped(converse: Converse, options: dict[str, Any]
     scene = Scene(converse)
     started = time.monotonic()
     report = await carry(scene, 8, kind="stream", **options)
-    assert scene.connections in (2, 3)
+    assert 2 <= scene.connections <= 5
     assert report.close_code == 1011
     assert time.monotonic() - started < 6.0, "long before the caller, or the time for a reply"
 

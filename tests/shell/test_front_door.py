@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -61,6 +61,31 @@ async def test_a_media_path_without_an_upgrade_is_told_so() -> None:
     async with knocking() as (reader, writer):
         writer.write(b"GET /twilio/media HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 426")
+
+
+@pytest.mark.parametrize("before", [b"\r\n", b"\r\n\r\n", b"\n\r\n\r\n\n"])
+async def test_empty_lines_before_a_request_mean_nothing(before: bytes) -> None:
+    async with knocking() as (reader, writer):
+        writer.write(before)
+        await asyncio.sleep(0)
+        writer.write(HEALTH)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("said", [b"\r\n\r\n", b"\r\n" * 50, b"\n\r\n\r\n"])
+async def test_empty_lines_alone_are_no_request(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_door, "HEAD_TIMEOUT_S", 0.05)
+    async with knocking() as (reader, writer):
+        writer.write(said)
+        async with asyncio.timeout(5.0):
+            assert await reader.read() == b""
+
+
+async def test_empty_lines_without_end_are_hung_up_on() -> None:
+    async with knocking() as (reader, writer):
+        writer.write(b"\r\n" * front_door.HEAD_BYTES)
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
 
 
 @pytest.mark.parametrize("rubbish", [b"\r\n", b"hello\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n"])

@@ -369,6 +369,21 @@ async def test_a_call_that_does_not_end_is_broken_off_in_the_end() -> None:
         assert await closed(socket) == (1006, "")
 
 
+async def test_a_full_server_refuses_the_next_call_and_carries_on_with_those_it_has() -> None:
+    async with server(CLOSED, limits={"max_calls": 1}, busy={"say": "Later, please."}).running() as running:
+        url = f"http://127.0.0.1:{running.port}/twilio/voice"
+        async with connect(await media_url(running.port, "CA1")) as socket:
+            await socket.send(json.dumps(START))
+            status, twiml = await order(running.port, "CA2")
+            assert (status, "<Say>Later, please.</Say><Hangup />" in twiml) == (200, True)
+            with pytest.raises(CallRefused, match="hung up before any stream"):
+                await place_call(url, CallPlan(), auth_token=AUTH_TOKEN)
+            await socket.send(media(0))
+            assert json.loads(await socket.recv())["event"] == "media"
+        await running.admission.idle()
+        assert "<Stream" in (await order(running.port, "CA3"))[1]
+
+
 async def test_a_closing_server_takes_no_calls() -> None:
     async with server(OPEN).running() as running, aiohttp.ClientSession() as http:
         running.lifecycle.signal()
@@ -376,7 +391,7 @@ async def test_a_closing_server_takes_no_calls() -> None:
             assert answer.status == 503
         async with http.get(f"http://127.0.0.1:{running.port}/healthz") as answer:
             assert answer.status == 200
-        with pytest.raises(CallRefused, match="503"):
+        with pytest.raises(CallRefused, match=r"rejected the call \(busy\)"):
             await place_call(f"http://127.0.0.1:{running.port}/twilio/voice", CallPlan())
         with pytest.raises(CallRefused, match="503"):
             await place_call(f"ws://127.0.0.1:{running.port}/twilio/media", CallPlan())

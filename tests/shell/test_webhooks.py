@@ -26,6 +26,7 @@ from bridge.carriers.shared.webhooks import (
     WebhookRequest,
 )
 from bridge.config.settings import Settings
+from bridge.settings.busy import BusySettings
 from bridge.shell import webhooks as module
 from bridge.shell.admission import Admission
 from bridge.shell.session import clock
@@ -202,9 +203,14 @@ async def test_an_answer_as_it_goes_out(house: Open) -> None:
         assert await home.post() == (200, "<Response/>", "text/xml")
 
 
+CHECKED = "a.example/toy/voice (https)"
+
+
 async def test_a_refusal_goes_out_and_the_log_tells_what_it_should(house: Open) -> None:
     refusals = [
-        WebhookRefused(403, "who are you?", reason="it is unsigned"),
+        WebhookRefused(
+            403, "who are you?", reason="it is unsigned", address="https://me@a.example/toy/voice"
+        ),
         WebhookRefused(400, "CallSid is missing"),
     ]
 
@@ -216,13 +222,11 @@ async def test_a_refusal_goes_out_and_the_log_tells_what_it_should(house: Open) 
             home.toy.answer = refuse
             assert (await home.post("/toy/voice/sales"))[:2] == (403, "who are you?")
             assert (await home.post())[:2] == (400, "CallSid is missing")
+    told = {"event": "webhook turned away", "log_level": "warning"}
     assert lines == [
-        {
-            "event": "webhook turned away",
-            "log_level": "warning",
-            "path": "/toy/voice/sales",
-            "reason": "it is unsigned",
-        }
+        told
+        | {"status": 403, "path": "/toy/voice/sales", "reason": "it is unsigned", "checked_against": CHECKED},
+        told | {"status": 400, "path": "/toy/voice", "reason": "CallSid is missing"},
     ]
 
 
@@ -281,9 +285,10 @@ async def test_who_answers_and_what_is_known_of_the_server(house: Open) -> None:
         assert [host.has_assistant(name) for name in ("", "front", "polly")] == [True, True, False]
         assert host.allows_unauthenticated
         assert host.public_url == "https://voice.example.com"
-        assert host.closing is False
+        assert host.why_refused("C1") == ""
+        assert host.busy == BusySettings()
         home.admission.closing = True
-        assert host.closing is True
+        assert host.why_refused("C2") == "the server is closing"
         assert host.unique_id() != host.unique_id()
 
 

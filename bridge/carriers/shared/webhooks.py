@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
 from bridge.carriers.shared.rest import ApiRequest
+from bridge.settings.busy import BusySettings
 from bridge.vocabulary.contracts import CallControl
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 
@@ -106,8 +107,8 @@ class CallHost(Protocol):
         ...
 
     @property
-    def closing(self) -> bool:
-        """Whether the server takes no new calls any more."""
+    def busy(self) -> BusySettings:
+        """What the caller of a refused call hears."""
         ...
 
     @property
@@ -124,6 +125,13 @@ class CallHost(Protocol):
 
         `parameters`: those of every stream of this carrier. Raises `WebhookRefused`: 400 where there is no assistant
         of this name, 404 where no route has the word behind the path.
+        """
+        ...
+
+    def why_refused(self, call_id: str) -> str:
+        """Why this call is not taken: the server closes, or has too much to do. Empty: it has a place, for a minute.
+
+        The server logs a refusal. A call that has a place already, or is under way, is not refused for the load.
         """
         ...
 
@@ -238,10 +246,12 @@ def direction_of(form: Mapping[str, str]) -> Direction:
     return "outbound" if told.startswith("outbound") else "inbound"
 
 
-def check_open(host: CallHost) -> None:
-    """Raises `WebhookRefused` (503) where the server takes no new calls."""
-    if host.closing:
-        raise WebhookRefused(503, "the server is closing")
+def not_proved(reason: str, address: str = "") -> WebhookRefused:
+    """A request that does not prove to be the carrier's. Whoever sends it is told the same whatever the reason is.
+
+    `address`: what its signature was checked against.
+    """
+    return WebhookRefused(403, "the signature does not match", reason=reason, address=address)
 
 
 def check_goes_on(carrier: str, then: str | None) -> None:

@@ -69,6 +69,11 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Reject:
+    """Give whoever calls the busy tone. The call is not answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartStreaming:
     """Have Telnyx open the call's media stream."""
 
@@ -87,7 +92,7 @@ class SendDtmf:
     keys: str = field(repr=False)
 
 
-Step = Answer | StartStreaming | HangUp | SendDtmf
+Step = Answer | Reject | StartStreaming | HangUp | SendDtmf
 
 
 class Stage(StrEnum):
@@ -115,6 +120,13 @@ MOVES: dict[Stage, frozenset[Stage]] = {
 }
 
 
+def begins_a_call(event: CallEvent) -> bool:
+    """Whether a call rings, at our number or at the one that we phone."""
+    return event.type == "call.initiated" and (
+        event.direction == "incoming" or read_client_state(event.client_state) is not None
+    )
+
+
 class PhoneCall:
     """One phone call. `talk_to`: the verdicts, in Telnyx's words, with which the call gets the assistant.
 
@@ -137,13 +149,16 @@ class PhoneCall:
         self._keys_waiting = ""
         self._hang_up_waiting: HangUp | None = None  # for the keys
 
-    def handle(self, event: CallEvent, assistant: str = "") -> list[Step]:
-        """What to do after this webhook. `assistant`: who answers, if a call comes in with it."""
+    def handle(self, event: CallEvent, assistant: str = "", *, is_refused: bool = False) -> list[Step]:
+        """What to do after this webhook.
+
+        `assistant`: who answers, if a call comes in with it. `is_refused`: a call that begins with it is not taken.
+        """
         if event.type == "call.hangup":
             self._end()
             return []
         if self.stage is Stage.UNKNOWN:
-            return self._recognise(event, assistant)
+            return self._recognise(event, assistant, is_refused)
         return self._go_on(event)
 
     def verdict_overdue(self) -> list[Step]:
@@ -187,7 +202,7 @@ class PhoneCall:
 
     def refused(self, step: Step, code: str) -> list[Step]:
         """Telnyx refused this step. `code`: Telnyx's own, or another text that says why."""
-        if code == CALL_IS_OVER or isinstance(step, HangUp):  # nothing is left to try
+        if code == CALL_IS_OVER or isinstance(step, HangUp | Reject):  # nothing is left to try
             self._end()
         elif isinstance(step, Answer) and self.stage is Stage.RINGING:
             return self._hang_up(f"it could not be answered: {code}")
@@ -202,7 +217,7 @@ class PhoneCall:
             return self._press_next()
         return []
 
-    def _recognise(self, event: CallEvent, assistant: str) -> list[Step]:
+    def _recognise(self, event: CallEvent, assistant: str, is_refused: bool) -> list[Step]:
         ours = read_client_state(event.client_state)
         rings = event.type == "call.initiated" and event.direction == "incoming"
         if ours is None and not rings:
@@ -210,6 +225,9 @@ class PhoneCall:
         self.client_state = ours or ClientState(assistant)
         self._awaits_verdict = self.client_state.wants_human
         self._move(Stage.RINGING)
+        if is_refused:
+            self._move(Stage.HANGING_UP)
+            return [Reject() if rings else HangUp("no new calls are taken")]
         self._answering = rings
         self.direction = DIRECTIONS.get(event.direction, "")
         return [Answer()] if rings else self._go_on(event)

@@ -28,11 +28,13 @@ class PhoneCalls:
         self._ended: OrderedDict[str, tuple[PhoneCall, float]] = OrderedDict()
         self._verdict_due: dict[str, float] = {}  # the first to fall due comes first
 
-    def handle(self, event: CallEvent, now: float, assistant: str = "") -> tuple[PhoneCall, list[Step]]:
-        """The call of this webhook, and what to do. `assistant`: as in `PhoneCall.handle`."""
+    def handle(
+        self, event: CallEvent, now: float, assistant: str = "", *, is_refused: bool = False
+    ) -> tuple[PhoneCall, list[Step]]:
+        """The call of this webhook, and what to do. `assistant`, `is_refused`: as in `PhoneCall.handle`."""
         self._forget(now)
         phone_call = self._find(event.call_id)
-        steps = phone_call.handle(event, assistant)
+        steps = phone_call.handle(event, assistant, is_refused=is_refused)
         if phone_call.stage is Stage.ENDED:
             self._under_way.pop(event.call_id, None)
             self._ended.setdefault(event.call_id, (phone_call, now))

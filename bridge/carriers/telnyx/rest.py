@@ -65,6 +65,10 @@ class TelnyxApi:
         """Answer a call that rings."""
         return self._action(call_id, "answer", command_id, {"client_state": client_state})
 
+    def reject(self, call_id: str, command_id: str) -> ApiRequest:
+        """Refuse a call that rings: whoever calls hears the busy tone. That it has ended already is no error."""
+        return self._action(call_id, "reject", command_id, {"cause": "USER_BUSY"}, done=(CALL_IS_OVER,))
+
     def hang_up(self, call_id: str, command_id: str) -> ApiRequest:
         """End the call. That it has ended already is no error."""
         return self._action(call_id, "hangup", command_id, {}, done=(CALL_IS_OVER,))

@@ -13,7 +13,7 @@ TOLERANCE_S = 300
 
 
 class SignatureFault(StrEnum):
-    """Why a webhook is refused; the text goes out."""
+    """Why a webhook is refused, for the log."""
 
     UNSIGNED = "its signature or its time is missing or unreadable"
     FORGED = "its signature is not Telnyx's"

@@ -14,6 +14,7 @@ from bridge.carriers.telnyx.phone_call import (
     Answer,
     HangUp,
     PhoneCall,
+    Reject,
     SendDtmf,
     StartStreaming,
     Step,
@@ -71,6 +72,8 @@ class StepSender:
         match step:
             case Answer():
                 return self._api.answer(call_id, command_id, client_state=phone_call.client_state.encode())
+            case Reject():
+                return self._api.reject(call_id, command_id)
             case StartStreaming():
                 url = self._host.expect(self._expected(call_id, phone_call))
                 return self._api.start_streaming(call_id, command_id, url)

@@ -8,6 +8,7 @@ Source: Telnyx, "Receiving webhooks", "Voice API webhooks", "TeXML <Stream>".
 
 from collections.abc import Sequence
 
+from bridge.carriers.shared.busy import busy_document
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
     FORM,
@@ -21,15 +22,15 @@ from bridge.carriers.shared.webhooks import (
     WebhookRequest,
     check_goes_on,
     check_not_ended,
-    check_open,
     direction_of,
     form_fields,
+    not_proved,
     note_ends,
     numbers_of,
 )
 from bridge.carriers.telnyx import texml
 from bridge.carriers.telnyx.events import STREAM_ENDED, CallEvent, Deliveries, read
-from bridge.carriers.telnyx.phone_call import Stage
+from bridge.carriers.telnyx.phone_call import Stage, begins_a_call
 from bridge.carriers.telnyx.phone_calls import PhoneCalls
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
@@ -115,9 +116,8 @@ class TelnyxWebhooks:
         facts = {"hangup_cause": event.hangup_cause, "result": event.result, "failure": event.failure_reason}
         given = {name: value for name, value in facts.items() if value}
         log("info", "< telnyx webhook", type=event.type, call_id=event.call_id, **given)
-        if self._host.closing and event.type == "call.initiated":
-            return  # it rings on, and Telnyx goes to the failover address
-        phone_call, asked = self._calls.handle(event, now, assistant)
+        is_refused = begins_a_call(event) and bool(self._host.why_refused(event.call_id))
+        phone_call, asked = self._calls.handle(event, now, assistant, is_refused=is_refused)
         steps.send(event.call_id, phone_call, asked, now)
         hung_up = event.type in STREAM_ENDED and phone_call.stage in (Stage.HANGING_UP, Stage.ENDED)
         if event.type == "call.hangup" or hung_up:
@@ -142,7 +142,9 @@ class TelnyxWebhooks:
         if listen == "true":
             check_goes_on("telnyx", self._settings.then)
         assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
-        check_open(self._host)
+        if self._host.why_refused(call_id):
+            then = self._settings.then if listen == "true" else None
+            return WebhookAnswer(200, busy_document(self._host.busy, form, then), XML)
         returns_s = 0.0 if listen == "true" else self._settings.return_s
         expected = ExpectedCall(call_id, assistant, returns_s=returns_s, direction=direction_of(form))
         document = texml.stream_document(
@@ -177,10 +179,6 @@ class TelnyxWebhooks:
             if (
                 reason := signature_fault(public_key, request.body, timestamp, given, request.unix_s)
             ) is not None:
-                raise WebhookRefused(403, str(reason), reason=str(reason))
+                raise not_proved(str(reason))
         elif not self._host.allows_unauthenticated:
-            raise WebhookRefused(
-                403,
-                "telnyx.public_key is not set, so nobody can prove to be Telnyx",
-                reason="telnyx.public_key is not set",
-            )
+            raise not_proved("telnyx.public_key is not set, so nobody can prove to be Telnyx")

@@ -7,6 +7,7 @@ Source: Twilio, "TwiML for Programmable Voice", "TwiML Voice: <Stream>".
 
 from collections.abc import Sequence
 
+from bridge.carriers.shared.busy import busy_document
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
     FORM,
@@ -18,9 +19,9 @@ from bridge.carriers.shared.webhooks import (
     WebhookRequest,
     check_goes_on,
     check_not_ended,
-    check_open,
     direction_of,
     form_fields,
+    not_proved,
     note_ends,
     numbers_of,
 )
@@ -78,11 +79,14 @@ class TwilioWebhooks:
         if listen:
             check_goes_on("twilio", self._settings.then)
         assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
-        check_open(self._host)
         answered_by = form.get("AnsweredBy")
         if answered_by and answered_by not in self._settings.talk_to:
             self._host.log("info", "= nobody to talk to", call_id=call_id, answered_by=answered_by)
             return WebhookAnswer(200, hang_up_document(), XML)
+        if self._host.why_refused(call_id):
+            return WebhookAnswer(
+                200, busy_document(self._host.busy, form, self._settings.then if listen else None), XML
+            )
         expected = ExpectedCall(
             call_id, assistant, control=self._control(call_id), direction=direction_of(form)
         )
@@ -123,15 +127,8 @@ class TwilioWebhooks:
             url = self._host.public_url + request.target
             given = request.headers.get("x-twilio-signature", "")
             if not is_signed(auth_token.get_secret_value(), url, pairs, given):
-                raise WebhookRefused(
-                    403,
-                    "the signature does not match; is public_url what Twilio was told?",
-                    reason="its signature is not Twilio's",
-                )
+                reason = "its signature is not Twilio's, or not for this address; is public_url what Twilio was told?"
+                raise not_proved(reason, self._host.public_url + request.path)
         elif not self._host.allows_unauthenticated:
-            raise WebhookRefused(
-                403,
-                "twilio.auth_token is not set, so nobody can prove to be Twilio",
-                reason="twilio.auth_token is not set",
-            )
+            raise not_proved("twilio.auth_token is not set, so nobody can prove to be Twilio")
         return dict(pairs)

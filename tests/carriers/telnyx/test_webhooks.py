@@ -39,6 +39,9 @@ def signed(body: bytes, *, ago_s: int = 0, seed: str | None = None) -> dict[str,
     return {name.lower(): value for name, value in signer.headers(body, UNIX_S - ago_s).items()}
 
 
+NOT_PROVED = (403, "the signature does not match")
+
+
 class Asked:
     """One server's webhooks, asked as Telnyx does."""
 
@@ -46,6 +49,7 @@ class Asked:
         keys = {"public_key": TEST_PUBLIC_KEY, "api_key": "KEY"}
         self.host = host
         self.webhooks = TelnyxWebhooks(TelnyxSettings.model_validate(keys | settings), host)
+        self.reasons: list[str] = []  # why requests were refused, for the log
         self._serve = serve
 
     def send(self, path: str, body: bytes, headers: dict[str, str], **fields: Any) -> tuple[int, str]:
@@ -53,6 +57,7 @@ class Asked:
         try:
             answer = self._serve(self.webhooks, f"/telnyx/{path}", body, headers=headers, **fields)
         except WebhookRefused as refused:
+            self.reasons.append(refused.reason)
             return refused.status, str(refused)
         return answer.status, answer.text
 
@@ -98,11 +103,12 @@ DOUBTFUL: dict[str, tuple[dict[str, str], SignatureFault]] = {
 def test_a_webhook_in_doubt_is_turned_away(name: str, serve: Any, host: "Host") -> None:
     headers, fault = DOUBTFUL[name]
     ask = Asked(serve, host)
-    assert ask.send("webhook", encoded(RINGS), headers) == (403, str(fault))
+    assert ask.send("webhook", encoded(RINGS), headers) == NOT_PROVED
     unsigned = fault is SignatureFault.UNSIGNED
     other = fault if unsigned else SignatureFault.FORGED  # what was signed is another body
     for path in ("texml", "stream"):
-        assert ask.send(path, b"CallSid=1", headers) == (403, str(other))
+        assert ask.send(path, b"CallSid=1", headers) == NOT_PROVED
+    assert ask.reasons == [str(fault), str(other), str(other)]
     assert turned_away(host)
 
 
@@ -113,8 +119,8 @@ def test_a_webhook_may_be_as_old_as_telnyx_says(serve: Any, host: "Host") -> Non
 
 def test_without_a_key_only_an_open_server_believes_that_it_is_telnyx(serve: Any, host: "Host") -> None:
     ask = Asked(serve, host, public_key=None)
-    unset = (403, "telnyx.public_key is not set, so nobody can prove to be Telnyx")
-    assert ask.tell(RINGS) == ask.ask() == ask.ask("stream") == unset
+    assert ask.tell(RINGS) == ask.ask() == ask.ask("stream") == NOT_PROVED, "a stranger learns nothing of it"
+    assert ask.reasons == ["telnyx.public_key is not set, so nobody can prove to be Telnyx"] * 3
     assert turned_away(host)
     host.allows_unauthenticated = True
     assert ask.tell(RINGS) == ask.ask("stream") == (204, "")
@@ -279,10 +285,28 @@ def test_a_verdict_that_does_not_come_is_waited_for_so_long(serve: Any, host: "H
 # The server closes
 
 
-def test_a_closing_server_lets_it_ring(serve: Any, host: "Host") -> None:
-    host.closing = True
-    assert Asked(serve, host).tell(RINGS) == (204, "")
-    assert host.commands == []
+@pytest.mark.parametrize("code", ["", "90018"], ids=["in time", "it is over already"])
+def test_a_refused_call_is_rejected_as_busy_and_never_answered(code: str, serve: Any, host: "Host") -> None:
+    host.full = "the server is closing"
+    ask = Asked(serve, host)
+    assert ask.tell(RINGS) == (204, "")
+    assert json.decode(host.sent[0].request.body) == {"cause": "USER_BUSY", "command_id": "id0"}
+    host.refuse(0.0, code) if code else host.take(0.0)
+    ask.says("call.answered")
+    ask.says("call.hangup", hangup_cause="user_busy")
+    assert host.commands == ["reject"]
+    assert host.ended == ["v3:1"]
+
+
+def test_a_call_that_we_place_is_refused_while_it_rings(serve: Any, host: "Host") -> None:
+    host.full = "there are 5 calls"
+    ours = {"client_state": ClientState("front").encode(), "direction": "outgoing"}
+    ask = Asked(serve, host)
+    ask.says("call.initiated", direction="outgoing")
+    assert host.placed == [], "it is another program's"
+    ask.says("call.initiated", **ours)
+    ask.says("call.answered", **ours)
+    assert host.commands == ["hangup"]
 
 
 def test_a_server_that_closes_hangs_up_and_waits_for_no_key(serve: Any, host: "Host") -> None:
@@ -336,9 +360,10 @@ def test_what_cannot_be_is_said_before_the_call_is_answered(name: str, serve: An
     assert host.expected == []
 
 
-def test_a_closing_server_takes_no_texml_call(serve: Any, host: "Host") -> None:
-    host.closing = True
-    assert Asked(serve, host).ask() == (503, "the server is closing")
+def test_the_caller_of_a_refused_texml_call_hears_the_busy_tone(serve: Any, host: "Host") -> None:
+    host.full = "the server is closing"
+    status, document = Asked(serve, host).ask()
+    assert (status, '<Reject reason="busy" />' in document) == (200, True)
 
 
 @pytest.mark.parametrize(

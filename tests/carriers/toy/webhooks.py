@@ -16,7 +16,6 @@ from bridge.carriers.shared.webhooks import (
     Route,
     WebhookAnswer,
     WebhookRequest,
-    check_open,
 )
 from bridge.vocabulary.commands import ControlCommand, PressKeys
 from bridge.vocabulary.contracts import StreamEnd
@@ -61,7 +60,8 @@ class ToyWebhooks:
         call = self._read(request)
         parameters = self._settings.parameters
         assistant = self._host.who_answers(request, Numbers(call.to, call.from_), parameters)
-        check_open(self._host)
+        if why := self._host.why_refused(call.call):
+            raise WebhookRefused(503, why)
         control = None if self._api is None else ToyCallControl(self._host, self._api, call.call)
         url = self._host.expect(ExpectedCall(call.call, assistant, control=control))
         answer = {"stream": url, "parameters": parameters}

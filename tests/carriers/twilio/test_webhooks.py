@@ -10,6 +10,7 @@ from bridge.carriers.shared.webhooks import ExpectedCall, Numbers
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.signature import signature
 from bridge.carriers.twilio.webhooks import TwilioWebhooks
+from bridge.settings.busy import BusySettings
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.errors import WebhookRefused
 
@@ -30,6 +31,8 @@ class Asked:
         self.webhooks = TwilioWebhooks(
             TwilioSettings.model_validate({"auth_token": AUTH_TOKEN} | settings), host
         )
+        self.refused: list[tuple[str, str]] = []
+        """Why requests were refused, and what their signature was checked against, for the log."""
         self._serve = serve
 
     def __call__(self, path: str, query: dict[str, str] | None = None, /, **form: str) -> tuple[int, str]:
@@ -45,6 +48,7 @@ class Asked:
         try:
             answer = self._serve(self.webhooks, path, body, **fields)
         except WebhookRefused as refused:
+            self.refused.append((refused.reason, refused.address))
             return refused.status, str(refused)
         return answer.status, answer.text
 
@@ -141,13 +145,31 @@ def test_what_cannot_be_is_said_before_the_call_is_answered(name: str, serve: An
     assert host.expected == []
 
 
-def test_a_closing_server_takes_no_call(serve: Any, host: "Host") -> None:
-    host.closing = True
-    assert Asked(serve, host)("/twilio/voice") == (503, "the server is closing")
+def test_the_caller_of_a_refused_call_hears_the_busy_tone(serve: Any, host: "Host") -> None:
+    host.full = "the server is closing"
+    status, twiml = Asked(serve, host)("/twilio/voice", **CALLS)
+    (verb,) = ElementTree.fromstring(twiml)
+    assert (status, verb.tag, verb.attrib) == (200, "Reject", {"reason": "busy"})
     assert host.expected == []
 
 
-FORGED = (403, "the signature does not match; is public_url what Twilio was told?")
+def test_a_call_that_would_only_be_listened_to_goes_on_without(serve: Any, host: "Host") -> None:
+    host.full = "there are 5 calls"
+    host.busy = BusySettings(say="Later, please.")
+    _, twiml = Asked(serve, host, then=THEN)("/twilio/voice", {"listen": "both_tracks"})
+    (verb,) = ElementTree.fromstring(twiml)
+    assert (verb.tag, verb.text) == ("Redirect", THEN)
+    assert host.expected == []
+
+
+def test_who_is_not_put_through_takes_no_place(serve: Any, host: "Host") -> None:
+    Asked(serve, host)("/twilio/voice", AnsweredBy="machine_start")
+    assert host.placed == []
+    Asked(serve, host)("/twilio/voice", AnsweredBy="human")
+    assert host.placed == ["CA1"]
+
+
+FORGED = (403, "the signature does not match")
 
 
 @pytest.mark.parametrize("path", ["/twilio/voice", "/twilio/status"])
@@ -167,13 +189,16 @@ def test_a_signature_is_for_its_address_and_its_form(serve: Any, host: "Host") -
     assert ask.send("/twilio/voice", b"CallSid=CA2", headers=headers) == FORGED
     assert ask.send("/twilio/voice", b"CallSid=CA1", headers=headers, target="/twilio/voice?a=b") == FORGED
     assert ask.send("/twilio/status", b"CallSid=CA1", headers=headers) == FORGED
+    reason = "its signature is not Twilio's, or not for this address; is public_url what Twilio was told?"
+    checked = [f"https://voice.example.com/twilio/{path}" for path in ("voice", "voice", "status")]
+    assert ask.refused == [(reason, address) for address in checked], "without the query"
 
 
 def test_without_a_key_only_an_open_server_believes_that_it_is_twilio(serve: Any, host: "Host") -> None:
-    unset = (403, "twilio.auth_token is not set, so nobody can prove to be Twilio")
     ask = Asked(serve, host, auth_token=None)
-    assert ask.send("/twilio/voice", b"CallSid=CA1") == unset
-    assert ask.send("/twilio/status", b"CallSid=CA1") == unset
+    assert ask.send("/twilio/voice", b"CallSid=CA1") == FORGED, "a stranger learns nothing of it"
+    assert ask.send("/twilio/status", b"CallSid=CA1") == FORGED
+    assert ask.refused == [("twilio.auth_token is not set, so nobody can prove to be Twilio", "")] * 2
     host.allows_unauthenticated = True
     assert ask.send("/twilio/voice", b"CallSid=CA1")[0] == 200
     assert ask.send("/twilio/status", b"CallSid=CA1") == (204, "")

@@ -151,14 +151,23 @@ async def test_a_server_that_closes_hangs_up_a_call_whose_stream_has_not_come(me
         assert call.state is CallState.ENDED
 
 
+async def test_a_full_server_rejects_the_next_call(meet: "Meet") -> None:
+    phone = CallControlPhone(lambda line: CallPlan(speech(line), linger_s=TIMEOUT_S))
+    async with asyncio.timeout(TIMEOUT_S), meet(phone, settings={"limits": {"max_calls": 1}}) as both:
+        both.ring()
+        await both.simulator.told("streaming.started")
+        second = await both.simulator.over(both.ring())
+        assert both.commands() == ["answer", "streaming_start", "reject"]
+        assert (second.cause, both.server.admission.calls) == ("user_busy", 1)
+
+
 async def test_a_closing_server_answers_no_call(meet: "Meet") -> None:
     async with asyncio.timeout(TIMEOUT_S), meet() as both:
         both.server.lifecycle.signal()
         call = both.ring()
-        await both.simulator.told("call.initiated")
-        both.simulator.hang_up(call)
         await both.simulator.over(call)
-        assert both.simulator.commands == []
+        assert both.commands() == ["reject"]
+        assert call.cause == "user_busy"
 
 
 # Faults
