@@ -112,7 +112,8 @@ class RealtimeDialect:
     def deadline(self) -> float | None:
         """When `due` wants to be called, at the latest; asked after each command and each message."""
         if self._deadline_stale:
-            due = () if self._talk.over else (self._talk.deadline(), self._greeting_guard_until)
+            is_idle = self._talk.over or self._formats is None  # then `due` does nothing
+            due = () if is_idle else (self._talk.deadline(), self._greeting_guard_until)
             self._due = min([at for at in due if at is not None], default=None)
             self._deadline_stale = False
         return self._due
