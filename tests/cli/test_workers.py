@@ -21,6 +21,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 WORKERS = "workers = 2\n"
+QUIET = "[limits]\nsilent_s = 60.0\n"
+"""For callers who say nothing for a while."""
 
 
 def posted(server: Process, path: str, **form: str) -> str:
@@ -52,7 +54,7 @@ def state(server: Process) -> dict[str, object]:
 
 
 def test_a_worker_that_is_killed_loses_its_own_calls_alone(tmp_path: Path) -> None:
-    with serving(tmp_path, WORKERS + ECHO) as server, ExitStack() as ending:
+    with serving(tmp_path, WORKERS + ECHO + QUIET) as server, ExitStack() as ending:
         pids = {
             event["worker"]: event["pid"]
             for event in server.events
