@@ -115,7 +115,14 @@ class Listener:
         released = self._pending.add(address, partial(shut_down, accepted))
         task = self._loop.create_task(self._connect(accepted, released))
         self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+
+        def end(ended: asyncio.Task[None]) -> None:
+            self._connecting.discard(ended)
+            if ended.cancelled():  # perhaps before it began
+                accepted.close()
+                released()
+
+        task.add_done_callback(end)
 
     async def _connect(self, accepted: socket.socket, released: Released) -> None:
         is_connected = False

@@ -42,6 +42,9 @@ from bridge.shell.systemd import Notifier
 from bridge.shell.webhooks import Answered, Webhooks
 from bridge.shell.websocket_server import accept
 
+RETRY_AFTER_S = 5
+"""When a media socket that is refused with 503 may come again: a balancer has found another server by then."""
+
 FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 """Headers with which a proxy says that it asks for somebody else."""
 
@@ -117,7 +120,9 @@ class Server:
         try:
             async with http_server(self._routes()) as http:
                 source = source or _OwnPort(self._settings, self._tls)
-                media = partial(accept, self.admission.admit, refusals=SampledLog())
+                media = partial(
+                    accept, self.admission.admit, refusals=SampledLog(), retry_after_s=RETRY_AFTER_S
+                )
                 self.port = await source.open(
                     lambda read, released: FrontDoor(paths, media, http, released, read)
                 )

@@ -27,9 +27,6 @@ EARLY_BYTES = 4_096
 UPGRADE_TIMEOUT_S = 5.0
 """Time limit from the TCP connection to the complete upgrade request."""
 
-RETRY_LATER = "Retry-After: 5"
-"""Of a refusal that passes: a balancer has found another server by then."""
-
 Answer = Callable[[str, Mapping[str, str]], SocketLeg | HTTPStatus]
 """Gets the target (path and query) and the headers of an upgrade. Returns the leg that the connection becomes, or the
 status with which the upgrade is refused; then it has logged the reason."""
@@ -41,9 +38,15 @@ class UpgradeReader(asyncio.Protocol):
     """One connection until its upgrade is granted or refused."""
 
     def __init__(
-        self, answer: Answer, max_message_bytes: int, released: Released, refusals: SampledLog
+        self,
+        answer: Answer,
+        max_message_bytes: int,
+        released: Released,
+        refusals: SampledLog,
+        retry_after_s: int | None,
     ) -> None:
         self._answer = answer
+        self._later = () if retry_after_s is None else (f"Retry-After: {retry_after_s}",)
         self._released = released
         self._refusals = refusals
         self._max_message_bytes = max_message_bytes
@@ -76,7 +79,7 @@ class UpgradeReader(asyncio.Protocol):
             return
         leg = self._asked(request)
         if isinstance(leg, HTTPStatus):
-            later = (RETRY_LATER,) if leg is HTTPStatus.SERVICE_UNAVAILABLE else ()
+            later = self._later if leg is HTTPStatus.SERVICE_UNAVAILABLE else ()
             self._refuse(Refusal(leg, leg.phrase, later))
             return
         self._released()
@@ -107,13 +110,14 @@ def accept(
     *,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     refusals: SampledLog | None = None,
+    retry_after_s: int | None = None,
 ) -> asyncio.Protocol:
     """Make the protocol of one accepted connection. `answer` is asked about an upgrade that can be granted.
 
     `released` is called when the connection has become a leg, or is lost. `refusals`: where upgrades are logged that
-    cannot be granted.
+    cannot be granted. `retry_after_s`: what a peer is told with a 503.
     """
-    return UpgradeReader(answer, max_message_bytes, released, refusals or SampledLog())
+    return UpgradeReader(answer, max_message_bytes, released, refusals or SampledLog(), retry_after_s)
 
 
 async def listen(

@@ -206,7 +206,9 @@ REFUSALS = {
     "nobody at the webhook": Refusal(
         "call http://DEAD/twilio/voice --audio said.wav", 1, ("the webhook cannot be reached",)
     ),
-    "no address": Refusal("call nonsense --audio said.wav", 1, ("ws://HOST:PORT/PATH",)),
+    "no address": Refusal(
+        "call nonsense --audio said.wav", 1, ("the address is not valid: expected ws://HOST:PORT/",)
+    ),
     "wrong keys": Refusal(
         "call ws://DEAD/ --audio said.wav --digits 1@1s,5,6@2s",
         2,
