@@ -51,10 +51,10 @@ class Encryption:
         """
         part = path.with_name(path.name + UNFINISHED)
         try:
-            with path.open("rb") as plain, _open_owned(part) as sealed:
-                self._encrypt(_Patient(plain), sealed, [self._recipient])
-                sealed.flush()
-                os.fsync(sealed.fileno())
+            with path.open("rb") as plain, _open_owned(part) as encrypted:
+                self._encrypt(_SmallReads(plain), encrypted, [self._recipient])
+                encrypted.flush()
+                os.fsync(encrypted.fileno())
             part.replace(path.with_name(path.name + SUFFIX))
             path.unlink()
         except Exception as error:  # noqa: BLE001  # pyrage's errors have no base of their own; the files of other calls go on
@@ -65,7 +65,7 @@ class Encryption:
         return True
 
 
-class _Patient:
+class _SmallReads:
     """A file to read from, in chunks between which other threads may run: pyrage holds Python's lock for each."""
 
     def __init__(self, file: BinaryIO) -> None:

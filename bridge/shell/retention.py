@@ -44,8 +44,8 @@ class Kept(NamedTuple):
 
 def kept_folders(settings: Settings) -> list[Kept]:
     """The folders whose files are not kept for ever, or not plain."""
-    sealed = seals(settings)
-    tables = ((settings.journal, sealed.journal), (settings.recording, sealed.recording))
+    encrypted = seals(settings)
+    tables = ((settings.journal, encrypted.journal), (settings.recording, encrypted.recording))
     return [
         Kept(table.directory, table.retention_days, encrypt)
         for table, encrypt in tables
