@@ -12,7 +12,7 @@ import structlog
 from msgspec import structs
 
 from bridge.core.engine import Perform
-from bridge.shell.paced_intake import POLICY_VIOLATION
+from bridge.shell.close_frames import INTERNAL_ERROR, POLICY_VIOLATION
 from bridge.shell.tool_runs import ToolRuns
 from bridge.vocabulary import retry_after
 from bridge.vocabulary.commands import (
@@ -44,9 +44,6 @@ from bridge.vocabulary.events import (
     ToolCalled,
     Word,
 )
-
-INTERNAL_ERROR = 1011
-"""The WebSocket close code for a fault of our own (RFC 6455, 7.4.1)."""
 
 FAULT = "a fault in the assistant"
 """The reason of a loss after an exception in an assistant's code."""

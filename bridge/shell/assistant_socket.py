@@ -13,9 +13,10 @@ from http import HTTPStatus
 
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
+from bridge.shell.close_frames import POLICY_VIOLATION
 from bridge.shell.header_values import HeaderReader
 from bridge.shell.network import Network
-from bridge.shell.paced_intake import POLICY_VIOLATION, PacedIntake
+from bridge.shell.paced_intake import PacedIntake
 from bridge.shell.refused_upgrade import loss
 from bridge.shell.websocket import SocketLeg
 from bridge.shell.websocket_client import connect

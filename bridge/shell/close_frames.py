@@ -1,5 +1,11 @@
 """What a close frame may carry: its codes, and how long its reason may be."""
 
+POLICY_VIOLATION = 1008
+"""The close code for a peer that goes beyond what it may send (RFC 6455, 7.4.1)."""
+
+INTERNAL_ERROR = 1011
+"""The close code for a fault of our own (RFC 6455, 7.4.1)."""
+
 CLOSE_REASON_BYTES = 123
 """The most that a close frame can hold beside its code (RFC 6455, 5.5)."""
 

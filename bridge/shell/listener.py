@@ -48,11 +48,28 @@ async def open_port(
     pending: PendingConnections,
 ) -> "Listener":
     """Open a port. Raises `ConfigurationError` if it cannot be opened."""
-    try:
-        sockets = await _bound(host, port)
-    except OSError as error:
-        raise ConfigurationError(bind_fault(host, port, error)) from error
+    sockets = await asyncio.to_thread(bind, host, port, BACKLOG)  # a host's name is looked up
     return Listener(sockets, protocol, tls, pending)
+
+
+def bind(host: str, port: int, backlog: int) -> list[socket.socket]:
+    """Open a port at each address of a host. Raises `ConfigurationError` if one cannot be opened."""
+    opened: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            opened.append(listening := socket.socket(family, kind, protocol))
+            listening.setblocking(False)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.bind(address)
+            listening.listen(backlog)
+    except OSError as error:
+        for listening in opened:
+            listening.close()
+        raise ConfigurationError(bind_fault(host, port, error)) from error
+    return opened
 
 
 class Listener:
@@ -144,28 +161,6 @@ class Listener:
             if not is_connected:
                 accepted.close()
                 released()
-
-
-async def _bound(host: str, port: int) -> list[socket.socket]:
-    """A socket for each address of the host."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    sockets: list[socket.socket] = []
-    try:
-        for family, kind, proto, _, address in dict.fromkeys(found):
-            sockets.append(listening := socket.socket(family, kind, proto))
-            listening.setblocking(False)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind(address)
-            listening.listen(BACKLOG)
-    except OSError:
-        for opened in sockets:
-            opened.close()
-        raise
-    return sockets
 
 
 def shut_down(accepted: socket.socket) -> None:

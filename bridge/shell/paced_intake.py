@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
+from bridge.shell.close_frames import INTERNAL_ERROR, POLICY_VIOLATION
 from bridge.shell.leg_budget import MOST_SHORT_S, LegBudget
 from bridge.vocabulary.contracts import LegMessage, Receive, WireMessage
 
@@ -20,12 +21,6 @@ SLICE_S = 0.001
 
 PAUSE_S = 0.0005
 """The event loop did something else since, if so much time has passed since the last message."""
-
-POLICY_VIOLATION = 1008
-"""The WebSocket close code for a peer that goes beyond what it may send (RFC 6455, 7.4.1)."""
-
-INTERNAL_ERROR = 1011
-"""The WebSocket close code for a fault of our own (RFC 6455, 7.4.1)."""
 
 clock = time.monotonic
 

@@ -39,7 +39,7 @@ class SampledLog:
         self._sampler = Sampler()
 
     def write(
-        self, level: Literal["debug", "info", "warning"], kind: str, event: str, **facts: object
+        self, level: Literal["debug", "info", "warning", "error"], kind: str, event: str, **facts: object
     ) -> None:
         """Write a line of this kind, unless one was written within the last second."""
         left_out = self._sampler.left_out(kind, clock())

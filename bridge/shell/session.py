@@ -17,7 +17,8 @@ import structlog
 from bridge.core.call import Call
 from bridge.core.engine import CallEngine
 from bridge.observers.usage import Accounting
-from bridge.shell.assistant_slot import INTERNAL_ERROR, AssistantSlot
+from bridge.shell.assistant_slot import AssistantSlot
+from bridge.shell.close_frames import INTERNAL_ERROR
 from bridge.vocabulary.commands import (
     CONTROL_COMMANDS,
     CarrierCommand,

@@ -77,10 +77,6 @@ class Tokens:
         self._owner = owner
         self._used: OrderedDict[bytes, float] = OrderedDict()  # until when each nonce is remembered
 
-    def mint(self, carrier: str, kind: StreamKind, call_id: str, assistant: str, now: float) -> str:
-        """A new token for a stream of this call, good for `LIFE_S`."""
-        return self.sign(self.new(carrier, kind, call_id, assistant, now))
-
     def new(
         self,
         carrier: str,

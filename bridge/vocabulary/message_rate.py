@@ -14,7 +14,7 @@ CARRIER_AT_ONCE = 3_000
 
 
 class MessageRate:
-    """A token bucket: `per_s` messages a second in the long run, and up to `at_once` after a time without any."""
+    """A token bucket: `per_s` messages, or requests, a second in the long run, and up to `at_once` after a time without any."""
 
     def __init__(self, per_s: float, at_once: int) -> None:
         self.at_once = at_once

@@ -11,8 +11,8 @@ from bridge.assistants.openai_realtime.dialect import RealtimeDialect
 from bridge.assistants.openai_realtime.gate import MOST_OPEN
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.assistants.shared.arguments import LONGEST_ARGUMENTS
-from bridge.assistants.shared.tool_calls import CALLS, MOST_OPEN_CALLS
-from bridge.assistants.stream.conversation import REQUESTS
+from bridge.assistants.shared.tool_calls import CALLS_AT_ONCE, MOST_OPEN_CALLS
+from bridge.assistants.stream.conversation import REQUESTS_AT_ONCE, REQUESTS_PER_S
 from bridge.assistants.stream.dialect import StreamDialect
 from bridge.assistants.stream.names import MOST_ITEMS
 from bridge.assistants.stream.settings import StreamSettings
@@ -65,12 +65,12 @@ def test_requests_beyond_their_allowance_are_refused_until_it_has_grown(
     stream: StreamDialect, message: dict[str, str], event: type
 ) -> None:
     outcomes = [one for _ in range(2_000) for one in stream.decode(json.encode(message).decode(), 1.0)]
-    assert len(of(event, outcomes)) == REQUESTS.burst
+    assert len(of(event, outcomes)) == REQUESTS_AT_ONCE
     refused = of(MessageRefused, outcomes)
-    assert len(refused) == 2_000 - REQUESTS.burst
+    assert len(refused) == 2_000 - REQUESTS_AT_ONCE
     assert refused[0].why.endswith("too many requests: expected at most 5 in a second, 50 at once")
     later = [one for _ in range(20) for one in stream.decode(json.encode(message).decode(), 2.0)]
-    assert len(of(event, later)) == REQUESTS.per_s
+    assert len(of(event, later)) == REQUESTS_PER_S
 
 
 def test_arguments_that_are_too_long_are_refused(stream: StreamDialect) -> None:
@@ -93,9 +93,7 @@ def test_a_model_is_told_that_its_arguments_are_too_long(realtime: RealtimeDiale
 
 
 def test_a_model_is_told_that_too_many_tools_run(realtime: RealtimeDialect) -> None:
-    outcomes = [
-        one for number in range(CALLS.burst.__trunc__()) for one in realtime.decode(call(number), 0.0)
-    ]
+    outcomes = [one for number in range(CALLS_AT_ONCE) for one in realtime.decode(call(number), 0.0)]
     assert len(of(ToolCalled, outcomes)) == MOST_OPEN_CALLS
     assert f"error: {MOST_OPEN_CALLS} calls have no output yet; wait for one of them" in str(outcomes[-1])
 

@@ -3,7 +3,8 @@
 import pytest
 
 from bridge.assistants.echo import Echo
-from bridge.shell.assistant_slot import FAULT, FAULT_AGAIN_S, INTERNAL_ERROR, AssistantSlot, NoLeg
+from bridge.shell.assistant_slot import FAULT, FAULT_AGAIN_S, AssistantSlot, NoLeg
+from bridge.shell.close_frames import INTERNAL_ERROR
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import AssistantCommand, OpenAssistant
 from bridge.vocabulary.contracts import Connection, Lost, Receive

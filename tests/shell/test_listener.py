@@ -107,7 +107,7 @@ async def test_an_accept_that_fails_is_tried_again_later_and_not_over_and_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "PAUSE_S", 0.05)
-    bound = await module._bound("127.0.0.1", 0)
+    bound = module.bind("127.0.0.1", 0, 16)
     failing: Any = Failing(bound[0], 3)
     listener = Listener([failing], Greeter, None, PendingConnections(2, 0))
     with capture_logs() as log:

@@ -31,7 +31,7 @@ def tokens(*keys: bytes, owner: str = "n1") -> Tokens:
 
 
 def mint(minting: Tokens, call_id: str = "CA1") -> str:
-    return minting.mint("twilio", "media", call_id, "front", NOW)
+    return minting.sign(minting.new("twilio", "media", call_id, "front", NOW))
 
 
 def test_a_token_says_whose_it_is_and_is_good_once() -> None:
@@ -165,7 +165,8 @@ def test_what_is_signed_and_no_token_is_refused(body: bytes) -> None:
 def test_used_tokens_are_remembered_until_they_expire_and_no_longer() -> None:
     own = tokens()
     for second in range(100):
-        token = own.read(own.mint("twilio", "media", f"CA{second}", "", NOW + second), "twilio", "media")
+        minted = own.sign(own.new("twilio", "media", f"CA{second}", "", NOW + second))
+        token = own.read(minted, "twilio", "media")
         assert token is not None
         assert own.use(token, NOW + second) is None
         assert own.use(token, NOW + second) is TokenFault.USED

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from bridge.assistants.shared.allowance import Allowance, Bucket
 from bridge.assistants.shared.arguments import LONGEST_ARGUMENTS, WrongArguments, read_call
 from bridge.assistants.shared.hang_up_sequence import HangUpSequence
 from bridge.assistants.shared.pending_calls import PendingCalls
@@ -23,11 +22,12 @@ from bridge.vocabulary.events import (
     EntryRequested,
     ToolCalled,
 )
+from bridge.vocabulary.message_rate import MessageRate
 
 MOST_OPEN_CALLS = 32
 """Calls that may have no output at a time."""
 
-CALLS = Allowance(5.0, 50.0)
+CALLS_PER_S, CALLS_AT_ONCE = 5.0, 50
 """How many calls a model may make: in a second, and at once."""
 
 
@@ -60,7 +60,7 @@ class ToolCalls:
     def __init__(self, pending: PendingCalls, hang_up: HangUpSequence) -> None:
         self._pending = pending
         self._hang_up = hang_up
-        self._allowed = Bucket(CALLS)
+        self._allowed = MessageRate(CALLS_PER_S, CALLS_AT_ONCE)
         self._prompts: dict[str, str] = {}  # by call, until its response is done
         self._entries: dict[str, ToolCall] = {}  # by request_id, the call that the entry answers
 
@@ -83,7 +83,7 @@ class ToolCalls:
             return f"the arguments are too long; they should have at most {LONGEST_ARGUMENTS} characters"
         if self._pending.open_count >= MOST_OPEN_CALLS:
             return f"{MOST_OPEN_CALLS} calls have no output yet; wait for one of them"
-        return "" if self._allowed.take(now) else "too many calls; wait a few seconds"
+        return "" if self._allowed.take(1, now) else "too many calls; wait a few seconds"
 
     def refuse(self, call: ToolCall) -> ToolOutput:
         """The model was interrupted when it made this call: it is not run."""

@@ -7,7 +7,6 @@ does so in the audio that the assistant is sent. No clock: `now` is seconds.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bridge.assistants.shared.allowance import Allowance, Bucket
 from bridge.assistants.shared.arguments import LONGEST_ARGUMENTS
 from bridge.assistants.shared.hang_up_sequence import hung_up
 from bridge.assistants.shared.owed_reply import OwedReply
@@ -38,13 +37,14 @@ from bridge.vocabulary.events import (
     SpeechSuspected,
     ToolCalled,
 )
+from bridge.vocabulary.message_rate import MessageRate
 from telecodecs.format import AudioFormat
 from telecodecs.turns import Turn, TurnDetector, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
 MOST_OPEN_REQUESTS = 32
 """Requests of the assistant's that may wait for their answers at a time."""
 
-REQUESTS = Allowance(5.0, 50.0)
+REQUESTS_PER_S, REQUESTS_AT_ONCE = 5.0, 50
 """How many requests and notes the assistant may send: in a second, and at once."""
 
 
@@ -76,7 +76,7 @@ class StreamConversation:
         self._utterance = ""  # the caller's last one, until its words have come
         self._caller_speaks = False  # since `interrupt`, until `speech_stopped`
         self._open_requests: set[str] = set()  # ids of requests that have no answer yet
-        self._allowed = Bucket(REQUESTS)
+        self._allowed = MessageRate(REQUESTS_PER_S, REQUESTS_AT_ONCE)
 
     # From the core
 
@@ -229,9 +229,9 @@ class StreamConversation:
         return [ToolCalled(call.id, call.tool, arguments.decode())]
 
     def _check_pace(self, kind: str, now: float) -> None:
-        if not self._allowed.take(now):
+        if not self._allowed.take(1, now):
             raise MalformedMessage(
-                f"{kind}: too many requests: expected at most {REQUESTS.per_s:g} in a second, {REQUESTS.burst:g} at once"
+                f"{kind}: too many requests: expected at most {REQUESTS_PER_S:g} in a second, {REQUESTS_AT_ONCE} at once"
             )
 
     def _open_request(self, kind: str, request_id: str) -> None:

@@ -9,14 +9,10 @@ import socket
 from collections.abc import Callable
 from resource import RLIMIT_NOFILE, getrlimit
 
-import structlog
-
-from bridge.config.addresses import bind_fault
 from bridge.shell.front_door import HEAD_TIMEOUT_S
+from bridge.shell.sampled_log import SampledLog
 from bridge.shell.supervisor.request import Request, RequestReader, TooLong
-from bridge.vocabulary.errors import ConfigurationError
 
-BACKLOG = 1_024
 MOST_IN_A_TURN = 64
 """Connections that are accepted before the event loop has its turn."""
 
@@ -29,31 +25,8 @@ PAUSE_S = 0.2
 MOST_READING = 1_024
 """Connections whose request is being read; fewer where the limit of descriptors is low. Then the oldest is dropped."""
 
-log = structlog.get_logger()
-
 Handed = Callable[[socket.socket, Request], None]
 """Called with each connection whose request was read. It is the callee's from then on."""
-
-
-def open_port(host: str, port: int) -> list[socket.socket]:
-    """Open a port at each address of a host. Raises `ConfigurationError` if one cannot be opened."""
-    opened: list[socket.socket] = []
-    try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            listener = socket.socket(family, kind, protocol)
-            opened.append(listener)
-            listener.setblocking(False)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind(address)
-            listener.listen(BACKLOG)
-    except OSError as error:
-        for listener in opened:
-            listener.close()
-        raise ConfigurationError(bind_fault(host, port, error)) from error
-    return opened
 
 
 class Entrance:
@@ -66,7 +39,7 @@ class Entrance:
         self._reading: dict[_Reading, None] = {}
         self._most = min(MOST_READING, getrlimit(RLIMIT_NOFILE)[0] // 2)
         self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
-        self._told_at = -1.0
+        self._log = SampledLog()
         for listener in listeners:
             self._loop.add_reader(listener, self._accept, listener)
 
@@ -100,10 +73,9 @@ class Entrance:
             self._handed(reading.connection, request)
 
     def _pause(self, listener: socket.socket, error: OSError) -> None:
-        now = self._loop.time()
-        if now - self._told_at >= 1.0:
-            self._told_at = now
-            log.error("= no connection can be accepted for a moment", reason=error.strerror)
+        self._log.write(
+            "error", "accept", "= no connection can be accepted for a moment", reason=error.strerror
+        )
         self._loop.remove_reader(listener)
         self._pauses[listener] = self._loop.call_later(PAUSE_S, self._go_on, listener)
 

@@ -15,7 +15,8 @@ import structlog
 
 from bridge.config.checks import doubts
 from bridge.config.settings import Settings, service_manager
-from bridge.shell.supervisor.entrance import Entrance, open_port
+from bridge.shell.listener import bind
+from bridge.shell.supervisor.entrance import Entrance
 from bridge.shell.supervisor.health import health_answer, no_worker
 from bridge.shell.supervisor.messages import HandedConnection, encode
 from bridge.shell.supervisor.pool import Pool
@@ -33,6 +34,9 @@ LEAVING_STOPS = 3
 
 STATUS_S = 5.0
 """From one message to systemd to the next, while the server stops."""
+
+BACKLOG = 1_024
+"""Connections that wait for the supervisor to accept them, at most."""
 
 log = structlog.get_logger()
 
@@ -58,7 +62,7 @@ class Supervisor:
 
     async def run(self) -> int:
         """Serve until all workers have ended after a signal to stop. Returns the exit code."""
-        listeners = open_port(self._settings.host, self._settings.port)
+        listeners = bind(self._settings.host, self._settings.port, BACKLOG)
         port = self._processes.port = listeners[0].getsockname()[1]
         self._handle_signals()
         self._notifier.start_watchdog()

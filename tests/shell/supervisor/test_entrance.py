@@ -10,8 +10,9 @@ from typing import NamedTuple
 import pytest
 from structlog.testing import capture_logs
 
+from bridge.shell.listener import bind
 from bridge.shell.supervisor import entrance
-from bridge.shell.supervisor.entrance import Entrance, open_port
+from bridge.shell.supervisor.entrance import Entrance
 from bridge.shell.supervisor.request import Request
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -33,7 +34,7 @@ class Opened(NamedTuple):
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[Opened]:
-    (listener,) = open_port("127.0.0.1", 0)
+    (listener,) = bind("127.0.0.1", 0, 16)
     handed: asyncio.Queue[tuple[socket.socket, Request]] = asyncio.Queue()
     entry = Entrance([listener], lambda connection, request: handed.put_nowait((connection, request)))
     try:
@@ -110,6 +111,6 @@ async def test_without_descriptors_it_waits_and_says_so_once(monkeypatch: pytest
 
 
 def test_a_port_that_is_taken_is_refused() -> None:
-    (taken,) = open_port("127.0.0.1", 0)
+    (taken,) = bind("127.0.0.1", 0, 16)
     with taken, pytest.raises(ConfigurationError, match="port"):
-        open_port("127.0.0.1", taken.getsockname()[1])
+        bind("127.0.0.1", taken.getsockname()[1], 16)

@@ -6,7 +6,8 @@ from bridge.shell.front_door import HEAD_BYTES
 from bridge.shell.supervisor.request import Destination, Request, RequestReader, TooLong, destination
 from bridge.shell.tokens import Tokens
 
-TOKEN = Tokens({"twilio": [b"k" * 32]}, "0wner").mint("twilio", "media", "CA1", "", 0.0)
+TOKENS = Tokens({"twilio": [b"k" * 32]}, "0wner")
+TOKEN = TOKENS.sign(TOKENS.new("twilio", "media", "CA1", "", 0.0))
 
 
 def post(path: str, body: bytes, *headers: str) -> bytes:
