@@ -48,7 +48,7 @@ class AtOnce:
 
 AT_ONCE = AtOnce()
 
-Seal = Callable[[Path], object]
+Encrypt = Callable[[Path], object]
 """Does what is to be done with a file that is complete, such as to encrypt it. Raises nothing."""
 
 
@@ -79,11 +79,11 @@ class CallFile:
         started: datetime,
         suffix: str,
         queue: FileQueue = AT_ONCE,
-        seal: Seal | None = None,
+        encrypt: Encrypt | None = None,
     ) -> None:
         self._queue = queue
         self._is_over = False
-        self._file = _File(directory, stem(call_id, started), suffix, seal)
+        self._file = _File(directory, stem(call_id, started), suffix, encrypt)
         queue.put(self._file.open, 0)
 
     def append(self, content: bytes) -> None:
@@ -114,12 +114,12 @@ class CallFile:
 class _File:
     """The file itself: what may wait for the disk. No method raises."""
 
-    def __init__(self, directory: Path, name: str, suffix: str, seal: Seal | None) -> None:
+    def __init__(self, directory: Path, name: str, suffix: str, encrypt: Encrypt | None) -> None:
         self._directory = directory
         self._name = name
         self._suffix = suffix
         self._path = directory / (name + suffix)
-        self._seal = seal
+        self._encrypt = encrypt
         self._file: BinaryIO | None = None
 
     def open(self) -> None:
@@ -159,8 +159,8 @@ class _File:
                 file.close()
             except OSError as error:
                 self._report(str(error))
-            if self._seal is not None:
-                self._seal(self._path)
+            if self._encrypt is not None:
+                self._encrypt(self._path)
 
     def truncate(self, why: str) -> None:
         file, self._file = self._file, None
@@ -171,8 +171,8 @@ class _File:
                 renamed = self._path.with_name(f"{self._path.stem}-truncated{self._suffix}")
                 self._path = self._path.rename(renamed)
             self._report(why)
-            if self._seal is not None:
-                self._seal(self._path)
+            if self._encrypt is not None:
+                self._encrypt(self._path)
 
     def _report(self, why: str) -> None:
         log.error(

@@ -11,12 +11,10 @@ from bridge.observers.call_secrets import CallSecrets
 from bridge.observers.usage import summary
 from bridge.vocabulary.commands import HangUp, OpenAssistant
 from bridge.vocabulary.contracts import Account
-from bridge.vocabulary.events import CallEnded, CallStarted, LegLost, LegName, Word
+from bridge.vocabulary.events import SERVER_CLOSES, CallEnded, CallStarted, LegLost, LegName, Word
 
 NORMAL, GOING_AWAY, ABNORMAL, REFUSED = 1000, 1001, 1006, 1008
 """WebSocket close codes (RFC 6455, 7.4.1)."""
-
-SERVER_CLOSES = "the server is closing"
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from msgspec import json
 
-from bridge.observers.call_file import AT_ONCE, CallFile, FileQueue, Seal, is_accepted
+from bridge.observers.call_file import AT_ONCE, CallFile, Encrypt, FileQueue, is_accepted
 from bridge.observers.journal_line import encode
 from bridge.observers.journal_redaction import JournalRedaction
 from bridge.vocabulary.commands import (
@@ -120,10 +120,10 @@ class Journal:
     sees = None
 
     def __init__(
-        self, directory: Path, started: datetime, files: FileQueue = AT_ONCE, seal: Seal | None = None
+        self, directory: Path, started: datetime, files: FileQueue = AT_ONCE, encrypt: Encrypt | None = None
     ) -> None:
         self._directory = directory
-        self._seal = seal
+        self._encrypt = encrypt
         self._files = files
         self._started = started
         self._call: CallStarted | None = None
@@ -179,7 +179,7 @@ class Journal:
     def _await_acceptance(self, word: Word) -> None:
         if self._call is not None and is_accepted(self._call, word):
             self._file = CallFile(
-                self._directory, self._call.call_id, self._started, ".jsonl", self._files, self._seal
+                self._directory, self._call.call_id, self._started, ".jsonl", self._files, self._encrypt
             )
         elif isinstance(word, CallStarted):
             self._call = word

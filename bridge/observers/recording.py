@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bridge.core.media import Conversion
-from bridge.observers.call_file import AT_ONCE, CallFile, FileQueue, Seal, is_accepted
+from bridge.observers.call_file import AT_ONCE, CallFile, Encrypt, FileQueue, is_accepted
 from bridge.observers.recording_redaction import RecordingRedaction, Span
 from bridge.vocabulary.commands import (
     ClearPlayback,
@@ -85,10 +85,10 @@ class Recording:
     )
 
     def __init__(
-        self, directory: Path, started: datetime, files: FileQueue = AT_ONCE, seal: Seal | None = None
+        self, directory: Path, started: datetime, files: FileQueue = AT_ONCE, encrypt: Encrypt | None = None
     ) -> None:
         self._directory = directory
-        self._seal = seal
+        self._encrypt = encrypt
         self._files = files
         self._started = started
         self._call: CallStarted | None = None
@@ -136,7 +136,9 @@ class Recording:
         self._end = 0  # and ends here
         self._changed = 0  # not in the file yet from here on
         self._written = 0  # where the recording ended when it was last written
-        self._file = CallFile(self._directory, call.call_id, self._started, ".wav", self._files, self._seal)
+        self._file = CallFile(
+            self._directory, call.call_id, self._started, ".wav", self._files, self._encrypt
+        )
         self._file.append(_header(call.line.rate_hz, data_bytes=0))
 
     # Where a frame goes

@@ -40,7 +40,7 @@ from bridge.settings.calls import LimitSettings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
 from bridge.shell.descriptors import Descriptors
-from bridge.shell.encryption import seals
+from bridge.shell.encryption import encryptions
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
 from bridge.shell.load_gate import LoadGate, LoadLimits
 from bridge.shell.returning_stream import ReturningStream
@@ -50,13 +50,11 @@ from bridge.shell.setups import Setup, Setups
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S, MediaToken, TokenFault, Tokens, token_key
 from bridge.vocabulary.contracts import Carrier, Observer, StreamEnd
-from bridge.vocabulary.events import CallEnded, CallStarted, CloseRequested, GoodbyeRequested
+from bridge.vocabulary.events import SERVER_CLOSES, CallEnded, CallStarted, CloseRequested, GoodbyeRequested
 from bridge.vocabulary.message_rate import carrier_rate
 
 STREAMS: tuple[StreamKind, ...] = get_args(StreamKind)
 """The segment of a media socket's path before its token."""
-
-CLOSING = "the server is closing"
 
 unix_clock = time.time
 """Unix time in seconds, for what other processes have to agree upon."""
@@ -84,7 +82,7 @@ class Admission:
         """How late the event loop calls back, in seconds; see `LoopWatch.lag_s`."""
         self._settings = settings  # what holds until the server stops; new calls have those of their setup
         self._files = files
-        self._seals = seals(settings)
+        self._encryptions = encryptions(settings)
         announcement = settings.recording_announcement()
         self._announcement = b"" if announcement is None else read_wav(announcement)
         self.owner = secrets.token_hex(4)
@@ -136,7 +134,7 @@ class Admission:
         """Why this new call is not taken, as `CallHost` has it."""
         now = clock()
         is_known = self._gate.has_place((carrier, call_id), now) or self._active.streams_of(carrier, call_id)
-        if why := CLOSING if self.closing else "" if is_known else self._overload(now):
+        if why := SERVER_CLOSES if self.closing else "" if is_known else self._overload(now):
             self._refusals.write("warning", "call", "= call refused", call_id=call_id, reason=why)
         elif not is_known:
             self._gate.take(now)
@@ -212,12 +210,12 @@ class Admission:
         """Let in nobody but streams that return, and have each call say goodbye and close."""
         self.closing, self._keeps_promises = True, False
         within_s = self.setups.current.settings.limits.goodbye_s
-        self._tell_all(GoodbyeRequested(CLOSING, within_s))
+        self._tell_all(GoodbyeRequested(SERVER_CLOSES, within_s))
 
     def close(self) -> None:
         """Let in nobody but streams that return, and close each call once the caller has heard what was said."""
         self.closing, self._keeps_promises = True, False
-        self._tell_all(CloseRequested(CLOSING))
+        self._tell_all(CloseRequested(SERVER_CLOSES))
 
     def _tell_all(self, event: GoodbyeRequested | CloseRequested) -> None:
         for active in self._active:  # each in a callback of its own, whatever becomes of the others
@@ -226,7 +224,7 @@ class Admission:
     def break_off(self) -> None:
         """End each call at once."""
         for active in self._active:
-            active.session.break_off(CLOSING)
+            active.session.break_off(SERVER_CLOSES)
             active.leg.abort()
 
     def admit(self, target: str, headers: Mapping[str, str]) -> websocket.SocketLeg | HTTPStatus:
@@ -242,7 +240,7 @@ class Admission:
         if token is not None and (active := self._active.with_token(token)) is not None:
             return self._let_return(active, carrier)
         if self.closing and (token is None or not self._keeps_promises):
-            return self._turned_away(HTTPStatus.SERVICE_UNAVAILABLE, CLOSING)
+            return self._turned_away(HTTPStatus.SERVICE_UNAVAILABLE, SERVER_CLOSES)
         if not text and self._settings.security.allow_unauthenticated:
             if why := self._overload(clock()):
                 return self._turned_away(HTTPStatus.SERVICE_UNAVAILABLE, why)
@@ -358,9 +356,9 @@ class Admission:
         if setup.settings.log_level == "debug":
             observers.append(WordLog(lambda: call.state))
         if (directory := self._settings.journal.directory) is not None:
-            observers.append(Journal(directory, started, self._files, self._seals.journal))
+            observers.append(Journal(directory, started, self._files, self._encryptions.journal))
         if (directory := self._settings.recording.directory) is not None:
-            observers.append(Recording(directory, started, self._files, self._seals.recording))
+            observers.append(Recording(directory, started, self._files, self._encryptions.recording))
         return observers
 
     def _over(self, session: Session) -> None:

@@ -83,17 +83,17 @@ def _open_owned(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
-class Seals(NamedTuple):
+class Encryptions(NamedTuple):
     """What encrypts journals and recordings; None where they stay plain."""
 
     journal: Encryption | None
     recording: Encryption | None
 
 
-def seals(settings: Settings) -> Seals:
+def encryptions(settings: Settings) -> Encryptions:
     """Raises `ConfigurationError` as `Encryption` does."""
     journal, recording = settings.journal.encrypt_to, settings.recording.encrypt_to
-    return Seals(
+    return Encryptions(
         None if journal is None else Encryption(journal, "journal.encrypt_to"),
         None if recording is None else Encryption(recording, "recording.encrypt_to"),
     )

@@ -19,7 +19,7 @@ import structlog
 from bridge.config.settings import Settings
 from bridge.observers.call_file import FileQueue
 from bridge.observers.kept_files import is_too_old, names_in, started_at
-from bridge.shell.encryption import UNFINISHED, Encryption, seals
+from bridge.shell.encryption import UNFINISHED, Encryption, encryptions
 
 SWEEP_EVERY_S = 3600.0
 
@@ -44,7 +44,7 @@ class Kept(NamedTuple):
 
 def kept_folders(settings: Settings) -> list[Kept]:
     """The folders whose files are not kept for ever, or not plain."""
-    encrypted = seals(settings)
+    encrypted = encryptions(settings)
     tables = ((settings.journal, encrypted.journal), (settings.recording, encrypted.recording))
     return [
         Kept(table.directory, table.retention_days, encrypt)

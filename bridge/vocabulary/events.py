@@ -321,6 +321,10 @@ class CloseRequested(Word, frozen=True, gc=False):
     code: int = 1001
 
 
+SERVER_CLOSES = "the server is closing"
+"""The reason with which calls are closed when the server stops: the log knows it by that."""
+
+
 class GoodbyeRequested(Word, frozen=True, gc=False):
     """The server is about to stop: once the reply has ended, say goodbye to the caller and end the call.
 

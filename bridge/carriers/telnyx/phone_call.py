@@ -18,6 +18,7 @@ from msgspec import DecodeError, Struct, json
 from bridge.carriers.shared.webhooks import Direction
 from bridge.carriers.telnyx.events import DETECTION_ENDED, GREETING_ENDED, CallEvent
 from bridge.carriers.telnyx.rest import CALL_IS_OVER
+from bridge.vocabulary.events import SERVER_CLOSES
 
 NOT_ANSWERED = "90034"
 """Code: the call has not been answered yet (Telnyx, "API errors", also for the next one)."""
@@ -176,7 +177,7 @@ class PhoneCall:
         if self.stage is Stage.RINGING and not self._answering:
             return []
         self._pressing, self._keys_waiting = False, ""
-        return self._hang_up("the server is closing") or self._press_next()
+        return self._hang_up(SERVER_CLOSES) or self._press_next()
 
     def press(self, keys: str) -> list[Step]:
         """Press keys. They wait for those that sound: of two commands the second may overtake the first."""
