@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from bridge.assistants.shared.templates import VARIABLES, names_in
 from bridge.carriers.registry import CARRIERS
 from bridge.config.addresses import LOOPBACK, is_on_loopback, public_url_doubts, public_url_faults
 from bridge.config.assistant_names import names_used
@@ -48,7 +49,21 @@ def check_assistants(settings: Settings, tools: Mapping[str, Sequence[ToolSchema
             settings.assistant_settings(name).check((tools or {}).get(name, ()))
         except ConfigurationError as error:
             faults += [f"assistants.{name}: {line}" for line in str(error).splitlines()]
-    _refuse(faults)
+    _refuse([*faults, *_unknown_variables(settings)])
+
+
+def _unknown_variables(settings: Settings) -> Iterator[str]:
+    """Templates with variables that nobody gives a value."""
+    if settings.before_call.url is not None:
+        return
+    for name in settings.assistants:
+        for key, text in settings.assistant_settings(name).templates():
+            for variable in names_in(text):
+                if variable.startswith(VARIABLES):
+                    yield (
+                        f"assistants.{name}.{key}: {{{variable}}} is never known: before_call.url should be set, whose "
+                        "answer has the variables"
+                    )
 
 
 def check_folders(settings: Settings) -> None:
@@ -70,6 +85,7 @@ def doubts(settings: Settings) -> Iterator[str]:
     if not is_on_loopback(settings.public_url):
         yield from _unlikely_keys(settings)
     yield from long_durations(settings)
+    yield from _doubtful_posts(settings)
     public = urlsplit(settings.public_url or "")
     if public.scheme == "http" and public.hostname not in LOOPBACK:
         with_tls = " and ".join(kind.title for kind in CARRIERS.values() if kind.requires_tls)
@@ -86,6 +102,21 @@ def doubts(settings: Settings) -> Iterator[str]:
     for number, taker in never_taken(settings.routes):
         taken = without_numbers(settings.routes[number].in_words())  # `serve` logs it
         yield f"routes[{number}]: no call gets there, routes[{taker}] takes {taken}; should stand before it"
+
+
+def _doubtful_posts(settings: Settings) -> Iterator[str]:
+    """Requests about calls that anybody could have sent, or could read."""
+    for key, table in (("before_call", settings.before_call), ("after_call", settings.after_call)):
+        if table.url is None:
+            continue
+        if table.secret is None:
+            yield f"{key}.secret: is not set, so {key}.url cannot tell our requests from those of others; should be set"
+        parts = urlsplit(table.url)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            yield (
+                f"{key}.url = {without_credentials(table.url)!r}: should begin with https; telephone numbers and words of "
+                "callers can be read on the way"
+            )
 
 
 def _doubtful_announcement(settings: Settings) -> Iterator[str]:

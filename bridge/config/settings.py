@@ -33,6 +33,7 @@ from bridge.config.layers import explain, from_file, from_flags, from_variables,
 from bridge.config.routes import RouteSettings
 from bridge.config.systemd import ServiceManager, told_by
 from bridge.settings.assistants import AssistantSettings, PlayFallback
+from bridge.settings.before_and_after import AfterCallSettings, BeforeCallSettings
 from bridge.settings.busy import BusySettings
 from bridge.settings.call_files import JournalSettings, RecordingSettings
 from bridge.settings.calls import (
@@ -147,6 +148,12 @@ class Settings(Section):
     silence: SilenceSettings = Field(SilenceSettings(), description="What stands in for missing audio")
     closing: ClosingSettings = Field(
         ClosingSettings(), description="What callers hear when the server stops while they are on the line"
+    )
+    before_call: BeforeCallSettings = Field(
+        BeforeCallSettings(), description="Who is asked what to do with a call before it is answered"
+    )
+    after_call: AfterCallSettings = Field(
+        AfterCallSettings(), description="Who is told of a call that is over"
     )
     proxy: ProxySettings = Field(
         ProxySettings(),

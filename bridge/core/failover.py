@@ -7,6 +7,7 @@ An assistant that was lost is tried again as `Retries` says, unless the reason o
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bridge.vocabulary.call_facts import NO_CONTEXT, CallContext
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.events import AssistantReady, CallStarted, History, Opening
 from bridge.vocabulary.retries import Retries
@@ -27,7 +28,8 @@ class FailoverPlan:
     """Who answers. `assistants`: names from the settings; each takes over when the one before is lost for good.
 
     `sentence`: audio that the caller hears when nobody is left; `waiting`: while a lost assistant is tried again;
-    `goodbye`: before the server stops. All in the format `spoken`; nothing is played if they are empty.
+    `goodbye`: before the server stops. All in the format `spoken`; nothing is played if they are empty. `context`: what
+    each of the assistants is told of the call.
     """
 
     assistants: tuple[str, ...] = ("",)
@@ -35,6 +37,7 @@ class FailoverPlan:
     waiting: bytes = b""
     spoken: AudioFormat = L16_8K
     goodbye: bytes = b""
+    context: CallContext = NO_CONTEXT
 
 
 class Failover:
@@ -52,6 +55,7 @@ class Failover:
     ) -> None:
         self._names = list(plan.assistants)
         self._started = started
+        self._context = plan.context
         self._history = history
         self._retries = retries
         self._is_retry = False  # the same assistant as before is to be opened next
@@ -134,9 +138,10 @@ class Failover:
         return OpenAssistant(
             started.call_id,
             started.line,
-            started.parameters,
+            started.parameters | self._context.parameters,
             self._names[0],
             opening,
             self._told,
             started.plays,
+            self._context,
         )

@@ -2,7 +2,7 @@
 
 from bridge.core.sensitive_entries import SensitiveEntries
 from bridge.redaction import HIDDEN, is_secret
-from bridge.vocabulary.commands import EnterDigits
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant
 from bridge.vocabulary.events import CallStarted, Word
 
 SHORTEST = 6
@@ -12,20 +12,24 @@ SHORTEST = 6
 class CallSecrets:
     """The secrets of one call, for whoever writes texts of it: `sees` says which words it must be shown."""
 
-    sees: frozenset[type[Word]] = frozenset({CallStarted, EnterDigits})
+    sees: frozenset[type[Word]] = frozenset({CallStarted, OpenAssistant, EnterDigits})
 
     def __init__(self) -> None:
         self._entries = SensitiveEntries()
-        self._values: list[str] = []
+        self._values: dict[str, None] = {}
 
     def saw(self, word: Word) -> None:
         """Keep what the word has of them."""
         if isinstance(word, EnterDigits):
             self._entries.add(word)
-        elif isinstance(word, CallStarted):
-            self._values = [
-                value for name, value in word.parameters.items() if is_secret(name) and len(value) >= SHORTEST
-            ]
+        elif isinstance(
+            word, CallStarted | OpenAssistant
+        ):  # an assistant may be given more parameters than the stream
+            self._values |= {
+                value: None
+                for name, value in word.parameters.items()
+                if is_secret(name) and len(value) >= SHORTEST
+            }
 
     def hide(self, text: str) -> str:
         """Return a text without them."""

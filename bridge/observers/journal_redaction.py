@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from bridge.observers.call_secrets import CallSecrets
-from bridge.vocabulary.commands import EnterDigits, SetSensitive, TypeDigit
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, SetSensitive, TypeDigit
 from bridge.vocabulary.events import CallStarted, DigitPressed, EntryEnd, Word
 
 MASK = "•"
@@ -55,7 +55,7 @@ class JournalRedaction:
                 return structs.replace(word, digit=MASK)
             case EnterDigits():
                 return self._entered(word)
-            case CallStarted():
+            case CallStarted() | OpenAssistant():
                 self._secrets.saw(word)
         return word
 

@@ -3,7 +3,7 @@
 A kind of assistant with further settings derives from `AssistantSettings`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -103,6 +103,11 @@ class ToolSettings(Section):
         None, description="The arguments, as a JSON schema. Not set: made from the type hints of the function"
     )
     timeout_s: float = Field(10.0, gt=0, le=300, description="How long the tool may take")
+    facts: bool = Field(
+        True,
+        description="The request to `url` says who calls whom, in the header X-Voicebridge-Facts. false: it does not, for a "
+        "server that should not have telephone numbers",
+    )
 
     @model_validator(mode="after")
     def _check_function_or_url(self) -> "ToolSettings":
@@ -189,6 +194,10 @@ class AssistantSettings(Section):
     def address(self) -> Address | None:
         """How it is reached; None if it lives in this process."""
         return None
+
+    def templates(self) -> Iterable[tuple[str, str]]:
+        """Its texts with places for what is known of a call, as `assistants.shared.templates` has it, by their keys."""
+        return ()
 
     def check(self, tools: Sequence[ToolSchema]) -> None:
         """Check the settings together with the assistant's tools. Raises `ConfigurationError`."""

@@ -28,13 +28,13 @@ from bridge.core.failover import FailoverPlan
 from bridge.core.timers import Limits
 from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
-from bridge.observers.call_log import CallLog
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.observers.word_log import WordLog
 from bridge.settings.assistants import Pings
+from bridge.settings.before_and_after import BeforeCallSettings
 from bridge.settings.busy import BusySettings
 from bridge.settings.calls import LimitSettings
 from bridge.shell import websocket
@@ -50,7 +50,7 @@ from bridge.shell.setups import Setup, Setups
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S, MediaToken, TokenFault, Tokens, token_key
 from bridge.vocabulary.contracts import Carrier, Observer, StreamEnd
-from bridge.vocabulary.events import SERVER_CLOSES, CallEnded, CallStarted, CloseRequested, GoodbyeRequested
+from bridge.vocabulary.events import SERVER_CLOSES, CallEnded, CloseRequested, GoodbyeRequested
 from bridge.vocabulary.message_rate import carrier_rate
 
 STREAMS: tuple[StreamKind, ...] = get_args(StreamKind)
@@ -77,6 +77,8 @@ class Admission:
         self.public_url = ""
         self.closing = False
         """No new calls are taken."""
+        self.asking = 0
+        """Calls of which the address of [before_call] is being asked."""
         self._keeps_promises = True  # calls that were announced are let in
         self.lag_s: Callable[[], float] = lambda: 0.0
         """How late the event loop calls back, in seconds; see `LoopWatch.lag_s`."""
@@ -110,7 +112,12 @@ class Admission:
     @property
     def promised(self) -> int:
         """Calls that were announced to an assistant, whose media socket may still come."""
-        return self._expected.awaited(unix_clock())
+        return self._expected.awaited(unix_clock()) + self.asking
+
+    @property
+    def before_call(self) -> BeforeCallSettings:
+        """Who is asked what to do with a new call."""
+        return self.setups.current.settings.before_call
 
     @property
     def readiness(self) -> AssistantHealth:
@@ -315,12 +322,12 @@ class Admission:
                 announcement=self._announcement,
             ),
             expected=expected.call_id or None,
-            plan=switchboard.plan(expected.assistant) if expected.call_id else FailoverPlan(),
-            choose=None if expected.call_id else partial(_plan_at_start, setup),
+            plan=setup.plan(expected.assistant, expected.context) if expected.call_id else FailoverPlan(),
+            choose=None if expected.call_id else setup.plan_at_start,
         )
         end = StreamEndObserver()
         start = StartObserver(call, lambda event: self._active.started(session, event))
-        observers: list[Observer] = [end, start, _call_log(setup, name, expected)]
+        observers: list[Observer] = [end, start, setup.call_log(name, expected)]
         observers += self._observers(setup, call)
         session = Session(carrier, call, switchboard.connect, observers, self._over, control)
         lost = partial(session.carrier_lost, carrier)
@@ -365,17 +372,6 @@ class Admission:
         active = self._active.remove(session)
         if active is not None and active.expected.control is not None:
             active.expected.control.hang_up(active.end.end or StreamEnd.BY_BRIDGE, clock())
-
-
-def _plan_at_start(setup: Setup, event: CallStarted) -> FailoverPlan:
-    """Nobody announced the call: what its stream says is all that is known of it."""
-    return setup.switchboard.plan(setup.routes.assistant_at_start(event.parameters))
-
-
-def _call_log(setup: Setup, carrier: str, expected: ExpectedCall) -> CallLog:
-    if expected.call_id:
-        return CallLog(carrier, expected.direction, lambda _: expected.route)
-    return CallLog(carrier, route=lambda event: setup.routes.name_at_start(event.parameters))
 
 
 def _load_limits(limits: LimitSettings) -> LoadLimits:

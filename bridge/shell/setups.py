@@ -6,10 +6,16 @@ tried again come from the same settings to its end.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
+from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
+from bridge.core.failover import FailoverPlan
+from bridge.observers.call_log import CallLog
 from bridge.shell.switchboard import Switchboard
+from bridge.vocabulary.call_facts import CallContext, facts_of
+from bridge.vocabulary.events import CallStarted
 
 LOOK_S = 1.0
 """From one look whether a former setup is still needed to the next."""
@@ -25,6 +31,22 @@ class Setup:
         """Who answers a call whose webhook names no assistant."""
         self.calls = 0
         """Calls under way."""
+
+    def plan(self, assistant: str, context: CallContext) -> FailoverPlan:
+        """Who answers a call for this assistant. `context`: what each of them is told."""
+        return replace(self.switchboard.plan(assistant), context=context)
+
+    def plan_at_start(self, event: CallStarted) -> FailoverPlan:
+        """Who answers a call that nobody announced: what its stream says is all that is known, and nobody proved it."""
+        return self.plan(
+            self.routes.assistant_at_start(event.parameters), CallContext(facts_of(event.parameters))
+        )
+
+    def call_log(self, carrier: str, expected: ExpectedCall) -> CallLog:
+        """Writes the first and the last line of a call."""
+        if expected.call_id:
+            return CallLog(carrier, expected.direction, lambda _: expected.route)
+        return CallLog(carrier, route=lambda event: self.routes.name_at_start(event.parameters))
 
 
 class Setups:

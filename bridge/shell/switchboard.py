@@ -110,7 +110,9 @@ class Switchboard:
                 if isinstance(leg, AssistantSocketLeg):
                     leg.is_reply_owed = lambda: assistant.is_reply_owed(clock())
         return Connection(
-            assistant, leg, toolbox.open(call_id=command.call_id, parameters=command.parameters)
+            assistant,
+            leg,
+            toolbox.open(call_id=command.call_id, parameters=command.parameters, facts=command.context.facts),
         )
 
     async def aclose(self) -> None:

@@ -5,34 +5,41 @@ What a webhook asks of the carrier's REST API is sent beside, so that no answer 
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from aiohttp import web
 
+from bridge.carriers.shared.before_call import Decision, Question, question
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.shared.webhooks import (
+    AskFirst,
     CallHost,
     CarrierWebhooks,
+    Decided,
     ExpectedCall,
     Numbers,
     Refused,
     Route,
     StreamKind,
     Taken,
+    WebhookAnswer,
     WebhookRequest,
 )
 from bridge.config.routes import OWN_PARAMETERS, Incoming
+from bridge.redaction import for_log
 from bridge.settings.busy import BusySettings
 from bridge.shell.admission import Admission, unix_clock
+from bridge.shell.before_call import BeforeCall
 from bridge.shell.network import Network
 from bridge.shell.refused_requests import RefusedRequests
 from bridge.shell.rest_client import ApiClient
 from bridge.shell.session import clock
+from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 
 BODY_TIMEOUT_S = 5.0
@@ -70,7 +77,10 @@ class Webhooks:
         self._wakes_at = inf
         self._closed = False
         self.answered: Answered = lambda _carrier, _body, _transport: None
-        self._host = _Host(carrier, admission, self._send, allows_unauthenticated)
+        self._before_call = BeforeCall(network)
+        self._host = _Host(
+            carrier, admission, self._send, self._ask, self._before_call, allows_unauthenticated
+        )
         self._webhooks = make(self._host)
 
     def routes(self) -> list[web.RouteDef]:
@@ -98,6 +108,7 @@ class Webhooks:
         for task in self._requests:
             task.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
+        await self._before_call.aclose()
         await self._client.aclose()
 
     # Requests of the carrier
@@ -115,6 +126,8 @@ class Webhooks:
         )
         try:
             answer = route.handle(asked, clock())
+            if isinstance(answer, AskFirst):
+                answer = await self._ask_first(answer)
         except WebhookRefused as refused:
             self._refused.note(refused.status, request.path, refused.reason or str(refused), refused.address)
             self.answered(self._carrier, b"", request.transport)
@@ -127,10 +140,27 @@ class Webhooks:
             return web.Response(status=answer.status)
         return web.Response(status=answer.status, text=answer.text, content_type=answer.content_type)
 
+    async def _ask_first(self, first: AskFirst) -> WebhookAnswer:
+        """The answer that waits for the address of [before_call]. Other webhooks are served meanwhile."""
+        route, self._host.route = self._host.route, ""
+        decision = await self._host.decide(first.question)
+        self._host.route = route
+        return first.then(decision, clock())
+
+    def _ask(self, question: Question, decided: Decided) -> None:
+        self._begin(self._ask_beside(question, decided))
+
+    async def _ask_beside(self, question: Question, decided: Decided) -> None:
+        decided(await self._host.decide(question), clock())
+        self._follow_deadline()
+
     # Requests to the carrier
 
     def _send(self, request: ApiRequest, taken: Taken | None, refused: Refused | None) -> None:
-        task = asyncio.create_task(self._carry_out(request, taken, refused))
+        self._begin(self._carry_out(request, taken, refused))
+
+    def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(doing)
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
 
@@ -173,6 +203,8 @@ class _Host:
         carrier: str,
         admission: Admission,
         send: Callable[[ApiRequest, Taken | None, Refused | None], None],
+        ask: Callable[[Question, Decided], None],
+        before_call: BeforeCall,
         allows_unauthenticated: bool,
     ) -> None:
         self.allows_unauthenticated = allows_unauthenticated
@@ -181,6 +213,16 @@ class _Host:
         self._carrier = carrier
         self._admission = admission
         self._send = send
+        self._ask = ask
+        self._before_call = before_call
+
+    async def decide(self, question: Question) -> Decision:
+        """What the address of [before_call] says of a call. Meanwhile the call counts as one that was promised a place."""
+        self._admission.asking += 1
+        try:
+            return await self._before_call.decide(self._admission.before_call, question)
+        finally:
+            self._admission.asking -= 1
 
     @property
     def public_url(self) -> str:
@@ -208,10 +250,34 @@ class _Host:
                 f"{request.word!r}: no route in the settings has this path",
                 reason="no route has this path",
             )
-        asked = {name: value for name, value in request.query.items() if name not in OWN_PARAMETERS}
-        call = Incoming(numbers.to, numbers.from_, request.word, {**parameters, **asked})
+        call = Incoming(numbers.to, numbers.from_, request.word, _parameters(request, parameters))
         self.route = "the webhook's address" if assistant else routes.name_of(call)
         return assistant or routes.assistant(call)
+
+    @property
+    def asks_first(self) -> bool:
+        return self._admission.before_call.url is not None
+
+    def question(
+        self, call_id: str, facts: Facts, request: WebhookRequest, parameters: Mapping[str, str]
+    ) -> Question:
+        return question(call_id, self._carrier, facts, request.word, _parameters(request, parameters))
+
+    def ask(self, question: Question, decided: Decided) -> None:
+        self._ask(question, decided)
+
+    def assistant_of(self, decision: Decision, assistant: str, call_id: str) -> str:
+        if not decision.assistant:
+            return assistant
+        if not self._admission.has_assistant(decision.assistant):
+            log.warning(
+                "= before_call names an assistant that does not exist; another one answers",
+                call_id=call_id,
+                assistant=for_log(decision.assistant),
+            )
+            return assistant
+        self.route = "before_call"
+        return decision.assistant
 
     def why_refused(self, call_id: str) -> str:
         return self._admission.why_refused(self._carrier, call_id)
@@ -220,6 +286,7 @@ class _Host:
         return self._admission.expect(self._carrier, call._replace(route=call.route or self.route), kind)
 
     def call_ended(self, call_id: str) -> None:
+        self._before_call.call_ended(call_id)
         self._admission.call_ended(self._carrier, call_id)
 
     def has_ended(self, call_id: str) -> bool:
@@ -237,6 +304,12 @@ class _Host:
     def log(self, level: Literal["info", "warning"], event: str, **facts: object) -> None:
         write = log.warning if level == "warning" else log.info
         write(event, **facts)
+
+
+def _parameters(request: WebhookRequest, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Those of the carrier's streams, and of the webhook's address."""
+    asked = {name: value for name, value in request.query.items() if name not in OWN_PARAMETERS}
+    return {**parameters, **asked}
 
 
 def _target(request: web.Request) -> str:

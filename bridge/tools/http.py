@@ -1,7 +1,7 @@
 """Tools that are HTTP requests, by http or https.
 
 POST, PUT and PATCH carry the arguments as a JSON body; GET and DELETE carry them in the query, text as it is and other
-values as JSON. The header X-Voicebridge-Call holds the call's id. The body of the response is the output; a status of 300 or
+values as JSON. The header X-Voicebridge-Call holds the call's id, X-Voicebridge-Facts who calls whom. The body of the response is the output; a status of 300 or
 more is an error. Redirects are followed only within the origin (RFC 6454), because the headers may hold secrets.
 """
 
@@ -17,6 +17,7 @@ from yarl import URL
 from bridge.settings.assistants import ToolSettings
 from bridge.settings.proxies import Proxy
 from bridge.tools.tool import LONGEST_OUTPUT, CallFacts, ToolRefused
+from bridge.vocabulary.call_facts import facts_header
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -85,6 +86,7 @@ class HttpTool:
         self._url = URL(settings.url)
         self._method = settings.method
         self._session = session
+        self._tells_facts = settings.facts
         self._proxy = proxy  # redirects stay in the origin, so it is the same for them
         self.schema = ToolSchema(name, settings.description, self._parameters)
         self.timeout_s = settings.timeout_s
@@ -98,7 +100,7 @@ class HttpTool:
                 self._method,
                 self._url if in_body else self._with_query(given),
                 json=given if in_body else None,
-                headers=self._headers | {CALL_HEADER: facts.call_id},
+                headers=self._headers | self._about(facts),
                 max_redirects=MOST_REDIRECTS,
                 proxy=self._proxy and self._proxy.url,
             ) as response:
@@ -115,6 +117,10 @@ class HttpTool:
         except (aiohttp.ClientError, OSError) as error:
             why = "the tool's server gave no answer; it may be done in part"
             raise ToolRefused(why, type(error).__name__) from error
+
+    def _about(self, facts: CallFacts) -> dict[str, str]:
+        """Headers that say which call it is, and who calls whom."""
+        return {CALL_HEADER: facts.call_id} | (facts_header(facts.facts) if self._tells_facts else {})
 
     def _read(self, arguments: str) -> dict[str, Any]:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import BridgeError
 
 LONGEST_OUTPUT = 32_768
@@ -19,7 +20,9 @@ class CallFacts:
     assistant: str
     """The assistant that called the tool, by its name in the settings."""
     parameters: Mapping[str, str]
-    """The custom parameters of the carrier's stream."""
+    """The custom parameters of the carrier's stream, and those of the answer to [before_call]."""
+    facts: Facts = Facts()  # noqa: RUF009  # frozen
+    """Who calls whom: `facts.from_`, `facts.to`, `facts.caller_name`, `facts.variables` and more."""
 
 
 class ToolRefused(BridgeError):

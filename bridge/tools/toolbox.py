@@ -20,6 +20,7 @@ from bridge.tools.running import RunningTools
 from bridge.tools.threads import Threads
 from bridge.tools.tool import CallFacts
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
+from bridge.vocabulary.call_facts import NO_CONTEXT, Facts
 from bridge.vocabulary.contracts import Tools, ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -36,7 +37,7 @@ NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 KEYS_OF_BUILT_IN = {"description"}
 KEYS_OF_FUNCTION = {"function", "description", "timeout_s"}
-KEYS_OF_HTTP = {"url", "method", "headers", "description", "parameters", "timeout_s"}
+KEYS_OF_HTTP = {"url", "method", "headers", "description", "parameters", "timeout_s", "facts"}
 
 
 class Toolbox:
@@ -97,10 +98,10 @@ class Toolbox:
         self._tools[name] = tool
         return tool.schema
 
-    def open(self, *, call_id: str, parameters: Mapping[str, str]) -> Tools:
-        """The tools of one call, until they are closed. `parameters`: the custom parameters of the carrier's stream."""
-        facts = CallFacts(call_id, self._assistant, MappingProxyType(dict(parameters)))
-        return RunningTools(self._tools, facts, self._alive)
+    def open(self, *, call_id: str, parameters: Mapping[str, str], facts: Facts = NO_CONTEXT.facts) -> Tools:
+        """The tools of one call, until they are closed. `parameters`, `facts`: what they may know of it."""
+        known = CallFacts(call_id, self._assistant, MappingProxyType(dict(parameters)), facts)
+        return RunningTools(self._tools, known, self._alive)
 
     def _session(self) -> aiohttp.ClientSession:
         """The HTTP client, made when it is first needed: it belongs to the running loop."""

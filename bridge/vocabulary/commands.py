@@ -5,6 +5,7 @@ Commands are frozen and compared by value. Audio is bytes in the format of its l
 
 from msgspec import field
 
+from bridge.vocabulary.call_facts import NO_CONTEXT, CallContext
 from bridge.vocabulary.events import EntryEnd, History, Opening, Word
 from telecodecs.format import AudioFormat
 
@@ -53,7 +54,8 @@ class OpenAssistant(Word, frozen=True):
 
     `line`: the format of the caller's audio; `plays`: of what is played to the caller, None if it is the same.
     `assistant`: its name in the settings, empty for the default. `history`: what was said and done so far. While an
-    assistant has the call the new one is its standby, in place of any other.
+    assistant has the call the new one is its standby, in place of any other. `context`: who calls, and what is different in
+    this call; its parameters are among `parameters` already.
     """
 
     call_id: str
@@ -63,6 +65,7 @@ class OpenAssistant(Word, frozen=True):
     opening: Opening = Opening.FIRST
     history: History = ()
     plays: AudioFormat | None = None
+    context: CallContext = NO_CONTEXT
 
 
 class AppendAudio(Word, frozen=True, gc=False):

@@ -5,9 +5,12 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
+from bridge.carriers.shared.before_call import NOTHING_SAID, Decision, Question, question
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.shared.webhooks import (
+    AskFirst,
     CarrierWebhooks,
+    Decided,
     ExpectedCall,
     Numbers,
     Refused,
@@ -17,6 +20,7 @@ from bridge.carriers.shared.webhooks import (
     WebhookRequest,
 )
 from bridge.settings.busy import BusySettings
+from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 
 UNIX_S = 1_700_000_000.0
@@ -51,6 +55,9 @@ class Host:
         """The call, the stream, and whether it broke."""
         self.over: set[str] = set()
         """The calls that have ended before a webhook comes."""
+        self.asks_first = False
+        self.questions: list[tuple[Question, Decided | None]] = []
+        """What was asked of new calls, and who is told what was decided."""
         self.sent: list[Sent] = []
         self.lines: list[tuple[str, str, dict[str, object]]] = []
 
@@ -63,6 +70,17 @@ class Host:
         if not self.has_assistant(assistant):
             raise WebhookRefused(400, "there is no such assistant")
         return assistant
+
+    def question(
+        self, call_id: str, facts: Facts, request: WebhookRequest, parameters: Mapping[str, str]
+    ) -> Question:
+        return question(call_id, "carrier", facts, request.word, {**parameters, **request.query})
+
+    def ask(self, question: Question, decided: Decided) -> None:
+        self.questions.append((question, decided))
+
+    def assistant_of(self, decision: Decision, assistant: str, call_id: str) -> str:
+        return decision.assistant if decision.assistant in self.assistants - {""} else assistant
 
     def why_refused(self, call_id: str) -> str:
         self.placed.append(call_id)
@@ -97,6 +115,12 @@ class Host:
         """What the carrier's REST API was asked for."""
         return [sent.request.command for sent in self.sent]
 
+    def decide(self, decision: Decision, now: float = 0.0) -> None:
+        """The address of [before_call] has answered what it was asked last."""
+        decided = self.questions[-1][1]
+        assert decided is not None
+        decided(decision, now)
+
     def take(self, now: float, number: int = -1) -> None:
         """The REST API does what it was asked for, by default last."""
         if (taken := self.sent[number].taken) is not None:
@@ -109,14 +133,24 @@ class Host:
 
 
 def serve(
-    webhooks: CarrierWebhooks, path: str, body: bytes, *, now: float = 0.0, **fields: Any
+    webhooks: CarrierWebhooks,
+    path: str,
+    body: bytes,
+    *,
+    now: float = 0.0,
+    decision: Decision = NOTHING_SAID,
+    **fields: Any,
 ) -> WebhookAnswer:
-    """What the shell does with a request: the route that fits answers it. `path`: without the word."""
+    """What the shell does with a request: the route that fits answers it. `path`: without the word.
+
+    `decision`: what the address of [before_call] answers, if it is asked.
+    """
     (route,) = [route for route in webhooks.routes() if route.path == path]
     assert "word" not in fields or route.takes_word
     word = f"/{fields['word']}" if "word" in fields else ""
     request = WebhookRequest(path + word, path + word, {}, body, UNIX_S)._replace(**fields)
-    return route.handle(request, now)
+    answer = route.handle(request, now)
+    return answer.then(decision, now) if isinstance(answer, AskFirst) else answer
 
 
 @pytest.fixture

@@ -200,3 +200,16 @@ def test_a_route_that_no_call_gets_to_is_doubtful() -> None:
     assert list(doubts(doubtful)) == [
         "routes[1]: no call gets there, routes[0] takes calls to ***00; should stand before it"
     ]
+
+
+def test_requests_about_calls_that_anybody_could_send_or_read_are_doubtful() -> None:
+    doubtful = settings(
+        "[before_call]\nurl = 'http://crm.example.com/calls'\nsecret = 'made of 32 letters, and not told'\n"
+        "[after_call]\nurl = 'http://127.0.0.1:9/calls'\n"
+    )
+    check(doubtful)
+    assert list(doubts(doubtful)) == [
+        "before_call.url = 'http://crm.example.com/calls': should begin with https; telephone numbers and words of callers "
+        "can be read on the way",
+        "after_call.secret: is not set, so after_call.url cannot tell our requests from those of others; should be set",
+    ]

@@ -69,6 +69,11 @@ UNANSWERABLE = [
         f"{REALTIME}base_url = 'ws://127.0.0.1:1'\ntool_choice = 'any'\nsession.include = 'x'",
         "assistants.a: include = 'x': Input should be a valid list",
     ),
+    (
+        f"{REALTIME}base_url = 'ws://127.0.0.1:1'\ngreeting = 'Hello {{variables.name}}'",
+        "assistants.a.greeting: {variables.name} is never known: before_call.url should be set, whose answer has the "
+        "variables",
+    ),
 ]
 
 
@@ -78,6 +83,14 @@ def test_an_assistant_that_could_not_answer_is_found_before_the_first_call(text:
     with pytest.raises(ConfigurationError) as refusal:
         check_assistants(load(environment={}))
     assert message in str(refusal.value)
+
+
+def test_variables_are_known_where_somebody_is_asked_before_the_call() -> None:
+    Path("voicebridge.toml").write_text(
+        "[before_call]\nurl = 'https://crm.example.com/calls'\n"
+        f"{REALTIME}base_url = 'ws://127.0.0.1:1'\ngreeting = 'Hello {{variables.name}}'"
+    )
+    check_assistants(load(environment={}))
 
 
 @pytest.mark.parametrize("kind", ["echo", "parrot"])

@@ -15,6 +15,7 @@ from bridge.settings.assistants import ToolSettings
 from bridge.tools.http import MOST_ERROR_CHARACTERS
 from bridge.tools.tool import LONGEST_OUTPUT
 from bridge.tools.toolbox import Toolbox
+from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.commands import RunTool
 
 PATIENCE_S = 5.0
@@ -122,6 +123,9 @@ async def clinic() -> AsyncIterator[Clinic]:
     await clinic.server.close()
 
 
+FACTS = Facts("+15550199", "+15550100", caller_name="Ann")
+
+
 async def ask(url: str, arguments: str = '{"day": "Monday"}', **settings: Any) -> str:
     """One tool at this address, asked once."""
     tool = ToolSettings.model_validate(
@@ -130,7 +134,8 @@ async def ask(url: str, arguments: str = '{"day": "Monday"}', **settings: Any) -
     box = Toolbox("receptionist", {"slots": tool})
     output: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     try:
-        box.open(call_id="CA1", parameters={}).run(RunTool("w1", "slots", arguments), output.set_result)
+        tools = box.open(call_id="CA1", parameters={}, facts=FACTS)
+        tools.run(RunTool("w1", "slots", arguments), output.set_result)
         async with asyncio.timeout(PATIENCE_S):
             return await output
     finally:
@@ -155,6 +160,16 @@ async def test_arguments_are_the_body(clinic: Clinic, method: str) -> None:
     assert json.loads(request.body) == json.loads(arguments)
     assert request.headers["content-type"] == "application/json"
     assert request.headers["x-voicebridge-call"] == "CA1"
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_the_server_is_told_who_calls_unless_it_should_not_know(clinic: Clinic, method: str) -> None:
+    await ask(clinic.url("/slots"), method=method)
+    await ask(clinic.url("/slots"), method=method, facts=False)
+    told, untold = clinic.got
+    expected = {"from": "+15550199", "to": "+15550100", "caller_name": "Ann"}
+    assert json.loads(told.headers["x-voicebridge-facts"]) == expected
+    assert "x-voicebridge-facts" not in untold.headers
 
 
 QUERIES: list[tuple[str, list[tuple[str, str]]]] = [

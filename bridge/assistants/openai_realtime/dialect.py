@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from bridge.assistants.openai_realtime import wire
+from bridge.assistants.openai_realtime.call_settings import call_settings
 from bridge.assistants.openai_realtime.conversation import RealtimeConversation
 from bridge.assistants.openai_realtime.dispatch import READS
 from bridge.assistants.openai_realtime.earlier_items import is_tool_next
@@ -152,6 +153,7 @@ class RealtimeDialect:
 
     def _open(self, command: OpenAssistant) -> str:
         """Set the session at once: some servers do not say that they created one."""
+        self._settings, self._scripted.character = call_settings(self._settings, command.context)
         greeting = self._settings.greeting
         is_guarded = command.opening is Opening.FIRST and greeting is not None and not greeting.interruptible
         line = Formats(command.line, command.plays or command.line)

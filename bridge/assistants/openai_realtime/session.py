@@ -6,8 +6,9 @@ Wire: OpenAI, "Realtime API", `session.update` with `session.type = "realtime"`.
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
+from bridge.assistants.shared.templates import checked_template
 from bridge.settings.faults import Key, describe, faults_in
 from bridge.settings.table import Section, refusal
 from bridge.vocabulary.contracts import ToolSchema
@@ -91,7 +92,17 @@ class Prompt(Section):
 
     id: str = Field(description="The identifier of the stored prompt")
     version: str | None = Field(None, description="Its version. Not set: the newest")
-    variables: dict[str, Any] | None = Field(None, description="Values for the variables in it")
+    variables: dict[str, Any] | None = Field(
+        None, description="Values for the variables in it; a text may have places such as {caller_name}"
+    )
+
+    @field_validator("variables")
+    @classmethod
+    def _check_templates(cls, variables: dict[str, Any] | None) -> dict[str, Any] | None:
+        for value in (variables or {}).values():
+            if isinstance(value, str):
+                checked_template(value)
+        return variables
 
 
 class Reasoning(Section):

@@ -5,7 +5,7 @@ servers of the same protocol need a `base_url` and a header.
 Units: seconds in `_s`, milliseconds in `_ms`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,6 +52,7 @@ from bridge.assistants.shared.settings import (
     none_if_false,
     read_text_file,
 )
+from bridge.assistants.shared.templates import checked_template
 from bridge.redaction import HIDDEN, masked
 from bridge.settings.assistants import BargeInSettings, SocketAddress, SocketAssistantSettings
 from bridge.settings.header_values import A_VALUE, HeaderValue, HeaderValues, with_prefix
@@ -97,7 +98,11 @@ class RealtimeSettings(SocketAssistantSettings):
     ] = "marin"
     speed: float | None = Field(None, ge=0.25, le=1.5, description="How fast the voice speaks; 1 is normal")
     instructions_file: Path | None = Field(None, description="A text file with the instructions, UTF-8")
-    instructions: str = Field("", validate_default=True, description="What the model is and does")
+    instructions: str = Field(
+        "",
+        validate_default=True,
+        description="What the model is and does. {from}, {to}, {caller_name} and {variables.NAME} are filled for each call",
+    )
     turn_detection: TurnDetection = Field(
         ServerVad(),
         description='Who finds the caller\'s turns, a table or its type alone: "server_vad" (by loudness), '
@@ -200,7 +205,7 @@ class RealtimeSettings(SocketAssistantSettings):
         file = settings.data.get("instructions_file")
         if text and file is not None:
             raise ValueError("should be given here or as instructions_file, not both")
-        return text if file is None else read_text_file(file)
+        return checked_template(text if file is None else read_text_file(file))
 
     def address(self) -> SocketAddress:
         """The address of the session's WebSocket, and the headers of its upgrade."""
@@ -281,6 +286,15 @@ class RealtimeSettings(SocketAssistantSettings):
                 "project": self.project or account.project,
             }
         )
+
+    def templates(self) -> Iterator[tuple[str, str]]:
+        """See `AssistantSettings.templates`."""
+        yield "instructions", self.instructions
+        if self.greeting is not None:
+            yield "greeting", self.greeting.say or self.greeting.instructions or ""
+        for name, value in ((self.prompt and self.prompt.variables) or {}).items():
+            if isinstance(value, str):
+                yield f"prompt.variables.{name}", value
 
     def check(self, tools: Sequence[ToolSchema]) -> None:
         """Raises `ConfigurationError` if a call would fail because a key is missing or a field of the session is wrong."""

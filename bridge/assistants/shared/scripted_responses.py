@@ -44,7 +44,8 @@ class ScriptedResponses:
     """The responses of one assistant. `character`: its instructions for the whole session."""
 
     def __init__(self, character: str) -> None:
-        self._character = character
+        self.character = character
+        """It may change before the first response."""
 
     def greeting(self, words: SayOrInstruct) -> ScriptedResponse:
         """The first words of the call."""
@@ -74,4 +75,4 @@ class ScriptedResponses:
         return ScriptedResponse(purpose, instructions)
 
     def _in_character(self, instructions: str) -> str:
-        return f"{self._character}\n\n{instructions}" if self._character else instructions
+        return f"{self.character}\n\n{instructions}" if self.character else instructions

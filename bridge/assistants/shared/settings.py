@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from bridge.assistants.shared.templates import Template
 from bridge.settings.table import Section
 
 
@@ -43,8 +44,8 @@ def _check_template(text: str) -> str:
 class Greeting(Section):
     """What the assistant opens the call with: words, or instructions to find words."""
 
-    say: str | None = Field(None, min_length=1, description="The words of the greeting")
-    instructions: str | None = Field(
+    say: Template | None = Field(None, min_length=1, description="The words of the greeting")
+    instructions: Template | None = Field(
         None, min_length=1, description="Instructions by which the model finds the words"
     )
     interruptible: bool = Field(

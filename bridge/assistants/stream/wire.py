@@ -15,6 +15,7 @@ from bridge.assistants.shared.keypad import as_fields
 from bridge.assistants.shared.wire_kind import UNREADABLE, kind_of
 from bridge.assistants.stream.formats import offered, wire_format
 from bridge.assistants.stream.messages import VERSION, FromAssistant
+from bridge.vocabulary.call_facts import CallContext
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import MalformedMessage
@@ -108,12 +109,14 @@ def _words_for(shape: type, path: str) -> Sequence[str]:
 
 
 def hello(command: OpenAssistant, tools: Sequence[ToolSchema]) -> str:
-    """The call, the formats on offer, and the tools."""
+    """The call, who calls whom, the formats on offer, and the tools."""
     return _message(
         "hello",
         version=VERSION,
         call=command.call_id,
         parameters=command.parameters,
+        facts=command.context.facts,
+        **_added(command.context),
         opening=command.opening,
         history=_history(command.history),
         line=wire_format(command.line),
@@ -121,6 +124,12 @@ def hello(command: OpenAssistant, tools: Sequence[ToolSchema]) -> str:
         speaks=offered(command.plays or command.line),
         tools=[_tool(tool) for tool in tools],
     )
+
+
+def _added(context: CallContext) -> dict[str, str]:
+    """What the answer to [before_call] would have the assistant do in this call."""
+    added = {"instructions": context.instructions, "greeting": context.greeting}
+    return {name: text for name, text in added.items() if text}
 
 
 def running_ids(history: History) -> dict[str, str]:

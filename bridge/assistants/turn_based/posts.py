@@ -3,6 +3,7 @@
 Wire: the body is the utterance as a WAV file, as mu-law (audio/PCMU) or as linear audio (audio/L16, big endian, RFC 2586);
 or {"digits": …, "reason": …, "terminator": …, "sensitive": …}. The headers X-Voicebridge-Call and X-Voicebridge-Turn name the
 call and count the turns of the conversation, entries too, from 1; 0 is the empty utterance that asks for a greeting.
+X-Voicebridge-Facts says who calls whom, as JSON.
 Responses come in the order of the posts: the leg sends one after the other.
 """
 
@@ -15,6 +16,7 @@ from bridge.assistants.shared.keypad import as_fields
 from bridge.assistants.turn_based.answers import ACCEPTED, read_answer
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.transport import Received, Unknown, Unusable
+from bridge.vocabulary.call_facts import facts_header
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
 from bridge.vocabulary.contracts import Post, Posted, WireMessage
 from bridge.vocabulary.events import Opening
@@ -43,12 +45,13 @@ class Posts:
         self.utterance = ""
         self._settings = settings
         self._call = ""
+        self._facts: dict[str, str] = {}
         self._turn = 0
         self._asked: deque[_Asked] = deque()
 
     def open(self, command: OpenAssistant) -> list[Post]:
         """An empty utterance that asks for a greeting, if the settings say so and the call begins."""
-        self._call = command.call_id
+        self._call, self._facts = command.call_id, facts_header(command.context.facts)
         self.speaks = command.plays or command.line
         greets = self._settings.greets and command.opening is Opening.FIRST
         return [self._utterance(b"", 0)] if greets else []
@@ -106,5 +109,6 @@ class Posts:
             "Accept": ACCEPTED,
             CALL_HEADER: self._call,
             TURN_HEADER: str(turn),
+            **self._facts,
         }
         return Post(body, headers)

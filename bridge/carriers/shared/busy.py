@@ -7,6 +7,7 @@ rejected as long as it rings, and without cost; one that was answered can only b
 from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
+from bridge.carriers.shared.before_call import Reject
 from bridge.settings.busy import BusySettings
 
 
@@ -25,6 +26,16 @@ def busy_document(busy: BusySettings, form: Mapping[str, str], then: str | None 
         ET.SubElement(response, "Hangup")
     elif _rings(form):
         ET.SubElement(response, "Reject", reason="busy")
+    else:
+        ET.SubElement(response, "Hangup")
+    return '<?xml version="1.0" encoding="UTF-8"?>' + ET.tostring(response, encoding="unicode")
+
+
+def reject_document(reason: Reject, form: Mapping[str, str]) -> str:
+    """The document for a call that the address of [before_call] rejects: it is not answered, and hears no words of ours."""
+    response = ET.Element("Response")
+    if _rings(form):
+        ET.SubElement(response, "Reject", reason=reason)
     else:
         ET.SubElement(response, "Hangup")
     return '<?xml version="1.0" encoding="UTF-8"?>' + ET.tostring(response, encoding="unicode")

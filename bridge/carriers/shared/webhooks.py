@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
+from bridge.carriers.shared.before_call import Decision, Question
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.settings.busy import BusySettings
+from bridge.vocabulary.call_facts import NO_CONTEXT, CallContext, Facts, facts_of
 from bridge.vocabulary.contracts import CallControl
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 
@@ -54,13 +56,21 @@ class WebhookAnswer(NamedTuple):
     content_type: str = "text/plain"
 
 
+class AskFirst(NamedTuple):
+    """The address of [before_call] is to be asked before a webhook can be answered."""
+
+    question: Question
+    then: Callable[[Decision, float], WebhookAnswer]
+    """Makes the answer from what was decided, and `now`. Raises `WebhookRefused`: the call may have ended meanwhile."""
+
+
 class Route(NamedTuple):
     """One path that takes POST."""
 
     path: str
     content_type: str
     """Of the body; another one is refused with 415."""
-    handle: Callable[[WebhookRequest, float], WebhookAnswer]
+    handle: Callable[[WebhookRequest, float], WebhookAnswer | AskFirst]
     """From a request and `now`. Raises `WebhookRefused`."""
     takes_word: bool = False
     """Whether the path is served with one more segment, too: `WebhookRequest.word`."""
@@ -82,6 +92,8 @@ class ExpectedCall(NamedTuple):
     """Who placed the call, for the log."""
     route: str = ""
     """What chose the assistant, for the log: such as "routes[2]"; empty if it is not known."""
+    context: CallContext = NO_CONTEXT
+    """Who calls, and what is different in this call."""
 
 
 class Numbers(NamedTuple):
@@ -93,6 +105,9 @@ class Numbers(NamedTuple):
 
 Taken = Callable[[Mapping[str, Any], float], None]
 """Called with the data of a REST answer, and `now`."""
+
+Decided = Callable[[Decision, float], None]
+"""Called with what was decided of a call, and `now`."""
 
 Refused = Callable[[CarrierRefused, float], None]
 """Called with the reason why a REST request was not done, and `now`."""
@@ -126,6 +141,28 @@ class CallHost(Protocol):
         `parameters`: those of every stream of this carrier. Raises `WebhookRefused`: 400 where there is no assistant
         of this name, 404 where no route has the word behind the path.
         """
+        ...
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether the address of [before_call] is asked what to do with a new call."""
+        ...
+
+    def question(
+        self, call_id: str, facts: Facts, request: WebhookRequest, parameters: Mapping[str, str]
+    ) -> Question:
+        """What it is asked. `parameters`: as in `who_answers`."""
+        ...
+
+    def ask(self, question: Question, decided: Decided) -> None:
+        """Ask it beside the webhook. `decided` is called once, later, within its timeout; with nothing said after a fault.
+
+        It is called at once when the call ends.
+        """
+        ...
+
+    def assistant_of(self, decision: Decision, assistant: str, call_id: str) -> str:
+        """The assistant that was decided on; `assistant` where there is none of that name, which is logged."""
         ...
 
     def why_refused(self, call_id: str) -> str:
@@ -252,6 +289,19 @@ def direction_of(form: Mapping[str, str]) -> Direction:
     if not told:
         return ""
     return "outbound" if told.startswith("outbound") else "inbound"
+
+
+def facts_in(form: Mapping[str, str], *, verified: bool) -> Facts:
+    """Who calls whom, by such a form. `verified`: the carrier signed it."""
+    fields = {
+        "from": form.get("From", ""),
+        "to": form.get("To", ""),
+        "caller_name": form.get("CallerName", ""),
+        "attestation": form.get("StirVerstat", ""),
+    }
+    return facts_of(
+        fields, direction=direction_of(form), answered_by=form.get("AnsweredBy", ""), verified=verified
+    )
 
 
 def not_proved(reason: str, address: str = "") -> WebhookRefused:

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct, json
 
+from bridge.carriers.shared.webhooks import Direction
 from bridge.redaction import without_addresses
+from bridge.vocabulary.call_facts import Facts, facts_of
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import Ignored
 
@@ -35,6 +37,9 @@ READ = frozenset(
 )
 """The types of event that are read; all others are `Ignored`."""
 
+DIRECTIONS: dict[str, Direction] = {"incoming": "inbound", "outgoing": "outbound"}
+"""By the `direction` of a webhook."""
+
 _TYPES = {name.replace("_", "."): name for name in READ}
 _UTC = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)(?:Z|\+00:00)")
 
@@ -52,6 +57,9 @@ class CallEvent(Struct, frozen=True):
     direction: str = ""
     to: str = ""
     from_: str = ""
+    caller_name: str = ""
+    attestation: str = ""
+    """What the calling number is worth by STIR/SHAKEN, A to C; empty also where it was not validated."""
     occurred_at: str = ""
     """ISO 8601 in UTC without the zone, so that sorting the texts sorts the times."""
     client_state: str = ""
@@ -92,12 +100,27 @@ def read(body: bytes) -> CallEvent | Ignored:
         direction=_text(payload, "direction"),
         to=_text(payload, "to"),
         from_=_text(payload, "from"),
+        caller_name=_text(payload, "caller_id_name"),
+        attestation=""
+        if payload.get("shaken_stir_validated") is False
+        else _text(payload, "shaken_stir_attestation"),
         occurred_at=_utc(_text(data, "occurred_at") or _text(payload, "occurred_at")),
         client_state=_decoded(_text(payload, "client_state")),
         hangup_cause=_text(payload, "hangup_cause"),
         result=_text(payload, "result"),
         failure_reason=without_addresses(_text(payload, "failure_reason")),
     )
+
+
+def event_facts(event: CallEvent, *, verified: bool) -> Facts:
+    """Who calls whom. `verified`: Telnyx signed the webhook."""
+    fields = {
+        "from": event.from_,
+        "to": event.to,
+        "caller_name": event.caller_name,
+        "attestation": event.attestation,
+    }
+    return facts_of(fields, direction=DIRECTIONS.get(event.direction, ""), verified=verified)
 
 
 def call_control_id_in(body: bytes) -> str:

@@ -16,8 +16,9 @@ from enum import StrEnum
 from msgspec import DecodeError, Struct, json
 
 from bridge.carriers.shared.webhooks import Direction
-from bridge.carriers.telnyx.events import DETECTION_ENDED, GREETING_ENDED, CallEvent
+from bridge.carriers.telnyx.events import DETECTION_ENDED, DIRECTIONS, GREETING_ENDED, CallEvent
 from bridge.carriers.telnyx.rest import CALL_IS_OVER
+from bridge.vocabulary.call_facts import CallContext
 from bridge.vocabulary.events import SERVER_CLOSES
 
 NOT_ANSWERED = "90034"
@@ -31,9 +32,6 @@ LONGEST_WHY = 200
 
 MOST_KEYS_WAITING = 128
 """Keys that wait for those that sound. They take most of a minute; what is beyond would come too late and is dropped."""
-
-DIRECTIONS: dict[str, Direction] = {"incoming": "inbound", "outgoing": "outbound"}
-"""By the `direction` of a webhook."""
 
 HUMANS = frozenset({"human_residence", "human_business"})
 GREETING_ENDS = frozenset({"ended", "beep_detected", "no_beep_detected", "prompt_ended"})
@@ -71,7 +69,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Give whoever calls the busy tone. The call is not answered."""
+    """Give whoever calls the busy tone, or another one. The call is not answered. `cause`: in Telnyx's words."""
+
+    cause: str = "USER_BUSY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,10 @@ class PhoneCall:
     def __init__(self, talk_to: Collection[str] = ("human",)) -> None:
         self.stage = Stage.UNKNOWN
         self.client_state = ClientState()
+        self.context: CallContext | None = None
+        """Who calls, and what is different in this call; None as long as the call is not ours."""
+        self.answered_by = ""
+        """The verdict who answered, once it came."""
         self._talk_to = frozenset(talk_to)
         self._awaits_verdict = False
         self._awaits_greeting = False  # a machine answered, and its greeting has to end
@@ -161,6 +165,13 @@ class PhoneCall:
         if self.stage is Stage.UNKNOWN:
             return self._recognise(event, assistant, is_refused)
         return self._go_on(event)
+
+    def reject(self, cause: str) -> list[Step]:
+        """The call is not to be taken. One that was answered, or that we placed, can only be hung up."""
+        if self.stage is Stage.RINGING and self._answering and not self._answered:
+            self._move(Stage.HANGING_UP)
+            return [Reject(cause)]
+        return self._hang_up("it was rejected before it began")
 
     def verdict_overdue(self) -> list[Step]:
         """No verdict came in time: that counts as `not_sure`."""
@@ -257,7 +268,8 @@ class PhoneCall:
     def _judge(self, event: CallEvent) -> list[Step]:
         if not self._awaits_verdict or self.stage not in (Stage.RINGING, Stage.SCREENING):
             return []
-        verdicts = {event.result or "not_sure"}
+        self.answered_by = event.result or "not_sure"
+        verdicts = {self.answered_by}
         if event.type in GREETING_ENDED:
             verdicts = (verdicts & GREETING_ENDS) | {"machine"}
         elif verdicts & HUMANS:

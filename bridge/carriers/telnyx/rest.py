@@ -65,9 +65,9 @@ class TelnyxApi:
         """Answer a call that rings."""
         return self._action(call_id, "answer", command_id, {"client_state": client_state})
 
-    def reject(self, call_id: str, command_id: str) -> ApiRequest:
+    def reject(self, call_id: str, command_id: str, cause: str = "USER_BUSY") -> ApiRequest:
         """Refuse a call that rings: whoever calls hears the busy tone. That it has ended already is no error."""
-        return self._action(call_id, "reject", command_id, {"cause": "USER_BUSY"}, done=(CALL_IS_OVER,))
+        return self._action(call_id, "reject", command_id, {"cause": cause}, done=(CALL_IS_OVER,))
 
     def hang_up(self, call_id: str, command_id: str) -> ApiRequest:
         """End the call. That it has ended already is no error."""

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from msgspec import structs
+
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
 from bridge.carriers.telnyx.call_control import TelnyxCallControl
+from bridge.carriers.telnyx.held_steps import HeldSteps
 from bridge.carriers.telnyx.phone_call import (
     Answer,
     HangUp,
@@ -20,6 +23,7 @@ from bridge.carriers.telnyx.phone_call import (
     Step,
 )
 from bridge.carriers.telnyx.rest import RULE, TelnyxApi, sounding_s
+from bridge.vocabulary.call_facts import NO_CONTEXT, cleaned
 from bridge.vocabulary.errors import CarrierRefused
 
 
@@ -28,14 +32,15 @@ class StepSender:
 
     def __init__(self, host: CallHost, api: TelnyxApi) -> None:
         self.closed = False
+        self.held = HeldSteps()
         self._host = host
         self._api = api
         self._sounding: dict[str, tuple[float, PhoneCall, SendDtmf]] = {}
         """By call: the keys that sound now, and until when. A phone call presses no others meanwhile."""
 
     def send(self, call_id: str, phone_call: PhoneCall, steps: Sequence[Step], now: float) -> None:
-        """Send a request for each of these steps."""
-        for step in steps:
+        """Send a request for each of these steps, but for those that have to wait."""
+        for step in self.held.pass_on(call_id, steps):
             self._host.send(
                 self._request(call_id, phone_call, step, now),
                 partial(self._taken, call_id, phone_call, step),
@@ -72,8 +77,8 @@ class StepSender:
         match step:
             case Answer():
                 return self._api.answer(call_id, command_id, client_state=phone_call.client_state.encode())
-            case Reject():
-                return self._api.reject(call_id, command_id)
+            case Reject(cause):
+                return self._api.reject(call_id, command_id, cause)
             case StartStreaming():
                 url = self._host.expect(self._expected(call_id, phone_call))
                 return self._api.start_streaming(call_id, command_id, url)
@@ -95,6 +100,13 @@ class StepSender:
             )
             assistant = ""
         control = TelnyxCallControl(phone_call, partial(self.send, call_id, phone_call))
+        context = phone_call.context or NO_CONTEXT
+        facts = structs.replace(context.facts, answered_by=cleaned(phone_call.answered_by))
         return ExpectedCall(
-            call_id, assistant, opens_s=RULE.give_up_s, control=control, direction=phone_call.direction
+            call_id,
+            assistant,
+            opens_s=RULE.give_up_s,
+            control=control,
+            direction=phone_call.direction,
+            context=structs.replace(context, facts=facts),
         )

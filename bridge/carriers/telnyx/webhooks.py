@@ -6,14 +6,19 @@ once, and what it asks for is done after.
 Source: Telnyx, "Receiving webhooks", "Voice API webhooks", "TeXML <Stream>".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
-from bridge.carriers.shared.busy import busy_document
+from msgspec import structs
+
+from bridge.carriers.shared.before_call import NOTHING_SAID, Decision, Reject
+from bridge.carriers.shared.busy import busy_document, reject_document
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
     FORM,
     JSON,
     XML,
+    AskFirst,
     CallHost,
     ExpectedCall,
     Numbers,
@@ -23,22 +28,30 @@ from bridge.carriers.shared.webhooks import (
     check_goes_on,
     check_not_ended,
     direction_of,
+    facts_in,
     form_fields,
     not_proved,
     note_ends,
     numbers_of,
 )
 from bridge.carriers.telnyx import texml
-from bridge.carriers.telnyx.events import STREAM_ENDED, CallEvent, Deliveries, read
-from bridge.carriers.telnyx.phone_call import Stage, begins_a_call
+from bridge.carriers.telnyx.events import STREAM_ENDED, CallEvent, Deliveries, event_facts, read
+from bridge.carriers.telnyx.phone_call import PhoneCall, Stage, begins_a_call
 from bridge.carriers.telnyx.phone_calls import PhoneCalls
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.signature import signature_fault
 from bridge.carriers.telnyx.steps import StepSender
 from bridge.redaction import without_addresses
+from bridge.vocabulary.call_facts import CallContext, Facts
 from bridge.vocabulary.errors import MalformedMessage, WebhookRefused
 from bridge.vocabulary.events import Ignored
+
+BEGUN = frozenset({Stage.RINGING, Stage.SCREENING, Stage.STREAMING})
+"""The stages of a call that is ours and not about to end."""
+
+CAUSES: Mapping[Reject, str] = {"busy": "USER_BUSY", "rejected": "CALL_REJECTED"}
+"""Of a rejected call (Telnyx, "Reject a call"): 486 Busy Here, 603 Decline."""
 
 
 class TelnyxWebhooks:
@@ -99,7 +112,7 @@ class TelnyxWebhooks:
                 reason="telnyx.api_key is not set",
             )
         else:
-            self._take(event, self._who_answers(request, event), self._steps, now)
+            self._take(event, request, self._steps, now)
         return WebhookAnswer()
 
     def _who_answers(self, request: WebhookRequest, event: CallEvent) -> str:
@@ -108,8 +121,8 @@ class TelnyxWebhooks:
             return ""
         return self._host.who_answers(request, Numbers(event.to, event.from_), self._settings.parameters)
 
-    def _take(self, event: CallEvent, assistant: str, steps: StepSender, now: float) -> None:
-        log = self._host.log
+    def _take(self, event: CallEvent, request: WebhookRequest, steps: StepSender, now: float) -> None:
+        log, assistant = self._host.log, self._who_answers(request, event)
         if not self._deliveries.is_new(event.id, now):
             log("info", "< telnyx webhook", type=event.type, call_id=event.call_id, repeated=True)
             return
@@ -118,14 +131,44 @@ class TelnyxWebhooks:
         log("info", "< telnyx webhook", type=event.type, call_id=event.call_id, **given)
         is_refused = begins_a_call(event) and bool(self._host.why_refused(event.call_id))
         phone_call, asked = self._calls.handle(event, now, assistant, is_refused=is_refused)
+        if phone_call.context is None and phone_call.stage in BEGUN:
+            self._begin(event, phone_call, request, steps)
         steps.send(event.call_id, phone_call, asked, now)
         hung_up = event.type in STREAM_ENDED and phone_call.stage in (Stage.HANGING_UP, Stage.ENDED)
         if event.type == "call.hangup" or hung_up:
             self._host.call_ended(event.call_id)
 
+    def _begin(
+        self, event: CallEvent, phone_call: PhoneCall, request: WebhookRequest, steps: StepSender
+    ) -> None:
+        """A call is ours: keep who calls, and ask what is to become of it, if anybody is to be asked."""
+        facts = event_facts(event, verified=self._settings.public_key is not None)
+        phone_call.context = CallContext(facts)
+        if not self._host.asks_first:
+            return
+        steps.held.hold(event.call_id)
+        question = self._host.question(event.call_id, facts, request, self._settings.parameters)
+        self._host.ask(question, partial(self._decided, event.call_id, phone_call, steps))
+
+    def _decided(
+        self, call_id: str, phone_call: PhoneCall, steps: StepSender, decision: Decision, now: float
+    ) -> None:
+        """What is to become of a call: its steps have waited for this. One that is over has none left."""
+        held, context = steps.held.release(call_id), phone_call.context
+        if phone_call.stage not in BEGUN or context is None:
+            return
+        if decision.reject is not None:
+            steps.send(call_id, phone_call, phone_call.reject(CAUSES[decision.reject]), now)
+            return
+        phone_call.context = decision.context(context.facts)
+        before = phone_call.client_state
+        assistant = self._host.assistant_of(decision, before.assistant, call_id)
+        phone_call.client_state = structs.replace(before, assistant=assistant)
+        steps.send(call_id, phone_call, held, now)
+
     # TeXML
 
-    def _texml(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
+    def _texml(self, request: WebhookRequest, now: float) -> WebhookAnswer | AskFirst:
         """Telnyx asks what to do with a call: connect it to a media socket that only this call may open."""
         self._check_signed(request)
         form = dict(form_fields(request.body))
@@ -145,8 +188,34 @@ class TelnyxWebhooks:
         if self._host.why_refused(call_id):
             then = self._settings.then if listen == "true" else None
             return WebhookAnswer(200, busy_document(self._host.busy, form, then), XML)
-        returns_s = 0.0 if listen == "true" else self._settings.return_s
-        expected = ExpectedCall(call_id, assistant, returns_s=returns_s, direction=direction_of(form))
+        facts = facts_in(form, verified=self._settings.public_key is not None)
+        connect = partial(self._connect, form, listen, assistant, facts)
+        if listen == "true" or not self._host.asks_first:
+            return connect(NOTHING_SAID, now)
+        question = self._host.question(call_id, facts, request, self._settings.parameters)
+        return AskFirst(question, connect)
+
+    def _connect(
+        self,
+        form: Mapping[str, str],
+        listen: str,
+        assistant: str,
+        facts: Facts,
+        decision: Decision,
+        _now: float,
+    ) -> WebhookAnswer:
+        """The TeXML for a call that is taken, or that was rejected by whoever was asked first."""
+        call_id = form["CallSid"]
+        check_not_ended(self._host, call_id)
+        if decision.reject is not None:
+            return WebhookAnswer(200, reject_document(decision.reject, form), XML)
+        expected = ExpectedCall(
+            call_id,
+            self._host.assistant_of(decision, assistant, call_id),
+            returns_s=0.0 if listen == "true" else self._settings.return_s,
+            direction=direction_of(form),
+            context=decision.context(facts),
+        )
         document = texml.stream_document(
             self._host.expect(expected, "listen" if listen == "true" else "media"),
             self._settings,

@@ -5,13 +5,16 @@ the routes.
 Source: Twilio, "TwiML for Programmable Voice", "TwiML Voice: <Stream>".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
-from bridge.carriers.shared.busy import busy_document
+from bridge.carriers.shared.before_call import NOTHING_SAID, Decision
+from bridge.carriers.shared.busy import busy_document, reject_document
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
     FORM,
     XML,
+    AskFirst,
     CallHost,
     ExpectedCall,
     Route,
@@ -20,6 +23,7 @@ from bridge.carriers.shared.webhooks import (
     check_goes_on,
     check_not_ended,
     direction_of,
+    facts_in,
     form_fields,
     not_proved,
     note_ends,
@@ -31,6 +35,7 @@ from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.signature import is_signed
 from bridge.carriers.twilio.twiml import TRACKS, hang_up_document, stream_document
 from bridge.redaction import without_addresses
+from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import WebhookRefused
 
 SHOWN = ("CallSid", "StreamSid", "StreamEvent", "CallStatus", "AnsweredBy")
@@ -63,7 +68,7 @@ class TwilioWebhooks:
     def close(self, now: float) -> None:
         """The calls end with their streams."""
 
-    def _voice(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
+    def _voice(self, request: WebhookRequest, now: float) -> WebhookAnswer | AskFirst:
         """Twilio asks what to do with a call: connect it to a media socket that only this call may open."""
         form = self._signed_form(request)
         call_id = form.get("CallSid")
@@ -87,8 +92,33 @@ class TwilioWebhooks:
             return WebhookAnswer(
                 200, busy_document(self._host.busy, form, self._settings.then if listen else None), XML
             )
+        facts = facts_in(form, verified=self._settings.auth_token is not None)
+        connect = partial(self._connect, form, listen, assistant, facts)
+        if listen or not self._host.asks_first:
+            return connect(NOTHING_SAID, now)
+        question = self._host.question(call_id, facts, request, self._settings.parameters)
+        return AskFirst(question, connect)
+
+    def _connect(
+        self,
+        form: Mapping[str, str],
+        listen: str | None,
+        assistant: str,
+        facts: Facts,
+        decision: Decision,
+        _now: float,
+    ) -> WebhookAnswer:
+        """The TwiML for a call that is taken, or that was rejected by whoever was asked first."""
+        call_id = form["CallSid"]
+        check_not_ended(self._host, call_id)
+        if decision.reject is not None:
+            return WebhookAnswer(200, reject_document(decision.reject, form), XML)
         expected = ExpectedCall(
-            call_id, assistant, control=self._control(call_id), direction=direction_of(form)
+            call_id,
+            self._host.assistant_of(decision, assistant, call_id),
+            control=self._control(call_id),
+            direction=direction_of(form),
+            context=decision.context(facts),
         )
         url = self._host.expect(expected, "listen" if listen else "media")
         twiml = stream_document(

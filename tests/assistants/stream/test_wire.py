@@ -12,6 +12,7 @@ from msgspec import Raw
 from bridge.assistants.stream import messages as said
 from bridge.assistants.stream import wire
 from bridge.assistants.stream.formats import KNOWN, WireFormat, chosen, offered
+from bridge.vocabulary.call_facts import CallContext, Facts
 from bridge.vocabulary.commands import EnterDigits, OpenAssistant
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import MalformedMessage
@@ -116,6 +117,11 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
                     Said(Speaker.ASSISTANT, "Hi"),
                 ),
                 plays=L16_16K,
+                context=CallContext(
+                    Facts("+1555", "+1556", "inbound", verified=True, variables={"plan": "gold"}),
+                    instructions="Be brief.",
+                    greeting="Hello, Ann.",
+                ),
             ),
             [TOOL],
         ),
@@ -124,6 +130,15 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
             "version": 1,
             "call": "CA1",
             "parameters": {"plan": "gold"},
+            "facts": {
+                "from": "+1555",
+                "to": "+1556",
+                "direction": "inbound",
+                "verified": True,
+                "variables": {"plan": "gold"},
+            },
+            "instructions": "Be brief.",
+            "greeting": "Hello, Ann.",
             "opening": "recovered",
             "history": [
                 {"who": "caller", "text": 'say "hi"'},

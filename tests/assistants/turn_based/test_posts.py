@@ -1,11 +1,13 @@
 """Turns over HTTP, told as conversations: what is posted, and what becomes of each kind of answer."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from bridge.assistants.turn_based.dialect import MOST_AWAITED
+from bridge.vocabulary.call_facts import CallContext, Facts
 from bridge.vocabulary.commands import (
     AppendAudio,
     CloseAssistant,
@@ -102,6 +104,23 @@ def test_the_assistant_may_greet(dial: "Dial") -> None:
     assert line.tell(ConfirmHeard("reply-1")) == []
     later = dial(URL, greets=True)
     assert later.open(opening=Opening.RECOVERED) == [ready], "not in the middle of a call"
+
+
+def test_each_post_says_who_calls(dial: "Dial", sentence: bytes) -> None:
+    line = dial(URL, greets=True)
+    facts = Facts("+15550199", "+15550100", caller_name="Ann", variables={"plan": "gold"})
+    line.open(context=CallContext(facts))
+    line.tell(EnterDigits("12"))
+    expected = {
+        "from": "+15550199",
+        "to": "+15550100",
+        "caller_name": "Ann",
+        "variables": {"plan": "gold"},
+    }
+    assert [json.loads(post.headers["X-Voicebridge-Facts"]) for post in line.posts] == [expected] * 2
+    unknown = dial(URL, greets=True)
+    unknown.open()
+    assert "X-Voicebridge-Facts" not in unknown.posts[0].headers
 
 
 def entry(turn: int, digits: str, reason: str, terminator: str, sensitive: str = "false") -> str:

@@ -15,6 +15,7 @@ from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.signature import TOLERANCE_S, SignatureFault
 from bridge.carriers.telnyx.webhooks import TelnyxWebhooks
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, Signer
+from bridge.vocabulary.call_facts import CallContext, Facts
 from bridge.vocabulary.commands import PressKeys
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.errors import WebhookRefused
@@ -386,7 +387,8 @@ def test_a_stream_is_dialled_again_where_the_call_would_be_taken_up(
     assert stream.get("enableReconnect") == reconnects
     assert stream.get("url") == f"wss://voice.example.com/{kind}/token1"
     assert stream.get("statusCallback") == "https://voice.example.com/telnyx/stream"
-    assert host.expected == [(ExpectedCall("v3:1", returns_s=returns_s), kind)]
+    context = CallContext(Facts("+15550199", "+15550100", verified=True))
+    assert host.expected == [(ExpectedCall("v3:1", returns_s=returns_s, context=context), kind)]
 
 
 def test_how_a_stream_fares_is_logged_without_its_address(serve: Any, host: "Host") -> None:

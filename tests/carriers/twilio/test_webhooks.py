@@ -11,6 +11,7 @@ from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.signature import signature
 from bridge.carriers.twilio.webhooks import TwilioWebhooks
 from bridge.settings.busy import BusySettings
+from bridge.vocabulary.call_facts import CallContext, Facts
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.errors import WebhookRefused
 
@@ -67,7 +68,8 @@ def test_a_call_is_connected_to_the_socket_that_is_expected(serve: Any, host: "H
     status, twiml = ask("/twilio/voice", {"assistant": "front"}, **CALLS)
     assert (status, stream(twiml).get("url")) == (200, "wss://voice.example.com/media/token1")
     assert stream(twiml).get("statusCallback") == "https://voice.example.com/twilio/status"
-    assert host.expected == [(ExpectedCall("CA1", "front"), "media")]
+    context = CallContext(Facts("+15550199", "+15550100", verified=True))
+    assert host.expected == [(ExpectedCall("CA1", "front", context=context), "media")]
     assert host.asked == [("", Numbers("+15550100", "+15550199"), {"clinic": "north"})]
 
 
@@ -114,7 +116,8 @@ def test_a_call_that_is_only_listened_to_goes_on(serve: Any, host: "Host") -> No
     _, twiml = Asked(serve, host, then=THEN)("/twilio/voice", {"listen": "both_tracks"})
     assert stream(twiml, "Start").get("track") == "both_tracks"
     assert ElementTree.fromstring(twiml).findtext("Redirect") == THEN
-    assert host.expected == [(ExpectedCall("CA1"), "listen")]
+    context = CallContext(Facts(verified=True))
+    assert host.expected == [(ExpectedCall("CA1", context=context), "listen")]
 
 
 # Who is not
