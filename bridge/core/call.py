@@ -29,6 +29,7 @@ from bridge.vocabulary.events import (
     DigitPressed,
     Event,
     GoodbyeRequested,
+    History,
     Ignored,
     LegLost,
     LegName,
@@ -78,6 +79,8 @@ class Call:
         self._liveness = StreamLiveness(limits, expected, self._timers, now)
         self._counts: Counter[str] = Counter()
         self._dialogue_counts: Callable[[], Mapping[str, int]] = dict
+        self.heard: Callable[[float], History] = lambda _now: ()
+        """What was said and done, as it was heard; asked once the call is over."""
         self._dialogue: Dialogue  # in the states of `SPOKEN_INTO`
         self._hang_up = HangUp(1000, "")  # how to close, when the last mark has come back
         self._goodbye = GoodbyeRequested("", 0.0)  # what `Timer.GOODBYE` is about
@@ -137,7 +140,7 @@ class Call:
             self._move(State.LISTENING)
             return []
         self._dialogue = Dialogue(event, self._choose(event), self._rules, self._limits, self._timers)
-        self._dialogue_counts = self._dialogue.counts
+        self._dialogue_counts, self.heard = self._dialogue.counts, self._dialogue.conversation.heard
         self._move(State.OPENING)
         return self._dialogue.begin(now)
 

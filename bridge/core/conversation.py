@@ -18,7 +18,7 @@ from bridge.core.timers import Timers
 from bridge.core.tool_calls import ToolCalls
 from bridge.core.transcript import Transcript
 from bridge.core.waiting_signal import Signal, WaitingSignal
-from bridge.vocabulary.built_in_tools import COLLECT_DIGITS, NOTE, SEND_DIGITS, BuiltInTool
+from bridge.vocabulary.built_in_tools import COLLECT_DIGITS, NOTE, OUTCOME, SEND_DIGITS, BuiltInTool
 from bridge.vocabulary.commands import Command, EnterDigits, PressKeys
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
@@ -31,6 +31,7 @@ from bridge.vocabulary.events import (
     History,
     MarkReached,
     NoteTaken,
+    OutcomeSet,
     PressRequested,
     ReplyAudio,
     ReplyDelayed,
@@ -142,6 +143,13 @@ class Conversation:
         item = self.voice.incoming_item
         self.transcript.break_off(item, 0.0 if item is None else self.voice.take_length_ms(item))
         return commands + self.voice.finish(now) + self.voice.mark_end()
+
+    def heard(self, now: float) -> History:
+        """What was said and done in a call that is over: of replies what the caller heard."""
+        self.voice.interrupt(now)
+        item = self.voice.incoming_item
+        self.transcript.break_off(item, 0.0 if item is None else self.voice.take_length_ms(item))
+        return self.history()
 
     def stream_dropped(self, now: float) -> list[Command]:
         """The caller hears nothing until the stream is resumed; what was on its way is lost."""
@@ -287,6 +295,11 @@ class Conversation:
         self._built_in_used(NOTE, json.encode({"text": event.text}), b"noted")
         return []
 
+    def outcome_set(self, event: OutcomeSet, _now: float) -> list[Command]:
+        """The assistant says what came of the call; observers have seen it."""
+        self._built_in_used(OUTCOME, json.encode({"outcome": event.outcome}), b"kept")
+        return []
+
     def _built_in_used(self, tool: BuiltInTool, arguments: bytes, output: bytes) -> None:
         """The next assistant is told of it, so that it does not do it once more."""
         mask = self._sensitive.mask
@@ -332,6 +345,7 @@ TALKING: dict[type[Word], Read] = dict(
         on(EntryRequested, Conversation.entry_requested),
         on(PressRequested, Conversation.press_requested),
         on(NoteTaken, Conversation.note_taken),
+        on(OutcomeSet, Conversation.outcome_set),
     ]
 )
 """What events mean to a conversation while an assistant has the call."""

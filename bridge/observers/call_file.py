@@ -86,6 +86,11 @@ class CallFile:
         self._file = _File(directory, stem(call_id, started), suffix, encrypt)
         queue.put(self._file.open, 0)
 
+    @property
+    def path(self) -> Path:
+        """Where it is, once what was put before is done; encrypted it has another suffix."""
+        return self._file.path
+
     def append(self, content: bytes) -> None:
         """Write at the end."""
         self._put(partial(self._file.append, content), len(content))
@@ -118,7 +123,7 @@ class _File:
         self._directory = directory
         self._name = name
         self._suffix = suffix
-        self._path = directory / (name + suffix)
+        self.path = directory / (name + suffix)
         self._encrypt = encrypt
         self._file: BinaryIO | None = None
 
@@ -132,9 +137,9 @@ class _File:
     def _open_new(self) -> BinaryIO:
         for number in range(2, MOST_NAMESAKES + 1):
             with suppress(FileExistsError):
-                return open_owned(self._path)
-            self._path = self._path.with_name(f"{self._name}-{number}{self._suffix}")
-        return open_owned(self._path)
+                return open_owned(self.path)
+            self.path = self.path.with_name(f"{self._name}-{number}{self._suffix}")
+        return open_owned(self.path)
 
     def append(self, content: bytes) -> None:
         if self._file is not None:
@@ -160,7 +165,7 @@ class _File:
             except OSError as error:
                 self._report(str(error))
             if self._encrypt is not None:
-                self._encrypt(self._path)
+                self._encrypt(self.path)
 
     def truncate(self, why: str) -> None:
         file, self._file = self._file, None
@@ -168,16 +173,16 @@ class _File:
             with suppress(OSError):
                 file.close()
             with suppress(OSError):
-                renamed = self._path.with_name(f"{self._path.stem}-truncated{self._suffix}")
-                self._path = self._path.rename(renamed)
+                renamed = self.path.with_name(f"{self.path.stem}-truncated{self._suffix}")
+                self.path = self.path.rename(renamed)
             self._report(why)
             if self._encrypt is not None:
-                self._encrypt(self._path)
+                self._encrypt(self.path)
 
     def _report(self, why: str) -> None:
         log.error(
             "a call's file cannot be written; the call goes on without it",
-            file=str(self._path),
+            file=str(self.path),
             error=why,
         )
 

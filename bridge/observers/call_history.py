@@ -21,6 +21,7 @@ Way = Literal["<", ">", "="]
 _NOTES = {
     "CallStarted": "call starts",
     "NoteTaken": "note: {text}",
+    "OutcomeSet": "outcome: {outcome}",
     "AssistantFailed": "assistant failed: {why}",
     "LegLost": "{leg} lost, code {code}",
     "HangUp": "hang-up: {why}",

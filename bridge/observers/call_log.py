@@ -68,7 +68,7 @@ class CallLog:
             if self._call is None:
                 self._call, self._started_at = word, now
         elif self._end is None:
-            self._end = self._sign(word)
+            self._end = end_sign(word)
 
     def _begin(self, word: Word) -> None:
         assert self._call is not None
@@ -85,19 +85,6 @@ class CallLog:
             **given,
         )
 
-    def _sign(self, word: Word) -> tuple[EndedBy, str] | None:
-        match word:
-            case CallEnded():
-                return EndedBy.CALLER_OR_CARRIER, "the carrier said that the call is over"
-            case LegLost(leg=LegName.CARRIER, reason=why) if why == SERVER_CLOSES:
-                return EndedBy.SERVER_CLOSING, why
-            case LegLost(leg=LegName.CARRIER, code=code, reason=why):
-                who = EndedBy.FAULT if code == ABNORMAL else EndedBy.CALLER_OR_CARRIER
-                return who, why or f"the carrier closed its stream with code {code}"
-            case HangUp():
-                return _who_hung_up(word), word.why
-        return None
-
     def close(self, now: float, account: Account) -> None:
         """Write the last line."""
         who, why = self._end or (EndedBy.FAULT, "a fault in the bridge")
@@ -111,6 +98,21 @@ class CallLog:
             reason=self._secrets.hide(why),
             **summary(account),
         )
+
+
+def end_sign(word: Word) -> tuple[EndedBy, str] | None:
+    """Who ended the call, and why, if this word says so."""
+    match word:
+        case CallEnded():
+            return EndedBy.CALLER_OR_CARRIER, "the carrier said that the call is over"
+        case LegLost(leg=LegName.CARRIER, reason=why) if why == SERVER_CLOSES:
+            return EndedBy.SERVER_CLOSING, why
+        case LegLost(leg=LegName.CARRIER, code=code, reason=why):
+            who = EndedBy.FAULT if code == ABNORMAL else EndedBy.CALLER_OR_CARRIER
+            return who, why or f"the carrier closed its stream with code {code}"
+        case HangUp():
+            return _who_hung_up(word), word.why
+    return None
 
 
 def _who_hung_up(word: HangUp) -> EndedBy:

@@ -95,6 +95,11 @@ class Recording:
         self._file: CallFile | None = None
         self._keys: RecordingRedaction
 
+    @property
+    def path(self) -> Path | None:
+        """See `CallFile.path`; None where nothing is recorded."""
+        return None if self._file is None else self._file.path
+
     def saw(self, word: Word, now: float) -> None:
         """Record audio, and mask sensitive keys."""
         if self._file is None:

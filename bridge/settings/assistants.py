@@ -168,7 +168,7 @@ class AssistantSettings(Section):
     tools: dict[str, ToolSettings] = Field(
         {},
         description="What the assistant may have done: a Python function, an address, or a tool that is built in "
-        "(hang_up, note, collect_digits, send_digits) and has an empty table",
+        "(hang_up, note, outcome, collect_digits, send_digits) and has an empty table",
     )
 
     @field_validator("tools")

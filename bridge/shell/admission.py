@@ -39,6 +39,7 @@ from bridge.settings.busy import BusySettings
 from bridge.settings.calls import LimitSettings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
+from bridge.shell.after_call import AfterCall
 from bridge.shell.descriptors import Descriptors
 from bridge.shell.encryption import encryptions
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
@@ -73,7 +74,13 @@ class Admission:
     Raises `ConfigurationError` if the announcement of recordings cannot be read, or nothing can be encrypted.
     """
 
-    def __init__(self, settings: Settings, switchboard: Switchboard, files: FileQueue = AT_ONCE) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        switchboard: Switchboard,
+        files: FileQueue = AT_ONCE,
+        after_call: AfterCall | None = None,
+    ) -> None:
         self.public_url = ""
         self.closing = False
         """No new calls are taken."""
@@ -84,6 +91,8 @@ class Admission:
         """How late the event loop calls back, in seconds; see `LoopWatch.lag_s`."""
         self._settings = settings  # what holds until the server stops; new calls have those of their setup
         self._files = files
+        self.after_call = after_call or AfterCall()
+        """Tells of calls that are over."""
         self._encryptions = encryptions(settings)
         announcement = settings.recording_announcement()
         self._announcement = b"" if announcement is None else read_wav(announcement)
@@ -329,6 +338,8 @@ class Admission:
         start = StartObserver(call, lambda event: self._active.started(session, event))
         observers: list[Observer] = [end, start, setup.call_log(name, expected)]
         observers += self._observers(setup, call)
+        if report := self.after_call.observer(settings.after_call, name, expected, call, observers):
+            observers.append(report)
         session = Session(carrier, call, switchboard.connect, observers, self._over, control)
         lost = partial(session.carrier_lost, carrier)
         leg = websocket.SocketLeg(session.carrier_said, lost, rate=carrier_rate(), pings=self._pings())

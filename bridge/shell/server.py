@@ -22,6 +22,7 @@ from bridge.config.checks import check_carriers, check_doors, check_folders, dou
 from bridge.config.settings import Settings, service_manager
 from bridge.core.call import LAST_MARK_S
 from bridge.shell.admission import Admission, media_paths
+from bridge.shell.after_call import AfterCall
 from bridge.shell.descriptors import descriptor_limit
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
@@ -85,7 +86,9 @@ class Server:
         """How servers are reached."""
         self.files = FileWriter()
         """Writes the files of calls."""
-        self.admission = Admission(settings, Switchboard(settings, self.network), self.files)
+        after_call = AfterCall(self.network, self.files.written)
+        switchboard = Switchboard(settings, self.network)
+        self.admission = Admission(settings, switchboard, self.files, after_call)
         self.lifecycle = Lifecycle(self.admission, self._stop_rules, self.notifier)
         self.certificate = Certificate(self._tls, settings)
         self._refused = RefusedRequests()
@@ -139,6 +142,7 @@ class Server:
         finally:
             for webhooks in self._webhooks:
                 await webhooks.aclose()
+            await self.admission.after_call.aclose()
             await self.admission.setups.aclose()
             await self.network.aclose()
             self._retention.stop()

@@ -19,6 +19,7 @@ from bridge.vocabulary.events import (
     AssistantHangingUp,
     EntryRequested,
     NoteTaken,
+    OutcomeSet,
     PressRequested,
 )
 
@@ -113,6 +114,34 @@ NOTE = BuiltInTool(
     _NOTE_EXAMPLE,
     {"text": Parameter({"type": "string", "description": "The line to keep."}, _note_text, is_required=True)},
     lambda _tool_call_id, given: BuiltInCall(NoteTaken(given["text"]), "noted"),
+)
+
+# outcome
+
+LONGEST_OUTCOME = 100
+_OUTCOME_EXAMPLE = '{"outcome": "booked"}'
+
+
+def _outcome(outcome: Any) -> str:
+    if not isinstance(outcome, str) or not 0 < len(outcome.strip()) <= LONGEST_OUTCOME:
+        raise ValueError(
+            f"the arguments should be {_OUTCOME_EXAMPLE}, a text of at most {LONGEST_OUTCOME} characters"
+        )
+    return " ".join(outcome.split())
+
+
+OUTCOME = BuiltInTool(
+    "outcome",
+    "Says in a word or two what came of the call, for the people who own this telephone line. The last one counts.",
+    _OUTCOME_EXAMPLE,
+    {
+        "outcome": Parameter(
+            {"type": "string", "maxLength": LONGEST_OUTCOME, "description": "What came of the call."},
+            _outcome,
+            is_required=True,
+        )
+    },
+    lambda _tool_call_id, given: BuiltInCall(OutcomeSet(given["outcome"]), "kept"),
 )
 
 # collect_digits
@@ -265,7 +294,7 @@ SEND_DIGITS = BuiltInTool(
 )
 
 BUILT_IN_TOOLS: Mapping[str, BuiltInTool] = {
-    tool.name: tool for tool in (HANG_UP, NOTE, COLLECT_DIGITS, SEND_DIGITS)
+    tool.name: tool for tool in (HANG_UP, NOTE, OUTCOME, COLLECT_DIGITS, SEND_DIGITS)
 }
 """By name; to add a tool, declare it above and name it here."""
 

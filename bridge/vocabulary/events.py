@@ -246,6 +246,12 @@ class NoteTaken(Word, frozen=True, gc=False):
     text: str
 
 
+class OutcomeSet(Word, frozen=True, gc=False):
+    """The assistant says in a word or two what came of the call; the last one counts."""
+
+    outcome: str
+
+
 class AssistantHangingUp(Word, frozen=True, gc=False):
     """The assistant is about to hang up, after its goodbye; not `intended`: it was kept from hanging up."""
 
@@ -372,6 +378,7 @@ AssistantEvent = (
     | EntryRequested
     | PressRequested
     | NoteTaken
+    | OutcomeSet
     | AssistantHangingUp
     | TokensUsed
     | AssistantReportedError

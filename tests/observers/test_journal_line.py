@@ -36,6 +36,7 @@ from bridge.vocabulary.events import (
     MessageRefused,
     NoteTaken,
     Opening,
+    OutcomeSet,
     PressRequested,
     ReplySaid,
     Said,
@@ -99,6 +100,7 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (ReplySaid("item_15550100199", f"Call {NUMBER}."), {"item": "item_15550100199", "text": "Call ***99."}),
     (CallerSaid("u", NUMBER), {"text": "***99"}),
     (NoteTaken(NUMBER), {"text": "***99"}),
+    (OutcomeSet(NUMBER), {"outcome": "***99"}),
     (CloseAssistant(NUMBER), {"why": "***99"}),
     (EnterDigits("15550100199"), {"digits": "15550100199"}),  # as its keys were pressed
     (PressRequested("15550100199"), {"keys": "15550100199"}),

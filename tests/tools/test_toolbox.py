@@ -104,10 +104,11 @@ def test_an_address_may_need_no_parameters(parameters: dict[str, Any]) -> None:
 def test_built_in_tools_need_nothing() -> None:
     schemas = toolbox(**{name: {} for name in BUILT_IN_TOOLS}).schemas
     assert [schema.name for schema in schemas] == list(BUILT_IN_TOOLS)
-    hang_up, note, collect_digits, send_digits = schemas
+    hang_up, note, outcome, collect_digits, send_digits = schemas
     assert "goodbye" in hang_up.description
     assert hang_up.parameters["properties"] == {}
     assert note.parameters["required"] == ["text"]
+    assert outcome.parameters["required"] == ["outcome"]
     names = {"prompt", "length", "terminator", "timeout", "sensitive"}
     assert collect_digits.parameters["properties"].keys() == names
     assert send_digits.parameters["required"] == ["digits"]
@@ -131,7 +132,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         {},
         [
             ".function is missing",
-            "only hang_up, note, collect_digits, send_digits are built in",
+            "only hang_up, note, outcome, collect_digits, send_digits are built in",
             'function = "package.module:function"',
             'url = "https://',
         ],

@@ -30,6 +30,7 @@ from bridge.vocabulary.events import (
     CallerSaid,
     EntryRequested,
     NoteTaken,
+    OutcomeSet,
     PressRequested,
     SpeechDismissed,
     SpeechStarted,
@@ -249,6 +250,10 @@ class StreamConversation:
         self._check_pace("note", now)
         return [NoteTaken(note.text)]
 
+    def _outcome(self, message: said.Outcome, now: float) -> Sequence[AssistantOutcome]:
+        self._check_pace("outcome", now)
+        return [OutcomeSet(message.outcome)]
+
     def _hang_up(self, hang_up: said.HangUp, _now: float) -> Sequence[AssistantOutcome]:
         return [*self._replies.end(), hung_up(hang_up.why)]
 
@@ -291,6 +296,7 @@ _READS: dict[type, Callable[[StreamConversation, Any, float], Sequence[Assistant
         on(said.SendDigits, StreamConversation._send_digits),
         on(said.CallTool, StreamConversation._call_tool),
         on(said.Note, StreamConversation._note),
+        on(said.Outcome, StreamConversation._outcome),
         on(said.HangUp, StreamConversation._hang_up),
     ]
 )

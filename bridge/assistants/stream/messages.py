@@ -91,6 +91,12 @@ class CallTool(_Wire, tag="call_tool"):
     arguments: Raw = Raw(b"{}")
 
 
+class Outcome(_Wire, tag="outcome"):
+    """What came of the call, in a word or two."""
+
+    outcome: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
 class Note(_Wire, tag="note"):
     """A line for the journal."""
 
@@ -121,6 +127,7 @@ FromAssistant = (
     | SendDigits
     | CallTool
     | Note
+    | Outcome
     | HangUp
     | ErrorReport
 )

@@ -46,6 +46,7 @@ READS: list[tuple[str, said.FromAssistant]] = [
     ('{"type":"call_tool","id":"t","tool":"look"}', said.CallTool("t", "look")),
     ('{"type":"call_tool","id":"t","tool":"look","arguments": {"n": 1e2}}', said.CallTool("t", "look", Raw(b'{"n": 1e2}'))),
     ('{"type":"note","text":"called twice"}', said.Note("called twice")),
+    ('{"type":"outcome","outcome":"booked"}', said.Outcome("booked")),
     ('{"type":"hang_up"}', said.HangUp()),
     ('{"type":"hang_up","why":"all is settled"}', said.HangUp("all is settled")),
     ('{"type":"error","why":"what?"}', said.ErrorReport("what?")),
@@ -53,8 +54,8 @@ READS: list[tuple[str, said.FromAssistant]] = [
 
 NOT_JSON = 'not a JSON object: expected {"type": "…"}'
 KINDS = (
-    "hello, audio, reply, reply_end, said, interrupt, speech_stopped, collect_digits, send_digits, call_tool, note, "
-    "hang_up, error"
+    "hello, audio, reply, reply_end, said, interrupt, speech_stopped, collect_digits, send_digits, call_tool, "
+    "note, outcome, hang_up, error"
 )
 REFUSES: list[tuple[str, str]] = [
     ("", NOT_JSON),
