@@ -151,8 +151,12 @@ class Webhooks:
         self._begin(self._ask_beside(question, decided))
 
     async def _ask_beside(self, question: Question, decided: Decided) -> None:
-        decided(await self._host.decide(question), clock())
-        self._follow_deadline()
+        decision = await self._host.decide(question)
+        try:
+            decided(decision, clock())
+        finally:
+            self._host.route = ""
+            self._follow_deadline()
 
     # Requests to the carrier
 
