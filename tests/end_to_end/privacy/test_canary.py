@@ -20,6 +20,8 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 import structlog
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -115,6 +117,43 @@ class Assistant:
         await socket.close(1008, "+15550142 sk-canary-0001 api_key=plain-canary")
 
 
+class Office:
+    """The users' server, asked before the call and told after it: its answers plant, and its first one takes nothing."""
+
+    def __init__(self) -> None:
+        self.reports: list[bytes] = []
+        self.asked: list[dict[str, Any]] = []
+        app = web.Application()
+        app.router.add_post("/before", self._before)
+        app.router.add_post("/after", self._after)
+        self.server = TestServer(app)
+
+    async def _before(self, request: web.Request) -> web.Response:
+        self.asked.append(await request.json())
+        planted = {
+            "assistant": EVERYTHING,
+            "variables": {"note": ANYWHERE},
+            "instructions": EVERYTHING,
+            "greeting": EVERYTHING,
+            "parameters": {"token": "hunter2-canary", "mobile": NUMBER},
+            "put_through": EVERYTHING[:150],
+            ANYWHERE: 1,
+        }
+        return web.json_response(planted | {"assistant": "+15550142 sk-canary-0001"})
+
+    async def _after(self, request: web.Request) -> web.Response:
+        self.reports.append(await request.read())
+        return web.Response(status=500 if len(self.reports) == 1 else 204, text=EVERYTHING)
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[Office]:
+    office = Office()
+    await office.server.start_server()
+    yield office
+    await office.server.close()
+
+
 @pytest.fixture
 def vault(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The tools' module, which the server imports by its name."""
@@ -140,7 +179,7 @@ def log_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def server(folder: Path, assistant_port: int) -> AsyncIterator[Server]:
+async def server(folder: Path, assistant_port: int, office: Office) -> AsyncIterator[Server]:
     function = {"pay": {"function": "vault:pay"}, "fail": {"function": "vault:fail"}}
     settings = Settings.model_validate(
         {
@@ -159,6 +198,8 @@ async def server(folder: Path, assistant_port: int) -> AsyncIterator[Server]:
             "recording": {"directory": folder / "recordings"},
             "limits": {"drain_s": 0.0},
             "keypad": {"sensitive": True},
+            "before_call": {"url": f"{office.server.make_url('/before')}?api_key=plain-canary"},
+            "after_call": {"url": f"{office.server.make_url('/after')}?api_key=plain-canary"},
         }
     )
     async with Server(settings).running() as running:
@@ -223,11 +264,11 @@ async def talk(socket: ClientConnection, assistant: Assistant) -> None:
 
 
 async def test_nothing_that_was_planted_is_written_anywhere(
-    tmp_path: Path, log_file: Path, vault: ModuleType
+    tmp_path: Path, log_file: Path, vault: ModuleType, office: Office
 ) -> None:
     assistant = Assistant()
     async with asyncio.timeout(TIMEOUT_S), serve(assistant, "127.0.0.1", 0) as listening:
-        async with server(tmp_path, next(iter(listening.sockets)).getsockname()[1]) as running:
+        async with server(tmp_path, next(iter(listening.sockets)).getsockname()[1], office) as running:
             await strangers(running.port)
             status, twiml = await post(running.port, "/twilio/voice", FORM)
             assert status == 200
@@ -239,6 +280,11 @@ async def test_nothing_that_was_planted_is_written_anywhere(
             logging.getLogger("library").error("failed: %s", ANYWHERE)
     assert vault.PAID == [PIN], "the tool got the digits"
     assert (await assistant.entry)["name"] != PIN
+    assert office.asked[-1]["from"] == "+15550142", "who is asked and told gets the numbers"
+    told = office.reports[-1].decode()
+    assert len(office.reports) == 2
+    assert '"from":"+15550142"' in told
+    assert [secret for secret in (PIN, "hunter2-canary") if secret in told] == []
 
     log = await written_log(log_file)
     journals, recordings = list((tmp_path / "journal").iterdir()), list((tmp_path / "recordings").iterdir())
@@ -258,6 +304,9 @@ async def test_nothing_that_was_planted_is_written_anywhere(
         "= call started",
         "= call over",
         "< assistant reported an error",
+        "= before_call names an assistant",
+        "= before_call: unknown fields",
+        "= after_call: a report was not taken",
         "= tool failed",
         "< Ignored",
     ):
