@@ -184,6 +184,7 @@ def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Rea
 SAYS = {
     "README.md": ["Call CA", "the caller had nothing left to say, and the line was quiet", "greets"],
     "docs/twilio.md": ['"digits"', "timeline.png", "caller-heard.wav"],
+    "docs/before-and-after.md": ['"from": "+15550199"', '"variables": {"name": "Ann", "plan": "gold"}'],
     "docs/telnyx.md": ["frames swapped with the next"],
     "docs/openai.md": ["keys      2 0 1 9 #", "barge-in"],
     "docs/your-own-assistant.md": ["answers what the caller says", "keys      1 2 #"],

@@ -27,7 +27,7 @@ LOOK_S = 30.0
 RELOADED = frozenset(
     {
         *("ssl_certfile", "ssl_keyfile", "log_level", "routes", "assistant", "assistants"),
-        *("limits", "circuit", "keypad", "silence", "busy", "closing"),
+        *("limits", "circuit", "keypad", "silence", "busy", "closing", "before_call", "after_call"),
     }
 )
 """The settings that are read again, beside the tables of the assistants' vendors. All others need a restart."""
