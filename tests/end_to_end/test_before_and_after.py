@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 from aiohttp import web
@@ -40,7 +41,7 @@ class Office:
         self.asked: list[dict[str, Any]] = []
         self.reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.ids: list[str] = []
-        self.let_go = asyncio.Event()
+        self.let_go, self.is_asked = asyncio.Event(), asyncio.Event()
         app = web.Application()
         app.router.add_post("/before/{what}", self._before)
         app.router.add_post("/after", self._after)
@@ -50,6 +51,7 @@ class Office:
         body = await request.read()
         assert request.headers[SIGNATURE_HEADER] == signature(SECRET, request.headers[TIMESTAMP_HEADER], body)
         self.asked.append(json.decode(body))
+        self.is_asked.set()
         match request.match_info["what"]:
             case "late":
                 await self.let_go.wait()
@@ -240,3 +242,27 @@ async def test_a_call_that_is_over_is_told_once_with_the_same_id(
     assert [entry["digits"] for entry in report["entries"]] == ["12"]
     assert Path(report["recording"]).stat().st_size > 44
     assert report["duration_s"] > 0
+
+
+async def test_a_hang_up_while_it_is_asked_ends_the_wait_and_opens_nothing(office: Office) -> None:
+    """Meanwhile other webhooks are served, and a server that drains waits for the call."""
+    before = {"url": str(office.server.make_url("/before/late")), "secret": SECRET, "timeout_s": 10}
+    tables = {
+        "port": 0,
+        "assistant": "echo",
+        "before_call": before,
+        "security": {"allow_unauthenticated": True},
+    }
+    form = {"CallSid": "CA1", "From": CALLER, "To": CALLED, "CallStatus": "ringing", "Direction": "inbound"}
+    async with (
+        asyncio.timeout(TIMEOUT_S),
+        Server(Settings.model_validate(tables)).running() as server,
+        aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as http,
+    ):
+        voice = asyncio.ensure_future(http.post("/twilio/voice", data=form))
+        await office.is_asked.wait()
+        assert server.admission.promised == 1
+        over = await http.post("/twilio/status", data=form | {"CallStatus": "completed"})
+        answer = await voice
+        assert (over.status, answer.status, await answer.text()) == (204, 410, "this call has ended")
+        assert server.admission.promised == 0
