@@ -34,7 +34,7 @@ from bridge.config.routes import RouteSettings
 from bridge.config.systemd import ServiceManager, told_by
 from bridge.settings.assistants import AssistantSettings, PlayFallback
 from bridge.settings.busy import BusySettings
-from bridge.settings.call_files import JournalSettings, RecordingSettings
+from bridge.settings.call_files import CaptureSettings, JournalSettings, RecordingSettings
 from bridge.settings.calls import (
     CircuitSettings,
     ClosingSettings,
@@ -133,6 +133,9 @@ class Settings(Section):
     )
     recording: RecordingSettings = Field(
         RecordingSettings(), description="Left the caller, right the assistant as the caller heard it"
+    )
+    capture: CaptureSettings = Field(
+        CaptureSettings(), description="Every message of a call, with its audio, for `voicebridge replay`"
     )
     limits: LimitSettings = Field(
         LimitSettings(), description="How long things may take, and how much may come"

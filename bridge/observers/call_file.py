@@ -168,7 +168,9 @@ class _File:
             with suppress(OSError):
                 file.close()
             with suppress(OSError):
-                renamed = self._path.with_name(f"{self._path.stem}-truncated{self._suffix}")
+                renamed = self._path.with_name(
+                    f"{self._path.name.removesuffix(self._suffix)}-truncated{self._suffix}"
+                )
                 self._path = self._path.rename(renamed)
             self._report(why)
             if self._encrypt is not None:

@@ -1,0 +1,137 @@
+"""Masks what one message of a trace must not show: telephone numbers, secrets, and sensitive keys.
+
+Audio is left as it is; so are the ids by which messages refer to each other, unless they look like a number or a key.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from bridge.observers.trace import MASK, decoded_base64
+from bridge.redaction import HIDDEN, SHORTEST_NUMBER, is_secret, safe_id, without_private
+
+SHORTEST_AUDIO = 120
+"""A text that is base64 throughout, and as long, is a frame of audio: 90 bytes, less than 20 ms of any format."""
+
+_BASE64 = re.compile(rf"(_[A-Z]{{2,12}})?[A-Za-z0-9+/]{{{SHORTEST_AUDIO},}}={{0,2}}")
+_COUNTER = re.compile(
+    r"timestamp|chunk|version|sequence_?number|\w*_(at|ms|index|tokens|bytes)|limit|remaining", re.IGNORECASE
+)
+"""The names of fields whose digits are no telephone number."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?")
+_DIGITS = frozenset({"digit", "digits"})
+
+Hide = Callable[[str], str]
+
+
+def is_audio_text(text: str) -> bool:
+    """Whether a text message is audio in base64, with nothing but a word in capitals around it."""
+    return _BASE64.fullmatch(text) is not None
+
+
+def audio_field(message: dict[str, Any]) -> tuple[dict[str, Any], str] | None:
+    """Where a message of JSON has its audio in base64: the object and the name in it; None where it has none."""
+    if message.get("event") == "media" and isinstance(media := message.get("media"), dict):
+        return (media, "payload") if isinstance(media.get("payload"), str) else None
+    kind = message.get("type")
+    if not isinstance(kind, str):
+        return None
+    name = "delta" if kind.endswith("audio.delta") else "audio"
+    return (message, name) if isinstance(message.get(name), str) else None
+
+
+class Masking:
+    """The masking of one call's messages. `hide`: removes what is known by its value. `shows`: nothing but that is masked."""
+
+    def __init__(self, hide: Hide, *, shows: bool = False) -> None:
+        self._hide = hide
+        self._shows = shows
+
+    def message(self, message: Any, *, hides_digits: bool) -> Any:
+        """Return a decoded message of JSON as it may be shown. `hides_digits`: the fields that hold keys are masked."""
+        audio = audio_field(message) if isinstance(message, dict) else None
+        if audio is not None and decoded_base64(audio[0][audio[1]]) is None:
+            audio = None
+        return self._table(message, audio, hides_digits)
+
+    def _table(self, value: Any, audio: tuple[dict[str, Any], str] | None, hides_digits: bool) -> Any:
+        if isinstance(value, dict):
+            hides = hides_digits or value.get("sensitive") is True
+            return {
+                self.name(name): (
+                    inner
+                    if audio is not None and value is audio[0] and name == audio[1]
+                    else self._field(name, inner, audio, hides)
+                )
+                for name, inner in value.items()
+            }
+        if isinstance(value, list):
+            return [self._table(inner, audio, hides_digits) for inner in value]
+        return self.text(value) if isinstance(value, str) else self._number("", value)
+
+    def _field(self, name: str, value: Any, audio: tuple[dict[str, Any], str] | None, hides: bool) -> Any:
+        if isinstance(value, (dict, list)):
+            return self._secrets(value) if self._is_secret(name) else self._table(value, audio, hides)
+        if not isinstance(value, str):
+            return self._number(name, value)
+        if name == "audio" and is_audio_text(value):
+            return value
+        if hides and name in _DIGITS:
+            return MASK * len(value)
+        if self._is_secret(name):
+            return HIDDEN
+        if len(value) < SHORTEST_NUMBER or _DATE.fullmatch(value):
+            return self._hide(value)
+        if value.isdecimal() and _COUNTER.fullmatch(name):
+            return value
+        if name == "client_state" and (state := decoded_base64(value)) is not None:
+            return self._state(value, state)
+        if name.lower().endswith("id"):
+            return self.identifier(value) if "account" not in name.lower() or self._shows else "***"
+        return self.text(value)
+
+    def identifier(self, name: str) -> str:
+        """The name of a call, a stream, an item or the like, by which messages refer to each other."""
+        return self._hide(name if self._shows else safe_id(name))
+
+    def _is_secret(self, name: str) -> bool:
+        return not self._shows and is_secret(name)
+
+    def _secrets(self, value: Any) -> Any:
+        """A table under the name of a secret: its texts are hidden."""
+        if isinstance(value, dict):
+            return {name: self._secrets(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._secrets(inner) for inner in value]
+        return HIDDEN if isinstance(value, str) else value
+
+    def _state(self, value: str, state: bytes) -> str:
+        """The client state, which is a text in base64."""
+        try:
+            text = state.decode()
+        except UnicodeDecodeError:
+            return self.text(value)
+        masked = self.text(text)
+        return value if masked == text else b64encode(masked.encode()).decode()
+
+    def _number(self, name: str, value: Any) -> Any:
+        is_long = type(value) is int and abs(value) >= 10 ** (SHORTEST_NUMBER - 1)
+        return 0 if is_long and not self._shows and not _COUNTER.fullmatch(name) else value
+
+    def name(self, name: str) -> str:
+        """The name of a field, which a peer may have chosen."""
+        return name if len(name) < SHORTEST_NUMBER or name.replace("_", "").isalpha() else self.text(name)
+
+    def text(self, text: str) -> str:
+        """Return a text as it may be shown."""
+        text = self._hide(text)
+        return text if self._shows else without_private(text)
+
+    def raw(self, message: bytes, *, hides_digits: bool) -> bytes:
+        """Return a message of JSON as it may be shown; unchanged, byte for byte, where nothing is masked."""
+        decoded = msgspec.json.decode(message)
+        masked = self.message(decoded, hides_digits=hides_digits)
+        return message if masked == decoded else msgspec.json.encode(masked)
