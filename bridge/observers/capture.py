@@ -7,18 +7,15 @@ captured none of it is there. The file is made when the call is accepted; lines 
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Raw, structs
 
-from bridge.observers.call_file import AT_ONCE, CallFile, Encrypt, FileQueue, is_accepted
+from bridge.observers.call_file import is_accepted
 from bridge.observers.trace import (
     ASSISTANT,
     BRIDGE,
     CARRIER,
-    SUFFIX,
     VERSION,
     HttpMessage,
     TraceHeader,
@@ -62,15 +59,30 @@ _TOLD = (CallEnded, CloseRequested, GoodbyeRequested)
 
 
 class CaptureRules(NamedTuple):
-    """What a server captures."""
+    """What is captured of a call."""
 
-    directory: Path
     has_assistant: bool
     """The assistant's side as well."""
     shows: bool
     """Telephone numbers and secrets are not masked."""
     version: str = ""
     """Of voicebridge, for the header."""
+
+
+class TraceFile(Protocol):
+    """Where a trace is written; `CallFile` is one."""
+
+    def append(self, content: bytes) -> None:
+        """Write at the end."""
+        ...
+
+    def close(self) -> None:
+        """The trace is complete."""
+        ...
+
+    def give_up(self, why: str) -> None:
+        """The trace ends here, before the call."""
+        ...
 
 
 class CapturedCall(NamedTuple):
@@ -115,7 +127,10 @@ class _Tapped:
 
 
 class Capture:
-    """The capture of one call. `clock`: the session's, in seconds; it begins now. `kinds`: of assistants, by their names."""
+    """The capture of one call, which begins now. `recorded`: the date and time. `open_file`: makes the file of a `call_id`.
+
+    `kind_of`: the kind of an assistant, by its name. `clock`: the session's, in seconds.
+    """
 
     sees: frozenset[type[Word]] = frozenset(
         {*TraceRedaction.sees, *_TOLD, LegLost, OpenAssistant, ToolAnswered}
@@ -124,24 +139,22 @@ class Capture:
     def __init__(
         self,
         call: CapturedCall,
-        started: datetime,
+        recorded: str,
         rules: CaptureRules,
-        kinds: Callable[[str], str],
+        open_file: Callable[[str], TraceFile],
+        kind_of: Callable[[str], str],
         clock: Callable[[], float],
-        files: FileQueue = AT_ONCE,
-        encrypt: Encrypt | None = None,
     ) -> None:
         self._call = call
-        self._started = started
+        self._recorded = recorded
         self._rules = rules
-        self._kinds = kinds
+        self._open_file = open_file
+        self._kind_of = kind_of
         self._clock = clock
-        self._files = files
-        self._encrypt = encrypt
         self._began = clock()
         self._redaction = TraceRedaction(shows=rules.shows)
         self._start: CallStarted | None = None
-        self._file: CallFile | None = None
+        self._file: TraceFile | None = None
         self._waiting_bytes = 0
         self._write_at_ms = 0.0
         self._is_over = False
@@ -190,7 +203,7 @@ class Capture:
         def tapped(command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
             self._assistants += 1
             name = f"{ASSISTANT}-{self._assistants}"
-            kind = self._kinds(command.assistant)
+            kind = self._kind_of(command.assistant)
             self._add(
                 TraceLine(self._now_ms(), what="opened", leg=name, assistant=command.assistant, kind=kind)
             )
@@ -301,25 +314,23 @@ class Capture:
     def _open(self, opened: OpenAssistant | None) -> None:
         start, call = self._start, self._call
         assert start is not None, "a call is accepted after its start"
-        self._file = CallFile(
-            self._rules.directory, start.call_id, self._started, SUFFIX, self._files, self._encrypt
-        )
+        self._file = self._open_file(start.call_id)
         assistant = "" if opened is None else opened.assistant
-        hide = self._redaction.masking.text
+        hide = self._redaction.masking.identifier
         header = TraceHeader(
             voicebridge_trace=VERSION,
             carrier=call.carrier,
             stream=call.stream,
-            call_id=self._redaction.masking.identifier(start.call_id),
+            call_id=hide(start.call_id),
             assistant=hide(assistant),
-            kind="" if opened is None else self._kinds(assistant),
+            kind="" if opened is None else self._kind_of(assistant),
             line=start.line,
             plays=start.plays or start.line,
             has_assistant=self._rules.has_assistant,
             masked=not self._rules.shows,
             can=tuple(sorted(kind.__name__ for kind in call.can)),
             resume_s=call.resume_s,
-            recorded=self._started.isoformat(timespec="seconds"),
+            recorded=self._recorded,
             version=self._rules.version,
         )
         self._file.append(encode(header))

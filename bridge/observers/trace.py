@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from bridge.vocabulary.errors import BridgeError
+from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.format import AudioFormat
 
 VERSION = 1
@@ -36,7 +36,7 @@ MASK = "•"
 """In place of a sensitive key."""
 
 
-class BadTrace(BridgeError):
+class BadTrace(ConfigurationError):
     """A file is no trace that can be replayed."""
 
 

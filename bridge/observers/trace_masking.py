@@ -6,12 +6,13 @@ Audio is left as it is; so are the ids by which messages refer to each other, un
 import re
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
 from bridge.observers.trace import MASK, decoded_base64
-from bridge.redaction import HIDDEN, SHORTEST_NUMBER, is_secret, safe_id, without_private
+from bridge.redaction import HIDDEN, SHORTEST_NUMBER, is_secret, safe_id, without_private, without_secrets
 
 SHORTEST_AUDIO = 120
 """A text that is base64 throughout, and as long, is a frame of audio: 90 bytes, less than 20 ms of any format."""
@@ -22,7 +23,36 @@ _COUNTER = re.compile(
 )
 """The names of fields whose digits are no telephone number."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?")
+_ID = re.compile(r"[\w.:+/=~@-]{1,200}")
 _DIGITS = frozenset({"digit", "digits"})
+
+_LONG_NUMBER = 10 ** (SHORTEST_NUMBER - 1)
+
+
+class _Field(NamedTuple):
+    """What a field's name says of its value."""
+
+    name: str
+    is_plain: bool
+    """The name itself shows nothing."""
+    is_secret: bool
+    is_counter: bool
+    is_id: bool
+    is_account: bool
+
+
+@lru_cache(maxsize=1_000)
+def _field_of(name: str) -> _Field:
+    lower = name.lower()
+    return _Field(
+        name,
+        len(name) < SHORTEST_NUMBER or name.replace("_", "").isalpha(),
+        is_secret(name),
+        _COUNTER.fullmatch(name) is not None,
+        lower.endswith("id"),
+        "account" in lower,
+    )
+
 
 Hide = Callable[[str], str]
 
@@ -60,45 +90,49 @@ class Masking:
     def _table(self, value: Any, audio: tuple[dict[str, Any], str] | None, hides_digits: bool) -> Any:
         if isinstance(value, dict):
             hides = hides_digits or value.get("sensitive") is True
+            if audio is not None and value is audio[0]:
+                own = audio[1]
+                return {
+                    self.name(name): inner
+                    if name == own
+                    else self._field(_field_of(name), inner, audio, hides)
+                    for name, inner in value.items()
+                }
             return {
-                self.name(name): (
-                    inner
-                    if audio is not None and value is audio[0] and name == audio[1]
-                    else self._field(name, inner, audio, hides)
-                )
+                self.name(name): self._field(_field_of(name), inner, audio, hides)
                 for name, inner in value.items()
             }
         if isinstance(value, list):
             return [self._table(inner, audio, hides_digits) for inner in value]
-        return self.text(value) if isinstance(value, str) else self._number("", value)
+        return self.text(value) if isinstance(value, str) else self._number(value)
 
-    def _field(self, name: str, value: Any, audio: tuple[dict[str, Any], str] | None, hides: bool) -> Any:
+    def _field(self, field: _Field, value: Any, audio: tuple[dict[str, Any], str] | None, hides: bool) -> Any:
+        is_secret = field.is_secret and not self._shows
         if isinstance(value, (dict, list)):
-            return self._secrets(value) if self._is_secret(name) else self._table(value, audio, hides)
+            return self._secrets(value) if is_secret else self._table(value, audio, hides)
         if not isinstance(value, str):
-            return self._number(name, value)
-        if name == "audio" and is_audio_text(value):
+            return value if field.is_counter else self._number(value)
+        if field.name == "audio" and is_audio_text(value):
             return value
-        if hides and name in _DIGITS:
+        if hides and field.name in _DIGITS:
             return MASK * len(value)
-        if self._is_secret(name):
+        if is_secret:
             return HIDDEN
         if len(value) < SHORTEST_NUMBER or _DATE.fullmatch(value):
             return self._hide(value)
-        if value.isdecimal() and _COUNTER.fullmatch(name):
+        if field.is_counter and value.isdecimal():
             return value
-        if name == "client_state" and (state := decoded_base64(value)) is not None:
+        if field.name == "client_state" and (state := decoded_base64(value)) is not None:
             return self._state(value, state)
-        if name.lower().endswith("id"):
-            return self.identifier(value) if "account" not in name.lower() or self._shows else "***"
+        if field.is_id:
+            return "***" if field.is_account and not self._shows else self.identifier(value)
         return self.text(value)
 
     def identifier(self, name: str) -> str:
         """The name of a call, a stream, an item or the like, by which messages refer to each other."""
-        return self._hide(name if self._shows else safe_id(name))
-
-    def _is_secret(self, name: str) -> bool:
-        return not self._shows and is_secret(name)
+        if self._shows or _ID.fullmatch(name) is None:
+            return self.text(name)
+        return self._hide(without_secrets(safe_id(name)))
 
     def _secrets(self, value: Any) -> Any:
         """A table under the name of a secret: its texts are hidden."""
@@ -117,13 +151,12 @@ class Masking:
         masked = self.text(text)
         return value if masked == text else b64encode(masked.encode()).decode()
 
-    def _number(self, name: str, value: Any) -> Any:
-        is_long = type(value) is int and abs(value) >= 10 ** (SHORTEST_NUMBER - 1)
-        return 0 if is_long and not self._shows and not _COUNTER.fullmatch(name) else value
+    def _number(self, value: Any) -> Any:
+        return 0 if type(value) is int and abs(value) >= _LONG_NUMBER and not self._shows else value
 
     def name(self, name: str) -> str:
         """The name of a field, which a peer may have chosen."""
-        return name if len(name) < SHORTEST_NUMBER or name.replace("_", "").isalpha() else self.text(name)
+        return name if _field_of(name).is_plain else self.text(name)
 
     def text(self, text: str) -> str:
         """Return a text as it may be shown."""

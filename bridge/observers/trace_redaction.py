@@ -217,7 +217,11 @@ class TraceRedaction:
         is_blank = bool(self._blank) and self._blank[0].start <= line.at_ms
         if line.what:
             return structs.replace(
-                line, reason=self.masking.text(line.reason), output=self.masking.text(line.output)
+                line,
+                reason=self.masking.text(line.reason),
+                output=self.masking.text(line.output),
+                tool_call_id=self.masking.identifier(line.tool_call_id),
+                assistant=self.masking.identifier(line.assistant),
             )
         if line.post is not None:
             return structs.replace(line, post=self._http(line.post, blank=held.blanks_post))
