@@ -129,7 +129,7 @@ def _live(
     async def carry(interruption: Interruption) -> "tuple[Trace, float | None]":
         live = LiveReplay(trace, CallOptions(auth_token=secret), speed)
         now = await live.run(url, interruption)
-        return now, live.now_ms if interruption.happened else None
+        return now, live.stopped_ms
 
     now, stopped_ms = run_interruptible(carry)
     allowed = Tolerance((LIVE_TOLERANCE_MS if tolerance is None else tolerance) * max(speed, 1.0))

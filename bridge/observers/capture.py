@@ -39,6 +39,7 @@ from bridge.vocabulary.contracts import (
     WireMessage,
 )
 from bridge.vocabulary.events import (
+    AssistantReady,
     CallEnded,
     CallStarted,
     CloseRequested,
@@ -293,6 +294,9 @@ class Capture:
         is_carriers = isinstance(word, LegLost) and word.leg is LegName.CARRIER
         if (is_carriers or isinstance(word, _TOLD)) and not self._in_message:
             self._told(word)
+        elif isinstance(word, AssistantReady):
+            leg = f"{ASSISTANT}-{self._assistants}"
+            self._add(TraceLine(self._now_ms(), what="ready", leg=leg, hears=word.hears))
         elif isinstance(word, ToolAnswered) and self._rules.has_assistant:
             self._add(
                 TraceLine(self._now_ms(), what="tool", tool_call_id=word.tool_call_id, output=word.output)

@@ -93,7 +93,7 @@ class TraceLine(Struct, frozen=True, omit_defaults=True):
     at_ms: float
     to: str = ""
     what: str = ""
-    """"opened", "lost", "closed": a leg; "tool": an answer of one; "told": an event of the server's; "ended"."""
+    """"opened", "ready", "lost", "closed": a leg; "tool": an answer of one; "told": an event of the server's; "ended"."""
     leg: str = CARRIER
     masked: bool = False
     """Keys or audio of this message were taken out, because they are sensitive."""
@@ -107,6 +107,8 @@ class TraceLine(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     assistant: str = ""
     kind: str = ""
+    hears: AudioFormat | None = None
+    """What an assistant that is ready hears."""
     tool_call_id: str = ""
     output: str = ""
     event: str = ""
@@ -132,7 +134,7 @@ class Trace(NamedTuple):
 _ENCODER = msgspec.json.Encoder()
 _READ_LINE = msgspec.json.Decoder(TraceLine)
 _READ_HEADER = msgspec.json.Decoder(TraceHeader)
-_WHATS = frozenset({"opened", "lost", "closed", "tool", "told", "ended"})
+_WHATS = frozenset({"opened", "ready", "lost", "closed", "tool", "told", "ended"})
 
 
 def encode(line: TraceHeader | TraceLine) -> bytes:

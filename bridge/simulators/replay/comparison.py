@@ -4,7 +4,7 @@ Differences that do no harm do not count: the names of marks and streams, as lon
 and, where a clear or the end cuts it, audio that is a little longer or shorter.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -84,7 +84,12 @@ def compare(
         )
     if not has_assistant:
         notes.append(
-            "only what was sent to the carrier was compared: one of the two has no messages of the assistant's leg"
+            "only what was sent to the carrier was compared: "
+            + (
+                "a server does not tell what it sends to its assistant"
+                if carrier_only
+                else "the trace lacks the messages of the assistant's leg"
+            )
         )
     ids, then_all = _Ids(said_ids(then)), outputs(_until(then, until_ms), has_assistant=has_assistant)
     now_all = outputs(_until(now, until_ms), has_assistant=has_assistant)
@@ -139,7 +144,7 @@ class _Sides(NamedTuple):
         for number, (then, now) in enumerate(zip_longest(self.then.segments, self.now.segments)):
             if then is None or now is None:
                 return  # the clear between them was told
-            found = [*self._commands(then, now), *self._audio(then, now, is_last=number == last)]
+            found = [*self._commands(then, now), *self._audio(then, now, number, is_last=number == last)]
             if found:
                 yield from found
                 return
@@ -212,16 +217,16 @@ class _Sides(NamedTuple):
 
     # Audio
 
-    def _audio(self, then: Segment, now: Segment, *, is_last: bool) -> Iterator[Difference]:
+    def _audio(self, then: Segment, now: Segment, number: int, *, is_last: bool) -> Iterator[Difference]:
         if self.compares_audio and (place := self._first_other(then, now)) is not None:
             at_ms = then.at_ms(place)
             frame = int(place * self.byte_ms / FRAME_MS) + 1
-            behind = "" if self.leg == "carrier" and not is_last else f" for {self._peer}"
-            yield self._told(
-                at_ms,
-                f"frame {frame} of the audio{behind} is another one now: the audio before it is the same",
-            )
+            since = " since the last clear" if number else ""
+            before = "" if frame == 1 else "; the frames before it are the same"
+            yield self._told(at_ms, f"frame {frame} of the audio for {self._peer}{since} differs now{before}")
             return
+        if then.is_cleared and now.is_cleared:
+            return  # what was cut is told with the clear
         longer_ms = (len(now.audio) - len(then.audio)) * self.byte_ms
         if abs(longer_ms) <= self.tolerance_ms or (is_last and self.is_cut):
             return
@@ -283,11 +288,4 @@ def _had(command: SentCommand) -> str:
 
 
 def _did(command: SentCommand) -> str:
-    if command.name.startswith("the leg was "):
-        return command.name
-    return f"{command.name} was sent"
-
-
-def same(legs: Sequence[str]) -> str:
-    """The sentence for two traces that are the same."""
-    return f"the same on {', '.join(legs)}" if legs else "nothing was sent in either"
+    return f"{command.name} {'came' if command.name.startswith('the ') else 'was sent'}"

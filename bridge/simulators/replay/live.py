@@ -6,6 +6,7 @@ socket itself. What the assistant says is the server's business, so only the car
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -86,6 +87,10 @@ class LiveReplay:
         self._said = [line for line in said if line.to == BRIDGE or line.what == "lost"]
         self._marks = Marks([name for line in said if line.to == CARRIER and (name := mark_name(line.wire))])
         self._exchange = carrier_simulator(trace.header.carrier).exchange(_with_codec(options, start))
+        self.said: Callable[[int], object] = lambda _number: None
+        """Is called with the number of each message of the trace that was said, from 0."""
+        self.stopped_ms: float | None = None
+        """When it was interrupted, in the trace's time; None: it was not."""
         self._began = 0.0
         self._lines: list[TraceLine] = []
         self._closed = asyncio.Event()
@@ -99,10 +104,11 @@ class LiveReplay:
         plan = CallPlan(parameters=start.parameters, one_way=one_way)
         socket = await self._exchange.open(url, plan, caller=CALLER, called=CALLED)
         leg = await self._connect(socket)
-        with interruption.ends_with(self._interrupted.set):
+        with interruption.ends_with(self._interrupt):
             try:
                 await self._say_all(leg, socket.stream)
-                await self._wait(LINGER_S, self._closed)
+                if self.stopped_ms is None:
+                    await self._wait(LINGER_S, self._closed)
             finally:
                 leg.close()
                 leg.abort()
@@ -126,16 +132,15 @@ class LiveReplay:
     def _now_ms(self) -> float:
         return round((time.monotonic() - self._began) * 1000 * self._speed, 3)
 
-    @property
-    def now_ms(self) -> float:
-        """How far the replay has come, in the trace's time."""
-        return self._now_ms()
+    def _interrupt(self) -> None:
+        self.stopped_ms = self._now_ms()
+        self._interrupted.set()
 
     async def _say_all(self, leg: SocketLeg, stream: SimulatedStream) -> None:
         for message in stream.opening():
             self._say(leg, message)
         names = {self._start.stream_id: stream.stream_sid, self._start.call_id: stream.call_sid}
-        for line in self._said:
+        for number, line in enumerate(self._said):
             due = self._began + line.at_ms / 1000 / self._speed
             while not self._closed.is_set() and (left := due - time.monotonic()) > 0:
                 if await self._wait(left, self._interrupted):
@@ -146,6 +151,7 @@ class LiveReplay:
                 leg.abort()
                 return
             self._say(leg, self._renamed(line, names))
+            self.said(number)
 
     async def _wait(self, seconds: float, event: asyncio.Event) -> bool:
         """Wait until `event`, no longer than this; whether it was set."""

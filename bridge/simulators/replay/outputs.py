@@ -10,6 +10,8 @@ from bridge.observers.trace import ASSISTANT, BRIDGE, CARRIER, HttpMessage, Trac
 from bridge.observers.trace_masking import audio_field, is_audio_text
 from telecodecs.format import PCMU_8K, AudioFormat
 
+_HAPPENED = {"opened": "the opening of the leg", "closed": "the close of the leg"}
+
 
 class SentCommand(NamedTuple):
     """A message without audio, or what else the bridge did with a leg."""
@@ -59,7 +61,7 @@ class Output:
         """One line about this leg."""
         if line.what:
             body = {"code": line.code, "reason": line.reason, "assistant": line.assistant, "kind": line.kind}
-            self._command(line, "the leg was " + line.what, body)
+            self._command(line, _HAPPENED.get(line.what, line.what), body)
         elif line.post is not None:
             self._command(line, "a post", _http(line.post))
         elif line.base64 is not None:
@@ -115,7 +117,7 @@ def outputs(lines: Iterable[TraceLine], *, has_assistant: bool) -> dict[str, Out
     """What was sent, by leg. `has_assistant`: the assistants' legs as well; of others only when they were opened."""
     found: dict[str, Output] = {}
     for line in lines:
-        if line.to == BRIDGE or line.what in ("lost", "tool", "told", "ended"):
+        if line.to == BRIDGE or line.what in ("lost", "ready", "tool", "told", "ended"):
             continue
         if line.leg.startswith(ASSISTANT) and not has_assistant and line.what != "opened":
             continue
@@ -155,5 +157,8 @@ def is_id(name: str) -> bool:
 
 def byte_ms(trace: Trace, leg: str) -> float:
     """Milliseconds of one byte of a leg's audio, as near as the trace says it: for words, and for tolerances."""
-    line: AudioFormat = trace.header.plays or trace.header.line or PCMU_8K
-    return line.duration_ms(1) if leg.startswith(CARRIER) else (trace.header.line or PCMU_8K).duration_ms(1)
+    line: AudioFormat = trace.header.line or PCMU_8K
+    if leg.startswith(CARRIER):
+        return (trace.header.plays or line).duration_ms(1)
+    ready = (one.hears for one in trace.lines if one.what == "ready" and one.leg == leg)
+    return (next(ready, None) or line).duration_ms(1)

@@ -45,7 +45,8 @@ class ReplayReport(NamedTuple):
             seconds = counts["audio_bytes"] * byte_ms(self.trace, leg) / 1000
             peer = "the carrier" if leg == "carrier" else leg
             audio = f"{seconds:.1f} s of audio and " if counts["audio_bytes"] else ""
-            parts.append(f"{audio}{counts['commands']} commands to {peer}")
+            number = counts["commands"]
+            parts.append(f"{audio}{number} command{'s' * (number != 1)} to {peer}")
         return ", ".join(parts) or "nothing was sent"
 
     def _notes(self) -> list[str]:
