@@ -7,9 +7,10 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from bridge.observers.trace import MASK, decoded_base64
 from bridge.redaction import HIDDEN, SHORTEST_NUMBER, is_secret, safe_id, without_private, without_secrets
@@ -54,6 +55,47 @@ def _field_of(name: str) -> _Field:
     )
 
 
+class _FrameBody(Struct, forbid_unknown_fields=True, gc=False):
+    payload: bytes
+    track: Literal["inbound", "outbound"] = "inbound"
+    chunk: int = 0
+    timestamp: int = 0
+
+
+class _Frame(Struct, forbid_unknown_fields=True, tag_field="event", tag="media", gc=False):
+    media: _FrameBody
+    streamSid: str = ""  # noqa: N815  # as on the wire
+    sequenceNumber: int = 0  # noqa: N815
+    stream_id: str = ""
+    sequence_number: int = 0
+
+
+class _AudioField(Struct, forbid_unknown_fields=True, tag_field="type", gc=False):
+    """A message of an assistant's protocol that is audio and little else."""
+
+
+class _Append(_AudioField, tag="input_audio_buffer.append", forbid_unknown_fields=True, gc=False):
+    audio: bytes
+
+
+class _Audio(_AudioField, tag="audio", forbid_unknown_fields=True, gc=False):
+    audio: bytes
+
+
+class _Delta(_AudioField, tag="response.output_audio.delta", forbid_unknown_fields=True, gc=False):
+    delta: bytes
+    event_id: str = ""
+    response_id: str = ""
+    item_id: str = ""
+    output_index: int = 0
+    content_index: int = 0
+
+
+_READ_FRAME = msgspec.json.Decoder(_Frame, strict=False)
+_READ_AUDIO = msgspec.json.Decoder(_Append | _Audio | _Delta)
+MOST_PLAIN_IDS = 1_000
+"""Ids that are known to show nothing; then they are looked at anew."""
+
 Hide = Callable[[str], str]
 
 
@@ -79,6 +121,29 @@ class Masking:
     def __init__(self, hide: Hide, *, shows: bool = False) -> None:
         self._hide = hide
         self._shows = shows
+        self._plain_ids: set[str] = set()
+
+    def is_plain_audio(self, message: bytes) -> bool:
+        """Whether this is a frame of audio with nothing to mask. It is asked of every message, and may say no."""
+        try:
+            if message.startswith(b'{"event":"media"'):
+                frame = _READ_FRAME.decode(message)
+                return self._are_plain(frame.streamSid, frame.stream_id)
+            if b"audio" in message[:40]:
+                audio = _READ_AUDIO.decode(message)
+                return type(audio) is not _Delta or self._are_plain(audio.response_id, audio.item_id)
+        except msgspec.DecodeError:
+            pass
+        return False
+
+    def _are_plain(self, *ids: str) -> bool:
+        for name in ids:
+            if name and name not in self._plain_ids:
+                if self.identifier(name) != name or len(self._plain_ids) >= MOST_PLAIN_IDS:
+                    self._plain_ids.clear()
+                    return False
+                self._plain_ids.add(name)
+        return True
 
     def message(self, message: Any, *, hides_digits: bool) -> Any:
         """Return a decoded message of JSON as it may be shown. `hides_digits`: the fields that hold keys are masked."""

@@ -236,6 +236,8 @@ class TraceRedaction:
 
     def _json(self, held: _Held, *, blanks: bool) -> TraceLine:
         line, raw = held.line, bytes(held.line.message)
+        if not blanks and self.masking.is_plain_audio(raw):
+            return line
         message = msgspec.json.decode(raw)
         self._note_codec(message)
         is_masked = held.hides_digits and held.is_key

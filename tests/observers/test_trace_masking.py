@@ -97,3 +97,36 @@ TEXTS = [
 @pytest.mark.parametrize(("text", "is_audio"), TEXTS)
 def test_a_frame_of_base64_is_audio(text: str, is_audio: bool) -> None:
     assert is_audio_text(text) is is_audio
+
+
+PLAIN = [
+    {"event": "media", "streamSid": CALL, "sequenceNumber": "7", "media": {"payload": AUDIO, "timestamp": "1000000"}},
+    {"event": "media", "stream_id": "f213b8e4-8339-4fa3-b207-6e0f83d9d695", "media": {"payload": AUDIO, "chunk": 7}},
+    {"type": "input_audio_buffer.append", "audio": AUDIO},
+    {"type": "response.output_audio.delta", "event_id": "e1", "item_id": "i1", "delta": AUDIO},
+    {"type": "audio", "audio": AUDIO},
+]  # fmt: skip
+NOT_PLAIN = [
+    {"event": "media", "streamSid": "+15550142", "media": {"payload": AUDIO}},
+    {"event": "media", "streamSid": CALL, "media": {"payload": "+1 555 0142!"}},
+    {"event": "media", "streamSid": CALL, "media": {"payload": AUDIO, "track": "+15550142"}},
+    {"event": "media", "streamSid": CALL, "from": "+15550142", "media": {"payload": AUDIO}},
+    {"type": "response.output_audio.delta", "item_id": "sk-canary-0001", "delta": AUDIO},
+    {"type": "audio", "audio": AUDIO, "text": "+15550142"},
+    *(message for message, _ in MASKED),
+]
+
+
+def is_plain(message: Any) -> bool:
+    return Masking(lambda text: text).is_plain_audio(json.dumps(message, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("message", PLAIN)
+def test_a_plain_frame_is_known_without_a_look_at_each_field(message: Any) -> None:
+    assert is_plain(message)
+    assert masked(message) == message
+
+
+@pytest.mark.parametrize("message", NOT_PLAIN)
+def test_what_has_anything_to_mask_is_no_plain_frame(message: Any) -> None:
+    assert not is_plain(message)
