@@ -14,6 +14,7 @@ from bridge.cli.config import config_check, config_reference, config_show
 from bridge.cli.erase import erase
 from bridge.cli.health import health
 from bridge.cli.options import INTERRUPTED, Interrupted
+from bridge.cli.replay import replay
 from bridge.cli.serve import serve
 from bridge.cli.simulate import demo, fake_assistant, fake_openai
 from bridge.cli.timeline import timeline
@@ -36,6 +37,7 @@ app.command("health")(health)
 app.command("fake-openai")(fake_openai)
 app.command("fake-assistant")(fake_assistant)
 app.command("check-assistant")(check_assistant)
+app.command("replay")(replay)
 app.command("demo")(demo)
 app.command("timeline")(timeline)
 app.command("erase")(erase)

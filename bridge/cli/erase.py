@@ -15,16 +15,20 @@ def erase(
     config: ConfigFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the files, and delete none.")] = False,
 ) -> None:
-    """Delete the journals and recordings of one call. Exit code 1: there are none."""
+    """Delete the journals, recordings and traces of one call. Exit code 1: there are none."""
     from bridge.observers.kept_files import is_of_call, names_in
     from bridge.vocabulary.errors import BridgeError, ConfigurationError
 
     settings = load_settings(config)
     folders: list[Path] = [
-        table.directory for table in (settings.journal, settings.recording) if table.directory is not None
+        table.directory
+        for table in (settings.journal, settings.recording, settings.capture)
+        if table.directory is not None
     ]
     if not folders:
-        raise ConfigurationError("journal.directory and recording.directory: neither is set, nothing is kept")
+        raise ConfigurationError(
+            "journal.directory, recording.directory, capture.directory: none is set, nothing is kept"
+        )
     found = [
         folder / name
         for folder in dict.fromkeys(folders)

@@ -1,6 +1,9 @@
 """`voicebridge serve`: the server."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from bridge.cli.options import (
     CertFile,
@@ -26,6 +29,12 @@ def serve(
     ssl_keyfile: KeyFile = None,
     log_level: LogLevel = None,
     workers: Workers = None,
+    capture: Annotated[
+        Path | None, typer.Option(help="A folder for traces of calls, which `replay` plays again.")
+    ] = None,
+    capture_assistant: Annotated[
+        bool, typer.Option("--capture-assistant", help="With the messages of the assistant's leg.")
+    ] = False,
 ) -> None:
     """Serve webhooks and media sockets until SIGTERM, then let the calls end. SIGHUP reads the settings again."""
     from bridge.cli.config_check import check
@@ -42,6 +51,7 @@ def serve(
             ssl_keyfile=ssl_keyfile,
             log_level=log_level,
             workers=workers,
+            **_capture(capture, has_assistant=capture_assistant),
         )
 
     def read_again() -> "Settings":
@@ -55,3 +65,9 @@ def serve(
         run(serve(settings, read_again, set_level))
     else:
         raise SystemExit(serve_with_workers(settings, read_again, configure, set_level, run))
+
+
+def _capture(directory: Path | None, *, has_assistant: bool) -> dict[str, Any]:
+    """The table [capture], as the options set it."""
+    table = {"directory": directory} if directory is not None else {}
+    return {"capture": table | ({"assistant": True} if has_assistant else {})}

@@ -67,7 +67,7 @@ def _unknown_variables(settings: Settings) -> Iterator[str]:
 
 
 def check_folders(settings: Settings) -> None:
-    """Make the folders of journals and recordings. Raises `ConfigurationError` where they cannot be written."""
+    """Make the folders of journals, recordings and traces. Raises `ConfigurationError` where they cannot be written."""
     _refuse(_wrong_folders(settings))
 
 
@@ -214,6 +214,7 @@ def _wrong_folders(settings: Settings) -> Iterator[str]:
     for key, folder in (
         ("journal", settings.journal.directory),
         ("recording", settings.recording.directory),
+        ("capture", settings.capture.directory),
     ):
         if folder is not None:
             try:

@@ -75,10 +75,9 @@ def _rank(variable: tuple[str, str]) -> tuple[bool, bool]:
 
 
 def from_flags(flags: Mapping[str, Any]) -> Layer:
-    """What the command line says; None is a flag that was not given."""
-    return {
-        (name,): (value, f"--{name.replace('_', '-')}") for name, value in flags.items() if value is not None
-    }
+    """What the command line says; None is a flag that was not given, and a table sets the keys that it has."""
+    given = {name: value for name, value in flags.items() if value is not None and value != {}}
+    return {path: (value, f"--{path[0].replace('_', '-')}") for path, value in _flat(given)}
 
 
 def _flat(table: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:

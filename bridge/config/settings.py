@@ -35,7 +35,7 @@ from bridge.config.systemd import ServiceManager, told_by
 from bridge.settings.assistants import AssistantSettings, PlayFallback
 from bridge.settings.before_and_after import AfterCallSettings, BeforeCallSettings
 from bridge.settings.busy import BusySettings
-from bridge.settings.call_files import JournalSettings, RecordingSettings
+from bridge.settings.call_files import CaptureSettings, JournalSettings, RecordingSettings
 from bridge.settings.calls import (
     CircuitSettings,
     ClosingSettings,
@@ -134,6 +134,9 @@ class Settings(Section):
     )
     recording: RecordingSettings = Field(
         RecordingSettings(), description="Left the caller, right the assistant as the caller heard it"
+    )
+    capture: CaptureSettings = Field(
+        CaptureSettings(), description="Every message of a call, with its audio, for `voicebridge replay`"
     )
     limits: LimitSettings = Field(
         LimitSettings(), description="How long things may take, and how much may come"

@@ -173,8 +173,8 @@ class _File:
             with suppress(OSError):
                 file.close()
             with suppress(OSError):
-                renamed = self.path.with_name(f"{self.path.stem}-truncated{self._suffix}")
-                self.path = self.path.rename(renamed)
+                name = f"{self.path.name.removesuffix(self._suffix)}-truncated{self._suffix}"
+                self.path = self.path.rename(self.path.with_name(name))
             self._report(why)
             if self._encrypt is not None:
                 self._encrypt(self.path)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bridge.observers.call_file import call_name
 
-_OURS = re.compile(r"(\d{8}T\d{6})-[A-Za-z0-9_-]{0,80}\.(wav|jsonl)(\.age)?(\.part)?", re.ASCII)
-_BEHIND = r"(-\d{1,2})?(-truncated)?\.(wav|jsonl)(\.age)?(\.part)?"
+_OURS = re.compile(r"(\d{8}T\d{6})-[A-Za-z0-9_-]{0,80}\.(wav|jsonl|trace\.jsonl)(\.age)?(\.part)?", re.ASCII)
+_BEHIND = r"(-\d{1,2})?(-truncated)?\.(wav|jsonl|trace\.jsonl)(\.age)?(\.part)?"
 
 
 def started_at(name: str) -> datetime | None:

@@ -28,7 +28,7 @@ class Span(NamedTuple):
     stop: int
 
 
-class _Tones:
+class Tones:
     """Detects keys in the audio. `pressed`: a key sounds; `is_sounding`: what sounds may become a key."""
 
     def __init__(self, line: AudioFormat) -> None:
@@ -56,7 +56,7 @@ class RecordingRedaction:
         self._open: list[Span] = []  # of keys of the open entry that are not sensitive so far
         self._blank: list[Span] = []
         self._silent_until = 0.0
-        self._tones: _Tones | None = None
+        self._tones: Tones | None = None
 
     def saw(self, word: Word, at: int, now: float) -> list[Span]:
         """Return spans to be silenced, recorded or to come. `at`: the end of the recording."""
@@ -102,7 +102,7 @@ class RecordingRedaction:
 
     def _set_sensitive(self, is_sensitive: bool) -> list[Span]:
         self._is_sensitive = is_sensitive
-        self._tones = _Tones(self._line) if is_sensitive and self._line.rate_hz in RATES_HZ else None
+        self._tones = Tones(self._line) if is_sensitive and self._line.rate_hz in RATES_HZ else None
         if not is_sensitive:
             return []
         blanks, self._open = self._open, []

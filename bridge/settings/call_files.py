@@ -1,4 +1,4 @@
-"""The settings of what is kept of calls: [journal] and [recording]."""
+"""The settings of what is kept of calls: [journal], [recording] and [capture]."""
 
 import re
 from pathlib import Path
@@ -82,3 +82,33 @@ class RecordingSettings(Section):
     @classmethod
     def _check_table(cls, table: Any) -> Any:
         return _as_folder(table, "recording")
+
+
+class CaptureSettings(Section):
+    """[capture]"""
+
+    directory: Path | None = Field(
+        None,
+        description="The folder for traces: a file for each call with every message of the carrier's socket, audio too, which "
+        "`voicebridge replay` plays again. Not set: no traces",
+    )
+    assistant: bool = Field(
+        False,
+        description="Whether a trace has the messages of the assistant's leg as well. Without them it can be replayed without a "
+        "server only if the assistant is a built-in one",
+    )
+    unmasked: bool = Field(
+        False,
+        description="Whether traces show telephone numbers, and secrets that occur in messages. Sensitive keys are never shown",
+    )
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        description="After how many days from the start of its call a trace is deleted. Not set: never",
+    )
+    encrypt_to: PublicKey | None = Field(None, description=ENCRYPT_TO)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_table(cls, table: Any) -> Any:
+        return _as_folder(table, "capture")

@@ -15,6 +15,7 @@ import structlog
 
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.core.call import Call
+from bridge.observers.capture import Capture
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session
@@ -51,6 +52,8 @@ class ActiveCall:
     one_way: bool = False
     returning: ReturningStream | None = None
     """A socket that came with this call's token, and has not said `start`."""
+    capture: Capture | None = None
+    """What writes its messages, if anything does."""
 
     @property
     def is_away(self) -> bool:

@@ -19,15 +19,13 @@ import structlog
 
 from bridge.carriers.registry import CARRIERS
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
-from bridge.config.audio_file import read_wav
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.core.call import Call
-from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
-from bridge.core.timers import Limits
 from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
+from bridge.observers.capture import CapturedCall, taps_of
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
@@ -40,6 +38,8 @@ from bridge.settings.calls import LimitSettings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
 from bridge.shell.after_call import AfterCall
+from bridge.shell.call_rules import announcement_of, new_call
+from bridge.shell.captures import Captures
 from bridge.shell.descriptors import Descriptors
 from bridge.shell.encryption import encryptions
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
@@ -50,7 +50,8 @@ from bridge.shell.session import Session, clock
 from bridge.shell.setups import Setup, Setups
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S, MediaToken, TokenFault, Tokens, token_key
-from bridge.vocabulary.contracts import Carrier, Observer, StreamEnd
+from bridge.vocabulary.commands import Command
+from bridge.vocabulary.contracts import Carrier, Connect, Observer, StreamEnd
 from bridge.vocabulary.events import SERVER_CLOSES, CallEnded, CloseRequested, GoodbyeRequested
 from bridge.vocabulary.message_rate import carrier_rate
 
@@ -94,8 +95,8 @@ class Admission:
         self.after_call = after_call or AfterCall()
         """Tells of calls that are over."""
         self._encryptions = encryptions(settings)
-        announcement = settings.recording_announcement()
-        self._announcement = b"" if announcement is None else read_wav(announcement)
+        self._announcement = announcement_of(settings)
+        self._captures = Captures(settings, files, self._encryptions.capture)
         self.owner = secrets.token_hex(4)
         """The name of this process, in the tokens that it mints."""
         self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self.owner)
@@ -309,27 +310,16 @@ class Admission:
         token: MediaToken | None,
     ) -> websocket.SocketLeg:
         setup = self._expected.came(name, kind, expected.call_id) or self.setups.current
-        settings, switchboard = setup.settings, setup.switchboard
-        limits, control = settings.limits, expected.control
-        call = Call(
+        switchboard, control = setup.switchboard, expected.control
+        can = frozenset[type[Command]]() if control is None else frozenset[type[Command]](control.can)
+        call = new_call(
+            setup.settings,
+            carrier,
             clock(),
-            Limits(
-                start_s=carrier.start_s or limits.start_s,
-                open_s=limits.open_s,
-                silent_s=carrier.silent_s or limits.silent_s,
-                longest_s=limits.longest_call_s,
-                resume_s=expected.returns_s,
-                retry_s=limits.retry_s,
-                waiting_after_s=limits.waiting_after_s,
-            ),
-            DialogueRules(
-                reorder_ms=carrier.reorder_ms,
-                keypad=settings.keypad.rules(),
-                can=frozenset() if control is None else frozenset(control.can),
-                noise_dbfs=settings.silence.comfort_noise_dbfs,
-                random=random.random,
-                announcement=self._announcement,
-            ),
+            random=random.random,
+            can=can,
+            resume_s=expected.returns_s,
+            announcement=self._announcement,
             expected=expected.call_id or None,
             plan=setup.plan(expected.assistant, expected.context) if expected.call_id else FailoverPlan(),
             choose=None if expected.call_id else setup.plan_at_start,
@@ -338,14 +328,23 @@ class Admission:
         start = StartObserver(call, lambda event: self._active.started(session, event))
         observers: list[Observer] = [end, start, setup.call_log(name, expected)]
         observers += self._observers(setup, call)
-        if report := self.after_call.observer(settings.after_call, name, expected, call, observers):
+        if report := self.after_call.observer(setup.settings.after_call, name, expected, call, observers):
             observers.append(report)
-        session = Session(carrier, call, switchboard.connect, observers, self._over, control)
-        lost = partial(session.carrier_lost, carrier)
-        leg = websocket.SocketLeg(session.carrier_said, lost, rate=carrier_rate(), pings=self._pings())
+        capture = self._captures.begin(CapturedCall(name, kind, can, expected.returns_s), setup)
+        connect: Connect = switchboard.connect
+        if capture is not None:
+            observers.append(capture)
+            connect = capture.connect(connect)
+        session = Session(carrier, call, connect, observers, self._over, control)
+        taps = taps_of(capture, session.carrier_said, partial(session.carrier_lost, carrier))
+        leg = websocket.SocketLeg(taps.receive, taps.lost, rate=carrier_rate(), pings=self._pings())
         self._gate.free_place((name, expected.call_id))
-        self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, setup, expected.call_id))
-        session.attach(leg)
+        self._active.add(
+            ActiveCall(
+                name, kind, expected, token, session, leg, end, setup, expected.call_id, capture=capture
+            )
+        )
+        session.attach(taps.leg(leg))
         return leg
 
     def _let_return(self, active: ActiveCall, carrier: Carrier) -> websocket.SocketLeg | HTTPStatus:
@@ -360,7 +359,9 @@ class Admission:
 
         active.close_returning("another stream of its call came")
         start_s = carrier.start_s or self._settings.limits.start_s
-        active.returning = ReturningStream(active.session, carrier, start_s, taken_over, self._pings())
+        active.returning = ReturningStream(
+            active.session, carrier, start_s, taken_over, self._pings(), active.capture
+        )
         return active.returning.leg
 
     def _pings(self) -> Pings:

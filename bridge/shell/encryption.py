@@ -84,16 +84,21 @@ def _open_owned(path: Path) -> BinaryIO:
 
 
 class Encryptions(NamedTuple):
-    """What encrypts journals and recordings; None where they stay plain."""
+    """What encrypts journals, recordings and traces; None where they stay plain."""
 
     journal: Encryption | None
     recording: Encryption | None
+    capture: Encryption | None
 
 
 def encryptions(settings: Settings) -> Encryptions:
     """Raises `ConfigurationError` as `Encryption` does."""
-    journal, recording = settings.journal.encrypt_to, settings.recording.encrypt_to
+
+    def of(table: str, key: str | None) -> Encryption | None:
+        return None if key is None else Encryption(key, f"{table}.encrypt_to")
+
     return Encryptions(
-        None if journal is None else Encryption(journal, "journal.encrypt_to"),
-        None if recording is None else Encryption(recording, "recording.encrypt_to"),
+        of("journal", settings.journal.encrypt_to),
+        of("recording", settings.recording.encrypt_to),
+        of("capture", settings.capture.encrypt_to),
     )

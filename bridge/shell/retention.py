@@ -45,7 +45,11 @@ class Kept(NamedTuple):
 def kept_folders(settings: Settings) -> list[Kept]:
     """The folders whose files are not kept for ever, or not plain."""
     encrypted = encryptions(settings)
-    tables = ((settings.journal, encrypted.journal), (settings.recording, encrypted.recording))
+    tables = (
+        (settings.journal, encrypted.journal),
+        (settings.recording, encrypted.recording),
+        (settings.capture, encrypted.capture),
+    )
     return [
         Kept(table.directory, table.retention_days, encrypt)
         for table, encrypt in tables

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from bridge.observers.capture import Capture, taps_of
 from bridge.settings.assistants import Pings
 from bridge.shell.session import Session, clock
 from bridge.shell.websocket import SocketLeg
@@ -27,6 +28,7 @@ class ReturningStream:
     """One such socket: its `leg` is given to the connection.
 
     `start_s`: how long `start` may take. `taken_over`: called once, when the call goes on with this socket.
+    `capture`: of the call, if it has one.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class ReturningStream:
         start_s: float,
         taken_over: Callable[[SocketLeg], None],
         pings: Pings | None = None,
+        capture: Capture | None = None,
     ) -> None:
         self._session = session
         self._carrier = carrier
@@ -45,7 +48,9 @@ class ReturningStream:
         self._timer = asyncio.get_running_loop().call_later(
             start_s, self.close, "the carrier never said start"
         )
-        self.leg = SocketLeg(self._said, self._lost, rate=carrier_rate(), pings=pings)
+        taps = taps_of(capture, self._said, self._lost)
+        self.leg = SocketLeg(taps.receive, taps.lost, rate=carrier_rate(), pings=pings)
+        self._session_leg = taps.leg(self.leg)
 
     def close(self, why: str, code: int = REFUSED) -> None:
         """Close the socket, unless the call goes on with it."""
@@ -78,7 +83,7 @@ class ReturningStream:
         self._timer.cancel()
         self._has_call = True
         self._taken_over(self.leg)
-        self._session.rejoin(self._carrier, self.leg, start)
+        self._session.rejoin(self._carrier, self._session_leg, start)
 
     def _lost(self, code: int, reason: str) -> None:
         self._timer.cancel()

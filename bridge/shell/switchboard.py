@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.assistants.registry import ASSISTANTS
-from bridge.config.audio_file import read_wav
 from bridge.config.checks import check_assistants
 from bridge.config.settings import Settings
 from bridge.core.failover import FailoverPlan
@@ -14,6 +13,7 @@ from bridge.settings.assistants import PostAddress, SocketAddress
 from bridge.shell.assistant_http import AssistantPosts
 from bridge.shell.assistant_slot import NoLeg
 from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
+from bridge.shell.call_rules import failover_plan, goodbye_of
 from bridge.shell.header_values import HeaderReader
 from bridge.shell.network import Network
 from bridge.shell.preconnect import Preconnections
@@ -21,9 +21,7 @@ from bridge.shell.session import clock
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.contracts import Connection, Leg, Lost, Receive
-from telecodecs.codec import encoder
 from telecodecs.format import PCMU_8K
-from telecodecs.signals import waiting_signal
 
 
 class Switchboard:
@@ -39,9 +37,8 @@ class Switchboard:
         self._owns_network = network is None
         self._toolboxes = {name: self._toolbox(name) for name in names}
         check_assistants(settings, {name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
-        goodbye = settings.closing.goodbye
-        self._goodbye = b"" if goodbye is None else read_wav(goodbye.play)
-        self._plans = {name: self._plan(name) for name in names}
+        self._goodbye = goodbye_of(settings)
+        self._plans = {name: failover_plan(settings, name, self._goodbye) for name in names}
         self._headers = HeaderReader()
         self._sockets = AssistantSockets(network=self._network, reader=self._headers)
         self._posts = AssistantPosts(self._network, self._headers)
@@ -53,17 +50,6 @@ class Switchboard:
         tools = self._settings.assistant_settings(name).tools
         connector = self._network.addresses.connector
         return Toolbox(name, tools, proxies=self._settings.proxy, connector=lambda: connector(limit=100))
-
-    def _plan(self, name: str) -> FailoverPlan:
-        settings = self._settings
-        announcement, waiting = settings.failover_announcement(name), settings.waiting_signal(name)
-        return FailoverPlan(
-            settings.failover_chain(name),
-            sentence=b"" if announcement is None else read_wav(announcement),
-            waiting=encoder(PCMU_8K)(waiting_signal()) if waiting is None else read_wav(waiting),
-            spoken=PCMU_8K,
-            goodbye=self._goodbye,
-        )
 
     @property
     def goodbye_s(self) -> float:

@@ -15,6 +15,7 @@ NAMES = [
     "recordings/20261101T120000-CA1-2.wav",
     "recordings/20261101T120000-CA1-truncated.wav",
     "recordings/20261101T120000-CA1.wav.age",
+    "traces/20261101T120000-CA1.trace.jsonl",
 ]
 KEPT = ["journal/20261101T120000-CA2.jsonl", "journal/CA1.txt"]
 
@@ -27,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     Path("voicebridge.toml").write_text(
-        '[journal]\ndirectory = "journal"\n[recording]\ndirectory = "recordings"\n'
+        '[journal]\ndirectory = "journal"\n[recording]\ndirectory = "recordings"\n[capture]\ndirectory = "traces"\n'
     )
     return tmp_path
 
@@ -53,7 +54,7 @@ def test_a_dry_run_deletes_nothing(folder: Path) -> None:
 def test_a_call_of_which_nothing_is_kept_is_a_failure(folder: Path) -> None:
     done = CliRunner().invoke(app, ["erase", "CA9"])
     assert isinstance(done.exception, BridgeError)
-    assert str(done.exception) == "nothing is kept of call 'CA9' in journal, recordings"
+    assert str(done.exception) == "nothing is kept of call 'CA9' in journal, recordings, traces"
     assert left(folder) == sorted(NAMES)
 
 

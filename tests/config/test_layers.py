@@ -37,6 +37,18 @@ def test_flag_before_environment_before_dotenv_before_file_before_default(elsewh
     assert secret.get_secret_value() == "from-dotenv"
 
 
+def test_a_flag_that_is_a_table_sets_the_keys_that_it_has(elsewhere: Path) -> None:
+    (elsewhere / "voicebridge.toml").write_text(
+        "[capture]\ndirectory = 'a'\nretention_days = 7\nassistant = true\n"
+    )
+    settings = load({"capture": {"directory": Path("b")}}, environment={})
+    assert (settings.capture.directory, settings.capture.retention_days) == (Path("b"), 7)
+    assert settings.capture.assistant
+    assert load({"capture": {}}, environment={}).capture.directory == Path("a")
+    with pytest.raises(ConfigurationError, match=r"^--capture: capture\.retention_days = 0: "):
+        load({"capture": {"retention_days": 0}}, environment={})
+
+
 WRONG_ELSEWHERE = [
     (
         {"VOICEBRIDGE_PROT": "1"},

@@ -17,11 +17,14 @@ OURS = [
     "20261101T120000-v3_abc-2-truncated.jsonl",
     "20261101T120000-CA1.wav.age",
     "20261101T120000-CA1.wav.age.part",
+    "20261101T120000-CA1.trace.jsonl",
+    "20261101T120000-CA1-2-truncated.trace.jsonl.age",
 ]
 NOT_OURS = [
     "notes.txt",
     "20261101T120000-CA1.txt",
     "20261101T120000-CA1.wav.bak",
+    "20261101T120000-CA1.trace.wav",
     "20261101T120000.wav",
     "2026-11-01-CA1.wav",
     "20260230T120000-CA1.wav",
@@ -57,6 +60,8 @@ CALLS = [
     ("20261101T120000-CA1-2.wav", "CA1", True),
     ("20261101T120000-CA1-truncated.jsonl", "CA1", True),
     ("20261101T120000-CA1-99-truncated.wav.age", "CA1", True),
+    ("20261101T120000-CA1-2-truncated.trace.jsonl", "CA1", True),
+    ("20261101T120000-CA12.trace.jsonl", "CA1", False),
     ("20261101T120000-CA12.wav", "CA1", False),
     ("20261101T120000-CA1-100.wav", "CA1", False),
     ("20261101T120000-CA1.wav", "ca1", False),

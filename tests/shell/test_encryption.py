@@ -137,12 +137,18 @@ async def test_a_call_leaves_encrypted_files_alone(tmp_path: Path) -> None:
             "security": {"allow_unauthenticated": True},
             "journal": kept,
             "recording": kept,
+            "capture": kept,
         }
     )
     async with asyncio.timeout(20.0), Server(settings).running() as server:
         await place_call(f"http://127.0.0.1:{server.port}/twilio/voice", CallPlan(b"\xff" * 1_600))
     found = sorted(tmp_path.iterdir())
-    assert [file.suffixes for file in found] == [[".jsonl", ".age"], [".wav", ".age"]]
-    journal, recording = (pyrage.decrypt(file.read_bytes(), [IDENTITY]) for file in found)
+    assert [file.suffixes for file in found] == [
+        [".jsonl", ".age"],
+        [".trace", ".jsonl", ".age"],
+        [".wav", ".age"],
+    ]
+    journal, trace, recording = (pyrage.decrypt(file.read_bytes(), [IDENTITY]) for file in found)
     assert journal.startswith(b'{"at":0.000')
+    assert trace.startswith(b'{"voicebridge_trace":1')
     assert recording.startswith(b"RIFF")

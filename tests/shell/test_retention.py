@@ -78,8 +78,8 @@ async def test_without_the_setting_nothing_is_swept(
 
 
 async def test_a_server_sweeps_when_it_starts(tmp_path: Path) -> None:
-    journals, recordings = tmp_path / "journal", tmp_path / "recordings"
-    for folder in (journals, recordings):
+    journals, recordings, traces = tmp_path / "journal", tmp_path / "recordings", tmp_path / "traces"
+    for folder in (journals, recordings, traces):
         folder.mkdir()
         files_of(folder, "old", 8)
     settings = Settings.model_validate(
@@ -89,9 +89,10 @@ async def test_a_server_sweeps_when_it_starts(tmp_path: Path) -> None:
             "security": {"allow_unauthenticated": True},
             "journal": {"directory": journals, "retention_days": 7},
             "recording": {"directory": recordings},
+            "capture": {"directory": traces, "retention_days": 7},
         }
     )
     async with Server(settings).running(), asyncio.timeout(5.0):
-        while list(journals.iterdir()):  # until the thread has been there  # noqa: ASYNC110
+        while [*journals.iterdir(), *traces.iterdir()]:  # until the thread has been there  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert len(list(recordings.iterdir())) == 1, "kept for ever"

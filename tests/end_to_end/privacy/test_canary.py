@@ -1,7 +1,7 @@
 """Telephone numbers, keys, sensitive digits, secret parameters and names, planted wherever somebody else can write.
 
-One call over loopback with a carrier, an assistant, tools and strangers that plant them, at debug, with journal and
-recording; then everything that was written is searched for them.
+One call over loopback with a carrier, an assistant, tools and strangers that plant them, at debug, with journal,
+recording and trace; then everything that was written is searched for them.
 """
 
 import asyncio
@@ -196,6 +196,7 @@ async def server(folder: Path, assistant_port: int, office: Office) -> AsyncIter
             "twilio": {"auth_token": AUTH_TOKEN},
             "journal": {"directory": folder / "journal"},
             "recording": {"directory": folder / "recordings"},
+            "capture": {"directory": folder / "traces", "assistant": True},
             "limits": {"drain_s": 0.0},
             "keypad": {"sensitive": True},
             "before_call": {"url": f"{office.server.make_url('/before')}?api_key=plain-canary"},
@@ -288,9 +289,11 @@ async def test_nothing_that_was_planted_is_written_anywhere(
 
     log = await written_log(log_file)
     journals, recordings = list((tmp_path / "journal").iterdir()), list((tmp_path / "recordings").iterdir())
-    assert len(journals) == len(recordings) == 1
-    written = {"log": log, "journal": journals[0].read_text()}
-    written |= {"names": " ".join(str(file.relative_to(tmp_path)) for file in [*journals, *recordings])}
+    traces = list((tmp_path / "traces").iterdir())
+    assert len(journals) == len(recordings) == len(traces) == 1
+    written = {"log": log, "journal": journals[0].read_text(), "trace": traces[0].read_text()}
+    files = [*journals, *recordings, *traces]
+    written |= {"names": " ".join(str(file.relative_to(tmp_path)) for file in files)}
     leaks = [
         (where, what, canary, text[max(0, text.index(canary) - 120) :][:200])
         for where, text in written.items()
@@ -321,7 +324,9 @@ async def test_nothing_that_was_planted_is_written_anywhere(
         "Ended",
     ):
         assert f'"what":"{word}"' in written["journal"], word
-    assert {file.stat().st_mode & 0o777 for file in [*journals, *recordings]} == {0o600}
+    for event in ("connected", "start", "media", "dtmf", "mark", "hello", "said", "note", "answer"):
+        assert f':"{event}"' in written["trace"], event
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
 async def written_log(path: Path) -> str:

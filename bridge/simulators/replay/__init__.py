@@ -1,0 +1,1 @@
+"""Replays of traces: without a server, and against one."""
