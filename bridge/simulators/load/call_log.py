@@ -21,13 +21,14 @@ class CallLog:
     """Events, seconds and counts of one call."""
 
     latency: Histogram = field(default_factory=Histogram)
+    latencies_ms: list[float] = field(default_factory=list)
+    """Of the frames of an echo in this second."""
     late: int = 0
     underruns: int = 0
     underrun_ms: float = 0.0
     events: list[CallEvent] = field(default_factory=list)
     said: list[list[float]] = field(default_factory=list)
     seconds: list[CallSecond] = field(default_factory=list)
-    _second_max_ms: float = -1.0
     _second_gap_ms: float = 0.0
     _lost_before: int = 0
     _speaks: bool = False
@@ -37,12 +38,6 @@ class CallLog:
         if len(self.events) < MOST_EVENTS:
             rounded = None if ms is None else round(ms, 2)
             self.events.append(CallEvent(at_s=round(at_s, 3), kind=kind, ms=rounded, text=text))
-
-    def timed(self, ms: float, is_late: bool) -> None:
-        """A frame of an echo took so long."""
-        self.latency.add(ms)
-        self.late += is_late
-        self._second_max_ms = max(self._second_max_ms, ms)
 
     def gap(self, at_s: float, ms: float) -> None:
         """The caller heard a gap within a reply, which ended then."""
@@ -61,18 +56,25 @@ class CallLog:
             self.said[-1][1] = at_s
             self._speaks = False
 
-    def next_second(self, lost: int) -> None:
-        """A second has passed. `lost`: frames of the call that were lost so far."""
+    def next_second(self, lost: int, late_ms: float) -> tuple[int, int]:
+        """A second has passed. `lost`: frames of the call that were lost so far. Returns how many were lost and late in it."""
+        came = self.latencies_ms
+        worst = max(came) if came else None
+        late = sum(ms > late_ms for ms in came) if worst is not None and worst > late_ms else 0
+        self.latency.add_all(came)
+        came.clear()
+        self.late += late
+        lost_now = lost - self._lost_before
         if len(self.seconds) < MOST_SECONDS:
-            worst = None if self._second_max_ms < 0 else round(self._second_max_ms, 2)
             second = CallSecond(
                 at_s=len(self.seconds),
-                latency_max_ms=worst,
-                frames_lost=lost - self._lost_before,
+                latency_max_ms=None if worst is None else round(worst, 2),
+                frames_lost=lost_now,
                 gap_ms=round(self._second_gap_ms, 1),
             )
             self.seconds.append(second)
-        self._second_max_ms, self._second_gap_ms, self._lost_before = -1.0, 0.0, lost
+        self._second_gap_ms, self._lost_before = 0.0, lost
+        return lost_now, late
 
 
 def percentiles(histogram: Histogram) -> Percentiles | None:

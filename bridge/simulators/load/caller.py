@@ -76,6 +76,7 @@ class Caller:
         self._heard_frame = stream.plays.bytes_in(FRAME_MS)
         self.playout = Playout(stream.plays.rate_hz * stream.plays.sample_bytes)
         can_compare = stream.line == stream.plays
+        self._latencies_of_all, self._latencies = tally.latencies_ms.append, self.log.latencies_ms.append
         self.echo = EchoTimer(self._timed, behaviour.measure if can_compare else "turns")
         self.turns = TurnTimer(self.playout)
         self._digits = sorted(_digits(behaviour, talk), reverse=True)
@@ -83,6 +84,7 @@ class Caller:
         self._cursor = 0  # the next frame of the talk
         self._interrupts_at = inf
         self._looks_again_at = inf
+        self._attends_at = -inf
         self._waits_counted = self._barge_ins_counted = 0
 
     def open(self) -> None:
@@ -92,39 +94,48 @@ class Caller:
 
     def frame(self, due: float, *, congested: bool = False) -> None:
         """A frame is due. `congested`: the server reads too slowly; the frame is discarded."""
-        number, at = self._sent, self._cursor
+        number = self._sent
         self._sent = number + 1
-        if self.began is None:
-            self.began, self._looks_again_at = due, due + 1.0
         if self.playout.marks_pending:
             self._return(self.playout.reached(due))
-        if due >= self._interrupts_at:
-            at = self._barge_in(due)
-        if self._digits and self._digits[-1][0] <= number * FRAME_MS:
-            self._press()
+        if due >= self._attends_at:
+            self._attend(due)
+        at = self._cursor
         self._cursor = at + 1 if at + 1 < len(self._payloads) else 0
         if (edges := self._talk.edges.get(at)) is not None:
             for edge in edges:
                 self._edge(edge, due)
-        if due >= self._looks_again_at:
-            self._look_again(due)
         if congested:
             self._discard()
             return
         self._tally.counters.frames_sent += 1
-        self._say(at, number * FRAME_MS, due)
-
-    def _say(self, at: int, at_ms: int, due: float) -> None:
-        text = self.stream.media_of(self._track, self._payloads[at], at_ms)
+        text = self.stream.media_of(self._track, self._payloads[at], number * FRAME_MS)
         if self._network is None:
             self._send(text)
-            is_lost = False
-        else:
-            is_lost = self._say_in_disorder(text)
+        elif self._say_in_disorder(text):
+            return
+        if self._others:
+            self._send_others(number * FRAME_MS)
+        if self.echo.is_echo is not False:
+            self.echo.sent(self._talk.frames[at], due)
+
+    def _attend(self, due: float) -> None:
+        """Do what is not done with every frame, and find out when there is something to do again."""
+        if self.began is None:
+            self.began, self._looks_again_at = due, due + 1.0
+        if due >= self._interrupts_at:
+            self._barge_in(due)
+        while self._digits and self.began + self._digits[-1][0] / 1000 <= due:
+            self._press()
+        if due >= self._looks_again_at:
+            self._look_again(due)
+        key_at = self.began + self._digits[-1][0] / 1000 if self._digits else inf
+        self._attends_at = min(key_at, self._looks_again_at, self._interrupts_at)
+
+    def _send_others(self, at_ms: int) -> None:
+        """What is played to the caller, where the server wants to hear that too: silence."""
         for track in self._others:
             self._send(self.stream.media(track, self._silence, at_ms))
-        if not is_lost and self.echo.is_echo is not False:
-            self.echo.sent(self._talk.frames[at], due)
 
     def _say_in_disorder(self, text: str) -> bool:
         """Send a frame through the network; whether that has lost it."""
@@ -153,16 +164,13 @@ class Caller:
             self._send(order.answer)
 
     def _play(self, audio: bytes, now: float) -> None:
-        echo, counters = self.echo, self._tally.counters
+        echo = self.echo
         start, gap = self.playout.play(len(audio), now, endless=echo.is_echo is True)
-        counters.pieces += 1
-        counters.heard_s += self.playout.plays_until - start
+        self._tally.counters.pieces += 1
         if gap:
             self._underrun(gap * 1000, start)
         if echo.is_echo is not False:
-            lost = echo.lost
             echo.came(audio, self._heard_frame, now)
-            counters.frames_lost += echo.lost - lost
         if echo.is_echo is not True and self.turns.may_answer():
             block = sound_begins(block_levels(self._decode(audio), self._plays.rate_hz))
             if block is not None:
@@ -173,17 +181,16 @@ class Caller:
         self.log.note(self._at(at), "reply", wait_ms)
         if self._chance.random() < self._behaviour.barge_in:
             self._interrupts_at = at + BARGES_IN_AFTER_S
+            self._attends_at = min(self._attends_at, self._interrupts_at)
 
-    def _barge_in(self, due: float) -> int:
-        """The caller interrupts what is played, if it is still played. Returns the frame that is sent now."""
+    def _barge_in(self, due: float) -> None:
+        """The caller interrupts what is played, if it is still played: the next frame begins a turn."""
         self._interrupts_at = inf
-        if self.echo.is_echo or self.playout.plays_until <= due + BARGES_IN_AFTER_S:
-            return self._cursor
-        return self._talk.next_turn(self._cursor)
+        if not self.echo.is_echo and self.playout.plays_until > due + BARGES_IN_AFTER_S:
+            self._cursor = self._talk.next_turn(self._cursor)
 
     def _clear(self, now: float) -> None:
         names, dropped = self.playout.clear(now)
-        self._tally.counters.heard_s -= dropped
         self._return(names)
         self.log.note(self._at(now), "clear", dropped * 1000)
         if (ms := self.turns.silenced(now)) is not None:
@@ -217,12 +224,8 @@ class Caller:
 
     def _timed(self, ms: float) -> None:
         """A frame of an echo took so long."""
-        tally = self._tally
-        tally.latency.add(ms)
-        tally.counters.frames_timed += 1
-        is_late = ms > self._behaviour.late_ms
-        tally.counters.frames_late += is_late
-        self.log.timed(ms, is_late)
+        self._latencies_of_all(ms)
+        self._latencies(ms)
 
     def _underrun(self, ms: float, at: float) -> None:
         counters = self._tally.counters
@@ -237,7 +240,12 @@ class Caller:
         if self.echo.is_echo is False:
             self._count_turns()
         self._take_warnings(due)
-        self.log.next_second(self.echo.lost)
+        self._end_second()
+
+    def _end_second(self) -> None:
+        lost, late = self.log.next_second(self.echo.lost, self._behaviour.late_ms)
+        self._tally.counters.frames_lost += lost
+        self._tally.counters.frames_late += late
 
     def _take_warnings(self, now: float) -> None:
         """What the carrier would have refused is counted; the list would grow with the call."""
@@ -255,16 +263,15 @@ class Caller:
         self.ended = True
         in_reply = self.playout.is_playing(now)
         counters = self._tally.counters
-        lost = self.echo.lost
         self.echo.finish(now, self._behaviour.late_ms)
-        counters.frames_lost += self.echo.lost - lost
-        counters.heard_s -= self.playout.cut(now)
-        counters.marks_never_played += self.playout.marks_pending
+        self.playout.cut(now)
+        counters.heard_s += self.playout.heard_s
+        counters.marks_never_played += len(self.playout.marks_pending)
         if not self.echo.is_echo:
             self.turns.finish()
             self._count_turns()
         self._take_warnings(now)
-        self.log.next_second(self.echo.lost)
+        self._end_second()
         counters.call_seconds += self._at(now)
         return in_reply
 

@@ -107,7 +107,7 @@ class Driver:
 
     def _tick(self) -> None:
         around = self._around
-        around.pacer.run(self._tally.own_lag)
+        around.pacer.run(self._tally.own_lags_ms)
         now_s = clock() - around.began
         if now_s >= self._plan.duration_s:
             self._over.set()

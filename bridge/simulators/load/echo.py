@@ -58,6 +58,10 @@ class EchoTimer:
 
     def came(self, audio: bytes, frame_bytes: int, now: float) -> None:
         """A piece of audio came; several frames may be in one piece."""
+        if self.is_echo and (due := self._under_way.pop(audio, None)) is not None:
+            self.waits_for_first = False
+            self._timed((now - due) * 1000)
+            return
         if len(audio) == frame_bytes:
             self._frame_came(audio, now)
         else:

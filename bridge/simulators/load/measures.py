@@ -86,28 +86,38 @@ class Tally:
     """The measures of one process: totals of the second under way, and the worst calls so far."""
 
     def __init__(self) -> None:
+        self.latencies_ms: list[float] = []
+        """Of each frame of an echo in this second: counted all at once, at its end."""
+        self.own_lags_ms: list[float] = []
+        """How late the tool was, likewise."""
         self._empty()
         self._worst: list[tuple[float, int, CallSummary]] = []
         self._seen = 0
 
     def _empty(self) -> None:
         self.counters = Counters()
-        self.latency, self.turn_wait, self.barge_in = Histogram(), Histogram(), Histogram()
-        self.set_up, self.own_lag = Histogram(), Histogram()
+        self.turn_wait, self.barge_in = Histogram(), Histogram()
+        self.set_up = Histogram()
+        self.latencies_ms.clear()
+        self.own_lags_ms.clear()
         self.failures: list[FailureNote] = []
 
     def take(self, process: int, at_s: int, held: int, own_cpu_share: float) -> Sample:
         """The second that has ended; the next one begins with nothing."""
+        latency, own_lag = Histogram(), Histogram()
+        latency.add_all(self.latencies_ms)
+        own_lag.add_all(self.own_lags_ms)
+        self.counters.frames_timed = latency.count
         sample = Sample(
             process=process,
             at_s=at_s,
             held=held,
             counters=self.counters,
-            latency=self.latency.counts,
+            latency=latency.counts,
             turn_wait=self.turn_wait.counts,
             barge_in=self.barge_in.counts,
             set_up=self.set_up.counts,
-            own_lag=self.own_lag.counts,
+            own_lag=own_lag.counts,
             own_cpu_share=own_cpu_share,
             failures=tuple(self.failures),
         )

@@ -8,7 +8,6 @@ due in it at once, and every frame is timed from when it was due. There is no cl
 from collections.abc import Callable
 from typing import Protocol
 
-from bridge.simulators.load.histogram import Histogram
 from telecodecs.format import FRAME_MS
 
 STEP_S = 0.001
@@ -39,13 +38,13 @@ class Pacer:
             if call in calls:
                 calls.remove(call)
 
-    def run(self, lag: Histogram) -> None:
-        """Send what is due. `lag`: how late each list of calls was is counted there, in ms."""
+    def run(self, lags_ms: list[float]) -> None:
+        """Send what is due. `lags_ms`: how late each list of calls was is added there."""
         clock, began, lists = self._clock, self._began, self._lists
         while (due := began + self._step * STEP_S) <= (now := clock()):
             calls = lists[self._step % FRAME_MS]
             self._step += 1
             if calls:
-                lag.add((now - due) * 1000)
+                lags_ms.append((now - due) * 1000)
                 for call in tuple(calls):  # a call that ends leaves the list
                     call.frame(due)

@@ -22,8 +22,9 @@ class Playout:
 
     __slots__ = (
         "_bytes_per_s",
-        "_marks",
+        "heard_s",
         "in_reply",
+        "marks_pending",
         "plays_until",
         "reply_began",
         "spans",
@@ -31,7 +32,10 @@ class Playout:
 
     def __init__(self, bytes_per_s: float) -> None:
         self._bytes_per_s = bytes_per_s
-        self._marks: deque[tuple[float, str]] = deque()
+        self.marks_pending: deque[tuple[float, str]] = deque()
+        """Marks that wait for audio to be played: when it will have been, name."""
+        self.heard_s = 0.0
+        """How much audio was played or is buffered."""
         self.plays_until = 0.0
         """When the last audio that has come will have been played."""
         self.reply_began = 0.0
@@ -54,7 +58,9 @@ class Playout:
             if self.in_reply and silent >= GAP_S and (endless or silent <= REPLY_PAUSE_S):
                 gap = silent
         self.in_reply = True
-        self.plays_until = end = start + audio_bytes / self._bytes_per_s
+        length_s = audio_bytes / self._bytes_per_s
+        self.plays_until = end = start + length_s
+        self.heard_s += length_s
         spans = self.spans
         if spans and start - spans[-1][1] < _JOINED_S:
             spans[-1][1] = end
@@ -72,33 +78,29 @@ class Playout:
 
     def mark(self, name: str, now: float) -> bool:
         """Set a mark behind what is buffered. Returns True if it is reached already."""
-        if not self._marks and self.plays_until <= now:
+        if not self.marks_pending and self.plays_until <= now:
             return True
-        self._marks.append((max(self.plays_until, now), name))
+        self.marks_pending.append((max(self.plays_until, now), name))
         return False
 
     def reached(self, now: float) -> list[str]:
         """The marks that were reached by now, in order."""
         names: list[str] = []
-        while self._marks and self._marks[0][0] <= now:
-            names.append(self._marks.popleft()[1])
+        while self.marks_pending and self.marks_pending[0][0] <= now:
+            names.append(self.marks_pending.popleft()[1])
         return names
-
-    @property
-    def marks_pending(self) -> int:
-        """Marks that wait for audio to be played."""
-        return len(self._marks)
 
     def clear(self, now: float) -> tuple[list[str], float]:
         """Empty the buffer. Returns all pending marks, and how much audio was dropped, in s."""
-        names = [name for _, name in self._marks]
-        self._marks.clear()
+        names = [name for _, name in self.marks_pending]
+        self.marks_pending.clear()
         return names, self.cut(now)
 
     def cut(self, now: float) -> float:
         """Nothing more is played: the call ends, or the buffer is emptied. Returns how much was dropped, in s."""
         dropped = max(self.plays_until - now, 0.0)
         self.plays_until -= dropped
+        self.heard_s -= dropped
         while self.spans and self.spans[-1][0] >= now:
             self.spans.pop()
         if self.spans and self.spans[-1][1] > now:
