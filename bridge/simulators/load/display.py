@@ -1,6 +1,7 @@
 """Shows a load test to people: a line for each second while it goes on, and a table at the end.
 
-On a terminal the line is drawn anew each second; elsewhere, one line is written every five seconds.
+On a terminal the line is drawn anew each second; elsewhere, a line is written after the first second and
+then every five seconds.
 """
 
 import sys
@@ -27,7 +28,7 @@ def live_progress(title: str) -> Iterator[Callable[[Second], None]]:
     if not console.is_terminal:
 
         def write(second: Second) -> None:
-            if second.at_s % PLAIN_EVERY_S == PLAIN_EVERY_S - 1:
+            if second.at_s == 0 or second.at_s % PLAIN_EVERY_S == PLAIN_EVERY_S - 1:
                 sys.stderr.write(f"{title}: {second_in_words(second)}\n")
                 sys.stderr.flush()
 

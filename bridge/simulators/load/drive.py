@@ -138,13 +138,18 @@ class Driver:
         self._at_s += 1
 
     def _hang_up(self) -> None:
-        cut_short = self._interrupted or self._plan.call_s > 0
+        why = CUT_SHORT if self._interrupted else ENDED
+        is_early = self._interrupted or self._plan.call_s > 0
         for call in list(self._calls):
-            call.hang_up(CUT_SHORT if self._interrupted else ENDED, cut_short=cut_short)
+            call.hang_up(why, cut_short=is_early and (call.is_open or self._interrupted))
 
     async def _wait_for_closes(self) -> None:
         """Let calls that are being set up go, and give the sockets their time."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(min(CLOSING_S, self._plan.duration_s / 2))
+        give_up = clock() + CLOSING_S
+        while self._around.closing and clock() < give_up:  # noqa: ASYNC110  # an event for each of them is more
+            await asyncio.sleep(0.01)
+        for call in list(self._around.closing):
+            call.abort()

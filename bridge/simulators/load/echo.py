@@ -1,6 +1,6 @@
 """Times the frames of one call that come back as an echo, each from when it was due to be sent. There is no clock here.
 
-Whether the server is an echo is found out from the first pieces of audio: most of them must be frames of the caller's that
+Whether the server is an echo is found out from the first frames that come: most of them must be frames of the caller's that
 were sent within the last 600 ms. A reply that repeats the caller, as the assistant `parrot` gives, is older than that.
 Times are seconds, durations ms.
 """
@@ -8,8 +8,8 @@ Times are seconds, durations ms.
 from collections.abc import Callable
 from typing import Literal
 
-JUDGED_PIECES = 25
-"""So many pieces of audio decide."""
+JUDGED_FRAMES = 25
+"""So many frames of audio decide."""
 
 MOST_OF_THEM = 0.8
 
@@ -24,9 +24,9 @@ class EchoTimer:
     """The frames of one call on their way. `timed`: called with each latency once the server is known to be an echo."""
 
     __slots__ = (
+        "_frames",
         "_fresh",
         "_pending",
-        "_pieces",
         "_timed",
         "_under_way",
         "is_echo",
@@ -38,7 +38,7 @@ class EchoTimer:
         self._timed = timed
         self._under_way: dict[bytes, float] = {}
         self._pending: list[float] = []
-        self._pieces = 0
+        self._frames = 0
         self._fresh = 0
         self.waits_for_first = True
         """No frame has come back yet: what was sent until then came before the server listened, and is not lost."""
@@ -58,8 +58,11 @@ class EchoTimer:
 
     def came(self, audio: bytes, frame_bytes: int, now: float) -> None:
         """A piece of audio came; several frames may be in one piece."""
-        if self.is_echo and (due := self._under_way.pop(audio, None)) is not None:
-            self.waits_for_first = False
+        if (
+            self.is_echo
+            and not self.waits_for_first
+            and (due := self._under_way.pop(audio, None)) is not None
+        ):
             self._timed((now - due) * 1000)
             return
         if len(audio) == frame_bytes:
@@ -68,15 +71,17 @@ class EchoTimer:
             for at in range(0, len(audio) - frame_bytes + 1, frame_bytes):
                 self._frame_came(audio[at : at + frame_bytes], now)
         if self.is_echo is None:
-            self._pieces += 1
-            if self._pieces >= JUDGED_PIECES:
+            self._frames += max(1, len(audio) // frame_bytes)
+            if self._frames >= JUDGED_FRAMES:
                 self.judge()
 
     def _frame_came(self, frame: bytes, now: float) -> None:
         due = self._under_way.pop(frame, None)
         if due is None:
             return
-        self.waits_for_first = False
+        if self.waits_for_first:
+            self.waits_for_first = False
+            self._under_way = {sent: at for sent, at in self._under_way.items() if at > due}
         ms = (now - due) * 1000
         if self.is_echo:
             self._timed(ms)
@@ -92,7 +97,7 @@ class EchoTimer:
     def judge(self) -> bool:
         """Decide by what has come so far whether the server is an echo; nothing that came is none."""
         if self.is_echo is None:
-            self.is_echo = self._pieces > 0 and self._fresh >= self._pieces * MOST_OF_THEM
+            self.is_echo = self._frames > 0 and self._fresh >= self._frames * MOST_OF_THEM
             if self.is_echo:
                 for ms in self._pending:
                     self._timed(ms)

@@ -28,6 +28,9 @@ MEANT = frozenset({1000, 1005})
 
 GOING_AWAY = 1001
 
+SETTING_UP_S = 1.0
+"""A call that is still being set up at the end of the run has failed if it has had longer than this."""
+
 clock = time.monotonic
 
 _PLAN = CallPlan(keeps_trace=False)
@@ -49,6 +52,8 @@ class Surroundings:
     talks: tuple[Talk, ...]
     over: "Callable[[LiveCaller], None]"
     """Called once when a call has ended or failed."""
+    closing: "set[LiveCaller]" = field(default_factory=set)
+    """Calls that have ended and whose sockets are not closed yet."""
     tls: ssl.SSLContext | None = None
     """The system's certificate authorities, read once."""
     encoded: dict[tuple[str, tuple[str, str]], list[str]] = field(default_factory=dict)
@@ -173,9 +178,11 @@ class LiveCaller:
             else:
                 counters.completed += 1
             self._finish(why)
-        else:  # it was being set up
+        elif cut_short or clock() - self._due < SETTING_UP_S:  # it was being set up
             self._around.tally.counters.cut_short += 1
             self._end()
+        else:
+            self._fail_before("there was no answer by the end of the run")
 
     def abort(self) -> None:
         """Drop the connection if it is still there."""
@@ -194,6 +201,7 @@ class LiveCaller:
 
     def _lost(self, code: int, reason: str) -> None:
         self._leg = None
+        self._around.closing.discard(self)
         if self._ended:
             return
         if not self.is_open:
@@ -243,6 +251,8 @@ class LiveCaller:
 
     def _end(self) -> None:
         self._ended, self.is_open = True, False
+        if self._leg is not None:
+            self._around.closing.add(self)
         self._around.over(self)
 
 

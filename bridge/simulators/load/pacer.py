@@ -2,7 +2,7 @@
 
 Calls are spread evenly over the lists, so that they do not all send at once. Deadlines are absolute: list n is due n ms
 after the beginning, then every 20 ms, however late the last one was. A pacer that is held up for a second sends what was
-due in it at once, and every frame is timed from when it was due. There is no clock here but the one that is given.
+due in it as soon as it can, and every frame is timed from when it was due. There is no clock here but the one that is given.
 """
 
 from collections.abc import Callable
@@ -39,9 +39,13 @@ class Pacer:
                 calls.remove(call)
 
     def run(self, lags_ms: list[float]) -> None:
-        """Send what is due. `lags_ms`: how late each list of calls was is added there."""
+        """Send what is due, but at most one frame of each call: what comes back must be read in between.
+
+        `lags_ms`: how late each list of calls was is added there.
+        """
         clock, began, lists = self._clock, self._began, self._lists
-        while (due := began + self._step * STEP_S) <= (now := clock()):
+        last = self._step + FRAME_MS
+        while self._step < last and (due := began + self._step * STEP_S) <= (now := clock()):
             calls = lists[self._step % FRAME_MS]
             self._step += 1
             if calls:
