@@ -262,6 +262,7 @@ class Caller:
         """The call is over. Returns whether it ended within a reply. What was measured is counted now at the latest."""
         self.ended = True
         in_reply = self.playout.is_playing(now)
+        self.log.speech_ended(self._at(now))  # a caller who was speaking
         counters = self._tally.counters
         self.echo.finish(now, self._behaviour.late_ms)
         self.playout.cut(now)

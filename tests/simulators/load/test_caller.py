@@ -230,6 +230,12 @@ def test_the_recording_is_said_again_from_the_beginning(line: Line) -> None:
     assert [line.frame() for _ in range(500)] == first
 
 
+def test_speech_that_the_end_cuts_off_is_drawn_up_to_there(line: Line) -> None:
+    line.say_until(1.5)
+    line.hang_up()
+    assert [[round(at, 2) for at in span] for span in line.caller.log.said] == [[0.98, 1.48]]
+
+
 def test_nothing_is_heard_after_the_end(line: Line) -> None:
     line.frame()
     line.hang_up()
