@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from msgspec.structs import replace
+
 from bridge.simulators.load.results import Bar, Distribution, Measure, Totals, Verdict
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -104,7 +106,14 @@ def _bars(measured: Measured, wanted: Thresholds) -> list[Bar]:
         _count("--max-lost", "lost frames", totals.frames_lost, frames, wanted.lost, "frames"),
         _count("--max-unanswered", "turns without a reply", totals.turns_unanswered, asked, wanted.unanswered, ""),
     ]  # fmt: skip
-    return [bar for bar in found if bar is not None]
+    return [_none_was_taken(bar, totals) for bar in found if bar is not None]
+
+
+def _none_was_taken(bar: Bar, totals: Totals) -> Bar:
+    """A server that has taken no call at all has held nothing, whatever number of failures is allowed."""
+    if bar.option != "--max-failures" or totals.started or not totals.failed:
+        return bar
+    return replace(bar, name="failed calls (not one was taken)", value=float(totals.failed), unit="calls")
 
 
 def _ms(option: str, name: str, measured: Distribution | None, bar_ms: float | None) -> Bar | None:

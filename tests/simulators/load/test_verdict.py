@@ -75,6 +75,12 @@ def test_the_verdict_is_a_sentence() -> None:
     )
 
 
+def test_a_server_that_takes_no_call_holds_nothing_and_the_sentence_says_why() -> None:
+    assert verdict(Thresholds(failures=Limit(5)), failed=3, started=0).sentence == (
+        "10 calls at once, not held: failed calls (not one was taken): 3, at most 5"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "limit"), [("", None), ("0", Limit(0)), ("3", Limit(3)), (" 0.5% ", Limit(0.005, True))]
 )
