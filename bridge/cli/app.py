@@ -13,6 +13,7 @@ from bridge.cli.check import check_assistant
 from bridge.cli.config import config_check, config_reference, config_show
 from bridge.cli.erase import erase
 from bridge.cli.health import health
+from bridge.cli.load import load
 from bridge.cli.options import INTERRUPTED, Interrupted
 from bridge.cli.replay import replay
 from bridge.cli.serve import serve
@@ -33,6 +34,7 @@ config_app = typer.Typer(help="Check or show the settings.", no_args_is_help=Tru
 app.command("serve")(serve)
 app.command("call", cls=NamesCarriers)(call)
 app.command("dial", cls=NamesCarriers)(dial)
+app.command("load", cls=NamesCarriers)(load)
 app.command("health")(health)
 app.command("fake-openai")(fake_openai)
 app.command("fake-assistant")(fake_assistant)
@@ -68,7 +70,7 @@ def voicebridge(
 def main() -> None:
     """Run the command. Exit codes: 0 done, 1 failed, 2 wrong options or wrong settings, 130 ended by ctrl-C.
 
-    `check-assistant` has one more: 3, nobody listens at the address.
+    Two commands have one more, 3. `check-assistant`: nobody listens at the address. `load`: the tool itself was the limit.
     """
     try:
         app(standalone_mode=True)

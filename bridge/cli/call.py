@@ -96,7 +96,7 @@ def call(
     from bridge.simulators.phone.plan import CallPlan, read_digits
     from bridge.simulators.phone.summary import keep, make_folder, show
 
-    kind, simulator = _simulated(carrier)
+    kind, simulator = simulated_carrier(carrier)
     secrets = vendor_variables(kind.environment)
     rehearsal = read_rehearsal(public_url, url)
     options = CallOptions(
@@ -140,7 +140,7 @@ def call(
     check_ending(report, files)
 
 
-def _simulated(carrier: str) -> "tuple[CarrierKind[Any], CarrierSimulator]":
+def simulated_carrier(carrier: str) -> "tuple[CarrierKind[Any], CarrierSimulator]":
     """The carrier of this name, the first one if it is empty, and its simulator. Raises `ConfigurationError`."""
     from bridge.carriers.registry import CARRIERS
     from bridge.simulators.carriers.registry import carrier_simulator

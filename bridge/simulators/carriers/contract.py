@@ -75,6 +75,14 @@ class SimulatedStream(Protocol):
         """One 20 ms frame of a track. `at_ms`: of its first sample, from the start of the stream."""
         ...
 
+    def payload(self, track: str, audio: bytes) -> str:
+        """One 20 ms frame of a track in the codec of the wire, as base64. To be called in the order of the frames."""
+        ...
+
+    def media_of(self, track: str, payload: str, at_ms: int) -> str:
+        """As `media`, of a frame that was encoded before: a load test encodes each frame once for all its calls."""
+        ...
+
     def digit(self, digit: str, at_ms: int = 0) -> str:
         """The caller pressed a key. `at_ms`: from the start of the call, for carriers that send the time of day."""
         ...

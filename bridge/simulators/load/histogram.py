@@ -5,9 +5,10 @@ process: histograms are merged by adding their counts. A percentile is known to 
 exactly. Durations are milliseconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil, log10
 
+import numpy as np
 from msgspec import Struct
 
 BUCKETS_PER_DECADE = 115
@@ -38,7 +39,7 @@ class Histogram:
     __slots__ = ("_counts", "count", "max_ms", "min_ms", "sum_ms")
 
     def __init__(self) -> None:
-        self._counts = [0] * BUCKETS
+        self._counts = np.zeros(BUCKETS, np.int64)
         self.count = 0
         self.sum_ms = 0.0
         self.min_ms = 0.0
@@ -46,14 +47,20 @@ class Histogram:
 
     def add(self, ms: float) -> None:
         """Count one duration."""
-        bucket = 0
-        if ms > LEAST_MS:
-            bucket = min(int(log10(ms) * BUCKETS_PER_DECADE + _OFFSET), BUCKETS - 1)
-        self._counts[bucket] += 1
-        self.sum_ms += ms
-        self.max_ms = max(self.max_ms, ms)
-        self.min_ms = min(self.min_ms, ms) if self.count else ms
-        self.count += 1
+        self.add_all((ms,))
+
+    def add_all(self, durations_ms: Sequence[float]) -> None:
+        """Count many durations: of many at once, each costs a fraction of what one alone does."""
+        if not durations_ms:
+            return
+        came = np.asarray(durations_ms, np.float64)
+        buckets = (np.log10(np.maximum(came, LEAST_MS)) * BUCKETS_PER_DECADE + _OFFSET).astype(np.int64)
+        self._counts += np.bincount(np.clip(buckets, 0, BUCKETS - 1), minlength=BUCKETS)
+        least, most = float(came.min()), float(came.max())
+        self.sum_ms += float(came.sum())
+        self.max_ms = max(self.max_ms, most)
+        self.min_ms = min(self.min_ms, least) if self.count else least
+        self.count += len(came)
 
     def merge(self, other: Counts) -> None:
         """Add what another histogram has counted."""
@@ -72,17 +79,13 @@ class Histogram:
         wanted = max(1, ceil(self.count * percent / 100))
         if wanted >= self.count:
             return self.max_ms
-        passed = 0
-        for bucket, count in enumerate(self._counts):
-            passed += count
-            if passed >= wanted:
-                return min(max(upper_ms(bucket), self.min_ms), self.max_ms)
-        return self.max_ms
+        bucket = int(np.searchsorted(np.cumsum(self._counts), wanted))
+        return min(max(upper_ms(bucket), self.min_ms), self.max_ms)
 
     @property
     def counts(self) -> Counts:
         """What was counted so far."""
-        filled = {bucket: count for bucket, count in enumerate(self._counts) if count}
+        filled = {int(bucket): int(self._counts[bucket]) for bucket in np.flatnonzero(self._counts)}
         return Counts(buckets=filled, sum_ms=self.sum_ms, min_ms=self.min_ms, max_ms=self.max_ms)
 
     @classmethod

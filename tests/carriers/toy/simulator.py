@@ -51,8 +51,13 @@ class SimulatedToyStream:
         ]
 
     def media(self, track: str, audio: bytes, at_ms: int) -> str:
-        text = b64encode(audio).decode()
-        return json.dumps({"event": "audio", "audio": text, "at_ms": at_ms, "track": track})
+        return self.media_of(track, self.payload(track, audio), at_ms)
+
+    def payload(self, track: str, audio: bytes) -> str:
+        return b64encode(audio).decode()
+
+    def media_of(self, track: str, payload: str, at_ms: int) -> str:
+        return json.dumps({"event": "audio", "audio": payload, "at_ms": at_ms, "track": track})
 
     def digit(self, digit: str, at_ms: int = 0) -> str:
         return json.dumps({"event": "key", "key": digit})

@@ -10,9 +10,15 @@ from bridge.simulators.load.histogram import BUCKETS, Counts, Histogram, lower_m
 
 def filled(*durations: float) -> Histogram:
     histogram = Histogram()
-    for ms in durations:
-        histogram.add(ms)
+    histogram.add_all(durations)
     return histogram
+
+
+def test_one_at_a_time_or_all_at_once_is_the_same() -> None:
+    one_by_one = Histogram()
+    for ms in (0.2, 7.0, 5000.0):
+        one_by_one.add(ms)
+    assert one_by_one.counts == filled(0.2, 7.0, 5000.0).counts
 
 
 @pytest.mark.parametrize("percent", [50, 90, 95, 99, 99.9, 100])

@@ -219,9 +219,16 @@ class SimulatedTelnyxStream:
         return [self._text(self._connected), self._text(start)]
 
     def media(self, track: str, audio: bytes, at_ms: int) -> str:
+        """The message media."""
+        return self.media_of(track, self.payload(track, audio), at_ms)
+
+    def payload(self, track: str, audio: bytes) -> str:
+        """See `SimulatedStream`."""
+        return b64encode(self._pack[track](audio)).decode()
+
+    def media_of(self, track: str, payload: str, at_ms: int) -> str:
         """The message media. Its JSON is written by hand, because it is sent fifty times a second for every call."""
         self._chunks[track] += 1
-        payload = b64encode(self._pack[track](audio)).decode()
         return (
             f'{{"event":"media","sequence_number":"{self._next()}","stream_id":"{self.stream_sid}",'
             f'"media":{{"track":"{track}","chunk":"{self._chunks[track]}","timestamp":"{at_ms}",'

@@ -149,12 +149,20 @@ class SimulatedTwilioStream:
         return [self._text(_Connected()), self._text(_Start(self._next(), self.stream_sid, start))]
 
     def media(self, track: str, audio: bytes, at_ms: int) -> str:
+        """The message media."""
+        return self.media_of(track, self.payload(track, audio), at_ms)
+
+    def payload(self, track: str, audio: bytes) -> str:
+        """See `SimulatedStream`."""
+        return b64encode(audio).decode()
+
+    def media_of(self, track: str, payload: str, at_ms: int) -> str:
         """The message media. Its JSON is written by hand, because it is sent fifty times a second for every call."""
         self._chunks[track] += 1
         return (
             f'{{"event":"media","sequenceNumber":"{self._next()}","streamSid":"{self.stream_sid}",'
             f'"media":{{"track":"{track}","chunk":"{self._chunks[track]}","timestamp":"{at_ms}",'
-            f'"payload":"{b64encode(audio).decode()}"}}}}'
+            f'"payload":"{payload}"}}}}'
         )
 
     def digit(self, digit: str, at_ms: int = 0) -> str:
