@@ -109,7 +109,7 @@ def load(
     from bridge.config.audio_file import talk
     from bridge.config.settings import vendor_variables
     from bridge.simulators.carriers.rehearsal import read_private_key
-    from bridge.simulators.load.files import check_report, check_writable
+    from bridge.simulators.load.files import check_writable
     from bridge.simulators.load.plan import LoadPlan
     from bridge.simulators.load.recordings import check_recordings, find_recordings
     from bridge.simulators.load.runs import run_load, search_capacity
@@ -160,8 +160,6 @@ def load(
     check_recordings(plan, simulator.exchange(plan.call_options).line)
     check_writable("--json", json_file)
     check_writable("--report", report)
-    if report is not None:
-        check_report()
     configure("error")
     if find_capacity:
         results = run_interruptible(lambda it: search_capacity(plan, thresholds, max_calls, it))

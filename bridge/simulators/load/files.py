@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from bridge.simulators.load.report.page import write_report
 from bridge.simulators.load.results import RunResults, as_json
 from bridge.vocabulary.errors import BridgeError, ConfigurationError
 
@@ -43,24 +44,8 @@ def write_files(
             faults.append(f"--json {json_file}: it was not written: {error.strerror}")
     if report_file is not None:
         try:
-            _write_report(results, report_file)
+            write_report(results, report_file)
             written.append(str(report_file))
         except OSError as error:
             faults.append(f"--report {report_file}: it was not written: {error.strerror}")
     return written, faults
-
-
-def check_report() -> None:
-    """Raises `ConfigurationError` if this installation cannot write reports."""
-    from importlib.util import find_spec
-
-    if find_spec("bridge.simulators.load.report") is None:
-        raise ConfigurationError(
-            "--report: this installation has no reports; --json has all that was measured"
-        )
-
-
-def _write_report(results: RunResults, file: Path) -> None:
-    from importlib import import_module
-
-    import_module("bridge.simulators.load.report").write_report(results, file)
