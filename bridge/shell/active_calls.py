@@ -84,7 +84,12 @@ class StartObserver:
             self._started(word)
 
     def close(self, now: float, account: Account) -> None:
-        """Do nothing."""
+        """Nothing starts any more."""
+        self._started = _ignore
+
+
+def _ignore(_event: CallStarted) -> None:
+    """The call is over."""
 
 
 class ActiveCalls:

@@ -93,7 +93,7 @@ class AssistantSocketLeg:
         """Close the connection after what was sent. If it is still being opened, the attempt is cancelled."""
         if self._loss is not None:
             self._loss.cancel()
-        self._intake.stop()
+        self._let_go()
         if not self._over:
             self._end()
             if self._socket is None:
@@ -199,6 +199,12 @@ class AssistantSocketLeg:
 
     def _tell_loss(self, code: int, reason: str) -> None:
         self._loss = asyncio.get_running_loop().call_soon(self._lost, code, reason)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Nothing is passed on any more: the leg refers to its call no longer, which refers to the leg."""
+        self._intake.stop()
+        self._receive, self._lost = _drop, _ignore_loss
 
     def _end(self) -> None:
         self._over = True
@@ -206,8 +212,12 @@ class AssistantSocketLeg:
         self.send = _drop
 
 
-def _drop(_message: WireMessage) -> None:
+def _drop(_message: object) -> None:
     """Ignore a message to a leg that has ended."""
+
+
+def _ignore_loss(_code: int, _reason: str) -> None:
+    """Ignore what is known."""
 
 
 class AssistantSockets:
