@@ -6,7 +6,6 @@ ends nothing.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -101,7 +100,8 @@ class ActiveCalls:
         self.changed: Callable[[], None] = lambda: None
         """Called when a call is added or removed."""
         self._active: dict[Session, ActiveCall] = {}
-        self._former: OrderedDict[tuple[str, str], None] = OrderedDict()  # streams that have started
+        self._former: set[int] = set()  # the streams that have started last, by their hashes: less memory
+        self._before: set[int] = set()  # and those before them
 
     def __len__(self) -> int:
         return len(self._active)
@@ -141,7 +141,8 @@ class ActiveCalls:
 
     def has_started(self, carrier: str, stream_id: str) -> bool:
         """Whether this stream said `start`, lately or long ago."""
-        return (carrier, stream_key(stream_id)) in self._former
+        name = hash((carrier, stream_key(stream_id)))
+        return name in self._former or name in self._before
 
     def started(self, session: Session, start: CallStarted) -> None:
         """A stream said `start`, and is the call's: what had the call before is closed."""
@@ -158,9 +159,9 @@ class ActiveCalls:
 
     def note_stream(self, carrier: str, stream_id: str) -> None:
         """Remember that this stream was there."""
-        if len(self._former) >= MOST_FORMER:
-            self._former.popitem(last=False)
-        self._former[carrier, stream_key(stream_id)] = None
+        if len(self._former) >= MOST_FORMER // 2:
+            self._before, self._former = self._former, set()
+        self._former.add(hash((carrier, stream_key(stream_id))))
 
     def _replace(self, other: ActiveCall) -> None:
         """End a session whose call goes on elsewhere, in a callback of its own: nothing hangs the call up."""

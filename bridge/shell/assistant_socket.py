@@ -8,7 +8,7 @@ arrives is passed on at a pace that leaves time for other calls: see `paced_inta
 import asyncio
 import ssl
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 
 from bridge.redaction import without_keys
@@ -220,6 +220,12 @@ def _ignore_loss(_code: int, _reason: str) -> None:
     """Ignore what is known."""
 
 
+@cache
+def authorities() -> ssl.SSLContext:
+    """The system's certificate authorities, once for a server and its workers: 20 ms of reading, and 4 MiB."""
+    return ssl.create_default_context()
+
+
 class AssistantSockets:
     """Opens legs, and keeps them until they have ended.
 
@@ -235,7 +241,7 @@ class AssistantSockets:
     ) -> None:
         self._network = network or Network()
         self._reader = reader or HeaderReader()
-        self._tls = tls or ssl.create_default_context()  # once only: it reads files for about 20 ms
+        self._tls = tls or authorities()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connect(

@@ -4,7 +4,6 @@ Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, and those of
 """
 
 import asyncio
-import gc
 import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -30,6 +29,7 @@ from bridge.shell.lifecycle import Lifecycle, Stage, StopRules
 from bridge.shell.listener import Listener, open_port
 from bridge.shell.loop_errors import connection_errors_in_one_line
 from bridge.shell.loop_watch import LoopWatch
+from bridge.shell.memory import limit_malloc, settle
 from bridge.shell.network import Network
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending
 from bridge.shell.refused_requests import RefusedRequests
@@ -240,6 +240,7 @@ async def serve(
     set_log_level: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let the calls end; see `lifecycle`. SIGHUP: see `Reload`, for `read` as well."""
+    limit_malloc()
     notifier = Notifier(service_manager())
     server = Server(settings, notifier)
     reload = Reload(
@@ -259,8 +260,7 @@ async def serve(
     notifier.start_watchdog()
     try:
         async with server.running():
-            gc.collect()
-            gc.freeze()  # what is loaded now stays loaded, so the collector need not look at it again
+            settle()
             for doubt in doubts(settings):
                 log.warning("= doubtful settings", reason=doubt)
             log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
