@@ -37,6 +37,7 @@ from bridge.shell.reload import Certificate, Reload
 from bridge.shell.retention import Retention, kept_folders
 from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import clock
+from bridge.shell.setup_pace import SetupPace
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.systemd import Notifier
 from bridge.shell.webhooks import Answered, Webhooks
@@ -123,8 +124,9 @@ class Server:
                 media = partial(
                     accept, self.admission.admit, refusals=SampledLog(), retry_after_s=RETRY_AFTER_S
                 )
+                pace = SetupPace(lambda: self.admission.calls, asyncio.get_running_loop().call_later)
                 self.port = await source.open(
-                    lambda read, released: FrontDoor(paths, media, http, released, read)
+                    lambda read, released: FrontDoor(paths, media, http, released, read, pace.enter)
                 )
                 self.admission.public_url = self._settings.reachable_url(self.port)
                 self.admission.setups.current.switchboard.prepare()

@@ -124,7 +124,9 @@ def _beside(realtime: bool, *, first: bool) -> list[str]:
     pinned = ["taskset", "-c", str(cores()[-1])]
     if first and realtime:
         return [*pinned, "chrt", "--rr", "10"]
-    return [*pinned, "chrt", "--rr", "1"] if realtime else pinned
+    if realtime:
+        return [*pinned, "chrt", "--rr", "1"]
+    return pinned if first else [*pinned, "nice", "-n", "19"]
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from typing import Any
 
 import aiofastnet
 import structlog
-from aiohttp.web_protocol import RequestHandler
 from msgspec import msgpack
 
 from bridge.carriers.registry import CARRIERS
@@ -99,19 +98,21 @@ class PassedConnections:
 
     async def _connect(self, read: bytes, connection: socket.socket) -> None:
         descriptor = connection.fileno()
-        released = self._pending.add(_address_of(connection), partial(shut_down, connection))
+        no_longer_pending = self._pending.add(_address_of(connection), partial(shut_down, connection))
+
+        def released() -> None:
+            """A media socket was let in, or refused; or any connection is gone."""
+            no_longer_pending()
+            if self._undecided.get(descriptor) is connection:
+                self._decided(descriptor)
+
         try:
-            transport, _ = await aiofastnet.connect_accepted_socket(
+            await aiofastnet.connect_accepted_socket(
                 self._loop, lambda: self._make(read, released), connection
             )
         except OSError:  # the peer is gone
             connection.close()
             released()
-            return
-        if not isinstance(
-            transport.get_protocol(), RequestHandler
-        ):  # a media socket: it was let in, or refused
-            self._decided(descriptor)
 
     def _lost_supervisor(self) -> None:
         log.error("= the supervisor has ended; calls go on until they end, and no new ones come")
