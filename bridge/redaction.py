@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 HIDDEN = "**********"
@@ -42,7 +41,6 @@ SECRET_ENDS = ("token", "key")
 """The ends of names of secrets: `auth_token` and `api-key`, but neither `token_limits` nor `ssl_keyfile`."""
 
 
-@lru_cache(1_000)
 def is_secret(name: str) -> bool:
     """Whether a value of this name must not be shown."""
     name = name.lower()
