@@ -26,8 +26,10 @@ from bridge.vocabulary.errors import CallRefused, ConfigurationError
 CONNECT_TIMEOUT_S = 5.0
 """Time limit for DNS, connection, TLS and upgrade together. Few callers wait longer in silence."""
 
-MAX_MESSAGE_BYTES = 16_777_216
-"""The longest message. An assistant that sends a whole reply at once may send more than a megabyte in one message."""
+MAX_MESSAGE_BYTES = 4_194_304
+"""The longest message: a minute of 16-bit audio at 24 kHz in base64, for an assistant that sends a whole reply at once. A
+message takes several times its length while it is read; a longer one is refused by its length, before it has come.
+"""
 
 MOST_UNREAD_BYTES = 131_072
 """The kernel holds so much of what an assistant sends, twice that at most. More of it waits in the assistant's process."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from in_venv import PYTHON, ROOT
 
-from attacks import assistant, carrier, machine, stranger
+from attacks import assistant, carrier, machine, operations, stranger
 from attacks.row import Row
 from attacks.server import DidNotStart, RunningServer, cores, server
 
@@ -24,6 +24,7 @@ GROUPS = {
     "carrier": carrier.ROWS,
     "assistant": assistant.ROWS,
     "machine": machine.ROWS,
+    "operations": operations.ROWS,
 }
 ROWS = {row.name: row for rows in GROUPS.values() for row in rows}
 

@@ -20,6 +20,7 @@ from bridge.shell.pending_connections import PendingConnections, Released
 from bridge.shell.server import Server, pending_connections
 from bridge.shell.supervisor.channel import Channel, closed
 from bridge.shell.supervisor.messages import (
+    Alive,
     Fork,
     FromWorker,
     HandedConnection,
@@ -32,7 +33,7 @@ from bridge.shell.supervisor.messages import (
 )
 
 LOOK_S = 1.0
-"""From one look whether the load has changed with time alone to the next."""
+"""From one look whether the load has changed with time alone to the next. The supervisor hears of each: see `HANGS_S`."""
 
 log = structlog.get_logger()
 
@@ -90,6 +91,7 @@ class PassedConnections:
     def _serve(self, handed: HandedConnection, connection: socket.socket) -> None:
         connection.setblocking(False)
         if handed.is_new:
+            self._server.admission.calls_elsewhere = handed.elsewhere
             self._received += 1
             self._undecided[connection.fileno()] = connection
         task = self._loop.create_task(self._connect(handed.read, connection))
@@ -141,6 +143,7 @@ class PassedConnections:
 
     def _look_again(self) -> None:
         self._look = self._loop.call_later(LOOK_S, self._look_again)
+        self._tell(Alive())
         gone = [descriptor for descriptor, one in self._undecided.items() if one.fileno() < 0]
         for descriptor in gone:
             del self._undecided[descriptor]
@@ -181,7 +184,18 @@ def run_worker(settings: Settings, end: socket.socket, fork: Fork) -> int:
     return 0
 
 
+def with_share(settings: Settings, place: int) -> Settings:
+    """The settings of one of the workers: its part of the calls that the server may take in a second."""
+    most, workers = settings.limits.max_calls_per_s, settings.workers
+    if most is None:
+        return settings
+    share = most * (place + 1) // workers - most * place // workers
+    limits = settings.limits.model_copy(update={"max_calls_per_s": share})
+    return settings.model_copy(update={"limits": limits})
+
+
 async def _serve(settings: Settings, end: socket.socket, fork: Fork) -> None:
+    settings = with_share(settings, fork.place)
     server = Server(settings, keeps_files=fork.place == 0)
     passed = PassedConnections(server, end, fork.port, pending_connections(settings))
     async with server.running(passed):
