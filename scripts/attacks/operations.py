@@ -87,7 +87,7 @@ async def workers(target: Target) -> Facts:
         peer.close()
     return {
         "spread": max(had.values()) - min(had.values()) if len(had) == WORKERS else SHORT_CALLS,
-        "ended": ended[killed],
+        "ended_calls": ended[killed],
         "of_its": had[killed],
         "ended_of_others": ended.total() - ended[killed],
         "workers_again": replaced,
@@ -136,21 +136,23 @@ ROWS = (
         no_descriptors,
         checks=(*LIVES, at_least("health", 200), at_most("health", 200), at_most("log_lines_per_s", 3)),
         shown=("unanswered", "health", "new_calls_failed", "log_lines_per_s"),
+        options=ServerOptions("[limits]\nmax_lag_ms = 0\n"),
     ),
     Row(
         "workers",
         f"{SHORT_CALLS} calls on {WORKERS} workers, of which one is killed",
         workers,
+        p99_ms=100,  # four workers, the supervisor and the fork server share one core here
         calls=WORKERS - 1,
         memory_mib=None,
         checks=(
             *LIVES,
             at_most("spread", 1),
             at_most("ended_of_others", 0),
-            at_least("ended", SHORT_CALLS // WORKERS - 1),
+            at_least("ended_calls", SHORT_CALLS // WORKERS - 1),
             at_least("workers_again", WORKERS),
         ),
-        shown=("spread", "ended", "of_its", "ended_of_others", "workers_again", "new_calls_failed"),
+        shown=("spread", "ended_calls", "of_its", "ended_of_others", "workers_again", "new_calls_failed"),
         options=ServerOptions("[limits]\nmax_lag_ms = 0\n", arguments=("--workers", str(WORKERS))),
     ),
 )

@@ -140,9 +140,10 @@ async def test_a_reply_may_come_in_megabytes(sockets: AssistantSockets) -> None:
         await peer.send(audio)
         await peer.send([audio, audio])
         await peer.recv()
-        with pytest.raises(ConnectionClosed):
+        with suppress(ConnectionClosed):  # the system may take all of it before it is refused
             await peer.send("x" * (assistant_socket.MAX_MESSAGE_BYTES + 1))
-            await peer.recv()  # the system may have taken all of it
+        with pytest.raises(ConnectionClosed):
+            await peer.recv()
 
     call = Call()
     async with strict(assistant) as address:
