@@ -1,7 +1,6 @@
 """What `config check` finds: all that would keep `serve` from starting, at once; else where each kind of call goes."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,13 +8,13 @@ import structlog
 
 from bridge.carriers.registry import CARRIERS
 from bridge.cli.health import Unhealthy, ask
-from bridge.config.addresses import bind_fault
 from bridge.config.audio_file import read_wav
 from bridge.config.checks import check_assistants, check_carriers, check_doors, check_folders, tls_context
 from bridge.config.settings import Settings
 from bridge.redaction import without_credentials
 from bridge.settings.assistants import PlayFallback
 from bridge.shell.header_values import HeaderReader
+from bridge.shell.listener import bind
 from bridge.shell.server import Server
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.contracts import ToolSchema
@@ -78,26 +77,16 @@ def _check_headers(settings: Settings) -> None:
 def port_doubts(settings: Settings) -> Iterator[str]:
     """A line where a server answers at the port already. Raises `ConfigurationError` if `serve` could not open it."""
     try:
-        _open(settings.host, settings.port)
-    except OSError as error:
-        fault = bind_fault(settings.host, settings.port, error)
+        opened = bind(settings.host, settings.port, 1)
+    except ConfigurationError as fault:
         try:
             ask(settings)
         except Unhealthy:
-            raise ConfigurationError(fault) from None
-        yield fault
-
-
-def _open(host: str, port: int) -> None:
-    """Open the port as `serve` does, and close it again."""
-    for family, kind, protocol, _, address in socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    ):
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            probe.bind(address)
+            raise fault from None
+        yield str(fault)
+    else:
+        for one in opened:
+            one.close()
 
 
 def _announcements(settings: Settings) -> Iterator[tuple[str, Path]]:

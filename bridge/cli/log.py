@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,8 @@ from bridge.shell.log_writer import LogWriter
 
 IDS = frozenset({"call_id", "stream_id", "tool_call_id", "item", "CallSid", "StreamSid"})
 """Fields that hold names of calls, streams and the like, which look like keys: see `safe_id`."""
+
+_is_secret_field = lru_cache(1_000)(is_secret)  # the names are those of this program, and a few
 
 OUR_OWN = frozenset({"level", "timestamp"})
 """Fields that are shown as they are."""
@@ -87,7 +90,7 @@ def _shown(name: str, value: Any) -> Any:
         return value
     if name in IDS:
         return safe_id(str(value))
-    return HIDDEN if is_secret(name) else _masked(value, MOST_LETTERS.get(name, LONGEST_SHOWN))
+    return HIDDEN if _is_secret_field(name) else _masked(value, MOST_LETTERS.get(name, LONGEST_SHOWN))
 
 
 def _masked(value: Any, most: int) -> Any:

@@ -179,6 +179,12 @@ def _wrong_workers(settings: Settings) -> Iterator[str]:
             f"workers = {settings.workers} with ssl_certfile: should be 1; what goes to which worker is read from the "
             "request, and TLS hides it: let a proxy do TLS, and leave ssl_certfile out"
         )
+    most = settings.limits.max_calls_per_s
+    if most is not None and most < settings.workers:
+        yield (
+            f"limits.max_calls_per_s = {most} with workers = {settings.workers}: expected at least one call for each "
+            "worker, which takes its part of them"
+        )
     if sys.platform != "linux":
         yield f"workers = {settings.workers}: should be 1; worker processes need Linux"
 

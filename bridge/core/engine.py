@@ -96,3 +96,5 @@ class CallEngine:
             if waiting:  # after an exception
                 self.handle(waiting.popleft(), now)
             self.deadline = self._call.deadline()
+            if self.deadline is None:  # so that nothing refers to whoever drives this in a circle
+                self._seen, self._performers = _Seen(()), {}

@@ -10,7 +10,7 @@ sound was heard later. A clear in between throws that away, and nobody knows. No
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -19,7 +19,7 @@ from typing import Any
 from bridge.observers.caller_sound import CallerSound
 from bridge.vocabulary.commands import ClearPlayback, EnterDigits, PlayAudio, SendMark, TypeDigit
 from bridge.vocabulary.contracts import Turn
-from bridge.vocabulary.dispatch import on_bound
+from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
     CallStarted,
     DigitPressed,
@@ -54,7 +54,7 @@ class _Wait:
 
 
 class TurnWaits:
-    """The waits of one call. It sees what an observer sees; `reply_began` is told of the first audio of each item."""
+    """The waits of one call. `SEEN` has what it sees; `reply_began` is told of the first audio of each item."""
 
     def __init__(self, caller: CallerSound) -> None:
         self._caller = caller
@@ -71,19 +71,6 @@ class TurnWaits:
         self._marked: dict[
             str, tuple[_Wait, float, float]
         ] = {}  # then for that mark to return; by the mark's name
-        self.sees: dict[type[Word], Callable[[Any, float], None]] = dict(
-            [
-                on_bound(CallStarted, self._start),
-                on_bound(SpeechStarted, self._speech_started),
-                on_bound(SpeechStopped, self._speech_stopped),
-                on_bound(DigitPressed, self._press),
-                on_bound(TypeDigit, self._press),
-                on_bound(PlayAudio, self._play),
-                on_bound(SendMark, self._mark),
-                on_bound(MarkReached, self._mark_reached),
-                on_bound(ClearPlayback, self._clear),
-            ]
-        )
 
     @property
     def turns(self) -> list[Turn]:
@@ -167,6 +154,22 @@ class TurnWaits:
             self._replied = None
         self._sounded = None
         self._marked.clear()
+
+
+SEEN: Mapping[type[Word], Callable[[TurnWaits, Any, float], None]] = dict(
+    [
+        on(CallStarted, TurnWaits._start),
+        on(SpeechStarted, TurnWaits._speech_started),
+        on(SpeechStopped, TurnWaits._speech_stopped),
+        on(DigitPressed, TurnWaits._press),
+        on(TypeDigit, TurnWaits._press),
+        on(PlayAudio, TurnWaits._play),
+        on(SendMark, TurnWaits._mark),
+        on(MarkReached, TurnWaits._mark_reached),
+        on(ClearPlayback, TurnWaits._clear),
+    ]
+)
+"""What each word does to the waits."""
 
 
 def _turn(wait: _Wait) -> Turn:

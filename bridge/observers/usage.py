@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bridge.observers import turn_waits
 from bridge.observers.caller_sound import MEASURED_FRAMES, CallerSound
 from bridge.observers.turn_waits import TurnWaits
 from bridge.vocabulary.commands import AppendAudio, EnterDigits
 from bridge.vocabulary.contracts import Account
-from bridge.vocabulary.dispatch import on_bound
+from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
     AssistantReady,
     ReplyAudio,
@@ -46,6 +47,11 @@ class _Meter:
 class Accounting:
     """The account of one call: it sees what an observer sees, and `account` adds it up."""
 
+    @property
+    def sees(self) -> frozenset[type[Word]]:
+        """See `Observer`."""
+        return _SEES
+
     def __init__(self) -> None:
         self._caller, self._assistant = _Meter(), _Meter()
         self._keys_interrupt = False  # an entry is an utterance
@@ -54,22 +60,14 @@ class Accounting:
         self._items: dict[str, None] = {}  # of the active assistant, that had audio; the latest
         self._sound = CallerSound()
         self._waits = TurnWaits(self._sound)
-        self.sees: dict[type[Word], Callable[[Any, float], None]] = dict(
-            [
-                on_bound(AppendAudio, self._append),
-                on_bound(ReplyAudio, self._reply),
-                on_bound(EnterDigits, self._enter),
-                on_bound(AssistantReady, self._ready),
-                on_bound(ToolCalled, self._call_tool),
-                on_bound(TokensUsed, self._use_tokens),
-            ]
-        )
-        self.sees |= self._waits.sees
 
     def saw(self, word: Word, now: float) -> None:
         """Count a word: events before the core sees them, commands before they are performed, in order."""
-        if (see := self.sees.get(type(word))) is not None:
-            see(word, now)
+        kind = type(word)
+        if (see := _SEEN.get(kind)) is not None:
+            see(self, word, now)
+        elif (measure := turn_waits.SEEN.get(kind)) is not None:
+            measure(self._waits, word, now)
 
     def account(self, counts: Mapping[str, int]) -> Account:
         """Add up the call so far. `counts`: those of the core and of the dialects."""
@@ -121,6 +119,21 @@ class Accounting:
             del self._items[next(iter(self._items))]
         self._counts["replies"] += 1
         self._waits.reply_began(now)
+
+
+_SEEN: Mapping[type[Word], Callable[[Accounting, Any, float], None]] = dict(
+    [
+        on(AppendAudio, Accounting._append),
+        on(ReplyAudio, Accounting._reply),
+        on(EnterDigits, Accounting._enter),
+        on(AssistantReady, Accounting._ready),
+        on(ToolCalled, Accounting._call_tool),
+        on(TokensUsed, Accounting._use_tokens),
+    ]
+)
+"""What each word does to the account, beside what it does to the waits."""
+
+_SEES = frozenset(_SEEN) | frozenset(turn_waits.SEEN)
 
 
 def summary(account: Account) -> dict[str, int | float]:

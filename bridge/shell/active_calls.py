@@ -6,7 +6,6 @@ ends nothing.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +32,7 @@ REPLACED = "another stream has the call"
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ActiveCall:
     """A call under way. `token`: None where nobody announced the call."""
 
@@ -87,7 +86,12 @@ class StartObserver:
             self._started(word)
 
     def close(self, now: float, account: Account) -> None:
-        """Do nothing."""
+        """Nothing starts any more."""
+        self._started = _ignore
+
+
+def _ignore(_event: CallStarted) -> None:
+    """The call is over."""
 
 
 class ActiveCalls:
@@ -99,7 +103,9 @@ class ActiveCalls:
         self.changed: Callable[[], None] = lambda: None
         """Called when a call is added or removed."""
         self._active: dict[Session, ActiveCall] = {}
-        self._former: OrderedDict[tuple[str, str], None] = OrderedDict()  # streams that have started
+        self._by_call: dict[tuple[str, str], list[ActiveCall]] = {}
+        self._former: set[int] = set()  # the streams that have started last, by their hashes: less memory
+        self._before: set[int] = set()  # and those before them
 
     def __len__(self) -> int:
         return len(self._active)
@@ -115,12 +121,14 @@ class ActiveCalls:
         self.idle.clear()
         active.setup.calls += 1
         self._active[active.session] = active
+        self._by_call.setdefault((active.carrier, active.call_id), []).append(active)
         self.changed()
 
     def remove(self, session: Session) -> ActiveCall | None:
         """A call is over; None where another stream has it."""
         active = self._active.pop(session, None)
         if active is not None:
+            self._unname(active)
             active.setup.calls -= 1
             active.close_returning("its call is over")
         if not self._active:
@@ -135,20 +143,23 @@ class ActiveCalls:
 
     def streams_of(self, carrier: str, call_id: str) -> list[ActiveCall]:
         """The streams of this call."""
-        return [one for one in self if (one.carrier, one.call_id) == (carrier, call_id)]
+        return [*self._by_call.get((carrier, call_id), ())]
 
     def has_started(self, carrier: str, stream_id: str) -> bool:
         """Whether this stream said `start`, lately or long ago."""
-        return (carrier, stream_key(stream_id)) in self._former
+        name = hash((carrier, stream_key(stream_id)))
+        return name in self._former or name in self._before
 
     def started(self, session: Session, start: CallStarted) -> None:
         """A stream said `start`, and is the call's: what had the call before is closed."""
         active = self._active[session]
+        self._unname(active)
         active.call_id, active.stream_id, active.one_way = (
             start.call_id,
             stream_key(start.stream),
             start.one_way,
         )
+        self._by_call.setdefault((active.carrier, active.call_id), []).append(active)
         self.note_stream(active.carrier, start.stream)
         for other in () if start.one_way else self.streams_of(active.carrier, start.call_id):
             if other is not active and other.stream_id and not other.one_way:
@@ -156,14 +167,23 @@ class ActiveCalls:
 
     def note_stream(self, carrier: str, stream_id: str) -> None:
         """Remember that this stream was there."""
-        if len(self._former) >= MOST_FORMER:
-            self._former.popitem(last=False)
-        self._former[carrier, stream_key(stream_id)] = None
+        if len(self._former) >= MOST_FORMER // 2:
+            self._before, self._former = self._former, set()
+        self._former.add(hash((carrier, stream_key(stream_id))))
+
+    def _unname(self, active: ActiveCall) -> None:
+        """It is no longer among the streams of its call."""
+        key = active.carrier, active.call_id
+        streams = self._by_call[key]
+        streams.remove(active)
+        if not streams:
+            del self._by_call[key]
 
     def _replace(self, other: ActiveCall) -> None:
         """End a session whose call goes on elsewhere, in a callback of its own: nothing hangs the call up."""
         log.warning("= a stream gave way to a newer one of its call", call_id=other.call_id)
         del self._active[other.session]
+        self._unname(other)
         other.setup.calls -= 1
         other.close_returning(REPLACED)
         other.leg.close(1000, REPLACED)

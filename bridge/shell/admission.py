@@ -87,6 +87,8 @@ class Admission:
         """No new calls are taken."""
         self.asking = 0
         """Calls of which the address of [before_call] is being asked."""
+        self.calls_elsewhere = 0
+        """Calls in the other processes of this server, which count for `limits.max_calls`."""
         self._keeps_promises = True  # calls that were announced are let in
         self.lag_s: Callable[[], float] = lambda: 0.0
         """How late the event loop calls back, in seconds; see `LoopWatch.lag_s`."""
@@ -162,7 +164,7 @@ class Admission:
         """Why no further call is taken; empty where one is."""
         self._gate.limits = _load_limits(self.setups.current.settings.limits)
         free = self._descriptors.free(now)
-        return self._gate.why_refused(now, len(self._active), self.lag_s(), free)
+        return self._gate.why_refused(now, len(self._active) + self.calls_elsewhere, self.lag_s(), free)
 
     def expect(self, carrier: str, call: ExpectedCall, kind: StreamKind = "media") -> str:
         """A call will come. The address for its media socket: good once, or again where the stream may return."""

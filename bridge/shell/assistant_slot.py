@@ -70,6 +70,14 @@ class NoLeg:
         """Nothing to close."""
 
 
+def _ignore_event(_event: Event, _now: float) -> None:
+    """The call is over."""
+
+
+def _ignore() -> None:
+    """The call is over."""
+
+
 class _Attached:
     """One assistant, from its opening to its end; the tools that it called may run on."""
 
@@ -110,7 +118,11 @@ class AssistantSlot:
         self._not_sent = 0
         self._faults: dict[str, float] = {}  # by assistant, when its code last raised an exception
         self._runs = ToolRuns(self._answer_tool)
-        self.performers: Mapping[type[Word], Perform] = dict(
+
+    @property
+    def performers(self) -> Mapping[type[Word], Perform]:
+        """What performs each command to an assistant, and those about the slot itself."""
+        return dict(
             [
                 on_bound(AppendAudio, self.append),
                 on_bound(OpenAssistant, self.open),
@@ -125,7 +137,6 @@ class AssistantSlot:
                 on_bound(AnswerTool, self.answer_tool),
             ]
         )
-        """What performs each command to an assistant, and those about the slot itself."""
 
     def counts(self) -> dict[str, int]:
         """The caller's frames that were left out because the assistant reads too slowly, or none was there."""
@@ -205,6 +216,7 @@ class AssistantSlot:
     def end(self) -> None:
         """The call is over, whether or not an assistant has it: stop the tools that still run."""
         self._runs.close()
+        self._on_event, self._on_deadline_changed = _ignore_event, _ignore
 
     def _encode(self, attached: _Attached, command: AssistantCommand, now: float) -> None:
         try:

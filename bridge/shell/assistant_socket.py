@@ -8,7 +8,7 @@ arrives is passed on at a pace that leaves time for other calls: see `paced_inta
 import asyncio
 import ssl
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 
 from bridge.redaction import without_keys
@@ -26,8 +26,10 @@ from bridge.vocabulary.errors import CallRefused, ConfigurationError
 CONNECT_TIMEOUT_S = 5.0
 """Time limit for DNS, connection, TLS and upgrade together. Few callers wait longer in silence."""
 
-MAX_MESSAGE_BYTES = 16_777_216
-"""The longest message. An assistant that sends a whole reply at once may send more than a megabyte in one message."""
+MAX_MESSAGE_BYTES = 4_194_304
+"""The longest message: a minute of 16-bit audio at 24 kHz in base64, for an assistant that sends a whole reply at once. A
+message takes several times its length while it is read; a longer one is refused by its length, before it has come.
+"""
 
 MOST_UNREAD_BYTES = 131_072
 """The kernel holds so much of what an assistant sends, twice that at most. More of it waits in the assistant's process."""
@@ -93,7 +95,7 @@ class AssistantSocketLeg:
         """Close the connection after what was sent. If it is still being opened, the attempt is cancelled."""
         if self._loss is not None:
             self._loss.cancel()
-        self._intake.stop()
+        self._let_go()
         if not self._over:
             self._end()
             if self._socket is None:
@@ -199,6 +201,12 @@ class AssistantSocketLeg:
 
     def _tell_loss(self, code: int, reason: str) -> None:
         self._loss = asyncio.get_running_loop().call_soon(self._lost, code, reason)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Nothing is passed on any more: the leg refers to its call no longer, which refers to the leg."""
+        self._intake.stop()
+        self._receive, self._lost = _drop, _ignore_loss
 
     def _end(self) -> None:
         self._over = True
@@ -206,8 +214,18 @@ class AssistantSocketLeg:
         self.send = _drop
 
 
-def _drop(_message: WireMessage) -> None:
+def _drop(_message: object) -> None:
     """Ignore a message to a leg that has ended."""
+
+
+def _ignore_loss(_code: int, _reason: str) -> None:
+    """Ignore what is known."""
+
+
+@cache
+def authorities() -> ssl.SSLContext:
+    """The system's certificate authorities, once for a server and its workers: 20 ms of reading, and 4 MiB."""
+    return ssl.create_default_context()
 
 
 class AssistantSockets:
@@ -225,7 +243,7 @@ class AssistantSockets:
     ) -> None:
         self._network = network or Network()
         self._reader = reader or HeaderReader()
-        self._tls = tls or ssl.create_default_context()  # once only: it reads files for about 20 ms
+        self._tls = tls or authorities()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connect(

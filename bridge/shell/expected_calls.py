@@ -33,8 +33,6 @@ class _Announced(NamedTuple):
     """Of the tokens that let a socket in."""
     times: int
     """How often the call was announced."""
-    is_awaited: bool = True
-    """No socket has come with the last of the tokens."""
 
 
 class ExpectedCalls:
@@ -42,6 +40,8 @@ class ExpectedCalls:
 
     def __init__(self) -> None:
         self._calls: OrderedDict[_Key, _Announced] = OrderedDict()
+        self._awaited: dict[_Key, float] = {}
+        """The calls to an assistant with whose last token no socket has come, and until when one may."""
         self._ended: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def add(
@@ -62,9 +62,11 @@ class ExpectedCalls:
         key = carrier, kind, call.call_id
         before = self._calls.pop(key, None)
         while self._calls and (len(self._calls) >= MOST or self._oldest_expiry() <= now):
-            self._calls.popitem(last=False)
+            self._awaited.pop(self._calls.popitem(last=False)[0], None)
         nonces = (*(before.nonces if before else ()), nonce)[-VALID_TOKENS[kind] :]
         self._calls[key] = _Announced(call, setup, now + life_s, nonces, before.times + 1 if before else 1)
+        if kind == "media":
+            self._awaited[key] = now + life_s
 
     def find(
         self, carrier: str, kind: StreamKind, call_id: str, nonce: bytes | None = None
@@ -78,18 +80,14 @@ class ExpectedCalls:
     def came(self, carrier: str, kind: StreamKind, call_id: str) -> Setup | None:
         """A socket of this call came. Returns what the call gets."""
         announced = self._calls.get((carrier, kind, call_id))
-        if announced is None:
-            return None
-        self._calls[carrier, kind, call_id] = announced._replace(is_awaited=False)
-        return announced.setup
+        self._awaited.pop((carrier, kind, call_id), None)
+        return None if announced is None else announced.setup
 
     def awaited(self, now: float) -> int:
         """Calls to an assistant whose socket has not come, and may."""
-        return sum(
-            announced.is_awaited and announced.expires > now
-            for (_, kind, _), announced in self._calls.items()
-            if kind == "media"
-        )
+        for key in [key for key, expires in self._awaited.items() if expires <= now]:
+            del self._awaited[key]
+        return len(self._awaited)
 
     def has_setup(self, setup: Setup, now: float) -> bool:
         """Whether a call that would get this setup may still come."""
@@ -104,6 +102,7 @@ class ExpectedCalls:
         """No stream of this call comes in any more."""
         for kind in VALID_TOKENS:
             self._calls.pop((carrier, kind, call_id), None)
+            self._awaited.pop((carrier, kind, call_id), None)
 
     def ended(self, carrier: str, call_id: str, now: float) -> None:
         """This call is over: it is forgotten, and is not announced again."""

@@ -10,6 +10,9 @@ import structlog
 MOST_WAITING_BYTES = 16_777_216
 """Content that waits for the disk, in bytes: with more, files are given up. Fifty recorded calls for ten seconds."""
 
+GATHERS_S = 0.02
+"""The thread waits so long for more jobs before it does some: each wake-up takes the interpreter from the calls."""
+
 CLOSE_TIMEOUT_S = 10.0
 """How long a server that closes waits for the disk, in seconds."""
 
@@ -25,6 +28,7 @@ class FileWriter:
         self._waiting_bytes = 0
         self._closed = False
         self._changed = threading.Condition()
+        self._hurry = threading.Event()  # somebody waits until all is done
         self._thread: threading.Thread | None = None
 
     def put(self, job: Callable[[], object], size: int) -> bool:
@@ -37,7 +41,8 @@ class FileWriter:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="files", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if len(self._jobs) == 1:  # else the thread knows that there are some
+                self._changed.notify()
         return True
 
     async def written(self) -> None:
@@ -45,13 +50,16 @@ class FileWriter:
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
         self.put(lambda: loop.call_soon_threadsafe(done.set), 0)
+        self._hurry.set()
         await done.wait()
+        self._hurry.clear()
 
     async def aclose(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Wait until everything is done, at most `timeout_s`."""
         with self._changed:
             self._closed = True
             thread = self._thread
+            self._hurry.set()
             self._changed.notify()
         if thread is None:
             return
@@ -67,7 +75,9 @@ class FileWriter:
                 self._changed.wait_for(lambda: self._jobs or self._closed)
                 if not self._jobs:
                     return
+            self._hurry.wait(GATHERS_S)
+            while self._jobs:  # nobody else takes any
                 job, size = self._jobs.popleft()
-            job()
-            with self._changed:
-                self._waiting_bytes -= size
+                job()
+                with self._changed:
+                    self._waiting_bytes -= size

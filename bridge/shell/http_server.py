@@ -78,6 +78,11 @@ class _Connection(RequestHandler):
         self._deadline = asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, abort)
         super().connection_made(transport)
 
+    async def start(self) -> None:
+        """Serve the request, unless the connection is gone already: aiohttp would fail, with a traceback in the log."""
+        if self.transport is not None:
+            await super().start()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._deadline.cancel()
         self.released()

@@ -24,7 +24,7 @@ MESSAGES = Rate(1_000, 15_000)
 """Twenty times as fast as frames of 20 ms are spoken; five minutes of them at once."""
 
 BYTES = Rate(4_194_304, 33_554_432)
-"""Sixty times as fast as 16-bit audio at 24 kHz in base64 is spoken; two of the longest messages at once."""
+"""Sixty times as fast as 16-bit audio at 24 kHz in base64 is spoken; eight of the longest messages at once."""
 
 
 class LegBudget:

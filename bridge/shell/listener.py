@@ -22,7 +22,7 @@ from bridge.vocabulary.errors import ConfigurationError
 BACKLOG = 256
 """Connections that wait to be accepted, at most; the system may bound them further."""
 
-ACCEPTS_A_TURN = 16
+ACCEPTS_A_TURN = 4
 """Connections accepted before the event loop turns to the calls again."""
 
 PAUSE_S = 0.25

@@ -16,6 +16,8 @@ MOST_WAITING_BYTES = 1_048_576
 CLOSE_TIMEOUT_S = 1.0
 """How long the end of the process waits for the last lines, in seconds."""
 
+GATHERS_S = 0.02
+"""A thread that is woken waits so long for more lines: each wake-up of a thread takes the interpreter from the calls."""
 
 IDLE_S = 0.2
 """After so long without a line the thread ends, in seconds; the next line starts another one."""
@@ -35,6 +37,7 @@ class LogWriter:
         self._dropped = 0
         self._closed = False
         self._changed = threading.Condition()
+        self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -58,13 +61,15 @@ class LogWriter:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if len(self._lines) == 1:  # else the thread knows that there are some
+                self._changed.notify()
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Wait until all lines are written, at most `timeout_s`; later lines are dropped."""
         with self._changed:
             self._closed = True
             thread = self._thread
+            self._ending.set()
             self._changed.notify()
         if thread is not None:
             thread.join(timeout_s)
@@ -76,6 +81,8 @@ class LogWriter:
                 if not self._lines:
                     self._thread = None
                     return
+            self._ending.wait(GATHERS_S)
+            with self._changed:
                 lines, dropped = list(self._lines), self._dropped
                 self._lines.clear()
                 self._waiting_bytes = self._dropped = 0

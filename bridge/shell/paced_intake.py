@@ -14,7 +14,7 @@ import structlog
 
 from bridge.shell.close_frames import INTERNAL_ERROR, POLICY_VIOLATION
 from bridge.shell.leg_budget import MOST_SHORT_S, LegBudget
-from bridge.vocabulary.contracts import LegMessage, Receive, WireMessage
+from bridge.vocabulary.contracts import Receive, WireMessage
 
 SLICE_S = 0.001
 """So long one leg may keep the event loop in one turn; one message that takes longer is not divided."""
@@ -76,7 +76,8 @@ class PacedIntake:
     def stop(self) -> None:
         """Nothing is passed on any more. A socket that is paused stays so."""
         self._is_over = True
-        self._receive = _ignore
+        self._receive = self._set_reading = _ignore
+        self._drop = _ignore_fault
         if self._next is not None:
             self._next.cancel()
             self._next = None
@@ -122,9 +123,14 @@ class PacedIntake:
             self._set_reading(True)
 
     def _give_up(self, code: int, reason: str) -> None:
+        drop = self._drop
         self.stop()
-        self._drop(code, reason)
+        drop(code, reason)
 
 
-def _ignore(_message: LegMessage) -> None:
-    """A message for a call that has closed the leg."""
+def _ignore(_: object) -> None:
+    """The call has closed the leg."""
+
+
+def _ignore_fault(_code: int, _reason: str) -> None:
+    """The call has closed the leg."""

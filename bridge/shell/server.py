@@ -4,7 +4,6 @@ Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, and those of
 """
 
 import asyncio
-import gc
 import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -31,6 +30,7 @@ from bridge.shell.lifecycle import Lifecycle, Stage, StopRules
 from bridge.shell.listener import Listener, open_port
 from bridge.shell.loop_errors import connection_errors_in_one_line
 from bridge.shell.loop_watch import LoopWatch
+from bridge.shell.memory import limit_malloc, settle
 from bridge.shell.network import Network
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending
 from bridge.shell.refused_requests import RefusedRequests
@@ -38,6 +38,7 @@ from bridge.shell.reload import Certificate, Reload
 from bridge.shell.retention import Retention, kept_folders
 from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import clock
+from bridge.shell.setup_pace import SetupPace
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.systemd import Notifier
 from bridge.shell.webhooks import Answered, Webhooks
@@ -126,8 +127,9 @@ class Server:
                 media = partial(
                     accept, self.admission.admit, refusals=SampledLog(), retry_after_s=RETRY_AFTER_S
                 )
+                pace = SetupPace(lambda: self.admission.calls, asyncio.get_running_loop().call_later)
                 self.port = await source.open(
-                    lambda read, released: FrontDoor(paths, media, http, released, read)
+                    lambda read, released: FrontDoor(paths, media, http, released, read, pace.enter)
                 )
                 self.admission.public_url = self._settings.reachable_url(self.port)
                 self.admission.setups.current.switchboard.prepare()
@@ -244,6 +246,7 @@ async def serve(
     set_log_level: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let the calls end; see `lifecycle`. SIGHUP: see `Reload`, for `read` as well."""
+    limit_malloc()
     notifier = Notifier(service_manager())
     server = Server(settings, notifier)
     reload = Reload(
@@ -263,8 +266,7 @@ async def serve(
     notifier.start_watchdog()
     try:
         async with server.running():
-            gc.collect()
-            gc.freeze()  # what is loaded now stays loaded, so the collector need not look at it again
+            settle()
             for doubt in doubts(settings):
                 log.warning("= doubtful settings", reason=doubt)
             log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)

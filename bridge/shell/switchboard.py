@@ -35,6 +35,7 @@ class Switchboard:
         names = settings.assistant_kinds
         self._network = network or Network(settings.proxy)
         self._owns_network = network is None
+        self._assistants = {name: settings.assistant_settings(name) for name in names}
         self._toolboxes = {name: self._toolbox(name) for name in names}
         check_assistants(settings, {name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
         self._goodbye = goodbye_of(settings)
@@ -47,7 +48,7 @@ class Switchboard:
         self._preconnections = Preconnections(self._sockets.connect)
 
     def _toolbox(self, name: str) -> Toolbox:
-        tools = self._settings.assistant_settings(name).tools
+        tools = self._assistants[name].tools
         connector = self._network.addresses.connector
         return Toolbox(name, tools, proxies=self._settings.proxy, connector=lambda: connector(limit=100))
 
@@ -64,14 +65,14 @@ class Switchboard:
     def prepare(self) -> None:
         """Run the commands that print the values of headers. Needs the running loop."""
         for name in self._plans:
-            if (address := self._settings.assistant_settings(name).address()) is not None:
+            if (address := self._assistants[name].address()) is not None:
                 self._headers.prepare(address.headers)
 
     def expect(self, call_id: str, assistant: str = "") -> None:
         """A call will come: connect its assistant now, if the settings say so."""
         plan = self._plans[assistant or self._settings.assistant]
         name = self.health.chain(plan.assistants, clock(), takes_call=False)[0]
-        settings = self._settings.assistant_settings(name)
+        settings = self._assistants[name]
         if settings.preconnect and isinstance(address := settings.address(), SocketAddress):
             self._preconnections.open(call_id, name, address)
 
@@ -82,7 +83,7 @@ class Switchboard:
     def connect(self, command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
         """See `contracts.Connect`."""
         name = command.assistant
-        settings, toolbox = self._settings.assistant_settings(name), self._toolboxes[name]
+        settings, toolbox = self._assistants[name], self._toolboxes[name]
         assistant = ASSISTANTS[settings.kind].dialect(settings, toolbox.schemas)
         leg: Leg[Any]
         match settings.address():

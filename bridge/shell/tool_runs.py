@@ -68,3 +68,8 @@ class ToolRuns:
         """The call is over: stop what still runs."""
         for tools in self._used.values():
             tools.close()
+        self._on_answered = _ignore
+
+
+def _ignore(_event: ToolAnswered) -> None:
+    """The call is over."""

@@ -381,15 +381,20 @@ class SocketLeg(picows.WSListener):
                 timer.cancel()
         while self._held:  # came before the end
             self._take_held()
+        lost = self._lost
+        self._receive, self._lost = lambda _: None, lambda *_: None  # whose they are refers to this leg
+        self._connected, self.is_busy = None, lambda: False
+        lost(*self._end(transport))
+
+    def _end(self, transport: picows.WSTransport) -> tuple[int, str]:
+        """The code and the reason of the end."""
         handshake = transport.close_handshake
-        received = handshake.recv if handshake else None
+        received, sent = (handshake.recv, handshake.sent) if handshake else (None, None)
         if received is not None and received.code.value:
-            sent = handshake.sent if handshake else None
             ours = sent.reason if sent is not None and sent.code == received.code else ""
-            self._lost(received.code.value, received.reason or ours or "")
-        elif self._pinged:
-            self._lost(1006, "no answer to a ping")
-        elif handshake is not None and handshake.sent is not None:
-            self._lost(handshake.sent.code.value, handshake.sent.reason)
-        else:
-            self._lost(1006, self._dropped_for or "the connection broke")
+            return received.code.value, received.reason or ours or ""
+        if self._pinged:
+            return 1006, "no answer to a ping"
+        if sent is not None:
+            return sent.code.value, sent.reason or ""
+        return 1006, self._dropped_for or "the connection broke"

@@ -153,5 +153,6 @@ ROWS = (
     _row("malformed-messages", "400 000 malformed messages", flood_of(400_000, lambda _: MALFORMED)),
     _row("many-items", "100 000 items", flood_of(200_000, _item)),
     _row("many-turns", "200 000 speech_stopped", flood_of(200_000, lambda _: STOPPED)),
+    _row("large-message", "one message of 15 MB", flood_of(1, lambda _: "a" * 15_000_000)),
     _row("large-arguments", "30 tool calls with arguments of 1 MB", flood_of(30, _arguments)),
 )

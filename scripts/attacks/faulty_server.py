@@ -1,9 +1,13 @@
-"""Runs `voicebridge` in a process whose disk or name server is slow: `faulty_server FAULT… -- ARGUMENTS`.
+"""Runs `voicebridge` in a process whose disk or name server is slow, or that counts: `faulty_server FAULT… -- ARGUMENTS`.
 
 `slow-disk`: each write to a file of a call takes 50 ms. `slow-names`: the address of any name under `slow.test` takes
-10 s. The product's own code is not changed: what it calls is.
+10 s. `counts`: with SIGUSR2 the number of tasks and of objects is written to the file `counts` in the working directory.
+The product's own code is not changed: what it calls is.
 """
 
+import asyncio
+import gc
+import signal
 import socket
 import sys
 import time
@@ -53,7 +57,17 @@ def slow_names() -> None:
     socket.getaddrinfo = find_slowly
 
 
-FAULTS = {"slow-disk": slow_disk, "slow-names": slow_names}
+def counts() -> None:
+    """Have SIGUSR2 write what cannot be seen from outside."""
+
+    def write(*_: object) -> None:
+        gc.collect()
+        Path("counts").write_text(f"{len(asyncio.all_tasks())} {len(gc.get_objects())}")
+
+    signal.signal(signal.SIGUSR2, write)
+
+
+FAULTS = {"slow-disk": slow_disk, "slow-names": slow_names, "counts": counts}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 from base64 import b64encode
@@ -43,6 +44,8 @@ class ServerOptions:
     """The limit of open files."""
     faults: tuple[str, ...] = ()
     stuck_log: bool = False
+    arguments: tuple[str, ...] = ()
+    """More of those of `serve`."""
 
 
 @dataclass
@@ -59,6 +62,24 @@ class RunningServer:
             status = Path(f"/proc/{self.process.pid}/status").read_text()
             return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
         return 0.0
+
+    def unshared_mib(self) -> float:
+        """What this process alone has in memory."""
+        rollup = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return sum(int(size) for size in re.findall(r"Private_\w+:\s+(\d+)", rollup)) / 1024
+
+    def threads(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+
+    def tasks_and_objects(self, folder: Path) -> tuple[int, int]:
+        """Of a server that was started with `counts`, in this folder."""
+        told = folder / "counts"
+        told.unlink(missing_ok=True)
+        self.process.send_signal(signal.SIGUSR2)
+        while not told.exists() or not (text := told.read_text()):
+            time.sleep(0.05)
+        tasks, objects = text.split()
+        return int(tasks), int(objects)
 
     def descriptors(self) -> tuple[int, int]:
         """Open files and, of those, sockets."""
@@ -104,7 +125,7 @@ def server(
     }
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [*limited, *command, "serve", "-c", str(settings)],
+            [*limited, *command, "serve", "-c", str(settings), *options.arguments],
             stderr=subprocess.PIPE if options.stuck_log else file,
             env=environment | {"PYTHONPATH": str(ROOT / "scripts")},
             cwd=folder,

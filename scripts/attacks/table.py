@@ -15,7 +15,7 @@ from typing import Any
 
 from in_venv import PYTHON, ROOT
 
-from attacks import assistant, carrier, machine, stranger
+from attacks import assistant, carrier, machine, operations, stranger
 from attacks.row import Row
 from attacks.server import DidNotStart, RunningServer, cores, server
 
@@ -24,6 +24,7 @@ GROUPS = {
     "carrier": carrier.ROWS,
     "assistant": assistant.ROWS,
     "machine": machine.ROWS,
+    "operations": operations.ROWS,
 }
 ROWS = {row.name: row for rows in GROUPS.values() for row in rows}
 
@@ -124,7 +125,9 @@ def _beside(realtime: bool, *, first: bool) -> list[str]:
     pinned = ["taskset", "-c", str(cores()[-1])]
     if first and realtime:
         return [*pinned, "chrt", "--rr", "10"]
-    return [*pinned, "chrt", "--rr", "1"] if realtime else pinned
+    if realtime:
+        return [*pinned, "chrt", "--rr", "1"]
+    return pinned if first else [*pinned, "nice", "-n", "19"]
 
 
 @contextmanager

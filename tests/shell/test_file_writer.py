@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
 from bridge.observers.call_file import CallFile
@@ -68,3 +69,18 @@ async def test_it_tells_when_all_so_far_is_written() -> None:
     await writer.written()
     assert done == [*range(100)]
     await writer.aclose()
+
+
+async def test_the_thread_gathers_jobs_and_hurries_when_somebody_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bridge.shell.file_writer.GATHERS_S", 3600.0)
+    writer, done = FileWriter(), list[int]()
+    for number in range(3):
+        writer.put(partial(done.append, number), 1)
+    assert done == [], "each job that wakes the thread takes the interpreter from the calls"
+    await asyncio.wait_for(writer.written(), 5.0)
+    assert done == [0, 1, 2]
+    writer.put(partial(done.append, 3), 1)
+    await asyncio.wait_for(writer.aclose(), 5.0)
+    assert done == [0, 1, 2, 3]

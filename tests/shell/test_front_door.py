@@ -1,13 +1,15 @@
 """The front door: who gets a connection, however its first bytes are cut, and who gets none."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from unittest.mock import Mock
 
 import pytest
 
 from bridge.config.settings import Settings
 from bridge.shell import front_door, webhooks
+from bridge.shell.http_server import MOST_BODY_BYTES
 from bridge.shell.server import Server
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -137,3 +139,33 @@ async def test_a_visitor_who_leaves_at_once_leaves_nothing() -> None:
     async with knocking() as (_, writer):
         writer.close()
         await writer.wait_closed()
+
+
+async def test_what_comes_while_a_request_waits_for_its_turn_is_kept_up_to_a_bound() -> None:
+    waiting: list[Callable[[], None]] = []
+    withdrawn: list[str] = []
+
+    def enter(begin: Callable[[], None]) -> Callable[[], None]:
+        waiting.append(begin)
+        return lambda: withdrawn.append("one")
+
+    def door() -> tuple[front_door.FrontDoor, Mock, Mock]:
+        served, transport = Mock(), Mock()
+        made = front_door.FrontDoor((b"/media",), Mock(), lambda _: served, lambda: None, b"", enter)
+        made.connection_made(transport)
+        return made, served, transport
+
+    first, served, transport = door()
+    first.data_received(HEALTH)
+    first.data_received(b"a body")
+    assert not served.mock_calls
+    waiting.pop()()
+    transport.set_protocol.assert_called_once_with(served)
+    served.data_received.assert_called_once_with(HEALTH + b"a body")
+
+    flood, served, transport = door()
+    flood.data_received(HEALTH)
+    flood.data_received(bytes(front_door.HEAD_BYTES + MOST_BODY_BYTES))
+    transport.abort.assert_called_once()
+    flood.connection_lost(None)
+    assert withdrawn == ["one"]

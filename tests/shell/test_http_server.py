@@ -1,7 +1,9 @@
 """The HTTP side as a stranger sees it: raw requests in, and what the server says, logs and keeps."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
+from unittest.mock import Mock
 
 import pytest
 from structlog.testing import capture_logs
@@ -79,3 +81,22 @@ async def test_a_request_that_is_never_complete_has_a_time_limit(
     except ConnectionResetError:
         answer = b""
     assert answer == b"", "the connection is dropped"
+
+
+async def test_a_connection_that_is_lost_before_its_request_begins_leaves_no_fault() -> None:
+    faults: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, fault: faults.append(fault))
+    async with http_server.http_server(http_server.application()) as server:
+        connection = server()
+        transport = Mock(spec=asyncio.Transport)
+        transport.get_extra_info.return_value = None
+        connection.connection_made(transport)
+        connection.data_received(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.connection_lost(None)
+        del connection
+        for _ in range(3):
+            await asyncio.sleep(0)
+        gc.collect()
+        await asyncio.sleep(0)
+    assert not faults

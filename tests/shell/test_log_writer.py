@@ -4,6 +4,8 @@ import os
 import threading
 from collections import Counter
 
+import pytest
+
 from bridge.shell.log_writer import LogWriter
 
 
@@ -93,3 +95,19 @@ def test_a_file_that_does_not_block_loses_nothing() -> None:
     os.close(file)
     reading.join()
     assert read == ["x" * 1_000] * 300
+
+
+def test_the_thread_gathers_lines_and_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.shell.log_writer.GATHERS_S", 3600.0)
+    reader, file = os.pipe()
+    os.set_blocking(reader, False)
+    writer = LogWriter(file)
+    for number in range(3):
+        writer.write(f"line {number}")
+    with pytest.raises(
+        BlockingIOError
+    ):  # each line that wakes the thread takes the interpreter from the calls
+        os.read(reader, 1)
+    writer.close()
+    os.close(file)
+    assert read_all(reader) == ["line 0", "line 1", "line 2"]

@@ -19,6 +19,8 @@ class HandedConnection(Struct, frozen=True, tag="connection"):
     """What was read from it: the request's head at least."""
     is_new: bool
     """Whether it may begin a call."""
+    elsewhere: int = 0
+    """Calls in the other workers, and those that may come of what was passed to them."""
 
 
 class Stop(Struct, frozen=True, tag="stop"):
@@ -44,6 +46,10 @@ class Load(Struct, frozen=True, tag="load"):
     """Why assistants cannot be reached, by their names."""
 
 
+class Alive(Struct, frozen=True, tag="alive"):
+    """From a worker, every second: its event loop runs."""
+
+
 class KnowsCall(Struct, frozen=True, tag="knows"):
     """From a worker: it has a call, of which an authenticated webhook told."""
 
@@ -52,7 +58,7 @@ class KnowsCall(Struct, frozen=True, tag="knows"):
 
 
 ToWorker = HandedConnection | Stop
-FromWorker = Ready | Load | KnowsCall
+FromWorker = Ready | Load | Alive | KnowsCall
 
 
 class Fork(Struct, frozen=True, tag="fork"):

@@ -119,6 +119,10 @@ class Pool:
         member.passed += where.may_begin_call
         return member.number, where.may_begin_call
 
+    def load_beside(self, number: int) -> int:
+        """Calls in the workers but this one, and those that may come of what was passed to them."""
+        return sum(member.load for member in self if member.number != number)
+
     def not_passed(self, number: int, is_new: bool) -> None:
         """A connection could not be passed to the worker that was chosen."""
         self._members[number].passed -= is_new

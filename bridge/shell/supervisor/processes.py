@@ -15,6 +15,7 @@ from bridge.shell.session import clock
 from bridge.shell.supervisor.back_off import BackOff
 from bridge.shell.supervisor.channel import Channel, closed, pair
 from bridge.shell.supervisor.messages import (
+    Alive,
     Exited,
     Fork,
     Forked,
@@ -32,6 +33,15 @@ from bridge.shell.supervisor.pool import Pool
 
 SETTLES_S = 10.0
 """From when a worker takes no new calls until it is told to stop: a call that it has answered has its stream by then."""
+
+HANGS_S = 30.0
+"""A worker of which nothing was heard for so long hangs, with all its calls: it is killed, and another one takes its place.
+
+It says something every second. What counts is how often the supervisor has looked, so that a machine that stood still
+for a while kills nobody.
+"""
+
+LOOK_S = 1.0
 
 log = structlog.get_logger()
 
@@ -52,6 +62,8 @@ class Worker:
     """How often it was told to stop."""
     is_replaced: bool = False
     """Another one has its place."""
+    silent_looks: int | None = None
+    """How often the supervisor has looked without having heard of it; None where it need not say anything."""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -80,6 +92,7 @@ class Processes:
         self._numbers = 0
         self._fork_server = Channel(fork_server, self._fork_server_said, self._fork_server_ended)
         self._settings_read: asyncio.Future[SettingsRead] | None = None
+        self._look = asyncio.get_running_loop().call_later(LOOK_S, self._look_for_hangs)
 
     def start(self, place: int) -> Worker:
         """Start a worker."""
@@ -129,6 +142,7 @@ class Processes:
 
     def close(self) -> None:
         """Leave the fork server, which then ends, and the workers."""
+        self._look.cancel()
         self._fork_server.close()
         for worker in self.running.values():
             worker.channel.close()
@@ -136,6 +150,7 @@ class Processes:
     def _worker_said(self, number: int, message: bytes, descriptor: int | None) -> None:
         closed(descriptor)
         worker = self.running[number]
+        worker.silent_looks = 0
         match _from_worker.decode(message):
             case Ready(owner=owner):
                 self._pool.ready_as(number, owner)
@@ -148,6 +163,20 @@ class Processes:
                 self._pool.report(number, load)
             case KnowsCall(carrier=carrier, call_id=call_id):
                 self._pool.knows(number, (carrier, call_id))
+            case Alive():
+                pass
+
+    def _look_for_hangs(self) -> None:
+        self._look = asyncio.get_running_loop().call_later(LOOK_S, self._look_for_hangs)
+        for worker in self.running.values():
+            if worker.silent_looks is None:
+                continue
+            worker.silent_looks += 1
+            if worker.silent_looks * LOOK_S > HANGS_S:
+                why = "= a worker hangs: nothing was heard of it, it is killed"
+                log.error(why, worker=worker.number, pid=worker.pid, silent_s=HANGS_S)
+                worker.silent_looks = None
+                self.kill(worker)
 
     def _fork_server_said(self, message: bytes, descriptor: int | None) -> None:
         closed(descriptor)
@@ -168,6 +197,8 @@ class Processes:
     def _left(self, number: int) -> None:
         """A worker has closed its end: it ends. How it ended is the fork server's to tell."""
         self._pool.leave(number)
+        if number in self.running:
+            self.running[number].silent_looks = None
         if not self._has_fork_server and number in self.running:
             self._ended(self.running.pop(number), None)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bridge.config.settings import Settings
+from bridge.shell.memory import limit_malloc
 from bridge.shell.server import Server
 from bridge.shell.supervisor.channel import pair
 from bridge.shell.supervisor.fork_server import ForkServer
@@ -30,6 +31,7 @@ def serve_with_workers(
     gets the level alone. `run`: runs the
     supervisor. Raises `ConfigurationError` where a server could not start.
     """
+    limit_malloc()
     Server(settings)  # checks the settings, and imports what they need
     ours, theirs = pair()
     gc.collect()

@@ -114,7 +114,7 @@ class Supervisor:
         where, tried = destination(request), set[int]()
         while (choice := self._pool.choose(where, tried)) is not None:
             number, is_new = choice
-            message = encode(HandedConnection(request.read, is_new))
+            message = encode(HandedConnection(request.read, is_new, self._pool.load_beside(number)))
             if self._processes.running[number].channel.send(message, connection):
                 return True
             self._pool.not_passed(number, is_new)

@@ -1,7 +1,6 @@
 """A worker: serves the connections that the supervisor passes to it, and tells it how many calls it has."""
 
 import asyncio
-import gc
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -10,17 +9,18 @@ from typing import Any
 
 import aiofastnet
 import structlog
-from aiohttp.web_protocol import RequestHandler
 from msgspec import msgpack
 
 from bridge.carriers.registry import CARRIERS
 from bridge.config.settings import Settings
 from bridge.shell.lifecycle import Stage
 from bridge.shell.listener import shut_down
+from bridge.shell.memory import settle
 from bridge.shell.pending_connections import PendingConnections, Released
 from bridge.shell.server import Server, pending_connections
 from bridge.shell.supervisor.channel import Channel, closed
 from bridge.shell.supervisor.messages import (
+    Alive,
     Fork,
     FromWorker,
     HandedConnection,
@@ -33,7 +33,7 @@ from bridge.shell.supervisor.messages import (
 )
 
 LOOK_S = 1.0
-"""From one look whether the load has changed with time alone to the next."""
+"""From one look whether the load has changed with time alone to the next. The supervisor hears of each: see `HANGS_S`."""
 
 log = structlog.get_logger()
 
@@ -91,6 +91,7 @@ class PassedConnections:
     def _serve(self, handed: HandedConnection, connection: socket.socket) -> None:
         connection.setblocking(False)
         if handed.is_new:
+            self._server.admission.calls_elsewhere = handed.elsewhere
             self._received += 1
             self._undecided[connection.fileno()] = connection
         task = self._loop.create_task(self._connect(handed.read, connection))
@@ -99,19 +100,21 @@ class PassedConnections:
 
     async def _connect(self, read: bytes, connection: socket.socket) -> None:
         descriptor = connection.fileno()
-        released = self._pending.add(_address_of(connection), partial(shut_down, connection))
+        no_longer_pending = self._pending.add(_address_of(connection), partial(shut_down, connection))
+
+        def released() -> None:
+            """A media socket was let in, or refused; or any connection is gone."""
+            no_longer_pending()
+            if self._undecided.get(descriptor) is connection:
+                self._decided(descriptor)
+
         try:
-            transport, _ = await aiofastnet.connect_accepted_socket(
+            await aiofastnet.connect_accepted_socket(
                 self._loop, lambda: self._make(read, released), connection
             )
         except OSError:  # the peer is gone
             connection.close()
             released()
-            return
-        if not isinstance(
-            transport.get_protocol(), RequestHandler
-        ):  # a media socket: it was let in, or refused
-            self._decided(descriptor)
 
     def _lost_supervisor(self) -> None:
         log.error("= the supervisor has ended; calls go on until they end, and no new ones come")
@@ -140,6 +143,7 @@ class PassedConnections:
 
     def _look_again(self) -> None:
         self._look = self._loop.call_later(LOOK_S, self._look_again)
+        self._tell(Alive())
         gone = [descriptor for descriptor, one in self._undecided.items() if one.fileno() < 0]
         for descriptor in gone:
             del self._undecided[descriptor]
@@ -180,11 +184,21 @@ def run_worker(settings: Settings, end: socket.socket, fork: Fork) -> int:
     return 0
 
 
+def with_share(settings: Settings, place: int) -> Settings:
+    """The settings of one of the workers: its part of the calls that the server may take in a second."""
+    most, workers = settings.limits.max_calls_per_s, settings.workers
+    if most is None:
+        return settings
+    share = most * (place + 1) // workers - most * place // workers
+    limits = settings.limits.model_copy(update={"max_calls_per_s": share})
+    return settings.model_copy(update={"limits": limits})
+
+
 async def _serve(settings: Settings, end: socket.socket, fork: Fork) -> None:
+    settings = with_share(settings, fork.place)
     server = Server(settings, keeps_files=fork.place == 0)
     passed = PassedConnections(server, end, fork.port, pending_connections(settings))
     async with server.running(passed):
-        gc.collect()
-        gc.freeze()
+        settle()
         passed.ready()
         await server.lifecycle.finished()

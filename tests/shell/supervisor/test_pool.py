@@ -137,3 +137,14 @@ def test_calls_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> 
     assert {name: (pool.choose(Destination(call=("twilio", name))) or (0, 0))[0] for name in ("CA1", "CA2", "CA3")} == {
         "CA1": 2, "CA2": 1, "CA3": 2,
     }  # fmt: skip
+
+
+def test_a_worker_is_told_the_calls_of_the_others_and_those_on_their_way() -> None:
+    pool = pool_of(1, 2, 3)
+    pool.report(1, Load(received=0, calls=5, coming=0))
+    pool.report(2, Load(received=0, calls=2, coming=1))
+    assert [pool.load_beside(number) for number in (1, 2, 3)] == [3, 5, 8]
+    assert chosen(pool, NEW) == 3
+    assert [pool.load_beside(number) for number in (1, 2, 3)] == [4, 6, 8]
+    pool.stop(1)  # it takes no new calls, and has its own
+    assert pool.load_beside(2) == 6

@@ -1,6 +1,7 @@
 """The supervisor's workers, with a fork server that is played: who is started, told to stop, replaced, and when."""
 
 import asyncio
+import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 from bridge.shell.supervisor import back_off, processes
 from bridge.shell.supervisor.channel import Channel, pair
 from bridge.shell.supervisor.messages import (
+    Alive,
     Exited,
     Fork,
     Forked,
@@ -207,3 +209,45 @@ async def test_without_its_fork_server_a_worker_has_ended_when_it_closes_its_end
 )
 def test_how_a_process_ended(status: int | None, words: str) -> None:
     assert in_words(status) == words
+
+
+async def test_a_worker_of_which_nothing_is_heard_is_killed_and_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "LOOK_S", 0.01)
+    monkeypatch.setattr(processes, "HANGS_S", 0.05)
+    killed: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+    monkeypatch.setattr("os.kill", lambda *what: killed.put_nowait(what))
+    with capture_logs() as lines:
+        async with playing() as played:
+
+            async def live(number: int) -> None:
+                while True:
+                    played.workers[number].send(encode(Alive()))
+                    await asyncio.sleep(0.01)
+
+            living = asyncio.create_task(live(2))
+            assert await killed.get() == (4001, signal.SIGKILL)
+            await played.dies(1)
+            assert await played.started() == 3
+            living.cancel()
+            assert await killed.get() in ((4002, signal.SIGKILL), (4003, signal.SIGKILL))
+    hangs = [line for line in lines if line["event"].startswith("= a worker hangs")]
+    assert hangs[0] == {
+        "event": "= a worker hangs: nothing was heard of it, it is killed",
+        "worker": 1,
+        "pid": 4001,
+        "silent_s": 0.05,
+        "log_level": "error",
+    }
+
+
+async def test_a_worker_that_is_leaving_need_not_say_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "LOOK_S", 0.001)
+    monkeypatch.setattr(processes, "HANGS_S", 0.005)
+    monkeypatch.setattr("os.kill", lambda *_: pytest.fail("it is killed"))
+    async with playing(1) as played:
+        played.workers.pop(1).close()
+        for _ in range(30):  # looks
+            await asyncio.sleep(0.001)
+        assert played.processes.running[1].silent_looks is None

@@ -1,0 +1,108 @@
+"""What a call leaves when it is over: no object that only the garbage collector could find.
+
+Such objects add up until the collector looks at everything, and all calls wait for that.
+"""
+
+import asyncio
+import gc
+import json
+from base64 import b64encode
+from collections.abc import Awaitable, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+
+from bridge.carriers.twilio.signature import signature
+from bridge.config.settings import Settings
+from bridge.shell.server import Server
+
+AUTH_TOKEN = "12345"
+PAYLOAD = b64encode(b"\x7f" * 160).decode()
+
+
+@pytest.fixture
+def garbage() -> Iterator[list[Any]]:
+    """Of the bridge's own classes; filled by `gc.collect`."""
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    yield gc.garbage
+    gc.set_debug(0)
+    gc.enable()
+    gc.garbage.clear()
+    gc.collect()
+
+
+class Assistant:
+    """One of one's own that hears, and says nothing. `connections`: how many have said something."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.changed = asyncio.Event()
+
+    async def converse(self, socket: ServerConnection) -> None:
+        await socket.recv()
+        self.connections += 1
+        self.changed.set()
+        async for _ in socket:
+            pass
+
+    async def heard(self, connections: int) -> None:
+        while self.connections < connections:
+            self.changed.clear()
+            await self.changed.wait()
+
+
+async def call(
+    server: Server, call_id: str, assistant: str, is_there: Awaitable[None] | None, *, says_stop: bool
+) -> None:
+    """A call that is announced, says something, and ends when its assistant is there."""
+    url = f"http://127.0.0.1:{server.port}/twilio/voice?assistant={assistant}"
+    form = {"CallSid": call_id}
+    headers = {"X-Twilio-Signature": signature(AUTH_TOKEN, url, form.items())}
+    async with aiohttp.ClientSession() as http, http.post(url, data=form, headers=headers) as answer:
+        address = (await answer.text()).partition('url="')[2].partition('"')[0]
+    media_format = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+    body = {"streamSid": "MZ1", "callSid": call_id, "tracks": ["inbound"], "mediaFormat": media_format}
+    media = {"track": "inbound", "timestamp": "0", "payload": PAYLOAD}
+    async with connect(address) as socket:
+        await socket.send(json.dumps({"event": "start", "streamSid": "MZ1", "start": body}))
+        await socket.send(json.dumps({"event": "media", "streamSid": "MZ1", "media": media}))
+        if is_there is not None:
+            await is_there
+        if says_stop:
+            await socket.send(json.dumps({"event": "stop", "streamSid": "MZ1", "stop": {"callSid": call_id}}))
+            async for _ in socket:
+                pass
+    await server.admission.idle()
+
+
+@pytest.mark.parametrize("says_stop", [True, False])
+@pytest.mark.parametrize("assistant", ["echo", "parrot", "own"])
+async def test_a_call_that_is_over_leaves_no_circle_of_objects(
+    assistant: str, says_stop: bool, garbage: list[Any], tmp_path: Any
+) -> None:
+    other = Assistant()
+    async with serve(other.converse, "127.0.0.1", 0) as own:
+        port = next(iter(own.sockets)).getsockname()[1]
+        settings = Settings.model_validate(
+            {
+                "port": 0,
+                "twilio": {"auth_token": AUTH_TOKEN},
+                "journal": {"directory": tmp_path},
+                "recording": {"directory": tmp_path},
+                "assistants": {"own": {"kind": "stream", "url": f"ws://127.0.0.1:{port}/"}},
+                "limits": {"drain_s": 0.0},
+            }
+        )
+        async with Server(settings).running() as server:
+            for number in range(3):
+                is_there = other.heard(number + 1) if assistant == "own" else None
+                await call(server, f"CA{number}", assistant, is_there, says_stop=says_stop)
+            await server.files.written()
+            gc.collect()
+            ours = [one for one in garbage if type(one).__module__.startswith("bridge.")]
+            assert not {type(one).__qualname__ for one in ours}
