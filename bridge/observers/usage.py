@@ -44,19 +44,23 @@ class _Meter:
 
 
 class Accounting:
-    """The account of one call: it sees what an observer sees, and `account` adds it up."""
+    """The account of one call: it sees what an observer sees, and `account` adds it up.
 
-    def __init__(self) -> None:
+    `sees_caller`: False if the caller's audio is not shown to it; then whoever gives it to the assistant puts it into
+    `caller`, which costs no call for a frame.
+    """
+
+    def __init__(self, *, sees_caller: bool = True) -> None:
         self._caller, self._assistant = _Meter(), _Meter()
         self._keys_interrupt = False  # an entry is an utterance
         self._counts: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
         self._items: dict[str, None] = {}  # of the active assistant, that had audio; the latest
-        self._sound = CallerSound()
-        self._waits = TurnWaits(self._sound)
+        self.caller = CallerSound()
+        """The caller's audio that was given to assistants."""
+        self._waits = TurnWaits(self.caller)
         self.sees: dict[type[Word], Callable[[Any, float], None]] = dict(
             [
-                on_bound(AppendAudio, self._append),
                 on_bound(ReplyAudio, self._reply),
                 on_bound(EnterDigits, self._enter),
                 on_bound(AssistantReady, self._ready),
@@ -65,6 +69,8 @@ class Accounting:
             ]
         )
         self.sees |= self._waits.sees
+        if sees_caller:
+            self.sees[AppendAudio] = self._append
 
     def saw(self, word: Word, now: float) -> None:
         """Count a word: events before the core sees them, commands before they are performed, in order."""
@@ -73,6 +79,7 @@ class Accounting:
 
     def account(self, counts: Mapping[str, int]) -> Account:
         """Add up the call so far. `counts`: those of the core and of the dialects."""
+        self._measure_caller()
         turns = self._waits.turns
         all_counts = {"turns": self._waits.count, **self._counts, **counts}
         return Account(
@@ -86,19 +93,21 @@ class Accounting:
     # Audio, tools and tokens
 
     def _append(self, word: AppendAudio, now: float) -> None:
-        """The hot path."""
-        self._caller.bytes += len(word.audio)
-        sound = self._sound
-        sound.frames.append(word.audio)
-        sound.came.append(now)
-        if len(sound.frames) == MEASURED_FRAMES:
-            sound.measure()
+        self.caller.frames.append(word.audio)
+        self.caller.came.append(now)
+        if len(self.caller.frames) == MEASURED_FRAMES:
+            self.caller.measure()
+
+    def _measure_caller(self) -> None:
+        self.caller.measure()
+        self._caller.bytes += self.caller.take_bytes()
 
     def _ready(self, word: AssistantReady, _now: float) -> None:
         if word.is_standby:
             return
+        self._measure_caller()
         self._caller.change(word.hears)
-        self._sound.change(word.hears)
+        self.caller.change(word.hears)
         self._assistant.change(word.speaks)
         self._keys_interrupt = word.keys_interrupt
         self._items.clear()  # another assistant may use the same names

@@ -94,7 +94,8 @@ class SocketLeg(picows.WSListener):
         self._dropped_for = ""
         self._cut_off: asyncio.TimerHandle | None = None
         self.stalled = False
-        """Whether the peer reads too slowly, so that the socket is full."""
+        """Whether the peer reads too slowly, so that the socket is full. `on_stalled` is told when that changes."""
+        self.on_stalled: Callable[[bool], None] = lambda _: None
         self._pinged = False
         self._pong_due: asyncio.TimerHandle | None = None
         self.pings = pings
@@ -355,12 +356,14 @@ class SocketLeg(picows.WSListener):
     def pause_writing(self) -> None:
         """picows calls this when the socket is full because the peer reads too slowly."""
         self.stalled = True
+        self.on_stalled(True)
         if self._cut_off is None:
             self._cut_off_in(STALL_TIMEOUT_S)
 
     def resume_writing(self) -> None:
         """picows calls this when the peer reads again."""
         self.stalled = False
+        self.on_stalled(False)
         if self._transport is not None and not self._transport.is_close_frame_sent:
             self._keep()
 
