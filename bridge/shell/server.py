@@ -4,7 +4,6 @@ Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, and those of
 """
 
 import asyncio
-import gc
 import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +21,7 @@ from bridge.config.checks import check_carriers, check_doors, check_folders, dou
 from bridge.config.settings import Settings, service_manager
 from bridge.core.call import LAST_MARK_S
 from bridge.shell.admission import Admission, media_paths
+from bridge.shell.collector import settle_collector
 from bridge.shell.descriptors import descriptor_limit
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
@@ -259,8 +259,7 @@ async def serve(
     notifier.start_watchdog()
     try:
         async with server.running():
-            gc.collect()
-            gc.freeze()  # what is loaded now stays loaded, so the collector need not look at it again
+            settle_collector()
             for doubt in doubts(settings):
                 log.warning("= doubtful settings", reason=doubt)
             log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)

@@ -1,7 +1,6 @@
 """A worker: serves the connections that the supervisor passes to it, and tells it how many calls it has."""
 
 import asyncio
-import gc
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -15,6 +14,7 @@ from msgspec import msgpack
 
 from bridge.carriers.registry import CARRIERS
 from bridge.config.settings import Settings
+from bridge.shell.collector import settle_collector
 from bridge.shell.lifecycle import Stage
 from bridge.shell.listener import shut_down
 from bridge.shell.pending_connections import PendingConnections, Released
@@ -184,7 +184,6 @@ async def _serve(settings: Settings, end: socket.socket, fork: Fork) -> None:
     server = Server(settings, keeps_files=fork.place == 0)
     passed = PassedConnections(server, end, fork.port, pending_connections(settings))
     async with server.running(passed):
-        gc.collect()
-        gc.freeze()
+        settle_collector()
         passed.ready()
         await server.lifecycle.finished()
