@@ -58,7 +58,8 @@ Stream = TypeVar("Stream", bound=Endable)
 class RestServer(Generic[Call, Act, Stream]):
     """Runs one simulated carrier.
 
-    `media` carries a stream and returns whether the phone hung up. `perform_one` performs one action.
+    `media` carries a stream and returns whether the phone hung up. `perform_one` performs one action; `performed` is
+    called when all that follow from one happening have been.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class RestServer(Generic[Call, Act, Stream]):
         account: Account[Call, Act],
         media: Callable[[Stream], Awaitable[bool]],
         perform_one: Callable[[Act], None],
+        performed: Callable[[], None] = lambda: None,
     ) -> None:
         self.streams: dict[str, Stream] = {}
         """The streams under way, by the name given to `carry`."""
@@ -78,6 +80,7 @@ class RestServer(Generic[Call, Act, Stream]):
         self._account = account
         self._media = media
         self._perform_one = perform_one
+        self._performed = performed
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -98,6 +101,7 @@ class RestServer(Generic[Call, Act, Stream]):
         """Perform actions in order, then set the timer for the account's next deadline."""
         for act in acts:
             self._perform_one(act)
+        self._performed()
         self.changes.notify()
         self._arm()
 
@@ -112,6 +116,19 @@ class RestServer(Generic[Call, Act, Stream]):
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         return task
+
+    def carry_beside(self, name: str, stream: Stream) -> None:
+        """Carry a stream whose end changes nothing for its call, as `carry` does. A refused socket is left alone."""
+        self.streams[name] = stream
+        self.spawn(self._carry_beside(name, stream))
+
+    async def _carry_beside(self, name: str, stream: Stream) -> None:
+        try:
+            await self._until_ended(stream)
+        except CallRefused:
+            pass
+        finally:
+            del self.streams[name]
 
     async def _carry(self, name: str, call: Call, stream: Stream) -> None:
         try:
