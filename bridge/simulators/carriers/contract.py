@@ -157,6 +157,8 @@ class CallOptions:
     """Signs the webhooks of a carrier that signs with one: Ed25519, base64 of its seed. Empty: a published test key."""
     api_key: str = field(default="", repr=False)
     """What the simulated REST API expects. Empty: its own."""
+    account_sid: str = ""
+    """The account of a simulated REST API that has accounts. Empty: its own."""
 
 
 def is_webhook(url: str) -> bool:

@@ -69,6 +69,10 @@ class Party:
         """A moment of the plan has come: `joined`, `left`. Only its first time counts."""
         self._moments.setdefault(moment, frame)
 
+    def was(self, moment: str) -> bool:
+        """Whether this moment has come."""
+        return moment in self._moments
+
     def speak(self, frame: int) -> Samples:
         """What the party says in this frame, `FRAME_MS` long."""
         said = np.zeros(self._samples, np.int16)
@@ -116,7 +120,8 @@ class Party:
         return np.concatenate([np.zeros(self.answered * self._samples, np.int16), *frames])
 
     def _has_more_to_do(self, frame: int) -> bool:
-        times = (self._frame_of(one) for one in (*self._plan.sounds, *self._keys))
+        left: list[Sound | Key | HangUp] = [*self._plan.sounds, *self._keys]
+        times = (self._frame_of(one) for one in left)
         return any(at is not None and at > frame for at in times)
 
     def _frame_of(self, act: Sound | Key | HangUp) -> int | None:

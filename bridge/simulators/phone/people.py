@@ -124,7 +124,7 @@ class Caller(Acts):
 class People(Section):
     """The file; the module's docstring describes it."""
 
-    people: dict[str, Person] = {}
+    people: dict[str, Person] = Field(default_factory=dict)
     caller: Caller = Caller()
     folder: Path = Field(Path(), exclude=True)
 
@@ -154,7 +154,9 @@ class People(Section):
     def _plan(self, acts: Acts, rate_hz: int) -> PartyPlan:
         sounds = (Sound(one.at_s, one.since, _sound(one, self.folder, rate_hz)) for one in acts.says)
         keys = (
-            Key(one.at_s + nth * 0.2, one.since, key) for one in acts.presses for nth, key in enumerate(one.keys)
+            Key(one.at_s + nth * 0.2, one.since, key)
+            for one in acts.presses
+            for nth, key in enumerate(one.keys)
         )
         after_s = acts.hangs_up_after_s
         hangs_up = None if after_s is None else HangUp(after_s, acts.hangs_up_since)

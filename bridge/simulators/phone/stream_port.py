@@ -11,7 +11,7 @@ import numpy as np
 from bridge.simulators.carriers.contract import Clear, Mark, Play, Refused, SimulatedStream
 from bridge.simulators.phone.earpiece import Earpiece
 from bridge.simulators.phone.latency import Arrival
-from bridge.simulators.phone.network_disorder import IN_ORDER, Disorder, DisorderedFrames
+from bridge.simulators.phone.network_disorder import IN_ORDER, Disorder, DisorderCounts, DisorderedFrames
 from bridge.vocabulary.contracts import WireMessage
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import FRAME_MS, Samples
@@ -88,7 +88,9 @@ class StreamPort:
         for track in self.stream.tracks:
             line = self.stream.line
             samples = self._to_line[track].take(frames[track], line.rate_hz * FRAME_MS // 1000)
-            messages += self._network.put(track, self.stream.media(track, self._encode[track](samples), at_ms))
+            messages += self._network.put(
+                track, self.stream.media(track, self._encode[track](samples), at_ms)
+            )
         return messages
 
     def key(self, digit: str, frame: int) -> list[str]:
@@ -98,6 +100,11 @@ class StreamPort:
     def closing(self) -> list[str]:
         """The last messages."""
         return [*self._network.flush(), self.stream.closing()]
+
+    @property
+    def disorder_counts(self) -> DisorderCounts:
+        """What the network did to the party's frames."""
+        return self._network.disorder_counts
 
     def report(self) -> PortReport:
         """What came through the port."""

@@ -4,9 +4,9 @@ The server under test sends its commands to the simulated REST API that is opene
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from bridge.simulators.carriers.contract import CallOptions
 from bridge.simulators.carriers.rehearsal import Rehearsal
@@ -15,6 +15,7 @@ from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
 from bridge.simulators.carriers.telnyx.server import API_KEY, SimulatedTelnyx
 from bridge.simulators.carriers.telnyx.stream_session import TelnyxStreamSession
 from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED
+from bridge.simulators.changes import first_of
 from bridge.simulators.interruption import Interruption
 from bridge.simulators.phone.live_call import Network
 from bridge.simulators.phone.plan import CallPlan
@@ -71,7 +72,7 @@ class _Media:
         try:
             if await self._phone(stream):
                 return True
-            await _first_of(stream.ended.wait(), within_s=SILENT_S)
+            await first_of(stream.ended.wait(), within_s=SILENT_S)
             return not stream.ended.is_set()
         except CallRefused as refusal:
             self.refusal = refusal
@@ -110,29 +111,18 @@ async def place_controlled_call(
     async with telnyx.running():
         call = telnyx.ring()
         with interruption.ends_with(lambda: telnyx.hang_up(call)):
-            await _first_of(media.begun.wait(), telnyx.over(call), _turned_away(telnyx), within_s=rings_s)
+            await first_of(media.begun.wait(), telnyx.over(call), _turned_away(telnyx), within_s=rings_s)
             if media.begun.is_set():
-                await _first_of(media.over.wait(), telnyx.over(call), telnyx.failed())
+                await first_of(media.over.wait(), telnyx.over(call), telnyx.failed())
                 if media.refusal is None:
-                    await _first_of(telnyx.over(call), telnyx.failed(), within_s=SILENT_S)
+                    await first_of(telnyx.over(call), telnyx.failed(), within_s=SILENT_S)
             telnyx.hang_up(call)
-            await _first_of(
+            await first_of(
                 telnyx.over(call), within_s=PARTING_S
             )  # the server hears of it, whatever has failed
     if phone.reports:
         return replace(phone.reports[0], pressed=call.pressed)
     raise media.refusal or _no_stream(telnyx)
-
-
-async def _first_of(*waits: Coroutine[Any, Any, object], within_s: float | None = None) -> None:
-    """Wait until one of them is done, but no longer than `within_s`."""
-    tasks = [asyncio.create_task(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _turned_away(telnyx: SimulatedTelnyx) -> None:

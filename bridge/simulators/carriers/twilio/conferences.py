@@ -209,7 +209,7 @@ class Conferences:
             one.call.room = ""
             told += self._callback(room, "leave", "participant-leave", now, one, ReasonParticipantLeft=why)
         extra = {"ReasonConferenceEnded": reason} | ({"CallSidEndingConference": by} if by else {})
-        told += self._callback(room, "end", "conference-end", now, **extra)
+        told += self._callback(room, "end", "conference-end", now, None, **extra)
         return told, [one.call for one in left]
 
     def _callback(

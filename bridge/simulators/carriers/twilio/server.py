@@ -40,8 +40,13 @@ from bridge.simulators.carriers.voice_xml import (
     TIMEOUT_S,
     StreamElement,
 )
+from bridge.simulators.changes import Changes
 
 log = structlog.get_logger()
+
+ACCOUNT_SID = "AC" + "0" * 32
+AUTH_TOKEN = "token_simulated"  # noqa: S105 - protects nothing
+"""The credentials of the account, unless others are given."""
 
 ROUTES = {
     "twilio": ("/2010-04-01/Accounts/{account}*.json",),
@@ -72,8 +77,8 @@ class SimulatedTwilio:
         self,
         media: CarryStream = silence,
         *,
-        account_sid: str = "AC" + "0" * 32,
-        auth_token: str = "token_simulated",  # noqa: S107 - protects nothing
+        account_sid: str = ACCOUNT_SID,
+        auth_token: str = AUTH_TOKEN,
         host: str = "127.0.0.1",
         port: int = 0,
         callee: TwilioCallee = TwilioCallee(),  # noqa: B008 - frozen
@@ -143,10 +148,17 @@ class SimulatedTwilio:
 
     async def over(self, call: TwilioCall) -> TwilioCall:
         """Wait until the call and its stream have ended and all its callbacks were sent."""
-        await self._rest.changes.until(
-            lambda: call.over and call.stream is None and self._has_no_callbacks_left(call)
-        )
+        await self._rest.changes.until(lambda: self.is_done(call))
         return call
+
+    def is_done(self, call: TwilioCall) -> bool:
+        """Whether the call and its stream have ended and all its callbacks were sent."""
+        return call.over and call.stream is None and self._has_no_callbacks_left(call)
+
+    @property
+    def changes(self) -> Changes:
+        """Notified after whatever happens."""
+        return self._rest.changes
 
     def _has_no_callbacks_left(self, call: TwilioCall) -> bool:
         return call.sid not in self._last or self._last[call.sid].done()

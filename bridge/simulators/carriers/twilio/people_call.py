@@ -1,0 +1,110 @@
+"""A simulated Twilio whose calls have parties that hear each other: the server, and the audio of its calls."""
+
+from collections.abc import Callable
+
+from bridge.simulators.carriers.contract import MediaSocket
+from bridge.simulators.carriers.rehearsal import Rehearsal
+from bridge.simulators.carriers.twilio.calls import CallStatus, TwilioCall
+from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee
+from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
+from bridge.simulators.carriers.twilio.server import ACCOUNT_SID, AUTH_TOKEN, SimulatedTwilio
+from bridge.simulators.carriers.twilio.stream_session import CarryStream, TwilioStreamSession
+from bridge.simulators.carriers.twilio.voice_webhook import signed_headers
+from bridge.simulators.changes import Changes
+from bridge.simulators.phone.party_media import PartyMedia
+from bridge.simulators.phone.people import Person
+from bridge.simulators.phone.people_call import PeopleCall, PeopleReport, await_end, report
+from telecodecs.format import PCMU_8K
+
+NOBODY = TwilioCallee(answers_after_s=0.2, refuses="failed")
+"""Who answers a number that no person has."""
+
+
+def twilio_streams(
+    media: Callable[[], PartyMedia], auth_token: str, rehearsal: Rehearsal | None = None
+) -> CarryStream:
+    """A `CarryStream` by which the calls' parties take part in their streams. With a token the upgrade is signed."""
+
+    async def carry(session: TwilioStreamSession) -> bool:
+        wanted = session.wanted
+        stream = SimulatedTwilioStream(
+            call_sid=session.call_sid,
+            account_sid=session.account_sid,
+            tracks=wanted.tracks,
+            parameters=wanted.parameters,
+            one_way=wanted.one_way,
+        )
+        signed = signed_headers(wanted.url, {}, auth_token)
+        socket = MediaSocket(wanted.url, signed, stream).in_rehearsal(rehearsal)
+        return await media().carry(
+            session.call_sid, socket, session.ended, lambda: session.opened(stream.stream_sid)
+        )
+
+    return carry
+
+
+def twilio_callee(person: Person) -> TwilioCallee:
+    """How this person answers."""
+    refuses = "busy" if person.busy or person.refused else "failed" if person.failed else None
+    return TwilioCallee(
+        answers_after_s=None if person.no_answer else person.answers_after_s,
+        answered_by="machine" if person.machine else "human",
+        verdict_after_s=person.verdict_after_s,
+        refuses=refuses,  # type: ignore[arg-type]
+    )
+
+
+class _PlayedTwilio:
+    """See `PlayedCarrier`."""
+
+    def __init__(self, server: SimulatedTwilio, call: TwilioCall) -> None:
+        self._server = server
+        self._call = call
+
+    @property
+    def changes(self) -> Changes:
+        return self._server.changes
+
+    def is_answered(self) -> bool:
+        return self._call.over or self._call.status is CallStatus.IN_PROGRESS
+
+    def lasting(self) -> list[str]:
+        return [call.sid for call in self._server.account.calls.values() if not self._server.is_done(call)]
+
+    def is_caller_over(self) -> bool:
+        return self._server.is_done(self._call)
+
+    def hang_up(self, leg_id: str) -> None:
+        self._server.hang_up(self._server.account.calls[leg_id])
+
+    async def failed(self) -> None:
+        await self._server.failed()
+
+
+async def place_people_call(asked: PeopleCall) -> PeopleReport:
+    """Place a call at Twilio with several parties. Raises `CallRefused` with the reason if it is not answered."""
+    options = asked.options
+    token = options.auth_token or AUTH_TOKEN
+    caller_id = ""
+
+    def hang_up(leg_id: str) -> None:
+        server.hang_up(server.account.calls[leg_id])
+
+    media = asked.media(PCMU_8K.rate_hz, lambda leg_id: leg_id == caller_id, hang_up)
+    server = SimulatedTwilio(
+        twilio_streams(lambda: media, token, options.rehearsal),
+        account_sid=options.account_sid or ACCOUNT_SID,
+        auth_token=token,
+        port=asked.port,
+        callee=NOBODY,
+        callees={person.to: twilio_callee(person) for person in asked.people.people.values()},
+        heard=media.hear,
+        api_log=asked.log,
+        rehearsal=options.rehearsal,
+    )
+    async with server.running(), media.running():
+        url = options.rehearsal.public if options.rehearsal else asked.url
+        call = server.ring(url, caller=asked.caller, called=asked.called)
+        caller_id = call.sid
+        await await_end(_PlayedTwilio(server, call), call.sid, asked)
+    return report(media, call.sid, asked, call.trouble or f"the call was not answered: it is {call.status}")
