@@ -28,6 +28,9 @@ RINGS_S = 15.0
 LEFT_S = 10.0
 """How long other parties may stay on the line when the caller has left; then they are hung up on."""
 
+PARTING_S = 2.0
+"""How long the last webhooks may take."""
+
 LONGEST_S = 600.0
 """After this time the caller hangs up in any case."""
 
@@ -110,6 +113,10 @@ class PlayedCarrier(Protocol):
         """The calls that are not over, by id; the caller's first."""
         ...
 
+    def has_told_all(self) -> bool:
+        """Whether no webhook is on its way."""
+        ...
+
     def is_caller_over(self) -> bool:
         """Whether the caller's call is over, and its last webhook was sent."""
         ...
@@ -126,17 +133,21 @@ class PlayedCarrier(Protocol):
 async def await_end(carrier: PlayedCarrier, caller_id: str, asked: PeopleCall) -> None:
     """Wait until all calls are over; who stays too long is hung up on, and the log says so."""
     changes, log = carrier.changes, asked.log
+
+    def is_quiet() -> bool:
+        return not carrier.lasting() and carrier.has_told_all()
+
     with asked.interruption.ends_with(lambda: carrier.hang_up(caller_id)):
         await first_of(changes.until(carrier.is_answered), carrier.failed(), within_s=asked.rings_s)
         if not carrier.is_answered():
             log.note("party", party="caller", event="gives up", call=caller_id)
             carrier.hang_up(caller_id)
         await first_of(changes.until(carrier.is_caller_over), carrier.failed())
-        await first_of(changes.until(lambda: not carrier.lasting()), carrier.failed(), within_s=LEFT_S)
+        await first_of(changes.until(is_quiet), carrier.failed(), within_s=LEFT_S)
         for leg_id in [*carrier.lasting()]:
             log.note("party", event="left behind", call=leg_id)
             carrier.hang_up(leg_id)
-        await first_of(changes.until(lambda: not carrier.lasting()), carrier.failed(), within_s=1.0)
+        await first_of(changes.until(is_quiet), carrier.failed(), within_s=PARTING_S)
 
 
 def report(media: PartyMedia, caller_id: str, asked: PeopleCall, why_not: str) -> PeopleReport:

@@ -71,6 +71,9 @@ class _PlayedTwilio:
     def lasting(self) -> list[str]:
         return [call.sid for call in self._server.account.calls.values() if not self._server.is_done(call)]
 
+    def has_told_all(self) -> bool:
+        return self._server.has_told_all()
+
     def is_caller_over(self) -> bool:
         return self._server.is_done(self._call)
 

@@ -155,6 +155,10 @@ class SimulatedTwilio:
         """Whether the call and its stream have ended and all its callbacks were sent."""
         return call.over and call.stream is None and self._has_no_callbacks_left(call)
 
+    def has_told_all(self) -> bool:
+        """Whether no callback is on its way."""
+        return all(task.done() for task in self._last.values())
+
     @property
     def changes(self) -> Changes:
         """Notified after whatever happens."""
@@ -230,6 +234,7 @@ class SimulatedTwilio:
         if before is not None:
             await asyncio.wait([before])
         await self._send(act)
+        asyncio.get_running_loop().call_soon(self._rest.changes.notify)  # once this task is done
 
     async def _ask(self, call: TwilioCall, act: FetchTwiml) -> None:
         sent = await self._send(act)
