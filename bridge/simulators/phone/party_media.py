@@ -62,7 +62,8 @@ class PartyMedia:
     """The audio of one carrier. `known`: who is behind a call, from its id and number.
 
     `rate_hz`: of the mix. `hang_up` is called with the id of a call whose party hangs up. `log`: its zero is the begin
-    of all recordings. `music`: what those on hold hear, repeated; None: a tone.
+    of all recordings. `music`: what those on hold hear, repeated; None: a tone. `press` is called with the id of a
+    call and a key that its party presses; streams are told here.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class PartyMedia:
         log: ApiLog,
         network: Network = Network(),  # noqa: B008 - frozen
         music: Samples | None = None,
+        press: Callable[[str, str], None] = lambda _leg_id, _digit: None,
     ) -> None:
         self.rate_hz = rate_hz
         self.parties: dict[str, Party] = {}
@@ -83,6 +85,7 @@ class PartyMedia:
         """The calls whose party has hung up."""
         self._known = known
         self._hang_up = hang_up
+        self._press = press
         self._log = log
         self._network = network
         self._mixer = Mixer(rate_hz)
@@ -294,6 +297,7 @@ class PartyMedia:
             for one in self._open:
                 if one.leg_id == leg_id and one.port is not None:
                     self._send(one, one.port.key(digit, frame))
+            self._press(leg_id, digit)
         if leg_id not in self.hung_up and party.hangs_up(frame):
             self.hung_up.add(leg_id)
             self._log.note("party", party=party.name, event="hangs up", call=leg_id)

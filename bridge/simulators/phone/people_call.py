@@ -58,9 +58,13 @@ class PeopleCall:
     interruption: Interruption = field(default_factory=Interruption)
 
     def media(
-        self, rate_hz: int, is_caller: Callable[[str], bool], hang_up: Callable[[str], None]
+        self,
+        rate_hz: int,
+        is_caller: Callable[[str], bool],
+        hang_up: Callable[[str], None],
+        press: Callable[[str, str], None] = lambda _leg_id, _digit: None,
     ) -> PartyMedia:
-        """The audio of the call. `is_caller`: whether a call's id is the caller's. `hang_up`: ends a call."""
+        """The audio of the call. `is_caller`: whether a call's id is the caller's. `hang_up`, `press`: see `PartyMedia`."""
         line = AudioFormat(Encoding.L16, rate_hz)
 
         def known(leg_id: str, number: str) -> Known:
@@ -73,7 +77,7 @@ class PeopleCall:
             return Known(name, self.people.plan_of(name, rate_hz)) if name else Known(number, PartyPlan())
 
         music = None if self.music is None else decoder(line)(self.music(line))
-        return PartyMedia(rate_hz, known, hang_up, self.log, self.network, music)
+        return PartyMedia(rate_hz, known, hang_up, self.log, self.network, music, press)
 
 
 class PartyReport(NamedTuple):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Refusal = Literal["busy", "failed"]
+
 
 @dataclass(frozen=True, slots=True)
 class TwilioFaults:
@@ -35,5 +37,5 @@ class TwilioCallee:
     """The result of the machine detection, if it was asked for."""
     verdict_after_s: float = 0.02
     """From the answer to the result of the machine detection."""
-    refuses: Literal["busy", "failed"] | None = None
+    refuses: Refusal | None = None
     """The status with which the call ends instead of being answered."""

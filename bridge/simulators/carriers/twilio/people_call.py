@@ -5,7 +5,7 @@ from collections.abc import Callable
 from bridge.simulators.carriers.contract import MediaSocket
 from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.twilio.calls import CallStatus, TwilioCall
-from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee
+from bridge.simulators.carriers.twilio.injected_faults import Refusal, TwilioCallee
 from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.carriers.twilio.server import ACCOUNT_SID, AUTH_TOKEN, SimulatedTwilio
 from bridge.simulators.carriers.twilio.stream_session import CarryStream, TwilioStreamSession
@@ -45,12 +45,12 @@ def twilio_streams(
 
 def twilio_callee(person: Person) -> TwilioCallee:
     """How this person answers."""
-    refuses = "busy" if person.busy or person.refused else "failed" if person.failed else None
+    refuses: Refusal | None = "busy" if person.busy or person.refused else "failed" if person.failed else None
     return TwilioCallee(
         answers_after_s=None if person.no_answer else person.answers_after_s,
         answered_by="machine" if person.machine else "human",
         verdict_after_s=person.verdict_after_s,
-        refuses=refuses,  # type: ignore[arg-type]
+        refuses=refuses,
     )
 
 
