@@ -8,6 +8,10 @@ from bridge.simulators.carriers.telnyx.injected_faults import Cause, TelnyxCalle
 from bridge.simulators.carriers.telnyx.media import token_headers
 from bridge.simulators.carriers.telnyx.server import API_KEY, SimulatedTelnyx
 from bridge.simulators.carriers.telnyx.stream_session import TelnyxStreamSession
+from bridge.simulators.carriers.telnyx.texml import TexmlStream
+from bridge.simulators.carriers.telnyx.texml_dialect import texml_dialect
+from bridge.simulators.carriers.twilio.people_call import play_documents
+from bridge.simulators.carriers.twilio.stream_session import TwilioStreamSession
 from bridge.simulators.changes import Changes
 from bridge.simulators.phone.people import Person
 from bridge.simulators.phone.people_call import PeopleCall, PeopleReport, await_end, report
@@ -109,3 +113,33 @@ async def place_call_control_call(asked: PeopleCall) -> PeopleReport:
 def _why_not(server: SimulatedTelnyx, call: TelnyxCall) -> str:
     commands = ", ".join(f"{one.name} ({one.status})" for one in server.commands) or "no command"
     return f"the call was not answered: it ended with {call.cause or 'nothing'}, and {server.url} received {commands}"
+
+
+async def place_texml_call(asked: PeopleCall) -> PeopleReport:
+    """Place a call that obeys TeXML, with several parties. Raises `CallRefused` if it is not answered."""
+    options = asked.options
+    exchange = telnyx_exchange(options)
+
+    async def carry(session: TwilioStreamSession) -> bool:
+        wanted = session.wanted
+        assert isinstance(wanted, TexmlStream), "the dialect reads streams of TeXML"
+        call = played.server.account.calls[session.call_sid]
+        socket = exchange.socket(wanted, call.sid, call.caller, call.called)
+        return await played.media.carry(
+            call.sid, socket, session.ended, lambda: session.opened(socket.stream.stream_sid)
+        )
+
+    played = play_documents(
+        asked,
+        carry,
+        exchange.line.rate_hz,
+        account_sid=options.account_sid or exchange.account_sid,
+        token=options.api_key or API_KEY,
+        dialect=texml_dialect(exchange.private_key),
+    )
+    return await played.place()
+
+
+async def place_people_call(asked: PeopleCall) -> PeopleReport:
+    """Place a call with several parties, by TeXML or under Call Control."""
+    return await (place_texml_call(asked) if asked.texml else place_call_control_call(asked))

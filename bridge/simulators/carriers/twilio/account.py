@@ -16,6 +16,7 @@ from bridge.simulators.carriers.twilio.actions import (
     SendCallback,
     TwilioRequest,
     TwilioResponse,
+    status_events,
 )
 from bridge.simulators.carriers.twilio.calls import CallStatus, TwilioCall, place
 from bridge.simulators.carriers.twilio.checks import (
@@ -168,7 +169,7 @@ class TwilioAccount:
         fields = dict(request.fields)
         match request.name:
             case "create":
-                events = tuple(value for name, value in request.fields if name == "StatusCallbackEvent")
+                events = status_events(request)
                 return self._create(fields, events, now)
             case "update":
                 return self._update(self._call(request.call_sid), fields, now)

@@ -57,6 +57,12 @@ class TwilioRequest(NamedTuple):
     conference: str = ""
 
 
+def status_events(request: TwilioRequest) -> tuple[str, ...]:
+    """The values of `StatusCallbackEvent`: given several times, or as one text with spaces between them."""
+    given = (value for name, value in request.fields if name == "StatusCallbackEvent")
+    return tuple(event for value in given for event in value.split())
+
+
 REQUESTS = (
     "create", "update", "fetch", "list",
     "conferences", "conference", "end_conference",

@@ -146,11 +146,15 @@ class TwilioCall:
             return answered_by
         return "machine_start" if self.fields["MachineDetection"] == "Enable" else "machine_end_beep"
 
-    def form(self) -> dict[str, str]:
-        """The form fields of every webhook and callback."""
-        form = call_form(
+    def base_form(self) -> dict[str, str]:
+        """The form fields that each webhook begins with."""
+        return call_form(
             call_sid=self.sid, account_sid=self.account_sid, caller=self.caller, called=self.called
         )
+
+    def form(self) -> dict[str, str]:
+        """The form fields of every webhook and callback."""
+        form = self.base_form()
         form |= {"CallStatus": self.status.value, "Direction": self.direction}
         if self.parent_sid:
             form["ParentCallSid"] = self.parent_sid

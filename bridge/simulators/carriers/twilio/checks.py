@@ -52,7 +52,7 @@ def check_create(fields: Mapping[str, str], events: tuple[str, ...]) -> None:
     """
     _check_number(fields.get("To", ""), "To", INVALID_TO)
     _check_number(fields.get("From", ""), "From", INVALID_FROM)
-    if "Url" not in fields and "Twiml" not in fields:
+    if not fields.keys() & {"Url", "Twiml", "Texml"}:
         raise invalid(INVALID_URL, "Url or Twiml is required.")
     _check_twiml(fields)
     for event in events:
@@ -70,7 +70,7 @@ def check_update(fields: Mapping[str, str]) -> None:
     """Check a request that changes a call. Raises `TwilioRefusal` on the first field that is wrong."""
     if fields.get("Status", "completed") not in ("completed", "canceled"):
         raise invalid(None, "Status should be completed or canceled.")
-    if not fields.keys() & {"Status", "Url", "Twiml"}:
+    if not fields.keys() & {"Status", "Url", "Twiml", "Texml"}:
         raise invalid(None, "One of Status, Url and Twiml is required.")
     _check_twiml(fields)
 

@@ -6,7 +6,7 @@ Wire: Twilio, "Conference resource", "Conference Participant resource". Each req
 from dataclasses import replace
 from typing import Any
 
-from bridge.simulators.carriers.twilio.actions import Action, TwilioRequest, TwilioResponse
+from bridge.simulators.carriers.twilio.actions import Action, TwilioRequest, TwilioResponse, status_events
 from bridge.simulators.carriers.twilio.calls import place
 from bridge.simulators.carriers.twilio.checks import (
     NOT_FOUND,
@@ -78,12 +78,7 @@ class ConferenceRequests:
 
     def _add(self, request: TwilioRequest, fields: dict[str, str], now: float) -> TwilioResponse:
         check_participant(fields, new=True)
-        events = tuple(
-            event
-            for name, value in request.fields
-            if name == "StatusCallbackEvent"
-            for event in value.split()
-        )
+        events = status_events(request)
         call = self._progress.new_call(fields["From"], fields["To"], now)
         wanted = _conference(request.conference, fields)
         try:

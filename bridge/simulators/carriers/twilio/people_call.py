@@ -1,10 +1,8 @@
 """A simulated Twilio whose calls have parties that hear each other: the server, and the audio of its calls."""
 
-from collections.abc import Callable
-
 from bridge.simulators.carriers.contract import MediaSocket
-from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.twilio.calls import CallStatus, TwilioCall
+from bridge.simulators.carriers.twilio.dialect import TWIML, DocumentDialect
 from bridge.simulators.carriers.twilio.injected_faults import Refusal, TwilioCallee
 from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.carriers.twilio.server import ACCOUNT_SID, AUTH_TOKEN, SimulatedTwilio
@@ -18,29 +16,6 @@ from telecodecs.format import PCMU_8K
 
 NOBODY = TwilioCallee(answers_after_s=0.2, refuses="failed")
 """Who answers a number that no person has."""
-
-
-def twilio_streams(
-    media: Callable[[], PartyMedia], auth_token: str, rehearsal: Rehearsal | None = None
-) -> CarryStream:
-    """A `CarryStream` by which the calls' parties take part in their streams. With a token the upgrade is signed."""
-
-    async def carry(session: TwilioStreamSession) -> bool:
-        wanted = session.wanted
-        stream = SimulatedTwilioStream(
-            call_sid=session.call_sid,
-            account_sid=session.account_sid,
-            tracks=wanted.tracks,
-            parameters=wanted.parameters,
-            one_way=wanted.one_way,
-        )
-        signed = signed_headers(wanted.url, {}, auth_token)
-        socket = MediaSocket(wanted.url, signed, stream).in_rehearsal(rehearsal)
-        return await media().carry(
-            session.call_sid, socket, session.ended, lambda: session.opened(stream.stream_sid)
-        )
-
-    return carry
 
 
 def twilio_callee(person: Person) -> TwilioCallee:
@@ -84,30 +59,87 @@ class _PlayedTwilio:
         await self._server.failed()
 
 
-async def place_people_call(asked: PeopleCall) -> PeopleReport:
-    """Place a call at Twilio with several parties. Raises `CallRefused` with the reason if it is not answered."""
-    options = asked.options
-    token = options.auth_token or AUTH_TOKEN
-    caller_id = ""
+class PlayedDocuments:
+    """A server whose calls obey documents, and the audio of its calls."""
+
+    def __init__(
+        self, asked: PeopleCall, server: SimulatedTwilio, media: PartyMedia, mine: list[str]
+    ) -> None:
+        self.server = server
+        self.media = media
+        self._asked = asked
+        self._mine = mine  # the caller's call, once it rings
+
+    async def place(self) -> PeopleReport:
+        """Place the call. Raises `CallRefused` with the reason if it is not answered."""
+        asked = self._asked
+        async with self.server.running(), self.media.running():
+            rehearsal = asked.options.rehearsal
+            url = rehearsal.public if rehearsal else asked.url
+            call = self.server.ring(url, caller=asked.caller, called=asked.called)
+            self._mine.append(call.sid)
+            await await_end(_PlayedTwilio(self.server, call), call.sid, asked)
+        why_not = call.trouble or f"the call was not answered: it is {call.status}"
+        return report(self.media, call.sid, asked, why_not)
+
+
+def play_documents(
+    asked: PeopleCall,
+    carry: CarryStream,
+    rate_hz: int,
+    *,
+    account_sid: str,
+    token: str,
+    dialect: DocumentDialect,
+) -> PlayedDocuments:
+    """A server for the call that is asked for. `carry`: its streams. `rate_hz`: of the mix. `token`: see `dialect`."""
+    mine: list[str] = []
 
     def hang_up(leg_id: str) -> None:
         server.hang_up(server.account.calls[leg_id])
 
-    media = asked.media(PCMU_8K.rate_hz, lambda leg_id: leg_id == caller_id, hang_up)
+    media = asked.media(rate_hz, lambda leg_id: leg_id in mine, hang_up)
     server = SimulatedTwilio(
-        twilio_streams(lambda: media, token, options.rehearsal),
-        account_sid=options.account_sid or ACCOUNT_SID,
+        carry,
+        account_sid=account_sid,
         auth_token=token,
         port=asked.port,
         callee=NOBODY,
         callees={person.to: twilio_callee(person) for person in asked.people.people.values()},
+        dialect=dialect,
         heard=media.hear,
         api_log=asked.log,
-        rehearsal=options.rehearsal,
+        rehearsal=asked.options.rehearsal,
     )
-    async with server.running(), media.running():
-        url = options.rehearsal.public if options.rehearsal else asked.url
-        call = server.ring(url, caller=asked.caller, called=asked.called)
-        caller_id = call.sid
-        await await_end(_PlayedTwilio(server, call), call.sid, asked)
-    return report(media, call.sid, asked, call.trouble or f"the call was not answered: it is {call.status}")
+    return PlayedDocuments(asked, server, media, mine)
+
+
+async def place_people_call(asked: PeopleCall) -> PeopleReport:
+    """Place a call at Twilio with several parties. Raises `CallRefused` with the reason if it is not answered."""
+    options = asked.options
+    token = options.auth_token or AUTH_TOKEN
+
+    async def carry(session: TwilioStreamSession) -> bool:
+        wanted = session.wanted
+        stream = SimulatedTwilioStream(
+            call_sid=session.call_sid,
+            account_sid=session.account_sid,
+            tracks=wanted.tracks,
+            parameters=wanted.parameters,
+            one_way=wanted.one_way,
+        )
+        signed = signed_headers(wanted.url, {}, token)
+        socket = MediaSocket(wanted.url, signed, stream).in_rehearsal(options.rehearsal)
+        return await played.media.carry(
+            session.call_sid, socket, session.ended, lambda: session.opened(stream.stream_sid)
+        )
+
+    played = play_documents(
+        asked,
+        carry,
+        PCMU_8K.rate_hz,
+        account_sid=options.account_sid or ACCOUNT_SID,
+        token=token,
+        dialect=TWIML,
+    )
+    return await played.place()

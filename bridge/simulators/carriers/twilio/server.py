@@ -182,12 +182,11 @@ class SimulatedTwilio:
 
     def _answer(self, name: str) -> Any:
         async def answer(request: web.Request) -> web.Response:
-            form = request.query_string if request.method == "GET" else (await request.read()).decode()
             asked = TwilioRequest(
                 name,
                 request.match_info["account"],
                 request.headers.get("Authorization"),
-                tuple(parse_qsl(form, keep_blank_values=True)),
+                _fields(request, await request.read()),
                 request.match_info.get("call", ""),
                 request.match_info.get("conference", ""),
             )
@@ -291,6 +290,20 @@ class SimulatedTwilio:
             self._rest.carry_beside(name, session)
         else:
             self._rest.carry(name, call, session)
+
+
+def _fields(request: web.Request, body: bytes) -> tuple[tuple[str, str], ...]:
+    """The fields of a request, as names and texts: of the query, of a form, or of a JSON object, as Telnyx takes."""
+    if request.method == "GET":
+        return tuple(parse_qsl(request.query_string, keep_blank_values=True))
+    if request.content_type != "application/json":
+        return tuple(parse_qsl(body.decode(), keep_blank_values=True))
+    given = json.decode(body or b"{}", type=dict[str, Any])
+    return tuple((name, _text(value)) for name, value in given.items() if value is not None)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _stream_name(call_sid: str, beside: bool) -> str:
