@@ -15,9 +15,6 @@ from aiohttp import web
 from bridge.simulators.changes import Changes
 from bridge.vocabulary.errors import CallRefused
 
-CALLER = "+15550199"
-CALLED = "+15550100"
-
 PARTING_S = 2.0
 """How long a phone may take to close its stream after it was ended; then the stream is dropped."""
 

@@ -1,5 +1,7 @@
 """The persons whom a simulated carrier can call, from a file: who answers which number, when, and what they do. TOML.
 
+    music = "hold.wav"        # what the carrier plays to those on hold; left out: a tone
+
     [people.ann]
     to = "+15550111"          # or "sip:ann@pbx.example.com"; the calls to it reach this person
     answers_after_s = 2.0     # left out: 1; or instead of an answer one of
@@ -35,7 +37,7 @@ from bridge.settings.table import Section
 from bridge.simulators import scripts
 from bridge.simulators.openai.voice import spoken
 from bridge.simulators.phone.party import HangUp, Key, PartyPlan, Sound
-from bridge.simulators.phone.plan import read_digits
+from bridge.simulators.phone.plan import CallPlan, read_digits
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.codec import decoder
 from telecodecs.format import AudioFormat, Encoding, Samples
@@ -126,7 +128,12 @@ class People(Section):
 
     people: dict[str, Person] = Field(default_factory=dict)
     caller: Caller = Caller()
+    music: Path | None = None
     folder: Path = Field(Path(), exclude=True)
+
+    def music_at(self, rate_hz: int) -> Samples | None:
+        """The music on hold at this rate; None: a tone."""
+        return None if self.music is None else _recording(self.folder / self.music, rate_hz)
 
     def name_of(self, number: str) -> str:
         """The name of the person with this number or address; empty if nobody has it."""
@@ -164,14 +171,15 @@ class People(Section):
 
 
 def read_people(path: Path | None) -> People:
-    """Read the file; without one nobody can be called. Raises `ConfigurationError` with the key and what was expected."""
+    """Read the file; without one nobody can be called, and the caller hangs up as without people. Raises `ConfigurationError` with the key and what was expected."""
     if path is None:
-        return People()
+        return People(caller=Caller(quiet_s=CallPlan().linger_s))
     return scripts.read(path, _parse)
 
 
 def _parse(text: str, folder: Path, name: str) -> People:
     people = scripts.parse(People, text, name).model_copy(update={"folder": folder})
+    people.music_at(8_000)
     for acts in (people.caller, *people.people.values()):
         for saying in acts.says:
             _sound(saying, folder, 8_000)
@@ -185,5 +193,9 @@ def _parse(text: str, folder: Path, name: str) -> People:
 def _sound(saying: Saying, folder: Path, rate_hz: int) -> Samples:
     if saying.wav is None:
         return spoken(saying.words, rate_hz)
+    return _recording(folder / saying.wav, rate_hz)
+
+
+def _recording(path: Path, rate_hz: int) -> Samples:
     line = AudioFormat(Encoding.L16, rate_hz)
-    return decoder(line)(read_wav(folder / saying.wav, line))
+    return decoder(line)(read_wav(path, line))

@@ -8,7 +8,6 @@ from bridge.simulators.carriers.api_log import ApiLog
 from bridge.simulators.carriers.contract import CallOptions, Warned
 from bridge.simulators.changes import Changes, first_of
 from bridge.simulators.interruption import Interruption
-from bridge.simulators.phone.call import CALLED, CALLER
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.live_call import Network
 from bridge.simulators.phone.network_disorder import DisorderCounts
@@ -39,8 +38,8 @@ LONGEST_S = 600.0
 class PeopleCall:
     """What is asked for. `url`: the voice webhook. `plan`: what the caller does where the file of people says nothing.
 
-    `port`: of the carrier's REST API, 0 for any. `texml`: the webhook of a Telnyx call speaks TeXML. `music`: what a
-    party on hold hears, from the audio's format; None: a tone.
+    `port`: of the carrier's REST API, 0 for any. `texml`: the webhook of a Telnyx call speaks TeXML. `rings_s`: how
+    long the caller waits for an answer.
     """
 
     url: str
@@ -49,11 +48,8 @@ class PeopleCall:
     options: CallOptions = field(default_factory=CallOptions)
     network: Network = field(default_factory=Network)
     port: int = 0
-    caller: str = CALLER
-    called: str = CALLED
     log: ApiLog = field(default_factory=ApiLog)
     texml: bool = False
-    music: Callable[[AudioFormat], bytes] | None = None
     rings_s: float = RINGS_S
     interruption: Interruption = field(default_factory=Interruption)
 
@@ -76,8 +72,9 @@ class PeopleCall:
             name = self.people.name_of(number)
             return Known(name, self.people.plan_of(name, rate_hz)) if name else Known(number, PartyPlan())
 
-        music = None if self.music is None else decoder(line)(self.music(line))
-        return PartyMedia(rate_hz, known, hang_up, self.log, self.network, music, press)
+        return PartyMedia(
+            rate_hz, known, hang_up, self.log, self.network, self.people.music_at(rate_hz), press
+        )
 
 
 class PartyReport(NamedTuple):

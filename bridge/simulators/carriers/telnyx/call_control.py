@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from bridge.simulators.carriers.contract import CallOptions
+from bridge.simulators.carriers.contract import CALLED, CALLER, CallOptions
 from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.telnyx.call_control_phone import CallControlPhone
 from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
@@ -54,6 +54,8 @@ async def place_call_with_options(
         api_key=options.api_key or API_KEY,
         rehearsal=options.rehearsal,
         interruption=interruption,
+        caller=options.caller,
+        called=options.called,
     )
 
 
@@ -94,6 +96,8 @@ async def place_controlled_call(
     api_key: str = API_KEY,
     rehearsal: Rehearsal | None = None,
     interruption: Interruption | None = None,
+    caller: str = CALLER,
+    called: str = CALLED,
 ) -> CallReport:
     """Call the server at its webhook `url` and carry the call to its end.
 
@@ -109,7 +113,7 @@ async def place_controlled_call(
         media, webhook_url=url, port=port, codec=codec, seed=seed, api_key=api_key, rehearsal=rehearsal
     )
     async with telnyx.running():
-        call = telnyx.ring()
+        call = telnyx.ring(caller=caller, called=called)
         with interruption.ends_with(lambda: telnyx.hang_up(call)):
             await first_of(media.begun.wait(), telnyx.over(call), _turned_away(telnyx), within_s=rings_s)
             if media.begun.is_set():

@@ -104,7 +104,7 @@ async def place_call_control_call(asked: PeopleCall) -> PeopleReport:
         api_log=asked.log,
     )
     async with server.running(), media.running():
-        call = server.ring(caller=asked.caller, called=asked.called)
+        call = server.ring(caller=asked.options.caller, called=asked.options.called)
         caller_id = call.call_control_id
         await await_end(_PlayedTelnyx(server, call), caller_id, asked)
     return report(media, caller_id, asked, _why_not(server, call))

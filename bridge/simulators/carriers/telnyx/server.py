@@ -17,8 +17,9 @@ from msgspec import json
 
 from bridge.carriers.telnyx.kind import SIMULATED_API_KEY
 from bridge.simulators.carriers.api_log import ApiLog
+from bridge.simulators.carriers.contract import CALLED, CALLER
 from bridge.simulators.carriers.rehearsal import Rehearsal
-from bridge.simulators.carriers.rest_server import CALLED, CALLER, RestServer
+from bridge.simulators.carriers.rest_server import RestServer
 from bridge.simulators.carriers.room import Audible
 from bridge.simulators.carriers.telnyx.account import TelnyxAccount
 from bridge.simulators.carriers.telnyx.actions import (

@@ -76,7 +76,7 @@ class PlayedDocuments:
         async with self.server.running(), self.media.running():
             rehearsal = asked.options.rehearsal
             url = rehearsal.public if rehearsal else asked.url
-            call = self.server.ring(url, caller=asked.caller, called=asked.called)
+            call = self.server.ring(url, caller=asked.options.caller, called=asked.options.called)
             self._mine.append(call.sid)
             await await_end(_PlayedTwilio(self.server, call), call.sid, asked)
         why_not = call.trouble or f"the call was not answered: it is {call.status}"
