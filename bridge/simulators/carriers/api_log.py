@@ -3,7 +3,7 @@
 `{"at_ms": 1234.5, "kind": "request", "name": "create", "fields": {...}, "status": 201}`. `at_ms` counts from the start of
 the log on a clock that never goes back, which is also where the recordings of the parties begin. Kinds: `request` (the
 server's REST requests), `webhook` (with the answer, when it came), `stream`, `party` and `hears` (who hears whom from
-now on). The numbers are those of simulated parties, so they are shown.
+now on). The first line, `begin`, has `clock_ms`, the machine's monotonic clock, by which other logs can be compared. The numbers are those of simulated parties, so they are shown.
 """
 
 import time
@@ -30,6 +30,7 @@ class ApiLog:
             self._file = None if path is None else path.open("wb", buffering=0)
         except OSError as error:
             raise ConfigurationError(f"--api-log {path}: cannot write the file: {error.strerror}") from error
+        self.note("begin", clock_ms=round(self.started * 1000, 1))
 
     def note(self, kind: str, **fields: Any) -> None:
         """Write a line now."""

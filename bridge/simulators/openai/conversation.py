@@ -62,6 +62,8 @@ class RealtimeConversation:
             self._writer.name("sess"), model, int(unix_time + faults.expires_s), faults
         )
         self.audio_buffer.configure(self.session.hears, self.session.silence_ms)
+        self.on_audio: Callable[[bytes], None] = lambda _: None
+        """Is told what the client appends, as it came, in the format `session.hears`."""
         self._responses = SessionResponses(script, number, self._writer, self.session, self.items)
         self._later: list[tuple[float, Callable[[], None]]] = []
         self._utterance = ""  # id of the item that the current utterance becomes
@@ -157,6 +159,7 @@ class RealtimeConversation:
     # The caller's audio
 
     def _append(self, audio: bytes, now: float) -> None:
+        self.on_audio(audio)
         for happened in self.audio_buffer.append(audio):
             vad = self.session.turn_detection
             assert vad is not None

@@ -81,6 +81,8 @@ class PartyMedia:
         """All parties so far, by the id of their call."""
         self.streams: list[CarriedStream] = []
         """All streams so far, oldest first."""
+        self.mixed_at: list[float] = []
+        """When each frame was mixed, seconds from the begin; it was due when it ended."""
         self.hung_up: set[str] = set()
         """The calls whose party has hung up."""
         self._known = known
@@ -260,6 +262,7 @@ class PartyMedia:
         loop = asyncio.get_running_loop()
         while self._log.started + (self._frame + 1) * FRAME_S <= time.monotonic():
             self._mix(self._frame)
+            self.mixed_at.append(time.monotonic() - self._log.started)
             self._frame += 1
         due = self._log.started + (self._frame + 1) * FRAME_S
         self._timer = loop.call_later(max(due - time.monotonic(), 0.001), self._tick)

@@ -197,7 +197,7 @@ def _callers(media: PartyMedia, caller_id: str, asked: PeopleCall) -> CallReport
         plays=line,
         said=party.recording(said=True).tobytes(),
         heard=party.recording().tobytes(),
-        sent_at=tuple(frame * FRAME_MS / 1000 for frame in range(frames)),
+        sent_at=tuple(at - FRAME_MS / 1000 for at in media.mixed_at[:frames]),
         received=tuple(arrival for port in ports for arrival in port.received),
         marks=tuple(mark for port in ports for mark in port.earpiece.marks),
         clears=tuple(clear for port in ports for clear in port.earpiece.clears),
