@@ -63,9 +63,7 @@ def call(
             show_default="URL is a voice webhook",
         ),
     ] = None,
-    texml: Annotated[
-        bool, typer.Option(help="With --api-port: URL is a Telnyx webhook that speaks TeXML.")
-    ] = False,
+    texml: Annotated[bool, typer.Option(help="With --api-port: URL is a webhook that speaks TeXML.")] = False,
     from_: Annotated[str, typer.Option("--from", help="Who calls.")] = "+15550199",
     to: Annotated[str, typer.Option(help="The number that is called.")] = "+15550100",
     people: Annotated[
@@ -153,7 +151,7 @@ def call(
             network,
             api_port or 0,
             ApiLog(api_log),
-            texml=_is_texml(kind, texml, api_port),
+            texml=_is_texml(kind, simulator, texml, api_port),
         )
         _call_people(asked, simulator, out, as_json=as_json)
         return
@@ -172,10 +170,12 @@ def call(
     check_ending(report, files)
 
 
-def _is_texml(kind: "CarrierKind[Any]", texml: bool, api_port: int | None) -> bool:
-    """Whether the webhook speaks TeXML; the REST API's port alone means Call Control. Raises `ConfigurationError`."""
-    if texml and kind.simulator != "telnyx":
-        raise ConfigurationError(f"--texml: {kind.title} has no TeXML; expected --carrier telnyx")
+def _is_texml(
+    kind: "CarrierKind[Any]", simulator: "CarrierSimulator", texml: bool, api_port: int | None
+) -> bool:
+    """Whether the webhook speaks TeXML; the REST API's port alone means commands. Raises `ConfigurationError`."""
+    if texml and simulator.place_controlled_call is None:
+        raise ConfigurationError(f"--texml: {kind.title} has no TeXML")
     return texml or api_port is None
 
 

@@ -212,7 +212,7 @@ class SimulatedTwilio:
             name=asked.name,
             call=asked.call_sid,
             conference=asked.conference,
-            fields=asked.fields,
+            fields=_by_name(asked.fields),
             status=None if silent else status,
         )
 
@@ -301,6 +301,12 @@ def _fields(request: web.Request, body: bytes) -> tuple[tuple[str, str], ...]:
         return tuple(parse_qsl(body.decode(), keep_blank_values=True))
     given = json.decode(body or b"{}", type=dict[str, Any])
     return tuple((name, _text(value)) for name, value in given.items() if value is not None)
+
+
+def _by_name(fields: tuple[tuple[str, str], ...]) -> dict[str, str | list[str]]:
+    """The fields as an object; one that was given several times has a list."""
+    values = {name: [value for one, value in fields if one == name] for name, _ in fields}
+    return {name: given if len(given) > 1 else given[0] for name, given in values.items()}
 
 
 def _text(value: Any) -> str:
