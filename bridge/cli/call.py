@@ -73,6 +73,9 @@ def call(
     api_log: Annotated[
         Path | None, typer.Option(help="A file for each REST request and webhook: JSON lines, with times.")
     ] = None,
+    status_url: Annotated[
+        str, typer.Option(help="With --people: the number's status callback, where calls obey documents.")
+    ] = "",
     public_url: Annotated[
         str,
         typer.Option(
@@ -152,6 +155,7 @@ def call(
             api_port or 0,
             ApiLog(api_log),
             texml=_is_texml(kind, simulator, texml, api_port),
+            status_url=status_url,
         )
         _call_people(asked, simulator, out, as_json=as_json)
         return

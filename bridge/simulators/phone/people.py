@@ -23,6 +23,11 @@
     hangs_up_after_s = 40
     quiet_s = 8               # left out: 10; hangs up after so long a silence with nothing left to say
 
+    [faults]                  # of the carrier's REST API
+    requests = ["create"]     # the kinds of request, as --api-log names them; left out: all
+    rate_limited = 1          # and server_errors, silent, refused: how many of each kind, in this order
+    server_errors = 0
+
 `since` is the moment from which a time counts: `answered` (of this party's call), `heard` (first sound heard), `joined`
 (first together with another party), `left` (first alone again). A time whose moment never comes is never due.
 """
@@ -123,11 +128,23 @@ class Caller(Acts):
     quiet_s: float = Field(10.0, gt=0)
 
 
+class Faults(Section):
+    """Faults of the carrier's REST API. Of each kind of request the first `server_errors` are answered 5xx, the next ones
+    `rate_limited` 429, the next ones are performed and not answered (`silent`), the next ones are `refused` with 4xx."""
+
+    requests: tuple[str, ...] = ()
+    server_errors: int = Field(0, ge=0)
+    rate_limited: int = Field(0, ge=0)
+    silent: int = Field(0, ge=0)
+    refused: int = Field(0, ge=0)
+
+
 class People(Section):
     """The file; the module's docstring describes it."""
 
     people: dict[str, Person] = Field(default_factory=dict)
     caller: Caller = Caller()
+    faults: Faults = Faults()
     music: Path | None = None
     folder: Path = Field(Path(), exclude=True)
 

@@ -39,7 +39,7 @@ class PeopleCall:
     """What is asked for. `url`: the voice webhook. `plan`: what the caller does where the file of people says nothing.
 
     `port`: of the carrier's REST API, 0 for any. `texml`: the webhook of a Telnyx call speaks TeXML. `rings_s`: how
-    long the caller waits for an answer.
+    long the caller waits for an answer. `status_url`: of the called number's status callback, where calls obey documents.
     """
 
     url: str
@@ -50,6 +50,7 @@ class PeopleCall:
     port: int = 0
     log: ApiLog = field(default_factory=ApiLog)
     texml: bool = False
+    status_url: str = ""
     rings_s: float = RINGS_S
     interruption: Interruption = field(default_factory=Interruption)
 

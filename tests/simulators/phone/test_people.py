@@ -43,6 +43,7 @@ def test_the_example_of_the_docstring_is_a_file(tmp_path: Path) -> None:
     caller = people.callers_plan(8_000, np.zeros(8, np.int16), (), 600.0)
     assert (caller.hangs_up, caller.quiet_s) == (HangUp(40, "answered"), None)
     assert np.array_equal(caller.sounds[0].samples, spoken("I have a question.", 8_000))
+    assert (people.faults.requests, people.faults.rate_limited) == (("create",), 1)
 
 
 def test_what_the_caller_does_without_a_word_about_it() -> None:

@@ -4,7 +4,7 @@ from bridge.simulators.carriers.contract import MediaSocket
 from bridge.simulators.carriers.telnyx.call_control_phone import call_control_stream
 from bridge.simulators.carriers.telnyx.calls import CallState, TelnyxCall
 from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
-from bridge.simulators.carriers.telnyx.injected_faults import Cause, TelnyxCallee
+from bridge.simulators.carriers.telnyx.injected_faults import Cause, TelnyxCallee, TelnyxFaults
 from bridge.simulators.carriers.telnyx.media import token_headers
 from bridge.simulators.carriers.telnyx.server import API_KEY, SimulatedTelnyx
 from bridge.simulators.carriers.telnyx.stream_session import TelnyxStreamSession
@@ -98,6 +98,7 @@ async def place_call_control_call(asked: PeopleCall) -> PeopleReport:
         codec=exchange.says.codec,
         callee=NOBODY,
         callees={person.to: telnyx_callee(person) for person in asked.people.people.values()},
+        faults=_faults(asked),
         seed=exchange.private_key,
         rehearsal=options.rehearsal,
         heard=media.hear,
@@ -108,6 +109,13 @@ async def place_call_control_call(asked: PeopleCall) -> PeopleReport:
         caller_id = call.call_control_id
         await await_end(_PlayedTelnyx(server, call), caller_id, asked)
     return report(media, caller_id, asked, _why_not(server, call))
+
+
+def _faults(asked: PeopleCall) -> TelnyxFaults:
+    given = asked.people.faults
+    return TelnyxFaults(
+        given.server_errors, given.rate_limited, given.silent, given.requests, refused=given.refused
+    )
 
 
 def _why_not(server: SimulatedTelnyx, call: TelnyxCall) -> str:

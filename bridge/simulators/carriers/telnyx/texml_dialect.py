@@ -48,4 +48,5 @@ def texml_dialect(private_key: str) -> DocumentDialect:
         read_stream,
         _call,
         lambda url, form, _api_key, unix_now: _headers(url, form, private_key, unix_now),
+        has_call_tokens=False,
     )

@@ -31,6 +31,7 @@ from bridge.simulators.carriers.twilio.checks import (
 from bridge.simulators.carriers.twilio.conference_requests import ConferenceRequests
 from bridge.simulators.carriers.twilio.dialect import TWIML, DocumentDialect
 from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee, TwilioFaults
+from bridge.simulators.carriers.twilio.media import new_sid
 from bridge.simulators.carriers.twilio.progress import CallProgress
 
 PROXY_PAGE = "<html><body>503 Service Temporarily Unavailable</body></html>"
@@ -54,6 +55,7 @@ class TwilioAccount:
     ) -> None:
         self.requests: list[ReceivedRequest] = []
         self._account_sid = account_sid
+        self._has_call_tokens = dialect.has_call_tokens
         self._authorization = dialect.authorization(account_sid, auth_token)
         self._faults = faults
         self._tries: Counter[str] = Counter()
@@ -68,9 +70,14 @@ class TwilioAccount:
         self.calls = self.progress.calls
         self._conferences = ConferenceRequests(self.progress)
 
-    def ring(self, caller: str, called: str, url: str, now: float) -> tuple[TwilioCall, list[Action]]:
-        """Somebody calls a number with this voice webhook."""
+    def ring(
+        self, caller: str, called: str, url: str, now: float, *, status_url: str = ""
+    ) -> tuple[TwilioCall, list[Action]]:
+        """Somebody calls a number with this voice webhook. `status_url`: of the number's status callback."""
         call = self.progress.new_call(caller, called, now)
+        call.token = new_sid("CT") if self._has_call_tokens else ""
+        if status_url:
+            call.fields["StatusCallback"] = status_url
         call.enter(CallStatus.RINGING)
         return call, [FetchTwiml(call.sid, url, "POST", call.form())]
 
@@ -196,6 +203,7 @@ class TwilioAccount:
 
     def _create(self, fields: dict[str, str], events: tuple[str, ...], now: float) -> TwilioResponse:
         check_create(fields, events)
+        self.progress.check_caller_id(fields)
         call = self.progress.new_call(fields["From"], fields["To"], now)
         created = call.resource() | {"direction": "outbound-api"}
         told = place(call, fields, events, self.progress.callee(call.called), now)

@@ -77,6 +77,8 @@ class TwilioCall:
     """The events that `StatusCallback` gets."""
     sid: str = field(default_factory=lambda: new_sid("CA"))
     direction: str = "inbound"
+    token: str = ""
+    """`CallToken` of an inbound call: with it another call may show this one's caller."""
     status: CallStatus = CallStatus.QUEUED
     answered_by: str = ""
     answered_at: float | None = None
@@ -156,6 +158,8 @@ class TwilioCall:
         """The form fields of every webhook and callback."""
         form = self.base_form()
         form |= {"CallStatus": self.status.value, "Direction": self.direction}
+        if self.token:
+            form["CallToken"] = self.token
         if self.parent_sid:
             form["ParentCallSid"] = self.parent_sid
         return form | {"AnsweredBy": self.answered_by} if self.answered_by else form

@@ -78,6 +78,7 @@ class ConferenceRequests:
 
     def _add(self, request: TwilioRequest, fields: dict[str, str], now: float) -> TwilioResponse:
         check_participant(fields, new=True)
+        self._progress.check_caller_id(fields)
         events = status_events(request)
         call = self._progress.new_call(fields["From"], fields["To"], now)
         wanted = _conference(request.conference, fields)

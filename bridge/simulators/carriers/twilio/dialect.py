@@ -22,6 +22,8 @@ class DocumentDialect(NamedTuple):
     """Makes a call: account, caller, called, when it began (Unix seconds)."""
     headers: Callable[[str, Mapping[str, str], str, float], dict[str, str]]
     """The headers that sign a webhook: its URL, its form, the token or key, Unix seconds."""
+    has_call_tokens: bool
+    """Whether a caller's number is shown to others only with the token of the call."""
 
 
 def _basic(account_sid: str, auth_token: str) -> str:
@@ -36,4 +38,4 @@ def _headers(url: str, form: Mapping[str, str], auth_token: str, _unix_now: floa
     return signed_headers(url, form, auth_token)
 
 
-TWIML = DocumentDialect("twilio", _basic, _stream, TwilioCall, _headers)
+TWIML = DocumentDialect("twilio", _basic, _stream, TwilioCall, _headers, True)

@@ -3,7 +3,7 @@
 from bridge.simulators.carriers.contract import MediaSocket
 from bridge.simulators.carriers.twilio.calls import CallStatus, TwilioCall
 from bridge.simulators.carriers.twilio.dialect import TWIML, DocumentDialect
-from bridge.simulators.carriers.twilio.injected_faults import Refusal, TwilioCallee
+from bridge.simulators.carriers.twilio.injected_faults import Refusal, TwilioCallee, TwilioFaults
 from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from bridge.simulators.carriers.twilio.server import ACCOUNT_SID, AUTH_TOKEN, SimulatedTwilio
 from bridge.simulators.carriers.twilio.stream_session import CarryStream, TwilioStreamSession
@@ -76,7 +76,12 @@ class PlayedDocuments:
         async with self.server.running(), self.media.running():
             rehearsal = asked.options.rehearsal
             url = rehearsal.public if rehearsal else asked.url
-            call = self.server.ring(url, caller=asked.options.caller, called=asked.options.called)
+            call = self.server.ring(
+                url,
+                caller=asked.options.caller,
+                called=asked.options.called,
+                status_url=asked.status_url,
+            )
             self._mine.append(call.sid)
             await await_end(_PlayedTwilio(self.server, call), call.sid, asked)
         why_not = call.trouble or f"the call was not answered: it is {call.status}"
@@ -106,12 +111,20 @@ def play_documents(
         port=asked.port,
         callee=NOBODY,
         callees={person.to: twilio_callee(person) for person in asked.people.people.values()},
+        faults=_faults(asked),
         dialect=dialect,
         heard=media.hear,
         api_log=asked.log,
         rehearsal=asked.options.rehearsal,
     )
     return PlayedDocuments(asked, server, media, mine)
+
+
+def _faults(asked: PeopleCall) -> TwilioFaults:
+    given = asked.people.faults
+    return TwilioFaults(
+        given.server_errors, given.rate_limited, given.silent, given.requests, refused=given.refused
+    )
 
 
 async def place_people_call(asked: PeopleCall) -> PeopleReport:

@@ -5,12 +5,13 @@ A call is on a stream, in a `<Dial>`, in a conference, in a queue, in a pause, o
 Times are Unix seconds, passed in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import ceil
 
 from bridge.simulators.carriers.room import MUSIC, RINGBACK, Audible
 from bridge.simulators.carriers.twilio.actions import Action, EndStream, FetchTwiml, OpenStream
 from bridge.simulators.carriers.twilio.calls import CallStatus, Dialling, TwilioCall
+from bridge.simulators.carriers.twilio.checks import NOT_VERIFIED, TwilioRefusal
 from bridge.simulators.carriers.twilio.conferences import Conferences
 from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee, TwilioFaults
 from bridge.simulators.carriers.voice_documents import (
@@ -56,6 +57,14 @@ class CallProgress:
         call = self._make_call(caller, called, now)
         self.calls[call.sid] = call
         return call
+
+    def check_caller_id(self, fields: Mapping[str, str]) -> None:
+        """A caller's number may be shown to others only with the token of that call. Raises `TwilioRefusal`."""
+        caller, token = fields["From"], fields.get("CallToken", "")
+        own = {call.called for call in self.calls.values() if call.token}
+        tokens = [call.token for call in self.calls.values() if call.token and call.caller == caller]
+        if tokens and caller not in own and token not in tokens:
+            raise TwilioRefusal(400, NOT_VERIFIED, f"The source phone number {caller} is not verified.")
 
     def audible(self) -> Audible:
         """Who is on the line, and who hears whom."""

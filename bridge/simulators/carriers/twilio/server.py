@@ -127,9 +127,12 @@ class SimulatedTwilio:
         ):
             yield self
 
-    def ring(self, webhook_url: str, *, caller: str = CALLER, called: str = CALLED) -> TwilioCall:
-        """Somebody calls a number with this voice webhook: obey its TwiML."""
-        call, actions = self.account.ring(caller, called, webhook_url, time.time())
+    def ring(
+        self, webhook_url: str, *, caller: str = CALLER, called: str = CALLED, status_url: str = ""
+    ) -> TwilioCall:
+        """Somebody calls a number with this voice webhook and, if given, status callback: obey its TwiML."""
+        now = time.time()
+        call, actions = self.account.ring(caller, called, webhook_url, now, status_url=status_url)
         self._rest.perform(actions)
         return call
 

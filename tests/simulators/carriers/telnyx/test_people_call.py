@@ -232,3 +232,24 @@ async def test_who_is_left_behind_is_hung_up_on(office: Office, monkeypatch: pyt
         report = await call
     assert [line["call"] for line in log.lines if line.get("event") == "left behind"] == [office.legs[ANN]]
     assert [one.name for one in report.parties] == ["caller", "ann"]
+
+
+async def test_faults_of_the_rest_api(office: Office) -> None:
+    """The first dial is not answered but performed; the same command again is the same leg."""
+    faults = {"requests": ["dial"], "silent": 1}
+    call, log = placing(
+        office, {"faults": faults, "caller": {"hangs_up_after_s": 0.5}, "people": {"ann": {"to": ANN}}}
+    )
+    dial = {"connection_id": "1", "to": ANN, "from_": "+15550100", "command_id": "one"}
+    async with asyncio.timeout(10):
+        await office.until("call.initiated", CALLER)
+        await office.act(CALLER, "answer")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await office.command("/calls", **dial)
+        again = await office.command("/calls", **dial)
+        assert again["call_control_id"] == office.legs[ANN]
+        await office.act(ANN, "hangup")
+        await call
+    assert [line["status"] for line in log.lines if line.get("name") == "dial"] == [None, 200]
+    assert office.kinds.count(("call.initiated", ANN)) == 1

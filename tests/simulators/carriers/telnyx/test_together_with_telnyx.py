@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from bridge.simulators.carriers.telnyx.calls import CallState
 from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 15.0
 Both = tuple[SimulatedTelnyx, telnyx.AsyncTelnyx]
 
 

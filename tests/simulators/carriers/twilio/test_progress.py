@@ -332,3 +332,22 @@ def test_faults_at_a_request() -> None:
     answers = [office.ask("add_participant", conference="r", **fields) for _ in range(3)]
     assert [answer.status for answer in answers] == [503, 400, 201]
     assert code(answers[1]) == (400, 13_225)
+
+
+def test_the_callers_number_is_shown_with_the_token_of_the_call() -> None:
+    office = Office()
+    office.obey(ROOM.format("caller", ""))
+    fields = {"From": office.caller.caller, "To": ANN, "Url": URL}
+    assert code(office.ask("create", **fields)) == (400, 21210)
+    assert code(office.ask("add_participant", conference="r", **fields, CallToken="CTother")) == (400, 21210)
+    assert office.ask("create", **fields, CallToken=office.caller.form()["CallToken"]).status == 201
+
+
+def test_the_numbers_own_status_callback() -> None:
+    office = Office()
+    call, asked = office.account.ring(
+        "+15550198", "+15550100", URL, NOW, status_url="https://voice.example.com/status"
+    )
+    assert len(asked) == 1
+    office.obey("<Pause/>", call)
+    assert office.told(office.account.hang_up(call, NOW)) == ["status caller no-answer"]

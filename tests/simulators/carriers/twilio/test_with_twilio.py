@@ -246,18 +246,24 @@ async def test_a_conference_with_the_vendors_client(running: Calls, hook: Hook) 
         await simulator.told(StatusCallbackEvent="participant-join")
         (room,) = await client.conferences.list_async(friendly_name="r", status="init")
         people = client.conferences(room.sid).participants
-        added = await people.create_async(**PARTIES, label="ann", end_conference_on_exit=False)
+        with pytest.raises(TwilioRestException) as refused:
+            await people.create_async(**PARTIES)  # the caller's number
+        assert refused.value.code == 21210
+        (asked,) = [one.act.form for one in simulator.sent if "CallToken" in one.act.form][:1]
+        await people.create_async(**PARTIES, call_token=asked["CallToken"], muted=True)
+        ours = {"to": "+15550111", "from_": "+15550100"}
+        added = await people.create_async(**ours, label="ann", end_conference_on_exit=False)
         assert (added.label, added.status, added.conference_sid) == ("ann", "queued", room.sid)
         await simulator.told(StatusCallbackEvent="participant-join", ParticipantLabel="ann")
         assert (await client.conferences(room.sid).fetch_async()).status == "in-progress"
         held = await people("caller").update_async(hold=True, hold_url="https://voice.example.com/hold.wav")
         assert (held.hold, held.call_sid, held.coaching) == (True, caller.sid, False)
         coach = await people.create_async(
-            **PARTIES | {"to": "+15550101"}, label="coach", coaching=True, call_sid_to_coach=added.call_sid
+            **ours | {"to": "+15550101"}, label="coach", coaching=True, call_sid_to_coach=added.call_sid
         )
         assert (coach.coaching, coach.call_sid_to_coach) == (True, added.call_sid)
         await simulator.told(StatusCallbackEvent="participant-join", ParticipantLabel="coach")
-        assert {one.label for one in await people.list_async()} == {"caller", "ann", "coach"}
+        assert {one.label for one in await people.list_async()} == {"caller", None, "ann", "coach"}
         whispers = simulator.account.audible().heard
         assert whispers[added.call_sid] == {coach.call_sid}
         assert (await people("ann").fetch_async()).muted is False
