@@ -3,9 +3,13 @@
 Commands are frozen and compared by value. Audio is bytes in the format of its leg. As JSON they are tagged as events are.
 """
 
+from typing import get_args
+
 from msgspec import field
 
-from bridge.vocabulary.events import EntryEnd, History, Opening, Word
+from bridge.vocabulary.events import EntryEnd, History, Opening
+from bridge.vocabulary.people import PersonCommand
+from bridge.vocabulary.word import Word
 from telecodecs.format import AudioFormat
 
 # Commands: to the carrier
@@ -157,9 +161,9 @@ class RunTool(Word, frozen=True, gc=False):
 
 
 CarrierCommand = PlayAudio | SendMark | ClearPlayback
-ControlCommand = PressKeys
-CONTROL_COMMANDS: tuple[type[ControlCommand], ...] = (PressKeys,)
-"""What a `CallControl` may be told to do; a call that goes to a person will add its own."""
+ControlCommand = PressKeys | PersonCommand
+CONTROL_COMMANDS: tuple[type[ControlCommand], ...] = get_args(ControlCommand)
+"""What a `CallControl` may be told to do."""
 AssistantCommand = (
     OpenAssistant
     | AppendAudio

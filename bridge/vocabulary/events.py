@@ -6,8 +6,10 @@ under "what": so the journal writes it.
 
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from bridge.vocabulary.people import PersonEvent, TransferRequested
+from bridge.vocabulary.word import Word as Word  # noqa: PLC0414  # most modules import it with the events
 from telecodecs.format import AudioFormat
 
 KEYS = frozenset("0123456789*#ABCD")
@@ -76,10 +78,6 @@ History = tuple[Said | ToolUsed, ...]
 """What was said and done in a call so far, in order: an assistant that takes over in mid-call is told it."""
 
 
-class Word(Struct, frozen=True, tag=True, tag_field="what"):
-    """The base of all events and commands."""
-
-
 # Events: from the carrier
 
 
@@ -94,7 +92,7 @@ class CallStarted(Word, frozen=True):
     stream: str
     line: AudioFormat
     tracks: tuple[str, ...] = ("inbound",)
-    parameters: dict[str, str] = {}
+    parameters: dict[str, str] = field(default_factory=dict)
     one_way: bool = False
     plays: AudioFormat | None = None
 
@@ -371,6 +369,7 @@ AssistantEvent = (
     | ToolCalled
     | EntryRequested
     | PressRequested
+    | TransferRequested
     | NoteTaken
     | AssistantHangingUp
     | TokensUsed
@@ -382,4 +381,4 @@ AssistantEvent = (
     | MessageRefused
 )
 ShellEvent = LegLost | MessageRefused | CloseRequested | GoodbyeRequested | ToolAnswered | TimePassed
-Event = CarrierEvent | AssistantEvent | ShellEvent
+Event = CarrierEvent | AssistantEvent | PersonEvent | ShellEvent

@@ -47,6 +47,14 @@ from bridge.vocabulary.events import (
     ToolUsed,
     Word,
 )
+from bridge.vocabulary.people import (
+    CallPeople,
+    PersonAnswered,
+    PersonDeclined,
+    PutThrough,
+    ReleasePerson,
+    TransferRequested,
+)
 from telecodecs.format import PCMU_8K
 
 MASKED = [
@@ -106,6 +114,12 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (ToolCalled("call_15550100199", "book", '{"phone":"+15550100199"}'), {"tool_call_id": "call_15550100199", "arguments": '{"phone":"***99"}'}),
     (ToolAnswered("c1", '{"phone":15550100199}'), {"output": '{"phone":***99}'}),
     (MarkReached("1234.5678901"), {"name": "1234.5678901"}),
+    (TransferRequested("billing", NUMBER, NUMBER), {"person": "billing", "why": "***99", "summary": "***99"}),
+    (PersonAnswered("CA2", "+15550199"), {"person_leg": "CA2", "to": "***99"}),
+    (PersonDeclined("CA2", NUMBER), {"why": "***99"}),
+    (CallPeople("billing", (NUMBER, "sip:ann@pbx.example.com"), NUMBER, 25.0, "r1"), {"group": ["***99", "sip:ann@pbx.example.com"], "from_": "***99"}),
+    (PutThrough("billing", (NUMBER,), NUMBER, 25.0, "r1"), {"group": ["***99"], "from_": "***99"}),
+    (ReleasePerson("CA2", NUMBER), {"why": "***99"}),
 ]  # fmt: skip
 USED = (
     ToolUsed("c1", "book", NUMBER, NUMBER),
@@ -143,6 +157,8 @@ NAMES = {
     "item",
     "name",
     "digit",
+    "person",
+    "person_leg",
     "tool",
     "assistant",
     "digits",
