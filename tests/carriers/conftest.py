@@ -1,6 +1,6 @@
 """A server that a carrier's webhooks can ask, without sockets: what they ask of it is written down."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import pytest
@@ -18,6 +18,7 @@ from bridge.carriers.shared.webhooks import (
 )
 from bridge.settings.busy import BusySettings
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
+from bridge.vocabulary.people import PersonEvent
 
 UNIX_S = 1_700_000_000.0
 
@@ -52,6 +53,16 @@ class Host:
         self.over: set[str] = set()
         """The calls that have ended before a webhook comes."""
         self.sent: list[Sent] = []
+        self.people = False
+        """Whether the settings name people."""
+        self.under_way: set[str] = set()
+        """The calls that have a session."""
+        self.told: list[tuple[str, PersonEvent]] = []
+        self.commands_after: Callable[[PersonEvent], None] = lambda _event: None
+        """What the core commands after an event of a handover."""
+        self.closed: list[str] = []
+        """The calls whose streams we closed."""
+        self.handles = 0
         self.lines: list[tuple[str, str, dict[str, object]]] = []
 
     def has_assistant(self, assistant: str) -> bool:
@@ -74,6 +85,25 @@ class Host:
 
     def call_ended(self, call_id: str) -> None:
         self.ended.append(call_id)
+        self.under_way.discard(call_id)
+
+    def puts_through(self) -> bool:
+        return self.people
+
+    def is_under_way(self, call_id: str) -> bool:
+        return call_id in self.under_way
+
+    def tell(self, call_id: str, event: PersonEvent) -> None:
+        if call_id in self.under_way:
+            self.told.append((call_id, event))
+            self.commands_after(event)
+
+    def close_stream(self, call_id: str, why: str) -> None:
+        self.closed.append(call_id)
+
+    def new_handle(self) -> str:
+        self.handles += 1
+        return f"h{self.handles}"
 
     def has_ended(self, call_id: str) -> bool:
         return call_id in self.over
@@ -97,15 +127,15 @@ class Host:
         """What the carrier's REST API was asked for."""
         return [sent.request.command for sent in self.sent]
 
-    def take(self, now: float, number: int = -1) -> None:
+    def take(self, now: float, number: int = -1, **data: object) -> None:
         """The REST API does what it was asked for, by default last."""
         if (taken := self.sent[number].taken) is not None:
-            taken({}, now)
+            taken(data, now)
 
-    def refuse(self, now: float, code: str, number: int = -1) -> None:
+    def refuse(self, now: float, code: str, number: int = -1, status: int = 422) -> None:
         """The REST API refuses it."""
         if (refused := self.sent[number].refused) is not None:
-            refused(CarrierRefused("refused", status=422, code=code), now)
+            refused(CarrierRefused("refused", status=status, code=code), now)
 
 
 def serve(

@@ -1,13 +1,18 @@
 """Twilio's webhooks: /twilio/voice answers a call with TwiML, /twilio/status hears how a stream, or a call, goes on.
 
 /twilio/voice?listen=both_tracks only listens to the call, ?assistant=NAME names who answers; /twilio/voice/WORD is for
-the routes.
-Source: Twilio, "TwiML for Programmable Voice", "TwiML Voice: <Stream>".
+the routes. Where people can be put through, /twilio/next is asked when a stream has ended, /twilio/back when a `<Dial>`
+has; /twilio/person hears of a person's leg, /twilio/room of a conference. Each has a handle behind it.
+Source: Twilio, "TwiML for Programmable Voice", "TwiML Voice: <Stream>", "<Dial>".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bridge.carriers.shared.busy import busy_document
+from bridge.carriers.shared.dial_documents import hang_up_document
+from bridge.carriers.shared.document_call import DocumentCall
+from bridge.carriers.shared.document_calls import DocumentCalls
+from bridge.carriers.shared.document_words import caller_of
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
     FORM,
@@ -29,12 +34,15 @@ from bridge.carriers.twilio.call_control import TwilioCallControl
 from bridge.carriers.twilio.rest import TwilioApi
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.signature import is_signed
-from bridge.carriers.twilio.twiml import TRACKS, hang_up_document, stream_document
+from bridge.carriers.twilio.twiml import TRACKS, TwilioWords, stream_document
 from bridge.redaction import without_addresses
 from bridge.vocabulary.errors import WebhookRefused
 
-SHOWN = ("CallSid", "StreamSid", "StreamEvent", "CallStatus", "AnsweredBy")
-"""Fields of a status callback that may be logged; of StreamError only what `without_addresses` leaves."""
+SHOWN = (
+    *("CallSid", "StreamSid", "StreamEvent", "CallStatus", "AnsweredBy"),
+    *("DialCallStatus", "DialCallDuration", "StatusCallbackEvent", "ReasonParticipantLeft"),
+)
+"""Fields of a webhook that may be logged; of StreamError only what `without_addresses` leaves."""
 
 
 class TwilioWebhooks:
@@ -45,20 +53,27 @@ class TwilioWebhooks:
         self._host = host
         has_account = settings.account_sid is not None and settings.auth_token is not None
         self._api = TwilioApi(settings) if has_account else None
+        self._words = TwilioWords(settings, lambda: host.public_url)
+        self._calls = DocumentCalls(host)
 
     def routes(self) -> Sequence[Route]:
         """What is served."""
         return (
             Route("/twilio/voice", FORM, self._voice, takes_word=True),
             Route("/twilio/status", FORM, self._status),
+            Route("/twilio/next", FORM, self._next, takes_word=True),
+            Route("/twilio/back", FORM, self._back, takes_word=True),
+            Route("/twilio/person", FORM, self._person, takes_word=True),
+            Route("/twilio/room", FORM, self._room, takes_word=True),
         )
 
     def deadline(self) -> float | None:
-        """Nothing falls due."""
-        return None
+        """A call that does not ask how it goes on is looked up."""
+        return self._calls.deadline()
 
     def due(self, now: float) -> None:
-        """Nothing falls due."""
+        """Look up the calls whose time has come."""
+        self._calls.due(now)
 
     def close(self, now: float) -> None:
         """The calls end with their streams."""
@@ -87,9 +102,12 @@ class TwilioWebhooks:
             return WebhookAnswer(
                 200, busy_document(self._host.busy, form, self._settings.then if listen else None), XML
             )
+        documents = None if listen or not self._host.puts_through() else self._documents(form)
         expected = ExpectedCall(
-            call_id, assistant, control=self._control(call_id), direction=direction_of(form)
+            call_id, assistant, control=self._control(call_id, documents), direction=direction_of(form)
         )
+        if documents is not None:
+            return WebhookAnswer(200, documents.begin(expected), XML)
         url = self._host.expect(expected, "listen" if listen else "media")
         twiml = stream_document(
             url,
@@ -100,23 +118,74 @@ class TwilioWebhooks:
         )
         return WebhookAnswer(200, twiml, XML)
 
-    def _control(self, call_id: str) -> TwilioCallControl | None:
-        if self._api is None:
+    def _documents(self, form: Mapping[str, str]) -> DocumentCall:
+        """Those of a call that can go to a person: it asks us how it goes on when its stream has ended."""
+        then = self._settings.then
+        return DocumentCall(self._host, self._words, self._api, caller_of(form), self._calls, then=then)
+
+    def _control(self, call_id: str, documents: DocumentCall | None = None) -> TwilioCallControl | None:
+        if self._api is None and documents is None:
             return None
-        ends_with_stream = self._settings.then is None  # a call that is only listened to has a `then`
-        return TwilioCallControl(self._host, self._api, call_id, ends_with_stream=ends_with_stream)
+        ends = self._settings.then is None  # a call that is only listened to has a `then`
+        return TwilioCallControl(self._host, self._api, call_id, ends_with_stream=ends, documents=documents)
+
+    # A call that can be put through to a person
+
+    def _next(self, request: WebhookRequest, now: float) -> WebhookAnswer:
+        """The stream of a call, or of a person's leg, has ended."""
+        form = self._form_of_call(request)
+        if request.query.get("leg") == "person":
+            return self._calls.leg_next(request.word)
+        call = self._calls.own(request.word, form["CallSid"])
+        return self._went_astray(request, now) if call is None else WebhookAnswer(200, call.next(), XML)
+
+    def _back(self, request: WebhookRequest, now: float) -> WebhookAnswer:
+        """The `<Dial>` of a call has ended."""
+        form = self._form_of_call(request)
+        if (call := self._calls.own(request.word, form["CallSid"])) is None:
+            return self._went_astray(request, now)
+        return WebhookAnswer(200, call.back(request.word, form, now), XML)
+
+    def _went_astray(self, request: WebhookRequest, now: float) -> WebhookAnswer:
+        """A call that nobody knows any more, such as one of a process that has ended, and that is not over."""
+        self._host.log("warning", "= nobody knows this call: it is answered anew", path=request.path)
+        return self._voice(request._replace(word="", query={}), now)
+
+    def _person(self, request: WebhookRequest, now: float) -> WebhookAnswer:
+        """The leg of a person has come so far, or asks for its TwiML."""
+        form = self._signed_form(request)
+        self._host.log("info", "< twilio person", **_shown(form))
+        return self._calls.person(request.word, form, now)
+
+    def _room(self, request: WebhookRequest, now: float) -> WebhookAnswer:
+        """A conference has come so far."""
+        form = self._signed_form(request)
+        self._host.log("info", "< twilio room", **_shown(form))
+        note_ends(self._host, form)
+        return self._calls.room(request.word, form, now)
+
+    def _form_of_call(self, request: WebhookRequest) -> dict[str, str]:
+        """The form of a call that asks how it goes on. One that is over asks in vain."""
+        form = self._signed_form(request)
+        if not form.get("CallSid"):
+            raise WebhookRefused(400, "CallSid is missing: this is not a webhook of Twilio's calls")
+        self._host.log("info", "< twilio asks", path=request.path, **_shown(form))
+        note_ends(self._host, form)
+        check_not_ended(self._host, form["CallSid"])
+        return form
 
     def _status(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
         """Twilio tells how a stream, or a call, goes on."""
         form = self._signed_form(request)
-        shown = {name: form[name] for name in SHOWN if name in form}
+        shown = _shown(form)
         if "StreamError" in form:
             self._host.log(
                 "warning", "< twilio status", **shown, StreamError=without_addresses(form["StreamError"])
             )
         else:
             self._host.log("info", "< twilio status", **shown)
-        note_ends(self._host, form)
+        if not self._calls.is_expected_end(form):
+            note_ends(self._host, form)
         return WebhookAnswer()
 
     def _signed_form(self, request: WebhookRequest) -> dict[str, str]:
@@ -132,3 +201,7 @@ class TwilioWebhooks:
         elif not self._host.allows_unauthenticated:
             raise not_proved("twilio.auth_token is not set, so nobody can prove to be Twilio")
         return dict(pairs)
+
+
+def _shown(form: Mapping[str, str]) -> dict[str, str]:
+    return {name: form[name] for name in SHOWN if name in form}
