@@ -8,27 +8,26 @@ no task of its own, no await, and no queue between tasks.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
 
 import structlog
 
 from bridge.core.call import Call
-from bridge.core.engine import CallEngine
+from bridge.core.engine import CallEngine, Perform
 from bridge.observers.usage import Accounting
 from bridge.shell.assistant_slot import AssistantSlot
-from bridge.shell.close_frames import INTERNAL_ERROR
+from bridge.shell.close_frames import INTERNAL_ERROR, NORMAL_CLOSURE
 from bridge.vocabulary.commands import (
     CONTROL_COMMANDS,
+    SHELL_COMMANDS,
     CarrierCommand,
     ClearPlayback,
     ControlCommand,
     HangUp,
     PlayAudio,
-    RetryAssistant,
     SendMark,
-    SetSensitive,
 )
 from bridge.vocabulary.contracts import (
     CallControl,
@@ -53,6 +52,7 @@ from bridge.vocabulary.events import (
     Word,
 )
 from bridge.vocabulary.message_rate import BadMessages
+from bridge.vocabulary.people import CloseStream
 
 clock = time.monotonic
 """The session's clock, in seconds. It is not the loop's `time()`, which in uvloop has whole milliseconds."""
@@ -70,7 +70,7 @@ class Session:
     """One call, from the upgrade of its carrier stream to its end.
 
     `ended` is called once, when the call is over. `control`: performs what the carrier can do beside the stream; None
-    if it can do nothing.
+    if it can do nothing. `handover`: performs what connects this call with a person's; without it observers alone see that.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Session:
         observers: Sequence[Observer],
         ended: Callable[["Session"], None],
         control: CallControl | None = None,
+        handover: Mapping[type[Word], Perform] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
@@ -94,12 +95,12 @@ class Session:
             on_bound(SendMark, self._tell_carrier),
             on_bound(ClearPlayback, self._tell_carrier),
             on_bound(HangUp, self._hang_up),
-            on_bound(SetSensitive, self._nothing),  # only observers need it
-            on_bound(RetryAssistant, self._nothing),
         ]
+        performers += [on_bound(kind, self._nothing) for kind in SHELL_COMMANDS]  # observers need them
         perform = _cannot if control is None else control.perform
         performers += [on_bound(kind, perform) for kind in CONTROL_COMMANDS]
-        self._engine.perform_with({**dict(performers), **self._slot.performers})
+        performers.append(on_bound(CloseStream, self._close_stream))
+        self._engine.perform_with({**dict(performers), **self._slot.performers, **(handover or {})})
         self._ended = ended
         self._over = False
         self._carrier_leg: Leg[WireMessage]
@@ -195,7 +196,11 @@ class Session:
         self._is_leg_closed = True
         self._carrier_leg.close(command.code, command.why)
 
-    def _nothing(self, _command: SetSensitive | RetryAssistant, _now: float) -> None:
+    def _close_stream(self, command: CloseStream, _now: float) -> None:
+        self._is_leg_closed = True
+        self._carrier_leg.close(NORMAL_CLOSURE, command.why)
+
+    def _nothing(self, _command: Word, _now: float) -> None:
         pass
 
     def _follow_deadline(self) -> None:

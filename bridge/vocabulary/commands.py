@@ -8,7 +8,7 @@ from typing import get_args
 from msgspec import field
 
 from bridge.vocabulary.events import EntryEnd, History, Opening
-from bridge.vocabulary.people import PersonCommand
+from bridge.vocabulary.people import Briefing, HandoverNote, Outcome, PersonCommand
 from bridge.vocabulary.word import Word
 from telecodecs.format import AudioFormat
 
@@ -57,7 +57,8 @@ class OpenAssistant(Word, frozen=True):
 
     `line`: the format of the caller's audio; `plays`: of what is played to the caller, None if it is the same.
     `assistant`: its name in the settings, empty for the default. `history`: what was said and done so far. While an
-    assistant has the call the new one is its standby, in place of any other.
+    assistant has the call the new one is its standby, in place of any other. `briefing`: what it is to tell a person,
+    where `opening` is `BRIEFING`.
     """
 
     call_id: str
@@ -67,6 +68,7 @@ class OpenAssistant(Word, frozen=True):
     opening: Opening = Opening.FIRST
     history: History = ()
     plays: AudioFormat | None = None
+    briefing: Briefing | None = None
 
 
 class AppendAudio(Word, frozen=True, gc=False):
@@ -125,6 +127,24 @@ class AnswerTool(Word, frozen=True, gc=False):
     is_late: bool = False
 
 
+class ReportTransfer(Word, frozen=True, gc=False):
+    """Tell the assistant what became of its `TransferRequested`: the caller is with it again, or was never away.
+
+    `tool_call_id`: as it was requested. `output`: the same in words, for a model.
+    """
+
+    tool_call_id: str
+    person: str
+    outcome: Outcome
+    output: str
+
+
+class SayText(Word, frozen=True, gc=False):
+    """Have the assistant say this at once, in these words or nearly: whoever hears it is hung up on after it."""
+
+    text: str
+
+
 class SwitchToStandby(Word, frozen=True, gc=False):
     """Give the call to the standby, and close the active assistant."""
 
@@ -164,6 +184,12 @@ CarrierCommand = PlayAudio | SendMark | ClearPlayback
 ControlCommand = PressKeys | PersonCommand
 CONTROL_COMMANDS: tuple[type[ControlCommand], ...] = get_args(ControlCommand)
 """What a `CallControl` may be told to do."""
+SHELL_COMMANDS: tuple[type[SetSensitive | RetryAssistant | HandoverNote], ...] = (
+    SetSensitive,
+    RetryAssistant,
+    *get_args(HandoverNote),
+)
+"""What goes neither to the carrier nor to an assistant: observers see it, and the shell performs some of it."""
 AssistantCommand = (
     OpenAssistant
     | AppendAudio
@@ -173,6 +199,8 @@ AssistantCommand = (
     | DropReply
     | ConfirmHeard
     | AnswerTool
+    | ReportTransfer
+    | SayText
     | CloseAssistant
 )
 Command = (
@@ -184,4 +212,5 @@ Command = (
     | ControlCommand
     | SetSensitive
     | RetryAssistant
+    | HandoverNote
 )

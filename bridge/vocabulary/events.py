@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from bridge.vocabulary.people import PersonEvent, TransferRequested
+from bridge.vocabulary.people import BriefingEvent, CallerLeft, PersonEvent, TransferRequested
 from bridge.vocabulary.word import Word as Word  # noqa: PLC0414  # most modules import it with the events
 from telecodecs.format import AudioFormat
 
@@ -34,6 +34,10 @@ class Opening(StrEnum):
     """The active assistant expires; the caller should notice nothing."""
     RECOVERED = "recovered"
     """The assistant before was lost during the call, and the caller noticed."""
+    RETURNED = "returned"
+    """The caller is back from a person, or was not put through, and the assistant had been closed for it."""
+    BRIEFING = "briefing"
+    """The assistant talks with a person, about a caller who is to be put through to them."""
 
 
 class Speaker(StrEnum):
@@ -370,6 +374,7 @@ AssistantEvent = (
     | EntryRequested
     | PressRequested
     | TransferRequested
+    | BriefingEvent
     | NoteTaken
     | AssistantHangingUp
     | TokensUsed
@@ -380,5 +385,7 @@ AssistantEvent = (
     | Ignored
     | MessageRefused
 )
-ShellEvent = LegLost | MessageRefused | CloseRequested | GoodbyeRequested | ToolAnswered | TimePassed
+ShellEvent = (
+    LegLost | MessageRefused | CloseRequested | GoodbyeRequested | CallerLeft | ToolAnswered | TimePassed
+)
 Event = CarrierEvent | AssistantEvent | PersonEvent | ShellEvent

@@ -16,8 +16,10 @@ from bridge.vocabulary.commands import (
     HangUp,
     OpenAssistant,
     PressKeys,
+    ReportTransfer,
     RetryAssistant,
     RunTool,
+    SayText,
 )
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -48,11 +50,17 @@ from bridge.vocabulary.events import (
     Word,
 )
 from bridge.vocabulary.people import (
+    BriefingDeclined,
+    CallerLeft,
     CallPeople,
+    CloseStream,
+    EndBriefing,
+    Outcome,
     PersonAnswered,
     PersonDeclined,
     PutThrough,
     ReleasePerson,
+    ReportBriefing,
     TransferRequested,
 )
 from telecodecs.format import PCMU_8K
@@ -120,6 +128,13 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (CallPeople("billing", (NUMBER, "sip:ann@pbx.example.com"), NUMBER, 25.0, "r1"), {"group": ["***99", "sip:ann@pbx.example.com"], "from_": "***99"}),
     (PutThrough("billing", (NUMBER,), NUMBER, 25.0, "r1"), {"group": ["***99"], "from_": "***99"}),
     (ReleasePerson("CA2", NUMBER), {"why": "***99"}),
+    (ReportTransfer("c1", "billing", Outcome.BUSY, NUMBER), {"outcome": "busy", "output": "***99"}),
+    (SayText(NUMBER), {"text": "***99"}),
+    (CallerLeft(NUMBER), {"why": "***99"}),
+    (CloseStream(NUMBER), {"why": "***99"}),
+    (EndBriefing("CA2", NUMBER), {"person_leg": "CA2", "why": "***99"}),
+    (ReportBriefing(False, NUMBER), {"why": "***99"}),
+    (BriefingDeclined(NUMBER), {"why": "***99"}),
 ]  # fmt: skip
 USED = (
     ToolUsed("c1", "book", NUMBER, NUMBER),

@@ -192,6 +192,13 @@ class RealtimeConversation:
         """A tool that ran for a function call has ended."""
         return self._calls.sent(self._tools.answer(tool_call_id, output))
 
+    def say(self, text: str) -> list[AssistantOutcome]:
+        """Have the model say this at once, in place of what it is saying."""
+        cancels = self._interrupt(server_cancels=False)
+        self.gate.release()
+        self.gate.ask(scripted(self._scripted.prompt(text)))
+        return cancels
+
     # Replies
 
     def audio(self, event: AudioDelta, now: float) -> list[ReplyAudio]:

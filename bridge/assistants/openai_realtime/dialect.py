@@ -39,6 +39,8 @@ from bridge.vocabulary.commands import (
     DropReply,
     EnterDigits,
     OpenAssistant,
+    ReportTransfer,
+    SayText,
     TruncateReply,
     TypeDigit,
 )
@@ -145,6 +147,10 @@ class RealtimeDialect:
                 return self._talk.earlier.answer(tool_call_id, output)
             case AnswerTool(tool_call_id, output):
                 return self._talk.answer_call(tool_call_id, output)
+            case ReportTransfer(tool_call_id, output=output):
+                return self._talk.answer_call(tool_call_id, output)
+            case SayText(text):
+                return self._talk.say(text)
             case CloseAssistant():
                 return self._talk.close()
             case AppendAudio() | TypeDigit():
