@@ -60,7 +60,8 @@ class _Leg:
 class CalledPeople:
     """Those whom one request calls: `targets` has the address of each handle."""
 
-    def __init__(self, targets: Mapping[str, str]) -> None:
+    def __init__(self, targets: Mapping[str, str], request_id: str = "") -> None:
+        self.request_id = request_id
         self._legs = {handle: _Leg(handle, to) for handle, to in targets.items()}
         self._winner: _Leg | None = None
         self._is_over = False  # nothing more is told
@@ -157,7 +158,7 @@ class CalledPeople:
         """No verdict came in time on those who were called."""
         if self._winner is not None or self._is_over:
             return []
-        return [*self.release(), NobodyReached(Nobody.NO_ANSWER)]
+        return [*self.release(), NobodyReached(Nobody.NO_ANSWER, self.request_id)]
 
     def hung_up(self, handle: str) -> None:
         """Its leg has ended, and somebody else tells what that means: there is nobody to hang up on."""
@@ -204,7 +205,7 @@ class CalledPeople:
         self._is_over = True
         reasons = {one.why for one in self._legs.values()}
         told = why if leg is self._winner else next(reason for reason in FIRST_OF if reason in reasons)
-        return [*outcome, NobodyReached(told)]
+        return [*outcome, NobodyReached(told, self.request_id)]
 
     def _left(self, person_leg: str, now: float) -> PersonLeft:
         self._is_over = True

@@ -39,9 +39,9 @@ class Dial:
         """What the core is told when the dial has ended, and the caller is still there."""
         status = form.get("DialCallStatus", "")
         if self.is_machine:
-            return NobodyReached(Nobody.MACHINE)
+            return NobodyReached(Nobody.MACHINE, self.called.request_id)
         if not self.is_room and not self.called.is_joined and status in WHY:
-            return NobodyReached(WHY[status])
+            return NobodyReached(WHY[status], self.called.request_id)
         leg = self.called.person_leg or form.get("DialCallSid", "")
         return PersonLeft(leg, self.called.joined_s(now) or _duration_s(form))
 

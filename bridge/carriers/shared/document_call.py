@@ -17,12 +17,14 @@ from bridge.carriers.shared.called_people import CalledPeople, Outcome, Release
 from bridge.carriers.shared.dial_documents import Target, hang_up_document, redirect_document
 from bridge.carriers.shared.dial_verdict import MACHINES, WHY, Dial
 from bridge.carriers.shared.document_words import Caller, DocumentApi, DocumentWords
+from bridge.carriers.shared.leg_control import LegControl
 from bridge.carriers.shared.webhooks import ENDED_STATUSES, CallHost, ExpectedCall
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.errors import CarrierRefused
 from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
+    CloseStream,
     JoinPerson,
     Nobody,
     PersonAnswered,
@@ -90,7 +92,9 @@ class DocumentCall:
     ) -> None:
         self.call_id = caller.call_id
         self.place = Place.STREAM
-        self.can = frozenset(_PERFORM) - (WITH_REQUESTS if api is None else frozenset())
+        self.can: frozenset[type[PersonCommand]] = frozenset(_PERFORM) | {CloseStream}
+        if api is None:
+            self.can -= WITH_REQUESTS
         self.look_at: float | None = None
         """When `look` wants to be called."""
         self._expected = ExpectedCall(caller.call_id)
@@ -130,10 +134,14 @@ class DocumentCall:
         return self._stream(continues=True)
 
     def session_over(self) -> None:
-        """The session has ended: whoever was called is hung up on, but for two who talk with each other."""
-        self.look_at = None
-        if self._called is not None and not self._called.is_joined:
-            self._deliver(self._called.release())
+        """The session has ended: whoever was called is hung up on.
+
+        But for two who talk with each other, and for a briefing, which hangs up at its own end.
+        """
+        self.look_at, called = None, self._called
+        if called is not None and not called.is_joined:
+            leg = called.person_leg
+            self._deliver(called.release(but=leg if leg and self._host.is_under_way(leg) else ""))
 
     # What the core commands
 
@@ -141,14 +149,15 @@ class DocumentCall:
         assert self._api is not None, "without it the command is not among those that it can"
         self._may_return = True
         targets = {self._new_handle(): to for to in command.group}
-        called, shown = self._begin(targets), self._caller.shown(command.from_)
+        called, shown = self._begin(targets, command.request_id), self._caller.shown(command.from_)
+        token = self._caller.call_token if shown.is_callers else ""
         for handle, to in targets.items():
             request = self._api.call_person(
                 to,
-                shown,
+                shown.number if token or not shown.is_callers else shown.ours,
                 address=self._address("person", handle),
                 ring_s=command.ring_s,
-                call_token=self._caller.token_for(shown),
+                call_token=token or None,
             )
             placed, not_placed = (
                 partial(self._placed, called, handle),
@@ -160,15 +169,18 @@ class DocumentCall:
     def _put_through(self, command: PutThrough, now: float) -> None:
         self._may_return = True
         targets = {self._new_handle(): to for to in command.group}
-        dial = Dial(self._new_handle(), self._begin(targets), is_room=False)
+        dial = Dial(self._new_handle(), self._begin(targets, command.request_id), is_room=False)
         told = [Target(to, self._address("person", handle)) for handle, to in targets.items()]
-        action, shown = self._address("back", dial.handle), self._caller.shown(command.from_)
+        action, shown = self._address("back", dial.handle), self._caller.shown(command.from_).number
         self._go_on(dial, partial(self._words.dial, told, action, command.ring_s, shown), now)
 
     def _brief(self, command: BriefPerson, _now: float) -> None:
         leg, called = command.person_leg, self._called
         if called is not None and called.person_leg == leg:
-            url = self._host.expect(ExpectedCall(leg, direction="outbound", briefing_of=self.call_id))
+            control = LegControl(partial(self._briefing_over, called, leg))
+            url = self._host.expect(
+                ExpectedCall(leg, control=control, direction="outbound", briefing_of=self.call_id)
+            )
             self._leg_documents[leg] = self._words.stream(
                 url, self._address("next", called.handle) + "?leg=person"
             )
@@ -183,6 +195,11 @@ class DocumentCall:
         self._go_on(dial, partial(self._words.room, room, "caller", callback, action), now)
         self._host.close_stream(leg, "joined with the caller")
 
+    def _briefing_over(self, called: CalledPeople, leg: str) -> None:
+        is_joining = self._dial is not None and self._dial.is_room and self._dial.called is called
+        if not is_joining:
+            self._deliver(called.release(leg))
+
     def _release(self, command: ReleasePerson, _now: float) -> None:
         if self._called is not None:
             self._deliver(self._called.release(command.person_leg))
@@ -196,8 +213,8 @@ class DocumentCall:
         if self.place is Place.DIAL:
             self._redirect(now)
 
-    def _begin(self, targets: Mapping[str, str]) -> CalledPeople:
-        self._called = CalledPeople(targets)
+    def _begin(self, targets: Mapping[str, str], request_id: str) -> CalledPeople:
+        self._called = CalledPeople(targets, request_id)
         self._by_handle |= dict.fromkeys(targets, self._called)
         return self._called
 
@@ -212,7 +229,6 @@ class DocumentCall:
         if self.place is Place.STREAM:
             self.place = Place.BETWEEN
             self._look_in(ASKS_S, now)
-            self._host.close_stream(self.call_id, "put through to a person")
         elif self.place is Place.DIAL:
             self._redirect(now)
 

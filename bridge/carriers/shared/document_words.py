@@ -70,19 +70,27 @@ class Caller(NamedTuple):
     call_token: str = ""
     """With it the carrier lets us show the caller's number to a person."""
 
-    @property
-    def ours(self) -> str:
-        """Our number of the two."""
-        return self.to if self.came_in else self.from_
+    def shown(self, from_: str) -> "Shown":
+        """Which number a person is shown where `from_` is commanded, as in `CallPeople`."""
+        theirs, ours = (self.from_, self.to) if self.came_in else (self.to, self.from_)
+        return shown_number(from_, theirs, ours)
 
-    def shown(self, number: str) -> str:
-        """The number that a person is shown where `number` is commanded."""
-        return number or self.ours
 
-    def token_for(self, number: str) -> str | None:
-        """What the request to call a person needs that shows this number."""
-        theirs = self.from_ if self.came_in else self.to
-        return self.call_token if self.call_token and number == theirs else None
+class Shown(NamedTuple):
+    """The number that a person is shown."""
+
+    number: str
+    is_callers: bool
+    """Whether it is the caller's. Not every carrier shows it in every call."""
+    ours: str
+    """The number that the caller called, in case that it does not."""
+
+
+def shown_number(from_: str, theirs: str, ours: str) -> Shown:
+    """The number that a person is shown: "caller", "ours" or a number is commanded."""
+    if from_ == "caller" or (from_ == theirs and theirs):
+        return Shown(theirs, is_callers=True, ours=ours)
+    return Shown(ours if from_ in ("", "ours") else from_, is_callers=False, ours=ours)
 
 
 def caller_of(form: Mapping[str, str]) -> Caller:

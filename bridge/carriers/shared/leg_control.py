@@ -16,7 +16,9 @@ class LegControl:
 
     def perform(self, command: ControlCommand, _now: float) -> None:
         """Never called: it can do nothing."""
-        raise AssertionError(f"{type(command).__name__}: the leg of a person is controlled by the caller's call")
+        raise AssertionError(
+            f"{type(command).__name__}: the leg of a person is controlled by the caller's call"
+        )
 
     def hang_up(self, _end: StreamEnd, _now: float) -> None:
         """Hang up, unless the person is joined with the caller."""

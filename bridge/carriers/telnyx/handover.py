@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from msgspec import DecodeError, Struct, json
 
 from bridge.carriers.shared.called_people import CalledPeople, Outcome, Release
+from bridge.carriers.shared.document_words import Shown, shown_number
 from bridge.carriers.shared.leg_control import LegControl
 from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
 from bridge.carriers.telnyx.events import DETECTION_ENDED, CallEvent
@@ -110,22 +111,25 @@ class TelnyxHandover:
         self._phone_call.hold()
         self._joins_at_answer = isinstance(command, PutThrough)
         targets = {self._host.new_handle(): to for to in command.group}
-        called = self._called = CalledPeople(targets)
+        called = self._called = CalledPeople(targets, command.request_id)
         self._by_handle |= dict.fromkeys(targets, called)
-        shows_caller, shown = self._shown(command.from_)
+        shown = self._shown(command.from_)
         for handle, to in targets.items():
             self._owner.registered(handle)
             request = self._api.call_person(
                 to,
-                shown,
+                shown.ours if shown.is_callers else shown.number,
                 self._host.unique_id(),
                 call_id=self._call_id,
                 ring_s=command.ring_s,
                 webhook_url=f"{self._host.public_url}/telnyx/leg/{handle}",
                 client_state=PersonState(command.person, handle, self._call_id).encode(),
-                shows_caller=shows_caller,
+                shows_caller=shown.is_callers,
             )
-            placed, not_placed = partial(self._placed, called, handle), partial(self._not_placed, called, handle)
+            placed, not_placed = (
+                partial(self._placed, called, handle),
+                partial(self._not_placed, called, handle),
+            )
             self._host.send(request, placed, not_placed)
         self.overdue_at = now + command.ring_s + LATE_S
         return []
@@ -174,13 +178,12 @@ class TelnyxHandover:
             leg = called.person_leg
             self._deliver(called.release(but=leg if leg and self._host.is_under_way(leg) else ""))
 
-    def _shown(self, number: str) -> tuple[bool, str]:
-        """Whether a person is shown the caller's number, by Telnyx; and the number to give."""
-        phone_call = self._phone_call
-        theirs, ours = phone_call.from_, phone_call.to
-        if phone_call.direction == "outbound":
+    def _shown(self, from_: str) -> Shown:
+        """The number that a person is shown; Telnyx puts the caller's in place of ours."""
+        theirs, ours = self._phone_call.from_, self._phone_call.to
+        if self._phone_call.direction == "outbound":
             theirs, ours = ours, theirs
-        return number == theirs, number or ours
+        return shown_number(from_, theirs, ours)
 
     # What the webhooks say
 
@@ -198,7 +201,9 @@ class TelnyxHandover:
                 self.bridged(now)
             case "call.hangup":
                 self._ended(called, handle, event, now)
-            case "streaming.failed" if leg == called.person_leg and not called.is_joined and not self._joining:
+            case "streaming.failed" if (
+                leg == called.person_leg and not called.is_joined and not self._joining
+            ):
                 self._lost(called, now)
             case kind if kind in DETECTION_ENDED and event.result in MACHINES:
                 self._phone_call.parked()
@@ -218,6 +223,11 @@ class TelnyxHandover:
         called = self._called
         if called is not None and called.is_joined:
             self._deliver(called.release())
+
+    def server_closes(self) -> None:
+        """Nobody is left ringing, or being briefed; two who talk go on talking."""
+        if self._called is not None and not self._called.is_joined:
+            self._deliver(self._called.release())
 
     def overdue(self) -> None:
         """No verdict came in time on those who are called."""

@@ -222,6 +222,12 @@ class PhoneCall:
         self._has_stream = True
         return [StartStreaming(continues=True)]
 
+    def take_up(self) -> list[Step]:
+        """The call was another process's, and answered; nothing more is known of it."""
+        self._move(Stage.RINGING)
+        self._answered = True
+        return self._stream()
+
     def _stream_ended(self, event: CallEvent) -> list[Step]:
         if self._stops_coming:
             self._stops_coming -= 1

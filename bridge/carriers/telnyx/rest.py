@@ -64,7 +64,7 @@ class TelnyxApi:
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise ConfigurationError("telnyx.api_key: should be one word of ASCII, as the portal shows it")
         self._settings = settings
-        self._headers = {
+        self.headers = {
             "Authorization": f"Bearer {key}",
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -131,7 +131,9 @@ class TelnyxApi:
             command_id,
             webhook_url=webhook_url,
             client_state=client_state,
-            answering_machine_detection=settings.machine_detection if settings.detect_machines_of_people else None,
+            answering_machine_detection=settings.machine_detection
+            if settings.detect_machines_of_people
+            else None,
             more=more,
         )
         return replace(request, command="call person", rule=PERSON_RULE)
@@ -209,7 +211,7 @@ class TelnyxApi:
             call_id=call_id,
             method="POST",
             url=self._settings.api_url + path,
-            headers=self._headers,
+            headers=self.headers,
             body=json.encode(given),
             rule=RULE,
             read=partial(read_answer, done=done),

@@ -12,6 +12,7 @@ from bridge.carriers.shared.busy import busy_document
 from bridge.carriers.shared.dial_documents import hang_up_document
 from bridge.carriers.shared.document_call import DocumentCall
 from bridge.carriers.shared.document_calls import DocumentCalls
+from bridge.carriers.shared.document_routes import DocumentRoutes
 from bridge.carriers.shared.document_words import caller_of
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
@@ -38,11 +39,8 @@ from bridge.carriers.twilio.twiml import TRACKS, TwilioWords, stream_document
 from bridge.redaction import without_addresses
 from bridge.vocabulary.errors import WebhookRefused
 
-SHOWN = (
-    *("CallSid", "StreamSid", "StreamEvent", "CallStatus", "AnsweredBy"),
-    *("DialCallStatus", "DialCallDuration", "StatusCallbackEvent", "ReasonParticipantLeft"),
-)
-"""Fields of a webhook that may be logged; of StreamError only what `without_addresses` leaves."""
+SHOWN = ("CallSid", "StreamSid", "StreamEvent", "CallStatus", "AnsweredBy")
+"""Fields of a status callback that may be logged; of StreamError only what `without_addresses` leaves."""
 
 
 class TwilioWebhooks:
@@ -61,10 +59,7 @@ class TwilioWebhooks:
         return (
             Route("/twilio/voice", FORM, self._voice, takes_word=True),
             Route("/twilio/status", FORM, self._status),
-            Route("/twilio/next", FORM, self._next, takes_word=True),
-            Route("/twilio/back", FORM, self._back, takes_word=True),
-            Route("/twilio/person", FORM, self._person, takes_word=True),
-            Route("/twilio/room", FORM, self._room, takes_word=True),
+            *DocumentRoutes("twilio", self._host, self._calls, self._signed_form, self._voice).routes(),
         )
 
     def deadline(self) -> float | None:
@@ -129,55 +124,10 @@ class TwilioWebhooks:
         ends = self._settings.then is None  # a call that is only listened to has a `then`
         return TwilioCallControl(self._host, self._api, call_id, ends_with_stream=ends, documents=documents)
 
-    # A call that can be put through to a person
-
-    def _next(self, request: WebhookRequest, now: float) -> WebhookAnswer:
-        """The stream of a call, or of a person's leg, has ended."""
-        form = self._form_of_call(request)
-        if request.query.get("leg") == "person":
-            return self._calls.leg_next(request.word)
-        call = self._calls.own(request.word, form["CallSid"])
-        return self._went_astray(request, now) if call is None else WebhookAnswer(200, call.next(), XML)
-
-    def _back(self, request: WebhookRequest, now: float) -> WebhookAnswer:
-        """The `<Dial>` of a call has ended."""
-        form = self._form_of_call(request)
-        if (call := self._calls.own(request.word, form["CallSid"])) is None:
-            return self._went_astray(request, now)
-        return WebhookAnswer(200, call.back(request.word, form, now), XML)
-
-    def _went_astray(self, request: WebhookRequest, now: float) -> WebhookAnswer:
-        """A call that nobody knows any more, such as one of a process that has ended, and that is not over."""
-        self._host.log("warning", "= nobody knows this call: it is answered anew", path=request.path)
-        return self._voice(request._replace(word="", query={}), now)
-
-    def _person(self, request: WebhookRequest, now: float) -> WebhookAnswer:
-        """The leg of a person has come so far, or asks for its TwiML."""
-        form = self._signed_form(request)
-        self._host.log("info", "< twilio person", **_shown(form))
-        return self._calls.person(request.word, form, now)
-
-    def _room(self, request: WebhookRequest, now: float) -> WebhookAnswer:
-        """A conference has come so far."""
-        form = self._signed_form(request)
-        self._host.log("info", "< twilio room", **_shown(form))
-        note_ends(self._host, form)
-        return self._calls.room(request.word, form, now)
-
-    def _form_of_call(self, request: WebhookRequest) -> dict[str, str]:
-        """The form of a call that asks how it goes on. One that is over asks in vain."""
-        form = self._signed_form(request)
-        if not form.get("CallSid"):
-            raise WebhookRefused(400, "CallSid is missing: this is not a webhook of Twilio's calls")
-        self._host.log("info", "< twilio asks", path=request.path, **_shown(form))
-        note_ends(self._host, form)
-        check_not_ended(self._host, form["CallSid"])
-        return form
-
     def _status(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
         """Twilio tells how a stream, or a call, goes on."""
         form = self._signed_form(request)
-        shown = _shown(form)
+        shown = {name: form[name] for name in SHOWN if name in form}
         if "StreamError" in form:
             self._host.log(
                 "warning", "< twilio status", **shown, StreamError=without_addresses(form["StreamError"])
@@ -201,7 +151,3 @@ class TwilioWebhooks:
         elif not self._host.allows_unauthenticated:
             raise not_proved("twilio.auth_token is not set, so nobody can prove to be Twilio")
         return dict(pairs)
-
-
-def _shown(form: Mapping[str, str]) -> dict[str, str]:
-    return {name: form[name] for name in SHOWN if name in form}

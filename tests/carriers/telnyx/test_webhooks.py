@@ -199,7 +199,11 @@ def test_what_is_no_webhook_is_refused(name: str, serve: Any, host: "Host") -> N
 
 def test_the_content_types_that_are_expected(serve: Any, host: "Host") -> None:
     routes = {route.path: route.content_type for route in Asked(serve, host).webhooks.routes()}
-    assert routes == {"/telnyx/webhook": JSON, "/telnyx/texml": FORM, "/telnyx/stream": FORM}
+    assert routes == {
+        **dict.fromkeys(("/telnyx/webhook", "/telnyx/leg"), JSON),
+        **dict.fromkeys(("/telnyx/texml", "/telnyx/stream"), FORM),
+        **dict.fromkeys((f"/telnyx/{name}" for name in ("next", "back", "person", "room")), FORM),
+    }
 
 
 # Who answers

@@ -7,7 +7,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from twilio.twiml.voice_response import Connect, Start, Stream, VoiceResponse
 
-from bridge.carriers.twilio.twiml import hang_up_document, stream_document
+from bridge.carriers.shared.dial_documents import hang_up_document
+from bridge.carriers.twilio.twiml import stream_document
 
 
 def test_connects_both_ways() -> None:
