@@ -18,7 +18,7 @@ from bridge.core.timers import Timers
 from bridge.core.tool_calls import ToolCalls
 from bridge.core.transcript import Transcript
 from bridge.core.waiting_signal import Signal, WaitingSignal
-from bridge.vocabulary.built_in_tools import COLLECT_DIGITS, NOTE, SEND_DIGITS, BuiltInTool
+from bridge.vocabulary.built_in_tools import COLLECT_DIGITS, NOTE, SEND_DIGITS, TRANSFER, BuiltInTool
 from bridge.vocabulary.commands import Command, EnterDigits, PressKeys
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
@@ -147,6 +147,28 @@ class Conversation:
         """The caller hears nothing until the stream is resumed; what was on its way is lost."""
         self._caller_speaks = False
         return self.voice.stream_dropped(now)
+
+    # A handover
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether the caller types an entry, or was asked for one."""
+        return self._entries.is_gathering
+
+    def hold(self, now: float) -> list[Command]:
+        """The caller is put on hold: what is not heard by now is not heard any more."""
+        self._caller_speaks, self._reply_expected_until = False, -inf
+        self.waiting_signal.reset()
+        return self.voice.resume(now) + self.voice.interrupt(now)
+
+    def come_back(self, now: float) -> list[Command]:
+        """The caller is back with the same assistant, which is about to be told so."""
+        self._reply_expected_until = now + REPLY_EXPECTED_S
+        return self._entries.set_sensitive(now)
+
+    def transferred(self, arguments: dict[str, str], output: str) -> None:
+        """A transfer is over: keep what was asked for, and what became of it, for the next assistant."""
+        self._built_in_used(TRANSFER, json.encode(arguments), output.encode())
 
     # The caller
 

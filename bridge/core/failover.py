@@ -98,6 +98,11 @@ class Failover:
         self._ready_at = self._lasts_s = None
 
     @property
+    def expires(self) -> bool:
+        """Whether the active assistant says that it expires."""
+        return self._lasts_s is not None
+
+    @property
     def is_up_to_date(self) -> bool:
         """Whether nothing was said or done since the last assistant was opened."""
         return self._told == self._history()
@@ -127,6 +132,14 @@ class Failover:
         """Open the same assistant again, or the next in line."""
         self.retried += self._is_retry
         return self._open(Opening.RECOVERED if self._was_ready else Opening.FIRST)
+
+    def returned(self, now: float) -> OpenAssistant:
+        """The caller is back from a person: open the assistant that had the call."""
+        self._retries.reset()
+        self._retries.start(now)
+        self._ready_at = self._lasts_s = None
+        self._is_retry = False
+        return self._open(Opening.RETURNED)
 
     def _open(self, opening: Opening) -> OpenAssistant:
         started = self._started

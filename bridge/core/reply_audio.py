@@ -39,6 +39,9 @@ SIGNAL = "voicebridge: waiting signal"
 ANNOUNCEMENT = "voicebridge: announcement"
 """The item of the announcement; no assistant knows it."""
 
+HOLD = "voicebridge: hold"
+"""The item of the hold music; no assistant knows it."""
+
 MOST_INSERTS = 16
 """The most sounds of the bridge's own that wait for the end of an item; one more is dropped and counted."""
 
@@ -163,6 +166,11 @@ class Voice:
             return self._end(item, audio, now)
         self._inserts.append((item, audio))
         return []
+
+    def play_hold(self, audio: bytes, now: float) -> list[Command]:
+        """Play whole frames of hold music, of which no assistant knows, until `interrupt`."""
+        self._own.add(HOLD)
+        return self._send(HOLD, audio, now)
 
     def has_room_for_sound(self) -> bool:
         """Whether there is room for a sound of the bridge's own; one for which there is none counts as dropped."""
