@@ -16,13 +16,14 @@ import structlog
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.core.call import Call
 from bridge.observers.stream_end import StreamEndObserver
+from bridge.shell.close_frames import NORMAL_CLOSURE
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session
 from bridge.shell.setups import Setup
 from bridge.shell.tokens import MediaToken
 from bridge.shell.websocket import SocketLeg
 from bridge.vocabulary.contracts import Account
-from bridge.vocabulary.events import CallStarted, Word
+from bridge.vocabulary.events import CallStarted, Event, Word
 
 MOST_FORMER = 10_000
 """Names of streams that have started that are remembered; then the oldest go."""
@@ -133,6 +134,21 @@ class ActiveCalls:
     def streams_of(self, carrier: str, call_id: str) -> list[ActiveCall]:
         """The streams of this call."""
         return [one for one in self if (one.carrier, one.call_id) == (carrier, call_id)]
+
+    def with_call(self, carrier: str, call_id: str) -> ActiveCall | None:
+        """The call of this name that has a session: of several streams of it the one that has started."""
+        found = [one for one in self.streams_of(carrier, call_id) if one.kind == "media" and not one.one_way]
+        return max(found, key=lambda one: bool(one.stream_id), default=None)
+
+    def tell(self, carrier: str, call_id: str, event: Event) -> None:
+        """Hand an event to the session of this call, if it has one."""
+        if (active := self.with_call(carrier, call_id)) is not None:
+            active.session.handle(event)
+
+    def close_stream(self, carrier: str, call_id: str, why: str) -> None:
+        """Close the media socket of this call; its session goes on if it can without."""
+        if (active := self.with_call(carrier, call_id)) is not None:
+            active.leg.close(NORMAL_CLOSURE, why)
 
     def has_started(self, carrier: str, stream_id: str) -> bool:
         """Whether this stream said `start`, lately or long ago."""

@@ -9,7 +9,6 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import get_args
@@ -29,16 +28,13 @@ from bridge.core.timers import Limits
 from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
 from bridge.observers.call_log import CallLog
-from bridge.observers.carrier_log import CarrierLog
-from bridge.observers.journal import Journal
-from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
-from bridge.observers.word_log import WordLog
 from bridge.settings.assistants import Pings
 from bridge.settings.busy import BusySettings
 from bridge.settings.calls import LimitSettings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
+from bridge.shell.call_observers import call_observers
 from bridge.shell.descriptors import Descriptors
 from bridge.shell.encryption import encryptions
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
@@ -103,9 +99,19 @@ class Admission:
         return self.setups.current.settings.busy
 
     @property
+    def active(self) -> ActiveCalls:
+        """The calls under way."""
+        return self._active
+
+    @property
     def calls(self) -> int:
-        """Calls under way."""
+        """How many calls are under way."""
         return len(self._active)
+
+    @property
+    def puts_through(self) -> bool:
+        """Whether a call can be put through to a person."""
+        return bool(getattr(self.setups.current.settings, "people", None))
 
     @property
     def promised(self) -> int:
@@ -155,7 +161,7 @@ class Admission:
         setup = self.setups.current
         self._expected.add(carrier, kind, call, now, nonce=token.nonce, life_s=life_s, setup=setup)
         self._gate.keep_place((carrier, call.call_id), clock() + life_s)
-        if kind == "media":
+        if kind == "media" and not (call.continues or call.briefing_of):
             setup.switchboard.expect(call.call_id, call.assistant)
         return f"{self._media_url()}/{carrier}/{kind}/{self._tokens.sign(token)}"
 
@@ -185,10 +191,12 @@ class Admission:
         streams = self._active.streams_of(carrier, call_id)
         key = stream_key(stream_id)
         if (active := next((one for one in streams if one.stream_id == key), None)) is not None:
-            if not active.expected.returns_s or active.one_way:
+            if active.is_away:  # the time in which it may return runs, or the call goes on without it
+                return
+            if broke and active.expected.returns_s and not active.one_way:
+                active.leg.abort()
+            else:
                 active.session.handle(CallEnded())
-            elif not active.is_away:  # else the time in which it may return runs
-                active.leg.abort() if broke else active.session.handle(CallEnded())
         elif not self._active.has_started(carrier, stream_id) and self._expected.times(carrier, call_id) == 1:
             self._active.note_stream(carrier, stream_id)
             self._expected.forget(carrier, call_id)
@@ -237,7 +245,7 @@ class Admission:
             return self._turned_away(HTTPStatus.FORBIDDEN, reason)
         carrier = CARRIERS[name].stream(self._settings.carrier(name), kind == "listen")
         token = self._tokens.read(text, name, kind) if text else None
-        if token is not None and (active := self._active.with_token(token)) is not None:
+        if token is not None and (active := self._continued(token)) is not None:
             return self._let_return(active, carrier)
         if self.closing and (token is None or not self._keeps_promises):
             return self._turned_away(HTTPStatus.SERVICE_UNAVAILABLE, SERVER_CLOSES)
@@ -252,6 +260,19 @@ class Admission:
         leg = self._take(name, kind, carrier, expected, token)
         self._tokens.use(token, unix_clock())  # last, so that an exception before it does not spend the token
         return leg
+
+    def _continued(self, token: MediaToken) -> ActiveCall | None:
+        """The call under way that goes on with the stream of this token; it is good once where it is not the call's own."""
+        if (active := self._active.with_token(token)) is not None:
+            return active
+        expected = self._announced(token)
+        if not isinstance(expected, ExpectedCall) or not expected.continues:
+            return None
+        if (active := self._active.with_call(token.carrier, token.call_id)) is not None:
+            self._expected.came(token.carrier, token.kind, token.call_id)
+            self._gate.free_place((token.carrier, token.call_id))
+            self._tokens.use(token, unix_clock())
+        return active
 
     def _turned_away(self, status: HTTPStatus, reason: str) -> HTTPStatus:
         self._refusals.write(
@@ -321,7 +342,7 @@ class Admission:
         end = StreamEndObserver()
         start = StartObserver(call, lambda event: self._active.started(session, event))
         observers: list[Observer] = [end, start, _call_log(setup, name, expected)]
-        observers += self._observers(setup, call)
+        observers += call_observers(self._settings, setup, call, self._files, self._encryptions)
         session = Session(carrier, call, switchboard.connect, observers, self._over, control)
         lost = partial(session.carrier_lost, carrier)
         leg = websocket.SocketLeg(session.carrier_said, lost, rate=carrier_rate(), pings=self._pings())
@@ -349,17 +370,6 @@ class Admission:
         """The pings that find a half-open line: its carrier neither sends nor answers."""
         half_s = self._settings.limits.silent_s / 2
         return Pings(half_s, half_s)
-
-    def _observers(self, setup: Setup, call: Call) -> list[Observer]:
-        started = datetime.now(UTC)
-        observers: list[Observer] = [setup.switchboard.health.observer(), CarrierLog()]
-        if setup.settings.log_level == "debug":
-            observers.append(WordLog(lambda: call.state))
-        if (directory := self._settings.journal.directory) is not None:
-            observers.append(Journal(directory, started, self._files, self._encryptions.journal))
-        if (directory := self._settings.recording.directory) is not None:
-            observers.append(Recording(directory, started, self._files, self._encryptions.recording))
-        return observers
 
     def _over(self, session: Session) -> None:
         active = self._active.remove(session)
