@@ -18,6 +18,7 @@ from bridge.carriers.shared.dial_documents import Target, hang_up_document, redi
 from bridge.carriers.shared.dial_verdict import MACHINES, WHY, Dial
 from bridge.carriers.shared.document_words import Caller, DocumentApi, DocumentWords
 from bridge.carriers.shared.leg_control import LegControl
+from bridge.carriers.shared.silent_call import ASKS_S, BACK_S, SilentCall
 from bridge.carriers.shared.webhooks import ENDED_STATUSES, CallHost, ExpectedCall
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.errors import CarrierRefused
@@ -34,15 +35,6 @@ from bridge.vocabulary.people import (
     ReleasePerson,
     TakeBack,
 )
-
-ASKS_S = 5.0
-"""How long a call whose stream we closed may take to ask how it goes on; then it is looked up."""
-
-BACK_S = 1.0
-"""The same for a call whose person has left: it asks at once, or it is over."""
-
-MOST_LOOKS = 4
-"""After so many looks at a call that is there, and does not ask, it is made to ask."""
 
 LATE_S = 10.0
 """How much longer than `ring_s` the verdict on a leg may take."""
@@ -95,8 +87,6 @@ class DocumentCall:
         self.can: frozenset[type[PersonCommand]] = frozenset(_PERFORM) | {CloseStream}
         if api is None:
             self.can -= WITH_REQUESTS
-        self.look_at: float | None = None
-        """When `look` wants to be called."""
         self._expected = ExpectedCall(caller.call_id)
         self._host = host
         self._words = words
@@ -111,7 +101,7 @@ class DocumentCall:
         self._by_handle: dict[str, CalledPeople] = {}
         self._leg_documents: dict[str, str] = {}  # what the leg of a person is answered
         self._answered_back = ("", "")  # the handle of the last `back`, and its document
-        self._looks = 0
+        self._silent = SilentCall(host, api, self.call_id, self._stuck, lambda: calls.watch(self))
         self.handle = self._new_handle()
         """What its `next` has."""
 
@@ -138,7 +128,8 @@ class DocumentCall:
 
         But for two who talk with each other, and for a briefing, which hangs up at its own end.
         """
-        self.look_at, called = None, self._called
+        self._silent.asks()
+        called = self._called
         if called is not None and not called.is_joined:
             leg = called.person_leg
             self._deliver(called.release(but=leg if leg and self._host.is_under_way(leg) else ""))
@@ -164,7 +155,7 @@ class DocumentCall:
                 partial(self._not_placed, called, handle),
             )
             self._host.send(request, placed, not_placed)
-        self._look_in(command.ring_s + LATE_S, now)
+        self._silent.look_in(command.ring_s + LATE_S, now)
 
     def _put_through(self, command: PutThrough, now: float) -> None:
         self._may_return = True
@@ -228,7 +219,7 @@ class DocumentCall:
         self._dial, self._pending = dial, answer
         if self.place is Place.STREAM:
             self.place = Place.BETWEEN
-            self._look_in(ASKS_S, now)
+            self._silent.look_in(ASKS_S, now)
         elif self.place is Place.DIAL:
             self._redirect(now)
 
@@ -237,7 +228,7 @@ class DocumentCall:
         self.place = Place.BETWEEN
         if self._api is not None:
             self._host.send(self._api.redirect(self.call_id, self._address("next", self.handle)))
-        self._look_in(ASKS_S, now)
+        self._silent.look_in(ASKS_S, now)
 
     # What the caller's call asks
 
@@ -262,7 +253,8 @@ class DocumentCall:
         return self._answered_back[1]
 
     def _asks(self) -> None:
-        self.place, self.look_at, self._looks = Place.BETWEEN, None, 0
+        self.place = Place.BETWEEN
+        self._silent.asks()
 
     def _answer(self) -> str:
         pending, self._pending = self._pending, None
@@ -316,7 +308,7 @@ class DocumentCall:
         if dial is not None and (not dial.is_room or called.is_joined):
             called.hung_up(handle)
             if leg == called.person_leg:  # `back` says what it means, if the caller is still there
-                self._look_in(BACK_S, now)
+                self._silent.look_in(BACK_S, now)
             return
         why = WHY.get(form["CallStatus"], Nobody.NO_ANSWER)
         self._deliver(called.ended(handle, leg, why, now))
@@ -333,42 +325,29 @@ class DocumentCall:
         if event == "conference-start" or len(dial.in_room) > 1:
             self._deliver(dial.called.joined(now))
         if event in ("participant-leave", "conference-end"):
-            self._look_in(BACK_S, now)
+            self._silent.look_in(BACK_S, now)
 
     # A call that does not ask
 
-    def _look_in(self, wait_s: float, now: float) -> None:
-        self.look_at = now + wait_s
-        self._calls.watch(self)
+    @property
+    def look_at(self) -> float | None:
+        """When `look` wants to be called."""
+        return self._silent.at
 
     def look(self, now: float) -> None:
         """Find out why the call does not ask how it goes on, or no verdict comes on those who are called."""
-        self.look_at = None
-        if self.place is Place.STREAM:
-            if self._called is not None:
-                self._deliver(self._called.overdue())
-        elif self._host.is_under_way(self.call_id):
-            self._looks += 1
-            if self._api is not None:
-                self._host.send(self._api.look_up(self.call_id), self._found, self._found)
-            elif self._looks < MOST_LOOKS:
-                self._look_in(ASKS_S, now)
-            else:
-                self._host.call_ended(self.call_id)
-
-    def _found(self, found: Mapping[str, Any] | CarrierRefused, now: float) -> None:
-        assert self._api is not None, "it was asked"
-        if self.place is Place.STREAM or not self._host.is_under_way(self.call_id):
+        if self.place is not Place.STREAM:
+            self._silent.look(now)
             return
-        if self._api.is_over(found):
-            self._host.call_ended(self.call_id)
-        elif self._looks < MOST_LOOKS:
-            self._look_in(BACK_S, now)
-        elif self._dial is not None and self.place is Place.DIAL:
-            self._looks = 0
+        self._silent.asks()
+        if self._called is not None:
+            self._deliver(self._called.overdue())
+
+    def _stuck(self, now: float) -> None:
+        """The call is there, and does not ask: its person is gone, or it has to be made to ask."""
+        if self._dial is not None and self.place is Place.DIAL:
             self._deliver(self._dial.called.lost(now))
         else:
-            self._looks = 0
             self._redirect(now)
 
     # What is told

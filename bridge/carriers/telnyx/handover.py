@@ -103,6 +103,7 @@ class TelnyxHandover:
         self._stopping: set[str] = set()  # whose streams are being stopped
         self._wants_back = False  # once they are
         self._briefed: set[str] = set()
+        self._is_session_over = False
 
     # What the core commands; each returns the steps of the caller's phone call
 
@@ -173,7 +174,7 @@ class TelnyxHandover:
         But for two who talk with each other, and for a briefing, which hangs up at its own end.
         """
         called = self._called
-        self.overdue_at = None
+        self.overdue_at, self._is_session_over = None, True
         if called is not None and not called.is_joined:
             leg = called.person_leg
             self._deliver(called.release(but=leg if leg and self._host.is_under_way(leg) else ""))
@@ -218,7 +219,7 @@ class TelnyxHandover:
             self._deliver(called.joined(now))
 
     def caller_gone(self) -> None:
-        """The caller has hung up: nobody who rings is left ringing."""
+        """The caller has hung up: nobody who rings is left ringing, and whoever talked with them is hung up on."""
         self.session_over()
         called = self._called
         if called is not None and called.is_joined:
@@ -241,6 +242,8 @@ class TelnyxHandover:
             self._phone_call.parked()
         self._deliver(called.ended(handle, event.call_id, WHY.get(event.hangup_cause, Nobody.FAILED), now))
         self._host.call_ended(event.call_id)
+        if self._is_session_over:  # they went on talking without it, and nobody would speak to the caller now
+            self._owner.send(self._phone_call.stream_over(), now)
 
     def _lost(self, called: CalledPeople, now: float) -> None:
         self._joining = ""
@@ -263,7 +266,9 @@ class TelnyxHandover:
 
     def _stopped(self, one: str, leg: str, _answer: Mapping[str, Any] | CarrierRefused, now: float) -> None:
         """A stream is ended, or will not end: the bridge is tried all the same."""
-        self._stopping.discard(one)
+        if one not in self._stopping:
+            return
+        self._stopping.remove(one)
         if self._wants_back and one == self._call_id:
             self._wants_back = False
             self._owner.send(self._phone_call.take_back(), now)
