@@ -205,6 +205,8 @@ class DocumentCall:
             self._redirect(now)
 
     def _begin(self, targets: Mapping[str, str], request_id: str) -> CalledPeople:
+        if self._called is not None:  # of two groups the one before is over
+            self._deliver(self._called.release())
         self._called = CalledPeople(targets, request_id)
         self._by_handle |= dict.fromkeys(targets, self._called)
         return self._called

@@ -112,6 +112,8 @@ class TelnyxHandover:
         self._phone_call.hold()
         self._joins_at_answer = isinstance(command, PutThrough)
         targets = {self._host.new_handle(): to for to in command.group}
+        if self._called is not None:  # of two groups the one before is over
+            self._deliver(self._called.release())
         called = self._called = CalledPeople(targets, command.request_id)
         self._by_handle |= dict.fromkeys(targets, called)
         shown = self._shown(command.from_)
