@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import json, structs
 
 from bridge.core.entries import Entries, KeypadRules
+from bridge.core.hold_music import HoldMusic
 from bridge.core.key_tones import key_sound
 from bridge.core.reply_audio import Voice
 from bridge.core.sensitive_entries import SensitiveEntries
@@ -69,11 +70,13 @@ class Conversation:
         self.transcript = Transcript()
         self.voice = Voice(plays, timers, self.transcript.cut)
         self.waiting_signal = WaitingSignal(signal, self.voice, timers)
+        self.hold_music = HoldMusic(self.voice, plays, timers)
         self.is_hanging_up = False
         """The assistant is about to hang up."""
         self.has_reply = False
         """The assistant that has the call has spoken."""
-        self._plays = plays
+        self.plays = plays
+        """The format of what is played to the caller."""
         self._presses = presses
         self._entries = Entries(keypad, timers)
         self._sensitive = SensitiveEntries()
@@ -255,7 +258,7 @@ class Conversation:
         if not self.voice.has_room_for_sound():
             return []
         self._counts["keys_played"] += 1
-        sound = b"".join(key_sound(key, self._plays) for key in event.keys)
+        sound = b"".join(key_sound(key, self.plays) for key in event.keys)
         item = f"keys-{self._counts['keys_played']}"
         return self.voice.end_signal(now) + self.voice.insert(item, sound, now)
 

@@ -131,6 +131,14 @@ class Voice:
         self.incoming_item = item
         return commands + self._send(item, self._downlink.feed(audio), now)
 
+    def refuse(self, item: str) -> bool:
+        """Nothing of this item is played, now or later. Returns False if that was said before."""
+        is_new = item not in self._interrupted
+        self._interrupted[item] = None
+        if len(self._interrupted) > MOST_REMEMBERED:
+            del self._interrupted[next(iter(self._interrupted))]
+        return is_new
+
     def end(self, item: str, now: float) -> list[Command]:
         """No more of this item will come."""
         self._interrupted.pop(item, None)
@@ -266,10 +274,8 @@ class Voice:
         if commands:
             self._downlink.discard()
             if self.incoming_item is not None:
-                self._interrupted[self.incoming_item] = None
+                self.refuse(self.incoming_item)
                 self.incoming_item = None
-                if len(self._interrupted) > MOST_REMEMBERED:
-                    del self._interrupted[next(iter(self._interrupted))]
         return commands
 
     def stream_dropped(self, now: float) -> list[Command]:
