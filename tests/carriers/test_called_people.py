@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.carriers.shared.called_people import CalledPeople, Outcome, Release
+from bridge.carriers.shared.called_people import VERDICT_S, CalledPeople, Outcome, Release
 from bridge.vocabulary.people import (
     Nobody,
     NobodyReached,
@@ -69,13 +69,13 @@ def test_a_machine_that_answered_is_hung_up_on() -> None:
     people = called(ANN, BOB)
     people.placed("h1", "L1")
     people.answered("h2", "L2")
-    assert people.machine("h2", "L2") == [Release("L2"), nobody(Nobody.MACHINE)]
+    assert people.machine("h2", "L2", 1.0) == [Release("L2"), nobody(Nobody.MACHINE)]
     assert people.ended("h2", "L2", Nobody.NO_ANSWER, 9.0) == []
 
 
 def test_a_machine_of_several_does_not_keep_the_others_from_answering() -> None:
     people = called(ANN, BOB)
-    assert people.machine("h1", "L1") == [Release("L1")]
+    assert people.machine("h1", "L1", 1.0) == [Release("L1")]
     assert people.answered("h2", "L2") == [PersonAnswered("L2", BOB)]
 
 
@@ -107,11 +107,47 @@ def test_all_but_one_are_hung_up_on() -> None:
 def test_people_of_whom_nothing_is_heard_are_overdue() -> None:
     people = called(ANN)
     people.placed("h1", "L1")
-    assert people.overdue() == [Release("L1"), nobody(Nobody.NO_ANSWER)]
-    assert people.overdue() == []
+    assert people.due() == [Release("L1"), nobody(Nobody.NO_ANSWER)]
+    assert people.due() == []
     answered = called(ANN)
     answered.answered("h1", "L1")
-    assert answered.overdue() == []
+    assert answered.due() == []
+
+
+def joined_at_once() -> CalledPeople:
+    people = CalledPeople({"h1": ANN}, "r1", awaits_verdict=True)
+    people.answered("h1", "L1")
+    assert people.joined(10.0) == []
+    assert people.is_joined
+    return people
+
+
+def test_whoever_is_joined_at_once_is_told_once_it_is_no_machine() -> None:
+    people = joined_at_once()
+    assert people.no_machine("h1", "L1") == [PeopleJoined("L1")]
+    assert people.no_machine("h1", "L1") == []
+    assert people.due_at is None
+    early = CalledPeople({"h1": ANN}, "r1", awaits_verdict=True)
+    assert early.no_machine("h1", "L1") == []
+    assert early.answered("h1", "L1") == [PersonAnswered("L1", ANN)]
+    assert early.joined(10.0) == [PeopleJoined("L1")]
+
+
+def test_or_when_nobody_has_said_it_for_a_while() -> None:
+    people = joined_at_once()
+    assert people.due_at == 10.0 + VERDICT_S
+    assert people.due() == [PeopleJoined("L1")]
+
+
+def test_a_machine_that_was_joined_is_nobody_until_it_was_told_and_then_leaves() -> None:
+    assert joined_at_once().machine("h1", "L1", 14.0) == [Release("L1"), nobody(Nobody.MACHINE)]
+    people = joined_at_once()
+    people.due()
+    assert people.machine("h1", "L1", 19.0) == [Release("L1"), PersonLeft("L1", 9.0)]
+
+
+def test_whoever_leaves_before_it_was_told_has_talked() -> None:
+    assert joined_at_once().ended("h1", "L1", Nobody.NO_ANSWER, 12.0) == [PersonLeft("L1", 2.0)]
 
 
 # Every order
@@ -119,18 +155,20 @@ def test_people_of_whom_nothing_is_heard_are_overdue() -> None:
 HANDLES = ("h1", "h2", "h3")
 STEPS = st.one_of(
     st.tuples(
-        st.sampled_from(["placed", "not_placed", "rings", "answered", "machine", "ended"]),
+        st.sampled_from(["placed", "not_placed", "rings", "answered", "machine", "no_machine", "ended"]),
         st.sampled_from(HANDLES),
     ),
-    st.tuples(st.sampled_from(["joined", "lost", "overdue", "release", "release the winner"]), st.just("")),
+    st.tuples(st.sampled_from(["joined", "lost", "due", "release", "release the winner"]), st.just("")),
 )
 
 
 def step(people: CalledPeople, what: str, handle: str, now: float) -> Outcome:
     leg = f"L{handle[1:]}"
     match what:
-        case "placed" | "rings" | "answered" | "machine":
+        case "placed" | "rings" | "answered" | "no_machine":
             outcome: Outcome = getattr(people, what)(handle, leg)
+        case "machine":
+            outcome = people.machine(handle, leg, now)
         case "not_placed":
             outcome = people.not_placed(handle)
         case "ended":
@@ -139,8 +177,8 @@ def step(people: CalledPeople, what: str, handle: str, now: float) -> Outcome:
             outcome = people.joined(now)
         case "lost":
             outcome = people.lost(now)
-        case "overdue":
-            outcome = people.overdue()
+        case "due":
+            outcome = people.due()
         case "release the winner":
             outcome = people.release(people.person_leg) if people.person_leg else []
         case _:
@@ -149,9 +187,12 @@ def step(people: CalledPeople, what: str, handle: str, now: float) -> Outcome:
 
 
 @settings(max_examples=1000, deadline=None)
-@given(st.lists(STEPS, max_size=25))
-def test_in_every_order_no_leg_is_left_behind_and_nothing_is_told_twice(steps: list[tuple[str, str]]) -> None:
-    people = called(ANN, BOB, CAT)
+@given(st.lists(STEPS, max_size=25), st.booleans())
+def test_in_every_order_no_leg_is_left_behind_and_nothing_is_told_twice(
+    steps: list[tuple[str, str]], awaits_verdict: bool
+) -> None:
+    targets = dict(zip(HANDLES, (ANN, BOB, CAT), strict=True))
+    people = CalledPeople(targets, "r1", awaits_verdict=awaits_verdict)
     known: set[str] = set()  # legs whose ids the carrier has told
     ended: set[str] = set()
     told: Outcome = []

@@ -57,11 +57,28 @@ class _Leg:
     """Why it came to nothing."""
 
 
-class CalledPeople:
-    """Those whom one request calls: `targets` has the address of each handle."""
+VERDICT_S = 6.0
+"""How long it may take to know that whoever was joined at once is no machine; until then it is not told."""
 
-    def __init__(self, targets: Mapping[str, str], request_id: str = "") -> None:
+LATE_S = 10.0
+"""How much longer than they ring the verdict on all of them may take."""
+
+
+class CalledPeople:
+    """Those whom one request calls: `targets` has the address of each handle.
+
+    `awaits_verdict`: whoever answers is joined at once, and the carrier finds out beside whether it is a machine.
+    """
+
+    def __init__(
+        self, targets: Mapping[str, str], request_id: str = "", *, awaits_verdict: bool = False
+    ) -> None:
         self.request_id = request_id
+        self.due_at: float | None = None
+        """When `due` wants to be called."""
+        self._awaits_verdict = awaits_verdict
+        self.is_joining_told = False
+        """Whether the core knows that the two are joined."""
         self._legs = {handle: _Leg(handle, to) for handle, to in targets.items()}
         self._winner: _Leg | None = None
         self._is_over = False  # nothing more is told
@@ -74,9 +91,18 @@ class CalledPeople:
         return winner.person_leg if winner is not None and winner.stage is LegStage.ANSWERED else ""
 
     @property
+    def answered_leg(self) -> str:
+        """The same, wanted or not."""
+        return "" if self._winner is None else self._winner.person_leg
+
+    @property
     def is_joined(self) -> bool:
         """Whether the caller and this person hear each other."""
         return self._joined_at is not None and bool(self.person_leg)
+
+    def rings_for(self, ring_s: float, now: float) -> None:
+        """The carrier has been asked to let it ring for so long."""
+        self.due_at = now + ring_s + LATE_S
 
     @property
     def handle(self) -> str:
@@ -115,17 +141,19 @@ class CalledPeople:
             return outcome
         if self._winner is not None:
             return [*outcome, *self._release(leg)]
-        leg.stage, self._winner = LegStage.ANSWERED, leg
+        leg.stage, self._winner, self.due_at = LegStage.ANSWERED, leg, None
         for other in self._legs.values():
             outcome += self._release(other) if other is not leg else []
         return [*outcome, PersonAnswered(person_leg, leg.to)]
 
-    def machine(self, handle: str, person_leg: str) -> Outcome:
-        """The carrier found that a machine answered."""
+    def machine(self, handle: str, person_leg: str, now: float) -> Outcome:
+        """The carrier found that a machine answered. After it was told that the two are joined, the person has left."""
         leg = self._legs[handle]
         outcome = self._known(leg, person_leg)
         if leg.stage not in (LegStage.CALLED, LegStage.ANSWERED):
             return outcome
+        if leg is self._winner and self.is_joining_told:
+            return [*outcome, *self._release(leg), self._left(leg.person_leg, now)]
         return [*outcome, *self._came_to_nothing(leg, Nobody.MACHINE, LegStage.RELEASED)]
 
     def joined(self, now: float) -> Outcome:
@@ -133,6 +161,23 @@ class CalledPeople:
         if not self.person_leg or self._joined_at is not None:
             return []
         self._joined_at = now
+        if self._awaits_verdict:
+            self.due_at = now + VERDICT_S
+            return []
+        return self._tell_joining()
+
+    def no_machine(self, handle: str, person_leg: str) -> Outcome:
+        """The carrier found that no machine answered, or cannot tell."""
+        leg = self._legs[handle]
+        outcome = self._known(leg, person_leg)
+        if self._winner is None or leg is self._winner:
+            self._awaits_verdict = False
+        return [*outcome, *self._tell_joining()]
+
+    def _tell_joining(self) -> Outcome:
+        if self.is_joining_told or not self.is_joined or self._awaits_verdict:
+            return []
+        self.is_joining_told, self.due_at = True, None
         return [PeopleJoined(self.person_leg)]
 
     def lost(self, now: float) -> Outcome:
@@ -154,11 +199,13 @@ class CalledPeople:
             return [self._left(leg.person_leg, now)]
         return []
 
-    def overdue(self) -> Outcome:
-        """No verdict came in time on those who were called."""
-        if self._winner is not None or self._is_over:
-            return []
-        return [*self.release(), NobodyReached(Nobody.NO_ANSWER, self.request_id)]
+    def due(self) -> Outcome:
+        """No verdict came in time on those who were called, or on whoever answered."""
+        self.due_at = None
+        if self._winner is not None:
+            self._awaits_verdict = False
+            return self._tell_joining()
+        return [] if self._is_over else [*self.release(), NobodyReached(Nobody.NO_ANSWER, self.request_id)]
 
     def hung_up(self, handle: str) -> None:
         """Its leg has ended, and somebody else tells what that means: there is nobody to hang up on."""
@@ -166,7 +213,7 @@ class CalledPeople:
 
     def close(self) -> None:
         """All that concerns them was told: what comes now is late."""
-        self._is_over = True
+        self._is_over, self.due_at = True, None
         for leg in self._legs.values():
             leg.stage, leg.is_hung_up = LegStage.ENDED, True
 
@@ -177,7 +224,7 @@ class CalledPeople:
             if leg.person_leg == person_leg if person_leg else not but or leg.person_leg != but:
                 outcome += self._release(leg)
         if not person_leg or (self._winner is not None and self._winner.person_leg == person_leg):
-            self._is_over = True
+            self._is_over, self.due_at = True, None
         return outcome
 
     def _known(self, leg: _Leg, person_leg: str) -> Outcome:
@@ -202,13 +249,13 @@ class CalledPeople:
         outcome = self._hang_up(leg)
         if self._is_over or any(one.stage in _MAY_STILL for one in self._legs.values()):
             return outcome
-        self._is_over = True
+        self._is_over, self.due_at = True, None
         reasons = {one.why for one in self._legs.values()}
         told = why if leg is self._winner else next(reason for reason in FIRST_OF if reason in reasons)
         return [*outcome, NobodyReached(told, self.request_id)]
 
     def _left(self, person_leg: str, now: float) -> PersonLeft:
-        self._is_over = True
+        self._is_over, self.due_at = True, None
         return PersonLeft(person_leg, self.joined_s(now))
 
 

@@ -38,11 +38,11 @@ class Dial:
     def verdict(self, form: Mapping[str, str], now: float) -> NobodyReached | PersonLeft:
         """What the core is told when the dial has ended, and the caller is still there."""
         status = form.get("DialCallStatus", "")
-        if self.is_machine:
+        if self.is_machine and not self.called.is_joining_told:
             return NobodyReached(Nobody.MACHINE, self.called.request_id)
         if not self.is_room and not self.called.is_joined and status in WHY:
             return NobodyReached(WHY[status], self.called.request_id)
-        leg = self.called.person_leg or form.get("DialCallSid", "")
+        leg = self.called.answered_leg or form.get("DialCallSid", "")
         return PersonLeft(leg, self.called.joined_s(now) or _duration_s(form))
 
 

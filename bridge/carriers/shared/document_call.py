@@ -11,7 +11,7 @@ Units: seconds. No clock: `now` is passed in.
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bridge.carriers.shared.called_people import CalledPeople, Outcome, Release
 from bridge.carriers.shared.dial_documents import Target, hang_up_document, redirect_document
@@ -36,8 +36,8 @@ from bridge.vocabulary.people import (
     TakeBack,
 )
 
-LATE_S = 10.0
-"""How much longer than `ring_s` the verdict on a leg may take."""
+if TYPE_CHECKING:
+    from bridge.carriers.shared.document_calls import DocumentCalls
 
 WITH_REQUESTS: frozenset[type[PersonCommand]] = frozenset({CallPeople, BriefPerson, JoinPerson})
 """The commands that need the REST API."""
@@ -50,18 +50,6 @@ class Place(StrEnum):
     BETWEEN = "between"
     """It asks us how it goes on, or is about to."""
     DIAL = "dial"
-
-
-class Registry(Protocol):
-    """Where a call makes itself known."""
-
-    def register(self, handle: str, call: "DocumentCall") -> None:
-        """The webhooks with this handle are this call's."""
-        ...
-
-    def watch(self, call: "DocumentCall") -> None:
-        """This call has set `look_at`."""
-        ...
 
 
 class DocumentCall:
@@ -77,7 +65,7 @@ class DocumentCall:
         words: DocumentWords,
         api: DocumentApi | None,
         caller: Caller,
-        calls: "Registry",
+        calls: "DocumentCalls",
         *,
         then: str | None = None,
         may_return: bool = False,
@@ -155,12 +143,14 @@ class DocumentCall:
                 partial(self._not_placed, called, handle),
             )
             self._host.send(request, placed, not_placed)
-        self._silent.look_in(command.ring_s + LATE_S, now)
+        called.rings_for(command.ring_s, now)
+        self._calls.watch(self)
 
     def _put_through(self, command: PutThrough, now: float) -> None:
         self._may_return = True
         targets = {self._new_handle(): to for to in command.group}
-        dial = Dial(self._new_handle(), self._begin(targets, command.request_id), is_room=False)
+        called = self._begin(targets, command.request_id, awaits_verdict=self._words.detects_machines)
+        dial = Dial(self._new_handle(), called, is_room=False)
         told = [Target(to, self._address("person", handle)) for handle, to in targets.items()]
         action, shown = self._address("back", dial.handle), self._caller.shown(command.from_).number
         self._go_on(dial, partial(self._words.dial, told, action, command.ring_s, shown), now)
@@ -204,10 +194,12 @@ class DocumentCall:
         if self.place is Place.DIAL:
             self._redirect(now)
 
-    def _begin(self, targets: Mapping[str, str], request_id: str) -> CalledPeople:
+    def _begin(
+        self, targets: Mapping[str, str], request_id: str, *, awaits_verdict: bool = False
+    ) -> CalledPeople:
         if self._called is not None:  # of two groups the one before is over
             self._deliver(self._called.release())
-        self._called = CalledPeople(targets, request_id)
+        self._called = CalledPeople(targets, request_id, awaits_verdict=awaits_verdict)
         self._by_handle |= dict.fromkeys(targets, self._called)
         return self._called
 
@@ -282,10 +274,12 @@ class DocumentCall:
         tell = self._deliver if dial is None or dial.is_room else partial(self._tell_of_dial, dial)
         if status in ENDED_STATUSES:
             self._leg_ended(dial, called, handle, form, now)
-        elif form.get("AnsweredBy", "").startswith(MACHINES):
+        elif (answered_by := form.get("AnsweredBy", "")).startswith(MACHINES):
             if dial is not None:
                 dial.is_machine = True
-            tell(called.machine(handle, leg))
+            tell(called.machine(handle, leg, now))
+        elif answered_by and status != "in-progress":
+            self._deliver(called.no_machine(handle, leg))
         elif status == "ringing":
             tell(called.rings(handle, leg))
         elif status == "in-progress":
@@ -293,6 +287,8 @@ class DocumentCall:
             if dial is None or dial.is_room:
                 return self._document_of(called, handle, leg)
             self._deliver(called.joined(now))
+            self._deliver(called.no_machine(handle, leg) if answered_by else [])
+            self._calls.watch(self)
         else:
             tell(called.placed(handle, leg))
         return ""
@@ -334,16 +330,18 @@ class DocumentCall:
     @property
     def look_at(self) -> float | None:
         """When `look` wants to be called."""
-        return self._silent.at
+        dues = (self._silent.at, None if self._called is None else self._called.due_at)
+        return min((due for due in dues if due is not None), default=None)
 
     def look(self, now: float) -> None:
-        """Find out why the call does not ask how it goes on, or no verdict comes on those who are called."""
-        if self.place is not Place.STREAM:
+        """Find out why the call does not ask how it goes on; no verdict comes on those who are called."""
+        called = self._called
+        if called is not None and called.due_at is not None and called.due_at <= now:
+            self._deliver(called.due())
+        if self._silent.at is not None and self._silent.at <= now:
             self._silent.look(now)
-            return
-        self._silent.asks()
-        if self._called is not None:
-            self._deliver(self._called.overdue())
+        if self.look_at is not None:
+            self._calls.watch(self)
 
     def _stuck(self, now: float) -> None:
         """The call is there, and does not ask: its person is gone, or it has to be made to ask."""

@@ -17,6 +17,11 @@ class DocumentWords(Protocol):
     carrier: str
     """The first segment of its webhooks' paths."""
 
+    @property
+    def detects_machines(self) -> bool:
+        """Whether the carrier finds out if a machine answered a person's number."""
+        ...
+
     def stream(self, url: str, goes_on: str) -> str:
         """Connect the call to this media socket; when the stream has ended, ask `goes_on`."""
         ...

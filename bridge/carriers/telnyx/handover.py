@@ -26,9 +26,6 @@ from bridge.vocabulary.people import (
     CallPeople,
     JoinPerson,
     Nobody,
-    NobodyReached,
-    PersonAnswered,
-    PersonLeft,
     PutThrough,
     ReleasePerson,
     TakeBack,
@@ -46,9 +43,6 @@ WHY: dict[str, Nobody] = {
 
 MACHINES = frozenset({"machine", "fax_detected"})
 """The verdicts that are no person."""
-
-LATE_S = 10.0
-"""How much longer than `ring_s` the verdict on a leg may take."""
 
 
 class PersonState(Struct, frozen=True):
@@ -90,8 +84,6 @@ class TelnyxHandover:
     """The handovers of one call, one after the other."""
 
     def __init__(self, host: CallHost, api: TelnyxApi, owner: Owner) -> None:
-        self.overdue_at: float | None = None
-        """When `overdue` wants to be called."""
         self._host = host
         self._api = api
         self._owner = owner
@@ -114,7 +106,11 @@ class TelnyxHandover:
         targets = {self._host.new_handle(): to for to in command.group}
         if self._called is not None:  # of two groups the one before is over
             self._deliver(self._called.release())
-        called = self._called = CalledPeople(targets, command.request_id)
+        called = self._called = CalledPeople(
+            targets,
+            command.request_id,
+            awaits_verdict=self._joins_at_answer and self._api.detects_machines_of_people,
+        )
         self._by_handle |= dict.fromkeys(targets, called)
         shown = self._shown(command.from_)
         for handle, to in targets.items():
@@ -134,7 +130,7 @@ class TelnyxHandover:
                 partial(self._not_placed, called, handle),
             )
             self._host.send(request, placed, not_placed)
-        self.overdue_at = now + command.ring_s + LATE_S
+        called.rings_for(command.ring_s, now)
         return []
 
     def brief(self, command: BriefPerson, _now: float) -> list[Step]:
@@ -176,7 +172,7 @@ class TelnyxHandover:
         But for two who talk with each other, and for a briefing, which hangs up at its own end.
         """
         called = self._called
-        self.overdue_at, self._is_session_over = None, True
+        self._is_session_over = True
         if called is not None and not called.is_joined:
             leg = called.person_leg
             self._deliver(called.release(but=leg if leg and self._host.is_under_way(leg) else ""))
@@ -209,8 +205,12 @@ class TelnyxHandover:
             ):
                 self._lost(called, now)
             case kind if kind in DETECTION_ENDED and event.result in MACHINES:
-                self._phone_call.parked()
-                self._deliver(called.machine(handle, leg))
+                if leg == called.person_leg:
+                    self._joining = ""
+                    self._phone_call.parked()
+                self._deliver(called.machine(handle, leg, now))
+            case kind if kind in DETECTION_ENDED:
+                self._deliver(called.no_machine(handle, leg))
 
     def bridged(self, now: float) -> None:
         """Telnyx has joined the caller with a person: so it says of either leg."""
@@ -232,11 +232,15 @@ class TelnyxHandover:
         if self._called is not None and not self._called.is_joined:
             self._deliver(self._called.release())
 
-    def overdue(self) -> None:
+    @property
+    def due_at(self) -> float | None:
+        """When `due` wants to be called."""
+        return None if self._called is None else self._called.due_at
+
+    def due(self) -> None:
         """No verdict came in time on those who are called."""
-        self.overdue_at = None
         if self._called is not None:
-            self._deliver(self._called.overdue())
+            self._deliver(self._called.due())
 
     def _ended(self, called: CalledPeople, handle: str, event: CallEvent, now: float) -> None:
         if called.person_leg == event.call_id:
@@ -302,6 +306,4 @@ class TelnyxHandover:
             if isinstance(one, Release):
                 self._host.send(self._api.hang_up(one.person_leg, self._host.unique_id()))
             else:
-                if isinstance(one, PersonAnswered | PersonLeft | NobodyReached):
-                    self.overdue_at = None
                 self._host.tell(self._call_id, one)

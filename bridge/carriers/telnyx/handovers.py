@@ -82,11 +82,11 @@ class Handovers:
 
     def deadline(self) -> float | None:
         """When `due` wants to be called."""
-        dues = (one.overdue_at for one in self._by_call.values() if one.overdue_at is not None)
+        dues = (one.due_at for one in self._by_call.values() if one.due_at is not None)
         return min(dues, default=None)
 
     def due(self, now: float) -> None:
         """No verdict came in time on those who are called."""
         for handover in list(self._by_call.values()):
-            if handover.overdue_at is not None and handover.overdue_at <= now:
-                handover.overdue()
+            if handover.due_at is not None and handover.due_at <= now:
+                handover.due()

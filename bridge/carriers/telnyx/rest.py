@@ -70,6 +70,11 @@ class TelnyxApi:
             "Accept": "application/json",
         }
 
+    @property
+    def detects_machines_of_people(self) -> bool:
+        """Whether Telnyx finds out if a machine answered a person's number."""
+        return self._settings.detect_machines_of_people
+
     def answer(self, call_id: str, command_id: str, *, client_state: str | None = None) -> ApiRequest:
         """Answer a call that rings."""
         return self._action(call_id, "answer", command_id, {"client_state": client_state})

@@ -56,6 +56,11 @@ class TexmlWords:
         self._settings = settings
         self._public_url = public_url
 
+    @property
+    def detects_machines(self) -> bool:
+        """Whether the settings ask for it."""
+        return self._settings.detect_machines_of_people
+
     def stream(self, url: str, goes_on: str) -> str:
         """Connect the call to this media socket; when the stream has ended, ask `goes_on`.
 
@@ -71,13 +76,12 @@ class TexmlWords:
 
     def dial(self, targets: Sequence[Target], action: str, ring_s: float, caller_id: str) -> str:
         """Call all of them. A machine is looked for as Twilio's documents have it, for Telnyx takes those."""
-        looks = self._settings.detect_machines_of_people
         return dial_document(
             targets,
             action=action,
             ring_s=min(max(ring_s, 5), 120),
             caller_id=caller_id,
-            noun={"machineDetection": "Enable"} if looks else {},
+            noun={"machineDetection": "Enable"} if self.detects_machines else {},
         )
 
     def room(self, room: str, who: Literal["caller", "person"], callback: str, action: str | None) -> str:

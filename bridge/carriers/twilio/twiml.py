@@ -48,6 +48,11 @@ class TwilioWords:
         self._settings = settings
         self._public_url = public_url
 
+    @property
+    def detects_machines(self) -> bool:
+        """Whether the settings ask for it."""
+        return self._settings.detect_machines_of_people
+
     def stream(self, url: str, goes_on: str) -> str:
         """Connect the call to this media socket; when the stream has ended, ask `goes_on`."""
         status_callback = f"{self._public_url()}/twilio/status"
@@ -57,7 +62,7 @@ class TwilioWords:
 
     def dial(self, targets: Sequence[Target], action: str, ring_s: float, caller_id: str) -> str:
         """Call all of them. The caller's call is not answered by it, and a machine is looked for beside."""
-        detection = self._settings.machine_detection if self._settings.detect_machines_of_people else None
+        detection = self._settings.machine_detection if self.detects_machines else None
         return dial_document(
             targets,
             action=action,

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import json
 
+from bridge.carriers.shared.called_people import LATE_S, VERDICT_S
 from bridge.carriers.telnyx.events import CallEvent
-from bridge.carriers.telnyx.handover import LATE_S, PersonState, read_person_state
+from bridge.carriers.telnyx.handover import PersonState, read_person_state
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.webhooks import TelnyxWebhooks
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, Signer
@@ -208,7 +209,27 @@ def test_whoever_answers_is_bridged_after_the_stream_was_stopped(line: Line) -> 
     }
     line.leg("call.bridged")
     line.says("call.bridged")
+    assert line.told() == [], "it may be a machine"
+    line.leg("call.machine.detection.ended", result="human")
     assert line.told() == [PeopleJoined(B)], "Telnyx says it of either leg"
+
+
+def test_where_nobody_says_whether_it_is_a_machine_it_is_taken_for_none(line: Line) -> None:
+    joined_cold(line)
+    line.told()
+    assert line.webhooks.deadline() == VERDICT_S
+    line.webhooks.due(VERDICT_S)
+    assert line.told() == [PeopleJoined(B)]
+    line.leg("call.machine.detection.ended", result="machine")
+    assert line.told() == [PersonLeft(B)], "it is too late to say that nobody was reached"
+    assert ("hangup", B) in line.asked()
+
+
+def test_where_nobody_looks_for_machines_it_is_told_at_once(serve: Any, host: "Host") -> None:
+    line = Line(serve, host, detect_machines_of_people=False)
+    joined_cold(line)
+    assert line.told()[-1] == PeopleJoined(B)
+    assert "answering_machine_detection" not in line.body("call person")
 
 
 def test_what_the_stream_does_meanwhile_means_nothing(line: Line) -> None:

@@ -157,6 +157,7 @@ def test_a_call_goes_to_a_person_and_comes_back(line: Line) -> None:
     line.ask("stream", **stopped)
     line.ask("next/h1")
     line.ask("person/h2", CallSid="v3:b", CallStatus="in-progress")
+    line.ask("person/h2", CallSid="v3:b", CallStatus="", AnsweredBy="human")
     line.back_at("PersonLeft")
     document = line.ask("back/h4", DialCallStatus="completed", DialCallDuration="75")
     assert [event for _, event in line.host.told] == [

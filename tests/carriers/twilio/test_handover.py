@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bridge.carriers.shared.document_call import LATE_S
+from bridge.carriers.shared.called_people import LATE_S, VERDICT_S
 from bridge.carriers.shared.silent_call import ASKS_S, BACK_S, MOST_LOOKS
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.signature import signature
@@ -269,7 +269,9 @@ def test_a_call_goes_to_a_person_and_comes_back(line: Line) -> None:
     assert line.told() == [PersonRings("CA2")]
     line.leg("h2", "CA2", "in-progress")
     line.leg("h2", "CA2", "in-progress")
-    assert line.told() == [PersonAnswered("CA2", ANN), PeopleJoined("CA2")]
+    assert line.told() == [PersonAnswered("CA2", ANN)], "it may be a machine"
+    line.leg("h2", "CA2", "", AnsweredBy="human")
+    assert line.told() == [PeopleJoined("CA2")]
     line.now = 140.0
     line.then(PersonLeft=TakeBack())
     line.leg("h2", "CA2", "completed")
@@ -352,6 +354,24 @@ def test_the_caller_hangs_up_while_they_talk(line: Line) -> None:
     document = line.ask("/twilio/back/h3", CallStatus="completed", DialCallStatus="completed")
     assert verbs(document) == ["Hangup"]
     assert line.host.ended[0] == "CA1"
+    assert line.told() == [PersonAnswered("CA2", ANN)]
+
+
+def test_where_nobody_says_whether_it_is_a_machine_it_is_taken_for_none(line: Line) -> None:
+    dialled(line, put_through())
+    line.leg("h2", "CA2", "in-progress")
+    assert line.webhooks.deadline() == VERDICT_S
+    line.due()
+    assert line.told() == [PersonAnswered("CA2", ANN), PeopleJoined("CA2")]
+    line.leg("h2", "CA2", "", AnsweredBy="machine_start")
+    line.ask("/twilio/back/h3", DialCallStatus="completed", DialCallDuration="9")
+    assert line.told() == [PersonLeft("CA2", VERDICT_S)], "it is too late to say that nobody was reached"
+
+
+def test_where_nobody_looks_for_machines_it_is_told_at_once(serve: Any, host: "Host") -> None:
+    line = Line(serve, host, detect_machines_of_people=False)
+    dialled(line, put_through())
+    line.leg("h2", "CA2", "in-progress")
     assert line.told() == [PersonAnswered("CA2", ANN), PeopleJoined("CA2")]
 
 
