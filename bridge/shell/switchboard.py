@@ -7,6 +7,7 @@ from typing import Any
 from bridge.assistants.registry import ASSISTANTS
 from bridge.config.audio_file import read_wav
 from bridge.config.checks import check_assistants
+from bridge.config.people import people_of
 from bridge.config.settings import Settings
 from bridge.core.failover import FailoverPlan
 from bridge.observers.assistant_health import AssistantHealth
@@ -39,6 +40,8 @@ class Switchboard:
         self._owns_network = network is None
         self._toolboxes = {name: self._toolbox(name) for name in names}
         check_assistants(settings, {name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
+        self.people = people_of(settings)
+        """Whom calls can be put through to."""
         goodbye = settings.closing.goodbye
         self._goodbye = b"" if goodbye is None else read_wav(goodbye.play)
         self._plans = {name: self._plan(name) for name in names}

@@ -25,7 +25,7 @@ from bridge.assistants.shared.reply_timeout import ReplyTimeout
 from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponses
 from bridge.assistants.shared.tool_calls import ToolCall, ToolCalls
 from bridge.vocabulary import retry_after
-from bridge.vocabulary.built_in_tools import HANG_UP
+from bridge.vocabulary.built_in_tools import BRIEFING_TOOLS, HANG_UP
 from bridge.vocabulary.commands import EnterDigits
 from bridge.vocabulary.contracts import AssistantOutcome
 from bridge.vocabulary.events import (
@@ -161,6 +161,10 @@ class RealtimeConversation:
 
     # Commands
 
+    def brief(self) -> None:
+        """The session is one with a person who is briefed: it has the tools of that alone."""
+        self._tools.built_in = BRIEFING_TOOLS
+
     def heard(self, item_id: str, heard_ms: int | None) -> list[AssistantOutcome]:
         """The caller heard the first `heard_ms` of an item; None: all of it. Otherwise the playback was cleared."""
         cleared = heard_ms is not None and self.replies.is_current(item_id)
@@ -270,7 +274,7 @@ class RealtimeConversation:
         """A response that was cancelled counts as done, though its `response.done` did not come."""
         self.gate.done(response_id, None)
         self._calls.response_done(response_id)
-        return [*self.replies.end_response(response_id)]
+        return [*self.replies.end_response(response_id), *self._tools.take_transfers(response_id)]
 
     def _step(
         self, request: Request, response: ResponseBody, now: float, *, is_silent: bool, called: bool
@@ -293,7 +297,7 @@ class RealtimeConversation:
         made = [self._calls.gather(response.id, item, complete=True) for item in items]
         calls = [call for call in made if call is not None] + self._calls.without_id(response.id)
         came = [outcome for call in calls for outcome in self._call(call, request, now)]
-        came += self.replies.end_response(response.id)
+        came += [*self.replies.end_response(response.id), *self._tools.take_transfers(response.id)]
         if tokens := usage.of_response(response.usage):
             came.append(TokensUsed(tokens))
         return came

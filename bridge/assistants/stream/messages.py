@@ -91,6 +91,25 @@ class CallTool(_Wire, tag="call_tool"):
     arguments: Raw = Raw(b"{}")
 
 
+class Transfer(_Wire, tag="transfer"):
+    """Put the caller through to a person of the settings, once they have heard everything."""
+
+    id: Name
+    person: Annotated[str, Meta(min_length=1, max_length=64)]
+    why: Annotated[str, Meta(max_length=2_000)] = ""
+    summary: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class Accept(_Wire, tag="accept"):
+    """In a briefing: the person takes the call."""
+
+
+class Decline(_Wire, tag="decline"):
+    """In a briefing: the person does not take the call."""
+
+    why: Annotated[str, Meta(max_length=500)] = ""
+
+
 class Note(_Wire, tag="note"):
     """A line for the journal."""
 
@@ -120,6 +139,9 @@ FromAssistant = (
     | CollectDigits
     | SendDigits
     | CallTool
+    | Transfer
+    | Accept
+    | Decline
     | Note
     | HangUp
     | ErrorReport
