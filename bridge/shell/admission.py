@@ -111,7 +111,7 @@ class Admission:
     @property
     def puts_through(self) -> bool:
         """Whether a call can be put through to a person."""
-        return bool(getattr(self.setups.current.settings, "people", None))
+        return bool(self.setups.current.settings.people)
 
     @property
     def promised(self) -> int:

@@ -1,4 +1,4 @@
-"""Handles: words in the addresses of webhooks that a carrier is told for one call, such as /twilio/next/HANDLE.
+"""Handles: words in the addresses of webhooks that a carrier is told for one call, such as /CARRIER/next/HANDLE.
 
 A handle names the process that made it, so that its webhooks come there: the carrier's id of a person's leg is not known
 before. Nobody can guess one, and a webhook is signed besides.
