@@ -95,7 +95,6 @@ class TelnyxHandover:
         self._stopping: set[str] = set()  # whose streams are being stopped
         self._wants_back = False  # once they are
         self._briefed: set[str] = set()
-        self._is_session_over = False
 
     # What the core commands; each returns the steps of the caller's phone call
 
@@ -172,7 +171,6 @@ class TelnyxHandover:
         But for two who talk with each other, and for a briefing, which hangs up at its own end.
         """
         called = self._called
-        self._is_session_over = True
         if called is not None and not called.is_joined:
             leg = called.person_leg
             self._deliver(called.release(but=leg if leg and self._host.is_under_way(leg) else ""))
@@ -248,7 +246,9 @@ class TelnyxHandover:
             self._phone_call.parked()
         self._deliver(called.ended(handle, event.call_id, WHY.get(event.hangup_cause, Nobody.FAILED), now))
         self._host.call_ended(event.call_id)
-        if self._is_session_over:  # they went on talking without it, and nobody would speak to the caller now
+        if not self._host.is_under_way(
+            self._call_id
+        ):  # they went on talking, and nobody would speak to the caller now
             self._owner.send(self._phone_call.stream_over(), now)
 
     def _lost(self, called: CalledPeople, now: float) -> None:
