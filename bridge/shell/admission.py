@@ -5,7 +5,6 @@ slash at the end and percent-encoding (RFC 3986, 6.2.2.2) change nothing.
 """
 
 import asyncio
-import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -23,9 +22,6 @@ from bridge.config.audio_file import read_wav
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.core.call import Call
-from bridge.core.dialogue import DialogueRules
-from bridge.core.failover import FailoverPlan
-from bridge.core.timers import Limits
 from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
 from bridge.observers.call_log import CallLog
@@ -42,7 +38,9 @@ from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, st
 from bridge.shell.descriptors import Descriptors
 from bridge.shell.encryption import encryptions
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
+from bridge.shell.handovers import Handovers
 from bridge.shell.load_gate import LoadGate, LoadLimits
+from bridge.shell.new_call import briefing_call, caller_call
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import Session, clock
@@ -96,6 +94,7 @@ class Admission:
         self._gate = LoadGate(_load_limits(settings.limits))
         self._descriptors = Descriptors()
         self._refusals = SampledLog()
+        self._handovers = Handovers(self._caller)
 
     @property
     def busy(self) -> BusySettings:
@@ -155,7 +154,7 @@ class Admission:
         setup = self.setups.current
         self._expected.add(carrier, kind, call, now, nonce=token.nonce, life_s=life_s, setup=setup)
         self._gate.keep_place((carrier, call.call_id), clock() + life_s)
-        if kind == "media":
+        if kind == "media" and not call.briefs:
             setup.switchboard.expect(call.call_id, call.assistant)
         return f"{self._media_url()}/{carrier}/{kind}/{self._tokens.sign(token)}"
 
@@ -186,9 +185,9 @@ class Admission:
         key = stream_key(stream_id)
         if (active := next((one for one in streams if one.stream_id == key), None)) is not None:
             if not active.expected.returns_s or active.one_way:
-                active.session.handle(CallEnded())
+                active.session.stream_ended()
             elif not active.is_away:  # else the time in which it may return runs
-                active.leg.abort() if broke else active.session.handle(CallEnded())
+                active.leg.abort() if broke else active.session.stream_ended()
         elif not self._active.has_started(carrier, stream_id) and self._expected.times(carrier, call_id) == 1:
             self._active.note_stream(carrier, stream_id)
             self._expected.forget(carrier, call_id)
@@ -249,7 +248,13 @@ class Admission:
         expected = self._announced(token)
         if token is None or not isinstance(expected, ExpectedCall):
             return self._turned_away(HTTPStatus.FORBIDDEN, str(expected))
-        leg = self._take(name, kind, carrier, expected, token)
+        held = self._active.without_stream(name, expected.call_id) if kind == "media" else None
+        take = partial(self._take, name, kind, carrier, expected, token)
+        if held is None:
+            leg = take()
+        else:
+            self._expected.came(name, kind, expected.call_id)
+            leg = self._let_return(held, carrier)
         self._tokens.use(token, unix_clock())  # last, so that an exception before it does not spend the token
         return leg
 
@@ -291,44 +296,42 @@ class Admission:
         carrier: Carrier,
         expected: ExpectedCall,
         token: MediaToken | None,
-    ) -> websocket.SocketLeg:
+    ) -> websocket.SocketLeg | HTTPStatus:
         setup = self._expected.came(name, kind, expected.call_id) or self.setups.current
-        settings, switchboard = setup.settings, setup.switchboard
-        limits, control = settings.limits, expected.control
-        call = Call(
-            clock(),
-            Limits(
-                start_s=carrier.start_s or limits.start_s,
-                open_s=limits.open_s,
-                silent_s=carrier.silent_s or limits.silent_s,
-                longest_s=limits.longest_call_s,
-                resume_s=expected.returns_s,
-                retry_s=limits.retry_s,
-                waiting_after_s=limits.waiting_after_s,
-            ),
-            DialogueRules(
-                reorder_ms=carrier.reorder_ms,
-                keypad=settings.keypad.rules(),
-                can=frozenset() if control is None else frozenset(control.can),
-                noise_dbfs=settings.silence.comfort_noise_dbfs,
-                random=random.random,
-                announcement=self._announcement,
-            ),
-            expected=expected.call_id or None,
-            plan=switchboard.plan(expected.assistant) if expected.call_id else FailoverPlan(),
-            choose=None if expected.call_id else partial(_plan_at_start, setup),
-        )
+        control, is_briefing = expected.control, bool(expected.briefs)
+        call: Call
+        if is_briefing:
+            notes = self._handovers.notes(name, expected.briefs, expected.call_id)
+            if notes is None:
+                return self._turned_away(HTTPStatus.FORBIDDEN, "nobody waits for this person any more")
+            call = briefing_call(setup, carrier, expected, notes)
+            connected = self._handovers.of_person(name, expected.briefs, expected.call_id)
+        else:
+            call = caller_call(setup, carrier, expected, self._announcement)
+            connected = self._handovers.of_caller(name)
         end = StreamEndObserver()
-        start = StartObserver(call, lambda event: self._active.started(session, event))
+        start = StartObserver(call, lambda event: self._started(session, event))
         observers: list[Observer] = [end, start, _call_log(setup, name, expected)]
-        observers += self._observers(setup, call)
-        session = Session(carrier, call, switchboard.connect, observers, self._over, control)
+        observers += self._observers(setup, call, records=not is_briefing)
+        session = Session(carrier, call, setup.switchboard.connect, observers, self._over, control, connected)
         lost = partial(session.carrier_lost, carrier)
         leg = websocket.SocketLeg(session.carrier_said, lost, rate=carrier_rate(), pings=self._pings())
         self._gate.free_place((name, expected.call_id))
         self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, setup, expected.call_id))
+        if is_briefing:
+            self._handovers.begins(name, expected.call_id, session)
         session.attach(leg)
         return leg
+
+    def _started(self, session: Session, event: CallStarted) -> None:
+        active = self._active.started(session, event)
+        if active.expected.briefs:
+            self._handovers.started(active.carrier, active.expected.briefs, active.expected.call_id)
+
+    def _caller(self, carrier: str, call_id: str) -> Session | None:
+        """The session of this call that can be spoken into."""
+        streams = self._active.streams_of(carrier, call_id)
+        return next((one.session for one in streams if one.kind == "media"), None)
 
     def _let_return(self, active: ActiveCall, carrier: Carrier) -> websocket.SocketLeg | HTTPStatus:
         """A socket comes with the token of a call under way: it has the call once it has said `start`."""
@@ -350,26 +353,25 @@ class Admission:
         half_s = self._settings.limits.silent_s / 2
         return Pings(half_s, half_s)
 
-    def _observers(self, setup: Setup, call: Call) -> list[Observer]:
+    def _observers(self, setup: Setup, call: Call, *, records: bool) -> list[Observer]:
         started = datetime.now(UTC)
         observers: list[Observer] = [setup.switchboard.health.observer(), CarrierLog()]
         if setup.settings.log_level == "debug":
             observers.append(WordLog(lambda: call.state))
         if (directory := self._settings.journal.directory) is not None:
             observers.append(Journal(directory, started, self._files, self._encryptions.journal))
-        if (directory := self._settings.recording.directory) is not None:
+        if records and (directory := self._settings.recording.directory) is not None:
             observers.append(Recording(directory, started, self._files, self._encryptions.recording))
         return observers
 
     def _over(self, session: Session) -> None:
         active = self._active.remove(session)
-        if active is not None and active.expected.control is not None:
+        if active is None:
+            return
+        if briefs := active.expected.briefs:
+            self._handovers.is_over(active.carrier, briefs, active.expected.call_id, session)
+        elif active.expected.control is not None and not session.leaves_people:
             active.expected.control.hang_up(active.end.end or StreamEnd.BY_BRIDGE, clock())
-
-
-def _plan_at_start(setup: Setup, event: CallStarted) -> FailoverPlan:
-    """Nobody announced the call: what its stream says is all that is known of it."""
-    return setup.switchboard.plan(setup.routes.assistant_at_start(event.parameters))
 
 
 def _call_log(setup: Setup, carrier: str, expected: ExpectedCall) -> CallLog:

@@ -80,6 +80,9 @@ class ExpectedCall(NamedTuple):
     """What can be done to the call beside its stream; None: nothing."""
     direction: Direction = ""
     """Who placed the call, for the log."""
+    briefs: str = ""
+    """The call of the caller about whom this one is: `call_id` is the leg of a person, who is briefed and may be joined
+    with the caller. The session of the caller ends this leg (`ReleasePerson`), and not `control`. Empty for a caller."""
     route: str = ""
     """What chose the assistant, for the log: such as "routes[2]"; empty if it is not known."""
 
