@@ -143,6 +143,9 @@ class Call:
         self._dialogue = Dialogue(event, self._choose(event), self._rules, self._limits, self._timers)
         self._dialogue_counts = self._dialogue.counts
         self._move(State.OPENING)
+        return self._begin(now)
+
+    def _begin(self, now: float) -> list[Command]:
         return self._dialogue.begin(now)
 
     def _stream_dropped(self, now: float) -> list[Command]:

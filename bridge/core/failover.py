@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.events import AssistantReady, CallStarted, History, Opening
+from bridge.vocabulary.people import Briefing
 from bridge.vocabulary.retries import Retries
 from telecodecs.format import L16_8K, AudioFormat
 
@@ -35,6 +36,9 @@ class FailoverPlan:
     waiting: bytes = b""
     spoken: AudioFormat = L16_8K
     goodbye: bytes = b""
+    briefing: Briefing | None = None
+    """The assistants do not talk with the caller, but brief a person; `history`: what was said to the caller."""
+    history: History = ()
 
 
 class Failover:
@@ -51,6 +55,7 @@ class Failover:
         retries: Retries,
     ) -> None:
         self._names = list(plan.assistants)
+        self._briefing, self._told_before = plan.briefing, plan.history
         self._started = started
         self._history = history
         self._retries = retries
@@ -142,8 +147,11 @@ class Failover:
         return self._open(Opening.RETURNED)
 
     def _open(self, opening: Opening) -> OpenAssistant:
-        started = self._started
-        self._told = () if opening is Opening.FIRST else self._history()
+        started, briefing = self._started, self._briefing
+        if briefing is not None:
+            opening, self._told = Opening.BRIEFING, self._told_before
+        else:
+            self._told = () if opening is Opening.FIRST else self._history()
         return OpenAssistant(
             started.call_id,
             started.line,
@@ -152,4 +160,5 @@ class Failover:
             opening,
             self._told,
             started.plays,
+            briefing,
         )

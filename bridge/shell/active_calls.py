@@ -154,8 +154,8 @@ class ActiveCalls:
         """Whether this stream said `start`, lately or long ago."""
         return (carrier, stream_key(stream_id)) in self._former
 
-    def started(self, session: Session, start: CallStarted) -> None:
-        """A stream said `start`, and is the call's: what had the call before is closed."""
+    def started(self, session: Session, start: CallStarted) -> ActiveCall:
+        """A stream said `start`, and is the call's: what had the call before is closed. Returns the call."""
         active = self._active[session]
         active.call_id, active.stream_id, active.one_way = (
             start.call_id,
@@ -166,6 +166,7 @@ class ActiveCalls:
         for other in () if start.one_way else self.streams_of(active.carrier, start.call_id):
             if other is not active and other.stream_id and not other.one_way:
                 self._replace(other)
+        return active
 
     def note_stream(self, carrier: str, stream_id: str) -> None:
         """Remember that this stream was there."""

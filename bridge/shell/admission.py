@@ -5,7 +5,6 @@ slash at the end and percent-encoding (RFC 3986, 6.2.2.2) change nothing.
 """
 
 import asyncio
-import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -22,9 +21,6 @@ from bridge.config.audio_file import read_wav
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.core.call import Call
-from bridge.core.dialogue import DialogueRules
-from bridge.core.failover import FailoverPlan
-from bridge.core.timers import Limits
 from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
 from bridge.observers.call_log import CallLog
@@ -38,7 +34,9 @@ from bridge.shell.call_observers import call_observers
 from bridge.shell.descriptors import Descriptors
 from bridge.shell.encryption import encryptions
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
+from bridge.shell.handovers import Handovers
 from bridge.shell.load_gate import LoadGate, LoadLimits
+from bridge.shell.new_call import briefing_call, caller_call
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import Session, clock
@@ -92,6 +90,7 @@ class Admission:
         self._gate = LoadGate(_load_limits(settings.limits))
         self._descriptors = Descriptors()
         self._refusals = SampledLog()
+        self._handovers = Handovers(self._caller)
 
     @property
     def busy(self) -> BusySettings:
@@ -161,7 +160,7 @@ class Admission:
         setup = self.setups.current
         self._expected.add(carrier, kind, call, now, nonce=token.nonce, life_s=life_s, setup=setup)
         self._gate.keep_place((carrier, call.call_id), clock() + life_s)
-        if kind == "media" and not (call.continues or call.briefing_of):
+        if kind == "media" and not (call.continues or call.briefs):
             setup.switchboard.expect(call.call_id, call.assistant)
         return f"{self._media_url()}/{carrier}/{kind}/{self._tokens.sign(token)}"
 
@@ -196,7 +195,7 @@ class Admission:
             if broke and active.expected.returns_s and not active.one_way:
                 active.leg.abort()
             else:
-                active.session.handle(CallEnded())
+                active.session.stream_ended()
         elif not self._active.has_started(carrier, stream_id) and self._expected.times(carrier, call_id) == 1:
             self._active.note_stream(carrier, stream_id)
             self._expected.forget(carrier, call_id)
@@ -265,13 +264,15 @@ class Admission:
         """The call under way that goes on with the stream of this token; it is good once where it is not the call's own."""
         if (active := self._active.with_token(token)) is not None:
             return active
-        expected = self._announced(token)
-        if not isinstance(expected, ExpectedCall) or not expected.continues:
+        expected, key = self._announced(token), (token.carrier, token.call_id)
+        if token.kind != "media" or not isinstance(expected, ExpectedCall):
             return None
-        if (active := self._active.with_call(token.carrier, token.call_id)) is not None:
-            self._expected.came(token.carrier, token.kind, token.call_id)
-            self._gate.free_place((token.carrier, token.call_id))
-            self._tokens.use(token, unix_clock())
+        active = self._active.with_call(*key)
+        if active is None or not (expected.continues or active.session.has_no_stream):
+            return None
+        self._expected.came(token.carrier, token.kind, token.call_id)
+        self._gate.free_place(key)
+        self._tokens.use(token, unix_clock())
         return active
 
     def _turned_away(self, status: HTTPStatus, reason: str) -> HTTPStatus:
@@ -312,44 +313,44 @@ class Admission:
         carrier: Carrier,
         expected: ExpectedCall,
         token: MediaToken | None,
-    ) -> websocket.SocketLeg:
+    ) -> websocket.SocketLeg | HTTPStatus:
         setup = self._expected.came(name, kind, expected.call_id) or self.setups.current
-        settings, switchboard = setup.settings, setup.switchboard
-        limits, control = settings.limits, expected.control
-        call = Call(
-            clock(),
-            Limits(
-                start_s=carrier.start_s or limits.start_s,
-                open_s=limits.open_s,
-                silent_s=carrier.silent_s or limits.silent_s,
-                longest_s=limits.longest_call_s,
-                resume_s=expected.returns_s,
-                retry_s=limits.retry_s,
-                waiting_after_s=limits.waiting_after_s,
-            ),
-            DialogueRules(
-                reorder_ms=carrier.reorder_ms,
-                keypad=settings.keypad.rules(),
-                can=frozenset() if control is None else frozenset(control.can),
-                noise_dbfs=settings.silence.comfort_noise_dbfs,
-                random=random.random,
-                announcement=self._announcement,
-            ),
-            expected=expected.call_id or None,
-            plan=switchboard.plan(expected.assistant) if expected.call_id else FailoverPlan(),
-            choose=None if expected.call_id else partial(_plan_at_start, setup),
-        )
+        control, is_briefing = expected.control, bool(expected.briefs)
+        call: Call
+        if is_briefing:
+            notes = self._handovers.notes(name, expected.briefs, expected.call_id)
+            if notes is None:
+                return self._turned_away(HTTPStatus.FORBIDDEN, "nobody waits for this person any more")
+            call = briefing_call(setup, carrier, expected, notes)
+            connected = self._handovers.of_person(name, expected.briefs, expected.call_id)
+        else:
+            call = caller_call(setup, carrier, expected, self._announcement)
+            connected = self._handovers.of_caller(name)
         end = StreamEndObserver()
-        start = StartObserver(call, lambda event: self._active.started(session, event))
+        start = StartObserver(call, lambda event: self._started(session, event))
         observers: list[Observer] = [end, start, _call_log(setup, name, expected)]
-        observers += call_observers(self._settings, setup, call, self._files, self._encryptions)
-        session = Session(carrier, call, switchboard.connect, observers, self._over, control)
+        observers += call_observers(
+            self._settings, setup, call, self._files, self._encryptions, records=not is_briefing
+        )
+        session = Session(carrier, call, setup.switchboard.connect, observers, self._over, control, connected)
         lost = partial(session.carrier_lost, carrier)
         leg = websocket.SocketLeg(session.carrier_said, lost, rate=carrier_rate(), pings=self._pings())
         self._gate.free_place((name, expected.call_id))
         self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, setup, expected.call_id))
+        if is_briefing:
+            self._handovers.begins(name, expected.call_id, session)
         session.attach(leg)
         return leg
+
+    def _started(self, session: Session, event: CallStarted) -> None:
+        active = self._active.started(session, event)
+        if active.expected.briefs:
+            self._handovers.started(active.carrier, active.expected.briefs, active.expected.call_id)
+
+    def _caller(self, carrier: str, call_id: str) -> Session | None:
+        """The session of this call that can be spoken into."""
+        active = self._active.with_call(carrier, call_id)
+        return None if active is None else active.session
 
     def _let_return(self, active: ActiveCall, carrier: Carrier) -> websocket.SocketLeg | HTTPStatus:
         """A socket comes with the token of a call under way: it has the call once it has said `start`."""
@@ -373,13 +374,12 @@ class Admission:
 
     def _over(self, session: Session) -> None:
         active = self._active.remove(session)
-        if active is not None and active.expected.control is not None:
+        if active is None:
+            return
+        if briefs := active.expected.briefs:
+            self._handovers.is_over(active.carrier, briefs, active.expected.call_id, session)
+        if active.expected.control is not None and not session.leaves_people:
             active.expected.control.hang_up(active.end.end or StreamEnd.BY_BRIDGE, clock())
-
-
-def _plan_at_start(setup: Setup, event: CallStarted) -> FailoverPlan:
-    """Nobody announced the call: what its stream says is all that is known of it."""
-    return setup.switchboard.plan(setup.routes.assistant_at_start(event.parameters))
 
 
 def _call_log(setup: Setup, carrier: str, expected: ExpectedCall) -> CallLog:

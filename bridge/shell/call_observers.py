@@ -15,15 +15,18 @@ from bridge.vocabulary.contracts import Observer
 
 
 def call_observers(
-    settings: Settings, setup: Setup, call: Call, files: FileQueue, encryptions: Encryptions
+    settings: Settings, setup: Setup, call: Call, files: FileQueue, encryptions: Encryptions, *, records: bool
 ) -> list[Observer]:
-    """Those of one call. `settings`: what holds until the server stops; `setup`: what this call gets."""
+    """Those of one call. `settings`: what holds until the server stops; `setup`: what this call gets.
+
+    `records`: whether it is recorded, where the settings say so.
+    """
     started = datetime.now(UTC)
     observers: list[Observer] = [setup.switchboard.health.observer(), CarrierLog()]
     if setup.settings.log_level == "debug":
         observers.append(WordLog(lambda: call.state))
     if (directory := settings.journal.directory) is not None:
         observers.append(Journal(directory, started, files, encryptions.journal))
-    if (directory := settings.recording.directory) is not None:
+    if records and (directory := settings.recording.directory) is not None:
         observers.append(Recording(directory, started, files, encryptions.recording))
     return observers

@@ -16,6 +16,8 @@ import structlog
 
 from bridge.core.call import Call
 from bridge.core.engine import CallEngine, Perform
+from bridge.core.people import BriefingNotes
+from bridge.core.people_call import PeopleCall
 from bridge.observers.usage import Accounting
 from bridge.shell.assistant_slot import AssistantSlot
 from bridge.shell.close_frames import INTERNAL_ERROR, NORMAL_CLOSURE
@@ -121,6 +123,29 @@ class Session:
         return self._call.call_id
 
     @property
+    def leaves_people(self) -> bool:
+        """Whether it ended while the caller talked with a person, and both are to go on talking."""
+        return isinstance(self._call, PeopleCall) and self._call.leaves_people
+
+    @property
+    def has_no_stream(self) -> bool:
+        """Whether the carrier has the caller, and a stream may be opened to continue the call, with any token of it."""
+        return self._call.expects_stream_end
+
+    def briefing(self, person_leg: str) -> BriefingNotes | None:
+        """What this person is to be told; None where they are not being briefed about this caller."""
+        return self._call.briefing(person_leg) if isinstance(self._call, PeopleCall) else None
+
+    def stream_ended(self) -> None:
+        """The carrier says that the stream is over, and with it the call, unless the call goes on without it."""
+        self.handle(self._end_of_stream(CallEnded()))
+
+    def _end_of_stream(self, event: CallEnded) -> CallEnded | LegLost:
+        if self._call.expects_stream_end:
+            return LegLost(LegName.CARRIER, NORMAL_CLOSURE, "the carrier ended the stream")
+        return event
+
+    @property
     def can_rejoin(self) -> bool:
         """Whether another stream could continue the call; see `Call.can_resume`."""
         return self._call.can_resume
@@ -160,7 +185,9 @@ class Session:
             self._carrier_leg.close(1008, str(self._bad_messages))  # it is lost then, and may return
         try:
             for outcome in outcomes:
-                if isinstance(outcome, Word):
+                if isinstance(outcome, CallEnded):
+                    self._engine.handle(self._end_of_stream(outcome), now)
+                elif isinstance(outcome, Word):
                     self._engine.handle(outcome, now)
                 else:
                     self._carrier_leg.send(outcome)

@@ -20,10 +20,10 @@ from bridge.vocabulary.people import (
     PersonDeclined,
 )
 from telecodecs.format import PCMU_8K
-from tests.carriers.telnyx.test_handover import A, B
-from tests.carriers.telnyx.test_handover import Line as TelnyxLine
-from tests.carriers.twilio.test_handover import Line as TwilioLine
-from tests.carriers.twilio.test_handover import verbs
+from tests.carriers.telnyx.handover_line import A, B
+from tests.carriers.telnyx.handover_line import Line as TelnyxLine
+from tests.carriers.twilio.handover_line import Line as TwilioLine
+from tests.carriers.twilio.handover_line import verbs
 from tests.core.handovers import ASK, talking
 
 if TYPE_CHECKING:

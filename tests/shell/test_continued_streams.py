@@ -13,7 +13,7 @@ from bridge.shell.admission import Admission
 from bridge.shell.handles import new_handle, owner_in
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.websocket import SocketLeg
-from bridge.vocabulary.people import PersonRings
+from bridge.vocabulary.people import PersonLeft
 
 UPGRADE = {"Upgrade": "websocket"}
 RETURNS_S = 10.0
@@ -97,13 +97,13 @@ async def test_word_of_the_end_of_the_former_stream_ends_nothing(admission: Admi
 async def test_what_a_webhook_may_ask_of_a_session(admission: Admission) -> None:
     active = admission.active
     assert active.with_call("twilio", "CA1") is None
-    active.tell("twilio", "CA1", PersonRings("CA2"))
+    active.tell("twilio", "CA1", PersonLeft("CA2"))
     active.close_stream("twilio", "CA1", "joined")
     let_in(admission, path_of(admission), start_of("MZ1"))
     found = active.with_call("twilio", "CA1")
     assert found is not None
     assert active.with_call("telnyx", "CA1") is None
-    active.tell("twilio", "CA1", PersonRings("CA2"))
+    active.tell("twilio", "CA1", PersonLeft("CA2"))
     assert admission.calls == 1, "an event that nobody waits for has no effect"
     assert not admission.puts_through
 

@@ -160,7 +160,7 @@ class DocumentCall:
         if called is not None and called.person_leg == leg:
             control = LegControl(partial(self._briefing_over, called, leg))
             url = self._host.expect(
-                ExpectedCall(leg, control=control, direction="outbound", briefing_of=self.call_id)
+                ExpectedCall(leg, control=control, direction="outbound", briefs=self.call_id)
             )
             self._leg_documents[leg] = self._words.stream(
                 url, self._address("next", called.handle) + "?leg=person"

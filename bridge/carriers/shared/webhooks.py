@@ -81,12 +81,13 @@ class ExpectedCall(NamedTuple):
     """What can be done to the call beside its stream; None: nothing."""
     direction: Direction = ""
     """Who placed the call, for the log."""
+    briefs: str = ""
+    """The call of the caller about whom this one is: `call_id` is the leg of a person, who is briefed and may be joined
+    with the caller. `control` hangs up when the briefing is over, unless they are joined. Empty for a caller."""
     route: str = ""
     """What chose the assistant, for the log: such as "routes[2]"; empty if it is not known."""
     continues: bool = False
     """Whether the stream is one more of a call that is under way, and goes on with it once it has started."""
-    briefing_of: str = ""
-    """The call for which the person at this leg is briefed; empty: it is a caller's stream."""
 
 
 class Numbers(NamedTuple):

@@ -140,7 +140,7 @@ class TelnyxHandover:
         self._briefed.add(leg)
         control = LegControl(partial(self._briefing_over, called, leg))
         expected = ExpectedCall(
-            leg, opens_s=RULE.give_up_s, control=control, direction="outbound", briefing_of=self._call_id
+            leg, opens_s=RULE.give_up_s, control=control, direction="outbound", briefs=self._call_id
         )
         request = self._api.start_streaming(leg, self._host.unique_id(), self._host.expect(expected))
         self._host.send(request, None, partial(self._not_done, called))

@@ -199,11 +199,9 @@ def test_what_is_no_webhook_is_refused(name: str, serve: Any, host: "Host") -> N
 
 def test_the_content_types_that_are_expected(serve: Any, host: "Host") -> None:
     routes = {route.path: route.content_type for route in Asked(serve, host).webhooks.routes()}
-    assert routes == {
-        **dict.fromkeys(("/telnyx/webhook", "/telnyx/leg"), JSON),
-        **dict.fromkeys(("/telnyx/texml", "/telnyx/stream"), FORM),
-        **dict.fromkeys((f"/telnyx/{name}" for name in ("next", "back", "person", "room")), FORM),
-    }
+    forms = dict.fromkeys(("texml", "stream", "next", "back", "person", "room"), FORM)
+    of_each = {"webhook": JSON, "leg": JSON} | forms
+    assert routes == {f"/telnyx/{name}": content_type for name, content_type in of_each.items()}
 
 
 # Who answers
