@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bridge.assistants.registry import ASSISTANTS
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
 from bridge.core.people import People, Person
@@ -10,9 +11,6 @@ from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.codec import encoder
 from telecodecs.format import PCMU_8K
 from telecodecs.signals import hold_signal
-
-BRIEFS: dict[str, str] = {"openai_realtime": "instructions", "stream": ""}
-"""The kinds of assistants that can brief a person; the key whose text a briefing has another one for, if they have one."""
 
 
 def people_of(settings: Settings) -> People:
@@ -59,10 +57,10 @@ def wrong_people(settings: Settings) -> Iterator[str]:
                 else [one for one in kinds if name in settings.assistant_settings(one).people]
             )
             for briefer in briefers:
-                if kinds[briefer] not in BRIEFS:
+                if not ASSISTANTS[kinds[briefer]].can_brief:
                     yield (
                         f"people.{name}.briefing: {briefer} is of kind {kinds[briefer]} and cannot brief anybody; should be "
-                        f'{{ assistant = "..." }} of kind {" or ".join(BRIEFS)}, or {{ play = "....wav" }}'
+                        f'{{ assistant = "..." }} of kind {_briefing_kinds()}, or {{ play = "....wav" }}'
                     )
 
 
@@ -74,3 +72,7 @@ def doubtful_people(settings: Settings) -> Iterator[str]:
     for name in settings.people:
         if name not in named:
             yield f"people.{name}: no assistant can put callers through to them; tools.transfer of one should name them"
+
+
+def _briefing_kinds() -> str:
+    return " or ".join(name for name, kind in ASSISTANTS.items() if kind.can_brief)

@@ -137,7 +137,7 @@ class BriefingCall(Call):
         return commands + play_beep(conversation, now) + self._close(HangUp(1000, event.why), now)
 
     def _caller_left_at_once(self, event: CallerLeft, now: float) -> list[Command]:
-        return self._end(HangUp(1000, event.why), now)
+        return self._report(False, event.why) + self._end(HangUp(1000, event.why), now)
 
     def _too_long(self, now: float) -> list[Command]:
         return self._decline("the caller is gone" if self._is_leaving else "the briefing took too long", now)
@@ -149,7 +149,8 @@ class BriefingCall(Call):
         return self._decline(event.why, now)
 
     def _close(self, hang_up: HangUp, now: float) -> list[Command]:
-        return self._report(False, hang_up.why) + super()._close(hang_up, now)
+        reported = [] if self._is_leaving else self._report(False, hang_up.why)  # else once they were told
+        return reported + super()._close(hang_up, now)
 
     def _end(self, hang_up: HangUp | None, now: float) -> list[Command]:
         return self._report(False, "they hung up") + super()._end(hang_up, now)

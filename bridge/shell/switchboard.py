@@ -20,11 +20,15 @@ from bridge.shell.network import Network
 from bridge.shell.preconnect import Preconnections
 from bridge.shell.session import clock
 from bridge.tools.toolbox import Toolbox
+from bridge.vocabulary.built_in_tools import BRIEFING_TOOLS
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.contracts import Connection, Leg, Lost, Receive
 from telecodecs.codec import encoder
 from telecodecs.format import PCMU_8K
 from telecodecs.signals import waiting_signal
+
+BRIEFING_SCHEMAS = tuple(tool.schema for tool in BRIEFING_TOOLS.values())
+"""The tools of an assistant that briefs a person; it has no others."""
 
 
 class Switchboard:
@@ -38,6 +42,7 @@ class Switchboard:
         names = settings.assistant_kinds
         self._network = network or Network(settings.proxy)
         self._owns_network = network is None
+        self._no_tools = Toolbox("", {})  # of an assistant that briefs: those that it has are built in
         self._toolboxes = {name: self._toolbox(name) for name in names}
         check_assistants(settings, {name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
         self.people = people_of(settings)
@@ -100,7 +105,10 @@ class Switchboard:
         """See `contracts.Connect`."""
         name = command.assistant
         settings, toolbox = self._settings.assistant_settings(name), self._toolboxes[name]
-        assistant = ASSISTANTS[settings.kind].dialect(settings, toolbox.schemas)
+        schemas = toolbox.schemas
+        if command.briefing is not None:
+            toolbox, schemas = self._no_tools, BRIEFING_SCHEMAS
+        assistant = ASSISTANTS[settings.kind].dialect(settings, schemas)
         leg: Leg[Any]
         match settings.address():
             case None:

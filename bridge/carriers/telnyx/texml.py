@@ -75,7 +75,7 @@ class TexmlWords:
         )
 
     def dial(self, targets: Sequence[Target], action: str, ring_s: float, caller_id: str) -> str:
-        """Call all of them. A machine is looked for as Twilio's documents have it, for Telnyx takes those."""
+        """Call all of them. `machineDetection` is Twilio's; whether Telnyx heeds it in a `<Dial>` is not documented."""
         return dial_document(
             targets,
             action=action,
