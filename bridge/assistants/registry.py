@@ -41,6 +41,8 @@ class AssistantKind(Generic[S]):
     """[assistants.NAME]. How the assistant is reached is its `address`."""
     dialect: Callable[[S, Sequence[ToolSchema]], Assistant]
     """Makes the dialect of one conversation, from the settings and what is known of the assistant's tools."""
+    can_brief: bool = False
+    """Whether it can brief a person: it speaks first, and says whether they take the call."""
     is_built_in: bool = False
     """Whether there is an assistant by the name of its kind, without a table: all of that can be left out."""
     vendor: Vendor | None = None
@@ -61,10 +63,11 @@ ASSISTANTS: dict[str, AssistantKind[Any]] = {
     "openai-realtime": AssistantKind(
         RealtimeSettings,
         RealtimeDialect,
+        can_brief=True,
         is_built_in=True,
         vendor=OPENAI,
         with_vendor=RealtimeSettings.with_account,
     ),
-    "stream": AssistantKind(StreamSettings, StreamDialect),
+    "stream": AssistantKind(StreamSettings, StreamDialect, can_brief=True),
     "turn-based": AssistantKind(TurnBasedSettings, TurnBasedDialect),
 }

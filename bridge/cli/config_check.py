@@ -10,6 +10,7 @@ from bridge.carriers.registry import CARRIERS
 from bridge.cli.health import Unhealthy, ask
 from bridge.config.audio_file import read_wav
 from bridge.config.checks import check_assistants, check_carriers, check_doors, check_folders, tls_context
+from bridge.config.people import people_of
 from bridge.config.settings import Settings
 from bridge.redaction import without_credentials
 from bridge.settings.assistants import PlayFallback
@@ -42,6 +43,7 @@ def check(settings: Settings, *, makes_server: bool = True) -> None:
             one = {tool: table}
             attempt(lambda: found.extend(Toolbox(name, one).schemas))  # noqa: B023  # called at once
     attempt(lambda: check_assistants(settings, schemas))
+    attempt(lambda: people_of(settings))
     for place, file in _announcements(settings):
         attempt(lambda: read_wav(file), place)  # noqa: B023  # called at once
     attempt(lambda: _check_headers(settings))

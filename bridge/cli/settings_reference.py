@@ -106,9 +106,10 @@ def parts() -> Iterator[Part]:
             yield from _assistants(field)
         else:
             (model,) = _models(field.annotation)
-            is_list = get_origin(field.annotation) is list
-            heading = f"`[[{name}]]`" if is_list else f"`[{name}]`"
-            path = () if is_list else (name,)
+            kind = get_origin(field.annotation)
+            headings = {list: f"`[[{name}]]`", dict: f"`[{name}.NAME]`"}
+            heading = headings.get(kind, f"`[{name}]`") if kind is not None else f"`[{name}]`"
+            path = () if kind in headings else (name,)
             yield Part(heading, _sentence(field.description), list(_table(model, path)))
 
 

@@ -26,6 +26,9 @@ def names_used(settings: Any) -> Iterator[Named]:
     for assistant, table in _assistants(settings).items():
         if isinstance(name := _of(table, "fallback"), str):
             yield Named(("assistants", assistant, "fallback"), name)
+    for person, table in _people(settings).items():
+        if isinstance(name := _of(_of(table, "briefing"), "assistant"), str):
+            yield Named(("people", person, "briefing", "assistant"), name)
     for number, route in enumerate(_routes(settings)):
         if isinstance(name := _of(route, "assistant"), str):
             yield Named(("routes", number, "assistant"), name)
@@ -80,6 +83,11 @@ def _of(table: Any, key: str) -> Any:
 
 def _assistants(settings: Any) -> Mapping[str, Any]:
     table = _of(settings, "assistants")
+    return table if isinstance(table, Mapping) else {}
+
+
+def _people(settings: Any) -> Mapping[str, Any]:
+    table = _of(settings, "people")
     return table if isinstance(table, Mapping) else {}
 
 

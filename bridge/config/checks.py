@@ -16,6 +16,7 @@ from bridge.config.addresses import LOOPBACK, is_on_loopback, public_url_doubts,
 from bridge.config.assistant_names import names_used
 from bridge.config.certificate import load_certificate
 from bridge.config.durations import long_durations
+from bridge.config.people import doubtful_people
 from bridge.config.routes import never_taken
 from bridge.config.settings import Settings
 from bridge.redaction import without_credentials, without_numbers
@@ -99,6 +100,7 @@ def doubts(settings: Settings) -> Iterator[str]:
             "reached directly"
         )
     yield from _doubtful_announcement(settings)
+    yield from doubtful_people(settings)
     for number, taker in never_taken(settings.routes):
         taken = without_numbers(settings.routes[number].in_words())  # `serve` logs it
         yield f"routes[{number}]: no call gets there, routes[{taker}] takes {taken}; should stand before it"

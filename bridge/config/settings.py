@@ -28,7 +28,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from bridge.assistants.registry import ASSISTANTS, Vendor
 from bridge.carriers.registry import CARRIERS
 from bridge.carriers.shared.settings import CarrierSettings
-from bridge.config import assistant_names
+from bridge.config import assistant_names, person_names
 from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
 from bridge.config.routes import RouteSettings
 from bridge.config.systemd import ServiceManager, told_by
@@ -44,6 +44,7 @@ from bridge.settings.calls import (
     SilenceSettings,
 )
 from bridge.settings.faults import Key
+from bridge.settings.people import PersonName, PersonSettings
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
 from bridge.settings.security import SecuritySettings
@@ -149,6 +150,10 @@ class Settings(Section):
         KeypadSettings(), description="How keys become an entry, and when an entry is over"
     )
     silence: SilenceSettings = Field(SilenceSettings(), description="What stands in for missing audio")
+    people: dict[PersonName, PersonSettings] = Field(
+        {},
+        description="Whom calls can be put through to, each by a name of your own, which an assistant's tool `transfer` lists",
+    )
     closing: ClosingSettings = Field(
         ClosingSettings(), description="What callers hear when the server stops while they are on the line"
     )
@@ -182,7 +187,11 @@ class Settings(Section):
         """A fault in one key does not hide the faults between keys."""
         if cls is Settings:
             return cast(Self, settings_model().model_validate(tables))
-        faults = [*assistant_names.faults(tables, built_in_assistants()), *_half_tls(tables)]
+        faults = [
+            *assistant_names.faults(tables, built_in_assistants()),
+            *person_names.faults(tables),
+            *_half_tls(tables),
+        ]
         try:
             settings = validate(tables)
         except ValidationError as error:

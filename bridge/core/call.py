@@ -1,15 +1,15 @@
 """The state machine of one call: an event and the time in, commands out. All policy is in this folder.
 
-The table `_READS` says what an event means in which state; an event that the row of its state lacks is counted as
+The tables of `call_tables` say what an event means in which state; an event that the row of its state lacks is counted as
 `out_of_place` and has no effect. No clock and no socket: call `handle` with what came, perform what it returns, and
 call it with `TimePassed` at `deadline()`.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import ClassVar
 
-from bridge.core.conversation import ANY_TIME, TALKING, Read
+from bridge.core.call_tables import FallsDue, ReadsByState, falls_due, reads
 from bridge.core.dialogue import Dialogue, DialogueRules
 from bridge.core.failover import FailoverPlan
 from bridge.core.lanes import NO_LANES, Lanes
@@ -17,7 +17,6 @@ from bridge.core.states import MOVES, SPOKEN_INTO, State
 from bridge.core.stream_liveness import StreamLiveness
 from bridge.core.timers import REASONS, Limits, Timer, Timers
 from bridge.vocabulary.commands import Command, HangUp
-from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
@@ -36,9 +35,6 @@ from bridge.vocabulary.events import (
     LegName,
     MarkReached,
     MessageRefused,
-    OtherPartyAudio,
-    TimePassed,
-    TokensUsed,
     Word,
 )
 
@@ -59,6 +55,9 @@ class Call:
     call that nobody announced; without it the plan is `plan`.
     """
 
+    READS: ClassVar[ReadsByState]
+    FALLS_DUE: ClassVar[FallsDue]
+
     def __init__(
         self,
         now: float,
@@ -72,7 +71,7 @@ class Call:
         self.state = State.WAITING
         self.call_id = ""
         """The carrier's name for the call; empty until it started."""
-        self._reads, self._conversation_reads = _READS[State.WAITING]
+        self._reads, self._conversation_reads = self.READS[State.WAITING]
         self._limits = limits
         self._rules = rules
         self._choose = choose or (lambda _: plan)
@@ -116,6 +115,11 @@ class Call:
         """Whether another stream of the carrier could still continue this call."""
         return self.state in RESUMABLE
 
+    @property
+    def expects_stream_end(self) -> bool:
+        """Whether the carrier ends the stream while the call goes on: its end is then not that of the call."""
+        return False
+
     def counts(self) -> dict[str, int]:
         """Events that had no effect, faults, and what was repaired in the audio. Zeros are left out."""
         counts = Counter(self._counts)
@@ -125,13 +129,13 @@ class Call:
     def _move(self, state: State) -> None:
         assert state in MOVES[self.state], f"a call that is {self.state} does not become {state}"
         self.state = state
-        self._reads, self._conversation_reads = _READS[state]
+        self._reads, self._conversation_reads = self.READS[state]
         self.lanes = self._dialogue.lanes if state is State.TALKING else NO_LANES
 
     def _fall_due(self, now: float) -> list[Command]:
         commands: list[Command] = []
         while (timer := self.timers.fallen_due(now)) is not None:
-            commands += _FALLS_DUE[timer](self, now)
+            commands += self.FALLS_DUE[timer](self, now)
         return commands
 
     # The stream starts, is dropped, is resumed
@@ -147,6 +151,9 @@ class Call:
         self._dialogue = Dialogue(event, self._choose(event), self._rules, self._limits, self.timers)
         self._dialogue_counts, self.heard = self._dialogue.counts, self._dialogue.conversation.heard
         self._move(State.OPENING)
+        return self._begin(now)
+
+    def _begin(self, now: float) -> list[Command]:
         return self._dialogue.begin(now)
 
     def _stream_dropped(self, now: float) -> list[Command]:
@@ -304,75 +311,8 @@ class Call:
         return []
 
 
-_Reads = dict[type[Word], Callable[[Call, Any, float], list[Command]]]
-
-_ANY_STATE: _Reads = dict(
-    [
-        on(TimePassed, Call._nothing),
-        on(Ignored, Call._ignored),
-        on(MessageRefused, Call._refused),
-        on(CarrierReportedError, Call._carrier_error),
-    ]
-)
-_WAITING: _Reads = _ANY_STATE | dict(
-    [
-        on(Ignored, Call._nothing),  # a carrier's greeting
-        on(CallStarted, Call._start),
-        on(CallEnded, Call._call_ended),
-        on(LegLost, Call._lost_before_start),
-        on(CloseRequested, Call._end_requested),
-        on(GoodbyeRequested, Call._end_requested),
-    ]
-)
-_LISTENING: _Reads = _ANY_STATE | dict(
-    [
-        on(CallerAudio, Call._heard),
-        on(OtherPartyAudio, Call._heard),
-        on(DigitPressed, Call._heard),
-        on(CallEnded, Call._call_ended),
-        on(LegLost, Call._carrier_lost),
-        on(CloseRequested, Call._end_requested),
-        on(GoodbyeRequested, Call._end_requested),
-    ]
-)
-_OPENING: _Reads = _ANY_STATE | dict(
-    [
-        on(CallerAudio, Call._caller_audio),
-        on(OtherPartyAudio, Call._heard),
-        on(DigitPressed, Call._pressed),
-        on(MarkReached, Call._mark_reached),
-        on(AssistantReady, Call._ready),
-        on(AssistantFailed, Call._failed),
-        on(AssistantReportedError, Call._assistant_error),
-        on(CallStarted, Call._stream_resumed),
-        on(CallEnded, Call._call_ended),
-        on(LegLost, Call._leg_lost),
-        on(CloseRequested, Call._close_requested),
-        on(GoodbyeRequested, Call._goodbye_requested),
-    ]
-)
-_TALKING: _Reads = _OPENING | dict([on(TokensUsed, Call._nothing)])
-_CLOSING: _Reads = {
-    **dict(on(kind, Call._nothing) for kind in get_args(Event) if kind is not CallStarted),  # too late
-    **_ANY_STATE,
-    **dict(
-        [
-            on(CallerAudio, Call._heard),
-            on(MarkReached, Call._closing_mark),
-            on(CallEnded, Call._call_ended),
-            on(LegLost, Call._carrier_lost),
-        ]
-    ),
-}
-_READS: dict[State, tuple[_Reads, Mapping[type[Word], Read]]] = {
-    State.WAITING: (_WAITING, {}),
-    State.OPENING: (_OPENING, ANY_TIME),
-    State.TALKING: (_TALKING, ANY_TIME | TALKING),
-    State.LISTENING: (_LISTENING, {}),
-    State.CLOSING: (_CLOSING, {}),
-    State.ENDED: (dict(on(kind, Call._nothing) for kind in get_args(Event)), {}),
-}
-"""For each state what an event means to the call, and what those mean to the conversation that the call lacks."""
+Call.READS = reads(Call)
+Call.FALLS_DUE = falls_due(Call)
 
 _OF_THE_DIALOGUE = (
     *(Timer.OPEN, Timer.RETRY, Timer.WAITING, Timer.RENEW),
@@ -380,20 +320,3 @@ _OF_THE_DIALOGUE = (
     Timer.GOODBYE,
 )
 """The timers that end when the call is about to be closed."""
-
-_FALLS_DUE: dict[Timer, Callable[[Call, float], list[Command]]] = {
-    Timer.START: lambda call, now: call._end(HangUp(1008, REASONS[Timer.START]), now),
-    Timer.RESUME: lambda call, now: call._end(HangUp(1008, REASONS[Timer.RESUME]), now),
-    Timer.OPEN: Call._open_due,
-    Timer.RETRY: lambda call, now: call._dialogue.retry_due(now),
-    Timer.WAITING: lambda call, now: call._dialogue.conversation.waiting_signal.due(now),
-    Timer.RENEW: lambda call, now: call._dialogue.renew_due(now),
-    Timer.KEYPAD: lambda call, now: call._dialogue.conversation.entry_due(now),
-    Timer.TOP_UP: lambda call, now: call._dialogue.conversation.voice.top_up(now),
-    Timer.MISSING_FRAME: lambda call, _now: call._dialogue.caller.give_up_frame(),
-    Timer.PAUSE: Call._pause_due,
-    Timer.SILENT: Call._silent_due,
-    Timer.GOODBYE: Call._goodbye_due,
-    Timer.CLOSE: lambda call, now: call._end(call._hang_up, now),
-    Timer.LONGEST: Call._longest_due,
-}

@@ -65,6 +65,11 @@ class Caller:
         self._catch_up.forget()
         self._uplink.close()
 
+    def hold(self) -> None:
+        """The assistant hears nothing until `stream_resumed`, and no pause is filled in for it."""
+        self._timers.stop(Timer.MISSING_FRAME, Timer.PAUSE)
+        self._audio_until = None
+
     def stream_resumed(self) -> list[Command]:
         """Another stream begins, with a clock of its own: pass on what waited for a missing frame of the last one."""
         commands = self.give_up_frame()

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import json, structs
 
 from bridge.core.entries import Entries, KeypadRules
+from bridge.core.hold_music import HoldMusic
 from bridge.core.key_tones import key_sound
 from bridge.core.reply_audio import Voice
 from bridge.core.sensitive_entries import SensitiveEntries
@@ -18,7 +19,8 @@ from bridge.core.timers import Timers
 from bridge.core.tool_calls import ToolCalls
 from bridge.core.transcript import Transcript
 from bridge.core.waiting_signal import Signal, WaitingSignal
-from bridge.vocabulary.built_in_tools import COLLECT_DIGITS, NOTE, OUTCOME, SEND_DIGITS, BuiltInTool
+from bridge.vocabulary.built_in_tool import BuiltInTool
+from bridge.vocabulary.built_in_tools import COLLECT_DIGITS, NOTE, OUTCOME, SEND_DIGITS
 from bridge.vocabulary.commands import Command, EnterDigits, PressKeys
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
@@ -46,6 +48,7 @@ from bridge.vocabulary.events import (
     ToolCalled,
     Word,
 )
+from bridge.vocabulary.people_tools import TRANSFER
 from telecodecs.format import AudioFormat
 
 REPLY_EXPECTED_S = 5.0
@@ -70,11 +73,13 @@ class Conversation:
         self.transcript = Transcript()
         self.voice = Voice(plays, timers, self.transcript.cut)
         self.waiting_signal = WaitingSignal(signal, self.voice, timers)
+        self.hold_music = HoldMusic(self.voice, plays, timers)
         self.is_hanging_up = False
         """The assistant is about to hang up."""
         self.has_reply = False
         """The assistant that has the call has spoken."""
-        self._plays = plays
+        self.plays = plays
+        """The format of what is played to the caller."""
         self._presses = presses
         self._entries = Entries(keypad, timers)
         self._sensitive = SensitiveEntries()
@@ -155,6 +160,28 @@ class Conversation:
         """The caller hears nothing until the stream is resumed; what was on its way is lost."""
         self._caller_speaks = False
         return self.voice.stream_dropped(now)
+
+    # A handover
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether the caller types an entry, or was asked for one."""
+        return self._entries.is_gathering
+
+    def hold(self, now: float) -> list[Command]:
+        """The caller is put on hold: what is not heard by now is not heard any more."""
+        self._caller_speaks, self._reply_expected_until = False, -inf
+        self.waiting_signal.reset()
+        return self.voice.resume(now) + self.voice.interrupt(now)
+
+    def come_back(self, now: float) -> list[Command]:
+        """The caller is back with the same assistant, which is about to be told so."""
+        self._reply_expected_until = now + REPLY_EXPECTED_S
+        return self._entries.set_sensitive(now)
+
+    def transferred(self, arguments: dict[str, str], output: str) -> None:
+        """A transfer is over: keep what was asked for, and what became of it, for the next assistant."""
+        self._built_in_used(TRANSFER, json.encode(arguments), output.encode())
 
     # The caller
 
@@ -241,7 +268,7 @@ class Conversation:
         if not self.voice.has_room_for_sound():
             return []
         self._counts["keys_played"] += 1
-        sound = b"".join(key_sound(key, self._plays) for key in event.keys)
+        sound = b"".join(key_sound(key, self.plays) for key in event.keys)
         item = f"keys-{self._counts['keys_played']}"
         return self.voice.end_signal(now) + self.voice.insert(item, sound, now)
 

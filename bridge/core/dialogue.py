@@ -221,6 +221,51 @@ class Dialogue:
         """The carrier opened another stream for the call."""
         return self.caller.stream_resumed() + self.conversation.voice.stream_resumed(now)
 
+    # A handover
+
+    @property
+    def assistant(self) -> str:
+        """The name of the assistant that has the call, or is to be opened next."""
+        return self._failover.name
+
+    def hold(self, now: float) -> list[Command]:
+        """The caller is put on hold: nothing that is said passes; the assistant stays, if it is ready."""
+        commands = self.conversation.hold(now)
+        self.caller.hold()
+        self._timers.stop(Timer.RENEW, Timer.RETRY, Timer.WAITING, Timer.KEYPAD)
+        return commands if self.is_talking else commands + self.part(now)
+
+    def part(self, now: float) -> list[Command]:
+        """Close the assistant: the caller is with somebody else."""
+        self._timers.stop(Timer.OPEN)
+        commands = self.end(now) + self.conversation.break_off(now)
+        self._is_assistant_open = self.is_talking = False
+        self.caller.close()
+        return commands
+
+    def lose_on_hold(self, now: float) -> list[Command]:
+        """The assistant is lost while the caller is on hold: it is opened again when the caller is back."""
+        self._counts["assistants_lost"] += 1
+        return self.part(now)
+
+    def leg_lost_on_hold(self, event: LegLost, now: float) -> list[Command]:
+        """Likewise, by the loss of its leg; a standby is not missed."""
+        if event.leg is LegName.STANDBY:
+            self._timers.stop(Timer.OPEN)
+            return []
+        self._is_assistant_open = False
+        return self.lose_on_hold(now)
+
+    def come_back(self, now: float) -> list[Command]:
+        """The caller is back. The assistant goes on where it is still there, and is opened where it is not."""
+        commands = self.caller.stream_resumed()
+        if self.is_talking:
+            if self._failover.expires:
+                self._timers.set(Timer.RENEW, now + LOOK_AGAIN_S)
+            return commands + self.conversation.come_back(now)
+        self.conversation.waiting_signal.begin(now)
+        return [*commands, self._open(self._failover.returned(now), now)]
+
     # The end
 
     def may_say_goodbye(self, now: float) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bridge.vocabulary.call_facts import NO_CONTEXT, CallContext
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.events import AssistantReady, CallStarted, History, Opening
+from bridge.vocabulary.people import Briefing
 from bridge.vocabulary.retries import Retries
 from telecodecs.format import L16_8K, AudioFormat
 
@@ -38,6 +39,9 @@ class FailoverPlan:
     spoken: AudioFormat = L16_8K
     goodbye: bytes = b""
     context: CallContext = NO_CONTEXT
+    briefing: Briefing | None = None
+    """The assistants do not talk with the caller, but brief a person; `history`: what was said to the caller."""
+    history: History = ()
 
 
 class Failover:
@@ -54,6 +58,7 @@ class Failover:
         retries: Retries,
     ) -> None:
         self._names = list(plan.assistants)
+        self._briefing, self._told_before = plan.briefing, plan.history
         self._started = started
         self._context = plan.context
         self._history = history
@@ -102,6 +107,11 @@ class Failover:
         self._ready_at = self._lasts_s = None
 
     @property
+    def expires(self) -> bool:
+        """Whether the active assistant says that it expires."""
+        return self._lasts_s is not None
+
+    @property
     def is_up_to_date(self) -> bool:
         """Whether nothing was said or done since the last assistant was opened."""
         return self._told == self._history()
@@ -132,9 +142,20 @@ class Failover:
         self.retried += self._is_retry
         return self._open(Opening.RECOVERED if self._was_ready else Opening.FIRST)
 
+    def returned(self, now: float) -> OpenAssistant:
+        """The caller is back from a person: open the assistant that had the call."""
+        self._retries.reset()
+        self._retries.start(now)
+        self._ready_at = self._lasts_s = None
+        self._is_retry = False
+        return self._open(Opening.RETURNED)
+
     def _open(self, opening: Opening) -> OpenAssistant:
-        started = self._started
-        self._told = () if opening is Opening.FIRST else self._history()
+        started, briefing = self._started, self._briefing
+        if briefing is not None:
+            opening, self._told = Opening.BRIEFING, self._told_before
+        else:
+            self._told = () if opening is Opening.FIRST else self._history()
         return OpenAssistant(
             started.call_id,
             started.line,
@@ -144,4 +165,5 @@ class Failover:
             self._told,
             started.plays,
             self._context,
+            briefing,
         )

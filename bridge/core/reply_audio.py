@@ -34,11 +34,8 @@ MOST_REMEMBERED = 2_000
 """Items that were interrupted and have not ended, and items of which it is not known how much was heard; older ones are
 forgotten."""
 
-SIGNAL = "voicebridge: waiting signal"
-"""The item of the waiting signal; no assistant knows it."""
-
-ANNOUNCEMENT = "voicebridge: announcement"
-"""The item of the announcement; no assistant knows it."""
+SIGNAL, ANNOUNCEMENT, HOLD = (f"voicebridge: {sound}" for sound in ("waiting signal", "announcement", "hold"))
+"""Items of the bridge's own sounds; no assistant knows them."""
 
 MOST_INSERTS = 16
 """The most sounds of the bridge's own that wait for the end of an item; one more is dropped and counted."""
@@ -153,6 +150,14 @@ class Voice:
         self.incoming_item = item
         return commands + self._send(item, self._downlink.feed(audio), now)
 
+    def refuse(self, item: str) -> bool:
+        """Nothing of this item is played, now or later. Returns False if that was said before."""
+        is_new = item not in self._interrupted
+        self._interrupted[item] = None
+        if len(self._interrupted) > MOST_REMEMBERED:
+            del self._interrupted[next(iter(self._interrupted))]
+        return is_new
+
     def end(self, item: str, now: float) -> list[Command]:
         """No more of this item will come."""
         self._interrupted.pop(item, None)
@@ -188,6 +193,11 @@ class Voice:
             return self._end(item, audio, now)
         self._inserts.append((item, audio))
         return []
+
+    def play_hold(self, audio: bytes, now: float) -> list[Command]:
+        """Play whole frames of hold music, of which no assistant knows, until `interrupt`."""
+        self._own.add(HOLD)
+        return self._send(HOLD, audio, now)
 
     def has_room_for_sound(self) -> bool:
         """Whether there is room for a sound of the bridge's own; one for which there is none counts as dropped."""
@@ -283,10 +293,8 @@ class Voice:
         if commands:
             self._downlink.discard()
             if self.incoming_item is not None:
-                self._interrupted[self.incoming_item] = None
+                self.refuse(self.incoming_item)
                 self.incoming_item = None
-                if len(self._interrupted) > MOST_REMEMBERED:
-                    del self._interrupted[next(iter(self._interrupted))]
         return commands
 
     def stream_dropped(self, now: float) -> list[Command]:

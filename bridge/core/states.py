@@ -1,7 +1,9 @@
 """The states of a call, and which of them may follow which.
 
 waiting ──start──▶ opening ──ready──▶ talking ──▶ closing ──▶ ended
-   │                  └─────◀──lost─────┘
+   │                │ ▲ └─────◀──lost────┘│ ▲
+   │                ▼ │                   ▼ │
+   │               holding ◀────────▶ with person ───────────▶ ended
    └──start, one way──▶ listening ───────────────────────────▶ ended
 """
 
@@ -15,18 +17,24 @@ class State(StrEnum):
     OPENING = "opening"
     TALKING = "talking"
     LISTENING = "listening"
+    HOLDING = "holding"
+    """The caller waits for a person, or leaves a message for one; no assistant hears them."""
+    WITH_PERSON = "with person"
+    """The carrier has joined the caller with a person; there is no stream and no assistant."""
     CLOSING = "closing"
     ENDED = "ended"
 
 
 MOVES: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.OPENING, State.LISTENING, State.ENDED}),
-    State.OPENING: frozenset({State.TALKING, State.CLOSING, State.ENDED}),
+    State.OPENING: frozenset({State.TALKING, State.HOLDING, State.CLOSING, State.ENDED}),
     State.LISTENING: frozenset({State.ENDED}),
-    State.TALKING: frozenset({State.OPENING, State.CLOSING, State.ENDED}),
+    State.TALKING: frozenset({State.OPENING, State.HOLDING, State.CLOSING, State.ENDED}),
+    State.HOLDING: frozenset({State.TALKING, State.OPENING, State.WITH_PERSON, State.CLOSING, State.ENDED}),
+    State.WITH_PERSON: frozenset({State.HOLDING, State.OPENING, State.CLOSING, State.ENDED}),
     State.CLOSING: frozenset({State.ENDED}),
     State.ENDED: frozenset(),
 }
 
-SPOKEN_INTO = frozenset({State.OPENING, State.TALKING, State.CLOSING})
+SPOKEN_INTO = frozenset({State.OPENING, State.TALKING, State.HOLDING, State.WITH_PERSON, State.CLOSING})
 """The states in which there is a dialogue between the caller and an assistant."""

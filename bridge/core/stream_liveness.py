@@ -16,7 +16,7 @@ class StreamLiveness:
     def __init__(self, limits: Limits, expected: str | None, timers: Timers, now: float) -> None:
         timers.heard_at = now
         self.is_dropped = False
-        """The stream broke, and may be resumed."""
+        """The stream broke or was ended, and another one may continue the call."""
         self._limits = limits
         self._expected = expected
         self._timers = timers
@@ -55,6 +55,11 @@ class StreamLiveness:
         self._timers.stop(Timer.START, Timer.SILENT)
         self._timers.set(Timer.RESUME, now + self._limits.resume_s)
         return True
+
+    def leave(self) -> None:
+        """The carrier ends the stream while the call goes on, and says when another one is to come."""
+        self.is_dropped = True
+        self._timers.stop(Timer.START, Timer.SILENT, Timer.RESUME)
 
     def is_silent(self, now: float) -> bool:
         """Whether the carrier has been silent for too long; if not, the timer is set to when it would be."""

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import MsgspecError, Struct, json
 
+from bridge.observers.call_parties import Stretch, stretches
 from bridge.observers.journal_line import LINES
 from bridge.vocabulary.contracts import Turn
 from bridge.vocabulary.errors import ConfigurationError
@@ -25,7 +26,16 @@ _NOTES = {
     "AssistantFailed": "assistant failed: {why}",
     "LegLost": "{leg} lost, code {code}",
     "HangUp": "hang-up: {why}",
+    "CallPeople": "{person} is called",
+    "PutThrough": "put through to {person}",
+    "PersonAnswered": "somebody answers",
+    "NobodyReached": "nobody is reached: {why}",
+    "PersonAccepted": "the person takes the call",
+    "PersonDeclined": "the person declines: {why}",
+    "PersonLeft": "the person has left",
 }
+_AGAIN = {Opening.RENEWED: "renewing", Opening.RETURNED: "back with the assistant"}
+"""Why the assistant that had the call is opened again."""
 _NOT_STARTED: dict[str, Any] = {"call_id": "", "line": {"rate_hz": 8000}}
 
 
@@ -113,6 +123,8 @@ class CallHistory(NamedTuple):
     replies: list[Reply]
     marks: list[Mark]
     cuts: list[Cut]
+    away: list[Stretch]
+    """When the caller was on hold, with a person, or left a message."""
 
     @property
     def barge_ins(self) -> list[Cut]:
@@ -219,6 +231,7 @@ def build_history(entries: Sequence[JournalEntry]) -> CallHistory:
             )
             for at_s, clear in each("ClearPlayback")
         ],
+        away=list(stretches(entries, ended_s)),
     )
 
 
@@ -236,7 +249,7 @@ def _notes(entries: Sequence[JournalEntry]) -> Iterator[tuple[float, str]]:
             if name != assistant and assistant is not None:
                 yield one.at_s, f"fallback to {name}"
             elif name == assistant:
-                yield one.at_s, "renewing" if opening == Opening.RENEWED else "reconnecting"
+                yield one.at_s, _AGAIN.get(opening, "reconnecting")
             assistant = name
 
 

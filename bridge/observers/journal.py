@@ -53,6 +53,7 @@ from bridge.vocabulary.events import (
     TimePassed,
     Word,
 )
+from bridge.vocabulary.people import EndHandover
 
 RUN_S = 1.0
 """How long a run of audio is, and how long marks wait."""
@@ -285,6 +286,7 @@ class Journal:
             "tokens": account.tokens,
             "caller_s": round(account.caller_s, 3),
             "assistant_s": round(account.assistant_s, 3),
+            **({"handovers": [_handover(one) for one in account.handovers]} if account.handovers else {}),
             "turns": [
                 {name: ms for name, ms in turn._asdict().items() if ms is not None} for turn in account.turns
             ],
@@ -292,3 +294,8 @@ class Journal:
         self._add(json.encode(ended), None, now)
         self._write()
         self._file.close()
+
+
+def _handover(ended: EndHandover) -> dict[str, Any]:
+    """One handover in the last line."""
+    return {name: getattr(ended, name) for name in ended.__struct_fields__}

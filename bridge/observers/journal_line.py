@@ -72,7 +72,7 @@ LINES: dict[str, type[Struct]] = {word.__name__: word for word in Word.__subclas
 }
 """The fields of a line by the name of its event or command, besides the times. Runs of audio have other fields."""
 
-_WRITTEN = frozenset({"why", "reason", "text", "arguments", "output", "outcome", "kind", "code"})
+_WRITTEN = frozenset({"why", "summary", "reason", "text", "arguments", "output", "outcome", "kind", "code"})
 """Fields of free text, whoever wrote it."""
 
 _KEYS = frozenset({"keys"})

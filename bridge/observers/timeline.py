@@ -26,6 +26,7 @@ from bridge.observers.call_history import (
     build_history,
     read_journal,
 )
+from bridge.observers.call_parties import Stretch
 from bridge.vocabulary.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 1.25, 0.35, 1.0, 1.1  # margins
 LETTER_PT, KEY_PT, GAP_PT = 8.5, 14, 4  # size of the letters, width of a key cap, space beside a label
 INK, FAINT, CALLER, TURN, ASSISTANT = "#333333", "#8c8c8c", "#2b6ca3", "#a9c6dd", "#d08a2e"
 BARGE_IN = "#a3195b"  # differs from the voices in grey, too
-TOOL = "#bfdcb4"
+TOOL, AWAY = "#bfdcb4", "#e9e3f1"
 LABELS_Y, SAID_Y, TURNS_Y, CALLER_Y = 3.8, 2.95, 2.45, 1.3
 WAITS_Y, TOOLS_Y, CUTS_Y = 0.1, -0.23, -0.92
+AWAY_Y = 2.12
 ASSISTANT_Y, REPLIES_Y, SENT_Y, RETURNED_Y = -2.15, -3.3, -4.55, -5.2
 ROW, TOOL_ROW, TOOL_ROWS = 0.4, 0.33, 2
 LONG_ITEM = 14  # letters
@@ -135,6 +137,7 @@ def draw(recording: Path, journal: Path, picture: Path, *, title: str = "") -> N
     axes = figure.add_axes((left, BOTTOM_IN / HEIGHT_IN, axes_in / width_in, axes_height))
     axes.set(xlim=within_s, ylim=(RETURNED_Y - 0.4, LABELS_Y + 2.4 * ROW), axisbelow=True)
     _draw_voices(axes, voices)
+    _draw_away(axes, history.away)
     _draw_turns(axes, history.turns)
     _draw_waits(axes, history.waits)
     _draw_tools(axes, history.tools)
@@ -188,6 +191,17 @@ def _draw_voices(axes: "Axes", voices: _Voices) -> None:
     for side, (y, colour) in enumerate(((CALLER_Y, CALLER), (ASSISTANT_Y, ASSISTANT))):
         low, high = voices.low[:, side] / loudest, voices.high[:, side] / loudest
         axes.fill_between(voices.at_s, y + low, y + high, color=colour, linewidth=0.6)
+
+
+def _draw_away(axes: "Axes", away: list[Stretch]) -> None:
+    """Draw whom the caller heard while it was not the assistant, behind the voices."""
+    for number, one in enumerate(away):
+        label = "the caller is on hold, with a person, or leaves a message" if not number else ""
+        axes.axvspan(one.began_s, one.ended_s, color=AWAY, alpha=0.5, zorder=0, linewidth=0, label=label)
+        middle_s = (one.began_s + one.ended_s) / 2
+        axes.text(
+            middle_s, AWAY_Y, one.who, size=LETTER_PT, color=INK, ha="center", clip_on=True, parse_math=False
+        )
 
 
 def _draw_turns(axes: "Axes", turns: list[tuple[float, float]]) -> None:

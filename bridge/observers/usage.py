@@ -20,10 +20,14 @@ from bridge.vocabulary.events import (
     ToolCalled,
     Word,
 )
+from bridge.vocabulary.people import EndHandover
 from telecodecs.format import AudioFormat
 
 MOST_ITEMS = 1_000
 """Items that are remembered; audio that comes later for an older one counts as a reply of its own."""
+
+MOST_HANDOVERS = 100
+"""Handovers of one call that its account has, the first ones."""
 
 
 class _Meter:
@@ -56,6 +60,7 @@ class Accounting:
         self._keys_interrupt = False  # an entry is an utterance
         self._counts: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
+        self._handovers: list[EndHandover] = []
         self._items: dict[str, None] = {}  # of the active assistant, that had audio; the latest
         self.caller = CallerSound()
         """The caller's audio that was given to assistants."""
@@ -79,6 +84,7 @@ class Accounting:
             caller_s=self._caller.ms / 1000,
             assistant_s=self._assistant.ms / 1000,
             turns=turns,
+            handovers=tuple(self._handovers),
         )
 
     # Audio, tools and tokens
@@ -109,6 +115,10 @@ class Accounting:
     def _use_tokens(self, word: TokensUsed, _now: float) -> None:
         self._tokens.update(word.tokens)
 
+    def _end_handover(self, word: EndHandover, _now: float) -> None:
+        if len(self._handovers) < MOST_HANDOVERS:
+            self._handovers.append(word)
+
     def _enter(self, word: EnterDigits, now: float) -> None:
         self.waits.entered(word, now, is_turn=self._keys_interrupt)
 
@@ -131,6 +141,7 @@ _SEEN: dict[type[Word], Callable[[Accounting, Any, float], None]] = dict(
         on(AssistantReady, Accounting._ready),
         on(ToolCalled, Accounting._call_tool),
         on(TokensUsed, Accounting._use_tokens),
+        on(EndHandover, Accounting._end_handover),
     ]
 )
 """What each word does to the account, beside what it does to the waits."""
@@ -145,6 +156,9 @@ def summary(account: Account) -> dict[str, int | float]:
     fields: dict[str, int | float] = dict(account.counts)
     fields |= {f"tokens_{kind}": count for kind, count in account.tokens.items()}
     fields |= {"caller_s": round(account.caller_s, 1), "assistant_s": round(account.assistant_s, 1)}
+    if account.handovers:
+        fields |= {"handovers": len(account.handovers)}
+        fields |= {"with_person_s": round(sum(one.talked_s for one in account.handovers), 1)}
     waits = sorted((turn.wait_ms, turn) for turn in account.turns if turn.wait_ms is not None)
     if waits:
         wait_ms, median = waits[(len(waits) - 1) // 2]

@@ -19,6 +19,7 @@ from bridge.settings.header_values import Unresolved
 from bridge.settings.table import Headers, Section, ShownAddress, address_parts, check_no_user, refusal
 from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.contracts import Posted, ToolSchema
+from bridge.vocabulary.people_tools import TRANSFER
 
 UPGRADED = Posted(101, "", b"")
 """The answer to an upgrade: the connection stands."""
@@ -108,6 +109,11 @@ class ToolSettings(Section):
         description="The request to `url` says who calls whom, in the header X-Voicebridge-Facts. false: it does not, for a "
         "server that should not have telephone numbers",
     )
+    people: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Of the built-in tool transfer: to whom of [people] the assistant may have callers put through",
+    )
 
     @model_validator(mode="after")
     def _check_function_or_url(self) -> "ToolSettings":
@@ -168,18 +174,29 @@ class AssistantSettings(Section):
     tools: dict[str, ToolSettings] = Field(
         {},
         description="What the assistant may have done: a Python function, an address, or a tool that is built in "
-        "(hang_up, note, outcome, collect_digits, send_digits) and has an empty table",
+        "(hang_up, note, outcome, collect_digits, send_digits: an empty table; transfer: { people = [...] })",
     )
 
     @field_validator("tools")
     @classmethod
     def _checked_tools(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
         for name, tool in tools.items():
-            if tool.function is None and tool.url is None and name not in BUILT_IN_TOOLS:
+            is_built_in = tool.function is None and tool.url is None
+            if is_built_in and name not in BUILT_IN_TOOLS:
                 raise ValueError(
                     f"{name} should have a function or a url; only {', '.join(BUILT_IN_TOOLS)} need none"
                 )
+            if is_built_in and name == TRANSFER.name and tool.people is None:
+                raise ValueError(f'{name} should have the names of people: {{ people = ["billing"] }}')
+            if tool.people is not None and not (is_built_in and name == TRANSFER.name):
+                raise ValueError(f"{name}: people should be left out; only {TRANSFER.name} takes them")
         return tools
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The names of those to whom it may have callers put through."""
+        transfer = self.tools.get(TRANSFER.name)
+        return () if transfer is None else tuple(transfer.people or ())
 
     @model_validator(mode="after")
     def _check_address(self) -> Self:

@@ -16,13 +16,14 @@ from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.core.call import Call
 from bridge.observers.capture import Capture
 from bridge.observers.stream_end import StreamEndObserver
+from bridge.shell.close_frames import NORMAL_CLOSURE
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session
 from bridge.shell.setups import Setup
 from bridge.shell.tokens import MediaToken
 from bridge.shell.websocket import SocketLeg
 from bridge.vocabulary.contracts import Account
-from bridge.vocabulary.events import CallStarted, Word
+from bridge.vocabulary.events import CallStarted, Event, Word
 
 MOST_FORMER = 10_000
 """Names of streams that have started that are remembered; then the oldest go."""
@@ -145,13 +146,28 @@ class ActiveCalls:
         """The streams of this call."""
         return [*self._by_call.get((carrier, call_id), ())]
 
+    def with_call(self, carrier: str, call_id: str) -> ActiveCall | None:
+        """The call of this name that has a session: of several streams of it the one that has started."""
+        found = [one for one in self.streams_of(carrier, call_id) if one.kind == "media" and not one.one_way]
+        return max(found, key=lambda one: bool(one.stream_id), default=None)
+
+    def tell(self, carrier: str, call_id: str, event: Event) -> None:
+        """Hand an event to the session of this call, if it has one."""
+        if (active := self.with_call(carrier, call_id)) is not None:
+            active.session.handle(event)
+
+    def close_stream(self, carrier: str, call_id: str, why: str) -> None:
+        """Close the media socket of this call; its session goes on if it can without."""
+        if (active := self.with_call(carrier, call_id)) is not None:
+            active.leg.close(NORMAL_CLOSURE, why)
+
     def has_started(self, carrier: str, stream_id: str) -> bool:
         """Whether this stream said `start`, lately or long ago."""
         name = hash((carrier, stream_key(stream_id)))
         return name in self._former or name in self._before
 
-    def started(self, session: Session, start: CallStarted) -> None:
-        """A stream said `start`, and is the call's: what had the call before is closed."""
+    def started(self, session: Session, start: CallStarted) -> ActiveCall:
+        """A stream said `start`, and is the call's: what had the call before is closed. Returns the call."""
         active = self._active[session]
         self._unname(active)
         active.call_id, active.stream_id, active.one_way = (
@@ -164,6 +180,7 @@ class ActiveCalls:
         for other in () if start.one_way else self.streams_of(active.carrier, start.call_id):
             if other is not active and other.stream_id and not other.one_way:
                 self._replace(other)
+        return active
 
     def note_stream(self, carrier: str, stream_id: str) -> None:
         """Remember that this stream was there."""

@@ -5,12 +5,9 @@ slash at the end and percent-encoding (RFC 3986, 6.2.2.2) change nothing.
 """
 
 import asyncio
-import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from functools import partial
 from http import HTTPStatus
 from typing import get_args
 from urllib.parse import unquote, urlsplit
@@ -21,39 +18,25 @@ from bridge.carriers.registry import CARRIERS
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
-from bridge.core.call import Call
-from bridge.core.failover import FailoverPlan
 from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
-from bridge.observers.capture import CapturedCall, taps_of
-from bridge.observers.carrier_log import CarrierLog
-from bridge.observers.journal import Journal
-from bridge.observers.recording import Recording
-from bridge.observers.stream_end import StreamEndObserver
-from bridge.observers.word_log import WordLog
-from bridge.settings.assistants import Pings
 from bridge.settings.before_and_after import BeforeCallSettings
 from bridge.settings.busy import BusySettings
 from bridge.settings.calls import LimitSettings
 from bridge.shell import websocket
-from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
+from bridge.shell.active_calls import ActiveCall, ActiveCalls, stream_key
 from bridge.shell.after_call import AfterCall
-from bridge.shell.call_rules import announcement_of, new_call
-from bridge.shell.captures import Captures
 from bridge.shell.descriptors import Descriptors
-from bridge.shell.encryption import encryptions
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
 from bridge.shell.load_gate import LoadGate, LoadLimits
-from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.sampled_log import SampledLog
-from bridge.shell.session import Session, clock
+from bridge.shell.session import clock
+from bridge.shell.sessions import Sessions
 from bridge.shell.setups import Setup, Setups
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S, MediaToken, TokenFault, Tokens, token_key
-from bridge.vocabulary.commands import Command
-from bridge.vocabulary.contracts import Carrier, Connect, Observer, StreamEnd
+from bridge.vocabulary.contracts import Carrier
 from bridge.vocabulary.events import SERVER_CLOSES, CallEnded, CloseRequested, GoodbyeRequested
-from bridge.vocabulary.message_rate import carrier_rate
 
 STREAMS: tuple[StreamKind, ...] = get_args(StreamKind)
 """The segment of a media socket's path before its token."""
@@ -93,12 +76,8 @@ class Admission:
         self.lag_s: Callable[[], float] = lambda: 0.0
         """How late the event loop calls back, in seconds; see `LoopWatch.lag_s`."""
         self._settings = settings  # what holds until the server stops; new calls have those of their setup
-        self._files = files
         self.after_call = after_call or AfterCall()
         """Tells of calls that are over."""
-        self._encryptions = encryptions(settings)
-        self._announcement = announcement_of(settings)
-        self._captures = Captures(settings, files, self._encryptions.capture)
         self.owner = secrets.token_hex(4)
         """The name of this process, in the tokens that it mints."""
         self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self.owner)
@@ -110,6 +89,7 @@ class Admission:
         self._gate = LoadGate(_load_limits(settings.limits))
         self._descriptors = Descriptors()
         self._refusals = SampledLog()
+        self._sessions = Sessions(settings, self._active, files, self.after_call)
 
     @property
     def busy(self) -> BusySettings:
@@ -117,9 +97,19 @@ class Admission:
         return self.setups.current.settings.busy
 
     @property
+    def active(self) -> ActiveCalls:
+        """The calls under way."""
+        return self._active
+
+    @property
     def calls(self) -> int:
-        """Calls under way."""
+        """How many calls are under way."""
         return len(self._active)
+
+    @property
+    def puts_through(self) -> bool:
+        """Whether a call can be put through to a person."""
+        return bool(self.setups.current.settings.people)
 
     @property
     def promised(self) -> int:
@@ -174,7 +164,7 @@ class Admission:
         setup = self.setups.current
         self._expected.add(carrier, kind, call, now, nonce=token.nonce, life_s=life_s, setup=setup)
         self._gate.keep_place((carrier, call.call_id), clock() + life_s)
-        if kind == "media":
+        if kind == "media" and not (call.continues or call.briefs):
             setup.switchboard.expect(call.call_id, call.assistant)
         return f"{self._media_url()}/{carrier}/{kind}/{self._tokens.sign(token)}"
 
@@ -204,10 +194,12 @@ class Admission:
         streams = self._active.streams_of(carrier, call_id)
         key = stream_key(stream_id)
         if (active := next((one for one in streams if one.stream_id == key), None)) is not None:
-            if not active.expected.returns_s or active.one_way:
-                active.session.handle(CallEnded())
-            elif not active.is_away:  # else the time in which it may return runs
-                active.leg.abort() if broke else active.session.handle(CallEnded())
+            if active.is_away:  # the time in which it may return runs, or the call goes on without it
+                return
+            if broke and active.expected.returns_s and not active.one_way:
+                active.leg.abort()
+            else:
+                active.session.stream_ended()
         elif not self._active.has_started(carrier, stream_id) and self._expected.times(carrier, call_id) == 1:
             self._active.note_stream(carrier, stream_id)
             self._expected.forget(carrier, call_id)
@@ -256,7 +248,7 @@ class Admission:
             return self._turned_away(HTTPStatus.FORBIDDEN, reason)
         carrier = CARRIERS[name].stream(self._settings.carrier(name), kind == "listen")
         token = self._tokens.read(text, name, kind) if text else None
-        if token is not None and (active := self._active.with_token(token)) is not None:
+        if token is not None and (active := self._continued(token)) is not None:
             return self._let_return(active, carrier)
         if self.closing and (token is None or not self._keeps_promises):
             return self._turned_away(HTTPStatus.SERVICE_UNAVAILABLE, SERVER_CLOSES)
@@ -271,6 +263,21 @@ class Admission:
         leg = self._take(name, kind, carrier, expected, token)
         self._tokens.use(token, unix_clock())  # last, so that an exception before it does not spend the token
         return leg
+
+    def _continued(self, token: MediaToken) -> ActiveCall | None:
+        """The call under way that goes on with the stream of this token; it is good once where it is not the call's own."""
+        if (active := self._active.with_token(token)) is not None:
+            return active
+        expected, key = self._announced(token), (token.carrier, token.call_id)
+        if token.kind != "media" or not isinstance(expected, ExpectedCall):
+            return None
+        active = self._active.with_call(*key)
+        if active is None or not (expected.continues or active.session.has_no_stream):
+            return None
+        self._expected.came(token.carrier, token.kind, token.call_id)
+        self._gate.free_place(key)
+        self._tokens.use(token, unix_clock())
+        return active
 
     def _turned_away(self, status: HTTPStatus, reason: str) -> HTTPStatus:
         self._refusals.write(
@@ -310,82 +317,19 @@ class Admission:
         carrier: Carrier,
         expected: ExpectedCall,
         token: MediaToken | None,
-    ) -> websocket.SocketLeg:
+    ) -> websocket.SocketLeg | HTTPStatus:
         setup = self._expected.came(name, kind, expected.call_id) or self.setups.current
-        switchboard, control = setup.switchboard, expected.control
-        can = frozenset[type[Command]]() if control is None else frozenset[type[Command]](control.can)
-        call = new_call(
-            setup.settings,
-            carrier,
-            clock(),
-            random=random.random,
-            can=can,
-            resume_s=expected.returns_s,
-            announcement=self._announcement,
-            expected=expected.call_id or None,
-            plan=setup.plan(expected.assistant, expected.context) if expected.call_id else FailoverPlan(),
-            choose=None if expected.call_id else setup.plan_at_start,
-        )
-        end = StreamEndObserver()
-        start = StartObserver(call, lambda event: self._active.started(session, event))
-        observers: list[Observer] = [end, start, setup.call_log(name, expected)]
-        observers += self._observers(setup, call)
-        if report := self.after_call.observer(setup.settings.after_call, name, expected, call, observers):
-            observers.append(report)
-        capture = self._captures.begin(CapturedCall(name, kind, can, expected.returns_s), setup)
-        connect: Connect = switchboard.connect
-        if capture is not None:
-            observers.append(capture)
-            connect = capture.connect(connect)
-        session = Session(carrier, call, connect, observers, self._over, control)
-        taps = taps_of(capture, session.carrier_said, partial(session.carrier_lost, carrier))
-        leg = websocket.SocketLeg(taps.receive, taps.lost, rate=carrier_rate(), pings=self._pings())
+        leg = self._sessions.begin(name, kind, carrier, expected, token, setup)
+        if leg is None:
+            return self._turned_away(HTTPStatus.FORBIDDEN, "nobody waits for this person any more")
         self._gate.free_place((name, expected.call_id))
-        self._active.add(
-            ActiveCall(
-                name, kind, expected, token, session, leg, end, setup, expected.call_id, capture=capture
-            )
-        )
-        session.attach(taps.leg(leg))
         return leg
 
     def _let_return(self, active: ActiveCall, carrier: Carrier) -> websocket.SocketLeg | HTTPStatus:
-        """A socket comes with the token of a call under way: it has the call once it has said `start`."""
+        """A socket comes with the token of a call under way."""
         if not active.session.can_rejoin:
             return self._turned_away(HTTPStatus.FORBIDDEN, "its call is about to end")
-
-        def taken_over(leg: websocket.SocketLeg) -> None:
-            log.info("= the stream came back", call_id=active.expected.call_id)
-            active.leg.abort()
-            active.leg, active.returning = leg, None
-
-        active.close_returning("another stream of its call came")
-        start_s = carrier.start_s or self._settings.limits.start_s
-        active.returning = ReturningStream(
-            active.session, carrier, start_s, taken_over, self._pings(), active.capture
-        )
-        return active.returning.leg
-
-    def _pings(self) -> Pings:
-        """The pings that find a half-open line: its carrier neither sends nor answers."""
-        half_s = self._settings.limits.silent_s / 2
-        return Pings(half_s, half_s)
-
-    def _observers(self, setup: Setup, call: Call) -> list[Observer]:
-        started = datetime.now(UTC)
-        observers: list[Observer] = [setup.switchboard.health.observer(), CarrierLog()]
-        if setup.settings.log_level == "debug":
-            observers.append(WordLog(lambda: call.state))
-        if (directory := self._settings.journal.directory) is not None:
-            observers.append(Journal(directory, started, self._files, self._encryptions.journal))
-        if (directory := self._settings.recording.directory) is not None:
-            observers.append(Recording(directory, started, self._files, self._encryptions.recording))
-        return observers
-
-    def _over(self, session: Session) -> None:
-        active = self._active.remove(session)
-        if active is not None and active.expected.control is not None:
-            active.expected.control.hang_up(active.end.end or StreamEnd.BY_BRIDGE, clock())
+        return self._sessions.let_return(active, carrier)
 
 
 def _load_limits(limits: LimitSettings) -> LoadLimits:

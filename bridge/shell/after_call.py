@@ -71,8 +71,10 @@ class AfterCall:
         call: Call,
         observers: Sequence[Observer],
     ) -> CallReport | None:
-        """Builds the report of a call; None where nobody is to be told. `observers`: its recording is among them."""
-        if settings.url is None:
+        """Builds the report of a call; None where nobody is to be told, and for the briefing of a person, which is part of
+        another call. `observers`: its recording is among them.
+        """
+        if settings.url is None or expected.briefs:
             return None
         recording = next((one for one in observers if isinstance(one, Recording)), None)
 

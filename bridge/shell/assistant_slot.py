@@ -25,7 +25,9 @@ from bridge.vocabulary.commands import (
     DropReply,
     EnterDigits,
     OpenAssistant,
+    ReportTransfer,
     RunTool,
+    SayText,
     SwitchToStandby,
     TruncateReply,
     TypeDigit,
@@ -143,6 +145,8 @@ class AssistantSlot:
                 on_bound(DropReply, self.send_command),
                 on_bound(ConfirmHeard, self.send_command),
                 on_bound(AnswerTool, self.answer_tool),
+                on_bound(ReportTransfer, self.send_command),
+                on_bound(SayText, self.send_command),
             ]
         )
 

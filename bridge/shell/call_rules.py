@@ -8,9 +8,10 @@ from pathlib import Path
 
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
-from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
+from bridge.core.people import People
+from bridge.core.people_call import PeopleCall
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.contracts import Carrier
@@ -26,40 +27,60 @@ def new_call(
     now: float,
     *,
     random: Callable[[], float],
+    people: People,
     can: frozenset[type[Command]] = frozenset(),
     resume_s: float = 0.0,
     announcement: bytes = b"",
     expected: str | None = None,
     plan: FailoverPlan = FailoverPlan(),  # noqa: B008  # frozen
     choose: Callable[[CallStarted], FailoverPlan] | None = None,
-) -> Call:
-    """A call that begins at `now`, in seconds. `can`: what the carrier performs beside its stream.
+) -> PeopleCall:
+    """The call of a caller, which begins at `now`, in seconds. `can`: what the carrier performs beside its stream.
 
-    `resume_s`: how long its stream may be away. `announcement`: see `announcement_of`. The others are those of `Call`.
+    `resume_s`: how long its stream may be away. `announcement`: see `announcement_of`. The others are those of
+    `PeopleCall`.
     """
-    limits = settings.limits
-    return Call(
+    return PeopleCall(
         now,
-        Limits(
-            start_s=carrier.start_s or limits.start_s,
-            open_s=limits.open_s,
-            silent_s=carrier.silent_s or limits.silent_s,
-            longest_s=limits.longest_call_s,
-            resume_s=resume_s,
-            retry_s=limits.retry_s,
-            waiting_after_s=limits.waiting_after_s,
-        ),
-        DialogueRules(
-            reorder_ms=carrier.reorder_ms,
-            keypad=settings.keypad.rules(),
-            can=can,
-            noise_dbfs=settings.silence.comfort_noise_dbfs,
-            random=random,
-            announcement=announcement,
-        ),
+        call_limits(settings, carrier, resume_s),
+        dialogue_rules(settings, carrier, random=random, can=can, announcement=announcement),
+        people=people,
         expected=expected,
         plan=plan,
         choose=choose,
+    )
+
+
+def call_limits(settings: Settings, carrier: Carrier, resume_s: float) -> Limits:
+    """How long what may take. `resume_s`: how long the call's stream may be away."""
+    limits = settings.limits
+    return Limits(
+        start_s=carrier.start_s or limits.start_s,
+        open_s=limits.open_s,
+        silent_s=carrier.silent_s or limits.silent_s,
+        longest_s=limits.longest_call_s,
+        resume_s=resume_s,
+        retry_s=limits.retry_s,
+        waiting_after_s=limits.waiting_after_s,
+    )
+
+
+def dialogue_rules(
+    settings: Settings,
+    carrier: Carrier,
+    *,
+    random: Callable[[], float],
+    can: frozenset[type[Command]],
+    announcement: bytes = b"",
+) -> DialogueRules:
+    """What holds while somebody talks with an assistant. The arguments are those of `new_call`."""
+    return DialogueRules(
+        reorder_ms=carrier.reorder_ms,
+        keypad=settings.keypad.rules(),
+        can=can,
+        noise_dbfs=settings.silence.comfort_noise_dbfs,
+        random=random,
+        announcement=announcement,
     )
 
 

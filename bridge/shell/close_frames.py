@@ -1,5 +1,8 @@
 """What a close frame may carry: its codes, and how long its reason may be."""
 
+NORMAL_CLOSURE = 1000
+"""The close code of a connection that ended as intended (RFC 6455, 7.4.1)."""
+
 POLICY_VIOLATION = 1008
 """The close code for a peer that goes beyond what it may send (RFC 6455, 7.4.1)."""
 

@@ -8,27 +8,28 @@ no task of its own, no await, and no queue between tasks.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
 
 import structlog
 
 from bridge.core.call import Call
-from bridge.core.engine import CallEngine
+from bridge.core.engine import CallEngine, Perform
+from bridge.core.people import BriefingNotes
+from bridge.core.people_call import PeopleCall
 from bridge.observers.usage import Accounting
 from bridge.shell.assistant_slot import AssistantSlot
-from bridge.shell.close_frames import INTERNAL_ERROR
+from bridge.shell.close_frames import INTERNAL_ERROR, NORMAL_CLOSURE
 from bridge.vocabulary.commands import (
     CONTROL_COMMANDS,
+    SHELL_COMMANDS,
     CarrierCommand,
     ClearPlayback,
     ControlCommand,
     HangUp,
     PlayAudio,
-    RetryAssistant,
     SendMark,
-    SetSensitive,
 )
 from bridge.vocabulary.contracts import (
     CallControl,
@@ -54,6 +55,7 @@ from bridge.vocabulary.events import (
     Word,
 )
 from bridge.vocabulary.message_rate import BadMessages
+from bridge.vocabulary.people import CloseStream
 
 clock = time.monotonic
 """The session's clock, in seconds. It is not the loop's `time()`, which in uvloop has whole milliseconds."""
@@ -71,7 +73,7 @@ class Session:
     """One call, from the upgrade of its carrier stream to its end.
 
     `ended` is called once, when the call is over. `control`: performs what the carrier can do beside the stream; None
-    if it can do nothing.
+    if it can do nothing. `handover`: performs what connects this call with a person's; without it observers alone see that.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Session:
         observers: Sequence[Observer],
         ended: Callable[["Session"], None],
         control: CallControl | None = None,
+        handover: Mapping[type[Word], Perform] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
@@ -98,12 +101,12 @@ class Session:
             on_bound(SendMark, self._tell_carrier),
             on_bound(ClearPlayback, self._tell_carrier),
             on_bound(HangUp, self._hang_up),
-            on_bound(SetSensitive, self._nothing),  # only observers need it
-            on_bound(RetryAssistant, self._nothing),
         ]
+        performers += [on_bound(kind, self._nothing) for kind in SHELL_COMMANDS]  # observers need them
         perform = _cannot if control is None else control.perform
         performers += [on_bound(kind, perform) for kind in CONTROL_COMMANDS]
-        self._engine.perform_with({**dict(performers), **self._slot.performers})
+        performers.append(on_bound(CloseStream, self._close_stream))
+        self._engine.perform_with({**dict(performers), **self._slot.performers, **(handover or {})})
         self._ended = ended
         self._over = False
         self._carrier_leg: Leg[WireMessage]
@@ -122,6 +125,29 @@ class Session:
     def call_id(self) -> str:
         """The carrier's name for the call; empty until it started."""
         return self._call.call_id
+
+    @property
+    def leaves_people(self) -> bool:
+        """Whether it ended while the caller talked with a person, and both are to go on talking."""
+        return isinstance(self._call, PeopleCall) and self._call.leaves_people
+
+    @property
+    def has_no_stream(self) -> bool:
+        """Whether the carrier has the caller, and a stream may be opened to continue the call, with any token of it."""
+        return self._call.expects_stream_end
+
+    def briefing(self, person_leg: str) -> BriefingNotes | None:
+        """What this person is to be told; None where they are not being briefed about this caller."""
+        return self._call.briefing(person_leg) if isinstance(self._call, PeopleCall) else None
+
+    def stream_ended(self) -> None:
+        """The carrier says that the stream is over, and with it the call, unless the call goes on without it."""
+        self.handle(self._end_of_stream(CallEnded()))
+
+    def _end_of_stream(self, event: CallEnded) -> CallEnded | LegLost:
+        if self._call.expects_stream_end:
+            return LegLost(LegName.CARRIER, NORMAL_CLOSURE, "the carrier ended the stream")
+        return event
 
     @property
     def can_rejoin(self) -> bool:
@@ -173,7 +199,9 @@ class Session:
         if outcomes and type(outcomes[0]) in BAD_MESSAGES and self._bad_messages.add(now):
             self._carrier_leg.close(1008, str(self._bad_messages))  # it is lost then, and may return
         for outcome in outcomes:
-            if isinstance(outcome, Word):
+            if isinstance(outcome, CallEnded):
+                self._engine.handle(self._end_of_stream(outcome), now)
+            elif isinstance(outcome, Word):
                 self._engine.handle(outcome, now)
             else:
                 self._carrier_leg.send(outcome)
@@ -208,7 +236,11 @@ class Session:
         self._is_leg_closed = True
         self._carrier_leg.close(command.code, command.why)
 
-    def _nothing(self, _command: SetSensitive | RetryAssistant, _now: float) -> None:
+    def _close_stream(self, command: CloseStream, _now: float) -> None:
+        self._is_leg_closed = True
+        self._carrier_leg.close(NORMAL_CLOSURE, command.why)
+
+    def _nothing(self, _command: Word, _now: float) -> None:
         pass
 
     def _note_deadline(self) -> None:

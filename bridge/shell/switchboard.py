@@ -6,6 +6,7 @@ from typing import Any
 
 from bridge.assistants.registry import ASSISTANTS
 from bridge.config.checks import check_assistants
+from bridge.config.people import people_of
 from bridge.config.settings import Settings
 from bridge.core.failover import FailoverPlan
 from bridge.observers.assistant_health import AssistantHealth
@@ -21,7 +22,11 @@ from bridge.shell.session import clock
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.contracts import Connection, Leg, Lost, Receive
+from bridge.vocabulary.people_tools import BRIEFING_TOOLS
 from telecodecs.format import PCMU_8K
+
+BRIEFING_SCHEMAS = tuple(tool.schema for tool in BRIEFING_TOOLS.values())
+"""The tools of an assistant that briefs a person; it has no others."""
 
 
 class Switchboard:
@@ -35,9 +40,12 @@ class Switchboard:
         names = settings.assistant_kinds
         self._network = network or Network(settings.proxy)
         self._owns_network = network is None
+        self._no_tools = Toolbox("", {})  # of an assistant that briefs: those that it has are built in
         self._assistants = {name: settings.assistant_settings(name) for name in names}
         self._toolboxes = {name: self._toolbox(name) for name in names}
         check_assistants(settings, {name: toolbox.schemas for name, toolbox in self._toolboxes.items()})
+        self.people = people_of(settings)
+        """Whom calls can be put through to."""
         self._goodbye = goodbye_of(settings)
         self._plans = {name: failover_plan(settings, name, self._goodbye) for name in names}
         self._headers = HeaderReader()
@@ -84,7 +92,10 @@ class Switchboard:
         """See `contracts.Connect`."""
         name = command.assistant
         settings, toolbox = self._assistants[name], self._toolboxes[name]
-        assistant = ASSISTANTS[settings.kind].dialect(settings, toolbox.schemas)
+        schemas = toolbox.schemas
+        if command.briefing is not None:
+            toolbox, schemas = self._no_tools, BRIEFING_SCHEMAS
+        assistant = ASSISTANTS[settings.kind].dialect(settings, schemas)
         leg: Leg[Any]
         match settings.address():
             case None:

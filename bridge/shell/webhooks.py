@@ -35,12 +35,14 @@ from bridge.redaction import for_log
 from bridge.settings.busy import BusySettings
 from bridge.shell.admission import Admission, unix_clock
 from bridge.shell.before_call import BeforeCall
+from bridge.shell.handles import new_handle
 from bridge.shell.network import Network
 from bridge.shell.refused_requests import RefusedRequests
 from bridge.shell.rest_client import ApiClient
 from bridge.shell.session import clock
 from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
+from bridge.vocabulary.people import PersonEvent
 
 BODY_TIMEOUT_S = 5.0
 
@@ -298,6 +300,21 @@ class _Host:
 
     def stream_ended(self, call_id: str, stream_id: str, *, broke: bool = False) -> None:
         self._admission.stream_ended(self._carrier, call_id, stream_id, broke=broke)
+
+    def is_under_way(self, call_id: str) -> bool:
+        return self._admission.active.with_call(self._carrier, call_id) is not None
+
+    def tell(self, call_id: str, event: PersonEvent) -> None:
+        self._admission.active.tell(self._carrier, call_id, event)
+
+    def close_stream(self, call_id: str, why: str) -> None:
+        self._admission.active.close_stream(self._carrier, call_id, why)
+
+    def puts_through(self) -> bool:
+        return self._admission.puts_through
+
+    def new_handle(self) -> str:
+        return new_handle(self._admission.owner)
 
     def unique_id(self) -> str:
         return str(uuid.uuid4())

@@ -23,6 +23,7 @@ from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.call_facts import NO_CONTEXT, Facts
 from bridge.vocabulary.contracts import Tools, ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
+from bridge.vocabulary.people_tools import TRANSFER, transfer_schema
 
 __all__ = ["CallFacts", "Toolbox"]
 
@@ -78,9 +79,11 @@ class Toolbox:
 
     def _schema(self, name: str, settings: ToolSettings) -> ToolSchema:
         if (built_in := BUILT_IN_TOOLS.get(name)) is not None:
-            _refuse_other_keys(
-                settings, KEYS_OF_BUILT_IN, "a built-in tool; leave it out, or choose another name"
-            )
+            is_transfer = built_in is TRANSFER and settings.people is not None
+            keys = KEYS_OF_BUILT_IN | ({"people"} if is_transfer else set())
+            _refuse_other_keys(settings, keys, "a built-in tool; leave it out, or choose another name")
+            if is_transfer:
+                return transfer_schema(settings.people or (), settings.description)
             schema = built_in.schema
             return schema._replace(description=settings.description or schema.description)
         tool: FunctionTool | HttpTool

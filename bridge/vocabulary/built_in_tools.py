@@ -5,87 +5,29 @@ the settings take their names from here, `tools` their schemas, and `assistants.
 Times are seconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
-from msgspec import Struct, json
+from msgspec import json
 
+from bridge.vocabulary.built_in_tool import BuiltInCall, BuiltInTool, Parameter, wrong
 from bridge.vocabulary.commands import EnterDigits
-from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.events import (
     KEYS,
-    AssistantEvent,
     AssistantHangingUp,
     EntryRequested,
     NoteTaken,
     OutcomeSet,
     PressRequested,
 )
+from bridge.vocabulary.people_tools import TRANSFER
 
 PAUSES = "wW"
 
 LONGEST_ENTRY = 128
 LONGEST_WAIT_S = 300
 MOST_KEYS = 64
-
-
-class BuiltInCall(NamedTuple):
-    """What one call of a built-in tool means."""
-
-    event: AssistantEvent
-    """For the core."""
-    output: str | None
-    """What the model is answered at once. None: it is answered when the entry ends, with `entry_output`."""
-    prompt: str = ""
-    """What the caller should be told first, word for word."""
-
-
-class Parameter(Struct, frozen=True):
-    """One argument of a tool. `schema`: as JSON schema, for the model."""
-
-    schema: Mapping[str, Any]
-    read: Callable[[Any], Any]
-    """The argument as `BuiltInTool.meaning` takes it; None stands for a required one that is missing.
-
-    Raises ValueError, in words for the model, with what is wrong and what was expected.
-    """
-    is_required: bool = False
-
-
-class BuiltInTool(Struct, frozen=True):
-    """The declaration of one tool."""
-
-    name: str
-    description: str
-    example: str
-    """Right arguments, as JSON."""
-    parameters: Mapping[str, Parameter]
-    meaning: Callable[[str, Mapping[str, Any]], BuiltInCall]
-    """From the id of the call and those arguments that were given, each as its `Parameter.read` returned it."""
-    refuses_unknown: bool = False
-    """Whether an unknown argument is an error, because a misspelt one would do harm; otherwise it is ignored."""
-
-    @property
-    def schema(self) -> ToolSchema:
-        """What the model is told of it."""
-        required = [name for name, parameter in self.parameters.items() if parameter.is_required]
-        return ToolSchema(
-            self.name,
-            self.description,
-            {
-                "type": "object",
-                "properties": {name: dict(parameter.schema) for name, parameter in self.parameters.items()},
-                **({"required": required} if required else {}),
-                "additionalProperties": False,
-            },
-        )
-
-    @property
-    def needs_arguments(self) -> bool:
-        """Whether there is an argument that may not be left out."""
-        return any(parameter.is_required for parameter in self.parameters.values())
-
 
 # hang_up
 
@@ -154,33 +96,33 @@ _USE_OF_PLACEHOLDER = (
 
 def _prompt(prompt: Any) -> str:
     if not isinstance(prompt, str):
-        raise _wrong("prompt", prompt, "the words that the caller should hear first")
+        raise wrong("prompt", prompt, "the words that the caller should hear first")
     return prompt.strip()
 
 
 def _length(length: Any) -> int:
     if not _is_number(length) or length != int(length) or not 1 <= length <= LONGEST_ENTRY:
-        raise _wrong("length", length, f"a whole number from 1 to {LONGEST_ENTRY}, or be left out")
+        raise wrong("length", length, f"a whole number from 1 to {LONGEST_ENTRY}, or be left out")
     return int(length)
 
 
 def _terminators(keys: Any) -> str:
     if not isinstance(keys, str) or not set(keys.upper()) <= KEYS:
         expected = 'keys that end the entry, of 0-9 * # A-D, such as "#", or "" for none'
-        raise _wrong("terminator", keys, expected)
+        raise wrong("terminator", keys, expected)
     return keys.upper()
 
 
 def _timeout_s(timeout_s: Any) -> float:
     if not _is_number(timeout_s) or not 0 < timeout_s <= LONGEST_WAIT_S:
         expected = f"seconds, more than 0 and at most {LONGEST_WAIT_S}, or be left out"
-        raise _wrong("timeout", timeout_s, expected)
+        raise wrong("timeout", timeout_s, expected)
     return float(timeout_s)
 
 
 def _sensitive(sensitive: Any) -> bool:
     if not isinstance(sensitive, bool):
-        raise _wrong("sensitive", sensitive, "true or false")
+        raise wrong("sensitive", sensitive, "true or false")
     return sensitive
 
 
@@ -294,7 +236,7 @@ SEND_DIGITS = BuiltInTool(
 )
 
 BUILT_IN_TOOLS: Mapping[str, BuiltInTool] = {
-    tool.name: tool for tool in (HANG_UP, NOTE, OUTCOME, COLLECT_DIGITS, SEND_DIGITS)
+    tool.name: tool for tool in (HANG_UP, NOTE, OUTCOME, COLLECT_DIGITS, SEND_DIGITS, TRANSFER)
 }
 """By name; to add a tool, declare it above and name it here."""
 
@@ -303,8 +245,3 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, float):
         return isfinite(value)
     return isinstance(value, int) and not isinstance(value, bool)  # of any size: JSON has no largest one
-
-
-def _wrong(name: str, value: Any, expected: str) -> ValueError:
-    shown = json.encode(value).decode()
-    return ValueError(f"{name} is {shown if len(shown) <= 40 else 'something else'}; it should be {expected}")

@@ -3,10 +3,14 @@
 Commands are frozen and compared by value. Audio is bytes in the format of its leg. As JSON they are tagged as events are.
 """
 
+from typing import get_args
+
 from msgspec import field
 
 from bridge.vocabulary.call_facts import NO_CONTEXT, CallContext
-from bridge.vocabulary.events import EntryEnd, History, Opening, Word
+from bridge.vocabulary.events import EntryEnd, History, Opening
+from bridge.vocabulary.people import Briefing, HandoverNote, Outcome, PersonCommand
+from bridge.vocabulary.word import Word
 from telecodecs.format import AudioFormat
 
 # Commands: to the carrier
@@ -55,7 +59,8 @@ class OpenAssistant(Word, frozen=True):
     `line`: the format of the caller's audio; `plays`: of what is played to the caller, None if it is the same.
     `assistant`: its name in the settings, empty for the default. `history`: what was said and done so far. While an
     assistant has the call the new one is its standby, in place of any other. `context`: who calls, and what is different in
-    this call; its parameters are among `parameters` already.
+    this call; its parameters are among `parameters` already. `briefing`: what it is to tell a person, where `opening` is
+    `BRIEFING`.
     """
 
     call_id: str
@@ -66,6 +71,7 @@ class OpenAssistant(Word, frozen=True):
     history: History = ()
     plays: AudioFormat | None = None
     context: CallContext = NO_CONTEXT
+    briefing: Briefing | None = None
 
 
 class AppendAudio(Word, frozen=True, gc=False):
@@ -124,6 +130,24 @@ class AnswerTool(Word, frozen=True, gc=False):
     is_late: bool = False
 
 
+class ReportTransfer(Word, frozen=True, gc=False):
+    """Tell the assistant what became of its `TransferRequested`: the caller is with it again, or was never away.
+
+    `tool_call_id`: as it was requested. `output`: the same in words, for a model.
+    """
+
+    tool_call_id: str
+    person: str
+    outcome: Outcome
+    output: str
+
+
+class SayText(Word, frozen=True, gc=False):
+    """Have the assistant say this at once, in these words or nearly: whoever hears it is hung up on after it."""
+
+    text: str
+
+
 class SwitchToStandby(Word, frozen=True, gc=False):
     """Give the call to the standby, and close the active assistant."""
 
@@ -160,9 +184,15 @@ class RunTool(Word, frozen=True, gc=False):
 
 
 CarrierCommand = PlayAudio | SendMark | ClearPlayback
-ControlCommand = PressKeys
-CONTROL_COMMANDS: tuple[type[ControlCommand], ...] = (PressKeys,)
-"""What a `CallControl` may be told to do; a call that goes to a person will add its own."""
+ControlCommand = PressKeys | PersonCommand
+CONTROL_COMMANDS: tuple[type[ControlCommand], ...] = get_args(ControlCommand)
+"""What a `CallControl` may be told to do."""
+SHELL_COMMANDS: tuple[type[SetSensitive | RetryAssistant | HandoverNote], ...] = (
+    SetSensitive,
+    RetryAssistant,
+    *get_args(HandoverNote),
+)
+"""What goes neither to the carrier nor to an assistant: observers see it, and the shell performs some of it."""
 AssistantCommand = (
     OpenAssistant
     | AppendAudio
@@ -172,6 +202,8 @@ AssistantCommand = (
     | DropReply
     | ConfirmHeard
     | AnswerTool
+    | ReportTransfer
+    | SayText
     | CloseAssistant
 )
 Command = (
@@ -183,4 +215,5 @@ Command = (
     | ControlCommand
     | SetSensitive
     | RetryAssistant
+    | HandoverNote
 )

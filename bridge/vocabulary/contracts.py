@@ -12,6 +12,7 @@ from bridge.vocabulary.commands import (
     RunTool,
 )
 from bridge.vocabulary.events import AssistantEvent, CarrierEvent, Word
+from bridge.vocabulary.people import EndHandover
 
 WireMessage = str | bytes
 """One WebSocket message: text as str, binary as bytes."""
@@ -264,6 +265,8 @@ class Account(NamedTuple):
     assistant_s: float
     """Seconds of audio that the assistants sent, heard or not."""
     turns: Sequence[Turn]
+    handovers: Sequence[EndHandover] = ()
+    """To whom the caller was put through, or was to be, in order."""
 
 
 class Observer(Protocol):

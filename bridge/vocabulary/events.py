@@ -6,8 +6,10 @@ under "what": so the journal writes it.
 
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from bridge.vocabulary.people import BriefingEvent, CallerLeft, PersonEvent, TransferRequested
+from bridge.vocabulary.word import Word as Word  # noqa: PLC0414  # most modules import it with the events
 from telecodecs.format import AudioFormat
 
 KEYS = frozenset("0123456789*#ABCD")
@@ -32,6 +34,10 @@ class Opening(StrEnum):
     """The active assistant expires; the caller should notice nothing."""
     RECOVERED = "recovered"
     """The assistant before was lost during the call, and the caller noticed."""
+    RETURNED = "returned"
+    """The caller is back from a person, or was not put through, and the assistant had been closed for it."""
+    BRIEFING = "briefing"
+    """The assistant talks with a person, about a caller who is to be put through to them."""
 
 
 class Speaker(StrEnum):
@@ -76,10 +82,6 @@ History = tuple[Said | ToolUsed, ...]
 """What was said and done in a call so far, in order: an assistant that takes over in mid-call is told it."""
 
 
-class Word(Struct, frozen=True, tag=True, tag_field="what"):
-    """The base of all events and commands."""
-
-
 # Events: from the carrier
 
 
@@ -94,7 +96,7 @@ class CallStarted(Word, frozen=True):
     stream: str
     line: AudioFormat
     tracks: tuple[str, ...] = ("inbound",)
-    parameters: dict[str, str] = {}
+    parameters: dict[str, str] = field(default_factory=dict)
     one_way: bool = False
     plays: AudioFormat | None = None
 
@@ -377,6 +379,8 @@ AssistantEvent = (
     | ToolCalled
     | EntryRequested
     | PressRequested
+    | TransferRequested
+    | BriefingEvent
     | NoteTaken
     | OutcomeSet
     | AssistantHangingUp
@@ -388,5 +392,7 @@ AssistantEvent = (
     | Ignored
     | MessageRefused
 )
-ShellEvent = LegLost | MessageRefused | CloseRequested | GoodbyeRequested | ToolAnswered | TimePassed
-Event = CarrierEvent | AssistantEvent | ShellEvent
+ShellEvent = (
+    LegLost | MessageRefused | CloseRequested | GoodbyeRequested | CallerLeft | ToolAnswered | TimePassed
+)
+Event = CarrierEvent | AssistantEvent | PersonEvent | ShellEvent

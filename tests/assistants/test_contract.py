@@ -26,6 +26,8 @@ from bridge.vocabulary.commands import (
     DropReply,
     EnterDigits,
     OpenAssistant,
+    ReportTransfer,
+    SayText,
     TruncateReply,
     TypeDigit,
 )
@@ -41,6 +43,7 @@ from bridge.vocabulary.events import (
     ToolUsed,
     Word,
 )
+from bridge.vocabulary.people import Briefing, Outcome
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Encoding
 from telecodecs.resample import resample
@@ -78,6 +81,7 @@ def openings(line: AudioFormat) -> st.SearchStrategy[AssistantCommand]:
         st.just(line),
         opening=st.sampled_from(Opening),
         history=histories,
+        briefing=st.none() | st.builds(Briefing, st.text(), st.text(), st.text(), st.text()),
     )
 
 
@@ -92,6 +96,8 @@ def commands(line: AudioFormat) -> dict[object, st.SearchStrategy[AssistantComma
         DropReply: items.map(DropReply),
         ConfirmHeard: items.map(ConfirmHeard),
         AnswerTool: st.builds(AnswerTool, TOOL_CALLS, st.text(), st.booleans()),
+        ReportTransfer: st.builds(ReportTransfer, TOOL_CALLS, st.text(), st.sampled_from(Outcome), st.text()),
+        SayText: st.text().map(SayText),
         CloseAssistant: st.just(CloseAssistant()),
     }
 

@@ -1,6 +1,6 @@
 """A server that a carrier's webhooks can ask, without sockets: what they ask of it is written down."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import pytest
@@ -22,6 +22,7 @@ from bridge.carriers.shared.webhooks import (
 from bridge.settings.busy import BusySettings
 from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
+from bridge.vocabulary.people import PersonEvent
 
 UNIX_S = 1_700_000_000.0
 
@@ -59,6 +60,16 @@ class Host:
         self.questions: list[tuple[Question, Decided | None]] = []
         """What was asked of new calls, and who is told what was decided."""
         self.sent: list[Sent] = []
+        self.people = False
+        """Whether the settings name people."""
+        self.under_way: set[str] = set()
+        """The calls that have a session."""
+        self.told: list[tuple[str, PersonEvent]] = []
+        self.commands_after: Callable[[PersonEvent], None] = lambda _event: None
+        """What the core commands after an event of a handover."""
+        self.closed: list[str] = []
+        """The calls whose streams we closed."""
+        self.handles = 0
         self.lines: list[tuple[str, str, dict[str, object]]] = []
 
     def has_assistant(self, assistant: str) -> bool:
@@ -92,6 +103,25 @@ class Host:
 
     def call_ended(self, call_id: str) -> None:
         self.ended.append(call_id)
+        self.under_way.discard(call_id)
+
+    def puts_through(self) -> bool:
+        return self.people
+
+    def is_under_way(self, call_id: str) -> bool:
+        return call_id in self.under_way
+
+    def tell(self, call_id: str, event: PersonEvent) -> None:
+        if call_id in self.under_way:
+            self.told.append((call_id, event))
+            self.commands_after(event)
+
+    def close_stream(self, call_id: str, why: str) -> None:
+        self.closed.append(call_id)
+
+    def new_handle(self) -> str:
+        self.handles += 1
+        return f"h{self.handles}"
 
     def has_ended(self, call_id: str) -> bool:
         return call_id in self.over
@@ -121,15 +151,15 @@ class Host:
         assert decided is not None
         decided(decision, now)
 
-    def take(self, now: float, number: int = -1) -> None:
+    def take(self, now: float, number: int = -1, **data: object) -> None:
         """The REST API does what it was asked for, by default last."""
         if (taken := self.sent[number].taken) is not None:
-            taken({}, now)
+            taken(data, now)
 
-    def refuse(self, now: float, code: str, number: int = -1) -> None:
+    def refuse(self, now: float, code: str, number: int = -1, status: int = 422) -> None:
         """The REST API refuses it."""
         if (refused := self.sent[number].refused) is not None:
-            refused(CarrierRefused("refused", status=422, code=code), now)
+            refused(CarrierRefused("refused", status=status, code=code), now)
 
 
 def serve(

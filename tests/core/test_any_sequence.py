@@ -12,12 +12,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
+from bridge.core.people import People, Person
+from bridge.core.people_call import PeopleCall
 from bridge.core.states import State
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
+    CONTROL_COMMANDS,
     AnswerTool,
     AppendAudio,
     ClearPlayback,
@@ -29,7 +31,6 @@ from bridge.vocabulary.commands import (
     HangUp,
     OpenAssistant,
     PlayAudio,
-    PressKeys,
     RunTool,
     SendMark,
     SwitchToStandby,
@@ -63,6 +64,15 @@ from bridge.vocabulary.events import (
     ToolAnswered,
     ToolCalled,
 )
+from bridge.vocabulary.people import (
+    CloseStream,
+    Nobody,
+    NobodyReached,
+    PeopleJoined,
+    PersonAnswered,
+    PersonLeft,
+    TransferRequested,
+)
 from telecodecs.format import FRAME_MS, PCMU_8K
 
 START = CallStarted("CA1", "MZ1", PCMU_8K)
@@ -82,6 +92,12 @@ ENDS: list[Event] = [
     CloseRequested("the server is closing"),
     GoodbyeRequested("the server is closing", 2.0),
     CallEnded(),
+]
+OF_PEOPLE: list[Event] = [
+    PersonAnswered("B1", "+1555011"),
+    PeopleJoined("B1"),
+    PersonLeft("B1", 9.0),
+    NobodyReached(Nobody.BUSY),
 ]
 TOLD: list[Event] = [
     SpeechSuspected(),
@@ -138,10 +154,14 @@ class AnySequence(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.call = Call(
+        self.call = PeopleCall(
             0.0,
             Limits(start_s=10, open_s=5, silent_s=60, longest_s=600, resume_s=20),
-            DialogueRules(reorder_ms=40, can=frozenset({PressKeys})),
+            DialogueRules(reorder_ms=40, can=frozenset[type[Command]](CONTROL_COMMANDS) - {CloseStream}),
+            people=People(
+                {"ann": Person(groups=(("+1555011",), ("+1555012",)), hold=bytes([SENTENCE]) * 1_600)},
+                dict.fromkeys(("one", "two", "three"), ("ann",)),
+            ),
             plan=FailoverPlan(
                 ("one", "two", "three"),
                 sentence=bytes([SENTENCE]) * 4_000,
@@ -303,6 +323,18 @@ class AnySequence(RuleBasedStateMachine):
         self.is_stream_there = True
         self.frames = 0
         self.give(START)
+
+    @precondition(lambda self: self.is_open and self.call.state in (State.TALKING, State.HOLDING))
+    @rule()
+    def the_caller_is_to_be_put_through(self) -> None:
+        self.give(TransferRequested("ann", tool_call_id="t"))
+
+    @precondition(lambda self: self.call.state in (State.TALKING, State.HOLDING, State.WITH_PERSON))
+    @rule(event=st.sampled_from(OF_PEOPLE))
+    def the_carrier_tells_of_a_person(self, event: Event) -> None:
+        self.give(event)
+        if isinstance(event, PeopleJoined) and self.call.state is State.WITH_PERSON and self.is_stream_there:
+            self.the_stream_breaks()
 
     @rule(
         event=st.sampled_from(ENDS),

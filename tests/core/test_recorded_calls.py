@@ -17,15 +17,14 @@ from bridge.settings.assistants import AssistantSettings
 from bridge.shell.assistant_slot import AssistantSlot, NoLeg
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import (
+    CONTROL_COMMANDS,
+    SHELL_COMMANDS,
     CarrierCommand,
     ClearPlayback,
     HangUp,
     OpenAssistant,
     PlayAudio,
-    PressKeys,
-    RetryAssistant,
     SendMark,
-    SetSensitive,
     TruncateReply,
 )
 from bridge.vocabulary.contracts import Assistant, Connection, Lost, Receive
@@ -70,10 +69,8 @@ class Replay:
             on_bound(SendMark, self._tell_carrier),
             on_bound(ClearPlayback, self._tell_carrier),
             on_bound(HangUp, self._nothing),
-            on_bound(PressKeys, self._nothing),
-            on_bound(SetSensitive, self._nothing),
-            on_bound(RetryAssistant, self._nothing),
         ]
+        performers += [on_bound(kind, self._nothing) for kind in (*CONTROL_COMMANDS, *SHELL_COMMANDS)]
         self._engine.perform_with({**dict(performers), **slot.performers})
 
     def _connect(self, _command: OpenAssistant, _receive: Receive, _lost: Lost) -> Connection:

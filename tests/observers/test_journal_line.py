@@ -16,8 +16,10 @@ from bridge.vocabulary.commands import (
     HangUp,
     OpenAssistant,
     PressKeys,
+    ReportTransfer,
     RetryAssistant,
     RunTool,
+    SayText,
 )
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -47,6 +49,20 @@ from bridge.vocabulary.events import (
     ToolCalled,
     ToolUsed,
     Word,
+)
+from bridge.vocabulary.people import (
+    BriefingDeclined,
+    CallerLeft,
+    CallPeople,
+    CloseStream,
+    EndBriefing,
+    Outcome,
+    PersonAnswered,
+    PersonDeclined,
+    PutThrough,
+    ReleasePerson,
+    ReportBriefing,
+    TransferRequested,
 )
 from telecodecs.format import PCMU_8K
 
@@ -108,6 +124,19 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (ToolCalled("call_15550100199", "book", '{"phone":"+15550100199"}'), {"tool_call_id": "call_15550100199", "arguments": '{"phone":"***99"}'}),
     (ToolAnswered("c1", '{"phone":15550100199}'), {"output": '{"phone":***99}'}),
     (MarkReached("1234.5678901"), {"name": "1234.5678901"}),
+    (TransferRequested("billing", NUMBER, NUMBER), {"person": "billing", "why": "***99", "summary": "***99"}),
+    (PersonAnswered("CA2", "+15550199"), {"person_leg": "CA2", "to": "***99"}),
+    (PersonDeclined("CA2", NUMBER), {"why": "***99"}),
+    (CallPeople("billing", (NUMBER, "sip:ann@pbx.example.com"), NUMBER, 25.0, "r1"), {"group": ["***99", "sip:ann@pbx.example.com"], "from_": "***99"}),
+    (PutThrough("billing", (NUMBER,), NUMBER, 25.0, "r1"), {"group": ["***99"], "from_": "***99"}),
+    (ReleasePerson("CA2", NUMBER), {"why": "***99"}),
+    (ReportTransfer("c1", "billing", Outcome.BUSY, NUMBER), {"outcome": "busy", "output": "***99"}),
+    (SayText(NUMBER), {"text": "***99"}),
+    (CallerLeft(NUMBER), {"why": "***99"}),
+    (CloseStream(NUMBER), {"why": "***99"}),
+    (EndBriefing("CA2", NUMBER), {"person_leg": "CA2", "why": "***99"}),
+    (ReportBriefing(False, NUMBER), {"why": "***99"}),
+    (BriefingDeclined(NUMBER), {"why": "***99"}),
 ]  # fmt: skip
 USED = (
     ToolUsed("c1", "book", NUMBER, NUMBER),
@@ -145,6 +174,8 @@ NAMES = {
     "item",
     "name",
     "digit",
+    "person",
+    "person_leg",
     "tool",
     "assistant",
     "digits",

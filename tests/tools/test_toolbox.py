@@ -94,6 +94,13 @@ def test_an_address_is_described_by_the_settings() -> None:
     assert schema == ToolSchema("slots", "Slots.", DAY)
 
 
+def test_transfer_names_the_people_to_whom_an_assistant_may_put_callers_through() -> None:
+    (schema,) = toolbox(transfer={"people": ["billing", "boss"], "description": "Puts through."}).schemas
+    assert schema.description == "Puts through."
+    assert schema.parameters["properties"]["person"]["enum"] == ["billing", "boss"]
+    assert schema.parameters["required"] == ["person"]
+
+
 @pytest.mark.parametrize("parameters", [{}, {"parameters": {"type": "object"}}])
 def test_an_address_may_need_no_parameters(parameters: dict[str, Any]) -> None:
     (schema,) = toolbox(open={"url": "http://localhost/", "description": "Opens."} | parameters).schemas
@@ -104,7 +111,7 @@ def test_an_address_may_need_no_parameters(parameters: dict[str, Any]) -> None:
 def test_built_in_tools_need_nothing() -> None:
     schemas = toolbox(**{name: {} for name in BUILT_IN_TOOLS}).schemas
     assert [schema.name for schema in schemas] == list(BUILT_IN_TOOLS)
-    hang_up, note, outcome, collect_digits, send_digits = schemas
+    hang_up, note, outcome, collect_digits, send_digits, _ = schemas
     assert "goodbye" in hang_up.description
     assert hang_up.parameters["properties"] == {}
     assert note.parameters["required"] == ["text"]
@@ -132,7 +139,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         {},
         [
             ".function is missing",
-            "only hang_up, note, outcome, collect_digits, send_digits are built in",
+            "only hang_up, note, outcome, collect_digits, send_digits, transfer are built in",
             'function = "package.module:function"',
             'url = "https://',
         ],

@@ -41,6 +41,7 @@ from bridge.vocabulary.events import (
     SpeechStopped,
     TokensUsed,
 )
+from bridge.vocabulary.people_tools import BRIEFING_TOOLS
 
 MOST_CANCELS = 1_000
 """Cancels that the server may still refuse; older ones are forgotten."""
@@ -161,6 +162,10 @@ class RealtimeConversation:
 
     # Commands
 
+    def brief(self) -> None:
+        """The session is one with a person who is briefed: it has the tools of that alone."""
+        self._tools.built_in = BRIEFING_TOOLS
+
     def heard(self, item_id: str, heard_ms: int | None) -> list[AssistantOutcome]:
         """The caller heard the first `heard_ms` of an item; None: all of it. Otherwise the playback was cleared."""
         cleared = heard_ms is not None and self.replies.is_current(item_id)
@@ -191,6 +196,13 @@ class RealtimeConversation:
     def answer_call(self, tool_call_id: str, output: str) -> list[AssistantOutcome]:
         """A tool that ran for a function call has ended."""
         return self._calls.sent(self._tools.answer(tool_call_id, output))
+
+    def say(self, text: str) -> list[AssistantOutcome]:
+        """Have the model say this at once, in place of what it is saying."""
+        cancels = self._interrupt(server_cancels=False)
+        self.gate.release()
+        self.gate.ask(scripted(self._scripted.prompt(text)))
+        return cancels
 
     # Replies
 
@@ -265,7 +277,7 @@ class RealtimeConversation:
         """A response that was cancelled counts as done, though its `response.done` did not come."""
         self.gate.done(response_id, None)
         self._calls.response_done(response_id)
-        return [*self.replies.end_response(response_id)]
+        return [*self.replies.end_response(response_id), *self._tools.take_transfers(response_id)]
 
     def _step(
         self, request: Request, response: ResponseBody, now: float, *, is_silent: bool, called: bool
@@ -288,7 +300,7 @@ class RealtimeConversation:
         made = [self._calls.gather(response.id, item, complete=True) for item in items]
         calls = [call for call in made if call is not None] + self._calls.without_id(response.id)
         came = [outcome for call in calls for outcome in self._call(call, request, now)]
-        came += self.replies.end_response(response.id)
+        came += [*self.replies.end_response(response.id), *self._tools.take_transfers(response.id)]
         if tokens := usage.of_response(response.usage):
             came.append(TokensUsed(tokens))
         return came

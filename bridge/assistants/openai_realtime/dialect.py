@@ -29,6 +29,7 @@ from bridge.assistants.openai_realtime.server_events import (
 )
 from bridge.assistants.openai_realtime.session import without_function
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
+from bridge.assistants.shared import briefings
 from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponses
 from bridge.assistants.shared.turn_detection import may_suspect, turn_detector
 from bridge.assistants.shared.wire_kind import UNREADABLE
@@ -42,6 +43,8 @@ from bridge.vocabulary.commands import (
     DropReply,
     EnterDigits,
     OpenAssistant,
+    ReportTransfer,
+    SayText,
     TruncateReply,
     TypeDigit,
 )
@@ -50,11 +53,13 @@ from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     AssistantReady,
     EntryEnd,
+    History,
     Ignored,
     Opening,
     SpeechDismissed,
     SpeechSuspected,
 )
+from bridge.vocabulary.people import Briefing
 from telecodecs.format import PCMU_8K
 from telecodecs.silence import closing_ms, silence
 from telecodecs.turns import TurnDetector, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
@@ -153,6 +158,10 @@ class RealtimeDialect:
                 return self._talk.earlier.answer(tool_call_id, output)
             case AnswerTool(tool_call_id, output):
                 return self._talk.answer_call(tool_call_id, output)
+            case ReportTransfer(tool_call_id, output=output):
+                return self._talk.answer_call(tool_call_id, output)
+            case SayText(text):
+                return self._talk.say(text)
             case CloseAssistant():
                 return self._talk.close()
             case AppendAudio() | TypeDigit():
@@ -160,7 +169,10 @@ class RealtimeDialect:
 
     def _open(self, command: OpenAssistant) -> str:
         """Set the session at once: some servers do not say that they created one."""
-        self._settings, self._scripted.character = call_settings(self._settings, command.context)
+        if command.briefing is not None:
+            self._brief(command.briefing, command.history)
+        else:
+            self._settings, self._scripted.character = call_settings(self._settings, command.context)
         greeting = self._settings.greeting
         is_guarded = command.opening is Opening.FIRST and greeting is not None and not greeting.interruptible
         line = Formats(command.line, command.plays or command.line)
@@ -170,6 +182,14 @@ class RealtimeDialect:
         self._asked = asked(session, line)
         self._greeting_guard = is_guarded
         return wire.session_update(session, self._new_id())
+
+    def _brief(self, briefing: Briefing, history: History) -> None:
+        """The session is one with a person: it has other instructions, and what was said is in them."""
+        told = {"instructions": briefings.instructions(briefing, history), "greeting": None}
+        self._settings = self._settings.model_copy(update=told)
+        self._scripted = ScriptedResponses(self._settings.instructions)
+        self._talk = RealtimeConversation(self._settings, self._scripted, self._new_id)
+        self._talk.brief()
 
     def _silence(self, entry: EnterDigits) -> list[AssistantOutcome]:
         """Silence that makes the server end the turn, where the settings have an unrequested entry answered that way."""
@@ -263,11 +283,15 @@ class RealtimeDialect:
         if command.opening is Opening.FIRST and settings.greeting is not None:
             offered = without_function(self._session, HANG_UP.name)
             gate.ask(scripted(self._scripted.greeting(settings.greeting), offered))
+        if command.briefing is not None:
+            gate.ask(scripted(self._scripted.briefing(briefings.BEGIN)))
+            return []
         is_recovered = command.opening is Opening.RECOVERED
         if is_recovered and settings.reconnect_say is not None and not is_tool_next(command.history):
             gate.ask(scripted(self._scripted.recovery(settings.reconnect_say)))
         tools = [tool.name for tool in self._tools]
-        return self._talk.earlier.tell(command.history, tools, now, replies=is_recovered)
+        replies = is_recovered or command.opening is Opening.RETURNED
+        return self._talk.earlier.tell(command.history, tools, now, replies=replies)
 
     # Time
 

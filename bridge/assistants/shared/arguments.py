@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import DecodeError, json
 
-from bridge.vocabulary.built_in_tools import BuiltInCall, BuiltInTool
+from bridge.vocabulary.built_in_tool import BuiltInCall, BuiltInTool
 
 LONGEST_ARGUMENTS = 65_536
 """Characters of the arguments of one tool call; with more the call is refused."""

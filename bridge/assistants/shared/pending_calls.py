@@ -24,8 +24,8 @@ class PendingCalls:
         if self._filler_s is not None and self._filler_at is None and not self._filled:
             self._filler_at = now + self._filler_s
 
-    def wait_for_entry(self, tool_call_id: str) -> None:
-        """The caller's entry is the output. No filler is said: the caller has to type, not to wait."""
+    def wait_for_caller(self, tool_call_id: str) -> None:
+        """The caller's entry, or their way back from a person, is the output. No filler is said: they are busy, or away."""
         self._entries.add(tool_call_id)
 
     def finish(self, tool_call_id: str) -> bool:

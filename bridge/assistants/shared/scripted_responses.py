@@ -54,6 +54,10 @@ class ScriptedResponses:
         instructions = self._in_character(words.instructions or "")
         return ScriptedResponse(Purpose.GREETING, instructions, may_call_tools=True)
 
+    def briefing(self, instructions: str) -> ScriptedResponse:
+        """The first words to a person who is briefed."""
+        return ScriptedResponse(Purpose.GREETING, self._in_character(instructions))
+
     def recovery(self, say: str) -> ScriptedResponse:
         """The first words after a connection was lost."""
         return self._exactly(Purpose.RECOVERY, say)

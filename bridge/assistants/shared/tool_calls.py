@@ -6,6 +6,7 @@ asks again in a later turn has given up the earlier request: the entry, under it
 No clock: `now` is seconds.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -13,7 +14,8 @@ from msgspec import Struct
 from bridge.assistants.shared.arguments import LONGEST_ARGUMENTS, WrongArguments, read_call
 from bridge.assistants.shared.hang_up_sequence import HangUpSequence
 from bridge.assistants.shared.pending_calls import PendingCalls
-from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS, BuiltInTool, entry_output
+from bridge.vocabulary.built_in_tool import BuiltInTool
+from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS, COLLECT_DIGITS, entry_output
 from bridge.vocabulary.commands import EnterDigits
 from bridge.vocabulary.events import (
     AssistantEvent,
@@ -23,6 +25,7 @@ from bridge.vocabulary.events import (
     ToolCalled,
 )
 from bridge.vocabulary.message_rate import MessageRate
+from bridge.vocabulary.people import BriefingEvent, TransferRequested
 
 MOST_OPEN_CALLS = 32
 """Calls that may have no output at a time."""
@@ -60,6 +63,9 @@ class ToolCalls:
     def __init__(self, pending: PendingCalls, hang_up: HangUpSequence) -> None:
         self._pending = pending
         self._hang_up = hang_up
+        self.built_in: Mapping[str, BuiltInTool] = BUILT_IN_TOOLS
+        """Those that the session has; in a briefing they are others."""
+        self._transfers: list[tuple[str, TransferRequested]] = []  # until their response is done
         self._allowed = MessageRate(CALLS_PER_S, CALLS_AT_ONCE)
         self._prompts: dict[str, str] = {}  # by call, until its response is done
         self._entries: dict[str, ToolCall] = {}  # by request_id, the call that the entry answers
@@ -68,7 +74,7 @@ class ToolCalls:
         """The model calls a tool. The output says why where it is refused: the arguments are too long, or too many run."""
         if why := self._why_refused(call, now):
             return [ToolOutput(call.tool_call_id, f"error: {why}")]
-        tool = BUILT_IN_TOOLS.get(call.name)
+        tool = self.built_in.get(call.name)
         if tool is None:
             called = ToolCalled(call.tool_call_id, call.name, call.arguments)
             self._pending.run(called, now)
@@ -120,21 +126,32 @@ class ToolCalls:
         earlier = (
             request for request, asked in self._entries.items() if asked.response_id != call.response_id
         )
-        request_id = next(earlier, call.tool_call_id)
+        request_id = next(earlier, call.tool_call_id) if tool is COLLECT_DIGITS else call.tool_call_id
         event, output, prompt = read_call(tool, request_id, call.arguments)
         if isinstance(event, EntryRequested):
             return self._request_entry(event, call, prompt)
+        if isinstance(event, TransferRequested):
+            self._pending.wait_for_caller(call.tool_call_id)
+            self._transfers.append((call.response_id, event))
+            return []
         if output is None:
             raise AssertionError(f"{tool.name} has no output, and requests no entry")
         is_hanging_up = isinstance(event, AssistantHangingUp)
         if is_hanging_up:
             self._hang_up.call(call.response_id)
-        return [event, ToolOutput(call.tool_call_id, output, wants_reply=not is_hanging_up)]
+        wants_reply = not (is_hanging_up or isinstance(event, BriefingEvent))
+        return [event, ToolOutput(call.tool_call_id, output, wants_reply)]
+
+    def take_transfers(self, response_id: str) -> list[TransferRequested]:
+        """The transfers that were asked for in a response which is done, once: its words come before them."""
+        taken = [event for asked_in, event in self._transfers if asked_in in (response_id, "")]
+        self._transfers = [one for one in self._transfers if one[0] not in (response_id, "")]
+        return taken
 
     def _request_entry(self, request: EntryRequested, call: ToolCall, prompt: str) -> list[CallOutcome]:
         given_up = self._entries.get(request.request_id)
         self._entries[request.request_id] = call
-        self._pending.wait_for_entry(call.tool_call_id)
+        self._pending.wait_for_caller(call.tool_call_id)
         if prompt:
             self._prompts[call.tool_call_id] = prompt
         if given_up is None:

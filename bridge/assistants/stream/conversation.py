@@ -20,6 +20,8 @@ from bridge.vocabulary.commands import (
     ConfirmHeard,
     DropReply,
     EnterDigits,
+    ReportTransfer,
+    SayText,
     TruncateReply,
     TypeDigit,
 )
@@ -39,6 +41,7 @@ from bridge.vocabulary.events import (
     ToolCalled,
 )
 from bridge.vocabulary.message_rate import MessageRate
+from bridge.vocabulary.people import BriefingAccepted, BriefingDeclined, TransferRequested
 from telecodecs.format import AudioFormat
 from telecodecs.turns import Turn, TurnDetector, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
@@ -64,7 +67,10 @@ class StreamConversation:
         tools: Sequence[str],
         running: Mapping[str, str],
         owed: OwedReply,
+        *,
+        is_briefing: bool = False,
     ) -> None:
+        self._is_briefing = is_briefing
         self._keys = choice.keys
         self._speaks = speaks
         self._turns = turns
@@ -99,6 +105,13 @@ class StreamConversation:
                 self._open_requests.remove(tool_call_id)
                 self._owed.ask(now)
                 return [wire.answer(tool_call_id, output)]
+            case ReportTransfer(tool_call_id) if tool_call_id in self._open_requests:
+                self._open_requests.remove(tool_call_id)
+                self._owed.ask(now)
+                return [wire.transfer_ended(command)]
+            case SayText(text):
+                self._owed.ask(now)
+                return [wire.say(text)]
             case ConfirmHeard(item) if self._replies.is_known(item):
                 return [wire.heard(item)]
             case TruncateReply(item, heard_ms) if self._replies.is_known(item):
@@ -229,6 +242,24 @@ class StreamConversation:
         self._open_request("call_tool", call.id)
         return [ToolCalled(call.id, call.tool, arguments.decode())]
 
+    def _transfer(self, transfer: said.Transfer, now: float) -> Sequence[AssistantOutcome]:
+        self._check_pace("transfer", now)
+        self._open_request("transfer", transfer.id)
+        asked = TransferRequested(transfer.person, transfer.why, transfer.summary, transfer.id)
+        return [*self._replies.end(), asked]
+
+    def _accept(self, _accept: said.Accept, _now: float) -> Sequence[AssistantOutcome]:
+        self._check_briefing("accept")
+        return [BriefingAccepted()]
+
+    def _decline(self, decline: said.Decline, _now: float) -> Sequence[AssistantOutcome]:
+        self._check_briefing("decline")
+        return [BriefingDeclined(decline.why)]
+
+    def _check_briefing(self, kind: str) -> None:
+        if not self._is_briefing:
+            raise MalformedMessage(f"{kind}: nobody is being briefed: expected it in a briefing alone")
+
     def _check_pace(self, kind: str, now: float) -> None:
         if not self._allowed.take(1, now):
             raise MalformedMessage(
@@ -295,6 +326,9 @@ _READS: dict[type, Callable[[StreamConversation, Any, float], Sequence[Assistant
         on(said.CollectDigits, StreamConversation._collect_digits),
         on(said.SendDigits, StreamConversation._send_digits),
         on(said.CallTool, StreamConversation._call_tool),
+        on(said.Transfer, StreamConversation._transfer),
+        on(said.Accept, StreamConversation._accept),
+        on(said.Decline, StreamConversation._decline),
         on(said.Note, StreamConversation._note),
         on(said.Outcome, StreamConversation._outcome),
         on(said.HangUp, StreamConversation._hang_up),

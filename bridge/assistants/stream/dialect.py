@@ -134,7 +134,9 @@ class StreamDialect:
         if hello.turns == "bridge":
             turns = turn_detector(hears, settings.barge_in, settings.silence_ms)
         tools, running = [tool.name for tool in self._tools], wire.running_ids(self._opening.history)
-        self._talk = StreamConversation(hello, speaks, turns, tools, running, self._owed)
+        self._talk = StreamConversation(
+            hello, speaks, turns, tools, running, self._owed, is_briefing=self._opening.briefing is not None
+        )
         self._in_base64 = hello.audio == "base64"
         self._passes = turns is None and not self._in_base64
         return [

@@ -97,6 +97,25 @@ class Outcome(_Wire, tag="outcome"):
     outcome: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
+class Transfer(_Wire, tag="transfer"):
+    """Put the caller through to a person of the settings, once they have heard everything."""
+
+    id: Name
+    person: Annotated[str, Meta(min_length=1, max_length=64)]
+    why: Annotated[str, Meta(max_length=2_000)] = ""
+    summary: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class Accept(_Wire, tag="accept"):
+    """In a briefing: the person takes the call."""
+
+
+class Decline(_Wire, tag="decline"):
+    """In a briefing: the person does not take the call."""
+
+    why: Annotated[str, Meta(max_length=500)] = ""
+
+
 class Note(_Wire, tag="note"):
     """A line for the journal."""
 
@@ -126,6 +145,9 @@ FromAssistant = (
     | CollectDigits
     | SendDigits
     | CallTool
+    | Transfer
+    | Accept
+    | Decline
     | Note
     | Outcome
     | HangUp

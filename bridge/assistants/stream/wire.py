@@ -16,12 +16,12 @@ from bridge.assistants.shared.wire_kind import UNREADABLE, kind_of
 from bridge.assistants.stream.formats import offered, wire_format
 from bridge.assistants.stream.messages import VERSION, FromAssistant
 from bridge.vocabulary.call_facts import CallContext
-from bridge.vocabulary.commands import EnterDigits, OpenAssistant
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, ReportTransfer
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import History, Said, ToolUsed
 
-RESERVED = frozenset({"transfer", "say"})
+RESERVED = frozenset({"say"})
 """Kinds that a later version of the protocol may define."""
 
 _SHAPES: dict[str, type[Struct]] = {
@@ -123,6 +123,7 @@ def hello(command: OpenAssistant, tools: Sequence[ToolSchema]) -> str:
         hears=offered(command.line),
         speaks=offered(command.plays or command.line),
         tools=[_tool(tool) for tool in tools],
+        **({} if command.briefing is None else {"briefing": command.briefing}),
     )
 
 
@@ -220,6 +221,22 @@ def entry(command: EnterDigits) -> str:
 def answer(tool_call_id: str, output: str) -> str:
     """The output of a tool."""
     return _message("answer", id=tool_call_id, output=output)
+
+
+def transfer_ended(report: ReportTransfer) -> str:
+    """What became of a transfer: the caller is with the assistant again, or was never away."""
+    return _message(
+        "transfer_ended",
+        id=report.tool_call_id,
+        person=report.person,
+        outcome=report.outcome,
+        text=report.output,
+    )
+
+
+def say(text: str) -> str:
+    """The assistant is to say this at once."""
+    return _message("say", text=text)
 
 
 def error(why: str) -> str:

@@ -2,7 +2,8 @@
 
 Wire: audio/wav; audio/PCMU, audio/basic and audio/PCMA (G.711 at 8000 Hz; RFC 4856, RFC 2046); audio/L16;rate=… (big endian,
 mono, RFC 2586); application/octet-stream, which is a WAV file or as the settings say; application/json:
-{"audio": base64, "format": "wav" | "l16/24000" | …, "text": …, "understood": …, "hang_up": true}, each of them optional;
+{"audio": base64, "format": "wav" | "l16/24000" | …, "text": …, "understood": …, "hang_up": true,
+"transfer": person, "why": …, "summary": …}, each of them optional;
 204, or no body: nothing to say.
 """
 
@@ -34,6 +35,9 @@ class _Answer(msgspec.Struct):
     text: str = ""
     understood: str = ""
     hang_up: bool = False
+    transfer: str = ""
+    why: str = ""
+    summary: str = ""
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
@@ -124,7 +128,15 @@ def _read_json(body: bytes, reply_format: str | None, speaks: AudioFormat) -> Wh
     audio = b""
     if answer.audio:
         audio = _converted(_json_format(answer, reply_format), answer.audio, speaks)
-    return WholeReply(audio, answer.text, answer.understood, hang_up=answer.hang_up)
+    return WholeReply(
+        audio,
+        answer.text,
+        answer.understood,
+        hang_up=answer.hang_up,
+        transfer=answer.transfer,
+        why=answer.why,
+        summary=answer.summary,
+    )
 
 
 def _json_format(answer: _Answer, reply_format: str | None) -> _Read | AudioFormat:

@@ -27,6 +27,8 @@ from bridge.vocabulary.commands import (
     DropReply,
     EnterDigits,
     OpenAssistant,
+    ReportTransfer,
+    SayText,
     TruncateReply,
     TypeDigit,
 )
@@ -135,7 +137,9 @@ class TurnBasedDialect:
                 self._enter(command, now)
             case CloseAssistant():
                 turns.close()
-            case AppendAudio() | TypeDigit() | AnswerTool():
+            case ReportTransfer():
+                self._report(command, now)
+            case AppendAudio() | TypeDigit() | AnswerTool() | SayText():
                 pass
 
     def _open(self, command: OpenAssistant, now: float) -> None:
@@ -172,6 +176,14 @@ class TurnBasedDialect:
         else:
             turns.interject(now)
             turns.outcomes += self._transport.enter(entry)
+            turns.awaited += 1
+
+    def _report(self, report: ReportTransfer, now: float) -> None:
+        """The caller is back, or was never away: over HTTP the assistant is asked what to say to it."""
+        turns, posts = self._turns, self._transport.report(report)
+        if posts:
+            turns.interject(now)
+            turns.outcomes += posts
             turns.awaited += 1
 
     def _entry_call(self, entry: EnterDigits, tool: ToolSchema) -> ToolCalled:

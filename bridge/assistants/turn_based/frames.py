@@ -10,7 +10,7 @@ from binascii import Error, a2b_base64, b2a_base64
 
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.transport import Received, Unknown, Unusable, UtteranceEnded, WholeReply
-from bridge.vocabulary.commands import EnterDigits, OpenAssistant
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, ReportTransfer
 from bridge.vocabulary.contracts import Posted, WireMessage
 from telecodecs.format import PCMU_8K
 
@@ -50,6 +50,10 @@ class Frames:
         """A frame with the digits, if the settings have a prefix for it: other assistants may take it for audio."""
         prefix = self._settings.entry_prefix
         return [] if prefix is None else [prefix + entry.digits]
+
+    def report(self, _report: ReportTransfer) -> tuple[()]:
+        """Send nothing: the protocol has no word for it."""
+        return ()
 
     def withdraw(self) -> None:
         """The restart word withdraws the utterance; a reply that was sent before it is dropped."""

@@ -1,7 +1,7 @@
 """Turns over HTTP: each utterance, and each entry from the keypad, is one POST, and its response is the reply.
 
 Wire: the body is the utterance as a WAV file, as mu-law (audio/PCMU) or as linear audio (audio/L16, big endian, RFC 2586);
-or {"digits": …, "reason": …, "terminator": …, "sensitive": …}. The headers X-Voicebridge-Call and X-Voicebridge-Turn name the
+or {"digits": …, "reason": …, "terminator": …, "sensitive": …}, or {"transfer": {"person": …, "outcome": …, "text": …}}. The headers X-Voicebridge-Call and X-Voicebridge-Turn name the
 call and count the turns of the conversation, entries too, from 1; 0 is the empty utterance that asks for a greeting.
 X-Voicebridge-Facts says who calls whom, as JSON.
 Responses come in the order of the posts: the leg sends one after the other.
@@ -17,9 +17,9 @@ from bridge.assistants.turn_based.answers import ACCEPTED, read_answer
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.transport import Received, Unknown, Unusable
 from bridge.vocabulary.call_facts import facts_header
-from bridge.vocabulary.commands import EnterDigits, OpenAssistant
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, ReportTransfer
 from bridge.vocabulary.contracts import Post, Posted, WireMessage
-from bridge.vocabulary.events import Opening
+from bridge.vocabulary.events import Opening, ToolUsed
 from telecodecs.format import PCMU_8K, AudioFormat, Encoding
 from telecodecs.l16 import l16_decode
 from telecodecs.wav import wav_encode
@@ -53,6 +53,9 @@ class Posts:
         """An empty utterance that asks for a greeting, if the settings say so and the call begins."""
         self._call, self._facts = command.call_id, facts_header(command.context.facts)
         self.speaks = command.plays or command.line
+        last = command.history[-1] if command.history else None
+        if command.opening is Opening.RETURNED and isinstance(last, ToolUsed):
+            return [self._transfer(json.encode({"text": last.output}))]
         greets = self._settings.greets and command.opening is Opening.FIRST
         return [self._utterance(b"", 0)] if greets else []
 
@@ -74,6 +77,16 @@ class Posts:
         self._turn += 1
         self._asked.append(_Asked(""))
         return [self._post(json.encode(as_fields(entry)), "application/json", self._turn)]
+
+    def report(self, report: ReportTransfer) -> list[Post]:
+        """The post with what became of a transfer."""
+        told = {"person": report.person, "outcome": report.outcome, "text": report.output}
+        return [self._transfer(json.encode(told))]
+
+    def _transfer(self, told: bytes) -> Post:
+        self._turn += 1
+        self._asked.append(_Asked(""))
+        return self._post(b'{"transfer":' + told + b"}", "application/json", self._turn)
 
     def withdraw(self) -> None:
         """The responses still come, and are dropped."""

@@ -30,6 +30,7 @@ from bridge.settings.header_values import A_VALUE, HeaderValues, unresolved
 from bridge.settings.table import ShownAddress, checked_assistant_url, refusal
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
+from bridge.vocabulary.people_tools import TRANSFER
 from telecodecs.codec import encoder
 from telecodecs.format import AudioFormat, Encoding, Samples
 from telecodecs.resample import resample
@@ -174,11 +175,12 @@ class TurnBasedSettings(SocketAssistantSettings):
     def _check_only_on_entry(cls, tools: dict[str, ToolSettings]) -> dict[str, ToolSettings]:
         """A tool with an address gets a schema here: no model reads it, so the user need not write one."""
         for name in tools:
-            if name != ON_ENTRY:
+            if name not in (ON_ENTRY, TRANSFER.name):
                 raise ValueError(
-                    f"{name} should be left out; {ON_ENTRY} is the only tool that is ever called here"
+                    f"{name} should be left out; {ON_ENTRY} is the only tool that is ever called here, and {TRANSFER.name} "
+                    "the only one that an answer asks for"
                 )
-        return {name: _described(tool) for name, tool in tools.items()}
+        return {name: tool if name == TRANSFER.name else _described(tool) for name, tool in tools.items()}
 
     @model_validator(mode="after")
     def _check_transport(self) -> Self:
@@ -199,9 +201,13 @@ class TurnBasedSettings(SocketAssistantSettings):
                 "should be left out; with url http(s) there is no connection to open early",
                 True,
             )
-        if self.is_posted and self.tools:
+        if self.is_posted and self.tools.keys() - {TRANSFER.name}:
             raise refusal(
                 ("tools",), "should be left out; with url http(s) an entry is posted there", self.tools
+            )
+        if not self.is_posted and TRANSFER.name in self.tools:
+            raise refusal(
+                ("tools",), "should have no transfer; with url ws(s) no answer can ask for it", self.tools
             )
         if not self.is_posted and self.ends_remotely and not self.ends_locally and self.announces_end:
             raise refusal(
@@ -252,6 +258,8 @@ class TurnBasedSettings(SocketAssistantSettings):
         """Raises `ConfigurationError` if `sorry` is not a WAV file, or `on_entry` requires what an entry does not have."""
         _ = self._prompt
         for tool in tools:
+            if tool.name == TRANSFER.name:
+                continue
             wants = set(tool.parameters.get("required", ())) - ENTRY.keys()
             if wants or "digits" not in tool.parameters["properties"]:
                 raise ConfigurationError(

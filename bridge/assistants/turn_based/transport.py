@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from bridge.vocabulary.commands import EnterDigits, OpenAssistant
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, ReportTransfer
 from bridge.vocabulary.contracts import Post, Posted, WireMessage
 from telecodecs.format import AudioFormat
 
@@ -24,6 +24,10 @@ class WholeReply(NamedTuple):
     """The utterance that it answers, by the transport's name for it."""
     hang_up: bool = False
     """Whether to hang up when the caller has heard the reply."""
+    transfer: str = ""
+    """The person to whom the caller is to be put through when they have heard the reply; empty: nobody."""
+    why: str = ""
+    summary: str = ""
 
 
 class Unusable(NamedTuple):
@@ -76,6 +80,10 @@ class Transport(Protocol):
 
     def enter(self, entry: EnterDigits) -> Sequence[WireMessage | Post]:
         """An entry from the keypad has ended."""
+        ...
+
+    def report(self, report: ReportTransfer) -> Sequence[Post | WireMessage]:
+        """Tell what became of a transfer, where the protocol has a word for it."""
         ...
 
     def withdraw(self) -> None:

@@ -27,6 +27,7 @@ from bridge.vocabulary.events import (
     SpeechSuspected,
     Word,
 )
+from bridge.vocabulary.people import TransferRequested
 from telecodecs.turns import Turn, TurnDismissed, TurnEnded, TurnStarted, TurnSuspected
 
 MOST_FAILURES = 5
@@ -55,6 +56,7 @@ class Turns:
         self._speech_from: int | None = None  # when the caller began to speak in this turn
         self._barged_from: int | None = None  # when the caller began to speak over a reply
         self._suspected = False  # whether the caller may be speaking over a reply
+        self._transfers = 0
         self._goodbye = ""  # the item that must be heard before the assistant hangs up
 
     def deadline(self) -> float | None:
@@ -149,6 +151,10 @@ class Turns:
                 "its reply has text and no audio: expected audio, the bridge has no speech synthesis"
             )
         item = self._play("reply", reply.audio, now, reply.text) if reply.audio else ""
+        if reply.transfer:
+            self._transfers += 1
+            name = f"transfer-{self._transfers}"
+            self.outcomes.append(TransferRequested(reply.transfer, reply.why, reply.summary, name))
         if not reply.hang_up:
             self.begin(now)
         elif item:

@@ -15,6 +15,7 @@ from bridge.settings.busy import BusySettings
 from bridge.vocabulary.call_facts import NO_CONTEXT, CallContext, Facts, facts_of
 from bridge.vocabulary.contracts import CallControl
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
+from bridge.vocabulary.people import PersonEvent
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -90,10 +91,15 @@ class ExpectedCall(NamedTuple):
     """What can be done to the call beside its stream; None: nothing."""
     direction: Direction = ""
     """Who placed the call, for the log."""
+    briefs: str = ""
+    """The call of the caller about whom this one is: `call_id` is the leg of a person, who is briefed and may be joined
+    with the caller. `control` hangs up when the briefing is over, unless they are joined. Empty for a caller."""
     route: str = ""
     """What chose the assistant, for the log: such as "routes[2]"; empty if it is not known."""
     context: CallContext = NO_CONTEXT
     """Who calls, and what is different in this call."""
+    continues: bool = False
+    """Whether the stream is one more of a call that is under way, and goes on with it once it has started."""
 
 
 class Numbers(NamedTuple):
@@ -189,6 +195,26 @@ class CallHost(Protocol):
 
         `broke`: by a fault, so that a stream that may return (`ExpectedCall.returns_s`) is waited for.
         """
+        ...
+
+    def is_under_way(self, call_id: str) -> bool:
+        """Whether this call has a session, with or without a stream that can be spoken into."""
+        ...
+
+    def tell(self, call_id: str, event: PersonEvent) -> None:
+        """Hand an event of a handover to the call's session, which may command what follows from it at once."""
+        ...
+
+    def close_stream(self, call_id: str, why: str) -> None:
+        """Close the media socket of this call, with code 1000; its session goes on if it can without."""
+        ...
+
+    def puts_through(self) -> bool:
+        """Whether a call can be put through to a person: the settings name some."""
+        ...
+
+    def new_handle(self) -> str:
+        """A new word for a webhook's address, which nobody can guess: with it the webhook comes to this process."""
         ...
 
     def unique_id(self) -> str:

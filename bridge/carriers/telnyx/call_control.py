@@ -1,15 +1,18 @@
-"""What Telnyx can do to a call under Call Control beside its stream; a call under TeXML has none of it.
+"""What Telnyx can do to a call under Call Control beside its stream; a call under TeXML has its documents instead.
 
-A new command is one row in `_STEPS`, and what it means for a `PhoneCall`. No clock: `now` is seconds, passed in.
+A new command is one row in `_STEPS`, and what it means for a `PhoneCall`; one of a handover is a row in `_OF_PEOPLE`.
+No clock: `now` is seconds, passed in.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bridge.carriers.telnyx.handover import TelnyxHandover
 from bridge.carriers.telnyx.phone_call import PhoneCall, Step
 from bridge.vocabulary.commands import ControlCommand, PressKeys
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.dispatch import on
+from bridge.vocabulary.people import BriefPerson, CallPeople, JoinPerson, PutThrough, ReleasePerson, TakeBack
 
 
 def _press(phone_call: PhoneCall, command: PressKeys, _now: float) -> list[Step]:
@@ -21,21 +24,51 @@ _STEPS: dict[type[ControlCommand], Callable[[PhoneCall, Any, float], list[Step]]
 )
 """The steps of the phone call that each command becomes."""
 
+_OF_PEOPLE: dict[type[ControlCommand], Callable[[TelnyxHandover, Any, float], list[Step]]] = dict(
+    [
+        on(CallPeople, TelnyxHandover.call_people),
+        on(PutThrough, TelnyxHandover.call_people),
+        on(BriefPerson, TelnyxHandover.brief),
+        on(JoinPerson, TelnyxHandover.join),
+        on(ReleasePerson, TelnyxHandover.release),
+        on(TakeBack, TelnyxHandover.take_back),
+    ]
+)
+"""The same for the commands of a handover."""
+
 
 class TelnyxCallControl:
-    """The control of one call; see `contracts.CallControl`. `send` sends steps of the phone call."""
+    """The control of one call; see `contracts.CallControl`. `send` sends steps of the phone call.
 
-    def __init__(self, phone_call: PhoneCall, send: Callable[[Sequence[Step], float], None]) -> None:
+    `handover`: of a call that can go to a person.
+    """
+
+    def __init__(
+        self,
+        phone_call: PhoneCall,
+        send: Callable[[Sequence[Step], float], None],
+        handover: TelnyxHandover | None = None,
+    ) -> None:
         self.can: frozenset[type[ControlCommand]] = frozenset(_STEPS)
+        if handover is not None:
+            self.can |= frozenset(_OF_PEOPLE)
         self._phone_call = phone_call
         self._send = send
+        self._handover = handover
 
     def perform(self, command: ControlCommand, now: float) -> None:
         """Send the steps that this command becomes."""
-        self._send(_STEPS[type(command)](self._phone_call, command, now), now)
+        kind = type(command)
+        if kind in _STEPS:
+            self._send(_STEPS[kind](self._phone_call, command, now), now)
+            return
+        assert self._handover is not None, "without it the command is not among those that it can"
+        self._send(_OF_PEOPLE[kind](self._handover, command, now), now)
 
     def hang_up(self, _end: StreamEnd, now: float) -> None:
         """End the call however its stream ended: Telnyx keeps a call whose stream is over (Telnyx, "Media streaming
         over WebSockets"), and the caller would hear nothing.
         """
+        if self._handover is not None:
+            self._handover.session_over()
         self._send(self._phone_call.stream_over(), now)

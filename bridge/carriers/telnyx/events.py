@@ -28,7 +28,7 @@ GREETING_ENDED = frozenset({"call.machine.greeting.ended", "call.machine.premium
 STREAM_ENDED = frozenset({"streaming.stopped", "streaming.failed"})
 READ = frozenset(
     {
-        *("call.initiated", "call.answered", "call.hangup"),
+        *("call.initiated", "call.answered", "call.bridged", "call.hangup"),
         "streaming.started",
         *STREAM_ENDED,
         *DETECTION_ENDED,

@@ -5,7 +5,9 @@ that must have been before it, and after a hang-up no other changes anything.
 `steps` sends the steps and calls `taken` or `refused` with the outcome; `phone_calls` holds all calls. No clock.
 
 unknown ──ours──▶ ringing ──answered──▶ screening ──human──▶ streaming ──▶ hanging_up ──▶ ended
-                     └───────answered, nobody to screen──────────▲
+                     └───────answered, nobody to screen──────────▲ ▼         from anywhere
+                                                              holding ──▶ bridged
+In `holding` a person is called, in `bridged` they talk with the caller; what a stream does there ends nothing.
 """
 
 from base64 import b64encode
@@ -76,7 +78,9 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class StartStreaming:
-    """Have Telnyx open the call's media stream."""
+    """Have Telnyx open the call's media stream. `continues`: the call had one before, and its session goes on."""
+
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,10 @@ class Stage(StrEnum):
     SCREENING = "screening"
     """Answered; who answered is not known yet."""
     STREAMING = "streaming"
+    HOLDING = "holding"
+    """A person is called or briefed; the caller has a stream, or is about to be joined or streamed again."""
+    BRIDGED = "bridged"
+    """Telnyx has joined the caller with a person."""
     HANGING_UP = "hanging_up"
     ENDED = "ended"
 
@@ -114,8 +122,10 @@ MOVES: dict[Stage, frozenset[Stage]] = {
     Stage.RINGING: frozenset({Stage.SCREENING, Stage.STREAMING, Stage.HANGING_UP, Stage.ENDED}),
     Stage.SCREENING: frozenset({Stage.STREAMING, Stage.HANGING_UP, Stage.ENDED}),
     Stage.STREAMING: frozenset(
-        {Stage.RINGING, Stage.HANGING_UP, Stage.ENDED}
+        {Stage.RINGING, Stage.HOLDING, Stage.HANGING_UP, Stage.ENDED}
     ),  # back to RINGING: Telnyx says that it is not answered
+    Stage.HOLDING: frozenset({Stage.STREAMING, Stage.BRIDGED, Stage.HANGING_UP, Stage.ENDED}),
+    Stage.BRIDGED: frozenset({Stage.STREAMING, Stage.HOLDING, Stage.HANGING_UP, Stage.ENDED}),
     Stage.HANGING_UP: frozenset({Stage.ENDED}),
     Stage.ENDED: frozenset(),
 }
@@ -147,6 +157,10 @@ class PhoneCall:
         self._awaits_greeting = False  # a machine answered, and its greeting has to end
         self.direction: Direction = ""
         """Who placed the call, once that is known."""
+        self.to = ""
+        self.from_ = ""
+        self._has_stream = False  # it was asked for, and we know of no end
+        self._stops_coming = 0  # webhooks that tell of the end of a stream that we have ended
         self._answering = False  # we answer it
         self._answered = False
         self._streaming_retried = False  # after Telnyx said that the call was not answered
@@ -180,12 +194,68 @@ class PhoneCall:
         return self._judge(CallEvent("call.machine.detection.ended", call_id="", result="not_sure"))
 
     def stream_over(self) -> list[Step]:
-        """The session has ended. Telnyx would keep the caller on a silent line, so the call is ended."""
-        return self._hang_up("the stream is over")
+        """The session has ended. Telnyx would keep the caller on a silent line, so the call is ended.
+
+        A caller who talks with a person goes on talking.
+        """
+        return [] if self.stage is Stage.BRIDGED else self._hang_up("the stream is over")
+
+    # A handover
+
+    def hold(self) -> None:
+        """A person is called: the stream is no longer all that the call is about."""
+        if self.stage is Stage.STREAMING:
+            self._move(Stage.HOLDING)
+
+    def stops_stream(self) -> None:
+        """We end the stream, because the caller is about to be joined with a person."""
+        if self._has_stream:
+            self._has_stream = False
+            self._stops_coming += 1
+
+    def bridged(self) -> None:
+        """Telnyx has joined the caller with a person."""
+        if self.stage is Stage.HOLDING:
+            self._move(Stage.BRIDGED)
+
+    def parked(self) -> None:
+        """The person has left, and the caller is still there."""
+        if self.stage is Stage.BRIDGED:
+            self._move(Stage.HOLDING)
+
+    def take_back(self) -> list[Step]:
+        """The caller's stream is to be open again."""
+        if self.stage not in (Stage.HOLDING, Stage.BRIDGED):
+            return []
+        self._move(Stage.STREAMING)
+        if self._has_stream:
+            return []
+        self._has_stream = True
+        return [StartStreaming(continues=True)]
+
+    def take_up(self) -> list[Step]:
+        """The call was another process's, and answered; nothing more is known of it."""
+        self._move(Stage.RINGING)
+        self._answered = True
+        return self._stream()
+
+    def _stream_ended(self, event: CallEvent) -> list[Step]:
+        if self._stops_coming:
+            self._stops_coming -= 1
+            return []
+        self._has_stream = False
+        if self.stage in (Stage.HOLDING, Stage.BRIDGED):
+            return []
+        if event.type == "streaming.failed":
+            return self._hang_up(f"its stream failed: {event.failure_reason}")
+        return self.stream_over()
 
     def server_closes(self) -> list[Step]:
-        """Hang up on whoever was answered, or is about to be; a call that only rings goes on ringing."""
-        if self.stage is Stage.RINGING and not self._answering:
+        """Hang up on whoever was answered, or is about to be; a call that only rings goes on ringing.
+
+        Two people who talk go on talking.
+        """
+        if self.stage is Stage.BRIDGED or (self.stage is Stage.RINGING and not self._answering):
             return []
         self._pressing, self._keys_waiting = False, ""
         return self._hang_up(SERVER_CLOSES) or self._press_next()
@@ -241,6 +311,7 @@ class PhoneCall:
             self._move(Stage.HANGING_UP)
             return [Reject() if rings else HangUp("no new calls are taken")]
         self._answering = rings
+        self.to, self.from_ = event.to, event.from_
         self.direction = DIRECTIONS.get(event.direction, "")
         return [Answer()] if rings else self._go_on(event)
 
@@ -250,10 +321,8 @@ class PhoneCall:
                 return self._was_answered()
             case kind if kind in DETECTION_ENDED or kind in GREETING_ENDED:
                 return self._judge(event)
-            case "streaming.failed":
-                return self._hang_up(f"its stream failed: {event.failure_reason}")
-            case "streaming.stopped":
-                return self.stream_over()
+            case "streaming.failed" | "streaming.stopped":
+                return self._stream_ended(event)
         return []
 
     def _was_answered(self) -> list[Step]:
@@ -284,6 +353,7 @@ class PhoneCall:
 
     def _stream(self) -> list[Step]:
         self._move(Stage.STREAMING)
+        self._has_stream = True
         return [StartStreaming()]
 
     def _hang_up(self, why: str) -> list[Step]:

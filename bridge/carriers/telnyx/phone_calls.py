@@ -46,6 +46,13 @@ class PhoneCalls:
             self._verdict_due.pop(event.call_id, None)
         return phone_call, steps
 
+    def take_up(self, call_id: str) -> tuple[PhoneCall, list[Step]] | None:
+        """A call that another process put through to a person, who has left: it is streamed anew. None: it is known."""
+        if call_id in self._under_way or call_id in self._ended:
+            return None
+        phone_call = self._under_way[call_id] = PhoneCall(self._talk_to)
+        return phone_call, phone_call.take_up()
+
     def deadline(self) -> float | None:
         """When `due` wants to be called."""
         return next(iter(self._verdict_due.values()), None)

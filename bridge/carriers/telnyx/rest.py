@@ -24,6 +24,9 @@ KEYS_RULE = RetryRule(
 )
 """A key that is pressed twice, or late, answers another question. So it is repeated only if nothing was done."""
 
+PERSON_RULE = replace(RULE, last_try_s=8.0, give_up_s=10.0)
+"""For what a caller on hold waits for: to call a person, and to join the two."""
+
 KEY_MS = 250
 """How long each key sounds: Telnyx's default for `duration_millis`."""
 
@@ -34,12 +37,18 @@ PAUSES_MS = {"w": 500, "W": 1000}
 """Characters among the keys that are pauses (Telnyx, "Send DTMF")."""
 
 CALL_IS_OVER = "90018"
-"""Code: the call has already ended (Telnyx, "API errors")."""
+"""Code: the call has already ended (Telnyx, "API errors", also for the next one)."""
+
+NOT_STREAMING = "90048"
+"""Code: there is no stream to stop."""
 
 
 def sounding_s(keys: str) -> float:
     """How long these keys sound, in seconds from the answer on. A command in this time may cut them off."""
     return sum(PAUSES_MS.get(key, KEY_MS + BETWEEN_KEYS_MS) for key in keys) / 1000
+
+
+NOTHING: Mapping[str, object] = {}
 
 
 class TelnyxApi:
@@ -55,11 +64,16 @@ class TelnyxApi:
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise ConfigurationError("telnyx.api_key: should be one word of ASCII, as the portal shows it")
         self._settings = settings
-        self._headers = {
+        self.headers = {
             "Authorization": f"Bearer {key}",
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
+
+    @property
+    def detects_machines_of_people(self) -> bool:
+        """Whether Telnyx finds out if a machine answered a person's number."""
+        return self._settings.detect_machines_of_people
 
     def answer(self, call_id: str, command_id: str, *, client_state: str | None = None) -> ApiRequest:
         """Answer a call that rings."""
@@ -86,6 +100,49 @@ class TelnyxApi:
         }
         return self._action(call_id, "streaming_start", command_id, body)
 
+    def stop_streaming(self, call_id: str, command_id: str) -> ApiRequest:
+        """End the call's streams; the call goes on. That there is none is no error."""
+        done = (CALL_IS_OVER, NOT_STREAMING)
+        stop = self._action(call_id, "streaming_stop", command_id, {}, done=done)
+        return replace(stop, rule=PERSON_RULE)
+
+    def bridge(self, call_id: str, command_id: str, person_leg: str) -> ApiRequest:
+        """Join this call with that leg. When the leg ends the call is parked: it is not hung up."""
+        body = {"call_control_id": person_leg, "park_after_unbridge": "self", "mute_dtmf": "none"}
+        return replace(self._action(call_id, "bridge", command_id, body), rule=PERSON_RULE)
+
+    def call_person(
+        self,
+        to: str,
+        from_: str,
+        command_id: str,
+        *,
+        call_id: str,
+        ring_s: float,
+        webhook_url: str,
+        client_state: str,
+        shows_caller: bool = False,
+    ) -> ApiRequest:
+        """Call a person for a handover of this call. `shows_caller`: they see its caller's number in place of `from_`."""
+        more = {
+            "link_to": call_id,
+            "bridge_intent": True if shows_caller else None,
+            "timeout_secs": min(max(round(ring_s), 5), 600),
+        }
+        settings = self._settings
+        request = self.dial(
+            to,
+            from_,
+            command_id,
+            webhook_url=webhook_url,
+            client_state=client_state,
+            answering_machine_detection=settings.machine_detection
+            if settings.detect_machines_of_people
+            else None,
+            more=more,
+        )
+        return replace(request, command="call person", rule=PERSON_RULE)
+
     def send_dtmf(self, call_id: str, command_id: str, keys: str) -> ApiRequest:
         """Press keys in an answered call: 0-9 * # A-D; w pauses for half a second, W for a second."""
         return replace(
@@ -103,6 +160,7 @@ class TelnyxApi:
         webhook_url: str | None = None,
         client_state: str | None = None,
         answering_machine_detection: str | None = None,
+        more: Mapping[str, object] = NOTHING,
     ) -> ApiRequest:
         """Place a call. The answer's data has its id, `call_control_id`; the answer to a repeat may lack it."""
         if self._settings.connection_id is None:
@@ -117,6 +175,7 @@ class TelnyxApi:
             "answering_machine_detection": answering_machine_detection,
             "client_state": client_state,
             "command_id": command_id,
+            **more,
         }
         return self._request("dial", "", "/calls", body)
 
@@ -157,7 +216,7 @@ class TelnyxApi:
             call_id=call_id,
             method="POST",
             url=self._settings.api_url + path,
-            headers=self._headers,
+            headers=self.headers,
             body=json.encode(given),
             rule=RULE,
             read=partial(read_answer, done=done),

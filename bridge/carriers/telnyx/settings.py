@@ -81,6 +81,16 @@ class TelnyxSettings(CarrierSettings):
     machine_detection: Literal["detect", "premium"] = Field(
         "detect", description="How Telnyx finds out who answered a call that we place; premium finds out more"
     )
+    detect_machines_of_people: bool = Field(
+        True,
+        description="Whether Telnyx finds out if a machine answered a person's number, in the way of `machine_detection`. "
+        "false: where people have a menu or a greeting of their own in front",
+    )
+    texml_application_id: str | None = Field(
+        None,
+        min_length=1,
+        description="The TeXML application that calls a person for a call under TeXML",
+    )
     talk_to: tuple[str, ...] = Field(
         ("human", "not_sure"),
         description="Who is put through to the assistant where Telnyx was asked who answered: Telnyx's own words. "

@@ -12,6 +12,7 @@ from msgspec import structs
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
 from bridge.carriers.telnyx.call_control import TelnyxCallControl
+from bridge.carriers.telnyx.handovers import Handovers
 from bridge.carriers.telnyx.held_steps import HeldSteps
 from bridge.carriers.telnyx.phone_call import (
     Answer,
@@ -35,6 +36,7 @@ class StepSender:
         self.held = HeldSteps()
         self._host = host
         self._api = api
+        self.handovers = Handovers(host, api, self.send)
         self._sounding: dict[str, tuple[float, PhoneCall, SendDtmf]] = {}
         """By call: the keys that sound now, and until when. A phone call presses no others meanwhile."""
 
@@ -48,11 +50,13 @@ class StepSender:
             )
 
     def deadline(self) -> float | None:
-        """When the first of the keys that sound have ended."""
-        return min((due for due, _, _ in self._sounding.values()), default=None)
+        """The first of: keys that sound have ended, the verdict on a person who is called is overdue."""
+        dues = (*(due for due, _, _ in self._sounding.values()), self.handovers.deadline())
+        return min((due for due in dues if due is not None), default=None)
 
     def due(self, now: float) -> None:
-        """Tell the phone calls whose keys have ended by `now`."""
+        """Tell the phone calls whose keys have ended by `now`, and the handovers whose verdict is overdue."""
+        self.handovers.due(now)
         for call_id, (due, phone_call, step) in list(self._sounding.items()):
             if due <= now:
                 del self._sounding[call_id]
@@ -79,8 +83,9 @@ class StepSender:
                 return self._api.answer(call_id, command_id, client_state=phone_call.client_state.encode())
             case Reject(cause):
                 return self._api.reject(call_id, command_id, cause)
-            case StartStreaming():
-                url = self._host.expect(self._expected(call_id, phone_call))
+            case StartStreaming(continues):
+                expected = self._expected(call_id, phone_call)._replace(continues=continues)
+                url = self._host.expect(expected)
                 return self._api.start_streaming(call_id, command_id, url)
             case HangUp(why):
                 self._host.log("info", "> telnyx hangup", call_id=call_id, why=why)
@@ -99,7 +104,8 @@ class StepSender:
                 assistant=assistant,
             )
             assistant = ""
-        control = TelnyxCallControl(phone_call, partial(self.send, call_id, phone_call))
+        handover = self.handovers.of(call_id, phone_call) if self._host.puts_through() else None
+        control = TelnyxCallControl(phone_call, partial(self.send, call_id, phone_call), handover)
         context = phone_call.context or NO_CONTEXT
         facts = structs.replace(context.facts, answered_by=cleaned(phone_call.answered_by))
         return ExpectedCall(

@@ -2,7 +2,8 @@
 
 /telnyx/texml?listen=true only listens to the call; /telnyx/stream hears how TeXML streams go on. ?assistant=NAME names
 who answers, /telnyx/webhook/WORD and /telnyx/texml/WORD are for the routes. A webhook of Call Control is answered at
-once, and what it asks for is done after.
+once, and what it asks for is done after. Where people can be put through, /telnyx/leg hears of a person's leg under Call
+Control; a call under TeXML asks /telnyx/next and /telnyx/back, and its people tell /telnyx/person and /telnyx/room.
 Source: Telnyx, "Receiving webhooks", "Voice API webhooks", "TeXML <Stream>".
 """
 
@@ -13,6 +14,12 @@ from msgspec import structs
 
 from bridge.carriers.shared.before_call import NOTHING_SAID, Decision, Reject
 from bridge.carriers.shared.busy import busy_document, reject_document
+from bridge.carriers.shared.dial_documents import hang_up_document
+from bridge.carriers.shared.document_call import DocumentCall
+from bridge.carriers.shared.document_calls import DocumentCalls
+from bridge.carriers.shared.document_control import DocumentControl
+from bridge.carriers.shared.document_routes import DocumentRoutes
+from bridge.carriers.shared.document_words import caller_of
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
     FORM,
@@ -36,12 +43,14 @@ from bridge.carriers.shared.webhooks import (
 )
 from bridge.carriers.telnyx import texml
 from bridge.carriers.telnyx.events import STREAM_ENDED, CallEvent, Deliveries, event_facts, read
+from bridge.carriers.telnyx.handover import PersonState, read_person_state
 from bridge.carriers.telnyx.phone_call import PhoneCall, Stage, begins_a_call
 from bridge.carriers.telnyx.phone_calls import PhoneCalls
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.signature import signature_fault
 from bridge.carriers.telnyx.steps import StepSender
+from bridge.carriers.telnyx.texml_rest import TexmlApi
 from bridge.redaction import without_addresses
 from bridge.vocabulary.call_facts import CallContext, Facts
 from bridge.vocabulary.errors import MalformedMessage, WebhookRefused
@@ -63,25 +72,31 @@ class TelnyxWebhooks:
         self._steps = StepSender(host, TelnyxApi(settings)) if settings.api_key is not None else None
         self._calls = PhoneCalls(settings.talk_to)
         self._deliveries = Deliveries()
+        self._words = texml.TexmlWords(settings, lambda: host.public_url)
+        self._documents = DocumentCalls(host)
 
     def routes(self) -> Sequence[Route]:
         """What is served."""
         return (
             Route("/telnyx/webhook", JSON, self._webhook, takes_word=True),
+            Route("/telnyx/leg", JSON, self._webhook, takes_word=True),
             Route("/telnyx/texml", FORM, self._texml, takes_word=True),
             Route("/telnyx/stream", FORM, self._stream),
+            *DocumentRoutes("telnyx", self._host, self._documents, self._signed_form, self._texml).routes(),
         )
 
     def deadline(self) -> float | None:
-        """The first of: a verdict who answered is overdue, keys have ended."""
-        if self._steps is None or self._steps.closed:
-            return None
-        dues = (self._calls.deadline(), self._steps.deadline())
+        """The first of: a verdict who answered is overdue, keys have ended, a call has to be looked up."""
+        dues = [self._documents.deadline()]
+        if self._steps is not None and not self._steps.closed:
+            dues += [self._calls.deadline(), self._steps.deadline()]
         return min((due for due in dues if due is not None), default=None)
 
     def due(self, now: float) -> None:
         """Do what has fallen due by `now`."""
-        assert self._steps is not None, "without an API key there is no deadline"
+        self._documents.due(now)
+        if self._steps is None or self._steps.closed:
+            return
         self._steps.due(now)
         for call_id, phone_call, steps in self._calls.due(now):
             self._steps.send(call_id, phone_call, steps, now)
@@ -91,6 +106,7 @@ class TelnyxWebhooks:
         if self._steps is None:
             return
         self._steps.closed = True
+        self._steps.handovers.close()
         for call_id, phone_call in self._calls.under_way():
             self._steps.send(call_id, phone_call, phone_call.server_closes(), now)
 
@@ -129,6 +145,10 @@ class TelnyxWebhooks:
         facts = {"hangup_cause": event.hangup_cause, "result": event.result, "failure": event.failure_reason}
         given = {name: value for name, value in facts.items() if value}
         log("info", "< telnyx webhook", type=event.type, call_id=event.call_id, **given)
+        if (state := read_person_state(event.client_state)) is not None:
+            self._take_leg(state, event, steps, now)
+            return
+        steps.handovers.caller_says(event, now)
         is_refused = begins_a_call(event) and bool(self._host.why_refused(event.call_id))
         phone_call, asked = self._calls.handle(event, now, assistant, is_refused=is_refused)
         if phone_call.context is None and phone_call.stage in BEGUN:
@@ -166,18 +186,26 @@ class TelnyxWebhooks:
         phone_call.client_state = structs.replace(before, assistant=assistant)
         steps.send(call_id, phone_call, held, now)
 
+    def _take_leg(self, state: PersonState, event: CallEvent, steps: StepSender, now: float) -> None:
+        """The leg of a person. If nobody knows its call, and it has ended, the caller is parked: they are taken up."""
+        if steps.handovers.leg_says(state, event, now) or event.type != "call.hangup":
+            return
+        self._host.call_ended(event.call_id)
+        if not self._host.has_ended(state.call_id) and (found := self._calls.take_up(state.call_id)):
+            self._host.log("warning", "= nobody knows this call: it is answered anew", call_id=state.call_id)
+            steps.send(state.call_id, *found, now)
+
     # TeXML
 
     def _texml(self, request: WebhookRequest, now: float) -> WebhookAnswer | AskFirst:
         """Telnyx asks what to do with a call: connect it to a media socket that only this call may open."""
-        self._check_signed(request)
-        form = dict(form_fields(request.body))
+        form = self._signed_form(request)
         call_id = form.get("CallSid")
         if not call_id:
             raise WebhookRefused(400, "CallSid is missing: this is not TeXML's voice webhook")
         note_ends(self._host, form)
         if form.get("CallStatus") in ENDED_STATUSES:
-            return WebhookAnswer(200, texml.hang_up_document(), XML)
+            return WebhookAnswer(200, hang_up_document(), XML)
         check_not_ended(self._host, call_id)
         listen = request.query.get("listen", "false")
         if listen not in ("true", "false"):
@@ -209,13 +237,17 @@ class TelnyxWebhooks:
         check_not_ended(self._host, call_id)
         if decision.reject is not None:
             return WebhookAnswer(200, reject_document(decision.reject, form), XML)
+        documents = self._documents_of(form) if listen == "false" and self._host.puts_through() else None
         expected = ExpectedCall(
             call_id,
             self._host.assistant_of(decision, assistant, call_id),
             returns_s=0.0 if listen == "true" else self._settings.return_s,
+            control=None if documents is None else DocumentControl(documents),
             direction=direction_of(form),
             context=decision.context(facts),
         )
+        if documents is not None:
+            return WebhookAnswer(200, documents.begin(expected), XML)
         document = texml.stream_document(
             self._host.expect(expected, "listen" if listen == "true" else "media"),
             self._settings,
@@ -225,10 +257,23 @@ class TelnyxWebhooks:
         )
         return WebhookAnswer(200, document, XML)
 
+    def _documents_of(self, form: Mapping[str, str]) -> DocumentCall:
+        """Those of a call that can go to a person: it asks us how it goes on when its stream has ended."""
+        settings, account_sid = self._settings, form.get("AccountSid", "")
+        api = TexmlApi(settings, account_sid) if settings.api_key is not None and account_sid else None
+        return DocumentCall(
+            self._host,
+            self._words,
+            api,
+            caller_of(form),
+            self._documents,
+            then=settings.then,
+            may_return=settings.return_s > 0,
+        )
+
     def _stream(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
         """Telnyx tells how a TeXML stream goes on."""
-        self._check_signed(request)
-        form = dict(form_fields(request.body))
+        form = self._signed_form(request)
         shown = {name: form[name] for name in texml.SHOWN if name in form}
         if "StreamError" in form:
             self._host.log(
@@ -236,8 +281,13 @@ class TelnyxWebhooks:
             )
         else:
             self._host.log("info", "< telnyx stream", **shown)
-        note_ends(self._host, form)
+        if not self._documents.is_expected_end(form):
+            note_ends(self._host, form)
         return WebhookAnswer()
+
+    def _signed_form(self, request: WebhookRequest) -> dict[str, str]:
+        self._check_signed(request)
+        return dict(form_fields(request.body))
 
     def _check_signed(self, request: WebhookRequest) -> None:
         """Raises `WebhookRefused` (403) unless Telnyx signed the request, and lately."""

@@ -11,14 +11,21 @@ from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
+from bridge.carriers.shared.dial_documents import PERSON_EVENTS
 from bridge.carriers.shared.rest import ApiAnswer, ApiRequest, RetryRule, json_object, refusal
+from bridge.carriers.shared.webhooks import ENDED_STATUSES
 from bridge.carriers.twilio.settings import TwilioSettings
-from bridge.vocabulary.errors import ConfigurationError
+from bridge.vocabulary.errors import CarrierRefused, ConfigurationError
 
 HARMLESS = RetryRule(answer_s=5.0, at_once=0, backoff_s=0.5, last_try_s=25.0, give_up_s=30.0)
 """For a request that may be done twice: to end a call."""
 
 ONCE = replace(HARMLESS, may_repeat=False)
+
+PERSON_RULE = replace(ONCE, last_try_s=4.0, give_up_s=5.0)
+"""For a call to a person: a caller waits for it. What was placed without an answer shows in its webhooks."""
+
+LOOK_RULE = replace(HARMLESS, answer_s=1.0, last_try_s=3.0, give_up_s=5.0)
 
 CALL_IS_OVER = ("20404", "21220")
 """Codes: there is no such call, it is not in progress (Twilio, "Error and Warning Dictionary")."""
@@ -35,6 +42,7 @@ class TwilioApi:
         if settings.auth_token is None:
             raise ConfigurationError("twilio.auth_token is missing; calls are placed and ended with it")
         credentials = f"{settings.account_sid}:{settings.auth_token.get_secret_value()}"
+        self._settings = settings
         self._account = f"{settings.api_url}/2010-04-01/Accounts/{settings.account_sid}"
         self._headers = {
             "Authorization": f"Basic {b64encode(credentials.encode()).decode()}",
@@ -62,6 +70,59 @@ class TwilioApi:
         }
         return self._request("create call", "", "/Calls.json", form, rule=ONCE)
 
+    def call_person(
+        self,
+        to: str,
+        from_: str,
+        *,
+        address: str,
+        ring_s: float,
+        call_token: str | None = None,
+    ) -> ApiRequest:
+        """Call a person for a handover. The answer's data has the leg's id: `sid`.
+
+        `address`: where Twilio tells of the leg, and asks for its TwiML at the answer. A machine is looked for beside.
+        `call_token`: of the caller's call, where the person is shown the caller's number.
+        """
+        form = {
+            "To": to,
+            "From": from_,
+            "Url": address,
+            "Method": "POST",
+            "Timeout": round(ring_s),
+            "StatusCallback": address,
+            "StatusCallbackMethod": "POST",
+            "StatusCallbackEvent": list(PERSON_EVENTS),
+            "CallToken": call_token,
+        }
+        if self._settings.detect_machines_of_people:
+            form |= {
+                "MachineDetection": self._settings.machine_detection,
+                "AsyncAmd": "true",
+                "AsyncAmdStatusCallback": address,
+                "AsyncAmdStatusCallbackMethod": "POST",
+            }
+        return self._request("call person", "", "/Calls.json", form, rule=PERSON_RULE)
+
+    def redirect(self, call_id: str, url: str) -> ApiRequest:
+        """Have the call follow the TwiML at `url` now, whatever it does. A call that has ended stays ended."""
+        return self._request("redirect call", call_id, _path(call_id), {"Url": url, "Method": "POST"})
+
+    def look_up(self, call_id: str) -> ApiRequest:
+        """What has become of the call: the answer's data has its `status`."""
+        request = self._request("look up call", call_id, _path(call_id), {}, rule=LOOK_RULE)
+        return replace(request, method="GET")
+
+    def leg_in(self, data: Mapping[str, Any]) -> str:
+        """The id of a call in the data of an answer; empty if there is none."""
+        return str(data.get("sid") or "")
+
+    def is_over(self, found: Mapping[str, Any] | CarrierRefused) -> bool:
+        """Whether the answer to `look_up` says that the call is over; one that is not there is."""
+        if isinstance(found, CarrierRefused):
+            return found.code in CALL_IS_OVER or found.status == 404
+        return found.get("status") in ENDED_STATUSES
+
     def hang_up(self, call_id: str) -> ApiRequest:
         """End the call. That it has ended already is no error."""
         return self._request("end call", call_id, _path(call_id), {"Status": "completed"}, done=CALL_IS_OVER)
@@ -84,7 +145,7 @@ class TwilioApi:
             method="POST",
             url=self._account + path,
             headers=self._headers,
-            body=urlencode(given).encode(),
+            body=urlencode(given, doseq=True).encode(),
             rule=rule,
             read=partial(read_answer, done=done),
         )

@@ -32,6 +32,11 @@ class TwilioSettings(CarrierSettings):
     machine_detection: Literal["Enable", "DetectMessageEnd"] = Field(
         "Enable", description="How Twilio finds out who answered a call that we place"
     )
+    detect_machines_of_people: bool = Field(
+        True,
+        description="Whether Twilio finds out if a machine answered a person's number, in the way of `machine_detection`. "
+        "false: where people have a menu or a greeting of their own in front",
+    )
     talk_to: tuple[Verdict, ...] = Field(
         ("human", "unknown"),
         description="Who is put through to the assistant where Twilio was asked who answered: values of AnsweredBy. "

@@ -1,20 +1,17 @@
 """TwiML: the documents that answer a call.
 
-Source: Twilio, "TwiML Voice: <Stream>", "<Redirect>", "<Hangup>". No socket, no clock.
+Source: Twilio, "TwiML Voice: <Stream>", "<Redirect>", "<Dial>", "<Number>", "<Conference>". No socket, no clock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 from xml.etree import ElementTree as ET
+
+from bridge.carriers.shared.dial_documents import Target, dial_document, room_document
+from bridge.carriers.twilio.settings import TwilioSettings
 
 TRACKS = ("inbound_track", "outbound_track", "both_tracks")
 """What a stream that only listens may be asked for; from Twilio's side of the call."""
-
-
-def hang_up_document() -> str:
-    """TwiML that hangs up."""
-    response = ET.Element("Response")
-    ET.SubElement(response, "Hangup")
-    return _document(response)
 
 
 def stream_document(
@@ -40,6 +37,45 @@ def stream_document(
     if then is not None:
         ET.SubElement(response, "Redirect", method="POST").text = then
     return _document(response)
+
+
+class TwilioWords:
+    """The documents of a handover; see `DocumentWords`. `public_url` is asked each time: it is known once we listen."""
+
+    carrier = "twilio"
+
+    def __init__(self, settings: TwilioSettings, public_url: Callable[[], str]) -> None:
+        self._settings = settings
+        self._public_url = public_url
+
+    @property
+    def detects_machines(self) -> bool:
+        """Whether the settings ask for it."""
+        return self._settings.detect_machines_of_people
+
+    def stream(self, url: str, goes_on: str) -> str:
+        """Connect the call to this media socket; when the stream has ended, ask `goes_on`."""
+        status_callback = f"{self._public_url()}/twilio/status"
+        return stream_document(
+            url, parameters=self._settings.parameters, status_callback=status_callback, then=goes_on
+        )
+
+    def dial(self, targets: Sequence[Target], action: str, ring_s: float, caller_id: str) -> str:
+        """Call all of them. The caller's call is not answered by it, and a machine is looked for beside."""
+        detection = self._settings.machine_detection if self.detects_machines else None
+        return dial_document(
+            targets,
+            action=action,
+            ring_s=ring_s,
+            caller_id=caller_id,
+            dial={"answerOnBridge": "true"},
+            noun={} if detection is None else {"machineDetection": detection},
+        )
+
+    def room(self, room: str, who: Literal["caller", "person"], callback: str, action: str | None) -> str:
+        """Join a conference of two, with as little delay as Twilio's mixer can have."""
+        conference = {"jitterBufferSize": "small", "participantLabel": who, "waitUrl": ""}
+        return room_document(room, callback=callback, action=action, conference=conference)
 
 
 def _document(response: ET.Element) -> str:

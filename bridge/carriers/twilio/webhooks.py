@@ -1,8 +1,9 @@
 """Twilio's webhooks: /twilio/voice answers a call with TwiML, /twilio/status hears how a stream, or a call, goes on.
 
 /twilio/voice?listen=both_tracks only listens to the call, ?assistant=NAME names who answers; /twilio/voice/WORD is for
-the routes.
-Source: Twilio, "TwiML for Programmable Voice", "TwiML Voice: <Stream>".
+the routes. Where people can be put through, /twilio/next is asked when a stream has ended, /twilio/back when a `<Dial>`
+has; /twilio/person hears of a person's leg, /twilio/room of a conference. Each has a handle behind it.
+Source: Twilio, "TwiML for Programmable Voice", "TwiML Voice: <Stream>", "<Dial>".
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,11 @@ from functools import partial
 
 from bridge.carriers.shared.before_call import NOTHING_SAID, Decision
 from bridge.carriers.shared.busy import busy_document, reject_document
+from bridge.carriers.shared.dial_documents import hang_up_document
+from bridge.carriers.shared.document_call import DocumentCall
+from bridge.carriers.shared.document_calls import DocumentCalls
+from bridge.carriers.shared.document_routes import DocumentRoutes
+from bridge.carriers.shared.document_words import caller_of
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
     FORM,
@@ -33,7 +39,7 @@ from bridge.carriers.twilio.call_control import TwilioCallControl
 from bridge.carriers.twilio.rest import TwilioApi
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.signature import is_signed
-from bridge.carriers.twilio.twiml import TRACKS, hang_up_document, stream_document
+from bridge.carriers.twilio.twiml import TRACKS, TwilioWords, stream_document
 from bridge.redaction import without_addresses
 from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import WebhookRefused
@@ -50,20 +56,24 @@ class TwilioWebhooks:
         self._host = host
         has_account = settings.account_sid is not None and settings.auth_token is not None
         self._api = TwilioApi(settings) if has_account else None
+        self._words = TwilioWords(settings, lambda: host.public_url)
+        self._calls = DocumentCalls(host)
 
     def routes(self) -> Sequence[Route]:
         """What is served."""
         return (
             Route("/twilio/voice", FORM, self._voice, takes_word=True),
             Route("/twilio/status", FORM, self._status),
+            *DocumentRoutes("twilio", self._host, self._calls, self._signed_form, self._voice).routes(),
         )
 
     def deadline(self) -> float | None:
-        """Nothing falls due."""
-        return None
+        """A call that does not ask how it goes on is looked up."""
+        return self._calls.deadline()
 
     def due(self, now: float) -> None:
-        """Nothing falls due."""
+        """Look up the calls whose time has come."""
+        self._calls.due(now)
 
     def close(self, now: float) -> None:
         """The calls end with their streams."""
@@ -113,13 +123,16 @@ class TwilioWebhooks:
         check_not_ended(self._host, call_id)
         if decision.reject is not None:
             return WebhookAnswer(200, reject_document(decision.reject, form), XML)
+        documents = None if listen or not self._host.puts_through() else self._documents(form)
         expected = ExpectedCall(
             call_id,
             self._host.assistant_of(decision, assistant, call_id),
-            control=self._control(call_id),
+            control=self._control(call_id, documents),
             direction=direction_of(form),
             context=decision.context(facts),
         )
+        if documents is not None:
+            return WebhookAnswer(200, documents.begin(expected), XML)
         url = self._host.expect(expected, "listen" if listen else "media")
         twiml = stream_document(
             url,
@@ -130,11 +143,16 @@ class TwilioWebhooks:
         )
         return WebhookAnswer(200, twiml, XML)
 
-    def _control(self, call_id: str) -> TwilioCallControl | None:
-        if self._api is None:
+    def _documents(self, form: Mapping[str, str]) -> DocumentCall:
+        """Those of a call that can go to a person: it asks us how it goes on when its stream has ended."""
+        then = self._settings.then
+        return DocumentCall(self._host, self._words, self._api, caller_of(form), self._calls, then=then)
+
+    def _control(self, call_id: str, documents: DocumentCall | None = None) -> TwilioCallControl | None:
+        if self._api is None and documents is None:
             return None
-        ends_with_stream = self._settings.then is None  # a call that is only listened to has a `then`
-        return TwilioCallControl(self._host, self._api, call_id, ends_with_stream=ends_with_stream)
+        ends = self._settings.then is None  # a call that is only listened to has a `then`
+        return TwilioCallControl(self._host, self._api, call_id, ends_with_stream=ends, documents=documents)
 
     def _status(self, request: WebhookRequest, _now: float) -> WebhookAnswer:
         """Twilio tells how a stream, or a call, goes on."""
@@ -146,7 +164,8 @@ class TwilioWebhooks:
             )
         else:
             self._host.log("info", "< twilio status", **shown)
-        note_ends(self._host, form)
+        if not self._calls.is_expected_end(form):
+            note_ends(self._host, form)
         return WebhookAnswer()
 
     def _signed_form(self, request: WebhookRequest) -> dict[str, str]:

@@ -128,6 +128,5 @@ class Pool:
         self._members[number].passed -= is_new
 
     def _owner(self, where: Destination) -> Member | None:
-        if where.owner:
-            return next((member for member in self if member.owner == where.owner), None)
-        return None if where.call is None else self._calls.get(where.call)
+        owner = next((member for member in self if where.owner and member.owner == where.owner), None)
+        return owner or (None if where.call is None else self._calls.get(where.call))

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from bridge.carriers.registry import CARRIERS
 from bridge.shell.admission import STREAMS
 from bridge.shell.front_door import HEAD_BYTES
+from bridge.shell.handles import owner_in
 from bridge.shell.http_server import MOST_BODY_BYTES
 from bridge.shell.tokens import owner_of
 
@@ -41,7 +42,7 @@ class Destination(NamedTuple):
     """What a request says of the worker that shall have it."""
 
     owner: str = ""
-    """The worker that minted its token."""
+    """The worker that minted its token, or its handle."""
     call: tuple[str, str] | None = None
     """The carrier and the call that it tells of."""
     may_begin_call: bool = False
@@ -89,7 +90,8 @@ def destination(request: Request) -> Destination:
     if request.method != "POST":
         return Destination()
     call_id = CARRIERS[carrier].call_id_in(request.body)
-    return Destination(call=(carrier, call_id) if call_id else None, may_begin_call=bool(call_id))
+    call = (carrier, call_id) if call_id else None
+    return Destination(owner=owner_in(word), call=call, may_begin_call=bool(call_id))
 
 
 def _head(head: bytes) -> tuple[str, str, dict[str, str]]:

@@ -16,15 +16,14 @@ from bridge.simulators.check.line import FORMAT, Line
 from bridge.simulators.check.rules import Rule
 from bridge.simulators.check.watch import StreamWatch
 from bridge.vocabulary.commands import (
+    CONTROL_COMMANDS,
+    SHELL_COMMANDS,
     ClearPlayback,
     HangUp,
     OpenAssistant,
     PlayAudio,
-    PressKeys,
-    RetryAssistant,
     RunTool,
     SendMark,
-    SetSensitive,
 )
 from bridge.vocabulary.contracts import (
     Assistant,
@@ -161,10 +160,8 @@ class CheckedCall:
             on_bound(SendMark, self.line.mark),
             on_bound(ClearPlayback, self.line.clear),
             on_bound(HangUp, _nothing),
-            on_bound(PressKeys, _nothing),
-            on_bound(SetSensitive, _nothing),
-            on_bound(RetryAssistant, _nothing),
         ]
+        performers += [on_bound(kind, _nothing) for kind in (*CONTROL_COMMANDS, *SHELL_COMMANDS)]
         self._engine.perform_with({**dict(performers), **self._slot.performers})
         self._caller_left = False
         self.ways: list[Way] = []

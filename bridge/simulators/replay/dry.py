@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bridge.assistants.registry import ASSISTANTS
 from bridge.carriers.registry import CARRIERS
+from bridge.config.people import people_of
 from bridge.config.settings import Settings
 from bridge.observers.capture import Capture, CapturedCall, CaptureRules
 from bridge.observers.trace import BRIDGE, CARRIER, MASK, BadTrace, Trace, TraceLine
@@ -159,6 +160,7 @@ class DryReplay:
             dialect,
             0.0,
             random=lambda: 0.5,
+            people=people_of(settings),
             can=can,
             resume_s=header.resume_s,
             announcement=announcement_of(settings),

@@ -12,13 +12,12 @@ from bridge.observers.capture import Capture, Taps
 from bridge.shell.assistant_slot import AssistantSlot
 from bridge.vocabulary.commands import (
     CONTROL_COMMANDS,
+    SHELL_COMMANDS,
     CarrierCommand,
     ClearPlayback,
     HangUp,
     PlayAudio,
-    RetryAssistant,
     SendMark,
-    SetSensitive,
 )
 from bridge.vocabulary.contracts import Account, Carrier, CarrierOutcome, Connect, Leg, WireMessage
 from bridge.vocabulary.dispatch import on_bound
@@ -90,9 +89,7 @@ class DrySession:
             on_bound(SendMark, self._tell_carrier),
             on_bound(ClearPlayback, self._tell_carrier),
             on_bound(HangUp, self._hang_up),
-            on_bound(SetSensitive, _nothing),
-            on_bound(RetryAssistant, _nothing),
-            *(on_bound(kind, _nothing) for kind in CONTROL_COMMANDS),
+            *(on_bound(kind, _nothing) for kind in (*CONTROL_COMMANDS, *SHELL_COMMANDS)),
         ]
         self._engine.perform_with({**dict(performers), **self._slot.performers})
         self.first = self._stream = Stream(self, dialect)

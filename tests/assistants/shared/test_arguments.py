@@ -3,7 +3,8 @@
 import pytest
 
 from bridge.assistants.shared.arguments import WrongArguments, read_call
-from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS, BuiltInCall
+from bridge.vocabulary.built_in_tool import BuiltInCall
+from bridge.vocabulary.built_in_tools import BUILT_IN_TOOLS
 from bridge.vocabulary.events import AssistantHangingUp, EntryRequested, NoteTaken, PressRequested
 
 GONE = BuiltInCall(AssistantHangingUp(), "the call ends now")

@@ -69,8 +69,8 @@ def test_a_malformed_message_is_dropped_and_answered_with_error(dial: "Dial", ca
 
 def test_what_it_does_not_know_is_ignored_and_told(dial: "Dial") -> None:
     rows: list[Row] = [
-        (1.0, {"type": "transfer", "to": "x"},
-            [Ignored("transfer"), {"type": "error", "why": "transfer is reserved: the bridge cannot do it yet"}]),
+        (1.0, {"type": "say", "to": "x"},
+            [Ignored("say"), {"type": "error", "why": "say is reserved: the bridge cannot do it yet"}]),
         (1.0, {"type": "reply_ended"},
             [Ignored("reply_ended"), {"type": "error", "why": "there is no type 'reply_ended'; did you mean reply_end?"}]),
     ]  # fmt: skip

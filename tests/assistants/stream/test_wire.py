@@ -55,7 +55,7 @@ READS: list[tuple[str, said.FromAssistant]] = [
 NOT_JSON = 'not a JSON object: expected {"type": "…"}'
 KINDS = (
     "hello, audio, reply, reply_end, said, interrupt, speech_stopped, collect_digits, send_digits, call_tool, "
-    "note, outcome, hang_up, error"
+    "transfer, accept, decline, note, outcome, hang_up, error"
 )
 REFUSES: list[tuple[str, str]] = [
     ("", NOT_JSON),
@@ -89,7 +89,6 @@ REFUSES: list[tuple[str, str]] = [
 
 UNKNOWN: list[tuple[str, str, str]] = [
     ("reply_ended", "reply_ended", "there is no type 'reply_ended'; did you mean reply_end?"),
-    ("transfer", "transfer", "transfer is reserved: the bridge cannot do it yet"),
     ("say", "say", "say is reserved: the bridge cannot do it yet"),
     ("heard", "heard", "there is no type 'heard'; known here: hello, audio, reply, reply_end, said, "),
     ("x" * 1000, "x" * 64, "there is no type 'xxxx"),

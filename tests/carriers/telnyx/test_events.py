@@ -95,7 +95,7 @@ READS = [
         CallEvent("call.answered", "v2:abc"),
     ),
     (event("call.something.new"), Ignored("call.something.new")),
-    (event("call.bridged", call_control_id=None), Ignored("call.bridged")),
+    (event("call.held", call_control_id=None), Ignored("call.held")),
     (b'{"event_type":"conference.created"}', Ignored("conference.created")),
 ]
 

@@ -93,6 +93,44 @@ SAME: dict[str, tuple[ApiRequest, Callable[[telnyx.Telnyx], object]]] = {
             custom_parameters=[{"name": "plan", "value": "<silver>"}, {"name": "day", "value": "Monday"}],
         ),
     ),
+    "streaming_stop": (
+        api().stop_streaming(CALL, COMMAND),
+        lambda their: their.calls.actions.stop_streaming(CALL, command_id=COMMAND),
+    ),
+    "bridge": (
+        api().bridge(CALL, COMMAND, "v3:other"),
+        lambda their: their.calls.actions.bridge(
+            CALL,
+            call_control_id_to_bridge_with="v3:other",
+            park_after_unbridge="self",
+            mute_dtmf="none",
+            command_id=COMMAND,
+        ),
+    ),
+    "call a person": (
+        api(machine_detection="premium").call_person(
+            "+13125550142",
+            "+13125550143",
+            COMMAND,
+            call_id=CALL,
+            ring_s=25.4,
+            webhook_url="https://voice.example.com/telnyx/leg/h1",
+            client_state=STATE,
+            shows_caller=True,
+        ),
+        lambda their: their.calls.dial(
+            connection_id="7267",
+            to="+13125550142",
+            from_="+13125550143",
+            command_id=COMMAND,
+            webhook_url="https://voice.example.com/telnyx/leg/h1",
+            client_state=STATE,
+            answering_machine_detection="premium",
+            link_to=CALL,
+            bridge_intent=True,
+            timeout_secs=25,
+        ),
+    ),
     "send_dtmf": (
         api().send_dtmf(CALL, COMMAND, "1www2WABCDw9*#"),
         lambda their: their.calls.actions.send_dtmf(

@@ -101,6 +101,7 @@ class ToyCallControl:
 
     def perform(self, command: ControlCommand, _now: float) -> None:
         """Send the request; nothing waits for its answer."""
+        assert isinstance(command, PressKeys), f"{command}: expected one of those that it can"
         self._host.send(self._api.press_keys(self._call_id, command.keys))
 
     def hang_up(self, end: StreamEnd, _now: float) -> None:

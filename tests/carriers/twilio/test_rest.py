@@ -99,6 +99,35 @@ SAME: dict[str, tuple[ApiRequest, Callable[[Client], object]]] = {
             machine_detection="DetectMessageEnd",
         ),
     ),
+    "call a person": (
+        api().call_person(
+            "+13125550142",
+            "+13125550143",
+            address="https://voice.example.com/twilio/person/h1",
+            ring_s=25.4,
+            call_token="token",
+        ),
+        lambda their: their.calls.create(
+            "+13125550142",
+            "+13125550143",
+            url="https://voice.example.com/twilio/person/h1",
+            method="POST",
+            timeout=25,
+            status_callback="https://voice.example.com/twilio/person/h1",
+            status_callback_method="POST",
+            status_callback_event=["initiated", "ringing", "answered", "completed"],
+            call_token="token",
+            machine_detection="Enable",
+            async_amd="true",
+            async_amd_status_callback="https://voice.example.com/twilio/person/h1",
+            async_amd_status_callback_method="POST",
+        ),
+    ),
+    "redirect": (
+        api().redirect(CALL, "https://voice.example.com/twilio/next/h1"),
+        lambda their: their.calls(CALL).update(url="https://voice.example.com/twilio/next/h1", method="POST"),
+    ),
+    "look up": (api().look_up(CALL), lambda their: their.calls(CALL).fetch()),
     "hang up": (api().hang_up(CALL), lambda their: their.calls(CALL).update(status="completed")),
 }
 

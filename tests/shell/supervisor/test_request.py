@@ -27,6 +27,8 @@ def read(data: bytes) -> Request:
 
 FORM, JSON = b"CallStatus=ringing&CallSid=CA1", b'{"data":{"payload":{"call_control_id":"v3:x"}}}'
 
+HANDLE = "0a1b2c3d-" + "5" * 32
+
 DESTINATIONS = [
     ("a token names its owner", get(f"/twilio/media/{TOKEN}"), Destination(owner="0wner")),
     ("with a query and a slash", get(f"/twilio/media/{TOKEN}/?x=1"), Destination(owner="0wner")),
@@ -37,6 +39,8 @@ DESTINATIONS = [
     ("a media socket without a token", get("/twilio/media"), Destination(may_begin_call=True)),
     ("Twilio's form", post("/twilio/voice", FORM), Destination("", ("twilio", "CA1"), True)),
     ("with a word and a query", post("/twilio/voice/sales?a=b", FORM), Destination("", ("twilio", "CA1"), True)),
+    ("a handle names its owner", post(f"/twilio/next/{HANDLE}", FORM), Destination("0a1b2c3d", ("twilio", "CA1"), True)),
+    ("of a person's leg", post(f"/telnyx/leg/{HANDLE}?a=b", JSON), Destination("0a1b2c3d", ("telnyx", "v3:x"), True)),
     ("TeXML", post("/telnyx/texml", FORM), Destination("", ("telnyx", "CA1"), True)),
     ("Call Control", post("/telnyx/webhook", JSON), Destination("", ("telnyx", "v3:x"), True)),
     ("without its wrapper", post("/telnyx/webhook", b'{"call_control_id":"v3:x"}'), Destination("", ("telnyx", "v3:x"), True)),

@@ -1,0 +1,68 @@
+"""Who heard whom in a call that went to a person: on hold, while the person was briefed, joined, and back; from the journal.
+
+Times are seconds, as the lines of the journal have them.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+
+class Line(Protocol):
+    """A line of a journal, as `call_history.JournalEntry`."""
+
+    @property
+    def at_s(self) -> float: ...
+
+    @property
+    def what(self) -> str: ...
+
+    @property
+    def fields(self) -> dict[str, Any]: ...
+
+
+class Hears(StrEnum):
+    """Whom the caller hears in a stretch of a handover."""
+
+    HOLD = "on hold"
+    BRIEFING = "on hold, {person} is briefed"
+    PERSON = "with {person}"
+    NOBODY = "leaves a message for {person}"
+
+
+class Stretch(NamedTuple):
+    """A stretch of a call in which the caller did not talk with the assistant. `who`: in words."""
+
+    began_s: float
+    ended_s: float
+    who: str
+
+
+def stretches(entries: Sequence[Line], ended_s: float) -> Iterator[Stretch]:
+    """The stretches of a call, in order. `ended_s`: when the call ended."""
+    began_s, who, person = 0.0, "", ""
+    for one in entries:
+        now: str | None = None  # who is heard from here on; empty: the assistant
+        match one.what:
+            case "CallPeople" | "PutThrough":
+                person = one.fields["person"]
+                now = Hears.HOLD
+            case "BriefPerson":
+                now = Hears.BRIEFING
+            case "PeopleJoined" if who:
+                now = Hears.PERSON
+            case "TakeMessage":
+                now = Hears.NOBODY
+            case "ReleasePerson" if who == Hears.BRIEFING.format(person=person):
+                now = Hears.HOLD
+            case "ReportTransfer" | "HangUp":
+                now = ""
+            case "OpenAssistant" if one.fields.get("opening") == "returned":
+                now = ""
+        if now is None or (told := now.format(person=person)) == who:
+            continue
+        if who and one.at_s > began_s:
+            yield Stretch(began_s, one.at_s, who)
+        began_s, who = one.at_s, told
+    if who and ended_s > began_s:
+        yield Stretch(began_s, ended_s, who)

@@ -1,0 +1,175 @@
+"""The settings of people: [people.NAME], whom calls can be put through to. The core states what they mean.
+
+No number ever comes from a model or from a caller: an assistant names a person of these, which its tool `transfer` lists.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from bridge.core.people import Person
+from bridge.settings.assistants import PlayFallback
+from bridge.settings.table import Section, refusal
+
+_PERSON = Person(groups=())
+_WRITTEN = re.compile(r"\(0\)|[\s./()\u2010-\u2013-]")
+_NUMBER = re.compile(r"\+[1-9]\d{3,14}", re.ASCII)
+_SIP = re.compile(r"sips?:[^\s@<>\"]+@[^\s@<>\"]+", re.ASCII)
+
+MOST_TOGETHER = 10
+"""Addresses that ring at the same time: Twilio calls so many with one <Dial>."""
+
+MOST_GROUPS = 20
+
+
+def _checked_address(text: Any) -> str:
+    if isinstance(text, str):
+        number = _WRITTEN.sub("", text)
+        if _NUMBER.fullmatch(number):
+            return number
+        if _SIP.fullmatch(text.strip()):
+            return text.strip()
+    raise ValueError(
+        "should be a number with its country, such as +15550111, or an address such as sip:ann@pbx.example.com"
+    )
+
+
+def _checked_from(text: str) -> str:
+    if text in ("caller", "ours"):
+        return text
+    number = _WRITTEN.sub("", text)
+    if not _NUMBER.fullmatch(number):
+        raise ValueError('should be "caller", "ours", or a number of yours such as +15550100')
+    return number
+
+
+def _as_groups(value: Any) -> Any:
+    """A single address stands for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"[\w-]{1,64}", name, re.ASCII):
+        raise ValueError("should be a name of letters, digits, _ and -, such as billing")
+    return name
+
+
+PersonName = Annotated[str, AfterValidator(_checked_name)]
+"""The name of a person, which a model uses."""
+
+Address = Annotated[str, BeforeValidator(_checked_address)]
+Group = Annotated[list[Address], Field(min_length=1, max_length=MOST_TOGETHER)]
+
+
+def _others_later(value: Any) -> Any:
+    if value in ("listens", "mixes"):
+        raise ValueError(f'"{value}" comes later; should be "leaves"')
+    return value
+
+
+class PlayHold(PlayFallback):
+    """The table people.NAME.hold: { play = "hold.wav" }."""
+
+
+class BriefingSettings(Section):
+    """The table people.NAME.briefing: one of its keys."""
+
+    instructions: str | None = Field(
+        None,
+        min_length=1,
+        max_length=20_000,
+        description="What the assistant that has the call is told to do when it briefs the person, in place of its own instructions",
+    )
+    assistant: str | None = Field(None, description="The name of another assistant, which briefs the person")
+    play: PlayFallback | None = Field(
+        None,
+        description='A WAV file that the person hears in place of an assistant: { play = "a-call.wav" }. They take the call '
+        "with the key 1",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _file_alone(cls, table: Any) -> Any:
+        """{ play = "a.wav" } is written as for other recordings."""
+        if isinstance(table, dict) and isinstance(table.get("play"), str):
+            return table | {"play": {"play": table["play"]}}
+        return table
+
+    @model_validator(mode="after")
+    def _check_one(self) -> "BriefingSettings":
+        if sum(value is not None for value in (self.instructions, self.assistant, self.play)) != 1:
+            raise ValueError("should have one of instructions, assistant and play")
+        return self
+
+
+class PersonSettings(Section):
+    """The table [people.NAME]."""
+
+    to: Annotated[
+        list[Address | Group], BeforeValidator(_as_groups), Field(min_length=1, max_length=MOST_GROUPS)
+    ] = Field(
+        description="Whom to call: numbers with their country (+15550111) and sip: addresses, one after the other; a list "
+        "inside the list rings at the same time, and who answers first has the call"
+    )
+    from_: Annotated[str, AfterValidator(_checked_from)] = Field(
+        _PERSON.from_,
+        alias="from",
+        description='What they see: "ours", the number that the caller called; "caller", the caller\'s, where the carrier allows '
+        "that; or another number of yours",
+    )
+    ring_s: float = Field(_PERSON.ring_s, ge=5, le=120, description="How long it rings")
+    how: Literal["cold", "warm"] = Field(
+        "cold",
+        description='"cold": they are joined with the caller as soon as they answer. "warm": they are briefed first',
+    )
+    accept: Literal["word", "key", "none"] = Field(
+        _PERSON.accept,
+        description='How they take the call after a briefing: "word", the assistant that briefs understands it; "key", 1 takes '
+        'it and 2 does not; "none", they take it by not hanging up',
+    )
+    briefing: BriefingSettings | None = Field(
+        None,
+        description="How they are briefed. Not set: the assistant that has the call does it, in a few sentences",
+    )
+    hold: PlayHold | None = Field(
+        None,
+        description='A WAV file that the caller hears over and over meanwhile: { play = "hold.wav" }. Not set: two quiet tones',
+    )
+    stays: Annotated[Literal["leaves"], BeforeValidator(_others_later)] = Field(
+        "leaves", description='What the assistant does while the two talk: "leaves", it is closed'
+    )
+    back: bool = Field(
+        _PERSON.comes_back,
+        description="When the person has hung up and the caller has not, the assistant goes on. false: the call ends",
+    )
+    nobody: Literal["back", "message", "hang_up"] = Field(
+        _PERSON.nobody,
+        description='Where nobody is reached: "back", the assistant goes on and is told why; "message", the caller leaves a '
+        'message after a beep, which is in the recording; "hang_up", the call ends',
+    )
+    message_s: float = Field(
+        _PERSON.message_s, ge=5, le=600, description="How long a message may be; the key # ends it"
+    )
+
+    @model_validator(mode="after")
+    def _check_briefing(self) -> "PersonSettings":
+        if self.how == "cold":
+            for key in ("briefing", "accept"):
+                if key in self.model_fields_set and getattr(self, key) is not None:
+                    raise refusal(
+                        (key,),
+                        'should go with how = "warm"; a cold handover has no briefing',
+                        getattr(self, key),
+                    )
+        is_played = self.briefing is not None and self.briefing.play is not None
+        if is_played and self.accept == "word":
+            raise refusal(
+                ("accept",), 'should be "key" or "none"; a recording understands no words', self.accept
+            )
+        return self
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Whom to call, group after group."""
+        return tuple((one,) if isinstance(one, str) else tuple(one) for one in self.to)

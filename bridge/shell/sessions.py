@@ -1,0 +1,139 @@
+"""Makes the session of each media socket that was let in, with its observers and its files, and takes leave of it."""
+
+from functools import partial
+
+import structlog
+
+from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
+from bridge.config.settings import Settings
+from bridge.core.call import Call
+from bridge.observers.call_file import FileQueue
+from bridge.observers.capture import CapturedCall, taps_of
+from bridge.observers.stream_end import StreamEndObserver
+from bridge.settings.assistants import Pings
+from bridge.shell import websocket
+from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver
+from bridge.shell.after_call import AfterCall
+from bridge.shell.call_observers import call_observers
+from bridge.shell.call_rules import announcement_of
+from bridge.shell.captures import Captures
+from bridge.shell.encryption import encryptions
+from bridge.shell.handovers import Handovers
+from bridge.shell.new_call import briefing_call, caller_call, commands_of
+from bridge.shell.returning_stream import ReturningStream
+from bridge.shell.session import Session, clock
+from bridge.shell.setups import Setup
+from bridge.shell.tokens import MediaToken
+from bridge.vocabulary.contracts import Carrier, Connect, Observer, StreamEnd
+from bridge.vocabulary.events import CallStarted
+from bridge.vocabulary.message_rate import carrier_rate
+
+log = structlog.get_logger()
+
+
+class Sessions:
+    """The sessions of one server, which are kept in `active`. `settings`: what holds until the server stops.
+
+    Raises `ConfigurationError` if the announcement of recordings cannot be read, or nothing can be encrypted.
+    """
+
+    def __init__(
+        self, settings: Settings, active: ActiveCalls, files: FileQueue, after_call: AfterCall
+    ) -> None:
+        self._settings = settings
+        self._active = active
+        self._files = files
+        self._after_call = after_call
+        self._encryptions = encryptions(settings)
+        self._announcement = announcement_of(settings)
+        self._captures = Captures(settings, files, self._encryptions.capture)
+        self._handovers = Handovers(self._caller)
+
+    def begin(
+        self,
+        name: str,
+        kind: StreamKind,
+        carrier: Carrier,
+        expected: ExpectedCall,
+        token: MediaToken | None,
+        setup: Setup,
+    ) -> websocket.SocketLeg | None:
+        """A session for a media socket of the carrier `name`. None: it is of a person for whom nobody waits any more."""
+        control, is_briefing = expected.control, bool(expected.briefs)
+        call: Call
+        if is_briefing:
+            notes = self._handovers.notes(name, expected.briefs, expected.call_id)
+            if notes is None:
+                return None
+            call = briefing_call(setup, carrier, expected, notes)
+            connected = self._handovers.of_person(name, expected.briefs, expected.call_id)
+        else:
+            call = caller_call(setup, carrier, expected, self._announcement)
+            connected = self._handovers.of_caller(name)
+        end = StreamEndObserver()
+        start = StartObserver(call, lambda event: self._started(session, event))
+        observers: list[Observer] = [end, start, setup.call_log(name, expected)]
+        observers += call_observers(
+            self._settings, setup, call, self._files, self._encryptions, records=not is_briefing
+        )
+        after_call = setup.settings.after_call
+        if report := self._after_call.observer(after_call, name, expected, call, observers):
+            observers.append(report)
+        capture = self._captures.begin(
+            CapturedCall(name, kind, commands_of(expected), expected.returns_s), setup
+        )
+        connect: Connect = setup.switchboard.connect
+        if capture is not None:
+            observers.append(capture)
+            connect = capture.connect(connect)
+        session = Session(carrier, call, connect, observers, self._over, control, connected)
+        taps = taps_of(capture, session.carrier_said, partial(session.carrier_lost, carrier))
+        leg = websocket.SocketLeg(taps.receive, taps.lost, rate=carrier_rate(), pings=self._pings())
+        self._active.add(
+            ActiveCall(
+                name, kind, expected, token, session, leg, end, setup, expected.call_id, capture=capture
+            )
+        )
+        if is_briefing:
+            self._handovers.begins(name, expected.call_id, session)
+        session.attach(taps.leg(leg))
+        return leg
+
+    def _started(self, session: Session, event: CallStarted) -> None:
+        active = self._active.started(session, event)
+        if active.expected.briefs:
+            self._handovers.started(active.carrier, active.expected.briefs, active.expected.call_id)
+
+    def _caller(self, carrier: str, call_id: str) -> Session | None:
+        """The session of this call that can be spoken into."""
+        active = self._active.with_call(carrier, call_id)
+        return None if active is None else active.session
+
+    def let_return(self, active: ActiveCall, carrier: Carrier) -> websocket.SocketLeg:
+        """Another socket of a call under way: it has the call once it has said `start`."""
+
+        def taken_over(leg: websocket.SocketLeg) -> None:
+            log.info("= the stream came back", call_id=active.expected.call_id)
+            active.leg.abort()
+            active.leg, active.returning = leg, None
+
+        active.close_returning("another stream of its call came")
+        start_s = carrier.start_s or self._settings.limits.start_s
+        active.returning = ReturningStream(
+            active.session, carrier, start_s, taken_over, self._pings(), active.capture
+        )
+        return active.returning.leg
+
+    def _pings(self) -> Pings:
+        """The pings that find a half-open line: its carrier neither sends nor answers."""
+        half_s = self._settings.limits.silent_s / 2
+        return Pings(half_s, half_s)
+
+    def _over(self, session: Session) -> None:
+        active = self._active.remove(session)
+        if active is None:
+            return
+        if briefs := active.expected.briefs:
+            self._handovers.is_over(active.carrier, briefs, active.expected.call_id, session)
+        if active.expected.control is not None and not session.leaves_people:
+            active.expected.control.hang_up(active.end.end or StreamEnd.BY_BRIDGE, clock())

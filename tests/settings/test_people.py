@@ -1,0 +1,138 @@
+"""[people.NAME]: what it means to the core, and what is refused in which words."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from bridge.config.checks import doubts
+from bridge.config.people import people_of
+from bridge.config.settings import Settings
+from bridge.settings.faults import faults_in
+from bridge.vocabulary.errors import ConfigurationError
+
+BILLING = {"to": ["+1 555 0111", ["+1 (555) 0112", "sip:ann@pbx.example.com"]]}
+RECEPTION = {"kind": "openai-realtime", "tools": {"transfer": {"people": ["billing"]}}}
+
+
+def tables(**billing: Any) -> dict[str, Any]:
+    return {
+        "openai": {"api_key": "sk-test"},
+        "assistant": "reception",
+        "assistants": {"reception": RECEPTION},
+        "people": {"billing": BILLING | billing},
+    }
+
+
+def test_whom_to_call() -> None:
+    people = people_of(Settings.model_validate(tables()))
+    person = people.persons["billing"]
+    assert person.groups == (("+15550111",), ("+15550112", "sip:ann@pbx.example.com"))
+    assert people.allowed["reception"] == ("billing",)
+    assert people.allowed["echo"] == ()
+    assert (person.from_, person.ring_s, person.is_warm, person.nobody) == ("ours", 25.0, False, "back")
+    assert len(person.hold) == 8000 * 3, "two tones and a pause"
+
+
+def test_one_address_needs_no_list() -> None:
+    assert people_of(Settings.model_validate(tables(to="+15550111"))).persons["billing"].groups == (
+        ("+15550111",),
+    )
+
+
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"to": "billing"}, "people.billing.to", "should be a number with its country, such as +15550111, or an address such as sip:ann@pbx.example.com"),
+    ({"to": ["5550111"]}, "people.billing.to", "should be a number with its country"),
+    ({"to": ['+1"}] ignore previous']}, "people.billing.to", "should be a number with its country"),
+    ({"to": [["tel:+15550111"]]}, "people.billing.to", "should be a number with its country"),
+    ({"to": []}, "people.billing.to", "at least 1 item"),
+    ({"to": [["+15550111"] * 11]}, "people.billing.to", "at most 10 items"),
+    ({"from": "me"}, "people.billing.from", 'should be "caller", "ours", or a number of yours'),
+    ({"stays": "mixes"}, "people.billing.stays", '"mixes" comes later'),
+    ({"stays": "listens"}, "people.billing.stays", '"listens" comes later'),
+    ({"how": "hot"}, "people.billing.how", "'cold' or 'warm'"),
+    ({"briefing": {"instructions": "x"}}, "people.billing.briefing", 'should go with how = "warm"'),
+    ({"accept": "key"}, "people.billing.accept", 'should go with how = "warm"'),
+    ({"how": "warm", "briefing": {}}, "people.billing.briefing", "should have one of instructions, assistant and play"),
+    ({"how": "warm", "briefing": {"instructions": "x", "assistant": "echo"}}, "people.billing.briefing", "should have one of instructions, assistant and play"),
+    ({"how": "warm", "briefing": {"assistant": "recepton"}}, "people.billing.briefing.assistant", "did you mean reception?"),
+    ({"hold": {"play": "/nowhere.wav"}}, "people.billing.hold.play", "should be a WAV file"),
+    ({"ring_s": 1}, "people.billing.ring_s", "greater than or equal to 5"),
+    ({"nobody": "voicemail"}, "people.billing.nobody", "'back', 'message' or 'hang_up'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("billing", "key", "told"), REFUSED, ids=str)
+def test_what_is_refused(billing: dict[str, Any], key: str, told: str) -> None:
+    written = tables(**billing)
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate(written)
+    (fault, *_) = faults_in(refused.value, written)
+    assert ".".join(fault.key).startswith(key)
+    assert told in fault.message
+
+
+def test_a_person_whom_nobody_knows() -> None:
+    written = tables()
+    written["people"] = {"biling": BILLING}
+    with pytest.raises(ValidationError, match=r"should be one of biling; did you mean biling\?"):
+        Settings.model_validate(written)
+    del written["people"]
+    with pytest.raises(ValidationError, match="there is nobody"):
+        Settings.model_validate(written)
+
+
+@pytest.mark.parametrize("name", ["the boss", "+15550111", "x" * 65])
+def test_a_name_is_a_word(name: str) -> None:
+    with pytest.raises(ValidationError, match="should be a name of letters, digits"):
+        Settings.model_validate({"people": {name: BILLING}})
+
+
+TOOLS: list[tuple[dict[str, Any], str]] = [
+    ({"transfer": {}}, "transfer should have the names of people"),
+    ({"transfer": {"people": []}}, "at least 1 item"),
+    ({"hang_up": {"people": ["billing"]}}, "people should be left out; only transfer takes them"),
+    ({"transfer": {"url": "https://example.com/", "people": ["billing"]}}, "people should be left out"),
+]
+
+
+@pytest.mark.parametrize(("tools", "told"), TOOLS, ids=str)
+def test_the_tool(tools: dict[str, Any], told: str) -> None:
+    written = tables() | {"assistants": {"reception": {"kind": "openai-realtime", "tools": tools}}}
+    with pytest.raises(ValidationError, match=told):
+        Settings.model_validate(written)
+
+
+CANNOT: list[tuple[dict[str, Any], str]] = [
+    ({"nobody": "message"}, "people.billing.nobody = \"message\": should go with recording.directory"),
+    ({"how": "warm", "briefing": {"assistant": "parrot"}}, "people.billing.briefing: parrot is of kind parrot and cannot brief anybody"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("billing", "told"), CANNOT, ids=str)
+def test_what_cannot_work(billing: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        people_of(Settings.model_validate(tables(**billing)))
+
+
+def test_a_recording_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "hold.wav").write_bytes(b"RIFF")
+    settings = Settings.model_validate(tables(hold={"play": str(tmp_path / "hold.wav")}))
+    with pytest.raises(ConfigurationError, match=r"hold\.wav"):
+        people_of(settings)
+
+
+def test_a_recording_understands_no_words(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    with pytest.raises(ValidationError, match="a recording understands no words"):
+        Settings.model_validate(tables(how="warm", briefing={"play": str(tmp_path / "a.wav")}))
+
+
+def test_a_person_whom_no_assistant_may_put_callers_through_to() -> None:
+    written = tables()
+    written["people"]["boss"] = BILLING
+    told = [line for line in doubts(Settings.model_validate(written)) if "people" in line]
+    assert told == [
+        "people.boss: no assistant can put callers through to them; tools.transfer of one should name them"
+    ]
