@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.config.settings import Settings
 from bridge.shell import admission as module
+from bridge.shell import sessions
 from bridge.shell.admission import Admission
 from bridge.shell.expected_calls import ENDED_S
 from bridge.shell.sampled_log import SampledLog
@@ -171,7 +172,7 @@ async def test_a_call_that_cannot_be_begun_does_not_spend_the_token(
         raise OSError("no space is left")
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "Session", fail)
+        patched.setattr(sessions, "Session", fail)
         with pytest.raises(OSError, match="no space is left"):
             admission.admit(path, UPGRADE)
     assert admission.calls == 0
