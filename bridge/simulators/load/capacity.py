@@ -36,9 +36,14 @@ class CapacitySearch:
             return None
         return self._held + gap // 2
 
-    def record(self, calls: int, verdict: Verdict) -> None:
-        """Tell what has become of the run with so many calls."""
-        broken = [in_words(bar) for bar in verdict.bars if not bar.held]
+    def record(self, calls: int, verdict: Verdict, failed_because: str = "") -> None:
+        """Tell what has become of the run with so many calls. `failed_because`: why most of its failed calls failed."""
+        why = f" ({failed_because})" if failed_because else ""
+        broken = [
+            in_words(bar) + (why if bar.option == "--max-failures" else "")
+            for bar in verdict.bars
+            if not bar.held
+        ]
         self._steps.append(
             CapacityStep(
                 calls=calls, outcome=verdict.outcome, broke=broken[0] if broken else "", bars=verdict.bars
@@ -66,12 +71,12 @@ class CapacitySearch:
         )
 
     def _sentence(self) -> str:
-        calls = f"{self._held} call{'' if self._held == 1 else 's'} at once"
-        above = f"; above it broke first: {self._broke_first}" if self._broke_first else ""
+        hold = f"{self._held} call{' at once holds' if self._held == 1 else 's at once hold'} the thresholds"
+        above = f", not more: {self._broke_first}" if self._broke_first else ""
         if self._stopped:
-            return f"at least {calls} hold the thresholds, perhaps more{above}; {self._stopped}"
+            return f"at least {hold}{above or ', perhaps more'}; {self._stopped}"
         if self._broke is None:
-            return f"{calls} hold the thresholds, which is the most that was tried"
+            return f"{hold}, which is the most that was tried"
         if not self._held:
-            return f"not even {self._broke} call{'' if self._broke == 1 else 's'} hold the thresholds: {self._broke_first}"
-        return f"{calls} hold the thresholds{above}"
+            return f"no number of calls holds the thresholds: {self._broke_first}"
+        return f"{hold}{above}"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import DecodeError, Struct, json
 
 from bridge.simulators.openai.checks import ITEM, RESPONSE, RealtimeRefusal, missing, unsupported
+from bridge.simulators.openai.echo import Echo
 from bridge.simulators.openai.event_writer import Action, EventWriter
 from bridge.simulators.openai.input_audio_buffer import InputAudioBuffer, UtteranceStarted
 from bridge.simulators.openai.items import Item, Items, text_tokens
@@ -63,6 +64,7 @@ class RealtimeConversation:
         )
         self.audio_buffer.configure(self.session.hears, self.session.silence_ms)
         self._responses = SessionResponses(script, number, self._writer, self.session, self.items)
+        self._echo = Echo(self._writer, self.items) if script.echo else None
         self._later: list[tuple[float, Callable[[], None]]] = []
         self._utterance = ""  # id of the item that the current utterance becomes
         self._committed = 0
@@ -157,6 +159,9 @@ class RealtimeConversation:
     # The caller's audio
 
     def _append(self, audio: bytes, now: float) -> None:
+        if self._echo is not None:
+            self._echo.answer(audio, self.session.hears)
+            return
         for happened in self.audio_buffer.append(audio):
             vad = self.session.turn_detection
             assert vad is not None

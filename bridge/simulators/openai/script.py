@@ -4,6 +4,7 @@
     first_audio_s = 0.25     # from the beginning of a response to its first audio
     seed = 1                 # of the random sizes of the deltas
     leftovers = 2            # how many deltas still come after a response was cancelled
+    echo = true              # in place of replies to turns: the caller's audio comes back, delta by append; default false
     greeting = "Hello, how can I help you?"       # said if the instructions have no words in quotes
     heard = ["I'd like to come in on Friday."]    # the transcripts of the caller's turns, in turn
 
@@ -186,6 +187,7 @@ class OpenAIScript(Section):
     first_audio_s: float = Field(0.25, ge=0)
     seed: int = 1
     leftovers: int = Field(2, ge=0)
+    echo: bool = False
     greeting: str = "Hello, how can I help you?"
     heard: tuple[str, ...] = Field(("(what the caller said)",), min_length=1)
     replies: tuple[ScriptedReply, ...] = ()
