@@ -91,7 +91,7 @@ def _logged(running: subprocess.Popen[str], field: str) -> Any:
         if field in fields:
             threading.Thread(target=running.stderr.read, daemon=True).start()  # or the pipe would fill
             return fields[field]
-    raise RuntimeError(f"a process ended before it logged its {field}: {running.args}\n{''.join(said)}")
+    raise RuntimeError(f"a process ended before it logged its {field}: {running.args!r}\n{''.join(said)}")
 
 
 @contextmanager

@@ -63,8 +63,8 @@ def _late(call: CallSummary, x: Scale) -> Iterator[str]:
     values = [(second.latency_max_ms if is_echo else second.gap_ms) or 0.0 for second in call.seconds]
     highest = max(values, default=0.0)
     y = Scale(0, highest or 1.0, LATE_BOTTOM, LATE_TOP)
-    yield f'<text class="tick" x="4" y="{LATE_TOP + 10}">{"slowest" if is_echo else "gaps"}</text>'
-    yield f'<text class="tick" x="4" y="{LATE_TOP + 24}">{f"{in_words(highest)} ms" if highest else "none"}</text>'
+    yield f'<text class="tick" x="4" y="{LATE_TOP + 12}">{"slowest" if is_echo else "gaps"}</text>'
+    yield f'<text class="tick" x="4" y="{LATE_TOP + 30}">{f"{in_words(highest)} ms" if highest else "none"}</text>'
     yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{LATE_BOTTOM}" y2="{LATE_BOTTOM}"/>'
     for second, value in zip(call.seconds, values, strict=True):
         if value:
