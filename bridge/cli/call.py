@@ -12,6 +12,7 @@ from bridge.vocabulary.errors import ConfigurationError
 if TYPE_CHECKING:
     from bridge.carriers.shared.kind import CarrierKind
     from bridge.simulators.carriers.registry import CarrierSimulator
+    from bridge.simulators.phone.people_call import PeopleCall
     from telecodecs.format import AudioFormat
 
 
@@ -62,6 +63,19 @@ def call(
             show_default="URL is a voice webhook",
         ),
     ] = None,
+    texml: Annotated[bool, typer.Option(help="With --api-port: URL is a webhook that speaks TeXML.")] = False,
+    from_: Annotated[str, typer.Option("--from", help="Who calls.")] = "+15550199",
+    to: Annotated[str, typer.Option(help="The number that is called.")] = "+15550100",
+    people: Annotated[
+        Path | None,
+        typer.Option(help="Who can be called, and what they do: TOML. They hear each other; heard-NAME.wav."),
+    ] = None,
+    api_log: Annotated[
+        Path | None, typer.Option(help="A file for each REST request and webhook: JSON lines, with times.")
+    ] = None,
+    status_url: Annotated[
+        str, typer.Option(help="With --people: the number's status callback, where calls obey documents.")
+    ] = "",
     public_url: Annotated[
         str,
         typer.Option(
@@ -87,12 +101,15 @@ def call(
     from bridge.cli.log import configure
     from bridge.config.audio_file import read_wav
     from bridge.config.settings import vendor_variables
+    from bridge.simulators.carriers.api_log import ApiLog
     from bridge.simulators.carriers.contract import CallOptions
     from bridge.simulators.carriers.rehearsal import read_private_key, read_rehearsal
     from bridge.simulators.phone.call import place_call
     from bridge.simulators.phone.live_call import Network
     from bridge.simulators.phone.network_delay import Delay
     from bridge.simulators.phone.network_disorder import Disorder, read_share
+    from bridge.simulators.phone.people import read_people
+    from bridge.simulators.phone.people_call import PeopleCall
     from bridge.simulators.phone.plan import CallPlan, read_digits
     from bridge.simulators.phone.summary import keep, make_folder, show
 
@@ -102,6 +119,9 @@ def call(
     options = CallOptions(
         auth_token=secrets.get(kind.authenticated_by, ""),
         api_key=secrets.get("api_key", "") if rehearsal else "",
+        account_sid=secrets.get("account_sid", ""),
+        caller=from_,
+        called=to,
         private_key="" if sign_key is None else read_private_key(sign_key),
         rehearsal=rehearsal,
         codec=codec,
@@ -124,20 +144,67 @@ def call(
         make_folder(out)
     network = Network(Delay(delay, jitter), disorder)
     place_controlled = simulator.place_controlled_call
+    has_people = people is not None or api_log is not None or texml
+    if has_people or (api_port is not None and place_controlled is None):
+        asked = PeopleCall(
+            url,
+            plan,
+            read_people(people),
+            options,
+            network,
+            api_port or 0,
+            ApiLog(api_log),
+            texml=_is_texml(kind, simulator, texml, api_port),
+            status_url=status_url,
+        )
+        _call_people(asked, simulator, out, as_json=as_json)
+        return
     if api_port is None:
         said = plan(exchange.line)
         report = run_interruptible(
-            lambda it: place_call(url, said, carrier=exchange, network=network, interruption=it)
+            lambda it: place_call(
+                url, said, carrier=exchange, caller=from_, called=to, network=network, interruption=it
+            )
         )
-    elif place_controlled is not None:
-        report = run_interruptible(lambda it: place_controlled(url, plan, options, network, api_port, it))
     else:
-        raise ConfigurationError(
-            f"--api-port: {kind.title}'s simulator places no calls that are controlled by REST"
-        )
+        assert place_controlled is not None, "a carrier without it has calls with several parties"
+        report = run_interruptible(lambda it: place_controlled(url, plan, options, network, api_port, it))
     files = keep(report, out) if out else []
     show(report, files, as_json=as_json)
     check_ending(report, files)
+
+
+def _is_texml(
+    kind: "CarrierKind[Any]", simulator: "CarrierSimulator", texml: bool, api_port: int | None
+) -> bool:
+    """Whether the webhook speaks TeXML; the REST API's port alone means commands. Raises `ConfigurationError`."""
+    if texml and simulator.place_controlled_call is None:
+        raise ConfigurationError(f"--texml: {kind.title} has no TeXML")
+    return texml or api_port is None
+
+
+def _call_people(
+    asked: "PeopleCall", simulator: "CarrierSimulator", out: Path | None, *, as_json: bool
+) -> None:
+    """Place a call with several parties and tell of it. Raises as `call` does."""
+    from dataclasses import replace
+
+    from bridge.cli.ending import check_ending
+    from bridge.simulators.carriers.contract import is_webhook
+    from bridge.simulators.phone.people_summary import keep_people, party_facts, party_notes
+    from bridge.simulators.phone.summary import show
+
+    place = simulator.place_people_call
+    if place is None or not is_webhook(asked.url):
+        raise ConfigurationError(f"{asked.url}: --people and --api-log need a voice webhook (http, https)")
+    try:
+        report = run_interruptible(lambda it: place(replace(asked, interruption=it)))
+    finally:
+        asked.log.close()
+    files = keep_people(report, out) if out else []
+    more = {"parties": party_facts(report.parties)}
+    show(report.caller, files, party_notes(report.parties), as_json=as_json, more=more)
+    check_ending(report.caller, files)
 
 
 def simulated_carrier(carrier: str) -> "tuple[CarrierKind[Any], CarrierSimulator]":

@@ -13,13 +13,19 @@ def fake_openai(
     script: Annotated[Path | None, typer.Option(help="What it says, when, with which faults: TOML.")] = None,
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to bind; 0 for any.")] = 8090,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file for all events but audio, JSON lines; what it heard is in FILE.heard/, WAV."
+        ),
+    ] = None,
 ) -> None:
     """Play the OpenAI Realtime API on this machine: for tests, and to try an assistant without a key."""
     from bridge.cli.log import configure
     from bridge.simulators.openai.server import serve
 
     configure("info")
-    run(serve(script, host, port))
+    run(serve(script, host, port, log))
 
 
 def fake_assistant(

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from bridge.core.conversation import ANY_TIME, TALKING, Read
 from bridge.core.dialogue import Dialogue, DialogueRules
 from bridge.core.failover import FailoverPlan
+from bridge.core.lanes import NO_LANES, Lanes
 from bridge.core.states import MOVES, SPOKEN_INTO, State
 from bridge.core.stream_liveness import StreamLiveness
 from bridge.core.timers import REASONS, Limits, Timer, Timers
@@ -75,8 +76,11 @@ class Call:
         self._limits = limits
         self._rules = rules
         self._choose = choose or (lambda _: plan)
-        self._timers = Timers()
-        self._liveness = StreamLiveness(limits, expected, self._timers, now)
+        self.lanes: Lanes = NO_LANES
+        """How frames go straight through in the present state, by their type; empty where none does. See `Lane`."""
+        self.timers = Timers()
+        """What may fall due."""
+        self._liveness = StreamLiveness(limits, expected, self.timers, now)
         self._counts: Counter[str] = Counter()
         self._dialogue_counts: Callable[[], Mapping[str, int]] = dict
         self.heard: Callable[[float], History] = lambda _now: ()
@@ -88,11 +92,11 @@ class Call:
 
     def deadline(self) -> float | None:
         """When `handle` wants to be called next, at the latest; None once the call has ended."""
-        return self._timers.next_due
+        return self.timers.next_due
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Do what is due by `now`, then what the event asks."""
-        due = self._timers.next_due
+        due = self.timers.next_due
         commands = self._fall_due(now) if due is not None and now >= due else []
         kind = type(event)
         if (read := self._reads.get(kind)) is not None:
@@ -122,10 +126,11 @@ class Call:
         assert state in MOVES[self.state], f"a call that is {self.state} does not become {state}"
         self.state = state
         self._reads, self._conversation_reads = _READS[state]
+        self.lanes = self._dialogue.lanes if state is State.TALKING else NO_LANES
 
     def _fall_due(self, now: float) -> list[Command]:
         commands: list[Command] = []
-        while (timer := self._timers.fallen_due(now)) is not None:
+        while (timer := self.timers.fallen_due(now)) is not None:
             commands += _FALLS_DUE[timer](self, now)
         return commands
 
@@ -135,11 +140,11 @@ class Call:
         if why := self._liveness.started(event, now):
             return self._end(HangUp(1008, why), now)
         self.call_id = event.call_id
-        self._timers.set(Timer.LONGEST, now + self._limits.longest_s)
+        self.timers.set(Timer.LONGEST, now + self._limits.longest_s)
         if event.one_way:
             self._move(State.LISTENING)
             return []
-        self._dialogue = Dialogue(event, self._choose(event), self._rules, self._limits, self._timers)
+        self._dialogue = Dialogue(event, self._choose(event), self._rules, self._limits, self.timers)
         self._dialogue_counts, self.heard = self._dialogue.counts, self._dialogue.conversation.heard
         self._move(State.OPENING)
         return self._dialogue.begin(now)
@@ -195,7 +200,7 @@ class Call:
     # The caller
 
     def _caller_audio(self, event: CallerAudio, now: float) -> list[Command]:
-        self._liveness.heard_at = now
+        self.timers.heard_at = now
         caller = self._dialogue.caller
         commands = caller.audio(event, now)
         if caller.keys:
@@ -204,12 +209,12 @@ class Call:
         return commands
 
     def _pressed(self, event: DigitPressed, now: float) -> list[Command]:
-        self._liveness.heard_at = now
+        self.timers.heard_at = now
         dialogue = self._dialogue
         return dialogue.conversation.pressed(event, now) if dialogue.caller.press(event, now) else []
 
     def _mark_reached(self, event: MarkReached, now: float) -> list[Command]:
-        self._liveness.heard_at = now
+        self.timers.heard_at = now
         return self._dialogue.conversation.mark_reached(event, now)
 
     def _pause_due(self, now: float) -> list[Command]:
@@ -237,7 +242,7 @@ class Call:
         """Say goodbye where that cuts nobody off, or when the time for that is up."""
         dialogue, is_late = self._dialogue, now >= self._goodbye_until
         if not is_late and (self._liveness.is_dropped or not dialogue.may_say_goodbye(now)):
-            self._timers.set(Timer.GOODBYE, min(now + LOOK_AGAIN_S, self._goodbye_until))
+            self.timers.set(Timer.GOODBYE, min(now + LOOK_AGAIN_S, self._goodbye_until))
             return []
         hang_up = HangUp(self._goodbye.code, self._goodbye.why)
         return dialogue.say_goodbye(now, cuts=is_late) + self._close(hang_up, now)
@@ -250,8 +255,8 @@ class Call:
             return commands + self._end(hang_up, now)
         self._move(State.CLOSING)
         self._hang_up = hang_up
-        self._timers.stop(*_OF_THE_DIALOGUE)
-        self._timers.set(Timer.CLOSE, now + voice.left_s(now) + LAST_MARK_S)
+        self.timers.stop(*_OF_THE_DIALOGUE)
+        self.timers.set(Timer.CLOSE, now + voice.left_s(now) + LAST_MARK_S)
         return commands
 
     def _longest_due(self, now: float) -> list[Command]:
@@ -270,7 +275,7 @@ class Call:
         """End the call at once. `hang_up`: None where the carrier's leg is gone already."""
         commands = self._dialogue.end(now) if self.state in SPOKEN_INTO else []
         self._move(State.ENDED)
-        self._timers.stop(*Timer)
+        self.timers.stop(*Timer)
         return commands if hang_up is None else [*commands, hang_up]
 
     # In any state
@@ -295,7 +300,7 @@ class Call:
         return []
 
     def _heard(self, _event: Word, now: float) -> list[Command]:
-        self._liveness.heard_at = now
+        self.timers.heard_at = now
         return []
 
 

@@ -73,6 +73,29 @@ class Caller:
         self._uplink.restart()
         return commands
 
+    def straight(self, event: CallerAudio, now: float) -> list[Command] | None:
+        """Take one frame as `audio` does, if it goes straight through: in order, behind one that was, where nothing waits
+        for it, listens to it or skips quiet. See `lanes.Lane`.
+        """
+        timers, tones, uplink = self._timers, self._tones, self._uplink
+        conversion = uplink.conversion
+        if (
+            self._audio_until is None
+            or self._is_frame_missing
+            or self._catch_up.owed
+            or conversion is None
+            or tones.detector is not None
+            or now < tones.muted_until
+            or timers.next_due is None
+            or now >= timers.next_due
+            or not uplink.in_order(event.at_ms, event.audio)
+        ):
+            return None
+        timers.heard_at = self._audio_until = now
+        self._is_pausing = False
+        self._catch_up.given += len(event.audio)
+        return [AppendAudio(conversion.feed(event.audio) if conversion.needed else event.audio)]
+
     def audio(self, event: CallerAudio, now: float) -> list[Command]:
         """Take one frame, and pass on the frames that are due."""
         uplink = self._uplink

@@ -12,6 +12,7 @@ from bridge.core.caller_audio import Caller
 from bridge.core.conversation import Conversation
 from bridge.core.entries import KeypadRules
 from bridge.core.failover import FINAL_CLOSES, Failover, FailoverPlan
+from bridge.core.lanes import Lanes
 from bridge.core.timers import REASONS, Limits, Timer, Timers
 from bridge.core.waiting_signal import Signal
 from bridge.vocabulary.commands import (
@@ -23,7 +24,16 @@ from bridge.vocabulary.commands import (
     RetryAssistant,
     SwitchToStandby,
 )
-from bridge.vocabulary.events import AssistantFailed, AssistantReady, CallStarted, LegLost, LegName
+from bridge.vocabulary.dispatch import on_bound
+from bridge.vocabulary.events import (
+    AssistantFailed,
+    AssistantReady,
+    CallerAudio,
+    CallStarted,
+    LegLost,
+    LegName,
+    ReplyAudio,
+)
 from bridge.vocabulary.retries import Retries
 from telecodecs.format import PCMU_8K, AudioFormat
 
@@ -66,6 +76,13 @@ class Dialogue:
             Signal(plan.waiting, plan.spoken, limits.waiting_after_s),
             presses=PressKeys in rules.can,
         )
+        self.lanes: Lanes = dict(
+            [
+                on_bound(CallerAudio, self.caller.straight),
+                on_bound(ReplyAudio, self.conversation.voice.straight),
+            ]
+        )
+        """The lanes of frames, while an assistant has the call."""
         self.is_talking = False
         """An assistant is ready and has the call."""
         self.hang_up: HangUp | None = None

@@ -5,6 +5,7 @@ No clock and no I/O: whoever drives it brings the events and the time, and perfo
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MethodType
 from typing import Any, Protocol, get_args
 
 from bridge.core.call import Call
@@ -21,8 +22,8 @@ class SeesWords(Protocol):
     """Whoever is shown events and commands; an `Observer` is, and the account of the call."""
 
     @property
-    def sees(self) -> Collection[type[Word]] | None:
-        """The types that it wants to see; None: all."""
+    def sees(self) -> Collection[type[Word]] | Mapping[type[Word], Callable[[Any, Any, float], None]] | None:
+        """The types that it wants to see, or a table of its class with the method that sees each of them; None: all."""
         ...
 
     def saw(self, word: Word, now: float) -> None:
@@ -30,16 +31,24 @@ class SeesWords(Protocol):
         ...
 
 
-class _Seen(dict[type[Word], tuple[Callable[[Word, float], None], ...]]):
-    """Who sees words of a type; a type that nobody wants costs one look-up."""
+class _Seen(dict[type[Word], tuple[Callable[[Any, float], None], ...]]):
+    """Who sees words of a type; a type that nobody wants costs one look-up. A table in `sees` is used in place of `saw`."""
 
     def __init__(self, observers: Sequence[SeesWords]) -> None:
         super().__init__()
         self._observers = observers
 
-    def __missing__(self, kind: type[Word]) -> tuple[Callable[[Word, float], None], ...]:
-        self[kind] = tuple(one.saw for one in self._observers if one.sees is None or kind in one.sees)
+    def __missing__(self, kind: type[Word]) -> tuple[Callable[[Any, float], None], ...]:
+        self[kind] = tuple(_see(one, kind) for one in self._observers if one.sees is None or kind in one.sees)
         return self[kind]
+
+
+def _see(observer: SeesWords, kind: type[Word]) -> Callable[[Any, float], None]:
+    return MethodType(observer.sees[kind], observer) if isinstance(observer.sees, Mapping) else observer.saw
+
+
+def _nothing() -> None:
+    pass
 
 
 class CallEngine:
@@ -52,8 +61,11 @@ class CallEngine:
         self._waiting: deque[Event] = deque()
         self.in_round = False
         """Whether an event is being handled: one that comes now waits for its turn."""
+        self._timers = call.timers
         self.deadline = call.deadline()
         """When the call wants `TimePassed`, at the latest; None once it has ended. Valid outside a round."""
+        self.on_earlier: Callable[[], None] = _nothing
+        """Called at the end of a round in which the deadline moved to an earlier time, or the call ended."""
 
     def perform_with(self, performers: Mapping[type[Word], Perform]) -> None:
         """What performs each type of command. Raises ValueError if one of them is missing."""
@@ -78,12 +90,15 @@ class CallEngine:
         if self.deadline is None:
             return
         self.in_round = True
-        waiting, react, seen, performers = self._waiting, self._call.handle, self._seen, self._performers
+        waiting, call, seen, performers = self._waiting, self._call, self._seen, self._performers
         try:
             while True:
-                for saw in seen[type(event)]:
+                kind: type[Word] = type(event)
+                for saw in seen[kind]:
                     saw(event, now)
-                for command in react(event, now):
+                lane = call.lanes.get(kind)
+                commands = None if lane is None else lane(event, now)
+                for command in call.handle(event, now) if commands is None else commands:
                     kind = type(command)
                     for saw in seen[kind]:
                         saw(command, now)
@@ -95,6 +110,9 @@ class CallEngine:
             self.in_round = False
             if waiting:  # after an exception
                 self.handle(waiting.popleft(), now)
-            self.deadline = self._call.deadline()
-            if self.deadline is None:  # so that nothing refers to whoever drives this in a circle
-                self._seen, self._performers = _Seen(()), {}
+            due, before = self._timers.next_due, self.deadline
+            self.deadline = due
+            if due is None or (before is not None and due < before):
+                self.on_earlier()
+            if due is None:  # so that nothing refers to whoever drives this in a circle
+                self._seen, self._performers, self.on_earlier = _Seen(()), {}, _nothing

@@ -39,35 +39,37 @@ class KeyTones:
     def __init__(self, line: AudioFormat, rules: KeypadRules) -> None:
         self._line = line
         self._mute_s = rules.mute_s
-        self._detector: ToneDetector | None = None
+        self.detector: ToneDetector | None = None
+        """Listens for tones; None where it should not, or cannot."""
         if rules.in_band and line.rate_hz in RATES_HZ:
-            self._detector = ToneDetector(line.rate_hz)
+            self.detector = ToneDetector(line.rate_hz)
             self._decode = decoder(line)
-        self._muted_until = 0.0
+        self.muted_until = 0.0
+        """Until then a tone may sound that the assistant should not hear."""
         self._noticed: deque[_Noticed] = deque(maxlen=MOST_NOTICED)
         self.repeated = 0
         """Keys that were both reported and heard."""
 
     def is_listening(self, now: float) -> bool:
         """Whether `listen` wants the frames that come now."""
-        return self._detector is not None or now < self._muted_until
+        return self.detector is not None or now < self.muted_until
 
     def listen(self, frame: bytes, now: float) -> tuple[bytes, list[str]]:
         """Return a frame of the caller's, muted where tones may sound, and the keys that were heard by its end."""
         heard: list[str] = []
         sounds = False
-        if self._detector is not None:
-            tones = self._detector.feed(self._decode(frame))
+        if self.detector is not None:
+            tones = self.detector.feed(self._decode(frame))
             heard = [tone.digit for tone in tones if self.notice(tone.digit, now, heard=True)]
-            sounds = self._mute_s > 0 and self._detector.sounding
-        if sounds or now < self._muted_until:
+            sounds = self._mute_s > 0 and self.detector.sounding
+        if sounds or now < self.muted_until:
             frame = self._line.silence * self._line.samples_in(len(frame))
         return frame, heard
 
     def notice(self, digit: str, now: float, *, heard: bool) -> bool:
         """A key was heard, or reported: its tone may sound for `mute_s`. Returns False if it was noticed the other way."""
-        self._muted_until = now + self._mute_s
-        if self._detector is None:
+        self.muted_until = now + self._mute_s
+        if self.detector is None:
             return True
         for noticed in self._noticed:
             if noticed.digit == digit and noticed.heard != heard and now - noticed.at <= SAME_PRESS_S:

@@ -4,6 +4,7 @@ Bytes in, bytes out. Equal formats pass untouched: the very same object.
 """
 
 from collections import deque
+from collections.abc import Callable
 
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import FRAME_MS, AudioFormat
@@ -54,7 +55,10 @@ class Uplink:
         self._line = line
         fill = None if noise_dbfs is None else ComfortNoise(line, noise_dbfs).take
         self._order = Reorder(line, reorder_ms, fill=fill)
-        self._conversion: Conversion | None = None
+        self.in_order = self._order.passes
+        """Takes one frame, `in_order(at_ms, audio)`, if it is in order and nothing waits; see `Reorder.passes`."""
+        self.conversion: Conversion | None = None
+        """To the format that the assistant hears; None while there is no assistant."""
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._most_held = line.bytes_in(HELD_MS)
@@ -63,7 +67,7 @@ class Uplink:
 
     def open(self, hears: AudioFormat) -> list[bytes]:
         """Return what was held, and from now on convert what comes. Raises ValueError as `Conversion` does."""
-        self._conversion = Conversion(self._line, hears)
+        self.conversion = Conversion(self._line, hears)
         held = list(self._held)
         self._held.clear()
         self._held_bytes = 0
@@ -71,7 +75,7 @@ class Uplink:
 
     def close(self) -> None:
         """No assistant hears, until `open` is called again: what comes meanwhile would be old by then, and is dropped."""
-        self._conversion = None
+        self.conversion = None
         self._most_held = 0
 
     @property
@@ -85,7 +89,7 @@ class Uplink:
 
     def fill_in(self, ms: int) -> list[bytes]:
         """The carrier pauses: return `ms` of silence for the assistant, as if the carrier had sent it."""
-        if self._conversion is None:
+        if self.conversion is None:
             return []
         self._paused_ms += ms
         silence = self._order.fill_in(self._line.samples_in(self._line.bytes_in(ms)))
@@ -101,7 +105,7 @@ class Uplink:
 
     def convert(self, frames: list[bytes]) -> list[bytes]:
         """Convert frames that are in order to the format that the assistant hears; hold them while there is no assistant."""
-        conversion = self._conversion
+        conversion = self.conversion
         if conversion is None:
             return self._hold(frames)
         return [conversion.feed(frame) for frame in frames] if conversion.needed else frames
@@ -134,9 +138,10 @@ class Downlink:
     def __init__(self, speaks: AudioFormat, line: AudioFormat) -> None:
         self._conversion = Conversion(speaks, line)
         self._framer = Framer(line.bytes_in(FRAME_MS), line.silence)
+        self.feed: Callable[[bytes], bytes] = self._convert if self._conversion.needed else self._framer.feed
+        """Takes a piece of an item; returns the frames that are whole."""
 
-    def feed(self, audio: bytes) -> bytes:
-        """Take a piece of an item; return the frames that are whole."""
+    def _convert(self, audio: bytes) -> bytes:
         return self._framer.feed(self._conversion.feed(audio))
 
     def finish(self) -> bytes:

@@ -74,6 +74,7 @@ class Playout:
     def __init__(self, line: AudioFormat) -> None:
         self._rate_hz = line.rate_hz
         self._sample_bytes = line.sample_bytes
+        self._second = line.bytes_in(1000)
         self._message_bytes = line.bytes_in(MESSAGE_MS)
         self._mark_samples = line.rate_hz * MARK_EVERY_MS // 1000
         self._frame_samples = line.rate_hz * FRAME_MS // 1000  # some codecs begin at whole frames only
@@ -155,6 +156,30 @@ class Playout:
         for start in range(0, len(audio), self._message_bytes):
             commands += self._send(audio[start : start + self._message_bytes])
         return commands
+
+    def play_on(self, item: str, audio: bytes, now: float, most_ahead_s: float) -> list[Command] | None:
+        """As `play`, if this goes on with the item that was sent last, in one message, without a pause in what is played.
+
+        None: it does not, or the carrier would then have more than `most_ahead_s` to play; nothing was done.
+        """
+        stretches, sent = self._stretches, self._sent
+        ahead_s = self._run_began_at + (sent - self._run_start) / self._rate_hz - now
+        end = sent + len(audio) // self._sample_bytes
+        if (
+            not stretches
+            or stretches[-1].item != item
+            or ahead_s < 0.0
+            or ahead_s + len(audio) / self._second > most_ahead_s
+            or not 0 < len(audio) <= self._message_bytes
+        ):
+            return None
+        self._cleared = False
+        if self._keeps:
+            self._remember(audio)
+        self._sent = stretches[-1].end = end
+        if end - self._marked < self._mark_samples:
+            return [PlayAudio(audio)]
+        return [PlayAudio(audio), self._mark()]
 
     def _send(self, audio: bytes) -> list[Command]:
         self._cleared = False

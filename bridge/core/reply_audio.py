@@ -12,6 +12,7 @@ from bridge.core.media import Downlink
 from bridge.core.playout import Playout
 from bridge.core.timers import Timer, Timers
 from bridge.vocabulary.commands import Command, ConfirmHeard, DropReply, TruncateReply
+from bridge.vocabulary.events import ReplyAudio
 from telecodecs.format import FRAME_MS, AudioFormat
 
 AHEAD_S = 5.0
@@ -116,6 +117,30 @@ class Voice:
         downlink = Downlink(spoken, self._line)
         self._announcement = downlink.feed(announcement) + downlink.finish()
         return self.insert(ANNOUNCEMENT, self._announcement, now) if announcement else []
+
+    def straight(self, event: ReplyAudio, now: float) -> list[Command] | None:
+        """Play the next piece of the item that is coming in, as `play` does, if nothing waits or is paused, and the carrier
+        has room for it. See `lanes.Lane`.
+        """
+        item = event.item
+        if (
+            item != self.incoming_item
+            or item not in self._lengths
+            or item in self._own
+            or self._waiting
+            or self.is_dropped
+            or self._is_paused
+            or self._timers.next_due is None
+            or now >= self._timers.next_due
+        ):
+            return None
+        audio = self._downlink.feed(event.audio)
+        commands = self._playout.play_on(item, audio, now, AHEAD_S)
+        if commands is None:
+            return self._send(item, audio, now)
+        self._lengths[item] += len(audio)
+        self._sent_item = item
+        return commands
 
     def play(self, item: str, audio: bytes, now: float) -> list[Command]:
         """Play the next piece of an item; a new item ends the one before."""

@@ -14,8 +14,7 @@ class StreamLiveness:
     """
 
     def __init__(self, limits: Limits, expected: str | None, timers: Timers, now: float) -> None:
-        self.heard_at = now
-        """When the carrier last sent anything; set by whoever receives it."""
+        timers.heard_at = now
         self.is_dropped = False
         """The stream broke, and may be resumed."""
         self._limits = limits
@@ -46,7 +45,7 @@ class StreamLiveness:
         self.is_dropped = False
         self._timers.stop(Timer.START, Timer.RESUME)
         self._timers.set(Timer.SILENT, now + self._limits.silent_s)
-        self.heard_at = now
+        self._timers.heard_at = now
 
     def dropped(self, now: float) -> bool:
         """The stream broke, which may be before it said start. Returns whether it may be resumed."""
@@ -59,7 +58,7 @@ class StreamLiveness:
 
     def is_silent(self, now: float) -> bool:
         """Whether the carrier has been silent for too long; if not, the timer is set to when it would be."""
-        due = self.heard_at + self._limits.silent_s
+        due = self._timers.heard_at + self._limits.silent_s
         if now < due:
             self._timers.set(Timer.SILENT, due)
         return now >= due

@@ -74,6 +74,8 @@ class Timers:
     def __init__(self) -> None:
         self.next_due: float | None = None
         """When the first of them falls due; None when none runs."""
+        self.heard_at = 0.0
+        """When the carrier last sent anything, for `Timer.SILENT`; set by whoever receives it."""
         self._due: dict[Timer, float] = {}
 
     def set(self, timer: Timer, due: float) -> None:

@@ -49,6 +49,7 @@ class CallerSound:
         self._position_s = 0.0  # of the first sample that is not measured
         self._rest = np.zeros(0, np.int16)  # less than a block, not measured yet
         self._format = PCMU_8K
+        self._bytes = 0  # of frames that were measured
 
     def change(self, format: AudioFormat) -> None:
         """Frames come in this format from now on. Audio of more than one channel is not measured."""
@@ -59,6 +60,7 @@ class CallerSound:
         """Measure the frames that have come, and let go of them."""
         frames, came = self.frames, np.asarray(self.came)
         self.frames, self.came = [], []
+        self._bytes += sum(map(len, frames))
         if not frames or self._format.channels > 1:
             return
         rate_hz = self._format.rate_hz
@@ -74,6 +76,11 @@ class CallerSound:
             self._measured.append(_Measured(self._position_s, length / rate_hz, *small))
         self._rest = samples[len(levels) * length :]
         self._position_s += len(levels) * length / rate_hz
+
+    def take_bytes(self) -> int:
+        """The bytes of the frames that were measured since the last call."""
+        taken, self._bytes = self._bytes, 0
+        return taken
 
     def ended_at(self) -> float | None:
         """When the last sound before this moment ended; None if there was none in the audio that is remembered."""

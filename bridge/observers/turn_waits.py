@@ -73,6 +73,16 @@ class TurnWaits:
         ] = {}  # then for that mark to return; by the mark's name
 
     @property
+    def sees(self) -> Mapping[type[Word], Callable[["TurnWaits", Any, float], None]]:
+        """What sees each type of word; see `core.engine.SeesWords`."""
+        return SEEN
+
+    def saw(self, word: Word, now: float) -> None:
+        """Take note of a word that is in `SEEN`; others change nothing."""
+        if (see := SEEN.get(type(word))) is not None:
+            see(self, word, now)
+
+    @property
     def turns(self) -> list[Turn]:
         """The waits so far, the latest `MOST_TURNS` of them."""
         return [_turn(wait) for wait in self._turns]

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bridge.observers import turn_waits
 from bridge.observers.caller_sound import MEASURED_FRAMES, CallerSound
 from bridge.observers.turn_waits import TurnWaits
 from bridge.vocabulary.commands import AppendAudio, EnterDigits
@@ -45,34 +44,35 @@ class _Meter:
 
 
 class Accounting:
-    """The account of one call: it sees what an observer sees, and `account` adds it up."""
+    """The account of one call: it sees what an observer sees, and `account` adds it up.
 
-    @property
-    def sees(self) -> frozenset[type[Word]]:
-        """See `Observer`."""
-        return _SEES
+    `sees_caller`: False if the caller's audio is not shown to it; then whoever gives it to the assistant puts it into
+    `caller`, which costs no call for a frame. `waits` sees words beside it.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, sees_caller: bool = True) -> None:
+        self.sees = _SEEN if sees_caller else _SEEN_BUT_CALLER
         self._caller, self._assistant = _Meter(), _Meter()
         self._keys_interrupt = False  # an entry is an utterance
         self._counts: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
         self._items: dict[str, None] = {}  # of the active assistant, that had audio; the latest
-        self._sound = CallerSound()
-        self._waits = TurnWaits(self._sound)
+        self.caller = CallerSound()
+        """The caller's audio that was given to assistants."""
+        self.waits = TurnWaits(self.caller)
 
     def saw(self, word: Word, now: float) -> None:
         """Count a word: events before the core sees them, commands before they are performed, in order."""
         kind = type(word)
         if (see := _SEEN.get(kind)) is not None:
             see(self, word, now)
-        elif (measure := turn_waits.SEEN.get(kind)) is not None:
-            measure(self._waits, word, now)
+        self.waits.saw(word, now)
 
     def account(self, counts: Mapping[str, int]) -> Account:
         """Add up the call so far. `counts`: those of the core and of the dialects."""
-        turns = self._waits.turns
-        all_counts = {"turns": self._waits.count, **self._counts, **counts}
+        self._measure_caller()
+        turns = self.waits.turns
+        all_counts = {"turns": self.waits.count, **self._counts, **counts}
         return Account(
             counts={name: count for name, count in all_counts.items() if count},
             tokens={kind: count for kind, count in self._tokens.items() if count},
@@ -84,19 +84,21 @@ class Accounting:
     # Audio, tools and tokens
 
     def _append(self, word: AppendAudio, now: float) -> None:
-        """The hot path."""
-        self._caller.bytes += len(word.audio)
-        sound = self._sound
-        sound.frames.append(word.audio)
-        sound.came.append(now)
-        if len(sound.frames) == MEASURED_FRAMES:
-            sound.measure()
+        self.caller.frames.append(word.audio)
+        self.caller.came.append(now)
+        if len(self.caller.frames) == MEASURED_FRAMES:
+            self.caller.measure()
+
+    def _measure_caller(self) -> None:
+        self.caller.measure()
+        self._caller.bytes += self.caller.take_bytes()
 
     def _ready(self, word: AssistantReady, _now: float) -> None:
         if word.is_standby:
             return
+        self._measure_caller()
         self._caller.change(word.hears)
-        self._sound.change(word.hears)
+        self.caller.change(word.hears)
         self._assistant.change(word.speaks)
         self._keys_interrupt = word.keys_interrupt
         self._items.clear()  # another assistant may use the same names
@@ -108,7 +110,7 @@ class Accounting:
         self._tokens.update(word.tokens)
 
     def _enter(self, word: EnterDigits, now: float) -> None:
-        self._waits.entered(word, now, is_turn=self._keys_interrupt)
+        self.waits.entered(word, now, is_turn=self._keys_interrupt)
 
     def _reply(self, word: ReplyAudio, now: float) -> None:
         self._assistant.bytes += len(word.audio)
@@ -118,10 +120,10 @@ class Accounting:
         if len(self._items) > MOST_ITEMS:
             del self._items[next(iter(self._items))]
         self._counts["replies"] += 1
-        self._waits.reply_began(now)
+        self.waits.reply_began(now)
 
 
-_SEEN: Mapping[type[Word], Callable[[Accounting, Any, float], None]] = dict(
+_SEEN: dict[type[Word], Callable[[Accounting, Any, float], None]] = dict(
     [
         on(AppendAudio, Accounting._append),
         on(ReplyAudio, Accounting._reply),
@@ -133,7 +135,7 @@ _SEEN: Mapping[type[Word], Callable[[Accounting, Any, float], None]] = dict(
 )
 """What each word does to the account, beside what it does to the waits."""
 
-_SEES = frozenset(_SEEN) | frozenset(turn_waits.SEEN)
+_SEEN_BUT_CALLER = {kind: see for kind, see in _SEEN.items() if kind is not AppendAudio}
 
 
 def summary(account: Account) -> dict[str, int | float]:

@@ -12,6 +12,7 @@ import structlog
 from msgspec import structs
 
 from bridge.core.engine import Perform
+from bridge.observers.caller_sound import MEASURED_FRAMES, CallerSound
 from bridge.shell.close_frames import INTERNAL_ERROR, POLICY_VIOLATION
 from bridge.shell.tool_runs import ToolRuns
 from bridge.vocabulary import retry_after
@@ -40,6 +41,7 @@ from bridge.vocabulary.events import (
     LegLost,
     LegName,
     MessageRefused,
+    ReplyAudio,
     ToolAnswered,
     ToolCalled,
     Word,
@@ -88,6 +90,8 @@ class _Attached:
         self.tools: Tools
         self.malformed = 0
         """Messages that were refused."""
+        self.incoming_item = ""
+        """The item whose audio came last."""
 
     def dismiss(self) -> None:
         self.leg.close()
@@ -97,7 +101,7 @@ class AssistantSlot:
     """The assistants of one call: `active` has the call, `standby` is about to take over.
 
     `on_event` gets what they tell, with the time; `on_deadline_changed` is called when `deadline` may be another.
-    `clock`: the session's, in seconds. Commands are performed in a round of the call's engine, so that an event which
+    `clock`: the session's, in seconds. `given`: is told of the caller's audio, also of what is left out. Commands are performed in a round of the call's engine, so that an event which
     comes of one only waits for its turn.
     """
 
@@ -107,7 +111,11 @@ class AssistantSlot:
         on_event: Callable[[Event, float], None],
         on_deadline_changed: Callable[[], None],
         clock: Callable[[], float],
+        given: CallerSound | None = None,
     ) -> None:
+        self.deadline_moved = False
+        """Whether a deadline may have moved to an earlier time; set to False by whoever looks at all of them."""
+        self._given = given
         self._connect = connect
         self._on_event = on_event
         self._on_deadline_changed = on_deadline_changed
@@ -184,12 +192,30 @@ class AssistantSlot:
             self.active, self.standby = self.standby, None
 
     def append(self, command: AppendAudio, now: float) -> None:
-        """The caller's audio. An assistant that reads too slowly would get it too late: frames are left out instead."""
-        active = self.active
+        """The caller's audio. An assistant that reads too slowly would get it too late: frames are left out instead.
+
+        The hot path: one message alone, or the next piece of an item alone, moves no deadline; see `contracts.Assistant`.
+        """
+        given, active = self._given, self.active
+        if given is not None:
+            given.frames.append(command.audio)
+            given.came.append(now)
+            if len(given.frames) == MEASURED_FRAMES:
+                given.measure()
         if active is None or active.leg.stalled:
             self._not_sent += 1
-        else:
-            self._encode(active, command, now)
+            return
+        try:
+            outcomes = active.assistant.encode(command, now)
+            alone = outcomes[0] if len(outcomes) == 1 else None
+            if isinstance(alone, (str, bytes)):
+                active.leg.send(alone)
+            elif type(alone) is ReplyAudio and alone.item == active.incoming_item:
+                self._on_event(alone, now)
+            else:
+                self._deliver(active, outcomes, now)
+        except Exception:  # noqa: BLE001  # as above
+            self._fail(active)
 
     def enter(self, command: EnterDigits, now: float) -> None:
         """An entry from the keypad; one that is sensitive is kept for the tools."""
@@ -242,16 +268,24 @@ class AssistantSlot:
             self._fail(attached)
             return
         try:
-            self._deliver(attached, outcomes, now)
+            alone = outcomes[0] if len(outcomes) == 1 else None
+            if type(alone) is ReplyAudio and attached is self.active and alone.item == attached.incoming_item:
+                self._on_event(alone, now)  # as in `append`
+            else:
+                self._deliver(attached, outcomes, now)
         finally:
-            self._on_deadline_changed()
+            if self.deadline_moved:
+                self._on_deadline_changed()
 
     def _deliver(self, attached: _Attached, outcomes: Sequence[AssistantOutcome], now: float) -> None:
+        self.deadline_moved = True
         for outcome in outcomes:
             if not isinstance(outcome, Word):
                 attached.leg.send(outcome)
                 continue
-            if type(outcome) is MessageRefused:
+            if type(outcome) is ReplyAudio:
+                attached.incoming_item = outcome.item
+            elif type(outcome) is MessageRefused:
                 attached.malformed += 1
             if attached is self.active:
                 if isinstance(outcome, ToolCalled):

@@ -63,6 +63,8 @@ class AssistantSocketLeg:
         """Send one message, or let it wait for the connection; after the end it is dropped. This never waits."""
         self.is_reply_owed: Callable[[], bool] = lambda: False
         """Asked when a ping was not answered in time: an assistant that owes a reply may be busy with it."""
+        self.stalled = True
+        """Whether the peer reads too slowly, or the connection is not open yet."""
         self._receive = receive
         self._lost = lost
         self._intake = PacedIntake(receive, self._set_reading, self._drop)
@@ -85,11 +87,6 @@ class AssistantSocketLeg:
     def was_open(self) -> bool:
         """Whether the server has taken the connection, whatever became of it."""
         return self._socket is not None
-
-    @property
-    def stalled(self) -> bool:
-        """Whether the peer reads too slowly, or the connection is not open yet."""
-        return self._socket is None or self._socket.stalled
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection after what was sent. If it is still being opened, the attempt is cancelled."""
@@ -176,12 +173,16 @@ class AssistantSocketLeg:
             socket.abort()
             return
         self._socket = socket
+        self.stalled, socket.on_stalled = socket.stalled, self._set_stalled
         self.send = socket.send
         for message in self._waiting:
             socket.send(message)
         self._waiting.clear()
         if self._tells_upgrade:
             self._receive(UPGRADED)
+
+    def _set_stalled(self, stalled: bool) -> None:  # a callback
+        self.stalled = stalled
 
     def _wait_with(self, message: WireMessage) -> None:
         self._waiting.append(message)

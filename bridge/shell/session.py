@@ -43,6 +43,7 @@ from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
     CallEnded,
+    CallerAudio,
     CallStarted,
     Event,
     Ignored,
@@ -85,10 +86,13 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
         self._call = call
-        self._accounting = Accounting()
+        self._accounting = Accounting(sees_caller=False)
         self._observers = tuple(observers)
-        self._engine = CallEngine(call, [self._accounting, *observers])
-        self._slot = AssistantSlot(connect, self._engine.handle, self._follow_deadline, clock)
+        self._engine = CallEngine(call, [self._accounting, self._accounting.waits, *observers])
+        self._slot = AssistantSlot(
+            connect, self._engine.handle, self._follow_deadline, clock, self._accounting.caller
+        )
+        self._engine.on_earlier = self._note_deadline
         performers = [
             on_bound(PlayAudio, self._tell_carrier),
             on_bound(SendMark, self._tell_carrier),
@@ -148,23 +152,31 @@ class Session:
         self.handle(start)
 
     def carrier_said(self, message: WireMessage) -> None:
-        """Handle one message from the carrier."""
+        """Handle one message from the carrier. The hot path: a frame that comes alone moves no deadline."""
         now = clock()
         outcomes: Sequence[CarrierOutcome | MessageRefused]
         try:
             outcomes = self._carrier.decode(message, now)
         except MalformedMessage as error:
             outcomes = (MessageRefused(LegName.CARRIER, str(error)),)
+        try:
+            if len(outcomes) == 1 and type(outcomes[0]) is CallerAudio:
+                self._engine.handle(outcomes[0], now)
+            else:
+                self._take(outcomes, now)
+        finally:
+            if self._slot.deadline_moved:
+                self._follow_deadline()
+
+    def _take(self, outcomes: Sequence[CarrierOutcome | MessageRefused], now: float) -> None:
+        self._slot.deadline_moved = True
         if outcomes and type(outcomes[0]) in BAD_MESSAGES and self._bad_messages.add(now):
             self._carrier_leg.close(1008, str(self._bad_messages))  # it is lost then, and may return
-        try:
-            for outcome in outcomes:
-                if isinstance(outcome, Word):
-                    self._engine.handle(outcome, now)
-                else:
-                    self._carrier_leg.send(outcome)
-        finally:
-            self._follow_deadline()
+        for outcome in outcomes:
+            if isinstance(outcome, Word):
+                self._engine.handle(outcome, now)
+            else:
+                self._carrier_leg.send(outcome)
 
     def carrier_lost(self, carrier: Carrier, code: int, reason: str) -> None:
         """Handle the loss of the leg of `carrier`; the loss of a former stream's leg is ignored."""
@@ -185,11 +197,12 @@ class Session:
             self._follow_deadline()
 
     def _tell_carrier(self, command: CarrierCommand, now: float) -> None:
-        for outcome in self._carrier.encode(command, now):
-            if isinstance(outcome, Word):
-                self._engine.handle(outcome, now)
-            else:
-                self._carrier_leg.send(outcome)
+        """The hot path: a command of which one message comes alone moves no deadline."""
+        outcomes = self._carrier.encode(command, now)
+        if len(outcomes) == 1 and not isinstance(outcomes[0], Word):
+            self._carrier_leg.send(outcomes[0])
+        else:
+            self._take(outcomes, now)
 
     def _hang_up(self, command: HangUp, _now: float) -> None:
         self._is_leg_closed = True
@@ -198,10 +211,14 @@ class Session:
     def _nothing(self, _command: SetSensitive | RetryAssistant, _now: float) -> None:
         pass
 
+    def _note_deadline(self) -> None:
+        self._slot.deadline_moved = True
+
     def _follow_deadline(self) -> None:
         """Set the timer to the next deadline. It is moved only to an earlier time: waking early does no harm."""
         if self._engine.in_round or self._over:
             return
+        self._slot.deadline_moved = False
         due = self._engine.deadline
         if due is None:
             self._finish()

@@ -18,6 +18,7 @@ import structlog
 
 from bridge.settings.assistants import Pings
 from bridge.shell.close_frames import SENDABLE_CLOSE_CODES, cut_reason
+from bridge.shell.fragments import BrokenProtocol, Fragments
 from bridge.shell.network import limit_unconfirmed
 from bridge.vocabulary.contracts import Lost, WireMessage
 from bridge.vocabulary.message_rate import MessageRate, Unread
@@ -75,10 +76,7 @@ class SocketLeg(picows.WSListener):
         self._receive = receive
         self._lost = lost
         self._connected = connected
-        self._max_message_bytes = max_message_bytes
-        self._fragments: list[bytes] = []
-        self._fragments_weigh = 0
-        self._fragmented_type = TEXT
+        self._fragments = Fragments(max_message_bytes)
         self._rate = rate
         self._left = TURN_MESSAGES  # that may be handled in this turn
         self._counted_at = 0.0  # when that was set
@@ -94,7 +92,8 @@ class SocketLeg(picows.WSListener):
         self._dropped_for = ""
         self._cut_off: asyncio.TimerHandle | None = None
         self.stalled = False
-        """Whether the peer reads too slowly, so that the socket is full."""
+        """Whether the peer reads too slowly, so that the socket is full. `on_stalled` is told when that changes."""
+        self.on_stalled: Callable[[bool], None] = lambda _: None
         self._pinged = False
         self._pong_due: asyncio.TimerHandle | None = None
         self.pings = pings
@@ -166,7 +165,7 @@ class SocketLeg(picows.WSListener):
         if transport.is_close_frame_sent and kind is not CLOSE:
             return
         rsv = frame.rsv1 or frame.rsv2 or frame.rsv3
-        if kind is TEXT and frame.fin and not self._fragments and not rsv:
+        if kind is TEXT and frame.fin and not self._fragments.parts and not rsv:
             try:
                 text = frame.get_payload_as_utf8_text()
             except UnicodeDecodeError:  # RFC 6455, 8.1
@@ -187,28 +186,15 @@ class SocketLeg(picows.WSListener):
             self._assemble(kind, fin, payload)
 
     def _assemble(self, kind: picows.WSMsgType, fin: bool, payload: bytes) -> None:
-        if (kind is CONTINUATION) is not bool(self._fragments):  # RFC 6455, 5.4
-            self._refuse(1002, "the fragments are out of order")
-            return
-        if kind is not CONTINUATION:
-            self._fragmented_type = kind
-        self._fragments.append(payload)
-        self._fragments_weigh += max(1, len(payload))  # an empty fragment takes memory too
-        if self._fragments_weigh > self._max_message_bytes:
-            self._refuse(1009, f"the message is too long: expected at most {self._max_message_bytes} bytes")
-        elif fin:
-            whole = b"".join(self._fragments)
-            self._fragments.clear()
-            self._fragments_weigh = 0
-            if self._fragmented_type is BINARY:
-                self._receive(whole)
-                return
-            try:
-                text = whole.decode()
-            except UnicodeDecodeError:
-                self._refuse(1007, "the text is not UTF-8")
-            else:
-                self._receive(text)
+        try:
+            message = self._fragments.add(
+                payload, continues=kind is CONTINUATION, is_text=kind is TEXT, fin=fin
+            )
+        except BrokenProtocol as fault:
+            self._refuse(fault.code, str(fault))
+        else:
+            if message is not None:
+                self._receive(message)
 
     # Turns of the event loop
 
@@ -355,12 +341,14 @@ class SocketLeg(picows.WSListener):
     def pause_writing(self) -> None:
         """picows calls this when the socket is full because the peer reads too slowly."""
         self.stalled = True
+        self.on_stalled(True)
         if self._cut_off is None:
             self._cut_off_in(STALL_TIMEOUT_S)
 
     def resume_writing(self) -> None:
         """picows calls this when the peer reads again."""
         self.stalled = False
+        self.on_stalled(False)
         if self._transport is not None and not self._transport.is_close_frame_sent:
             self._keep()
 
@@ -383,7 +371,7 @@ class SocketLeg(picows.WSListener):
             self._take_held()
         lost = self._lost
         self._receive, self._lost = lambda _: None, lambda *_: None  # whose they are refers to this leg
-        self._connected, self.is_busy = None, lambda: False
+        self._connected, self.is_busy, self.on_stalled = None, lambda: False, lambda _: None
         lost(*self._end(transport))
 
     def _end(self, transport: picows.WSTransport) -> tuple[int, str]:

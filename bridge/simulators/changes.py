@@ -1,8 +1,8 @@
 """Lets tests and simulators wait until something has happened in a simulator, without polling."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -28,3 +28,14 @@ class Changes:
         while len(found := [one for one in seen if wanted(one)]) < times:
             await self._changed.wait()
         return found[times - 1]
+
+
+async def first_of(*waits: Coroutine[Any, Any, object], within_s: float | None = None) -> None:
+    """Wait until one of them is done, but no longer than `within_s`."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

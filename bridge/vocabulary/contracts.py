@@ -91,7 +91,11 @@ class Carrier(Protocol):
         ...
 
     def deadline(self) -> float | None:
-        """Return when `due` must be called, in seconds; None: nothing waits. Read after each command and message."""
+        """Return when `due` must be called, in seconds; None: nothing waits.
+
+        Read after each command and message but two: a message that is one `CallerAudio` alone, and a command of which one
+        message comes alone. These must not move it to an earlier time.
+        """
         ...
 
     def due(self, now: float) -> Sequence[CarrierOutcome]:
@@ -152,7 +156,11 @@ class Assistant(Protocol):
         ...
 
     def deadline(self) -> float | None:
-        """Return when `due` must be called, in seconds; None: nothing waits. Read after each command and message."""
+        """Return when `due` must be called, in seconds; None: nothing waits.
+
+        Read after each command and message, unless one message or one `ReplyAudio`, the next of its item, comes alone of
+        the caller's audio, or such a `ReplyAudio` alone of a message. These must not move it to an earlier time.
+        """
         ...
 
     def due(self, now: float) -> Sequence[AssistantOutcome]:

@@ -66,19 +66,23 @@ class Reorder:
         """Whether frames wait behind a hole; `release` gives up on it."""
         return bool(self._held)
 
-    def feed(self, at_ms: int, audio: bytes) -> list[bytes]:
-        """Take one frame and return the audio that is due now. A frame in order is returned as the same object.
-
-        `at_ms`: the sender's timestamp of the frame's first sample.
-        """
+    def passes(self, at_ms: int, audio: bytes) -> bool:
+        """Take one frame if it is in order, behind one that was: it is due now. False: give it to `feed`."""
         if self._given and not self._held:
             length = len(audio) * _TICKS
             # Half a frame ahead still fits, half a frame behind does not: it may be the last one, repeated.
             if -length < 2 * (at_ms * self._ticks_per_ms - self._due) <= length:
                 self._due += length
                 self._given.append(at_ms)
-                return [audio]
-        return self._feed_unordered(at_ms, audio)
+                return True
+        return False
+
+    def feed(self, at_ms: int, audio: bytes) -> list[bytes]:
+        """Take one frame and return the audio that is due now. A frame in order is returned as the same object.
+
+        `at_ms`: the sender's timestamp of the frame's first sample.
+        """
+        return [audio] if self.passes(at_ms, audio) else self._feed_unordered(at_ms, audio)
 
     def release(self) -> list[bytes]:
         """Wait for no hole any longer: return all audio that is held, with the holes filled."""

@@ -39,7 +39,7 @@ CAPACITY_ROWS = {
     "echo": CapacityRow("each frame comes back, mu-law", Setup("echo"), 120),
     "turns": CapacityRow("a reply of 2 s every 4 s, mu-law", Setup("turns"), 120),
     "resampled": CapacityRow("the same, 8 kHz and 24 kHz", Setup("turns", model_format="audio/pcm"), 60),
-    "recorded": CapacityRow("echo, each call recorded", Setup("echo", is_recorded=True), 80),
+    "recorded": CapacityRow("echo, recorded, with a journal", Setup("echo", is_recorded=True), 80),
     "tls": CapacityRow("echo, TLS to the carrier", Setup("echo", has_tls=True), 80),
     "l16": CapacityRow("turns, Telnyx, L16 at 16 kHz", Setup("turns", "L16"), 60),
     "g722": CapacityRow("turns, Telnyx, G722", Setup("turns", "G722"), 40),

@@ -34,6 +34,7 @@ class Setup:
     model_format: Literal["", "audio/pcm"] = ""
     """What the simulated model hears and speaks, whatever it is asked for: "audio/pcm" is 24 kHz."""
     is_recorded: bool = False
+    """With a journal."""
     has_tls: bool = False
 
     @property
@@ -133,7 +134,7 @@ def _of_our_own(module: str, *arguments: str) -> Iterator[Server]:
 
 @contextmanager
 def bridge(folder: Path, model_url: str, setup: Setup) -> Iterator[Server]:
-    """`voicebridge serve` with a journal, between a carrier and this model. It refuses no call for being busy."""
+    """`voicebridge serve` between a carrier and this model. It refuses no call for being busy."""
     settings = folder / "voicebridge.toml"
     settings.write_text(settings_of(setup, model_url, folder))
     with ExitStack() as running:
@@ -153,9 +154,8 @@ def settings_of(setup: Setup, model_url: str, folder: Path) -> str:
             _make_certificate(certificate, key)
         text += f'ssl_certfile = "{certificate}"\nssl_keyfile = "{key}"\n'
     text += "[security]\nallow_unauthenticated = true\n[limits]\ndrain_s = 1\nmax_lag_ms = 0\n"
-    text += f'[journal]\ndirectory = "{folder}/journal"\n'
     if setup.is_recorded:
-        text += f'[recording]\ndirectory = "{folder}/recordings"\n'
+        text += f'[journal]\ndirectory = "{folder}/journal"\n[recording]\ndirectory = "{folder}/recordings"\n'
     if setup.codec:
         text += f'[telnyx]\ncodec = "{setup.codec}"\n'
         text += f"sampling_rate = {setup.rate_hz}\n" if setup.rate_hz else ""

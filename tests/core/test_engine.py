@@ -8,7 +8,7 @@ import pytest
 from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
 from bridge.core.engine import CallEngine, Perform
-from bridge.core.timers import Limits
+from bridge.core.timers import Limits, Timer
 from bridge.vocabulary.commands import (
     AnswerTool,
     AssistantCommand,
@@ -42,14 +42,11 @@ class ScriptedCall(Call):
         super().__init__(0.0, Limits(), DialogueRules(reorder_ms=0))
         self._script = script
         self.handled: list[tuple[Event, float]] = []
-        self.ended = False
-
-    def deadline(self) -> float | None:
-        return None if self.ended else 10.0
 
     def handle(self, event: Event, now: float) -> list[Command]:
         self.handled.append((event, now))
-        self.ended = self.ended or isinstance(event, CallEnded)
+        if isinstance(event, CallEnded):
+            self.timers.stop(*Timer)
         answer = self._script.get(type(event), ())
         if isinstance(answer, Exception):
             raise answer

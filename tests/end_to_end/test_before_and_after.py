@@ -17,12 +17,13 @@ from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.shell.session import clock
 from bridge.shell.signed_posts import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
+from bridge.simulators.carriers.contract import CALLED, CALLER
 from bridge.simulators.carriers.telnyx.call_control_phone import CallControlPhone
 from bridge.simulators.carriers.telnyx.exchange import TelnyxExchange
 from bridge.simulators.carriers.telnyx.server import SimulatedTelnyx
 from bridge.simulators.carriers.telnyx.webhooks import Signer
 from bridge.simulators.carriers.twilio.exchange import TwilioExchange
-from bridge.simulators.phone.call import CALLED, CALLER, place_call
+from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan, Digit
 from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.errors import CallRefused

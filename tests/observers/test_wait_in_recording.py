@@ -100,7 +100,7 @@ def gaps_ms(recording: Path) -> list[float]:
 def test_summary_picture_journal_log_account_and_recording_tell_one_wait(tmp_path: Path, way_ms: int) -> None:
     started = datetime(2026, 11, 21, tzinfo=UTC)
     accounting, journal, recording = Accounting(), Journal(tmp_path, started), Recording(tmp_path, started)
-    line = Line([accounting, journal, recording], way_ms / 1000)
+    line = Line([accounting, accounting.waits, journal, recording], way_ms / 1000)
     said = TALK + QUIET * 250
     sent_at = line.carry(said)
     account: Account = accounting.account({})

@@ -197,8 +197,10 @@ class RealtimeConversation:
     def audio(self, event: AudioDelta, now: float) -> list[ReplyAudio]:
         """Reply audio came. The hot path."""
         said = self.replies.audio(event)
-        if said:
-            self._came(event.response_id, now)
+        if said and event.response_id in self.gate.open:
+            self._reply_timeout.go_on(now)
+        elif said:
+            self._reply_timeout.stop()
         return said
 
     def _came(self, response_id: str, now: float) -> None:

@@ -6,6 +6,7 @@ be interrupted, it gets none before the caller has heard the greeting either: th
 No socket, no clock: `now` is seconds on the session's clock.
 """
 
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
@@ -30,6 +31,7 @@ from bridge.assistants.openai_realtime.session import without_function
 from bridge.assistants.openai_realtime.settings import RealtimeSettings
 from bridge.assistants.shared.scripted_responses import Purpose, ScriptedResponses
 from bridge.assistants.shared.turn_detection import may_suspect, turn_detector
+from bridge.assistants.shared.wire_kind import UNREADABLE
 from bridge.vocabulary.built_in_tools import HANG_UP
 from bridge.vocabulary.commands import (
     AnswerTool,
@@ -94,8 +96,9 @@ class RealtimeDialect:
             return [*self._carry_out(command), *self._advance(now)]
         if self._input_muted:
             return ()
-        message = wire.append(command.audio)
-        self._talk.clock.append(len(command.audio))
+        base64 = b2a_base64(command.audio, newline=False).decode()
+        message = f"{wire.APPEND_HEAD}{base64}{wire.APPEND_TAIL}"
+        self._talk.clock.bytes += len(command.audio)
         if self._turn_detector is None:
             return (message,)
         heard = self._listen(command.audio)
@@ -105,7 +108,11 @@ class RealtimeDialect:
         """Read one message. Raises `MalformedMessage` if it is no event, or a known kind in a wrong shape."""
         if not isinstance(message, str):
             raise MalformedMessage("a binary message")
-        event = wire.read(message)
+        event: ServerEvent | wire.UnknownEvent
+        try:
+            event = wire.READ.decode(message)
+        except UNREADABLE as error:
+            event = wire.unknown(message, error)
         if isinstance(event, AudioDelta):
             return self._talk.audio(event, now)
         return [*self._read(event, now), *self._advance(now)]

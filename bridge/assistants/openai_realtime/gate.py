@@ -91,7 +91,8 @@ class ResponseGate:
         self._superseded = False  # ... because another response answers the same items
         self._last = Request()  # the request that was sent as `_event_id`
         self._event_id = ""
-        self._open: dict[str, Request] = {}
+        self.open: dict[str, Request] = {}
+        """The responses that are being made, by id. Only the gate changes them."""
         self._cut: dict[
             str, float | None
         ] = {}  # open responses that were interrupted; when they should end, once that is known
@@ -105,7 +106,7 @@ class ResponseGate:
     @property
     def state(self) -> GateState:
         """ACTIVE also while the server makes a response of its own and our request is in flight."""
-        if self._open or self._blocked_until is not None:
+        if self.open or self._blocked_until is not None:
             return GateState.ACTIVE
         return GateState.IDLE if self._sent is None else GateState.REQUESTED
 
@@ -115,18 +116,13 @@ class ResponseGate:
         return self.state is GateState.IDLE and self._waiting is None and self._held_until is None
 
     @property
-    def open(self) -> Mapping[str, Request]:
-        """The responses that are being made, by id."""
-        return self._open
-
-    @property
     def in_flight(self) -> Request | None:
         """The request that was sent and has no `response.created` yet."""
         return self._sent
 
     def concerns(self, purpose: Purpose) -> bool:
         """Whether a response with this purpose is wanted, requested, or being made."""
-        requests = (self._waiting, self._sent, *self._open.values())
+        requests = (self._waiting, self._sent, *self.open.values())
         return any(request is not None and request.purpose is purpose for request in requests)
 
     # What we want
@@ -155,7 +151,7 @@ class ResponseGate:
     def interrupt(self) -> None:
         """The caller interrupts: the request in flight is unwanted, and so is one that waits, unless it is a reply."""
         self._unwanted = self._sent is not None
-        self._cut = {response_id: self._cut.get(response_id) for response_id in self._open}
+        self._cut = {response_id: self._cut.get(response_id) for response_id in self.open}
         if self._waiting is not None and self._waiting.purpose is not Purpose.REPLY:
             self._waiting = None
 
@@ -178,29 +174,29 @@ class ResponseGate:
     def created(self, response_id: str, client_event_id: str | None) -> bool:
         """A response is being made. False if it is ours and unwanted by now: it should be cancelled."""
         self._blocked_until = None
-        if response_id in self._open:
+        if response_id in self.open:
             return True
-        if len(self._open) >= MOST_OPEN:
+        if len(self.open) >= MOST_OPEN:
             raise LimitExceeded(f"more than {MOST_OPEN} responses at once")
         unwanted = self._unwanted
         if client_event_id is not None and client_event_id == self._event_id:
             self._echoes_metadata = True
-            self._open[response_id] = self._last
-            if self._assumed_ours is not None and self._assumed_ours in self._open:
-                self._open[self._assumed_ours] = Request()
+            self.open[response_id] = self._last
+            if self._assumed_ours is not None and self._assumed_ours in self.open:
+                self.open[self._assumed_ours] = Request()
             self._sent = self._assumed_ours = None
             return self._is_wanted(response_id, unwanted=unwanted)
         if self._sent is not None and not self._echoes_metadata and not unwanted:
             self._assumed_ours, self._items_when_assumed = response_id, frozenset(self._acknowledged)
-            self._open[response_id], self._sent = self._sent, None
+            self.open[response_id], self._sent = self._sent, None
             return True
         if self._sent is not None and not self._echoes_metadata and self._held_until in (None, inf):
-            self._open[response_id], self._sent = (
+            self.open[response_id], self._sent = (
                 self._sent,
                 None,
             )  # by itself it answers only the end of a turn
             return self._is_wanted(response_id, unwanted=True)
-        self._open[response_id] = Request()
+        self.open[response_id] = Request()
         self._held_until = None
         self._supersede()
         return True
@@ -219,7 +215,7 @@ class ResponseGate:
 
     def done(self, response_id: str, client_event_id: str | None) -> Request | None:
         """A response has ended. Returns its request; None if it was not known to be open."""
-        request = self._open.pop(response_id, None)
+        request = self.open.pop(response_id, None)
         self._cut.pop(response_id, None)
         if request is None and client_event_id is not None and client_event_id == self._event_id:
             request, self._sent = self._sent, None
@@ -231,7 +227,7 @@ class ResponseGate:
     def refused(self, event_id: str | None, response_id: str | None, now: float) -> None:
         """Our request was refused because a response is active: it waits again, unless that response supersedes it."""
         if self._sent is None and self._assumed_ours is None:
-            if event_id is None and self._open:  # the server's own request, for the caller's turn
+            if event_id is None and self.open:  # the server's own request, for the caller's turn
                 if self._held_until != inf:
                     self.release()
                 self.ask(Request())
@@ -239,7 +235,7 @@ class ResponseGate:
         if event_id not in (None, self._event_id):
             return
         if self._assumed_ours is not None:
-            self._open[self._assumed_ours] = Request()
+            self.open[self._assumed_ours] = Request()
             self._unwanted = self._superseded = _is_superseded(self._last, self._items_when_assumed)
             self._assumed_ours = None
             if self._held_until != inf:
@@ -248,10 +244,10 @@ class ResponseGate:
         is_reply = self._last.purpose is Purpose.REPLY
         if not self._superseded and not self._last.is_aside and (is_reply or not self._unwanted):
             self._waiting = _coalesced(self._last, self._waiting)
-        if not self._open:
+        if not self.open:
             self._blocked_until = now + BLOCKED_S
             if response_id is not None:
-                self._open[response_id] = Request()
+                self.open[response_id] = Request()
 
     def rejected(self, event_id: str | None) -> Request | None:
         """An error names this event. Returns the request if it was the one in flight and is still wanted."""
@@ -262,15 +258,15 @@ class ResponseGate:
 
     def rejected_unnamed(self) -> Request | None:
         """An error that names no event is about a response. The same, if no response is open that it may be about."""
-        return None if self._open else self.rejected(self._event_id)
+        return None if self.open else self.rejected(self._event_id)
 
     def request_of(self, response_id: str) -> Request | None:
         """What a response was asked for, as far as it is known; some servers do not name or announce responses."""
-        if response_id in self._open:
-            return self._open[response_id]
-        if not self._open:
+        if response_id in self.open:
+            return self.open[response_id]
+        if not self.open:
             return self._sent
-        return next(iter(self._open.values())) if not response_id and len(self._open) == 1 else None
+        return next(iter(self.open.values())) if not response_id and len(self.open) == 1 else None
 
     # Time
 
@@ -295,12 +291,12 @@ class ResponseGate:
             return self._unanswered(now)
         if self._blocked_until is not None and now >= self._blocked_until:
             self._blocked_until = None
-            self._open.clear()
+            self.open.clear()
         if self._held_until is not None and now >= self._held_until:
             self._held_until = None
         if self._not_before is not None and now >= self._not_before:
             self._not_before = None
-        if self._waiting is None or self._sent is not None or self._open or self._obstacles():
+        if self._waiting is None or self._sent is not None or self.open or self._obstacles():
             return []
         self._last, self._waiting = self._waiting, None
         self._event_id = self._new_id()
@@ -321,7 +317,7 @@ class ResponseGate:
         assert request is not None
         if self._unwanted or request.is_aside:
             return self.advance(now)
-        if self._open:
+        if self.open:
             self._waiting = _coalesced(request, self._waiting)
         elif self._repeated:
             self.gave_up = True

@@ -40,7 +40,8 @@ LONGEST_FAULT = 200
 """Characters of the decoder's message."""
 
 _KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(ServerEvent))
-_READ: json.Decoder[ServerEvent] = json.Decoder(ServerEvent)
+READ: json.Decoder[ServerEvent] = json.Decoder(ServerEvent)
+"""Decodes a `ServerEvent`; it raises one of `UNREADABLE` for all else."""
 
 
 class UnknownEvent(Struct, frozen=True):
@@ -52,23 +53,32 @@ class UnknownEvent(Struct, frozen=True):
 def read(message: str) -> ServerEvent | UnknownEvent:
     """Read one message. Raises `MalformedMessage` if it is not an event, or of a `ServerEvent`'s kind in a wrong shape."""
     try:
-        return _READ.decode(message)
+        return READ.decode(message)
     except UNREADABLE as error:
-        kind = kind_of(message)
-        if kind is None:
-            raise MalformedMessage("not a JSON object with an event's type") from error
-        if kind in _KINDS:
-            path = str(error) if isinstance(error, ValidationError) else "broken JSON"
-            raise MalformedMessage(f"{kind}: {path[:LONGEST_FAULT]}") from error
-        return UnknownEvent(kind[:LONGEST_KIND])
+        return unknown(message, error)
+
+
+def unknown(message: str, error: Exception) -> UnknownEvent:
+    """What a message is that `READ` cannot decode, for this reason. Raises as `read` does."""
+    kind = kind_of(message)
+    if kind is None:
+        raise MalformedMessage("not a JSON object with an event's type") from error
+    if kind in _KINDS:
+        path = str(error) if isinstance(error, ValidationError) else "broken JSON"
+        raise MalformedMessage(f"{kind}: {path[:LONGEST_FAULT]}") from error
+    return UnknownEvent(kind[:LONGEST_KIND])
 
 
 # What we send
 
 
+APPEND_HEAD, APPEND_TAIL = '{"type":"input_audio_buffer.append","audio":"', '"}'
+"""What is around the base64 of the caller's audio: see `append`."""
+
+
 def append(audio: bytes) -> str:
-    """The caller's audio. The hot path."""
-    return f'{{"type":"input_audio_buffer.append","audio":"{b2a_base64(audio, newline=False).decode()}"}}'
+    """The caller's audio."""
+    return f"{APPEND_HEAD}{b2a_base64(audio, newline=False).decode()}{APPEND_TAIL}"
 
 
 def commit() -> str:

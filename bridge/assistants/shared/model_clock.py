@@ -21,29 +21,30 @@ class ModelClock:
 
     def __init__(self) -> None:
         self._given_ms = 0.0  # in formats before the present one
-        self._bytes = 0
+        self.bytes = 0
+        """Audio of the caller's, and of the bridge's own, that was sent in the present format."""
         self._byte_ms = 0.0
         self._inserted: list[_Insertion] = []
         self._forgotten_ms = 0.0
 
     def hears(self, format: AudioFormat) -> None:
         """Audio is sent in this format from now on."""
-        self._given_ms, self._bytes = self.given_ms, 0
+        self._given_ms, self.bytes = self.given_ms, 0
         self._byte_ms = format.duration_ms(1)
 
     @property
     def given_ms(self) -> float:
         """The server's clock, once it has read everything that was sent."""
-        return self._given_ms + self._bytes * self._byte_ms
+        return self._given_ms + self.bytes * self._byte_ms
 
     def append(self, audio_bytes: int) -> None:
-        """Audio of the caller's was sent, so many bytes. The hot path."""
-        self._bytes += audio_bytes
+        """Audio of the caller's was sent, so many bytes."""
+        self.bytes += audio_bytes
 
     def insert(self, audio_bytes: int) -> None:
         """Silence of the bridge's was sent, so many bytes."""
         self._inserted.append(_Insertion(self.given_ms, audio_bytes * self._byte_ms))
-        self._bytes += audio_bytes
+        self.bytes += audio_bytes
         if len(self._inserted) > MOST_REMEMBERED:
             self._forgotten_ms += self._inserted.pop(0).length_ms
 

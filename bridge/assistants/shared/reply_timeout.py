@@ -6,43 +6,37 @@ No clock: `now` is seconds.
 from bridge.assistants.shared.owed_reply import OwedReply
 
 
-class ReplyTimeout:
-    """The timeout of one session. It runs from the end of the caller's turn, or from our request for a response, to
+class ReplyTimeout(OwedReply):
+    """The timeout of one session, and the debt of its assistant. It runs from the end of the caller's turn, or from our request for a response, to
     the end of the response. `reply_s`: seconds without a sign of the reply.
     """
 
     def __init__(self, reply_s: float) -> None:
-        self._reply_s = reply_s
+        super().__init__(reply_s)
         self._due_at: float | None = None
         self._begun = False  # a response is being made
         self._retried = False  # a response was requested again
-        self._owed = OwedReply(reply_s)
 
     def start(self, now: float) -> None:
         """A reply is expected. Where one was expected already, that timeout goes on running."""
         if self._due_at is None:
             self._due_at = now + self._reply_s
             self._begun = self._retried = False
-            self._owed.ask(now)
+            self.ask(now)
 
     def go_on(self, now: float) -> None:
         """A response is being made; the timeout starts again for its next piece."""
-        self._due_at = now + self._reply_s
+        self._due_at = self._until = now + self._reply_s
         self._begun = True
-        self._owed.ask(now)
 
     def stop(self) -> None:
         """The response is done, or is not wanted."""
         self._due_at = None
-        self._owed.settle()
+        self.settle()
 
     def suspend(self) -> None:
         """The caller speaks again: nothing is waited for, but the assistant may still be at work on the response."""
         self._due_at = None
-
-    def is_owed(self, now: float) -> bool:
-        """Whether the assistant may be at work on a response."""
-        return self._owed.is_owed(now)
 
     def deadline(self) -> float | None:
         """When it ends; None if it is not running."""
@@ -61,5 +55,5 @@ class ReplyTimeout:
         self._retried = True
         self._due_at = now + self._reply_s if again else None
         if again:
-            self._owed.ask(now)
+            self.ask(now)
         return again

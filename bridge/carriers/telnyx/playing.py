@@ -29,9 +29,13 @@ MP3_EVERY_S = 1.1
 CLEAR = '{"event":"clear"}'
 
 
+MEDIA_HEAD, MEDIA_TAIL = '{"event":"media","media":{"payload":"', '"}}'
+"""What is around the base64 of a payload: see `media`."""
+
+
 def media(payload: bytes) -> str:
     """Return a media message with this payload."""
-    return f'{{"event":"media","media":{{"payload":"{b2a_base64(payload, newline=False).decode()}"}}}}'
+    return f"{MEDIA_HEAD}{b2a_base64(payload, newline=False).decode()}{MEDIA_TAIL}"
 
 
 def mark(name: str) -> str:
@@ -48,6 +52,8 @@ class RtpPlaying:
 
     def __init__(self, plays: AudioFormat, payloads: Payloads) -> None:
         self.plays = plays
+        self.is_untouched = payloads is _as_it_is
+        """Whether the audio is the one payload of its message, as it is."""
         self._payloads = payloads
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
@@ -73,6 +79,7 @@ class Mp3Playing:
     """
 
     plays = L16_16K
+    is_untouched = False
 
     def __init__(self, begin: Callable[[int], mp3.Mp3Writer] = mp3.Mp3Writer) -> None:
         self._begin = begin

@@ -11,6 +11,7 @@ There is no socket and no clock here: give `decode` what arrived, send what `enc
 
 import re
 from base64 import b64decode
+from binascii import b2a_base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -21,10 +22,10 @@ from bridge.carriers.shared.keys_and_marks import KeysAndMarks
 from bridge.carriers.shared.lenient import LenientFields
 from bridge.carriers.shared.wire_kind import unread, unreadable_start
 from bridge.carriers.telnyx.digits import Digits
-from bridge.carriers.telnyx.playing import Mp3Playing, RtpPlaying, playing
+from bridge.carriers.telnyx.playing import MEDIA_HEAD, MEDIA_TAIL, Mp3Playing, RtpPlaying, playing
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.tracks import READABLE, Heard, PacketTrack, SampleTrack, Track, line_of
-from bridge.vocabulary.commands import CarrierCommand
+from bridge.vocabulary.commands import CarrierCommand, PlayAudio
 from bridge.vocabulary.contracts import CarrierOutcome, WireMessage
 from bridge.vocabulary.errors import MalformedMessage
 from bridge.vocabulary.events import (
@@ -160,6 +161,7 @@ class TelnyxStream:
         self._inbound: Track
         self._outbound: Track | None = None  # set at its first frame, because few streams have it
         self._playing: RtpPlaying | Mp3Playing
+        self._plays_untouched = False  # the bytes to be played go into the messages as they are
         self._timed: tuple[Digits | PacketTrack | Mp3Playing, ...] = (self._digits,)
         self._packet_tracks: tuple[PacketTrack, ...] = ()
 
@@ -278,6 +280,7 @@ class TelnyxStream:
 
     def _play(self) -> AudioFormat | None:
         self._playing = playing(self._settings, self._order)
+        self._plays_untouched = self._playing.is_untouched
         if isinstance(self._playing, Mp3Playing):
             self._timed += (self._playing,)
         return None if self._playing.plays == self._line else self._playing.plays
@@ -292,6 +295,8 @@ class TelnyxStream:
 
     def encode(self, command: CarrierCommand, now: float) -> Sequence[str]:
         """Encode a command. Valid only after `decode` has returned `CallStarted`, and not on a one-way stream."""
+        if self._plays_untouched and isinstance(command, PlayAudio):  # the hot path
+            return (f"{MEDIA_HEAD}{b2a_base64(command.audio, newline=False).decode()}{MEDIA_TAIL}",)
         return self._playing.encode(command, now)
 
     def deadline(self) -> float | None:

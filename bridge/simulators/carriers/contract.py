@@ -10,6 +10,10 @@ from bridge.simulators.phone.plan import CallPlan
 from bridge.vocabulary.contracts import WireMessage
 from telecodecs.format import AudioFormat
 
+CALLER = "+15550199"
+CALLED = "+15550100"
+"""Who calls and who is called, unless somebody says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Play:
@@ -165,6 +169,11 @@ class CallOptions:
     """Signs the webhooks of a carrier that signs with one: Ed25519, base64 of its seed. Empty: a published test key."""
     api_key: str = field(default="", repr=False)
     """What the simulated REST API expects. Empty: its own."""
+    caller: str = CALLER
+    """Who calls, and who is called: numbers in E.164 form, or addresses."""
+    called: str = CALLED
+    account_sid: str = ""
+    """The account of a simulated REST API that has accounts. Empty: its own."""
 
 
 def is_webhook(url: str) -> bool:

@@ -4,11 +4,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from bridge.simulators.carriers.contract import CallOptions, Exchange
+from bridge.simulators.carriers.telnyx import people_call as telnyx_people
 from bridge.simulators.carriers.telnyx.call_control import place_call_with_options
 from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
+from bridge.simulators.carriers.twilio import people_call as twilio_people
 from bridge.simulators.carriers.twilio.exchange import twilio_exchange
 from bridge.simulators.interruption import Interruption
 from bridge.simulators.phone.live_call import Network
+from bridge.simulators.phone.people_call import PeopleCall, PeopleReport
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.errors import ConfigurationError
@@ -32,11 +35,13 @@ class CarrierSimulator(NamedTuple):
 
     None for a carrier without such calls.
     """
+    place_people_call: Callable[[PeopleCall], Coroutine[Any, Any, PeopleReport]] | None = None
+    """Places a call with several parties, by documents or by REST; None for a carrier that cannot."""
 
 
 SIMULATORS: dict[str, CarrierSimulator] = {
-    "telnyx": CarrierSimulator(telnyx_exchange, place_call_with_options),
-    "twilio": CarrierSimulator(twilio_exchange),
+    "telnyx": CarrierSimulator(telnyx_exchange, place_call_with_options, telnyx_people.place_people_call),
+    "twilio": CarrierSimulator(twilio_exchange, place_people_call=twilio_people.place_people_call),
 }
 
 

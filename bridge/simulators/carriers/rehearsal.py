@@ -55,6 +55,14 @@ class Rehearsal:
         path = asked.path.removeprefix(public.path)
         return asked._replace(scheme=scheme, netloc=self._local.netloc, path=path).geturl()
 
+    def called(self, url: str) -> str:
+        """The address on this machine of a webhook that the server names by its public address; any other as it is."""
+        asked, public = urlsplit(url), self._public
+        if asked[:2] != public[:2] or not asked.path.startswith(f"{public.path}/"):
+            return url
+        path = asked.path.removeprefix(public.path)
+        return asked._replace(scheme=self._local.scheme, netloc=self._local.netloc, path=path).geturl()
+
     @property
     def headers(self) -> dict[str, str]:
         """The header Host, which a proxy passes on."""

@@ -15,9 +15,6 @@ from aiohttp import web
 from bridge.simulators.changes import Changes
 from bridge.vocabulary.errors import CallRefused
 
-CALLER = "+15550199"
-CALLED = "+15550100"
-
 PARTING_S = 2.0
 """How long a phone may take to close its stream after it was ended; then the stream is dropped."""
 
@@ -58,7 +55,8 @@ Stream = TypeVar("Stream", bound=Endable)
 class RestServer(Generic[Call, Act, Stream]):
     """Runs one simulated carrier.
 
-    `media` carries a stream and returns whether the phone hung up. `perform_one` performs one action.
+    `media` carries a stream and returns whether the phone hung up. `perform_one` performs one action; `performed` is
+    called when all that follow from one happening have been.
     """
 
     def __init__(
@@ -66,6 +64,7 @@ class RestServer(Generic[Call, Act, Stream]):
         account: Account[Call, Act],
         media: Callable[[Stream], Awaitable[bool]],
         perform_one: Callable[[Act], None],
+        performed: Callable[[], None] = lambda: None,
     ) -> None:
         self.streams: dict[str, Stream] = {}
         """The streams under way, by the name given to `carry`."""
@@ -78,6 +77,7 @@ class RestServer(Generic[Call, Act, Stream]):
         self._account = account
         self._media = media
         self._perform_one = perform_one
+        self._performed = performed
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -98,6 +98,7 @@ class RestServer(Generic[Call, Act, Stream]):
         """Perform actions in order, then set the timer for the account's next deadline."""
         for act in acts:
             self._perform_one(act)
+        self._performed()
         self.changes.notify()
         self._arm()
 
@@ -112,6 +113,19 @@ class RestServer(Generic[Call, Act, Stream]):
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         return task
+
+    def carry_beside(self, name: str, stream: Stream) -> None:
+        """Carry a stream whose end changes nothing for its call, as `carry` does. A refused socket is left alone."""
+        self.streams[name] = stream
+        self.spawn(self._carry_beside(name, stream))
+
+    async def _carry_beside(self, name: str, stream: Stream) -> None:
+        try:
+            await self._until_ended(stream)
+        except CallRefused:
+            pass
+        finally:
+            del self.streams[name]
 
     async def _carry(self, name: str, call: Call, stream: Stream) -> None:
         try:

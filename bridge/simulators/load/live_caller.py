@@ -9,13 +9,12 @@ from typing import Any, Protocol
 
 from bridge.shell.websocket import SocketLeg
 from bridge.shell.websocket_client import connect
-from bridge.simulators.carriers.contract import Exchange, MediaSocket, SimulatedStream
+from bridge.simulators.carriers.contract import CALLED, CALLER, Exchange, MediaSocket, SimulatedStream
 from bridge.simulators.load.caller import Behaviour, Caller
 from bridge.simulators.load.measures import FailureNote, Tally
 from bridge.simulators.load.pacer import Pacer
 from bridge.simulators.load.summary import badness, summarise
 from bridge.simulators.load.talk import Talk
-from bridge.simulators.phone.call import CALLED, CALLER
 from bridge.simulators.phone.live_call import CONGESTED_BYTES
 from bridge.simulators.phone.network_delay import MAX_MESSAGE_BYTES, Delay, SlowLeg
 from bridge.simulators.phone.plan import CallPlan

@@ -63,6 +63,8 @@ class RealtimeConversation:
             self._writer.name("sess"), model, int(unix_time + faults.expires_s), faults
         )
         self.audio_buffer.configure(self.session.hears, self.session.silence_ms)
+        self.on_audio: Callable[[bytes], None] = lambda _: None
+        """Is told what the client appends, as it came, in the format `session.hears`."""
         self._responses = SessionResponses(script, number, self._writer, self.session, self.items)
         self._echo = Echo(self._writer, self.items) if script.echo else None
         self._later: list[tuple[float, Callable[[], None]]] = []
@@ -159,6 +161,7 @@ class RealtimeConversation:
     # The caller's audio
 
     def _append(self, audio: bytes, now: float) -> None:
+        self.on_audio(audio)
         if self._echo is not None:
             self._echo.answer(audio, self.session.hears)
             return

@@ -6,9 +6,10 @@ any of these is the greeting, or, once the conversation has begun, the reply to 
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from bridge.simulators.openai.script import CHEERFUL, OpenAIScript, ScriptedReply
+from bridge.simulators.scripts import is_meant
 
 QUOTED = re.compile(
     r'"([^"]+)"|\u201c([^\u201d]+)\u201d|\u00ab([^\u00bb]+)\u00bb|\u201e([^\u201c\u201d]+)[\u201c\u201d]'
@@ -18,10 +19,14 @@ QUOTED = re.compile(
 
 
 class ReplyChooser:
-    """Chooses the replies of one conversation."""
+    """Chooses the replies of one conversation. `number`: of its connection, from 1. `tools`: the names it has now."""
 
-    def __init__(self, script: OpenAIScript) -> None:
+    def __init__(
+        self, script: OpenAIScript, number: int = 1, tools: Callable[[], Collection[str]] = lambda: ()
+    ) -> None:
         self._script = script
+        self._number = number
+        self._tools = tools
         self._used: Counter[str] = Counter()
         self._outputs: list[str] = []
         self._texts: list[str] = []
@@ -79,19 +84,23 @@ class ReplyChooser:
         return reply.model_copy(update={"say": (quoted(instructions) or self._script.greeting,)})
 
     def _plain(self) -> ScriptedReply:
-        if any(reply.is_plain for reply in self._script.replies):
+        if any(reply.is_plain and self._is_here(reply) for reply in self._script.replies):
             reply = self._next("plain", lambda reply: reply.is_plain)
             assert reply is not None
             return reply
         self._used["plain"] += 1
         return CHEERFUL[(self._used["plain"] - 1) % len(CHEERFUL)]
 
+    def _is_here(self, reply: ScriptedReply) -> bool:
+        """Whether a reply is meant for this connection, with the tools that it has now."""
+        return is_meant(reply.connections, self._number) and reply.with_tool in (None, *self._tools())
+
     def _next(self, kind: str, fits: Callable[[ScriptedReply], bool]) -> ScriptedReply | None:
         """The next of the replies that fit, which are used in turn; None if no reply fits.
 
         Each set of fitting replies has a turn of its own.
         """
-        fitting = [reply for reply in self._script.replies if fits(reply)]
+        fitting = [reply for reply in self._script.replies if self._is_here(reply) and fits(reply)]
         if not fitting:
             return None
         turn = f"{kind} {[self._script.replies.index(reply) for reply in fitting]}"

@@ -28,6 +28,10 @@
     seconds = 98             # length of the speech; here a megabyte of mu-law in base64
     faults = { burst = true }
 
+    [[replies]]
+    with_tool = "accept"     # only in sessions that have this tool; connections = [2]: only in the second session
+    calls = [{ name = "accept" }]
+
     [[faults]]               # of a whole connection
     connections = 1          # the first only; [2]: the second only; left out: all
     refuse = 429             # the upgrade, with this HTTP status
@@ -54,7 +58,7 @@ from pydantic import Field, field_validator, model_validator
 from bridge.config.audio_file import read_wav
 from bridge.settings.table import Section
 from bridge.simulators import scripts
-from bridge.simulators.scripts import ConnectionFaults, merged, one_or_several
+from bridge.simulators.scripts import ConnectionFaults, Which, merged, one_or_several
 
 FormatName = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
 
@@ -131,11 +135,16 @@ class ScriptedToolCall(Section):
 
 
 class ScriptedReply(Section):
-    """What is sent in one response: speech first, one item for each `say`, then the tool calls."""
+    """What is sent in one response: speech first, one item for each `say`, then the tool calls.
+
+    `connections`, `with_tool`: only on these connections, and only while the session has a tool of this name.
+    """
 
     on_text: str | None = None
     on_output: str | None = None
     on_instructions: str | None = None
+    connections: Which = None
+    with_tool: str | None = None
     say: tuple[str, ...] = ()
     audio: Path | None = None
     seconds: float | None = Field(None, gt=0, le=600)

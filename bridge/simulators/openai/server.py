@@ -21,6 +21,7 @@ from bridge.simulators.changes import Changes
 from bridge.simulators.openai.conversation import RealtimeConversation, Received
 from bridge.simulators.openai.event_writer import Action, Close, StopReading
 from bridge.simulators.openai.script import OpenAIScript, read_script
+from bridge.simulators.openai.session_log import SessionLog
 from bridge.vocabulary.contracts import WireMessage
 
 PATHS = ("/v1/realtime", "/openai/v1/realtime")
@@ -48,7 +49,12 @@ class RealtimeConnection:
     """The WebSocket of one client. Times are on the clock of `bridge.shell.session`."""
 
     def __init__(
-        self, number: int, model: str, headers: Mapping[str, str], conversation: RealtimeConversation
+        self,
+        number: int,
+        model: str,
+        headers: Mapping[str, str],
+        conversation: RealtimeConversation,
+        log: SessionLog | None = None,
     ) -> None:
         self.number = number
         self.model = model
@@ -62,6 +68,7 @@ class RealtimeConnection:
         self._armed_for: float | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._changes = Changes()
+        self._log = log
 
     @property
     def received(self) -> list[Received]:
@@ -84,12 +91,20 @@ class RealtimeConnection:
 
     def _begin(self, _leg: websocket.SocketLeg) -> None:
         self.opened_at = clock()
+        if (session_log := self._log) is not None:
+            session_log.opened(self.number, self.model)
+            hears = self.conversation.session
+            self.conversation.on_audio = lambda audio: session_log.heard(self.number, audio, hears.hears)
         beta = "realtime=v1" in self.headers.get("OpenAI-Beta", "")
         self._perform(self.conversation.begin(self.opened_at, asks_for_beta=beta))
 
     def _receive(self, message: WireMessage) -> None:
         known = len(self.received)
-        self._perform(self.conversation.hear(message, clock()))
+        actions = self.conversation.hear(message, clock())
+        if self._log is not None:
+            for one in self.received[known:]:
+                self._log.sent(self.number, one.event)
+        self._perform(actions)
         if len(self.received) > known:
             self._changes.notify()
 
@@ -102,6 +117,8 @@ class RealtimeConnection:
             match action:
                 case str():
                     self.leg.send(action)
+                    if self._log is not None:
+                        self._log.got(self.number, action)
                 case Close(code, reason):
                     self.leg.abort() if code == CUT_OFF else self.leg.close(code, reason)
                 case StopReading(seconds):
@@ -125,6 +142,8 @@ class RealtimeConnection:
 
     def _lost(self, code: int, reason: str) -> None:
         self.closed = code, reason
+        if self._log is not None:
+            self._log.closed(self.number, code)
         for timer in (self._timer, self._reading):
             if timer is not None:
                 timer.cancel()
@@ -133,7 +152,7 @@ class RealtimeConnection:
 
 
 class SimulatedOpenAI:
-    """The simulated server. Enter `running` to open its port. `keeps_record`: keep closed connections, for tests."""
+    """The simulated server. Enter `running` to open its port. `keeps_record`: keep closed connections, for tests. `log`: of all that is said."""
 
     def __init__(
         self,
@@ -142,6 +161,7 @@ class SimulatedOpenAI:
         port: int = 0,
         *,
         keeps_record: bool = True,
+        log: SessionLog | None = None,
     ) -> None:
         self.port = port
         """The port that is open; if 0 was asked for, the one that the system chose."""
@@ -151,6 +171,7 @@ class SimulatedOpenAI:
         self._script = OpenAIScript() if script is None else script
         self._host = host
         self._keeps_record = keeps_record
+        self._log = log
         self._asked = 0
         self._changes = Changes()
 
@@ -208,16 +229,23 @@ class SimulatedOpenAI:
         conversation = RealtimeConversation(
             self._script, number=self._asked, model=model, unix_time=time.time()
         )
-        return RealtimeConnection(self._asked, model, headers, conversation)
+        return RealtimeConnection(self._asked, model, headers, conversation, self._log)
 
 
-async def serve(script_path: Path | None, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `ConfigurationError` if the script is wrong or the port cannot be opened."""
+async def serve(script_path: Path | None, host: str, port: int, log_path: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. `log_path`: see `SessionLog`. Raises `ConfigurationError` if the script is wrong or the port cannot be opened."""
     script = read_script(script_path) if script_path is not None else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with SimulatedOpenAI(script, host, port, keeps_record=False).running() as openai:
-        log.info("= simulated OpenAI Realtime", url=openai.url, script=str(script_path or "built in"))
-        await stop.wait()
+    session_log = None if log_path is None else SessionLog(log_path)
+    try:
+        async with SimulatedOpenAI(
+            script, host, port, keeps_record=False, log=session_log
+        ).running() as openai:
+            log.info("= simulated OpenAI Realtime", url=openai.url, script=str(script_path or "built in"))
+            await stop.wait()
+    finally:
+        if session_log is not None:
+            session_log.close()

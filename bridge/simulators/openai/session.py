@@ -125,6 +125,10 @@ class RealtimeSession:
             if forced is not None:
                 self.body["audio"][direction]["format"] = _format(forced)
 
+    def tool_names(self) -> list[str]:
+        """The names of the tools that the model may call now."""
+        return [str(tool["name"]) for tool in self.body["tools"] if "name" in tool]
+
     def view(self) -> dict[str, Any]:
         """The session as it is sent."""
         return as_beta(self.body) if self._faults.beta else self.body

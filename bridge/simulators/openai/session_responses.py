@@ -21,7 +21,7 @@ class SessionResponses:
     def __init__(
         self, script: OpenAIScript, number: int, writer: EventWriter, session: RealtimeSession, items: Items
     ) -> None:
-        self.chooser = ReplyChooser(script)
+        self.chooser = ReplyChooser(script, number, session.tool_names)
         self._script = script
         self._number = number
         self._writer = writer

@@ -86,6 +86,11 @@ def _sound(speech: Speech, rate_hz: int) -> Samples:
     return np.resize(_murmur(speech.text + " ", rate_hz), length)
 
 
+def spoken(text: str, rate_hz: int) -> Samples:
+    """These words in the made-up voice, at this rate."""
+    return _murmur(text, rate_hz)
+
+
 def _murmur(text: str, rate_hz: int) -> Samples:
     """A tone with overtones for each letter, which sets its pitch; other characters are pauses."""
     letters = np.frombuffer(text.lower().encode("latin-1", "replace") or b" ", np.uint8)

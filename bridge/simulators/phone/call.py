@@ -1,6 +1,6 @@
 """Places one call with the simulated phone: a carrier's exchange names the media stream, a `LiveCall` carries it."""
 
-from bridge.simulators.carriers.contract import Exchange
+from bridge.simulators.carriers.contract import CALLED, CALLER, Exchange
 from bridge.simulators.carriers.twilio.exchange import TwilioExchange
 from bridge.simulators.carriers.twilio.media import new_sid
 from bridge.simulators.interruption import Interruption
@@ -8,9 +8,6 @@ from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.live_call import LiveCall, Network
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
-
-CALLER = "+15550199"
-CALLED = "+15550100"
 
 
 async def place_call(

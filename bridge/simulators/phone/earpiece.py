@@ -111,6 +111,12 @@ class Earpiece:
         audio = bytes(self._track[:length])
         return audio + self._plays.silence * self._plays.samples_in(length - len(audio))
 
+    def between(self, first: int, last: int) -> bytes:
+        """The audio at the positions `first` to `last`, samples since the start, which are played; pauses are silence."""
+        size = self._plays.sample_bytes
+        audio = bytes(self._track[first * size : last * size])
+        return audio + self._plays.silence * (last - first - self._plays.samples_in(len(audio)))
+
     @property
     def sounds_until(self) -> float:
         """When the last sound was or will have been played, seconds; silence does not count."""

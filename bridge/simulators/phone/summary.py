@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,10 +34,17 @@ def keep(report: CallReport, folder: Path) -> list[Path]:
     return [heard, trace]
 
 
-def show(report: CallReport, files: Sequence[Path], notes: Sequence[str] = (), *, as_json: bool) -> None:
-    """Print the report to standard output. `files`: those written. `notes`: sentences about them."""
+def show(
+    report: CallReport,
+    files: Sequence[Path],
+    notes: Sequence[str] = (),
+    *,
+    as_json: bool,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """Print the report to standard output. `files`: those written. `notes`: sentences about them. `more`: JSON's alone."""
     if as_json:
-        told = {"files": [str(file) for file in files], "notes": list(notes)}
+        told = {"files": [str(file) for file in files], "notes": list(notes), **(more or {})}
         json.dump(_facts(report) | told, sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:

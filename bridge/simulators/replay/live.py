@@ -18,10 +18,9 @@ from bridge.carriers.registry import CARRIERS
 from bridge.observers.trace import BRIDGE, CARRIER, MASK, BadTrace, Trace, TraceLine, as_message
 from bridge.shell.websocket import SocketLeg
 from bridge.shell.websocket_client import connect
-from bridge.simulators.carriers.contract import CallOptions, MediaSocket, SimulatedStream
+from bridge.simulators.carriers.contract import CALLED, CALLER, CallOptions, MediaSocket, SimulatedStream
 from bridge.simulators.carriers.registry import carrier_simulator
 from bridge.simulators.interruption import Interruption
-from bridge.simulators.phone.call import CALLED, CALLER
 from bridge.simulators.phone.network_delay import MAX_MESSAGE_BYTES
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.replay.dry import PLAYED_KEY

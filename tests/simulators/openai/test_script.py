@@ -29,7 +29,7 @@ def test_the_example_of_the_docstring_is_a_script() -> None:
     lines = [line[4:] for line in module.__doc__.splitlines() if line.startswith("    ")]
     example = "\n".join(lines).replace("menu.wav", "dtmf.wav")
     script = parse_script(example, FIXTURES)
-    assert [len(reply.calls) for reply in script.replies] == [2, 0, 0, 0, 0]
+    assert [len(reply.calls) for reply in script.replies] == [2, 0, 0, 0, 0, 1]
     assert script.replies[2].audio == FIXTURES / "dtmf.wav"
     assert script.replies[3].faults.close == 1011
     assert script.faults_of(1).refuse == 429
@@ -165,6 +165,29 @@ def test_each_kind_of_turn_has_its_replies_in_turn() -> None:
     assert said(chooser.reply()) == "first", "what was typed before they spoke is old"
     chooser.type("Greet them: 'Good day.'", "system")
     assert said(chooser.reply()) == "Good day."
+
+
+def test_replies_for_one_session_and_for_sessions_with_a_tool() -> None:
+    script = parse_script(
+        """
+        replies = [
+            { with_tool = "transfer", calls = [{ name = "transfer" }] },
+            { with_tool = "accept", say = "I ask them." }, { with_tool = "accept", calls = [{ name = "accept" }] },
+            { connections = [3], say = "Here they are again." },
+        ]
+        """
+    )
+
+    def replies(number: int, *tools: str) -> list[str]:
+        chooser = ReplyChooser(script, number, lambda: tools)
+        chooser.speak()
+        given = [chooser.reply() for _ in range(2)]
+        return [reply.calls[0].name if reply.calls else said(reply) for reply in given]
+
+    assert replies(1, "transfer", "book") == ["transfer", "transfer"]
+    assert replies(2, "accept", "decline") == ["I ask them.", "accept"]
+    assert replies(3, "transfer") == ["transfer", "Here they are again."]
+    assert replies(4) == [said(CHEERFUL[0]), said(CHEERFUL[1])]
 
 
 def test_without_a_script_each_turn_is_answered() -> None:

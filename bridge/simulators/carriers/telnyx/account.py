@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from bridge.simulators.carriers.room import Audible
 from bridge.simulators.carriers.telnyx.actions import (
     Action,
     AnswerStream,
@@ -20,6 +21,7 @@ from bridge.simulators.carriers.telnyx.actions import (
     TelnyxRequest,
     TelnyxResponse,
 )
+from bridge.simulators.carriers.telnyx.bridges import NOT_ANSWERED_YET, Bridges
 from bridge.simulators.carriers.telnyx.calls import CallState, TelnyxCall
 from bridge.simulators.carriers.telnyx.checks import (
     CALL_ENDED,
@@ -31,9 +33,10 @@ from bridge.simulators.carriers.telnyx.checks import (
     TITLES,
     TOO_MANY_REQUESTS,
     TelnyxRefusal,
-    checked,
     read_body,
 )
+from bridge.simulators.carriers.telnyx.commands import checked
+from bridge.simulators.carriers.telnyx.conferences import PERFORMED, Conferences
 from bridge.simulators.carriers.telnyx.injected_faults import TelnyxCallee, TelnyxFaults
 from bridge.simulators.carriers.telnyx.stream_session import read_stream_request
 
@@ -43,15 +46,16 @@ REMEMBERED_S = 60.0
 RING_S = 30.0
 """How long a dialled call rings without `timeout_secs`."""
 
-NOT_ANSWERED_YET = "This call can't receive this command because it has not been answered yet."
-
-PERFORMED = {"data": {"result": "ok"}}
 RATE_LIMITS = {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
+LOOKS = ("conference", "conference_list", "conference_participants")
 REJECTIONS = {"CALL_REJECTED": "call_rejected", "USER_BUSY": "user_busy"}
 
 
 class TelnyxAccount:
-    """The calls of one account. `webhook_url`: of its connection. `codec`: of its calls."""
+    """The calls of one account. `webhook_url`: of its connection. `codec`: of its calls.
+
+    `callees`: who answers some numbers; `callee` answers all others.
+    """
 
     def __init__(
         self,
@@ -61,16 +65,20 @@ class TelnyxAccount:
         codec: str = "PCMU",
         callee: TelnyxCallee,
         faults: TelnyxFaults,
+        callees: Mapping[str, TelnyxCallee] | None = None,
     ) -> None:
         self.calls: dict[str, TelnyxCall] = {}
         self.commands: list[ReceivedCommand] = []
         self.faults = faults
         self.callee = callee
+        self._callees = callees or {}
         self.webhook_url = webhook_url
         self._api_key = api_key
         self._codec = codec
         self._tries: Counter[str] = Counter()
         self._remembered: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
+        self._bridges = Bridges(self.calls, self._end, self._callee_of)
+        self._conferences = Conferences(self.calls, self._bridges, self._end)
 
     def ring(
         self, caller: str, called: str, now: float, *, webhook_url: str = ""
@@ -79,6 +87,16 @@ class TelnyxAccount:
         call = TelnyxCall(caller, called, "1494404757140276705", webhook_url or self.webhook_url, now)
         self.calls[call.call_control_id] = call
         return call, [self._webhook(call, call.initiated(now))]
+
+    def audible(self) -> Audible:
+        """Who is on the line, and who hears whom."""
+        answered = [call for call in self.calls.values() if call.state is CallState.ANSWERED]
+        legs = {call.call_control_id: call.caller if call.incoming else call.called for call in answered}
+        return Audible(legs, self._bridges.hearing() | self._conferences.hearing())
+
+    def pressed(self, call: TelnyxCall, digit: str, now: float) -> list[Action]:
+        """The call's party pressed a key."""
+        return [self._webhook(call, call.event("call.dtmf.received", now, digit=digit))]
 
     def hang_up(self, call: TelnyxCall, now: float) -> list[Action]:
         """The other party hangs up, or gives up before the call was answered."""
@@ -107,7 +125,7 @@ class TelnyxAccount:
 
     def due(self, now: float) -> list[Action]:
         """The actions due by `now`: calls are answered, given up, or get the result of their machine detection."""
-        return [act for call in self.calls.values() for act in self._due(call, now)]
+        return [act for call in [*self.calls.values()] for act in self._due(call, now)]
 
     def stream_opened(self, call: TelnyxCall, now: float) -> list[Action]:
         """The media socket of the call is open."""
@@ -158,20 +176,27 @@ class TelnyxAccount:
                 TOO_MANY_REQUESTS, "You have exceeded the maximum number of allowed requests."
             )
             return TelnyxResponse(HTTPStatus.TOO_MANY_REQUESTS, refusal.body(), [], RATE_LIMITS)
-        if nth - faults.rate_limited < faults.silent:
+        nth -= faults.rate_limited
+        if nth < faults.silent:
             return self._perform(request, body, now)._replace(silent=True)
+        if nth - faults.silent < faults.refused:
+            raise TelnyxRefusal(faults.refused_with, "The command was refused.")
         return None
 
     def _perform(self, request: TelnyxRequest, body: dict[str, Any], now: float) -> TelnyxResponse:
         """Perform a request; a repeated `command_id` gets the first answer again. Raises `TelnyxRefusal`."""
         if request.command == "status":
             return TelnyxResponse(HTTPStatus.OK, {"data": self._call(request.call_control_id).status()}, [])
-        key = request.call_control_id, str(body.get("command_id", ""))
+        if request.command in LOOKS:
+            return TelnyxResponse(HTTPStatus.OK, self._conferences.look(request), [])
+        key = request.call_control_id or request.conference_id, str(body.get("command_id", ""))
         if key in self._remembered and now - self._remembered[key][0] < REMEMBERED_S:
             return TelnyxResponse(HTTPStatus.OK, self._remembered[key][1], [])
         if request.command == "dial":
             fields = checked("dial", body)
             answer, actions = self._dial(fields, now)
+        elif request.command.startswith("conference_"):
+            answer, actions = self._conferences.perform(request, checked(request.command, body), now)
         else:
             call = self._call(request.call_control_id)
             fields = checked(request.command, body)
@@ -201,6 +226,23 @@ class TelnyxAccount:
             ) from None
 
     def _dial(self, body: dict[str, Any], now: float) -> tuple[Mapping[str, Any], list[Action]]:
+        self._bridges.check_dial(body)
+        call, actions = self._call_out(body, now)
+        linked = self.calls.get(body.get("link_to", ""))
+        if linked is not None:
+            call.call_session_id = linked.call_session_id
+            call.bridges_on_answer = linked.call_control_id if body.get("bridge_on_answer") else ""
+        call.parks = body.get("park_after_unbridge") == "self"
+        call.supervises, call.role = (
+            body.get("supervise_call_control_id", ""),
+            body.get("supervisor_role", "barge"),
+        )
+        if body.get("stream_establish_before_call_originate") and "stream_url" in body:
+            actions.append(self._open(call, body))
+        return {"data": call.status()}, actions
+
+    def _call_out(self, body: Mapping[str, Any], now: float) -> tuple[TelnyxCall, list[Action]]:
+        """A new call to the party of `to`; of several the first one."""
         called = body["to"] if isinstance(body["to"], str) else body["to"][0]
         call = TelnyxCall(
             body["from"],
@@ -214,12 +256,29 @@ class TelnyxAccount:
         )
         self.calls[call.call_control_id] = call
         call.gives_up_at = now + body.get("timeout_secs", RING_S)
-        if self.callee.answers_after_s is not None:
-            call.answers_at = now + self.callee.answers_after_s
-        actions: list[Action] = [self._webhook(call, call.initiated(now))]
-        if body.get("stream_establish_before_call_originate") and "stream_url" in body:
-            actions.append(self._open(call, body))
-        return {"data": call.status()}, actions
+        if (after_s := self._callee_of(called).answers_after_s) is not None:
+            call.answers_at = now + after_s
+        return call, [self._webhook(call, call.initiated(now))]
+
+    def _callee_of(self, called: str) -> TelnyxCallee:
+        return self._callees.get(called, self.callee)
+
+    def _transfer(self, call: TelnyxCall, body: dict[str, Any], now: float) -> list[Action]:
+        """Call somebody, and bridge the call with whoever answers; if nobody does, the call stays as it is."""
+        if call.state is not CallState.ANSWERED:
+            raise TelnyxRefusal(NOT_ANSWERED, NOT_ANSWERED_YET)
+        asked = {
+            "from": call.called if call.incoming else call.caller,
+            "connection_id": call.connection_id,
+            "webhook_url": call.webhook_url,
+            **body,
+            "client_state": body.get("target_leg_client_state"),
+        }
+        other, actions = self._call_out(asked, now)
+        other.call_session_id = call.call_session_id
+        other.bridges_on_answer = other.transferred_from = call.call_control_id
+        call.parks = body.get("park_after_unbridge") == "self"
+        return actions
 
     def _answer(self, call: TelnyxCall, body: dict[str, Any], now: float) -> list[Action]:
         if call.state is CallState.ANSWERED or not call.incoming:
@@ -259,6 +318,15 @@ class TelnyxAccount:
         return []
 
     _commands: Mapping[str, Callable[["TelnyxAccount", TelnyxCall, dict[str, Any], float], list[Action]]] = {
+        "bridge": lambda self, call, body, now: [
+            *self._conferences.over(call, now),
+            *self._bridges.bridge(call, body, now),
+        ],
+        "transfer": _transfer,
+        "refer": lambda self, call, body, now: self._bridges.refer(call, body, now),
+        "enqueue": lambda self, call, body, now: self._bridges.enqueue(call, body, now),
+        "leave_queue": lambda self, call, body, now: self._bridges.leave_queue(call, body, now),
+        "switch_supervisor_role": lambda self, call, body, now: self._bridges.switch_role(call, body, now),
         "answer": _answer,
         "reject": _reject,
         "hangup": _hangup,
@@ -285,22 +353,27 @@ class TelnyxAccount:
         call.answers_at = call.gives_up_at = None
         actions: list[Action] = [self._webhook(call, call.answered(now))]
         if call.detects:
-            call.judged_at = now + self.callee.verdict_after_s
+            call.judged_at = now + self._callee_of(call.called).verdict_after_s
         if call.stream is None and "stream_url" in call.body:
             actions.append(self._open(call, call.body))
         if call.stream is not None:
             actions.append(AnswerStream(call.stream.stream_id))
-        return actions
+        return [*actions, *self._bridges.answered(call, now)]
 
     def _due(self, call: TelnyxCall, now: float) -> list[Action]:
         if call.answers_at is not None and call.answers_at <= now:
-            refuses = self.callee.refuses
+            refuses = self._callee_of(call.called).refuses
             return self._end(call, refuses, now) if refuses else self._pick_up(call, now)
         if call.gives_up_at is not None and call.gives_up_at <= now:
             return self._end(call, "timeout", now)
         if call.judged_at is not None and call.judged_at <= now:
             call.judged_at = None
-            return [self._webhook(call, event) for event in call.verdicts(self.callee, now)]
+            callee = self._callee_of(call.called)
+            return [self._webhook(call, event) for event in call.verdicts(callee, now)]
+        if call.dequeued_at is not None and call.dequeued_at <= now:
+            return self._bridges.dequeue(call, "timeout", now)
+        if call.referred_at is not None and call.referred_at <= now:
+            return self._bridges.referred(call, now)
         return []
 
     def _end(self, call: TelnyxCall, cause: str, now: float, *, ours: bool = False) -> list[Action]:
@@ -309,7 +382,8 @@ class TelnyxAccount:
         call.cause, call.ended_at = cause, now
         call.source = "caller" if call.incoming != ours else "callee"
         call.answers_at = call.gives_up_at = call.judged_at = None
-        return [EndStream(call.stream.stream_id)] if call.stream else self._parted(call, now)
+        own = [EndStream(call.stream.stream_id)] if call.stream else self._parted(call, now)
+        return [*own, *self._conferences.over(call, now), *self._bridges.over(call, now)]
 
     def _parted(self, call: TelnyxCall, now: float) -> list[Action]:
         """The event `call.hangup`, once the call and its stream have ended."""

@@ -37,13 +37,16 @@ Action = DeliverWebhook | OpenStream | AnswerStream | EndStream
 class TelnyxRequest(NamedTuple):
     """A request to the REST API.
 
-    `command`: `dial`, `status`, or an action such as `answer`. `call_control_id`: of the path, decoded.
+    `command`: `dial`, `status`, an action such as `answer`, or about conferences, such as `conference_join`.
+    `call_control_id`, `conference_id`: of the path, decoded. `query`: of the address.
     """
 
     command: str
     authorization: str | None
     body: bytes = b""
     call_control_id: str = ""
+    conference_id: str = ""
+    query: Mapping[str, str] = {}
 
 
 class TelnyxResponse(NamedTuple):

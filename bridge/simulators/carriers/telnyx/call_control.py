@@ -4,17 +4,18 @@ The server under test sends its commands to the simulated REST API that is opene
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
-from bridge.simulators.carriers.contract import CallOptions
+from bridge.simulators.carriers.contract import CALLED, CALLER, CallOptions
 from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.telnyx.call_control_phone import CallControlPhone
 from bridge.simulators.carriers.telnyx.exchange import telnyx_exchange
 from bridge.simulators.carriers.telnyx.server import API_KEY, SimulatedTelnyx
 from bridge.simulators.carriers.telnyx.stream_session import TelnyxStreamSession
 from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED
+from bridge.simulators.changes import first_of
 from bridge.simulators.interruption import Interruption
 from bridge.simulators.phone.live_call import Network
 from bridge.simulators.phone.plan import CallPlan
@@ -53,6 +54,8 @@ async def place_call_with_options(
         api_key=options.api_key or API_KEY,
         rehearsal=options.rehearsal,
         interruption=interruption,
+        caller=options.caller,
+        called=options.called,
     )
 
 
@@ -71,7 +74,7 @@ class _Media:
         try:
             if await self._phone(stream):
                 return True
-            await _first_of(stream.ended.wait(), within_s=SILENT_S)
+            await first_of(stream.ended.wait(), within_s=SILENT_S)
             return not stream.ended.is_set()
         except CallRefused as refusal:
             self.refusal = refusal
@@ -93,6 +96,8 @@ async def place_controlled_call(
     api_key: str = API_KEY,
     rehearsal: Rehearsal | None = None,
     interruption: Interruption | None = None,
+    caller: str = CALLER,
+    called: str = CALLED,
 ) -> CallReport:
     """Call the server at its webhook `url` and carry the call to its end.
 
@@ -108,31 +113,20 @@ async def place_controlled_call(
         media, webhook_url=url, port=port, codec=codec, seed=seed, api_key=api_key, rehearsal=rehearsal
     )
     async with telnyx.running():
-        call = telnyx.ring()
+        call = telnyx.ring(caller=caller, called=called)
         with interruption.ends_with(lambda: telnyx.hang_up(call)):
-            await _first_of(media.begun.wait(), telnyx.over(call), _turned_away(telnyx), within_s=rings_s)
+            await first_of(media.begun.wait(), telnyx.over(call), _turned_away(telnyx), within_s=rings_s)
             if media.begun.is_set():
-                await _first_of(media.over.wait(), telnyx.over(call), telnyx.failed())
+                await first_of(media.over.wait(), telnyx.over(call), telnyx.failed())
                 if media.refusal is None:
-                    await _first_of(telnyx.over(call), telnyx.failed(), within_s=SILENT_S)
+                    await first_of(telnyx.over(call), telnyx.failed(), within_s=SILENT_S)
             telnyx.hang_up(call)
-            await _first_of(
+            await first_of(
                 telnyx.over(call), within_s=PARTING_S
             )  # the server hears of it, whatever has failed
     if phone.reports:
         return replace(phone.reports[0], pressed=call.pressed)
     raise media.refusal or _no_stream(telnyx)
-
-
-async def _first_of(*waits: Coroutine[Any, Any, object], within_s: float | None = None) -> None:
-    """Wait until one of them is done, but no longer than `within_s`."""
-    tasks = [asyncio.create_task(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _turned_away(telnyx: SimulatedTelnyx) -> None:

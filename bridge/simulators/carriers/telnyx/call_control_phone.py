@@ -52,7 +52,7 @@ class CallControlPhone:
     async def __call__(self, stream: TelnyxStreamSession) -> bool:
         """Carry a stream; whether the caller hung up. Raises `CallRefused` if the socket cannot be opened."""
         wanted = stream.wanted
-        carrier = self._carrier(wanted)
+        carrier = call_control_stream(wanted, self._byteorder)
         line = LiveCall(
             self._plan(carrier.line),
             carrier,
@@ -80,22 +80,19 @@ class CallControlPhone:
         interrupted = self._interruption is not None and self._interruption.happened
         return Ending.INTERRUPTED if interrupted else Ending.TOLD_TO
 
-    def _carrier(self, wanted: StreamRequest) -> SimulatedTelnyxStream:
-        """Raises `CallRefused` where the server asks for a codec that this phone cannot encode or decode."""
-        try:
-            return self._stream(wanted)
-        except ConfigurationError as error:
-            raise CallRefused(f"the simulated phone cannot carry the stream: {error}") from None
 
-    def _stream(self, wanted: StreamRequest) -> SimulatedTelnyxStream:
-        says = Coding(wanted.codec, wanted.rate_hz, self._byteorder)
-        hears = Coding(wanted.bidirectional_codec, wanted.bidirectional_rate_hz, self._byteorder)
+def call_control_stream(wanted: StreamRequest, byteorder: Literal["little", "big"]) -> SimulatedTelnyxStream:
+    """The carrier's side of the stream that a command asks for. `byteorder`: of L16.
+
+    Raises `CallRefused` where the server asks for a codec that this phone cannot encode or decode.
+    """
+    try:
         return SimulatedTelnyxStream(
             call_control_id=wanted.call_control_id,
             call_session_id=wanted.call_session_id,
             stream_id=wanted.stream_id,
-            says=says,
-            hears=hears,
+            says=Coding(wanted.codec, wanted.rate_hz, byteorder),
+            hears=Coding(wanted.bidirectional_codec, wanted.bidirectional_rate_hz, byteorder),
             mode=_MODES.get(wanted.mode, "off"),
             tracks=TRACKS[wanted.track],
             parameters=wanted.custom_parameters,
@@ -105,6 +102,8 @@ class CallControlPhone:
             stream_token=wanted.auth_token,
             began_at=datetime.now(UTC),
         )
+    except ConfigurationError as error:
+        raise CallRefused(f"the simulated phone cannot carry the stream: {error}") from None
 
 
 async def _when(event: asyncio.Event, act: Callable[[], None]) -> None:

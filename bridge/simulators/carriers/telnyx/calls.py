@@ -68,6 +68,24 @@ class TelnyxCall:
     """The media stream under way."""
     pressed: str = ""
     """All keys that the server sent to the other party; w and W are pauses."""
+    bridged_with: str = ""
+    """The call that this one talks with."""
+    parks: bool = False
+    """What this call does when the other one leaves: it stays, silent; otherwise it is hung up."""
+    bridges_on_answer: str = ""
+    """The call that this one is bridged with as soon as it is answered."""
+    transferred_from: str = ""
+    """The call whose transfer placed this one."""
+    conference_id: str = ""
+    queue: str = ""
+    dequeued_at: float | None = None
+    """When it has waited too long in its queue."""
+    refers_to: str = ""
+    referred_at: float | None = None
+    """When it is known how the referral went."""
+    supervises: str = ""
+    """The call that this one supervises, as its `role` says."""
+    role: str = ""
     cause: str = ""
     source: str = ""
     ended_at: float = 0.0
@@ -79,7 +97,8 @@ class TelnyxCall:
 
     def deadlines(self) -> Iterator[float]:
         """When something is due, in no order."""
-        return (at for at in (self.answers_at, self.gives_up_at, self.judged_at) if at is not None)
+        times = self.answers_at, self.gives_up_at, self.judged_at, self.dequeued_at, self.referred_at
+        return (at for at in times if at is not None)
 
     @property
     def detects(self) -> str:

@@ -6,7 +6,7 @@ if the value is wrong. Fields that a command does not have are ignored, as Telny
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,9 +23,13 @@ NOT_E164 = "10016"
 INVALID_CALL = "90015"
 INVALID_CLIENT_STATE = "90017"
 CALL_ENDED = "90018"
+CONFERENCE_ENDED = "90019"
 NOT_ANSWERED = "90034"
+CHANNEL_LIMIT = "90041"
+ALREADY_JOINED = "90044"
 MEDIA_STREAMING_IN_USE = "90045"
 STREAMING_NOT_IN_USE = "90048"
+INVALID_CONFERENCE = "90058"
 
 TITLES = {
     NOT_FOUND: "Resource not found",
@@ -36,9 +40,13 @@ TITLES = {
     INVALID_CALL: "Invalid Call Control ID",
     INVALID_CLIENT_STATE: "Invalid client_state",
     CALL_ENDED: "Call has already ended",
+    CONFERENCE_ENDED: "Conference has already ended",
     NOT_ANSWERED: "Call not answered yet",
+    CHANNEL_LIMIT: "Channel limit exceeded",
+    ALREADY_JOINED: "Call has already joined the conference",
     MEDIA_STREAMING_IN_USE: "Media streaming already in use",
     STREAMING_NOT_IN_USE: "Media streaming not in use",
+    INVALID_CONFERENCE: "Invalid conference ID",
 }
 
 Check = Callable[[Any, str], None]
@@ -125,6 +133,16 @@ def number(value: Any, field: str) -> None:
         raise invalid(field, "a number such as +15550100", NOT_E164)
 
 
+def sip_address(value: Any, field: str) -> None:
+    if not isinstance(value, str) or not value.startswith("sip:"):
+        raise invalid(field, "a SIP URI")
+
+
+def texts(value: Any, field: str) -> None:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise invalid(field, "a list of call control ids")
+
+
 def keys(value: Any, field: str) -> None:
     if not isinstance(value, str) or re.fullmatch(r"[0-9A-D*#wW]+", value) is None:
         raise invalid(field, "keys: 0-9 A-D * #, and w or W for a pause")
@@ -147,58 +165,6 @@ def parameters(value: Any, field: str) -> None:
             raise invalid(field, 'a list of {"name": …, "value": …}, both texts')
 
 
-CODECS = ("PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16")
-
-DETECTIONS = ("premium", "detect", "detect_beep", "detect_words", "greeting_end")
-
-EVERY: dict[str, Check] = {"client_state": client_state, "command_id": text()}
-
-STREAM: dict[str, Check] = {
-    "stream_url": address("wss", "ws"),
-    "stream_track": one_of("inbound_track", "outbound_track", "both_tracks"),
-    "stream_codec": one_of(*CODECS, "default"),
-    "stream_bidirectional_mode": one_of("mp3", "rtp"),
-    "stream_bidirectional_codec": one_of(*CODECS),
-    "stream_bidirectional_target_legs": one_of("both", "self", "opposite"),
-}
-
-RATE_AND_TOKEN: dict[str, Check] = {
-    "stream_bidirectional_sampling_rate": one_of(8_000, 16_000, 22_050, 24_000, 48_000),
-    "stream_auth_token": text(most=4_000),
-}
-
-COMMANDS: Mapping[str, Mapping[str, Check]] = {
-    "dial": EVERY
-    | STREAM
-    | RATE_AND_TOKEN
-    | {
-        "connection_id": text(),
-        "to": destination,
-        "from": number,
-        "timeout_secs": whole(5, 600),
-        "time_limit_secs": whole(30, 14_400),
-        "webhook_url": address("https", "http"),
-        "answering_machine_detection": one_of(*DETECTIONS, "disabled"),
-        "send_silence_when_idle": flag,
-        "stream_establish_before_call_originate": flag,
-    },
-    "answer": EVERY | STREAM | {"send_silence_when_idle": flag, "webhook_url": address("https", "http")},
-    "reject": EVERY | {"cause": one_of("CALL_REJECTED", "USER_BUSY")},
-    "hangup": EVERY,
-    "streaming_start": EVERY | STREAM | RATE_AND_TOKEN | {"custom_parameters": parameters},
-    "streaming_stop": EVERY | {"stream_id": text()},
-    "send_dtmf": EVERY | {"digits": keys, "duration_millis": whole(100, 500)},
-}
-"""The fields of each command. `answer` has neither a rate, nor a token, nor custom parameters ("Call Control")."""
-
-REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "dial": ("connection_id", "to", "from"),
-    "reject": ("cause",),
-    "streaming_start": ("stream_url",),
-    "send_dtmf": ("digits",),
-}
-
-
 def read_body(request: TelnyxRequest, api_key: str) -> dict[str, Any]:
     """The JSON body of a request. Raises `TelnyxRefusal` if it has not this key or its body is not a JSON object.
 
@@ -217,17 +183,3 @@ def read_body(request: TelnyxRequest, api_key: str) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise TelnyxRefusal(INVALID_VALUE, "the body should be a JSON object", status=400)
     return body
-
-
-def checked(command: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `body` that this command has, checked. Raises `TelnyxRefusal` on the first that is wrong."""
-    for field in REQUIRED.get(command, ()):
-        if field not in body:
-            raise invalid(field, "given")
-    checks = COMMANDS[command]
-    taken = {field: value for field, value in body.items() if field in checks and value is not None}
-    for field, value in taken.items():
-        checks[field](value, field)
-    if "stream_bidirectional_codec" in taken and taken.get("stream_bidirectional_mode") != "rtp":
-        raise invalid("stream_bidirectional_codec", "given only with stream_bidirectional_mode = rtp")
-    return taken

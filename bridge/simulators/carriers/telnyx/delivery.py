@@ -30,6 +30,8 @@ class Delivery(NamedTuple):
     attempt: int
     status: int | None
     last: bool
+    took_ms: float = 0.0
+    """From the request to its answer."""
 
     @property
     def kind(self) -> str:
@@ -45,7 +47,8 @@ class Delivery(NamedTuple):
 class Deliveries:
     """Delivers the webhooks of one server.
 
-    `rehearsal`: as a proxy of the server would pass them on. `spawn` runs a task. `tried` is called after each attempt. `timeout_s`: for one attempt. `attempts`: at most.
+    `rehearsal`: as a proxy of the server would pass them on. `spawn` runs a task. `tried` is called after each attempt,
+    `settled` when a webhook is delivered or given up. `timeout_s`: for one attempt. `attempts`: at most.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Deliveries:
         timeout_s: float,
         attempts: int,
         rehearsal: Rehearsal | None = None,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         self._signer = signer
         self._faults = faults
@@ -66,6 +70,7 @@ class Deliveries:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._attempts = attempts
         self._rehearsal = rehearsal
+        self._settled = settled
         self._last: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, asyncio.Event] = {}
 
@@ -80,12 +85,17 @@ class Deliveries:
             self._held[call] = held = asyncio.Event()
             self._spawn(self._hold(http, act, held))
 
+    def has_delivered_all(self) -> bool:
+        """Whether no webhook is on its way, shuffled ones left aside."""
+        return all(task.done() for task in self._last.values())
+
     async def _follow(
         self, http: aiohttp.ClientSession, act: DeliverWebhook, before: asyncio.Task[None] | None
     ) -> None:
         if before is not None:
             await asyncio.wait([before])
         await self._deliver(http, act)
+        asyncio.get_running_loop().call_soon(self._settled)  # once this task is done
 
     async def _overtake(self, http: aiohttp.ClientSession, act: DeliverWebhook, held: asyncio.Event) -> None:
         try:
@@ -115,6 +125,7 @@ class Deliveries:
         body = envelope(act.event, delivered_to, attempt, unwrapped=self._faults.unwrapped_webhooks)
         headers = self._signer.headers(body, int(time.time())) | (rehearsal.headers if rehearsal else {})
         status: int | None = None
+        began = time.monotonic()
         try:
             async with http.post(
                 URL(act.url, encoded=True),
@@ -128,4 +139,5 @@ class Deliveries:
         except (TimeoutError, aiohttp.ClientError):
             pass  # recorded as no answer
         last = attempt == self._attempts or not is_retried(status)
-        return Delivery(act.event, act.url, body, headers, attempt, status, last)
+        took_ms = round((time.monotonic() - began) * 1000, 1)
+        return Delivery(act.event, act.url, body, headers, attempt, status, last, took_ms)

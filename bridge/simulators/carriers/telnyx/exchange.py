@@ -73,9 +73,13 @@ class TelnyxExchange:
         return self._socket(wanted, caller, called)
 
     def _socket(self, wanted: TexmlStream, caller: str, called: str) -> MediaSocket:
+        return self.socket(wanted, self.call_control_id, caller, called)
+
+    def socket(self, wanted: TexmlStream, call_control_id: str, caller: str, called: str) -> MediaSocket:
+        """The socket of a stream of the call with this id. Raises `CallRefused` if a rehearsal cannot reach it."""
         make_stream = partial(
             SimulatedTelnyxStream,
-            call_control_id=self.call_control_id,
+            call_control_id=call_control_id,
             says=self._transcoded(wanted.codec),
             hears=replace(wanted.hears, byteorder=self.hears.byteorder),
             mode=wanted.mode,

@@ -5,7 +5,7 @@ Paths begin with /v2, as Telnyx's do. `account` decides what a request does, `re
 
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from secrets import token_bytes, token_hex
 from typing import Any
@@ -16,8 +16,11 @@ from aiohttp import web
 from msgspec import json
 
 from bridge.carriers.telnyx.kind import SIMULATED_API_KEY
+from bridge.simulators.carriers.api_log import ApiLog
+from bridge.simulators.carriers.contract import CALLED, CALLER
 from bridge.simulators.carriers.rehearsal import Rehearsal
-from bridge.simulators.carriers.rest_server import CALLED, CALLER, RestServer
+from bridge.simulators.carriers.rest_server import RestServer
+from bridge.simulators.carriers.room import Audible
 from bridge.simulators.carriers.telnyx.account import TelnyxAccount
 from bridge.simulators.carriers.telnyx.actions import (
     Action,
@@ -29,7 +32,8 @@ from bridge.simulators.carriers.telnyx.actions import (
     TelnyxRequest,
 )
 from bridge.simulators.carriers.telnyx.calls import CallState, TelnyxCall
-from bridge.simulators.carriers.telnyx.checks import COMMANDS, NOT_FOUND, TelnyxRefusal
+from bridge.simulators.carriers.telnyx.checks import NOT_FOUND, TelnyxRefusal
+from bridge.simulators.carriers.telnyx.commands import COMMANDS, CONFERENCE_COMMANDS
 from bridge.simulators.carriers.telnyx.delivery import Deliveries, Delivery
 from bridge.simulators.carriers.telnyx.injected_faults import TelnyxCallee, TelnyxFaults
 from bridge.simulators.carriers.telnyx.stream_session import (
@@ -39,8 +43,12 @@ from bridge.simulators.carriers.telnyx.stream_session import (
     silence,
 )
 from bridge.simulators.carriers.telnyx.webhooks import Signer
+from bridge.simulators.changes import Changes
 
 ACTIONS = "|".join(name for name in COMMANDS if name != "dial")
+CONFERENCE_ACTIONS = "|".join(
+    name.removeprefix("conference_") for name in CONFERENCE_COMMANDS if name != "conference_create"
+)
 
 API_KEY = SIMULATED_API_KEY
 """The API key that `voicebridge call` expects, unless it rehearses production."""
@@ -52,9 +60,10 @@ class SimulatedTelnyx:
     """A simulated Telnyx with one account. Enter `running` to open its port.
 
     `media`: carries the streams. `webhook_url`: of the account's connection. `codec`: of its calls. `callee`: who
-    answers the calls that are dialled. `faults`: those to inject. `seed`: of the key that signs the webhooks. It and `api_key` are made anew if they are left out.
-    `webhook_timeout_s`, `webhook_attempts`: for each webhook. `rehearsal`: they are passed on
-    as a proxy of the server would.
+    answers the calls that are dialled, unless `callees` has their number. `faults`: those to inject. `seed`: of the key
+    that signs the webhooks. It and `api_key` are made anew if they are left out. `webhook_timeout_s`,
+    `webhook_attempts`: for each webhook. `rehearsal`: they are passed on as a proxy of the server would. `heard`: is
+    told who hears whom. `api_log`: of commands and webhooks.
     """
 
     def __init__(
@@ -72,6 +81,9 @@ class SimulatedTelnyx:
         webhook_timeout_s: float = 2.0,
         webhook_attempts: int = 3,
         rehearsal: Rehearsal | None = None,
+        callees: Mapping[str, TelnyxCallee] | None = None,
+        heard: Callable[[Audible], None] = lambda _: None,
+        api_log: ApiLog | None = None,
     ) -> None:
         self.port = port
         """The port that is open; if 0 was asked for, the one that the system chose."""
@@ -80,10 +92,16 @@ class SimulatedTelnyx:
         self.deliveries: list[Delivery] = []
         """Every attempt to deliver a webhook, in order."""
         self.account = TelnyxAccount(
-            self.api_key, webhook_url=webhook_url, codec=codec, callee=callee, faults=faults
+            self.api_key,
+            webhook_url=webhook_url,
+            codec=codec,
+            callee=callee,
+            faults=faults,
+            callees=callees,
         )
+        self.api_log = api_log or ApiLog()
         self._host = host
-        self._rest = RestServer(self.account, media, self._perform)
+        self._rest = RestServer(self.account, media, self._perform, lambda: heard(self.account.audible()))
         self._signer = Signer(self.seed)
         self._webhooks = Deliveries(
             self._signer,
@@ -93,6 +111,7 @@ class SimulatedTelnyx:
             timeout_s=webhook_timeout_s,
             attempts=webhook_attempts,
             rehearsal=rehearsal,
+            settled=self._rest.changes.notify,
         )
         self._http: aiohttp.ClientSession
 
@@ -134,6 +153,23 @@ class SimulatedTelnyx:
         """The other party hangs up."""
         self._rest.perform(self.account.hang_up(call, time.time()))
 
+    def press(self, call: TelnyxCall, digit: str) -> None:
+        """The other party presses a key: the webhook tells of it, as the stream does if there is one."""
+        self._rest.perform(self.account.pressed(call, digit, time.time()))
+
+    @property
+    def changes(self) -> Changes:
+        """Notified after whatever happens."""
+        return self._rest.changes
+
+    def has_told_all(self) -> bool:
+        """Whether no webhook is on its way."""
+        return self._webhooks.has_delivered_all()
+
+    def is_done(self, call: TelnyxCall) -> bool:
+        """Whether the call has ended and its last webhook was delivered or given up."""
+        return call.state is CallState.ENDED and self._has_last_webhook(call)
+
     async def commanded(self, name: str, times: int = 1) -> ReceivedCommand:
         """Wait for the request number `times` (from 1) of this name: `dial`, `status`, `answer` and so on."""
         return await self._rest.changes.nth(times, self.commands, lambda command: command.name == name)
@@ -144,7 +180,7 @@ class SimulatedTelnyx:
 
     async def over(self, call: TelnyxCall) -> TelnyxCall:
         """Wait until the call has ended and its last webhook was delivered or given up."""
-        await self._rest.changes.until(lambda: call.state is CallState.ENDED and self._has_last_webhook(call))
+        await self._rest.changes.until(lambda: self.is_done(call))
         return call
 
     def _has_last_webhook(self, call: TelnyxCall) -> bool:
@@ -158,27 +194,52 @@ class SimulatedTelnyx:
 
     def _application(self) -> web.Application:
         app = web.Application()
+        conference = "/v2/conferences/{conference}"
         app.add_routes(
             [
-                web.post("/v2/calls", self._ask),
-                web.get("/v2/calls/{call}", self._ask),
-                web.post(f"/v2/calls/{{call}}/actions/{{command:{ACTIONS}}}", self._ask),
+                web.post("/v2/calls", self._asked("dial")),
+                web.get("/v2/calls/{call}", self._asked("status")),
+                web.post(f"/v2/calls/{{call}}/actions/{{command:{ACTIONS}}}", self._asked("")),
+                web.post("/v2/conferences", self._asked("conference_create")),
+                web.get("/v2/conferences", self._asked("conference_list")),
+                web.get(conference, self._asked("conference")),
+                web.get(f"{conference}/participants", self._asked("conference_participants")),
+                web.post(
+                    f"{conference}/actions/{{command:{CONFERENCE_ACTIONS}}}", self._asked("conference_")
+                ),
                 web.route("*", "/{other:.*}", _nothing_there),
             ]
         )
         return app
 
-    async def _ask(self, request: web.Request) -> web.Response:
-        named = request.match_info
-        command = named.get("command") or ("status" if "call" in named else "dial")
-        body = await request.read()
-        asked = TelnyxRequest(command, request.headers.get("Authorization"), body, named.get("call", ""))
-        answer = self.account.ask(asked, time.time())
-        log.info("< telnyx command", command=command, status=int(answer.status))
-        self._rest.perform(answer.actions)
-        if answer.silent:
-            await self._rest.closing.wait()
-        return _json(answer.body, answer.status, answer.headers)
+    def _asked(self, name: str) -> Callable[[web.Request], Coroutine[Any, Any, web.Response]]:
+        async def answer(request: web.Request) -> web.Response:
+            named = request.match_info
+            command = name + named.get("command", "")
+            asked = TelnyxRequest(
+                command,
+                request.headers.get("Authorization"),
+                await request.read(),
+                named.get("call", ""),
+                named.get("conference", ""),
+                dict(request.query),
+            )
+            answer = self.account.ask(asked, time.time())
+            log.info("< telnyx command", command=command, status=int(answer.status))
+            self.api_log.note(
+                "request",
+                name=command,
+                call=asked.call_control_id,
+                conference=asked.conference_id,
+                fields=self.commands[-1].body,
+                status=None if answer.silent else int(answer.status),
+            )
+            self._rest.perform(answer.actions)
+            if answer.silent:
+                await self._rest.closing.wait()
+            return _json(answer.body, answer.status, answer.headers)
+
+        return answer
 
     def _perform(self, act: Action) -> None:
         match act:
@@ -201,6 +262,15 @@ class SimulatedTelnyx:
 
     def _tried(self, delivery: Delivery) -> None:
         self.deliveries.append(delivery)
+        self.api_log.note(
+            "webhook",
+            name=delivery.kind,
+            url=delivery.url,
+            fields=delivery.event["payload"],
+            attempt=delivery.attempt,
+            status=delivery.status,
+            took_ms=delivery.took_ms,
+        )
         log.info("> telnyx webhook", kind=delivery.kind, attempt=delivery.attempt, status=delivery.status)
         self._rest.changes.notify()
 

@@ -7,6 +7,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
+from xml.etree import ElementTree
 
 from bridge.simulators.carriers.rehearsal import Rehearsal
 from bridge.simulators.carriers.telnyx.coding import PCMU, Coding, Mode
@@ -93,6 +94,11 @@ def signed_headers(body: bytes, private_key: str, unix_now: float) -> dict[str, 
 def read_texml(answer: bytes, webhook_url: str) -> TexmlStream:
     """The first stream of the answer. Raises `CallRefused` if it has none, or one that Telnyx would not open."""
     verb, stream = first_stream(answer)
+    return read_stream(stream, webhook_url, verb == "Start")
+
+
+def read_stream(stream: ElementTree.Element, webhook_url: str, one_way: bool) -> TexmlStream:
+    """Read a `<Stream>`. `one_way`: it stands under `<Start>`. Raises `CallRefused` if Telnyx would not open it."""
     asked = stream.attrib
     track = asked.get("track", "inbound_track")
     if track not in TRACKS:
@@ -103,7 +109,7 @@ def read_texml(answer: bytes, webhook_url: str) -> TexmlStream:
     return TexmlStream(
         url=socket_url(asked.get("url", ""), webhook_url),
         parameters=stream_parameters(stream),
-        one_way=verb == "Start",
+        one_way=one_way,
         tracks=TRACKS[track],
         status_callback=asked.get("statusCallback", ""),
         name=asked.get("name", ""),

@@ -2,25 +2,23 @@
 
 `ask` takes a request, `ring` an inbound call, `due` the time, `twiml_came` a webhook's answer, and the `stream_...`
 methods what happens to the media socket. Each returns the actions that whoever has the sockets is to perform, in order.
-Of TwiML the first stream is followed. The call ends when the stream has ended, or at once if the TwiML has no stream.
-Times are Unix seconds, passed in.
+What documents make of the calls is in `progress`. Times are Unix seconds, passed in.
 """
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping
 
+from bridge.simulators.carriers.room import Audible
 from bridge.simulators.carriers.twilio.actions import (
     Action,
-    EndStream,
     FetchTwiml,
-    OpenStream,
     ReceivedRequest,
     SendCallback,
     TwilioRequest,
     TwilioResponse,
+    status_events,
 )
-from bridge.simulators.carriers.twilio.calls import CallStatus, TwilioCall
+from bridge.simulators.carriers.twilio.calls import CallStatus, TwilioCall, place
 from bridge.simulators.carriers.twilio.checks import (
     BAD_CREDENTIALS,
     NOT_FOUND,
@@ -30,33 +28,57 @@ from bridge.simulators.carriers.twilio.checks import (
     check_create,
     check_update,
 )
+from bridge.simulators.carriers.twilio.conference_requests import ConferenceRequests
+from bridge.simulators.carriers.twilio.dialect import TWIML, DocumentDialect
 from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee, TwilioFaults
-from bridge.simulators.carriers.twilio.voice_webhook import read_twiml
-from bridge.vocabulary.errors import CallRefused
+from bridge.simulators.carriers.twilio.media import new_sid
+from bridge.simulators.carriers.twilio.progress import CallProgress
 
 PROXY_PAGE = "<html><body>503 Service Temporarily Unavailable</body></html>"
 
 
 class TwilioAccount:
-    """The calls of one account. The credentials are those that its requests must have."""
+    """The calls of one account. The credentials are those that its requests must have.
+
+    `callees`: who answers some numbers; `callee` answers all others. `dialect`: what TeXML words otherwise than TwiML.
+    """
 
     def __init__(
-        self, account_sid: str, auth_token: str, *, callee: TwilioCallee, faults: TwilioFaults
+        self,
+        account_sid: str,
+        auth_token: str,
+        *,
+        callee: TwilioCallee,
+        faults: TwilioFaults,
+        callees: Mapping[str, TwilioCallee] | None = None,
+        dialect: DocumentDialect = TWIML,
     ) -> None:
-        self.calls: dict[str, TwilioCall] = {}
         self.requests: list[ReceivedRequest] = []
         self._account_sid = account_sid
-        credentials = b64encode(f"{account_sid}:{auth_token}".encode()).decode()
-        self._authorization = f"Basic {credentials}"
-        self._callee = callee
+        self._has_call_tokens = dialect.has_call_tokens
+        self._authorization = dialect.authorization(account_sid, auth_token)
         self._faults = faults
         self._tries: Counter[str] = Counter()
+        known = callees or {}
+        self.progress = CallProgress(
+            account_sid,
+            lambda number: known.get(number, callee),
+            faults,
+            dialect.read_stream,
+            lambda caller, called, now: dialect.call(account_sid, caller, called, now),
+        )
+        self.calls = self.progress.calls
+        self._conferences = ConferenceRequests(self.progress)
 
-    def ring(self, caller: str, called: str, url: str, now: float) -> tuple[TwilioCall, list[Action]]:
-        """Somebody calls a number with this voice webhook."""
-        call = TwilioCall(self._account_sid, caller, called, now)
+    def ring(
+        self, caller: str, called: str, url: str, now: float, *, status_url: str = ""
+    ) -> tuple[TwilioCall, list[Action]]:
+        """Somebody calls a number with this voice webhook. `status_url`: of the number's status callback."""
+        call = self.progress.new_call(caller, called, now)
+        call.token = new_sid("CT") if self._has_call_tokens else ""
+        if status_url:
+            call.fields["StatusCallback"] = status_url
         call.enter(CallStatus.RINGING)
-        self.calls[call.sid] = call
         return call, [FetchTwiml(call.sid, url, "POST", call.form())]
 
     def hang_up(self, call: TwilioCall, now: float) -> list[Action]:
@@ -64,7 +86,11 @@ class TwilioAccount:
         if call.over:
             return []
         ringing = call.status is not CallStatus.IN_PROGRESS
-        return self._end(call, CallStatus.NO_ANSWER if ringing else CallStatus.COMPLETED, now)
+        return self.progress.end(call, CallStatus.NO_ANSWER if ringing else CallStatus.COMPLETED, now)
+
+    def audible(self) -> Audible:
+        """Who is on the line, and who hears whom."""
+        return self.progress.audible()
 
     def ask(self, request: TwilioRequest, now: float) -> TwilioResponse:
         """Answer a request: perform it, refuse it, or fail as the injected faults say."""
@@ -84,28 +110,15 @@ class TwilioAccount:
 
     def due(self, now: float) -> list[Action]:
         """The actions due by `now`: calls are answered, given up, or get the result of their machine detection."""
-        return [act for call in self.calls.values() for act in self._due(call, now)]
+        return [act for call in [*self.calls.values()] for act in self._due(call, now)]
 
     def twiml_came(self, call: TwilioCall, twiml: bytes, url: str, now: float) -> list[Action]:
         """A webhook has answered with TwiML. `url`: of the webhook, to which URLs in it are relative."""
-        if call.over:
-            return []
-        if call.stream is not None:
-            call.pending = twiml, url
-            return [EndStream(call.sid)]
-        try:
-            stream = read_twiml(twiml, url)
-        except CallRefused as refused:
-            return self.twiml_failed(call, str(refused), now)
-        if call.status is CallStatus.RINGING:
-            self._answered(call, now)
-        call.stream = stream
-        return [OpenStream(call.sid, stream)]
+        return self.progress.document_came(call, twiml, url, now)
 
     def twiml_failed(self, call: TwilioCall, why: str, now: float) -> list[Action]:
-        """The webhook gave no TwiML, or none with a stream: the call ends. `why`: the reason."""
-        call.trouble = why
-        return [] if call.over else self._end(call, CallStatus.COMPLETED, now)
+        """The webhook gave no TwiML: the call ends. `why`: the reason."""
+        return self.progress.document_failed(call, why, now)
 
     def stream_opened(self, call: TwilioCall, stream_sid: str, now: float) -> list[Action]:
         """The media socket of the call is open."""
@@ -113,7 +126,7 @@ class TwilioAccount:
         return [*call.stream_callback("stream-started", now)]
 
     def stream_failed(self, call: TwilioCall, why: str, now: float) -> list[Action]:
-        """The media socket of the call could not be opened. There is no further verb to run, so the call ends."""
+        """The media socket of the call could not be opened. The next verb runs; without one the call ends."""
         call.trouble = why
         return self._after_stream(call, call.stream_callback("stream-error", now, why), now)
 
@@ -121,6 +134,7 @@ class TwilioAccount:
         """The media socket of the call is closed. `hung_up`: by the phone; then waiting TwiML is dropped."""
         if hung_up:
             call.pending = None
+            call.verbs.clear()
         return self._after_stream(call, call.stream_callback("stream-stopped", now), now)
 
     def _after_stream(self, call: TwilioCall, told: list[SendCallback], now: float) -> list[Action]:
@@ -130,7 +144,7 @@ class TwilioAccount:
         pending, call.pending = call.pending, None
         if pending is not None:
             return [*told, *self.twiml_came(call, *pending, now)]
-        return [*told, *self._end(call, CallStatus.COMPLETED, now)]
+        return [*told, *self.progress.run(call, now)]
 
     def _admit(self, request: TwilioRequest) -> None:
         if request.authorization != self._authorization:
@@ -150,8 +164,11 @@ class TwilioAccount:
         nth -= faults.server_errors
         if nth < faults.rate_limited:
             return TwilioResponse(429, TwilioRefusal(429, TOO_MANY_REQUESTS, "Too Many Requests").body(), [])
-        if nth - faults.rate_limited < faults.silent:
+        nth -= faults.rate_limited
+        if nth < faults.silent:
             return self._perform(request, now)._replace(silent=True)
+        if nth - faults.silent < faults.refused:
+            raise TwilioRefusal(*faults.refused_with, "The request was refused.")
         return None
 
     def _perform(self, request: TwilioRequest, now: float) -> TwilioResponse:
@@ -159,14 +176,16 @@ class TwilioAccount:
         fields = dict(request.fields)
         match request.name:
             case "create":
-                events = tuple(value for name, value in request.fields if name == "StatusCallbackEvent")
+                events = status_events(request)
                 return self._create(fields, events, now)
             case "update":
                 return self._update(self._call(request.call_sid), fields, now)
             case "list":
                 return TwilioResponse(200, self._list(fields), [])
-            case _:
+            case "fetch":
                 return TwilioResponse(200, self._call(request.call_sid).resource(), [])
+            case _:
+                return self._conferences.perform(request, now)
 
     def _call(self, sid: str) -> TwilioCall:
         try:
@@ -184,18 +203,11 @@ class TwilioAccount:
 
     def _create(self, fields: dict[str, str], events: tuple[str, ...], now: float) -> TwilioResponse:
         check_create(fields, events)
-        call = TwilioCall(
-            self._account_sid, fields["From"], fields["To"], now, fields, events or ("completed",)
-        )
-        call.direction = "outbound-api"
-        self.calls[call.sid] = call
-        created = call.resource()
-        call.gives_up_at = now + int(fields.get("Timeout", "60"))
-        if self._callee.answers_after_s is not None:
-            call.answers_at = now + self._callee.answers_after_s
-        told = call.callback("initiated", now, "initiated")
-        call.enter(CallStatus.RINGING)
-        return TwilioResponse(201, created, [*told, *call.callback("ringing", now)])
+        self.progress.check_caller_id(fields)
+        call = self.progress.new_call(fields["From"], fields["To"], now)
+        created = call.resource() | {"direction": "outbound-api"}
+        told = place(call, fields, events, self.progress.callee(call.called), now)
+        return TwilioResponse(201, created, told)
 
     def _update(self, call: TwilioCall, fields: dict[str, str], now: float) -> TwilioResponse:
         check_update(fields)
@@ -205,7 +217,7 @@ class TwilioAccount:
         if (status := fields.get("Status")) is not None:
             if status == "canceled" and call.status is CallStatus.IN_PROGRESS:
                 raise TwilioRefusal(400, NOT_IN_PROGRESS, "Call is in-progress. Cannot cancel.")
-            actions = self._end(call, CallStatus(status), now)
+            actions = self.progress.end(call, CallStatus(status), now)
         elif call.status is not CallStatus.IN_PROGRESS:
             raise TwilioRefusal(400, NOT_IN_PROGRESS, "Call is not in-progress. Cannot redirect.")
         else:
@@ -217,40 +229,42 @@ class TwilioAccount:
         """Fetch the TwiML from `Url`, or take the one in `Twiml`."""
         if (url := fields.get("Url")) is not None:
             return [FetchTwiml(call.sid, url, fields.get("Method", "POST"), call.form())]
-        return self.twiml_came(call, fields["Twiml"].encode(), "", now)
-
-    def _answered(self, call: TwilioCall, now: float) -> None:
-        call.enter(CallStatus.IN_PROGRESS)
-        call.answers_at = call.gives_up_at = None
-        call.answered_at = now
+        return self.twiml_came(call, fields.get("Twiml", fields.get("Texml", "")).encode(), "", now)
 
     def _due(self, call: TwilioCall, now: float) -> list[Action]:
         if call.answers_at is not None and call.answers_at <= now:
-            refuses = self._callee.refuses
-            return self._end(call, CallStatus(refuses), now) if refuses else self._pick_up(call, now)
+            refuses = self.progress.callee(call.called).refuses
+            if refuses:
+                return self.progress.end(call, CallStatus(refuses), now)
+            return self._pick_up(call, now)
         if call.gives_up_at is not None and call.gives_up_at <= now:
-            return self._end(call, CallStatus.NO_ANSWER, now)
+            return self.progress.end(call, CallStatus.NO_ANSWER, now)
         if call.judged_at is not None and call.judged_at <= now:
             return self._judge(call, now)
+        if call.resumes_at is not None and call.resumes_at <= now:
+            call.resumes_at = None
+            return self.progress.run(call, now)
         return []
 
     def _pick_up(self, call: TwilioCall, now: float) -> list[Action]:
-        self._answered(call, now)
-        actions: list[Action] = [*call.callback("answered", now)]
+        if call.parent_sid or call.joins is not None:
+            return self.progress.picked_up(call, now)
+        actions = self.progress.answered(call, now)
         if call.detects:
-            call.judged_at = now + self._callee.verdict_after_s
+            call.judged_at = now + self.progress.callee(call.called).verdict_after_s
         if not call.waits_for_verdict:
             actions += self._seek_twiml(call, call.fields, now)
         return actions
 
     def _judge(self, call: TwilioCall, now: float) -> list[Action]:
         call.judged_at = None
-        call.answered_by = call.verdict(self._callee.answered_by)
+        callee = self.progress.callee(call.called)
+        call.answered_by = call.verdict(callee.answered_by)
         if call.waits_for_verdict:
             return self._seek_twiml(call, call.fields, now)
         if (url := call.fields.get("AsyncAmdStatusCallback")) is None:
             return []
-        took_ms = round(self._callee.verdict_after_s * 1000)
+        took_ms = round(callee.verdict_after_s * 1000)
         form = {
             "AccountSid": call.account_sid,
             "CallSid": call.sid,
@@ -258,10 +272,3 @@ class TwilioAccount:
             "MachineDetectionDuration": str(took_ms),
         }
         return [SendCallback(url, call.fields.get("AsyncAmdStatusCallbackMethod", "POST"), form)]
-
-    def _end(self, call: TwilioCall, status: CallStatus, now: float) -> list[Action]:
-        """End the call. The callback is sent when its stream has ended."""
-        call.enter(status)
-        call.ended_at = now
-        call.answers_at = call.gives_up_at = call.judged_at = call.pending = None
-        return [EndStream(call.sid)] if call.stream is not None else [*call.callback("completed", now)]

@@ -26,16 +26,18 @@ class FetchTwiml(NamedTuple):
 
 
 class OpenStream(NamedTuple):
-    """Open a media stream."""
+    """Open a media stream. `beside`: it goes on beside the document, and its end changes nothing."""
 
     call_sid: str
     wanted: StreamElement
+    beside: bool = False
 
 
 class EndStream(NamedTuple):
-    """Close the stream of this call; `stream_over` is to be called when it is closed."""
+    """Close the stream of this call; `stream_over` is to be called when it is closed, unless it goes on `beside`."""
 
     call_sid: str
+    beside: bool = False
 
 
 Action = SendCallback | FetchTwiml | OpenStream | EndStream
@@ -44,7 +46,7 @@ Action = SendCallback | FetchTwiml | OpenStream | EndStream
 class TwilioRequest(NamedTuple):
     """A request to the REST API.
 
-    `name`: `create`, `update`, `fetch` or `list`. `fields`: of the form, or of the query.
+    `name`: one of `REQUESTS`. `fields`: of the form, or of the query. `conference`: its sid or name, of the path.
     """
 
     name: str
@@ -52,16 +54,31 @@ class TwilioRequest(NamedTuple):
     authorization: str | None
     fields: tuple[tuple[str, str], ...] = ()
     call_sid: str = ""
+    conference: str = ""
+
+
+def status_events(request: TwilioRequest) -> tuple[str, ...]:
+    """The values of `StatusCallbackEvent`: given several times, or as one text with spaces between them."""
+    given = (value for name, value in request.fields if name == "StatusCallbackEvent")
+    return tuple(event for value in given for event in value.split())
+
+
+REQUESTS = (
+    "create", "update", "fetch", "list",
+    "conferences", "conference", "end_conference",
+    "participants", "add_participant", "participant", "update_participant", "remove_participant",
+)  # fmt: skip
+"""The kinds of request: about calls, about conferences, about participants."""
 
 
 class TwilioResponse(NamedTuple):
-    """The response to a request. `body`: JSON, or a proxy's HTML page.
+    """The response to a request. `body`: JSON, or a proxy's HTML page; None for an empty one.
 
     `silent`: perform the actions, but never answer the client.
     """
 
     status: int
-    body: Mapping[str, Any] | str
+    body: Mapping[str, Any] | str | None
     actions: list[Action]
     silent: bool = False
 

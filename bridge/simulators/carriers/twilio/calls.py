@@ -11,10 +11,27 @@ from enum import StrEnum
 from math import ceil
 from typing import Any
 
-from bridge.simulators.carriers.twilio.actions import Form, SendCallback
+from bridge.simulators.carriers.twilio.actions import Action, Form, SendCallback
+from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee
 from bridge.simulators.carriers.twilio.media import new_sid
 from bridge.simulators.carriers.twilio.voice_webhook import call_form
+from bridge.simulators.carriers.voice_documents import Conference, Dial, Enqueue, Target, Verb
 from bridge.simulators.carriers.voice_xml import StreamElement
+
+
+@dataclass(slots=True)
+class Dialling:
+    """A `<Dial>` under way. `left`: those not called yet. `ringing`: sids of the calls that ring."""
+
+    verb: Dial
+    left: list[Target] = field(default_factory=list)
+    ringing: list[str] = field(default_factory=list)
+    with_sid: str = ""
+    """The call that the caller talks with."""
+    since: float = 0.0
+    status: str = "no-answer"
+    """`DialCallStatus` if nothing more happens."""
+    last_sid: str = ""
 
 
 class CallStatus(StrEnum):
@@ -60,6 +77,8 @@ class TwilioCall:
     """The events that `StatusCallback` gets."""
     sid: str = field(default_factory=lambda: new_sid("CA"))
     direction: str = "inbound"
+    token: str = ""
+    """`CallToken` of an inbound call: with it another call may show this one's caller."""
     status: CallStatus = CallStatus.QUEUED
     answered_by: str = ""
     answered_at: float | None = None
@@ -75,6 +94,22 @@ class TwilioCall:
     """TwiML that waits for the stream to end, and the URL it came from."""
     trouble: str = ""
     """Why no stream was opened."""
+    verbs: list[Verb] = field(default_factory=list)
+    """Of the call's document, those that come next."""
+    dialling: Dialling | None = None
+    """The `<Dial>` under way."""
+    parent_sid: str = ""
+    """The call whose `<Dial>` placed this one."""
+    room: str = ""
+    """Sid of the conference that the call is in."""
+    joins: Conference | None = None
+    """The conference that the call joins when it is answered, as a participant that was added by a request."""
+    waits: Enqueue | None = None
+    """The `<Enqueue>` under way."""
+    resumes_at: float | None = None
+    """When a `<Pause>` is over."""
+    listens: bool = False
+    """A stream goes on beside the document."""
     callbacks: int = 0
     """How many status callbacks were sent."""
 
@@ -104,7 +139,8 @@ class TwilioCall:
 
     def deadlines(self) -> Iterator[float]:
         """When something is due, in no order."""
-        return (at for at in (self.answers_at, self.gives_up_at, self.judged_at) if at is not None)
+        times = self.answers_at, self.gives_up_at, self.judged_at, self.resumes_at
+        return (at for at in times if at is not None)
 
     def verdict(self, answered_by: str) -> str:
         """The value of `AnsweredBy`."""
@@ -112,12 +148,20 @@ class TwilioCall:
             return answered_by
         return "machine_start" if self.fields["MachineDetection"] == "Enable" else "machine_end_beep"
 
-    def form(self) -> dict[str, str]:
-        """The form fields of every webhook and callback."""
-        form = call_form(
+    def base_form(self) -> dict[str, str]:
+        """The form fields that each webhook begins with."""
+        return call_form(
             call_sid=self.sid, account_sid=self.account_sid, caller=self.caller, called=self.called
         )
+
+    def form(self) -> dict[str, str]:
+        """The form fields of every webhook and callback."""
+        form = self.base_form()
         form |= {"CallStatus": self.status.value, "Direction": self.direction}
+        if self.token:
+            form["CallToken"] = self.token
+        if self.parent_sid:
+            form["ParentCallSid"] = self.parent_sid
         return form | {"AnsweredBy": self.answered_by} if self.answered_by else form
 
     def callback(self, event: str, now: float, status: str = "") -> list[SendCallback]:
@@ -161,6 +205,7 @@ class TwilioCall:
             "from": self.caller,
             "to": self.called,
             "direction": self.direction,
+            "parent_call_sid": self.parent_sid or None,
             "status": self.status.value,
             "answered_by": self.answered_by or None,
             "date_created": written(self.began),
@@ -169,3 +214,16 @@ class TwilioCall:
             "duration": str(self.duration_s) if self.over else None,
             "uri": f"/2010-04-01/Accounts/{self.account_sid}/Calls/{self.sid}.json",
         }
+
+
+def place(
+    call: TwilioCall, fields: dict[str, str], events: tuple[str, ...], callee: TwilioCallee, now: float
+) -> list[Action]:
+    """Place a call that a request has created. `fields`, `events`: of the request, checked."""
+    call.fields, call.events, call.direction = fields, events or ("completed",), "outbound-api"
+    call.gives_up_at = now + int(fields.get("Timeout", "60"))
+    if callee.answers_after_s is not None:
+        call.answers_at = now + callee.answers_after_s
+    told = call.callback("initiated", now, "initiated")
+    call.enter(CallStatus.RINGING)
+    return [*told, *call.callback("ringing", now)]

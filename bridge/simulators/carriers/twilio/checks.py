@@ -15,6 +15,7 @@ BAD_CREDENTIALS = 20003
 NOT_FOUND = 20404
 TOO_MANY_REQUESTS = 20429
 INVALID_URL = 21205
+NOT_VERIFIED = 21210
 INVALID_TO = 21211
 INVALID_FROM = 21212
 NOT_IN_PROGRESS = 21220
@@ -23,6 +24,7 @@ MOST_TWIML = 4_000
 LONGEST_TIMEOUT_S = 600
 EVENTS = frozenset({"initiated", "ringing", "answered", "completed"})
 DETECTIONS = frozenset({"Enable", "DetectMessageEnd"})
+FLAGS = ("Muted", "Hold", "Coaching", "EndConferenceOnExit", "StartConferenceOnEnter", "EarlyMedia")
 
 
 class TwilioRefusal(BridgeError):
@@ -51,7 +53,7 @@ def check_create(fields: Mapping[str, str], events: tuple[str, ...]) -> None:
     """
     _check_number(fields.get("To", ""), "To", INVALID_TO)
     _check_number(fields.get("From", ""), "From", INVALID_FROM)
-    if "Url" not in fields and "Twiml" not in fields:
+    if not fields.keys() & {"Url", "Twiml", "Texml"}:
         raise invalid(INVALID_URL, "Url or Twiml is required.")
     _check_twiml(fields)
     for event in events:
@@ -69,9 +71,33 @@ def check_update(fields: Mapping[str, str]) -> None:
     """Check a request that changes a call. Raises `TwilioRefusal` on the first field that is wrong."""
     if fields.get("Status", "completed") not in ("completed", "canceled"):
         raise invalid(None, "Status should be completed or canceled.")
-    if not fields.keys() & {"Status", "Url", "Twiml"}:
+    if not fields.keys() & {"Status", "Url", "Twiml", "Texml"}:
         raise invalid(None, "One of Status, Url and Twiml is required.")
     _check_twiml(fields)
+
+
+def check_participant(fields: Mapping[str, str], *, new: bool) -> None:
+    """Check a request that adds or changes a participant. Raises `TwilioRefusal` on the first field that is wrong."""
+    if new:
+        _check_number(fields.get("To", ""), "To", INVALID_TO)
+        _check_number(fields.get("From", ""), "From", INVALID_FROM)
+    elif "Status" in fields:
+        raise invalid(None, "Status: a participant has none; remove the participant, or complete the call.")
+    for field in FLAGS:
+        if fields.get(field, "true").lower() not in ("true", "false"):
+            raise invalid(None, f"{field} should be true or false.")
+    if is_true(fields.get("Coaching", "false")) and "CallSidToCoach" not in fields:
+        raise invalid(None, "CallSidToCoach is required for Coaching.")
+    for field in ("HoldUrl", "StatusCallback", "ConferenceStatusCallback"):
+        if field in fields and not _is_address(fields[field]):
+            raise invalid(INVALID_URL, f"{field} is not a valid URL.")
+    if fields.get("MachineDetection", "Enable") not in DETECTIONS:
+        raise invalid(None, "MachineDetection should be Enable or DetectMessageEnd.")
+
+
+def is_true(text: str) -> bool:
+    """The value of a field that is true or false."""
+    return text.lower() == "true"
 
 
 def _check_twiml(fields: Mapping[str, str]) -> None:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Refusal = Literal["busy", "failed"]
+
 
 @dataclass(frozen=True, slots=True)
 class TwilioFaults:
     """Faults of one server. Of each kind of request the first `server_errors` fail, the next ones are `rate_limited`,
-    the next ones `silent`."""
+    the next ones `silent`, the next ones `refused`."""
 
     server_errors: int = 0
     """How many are answered 503 by a proxy, in HTML, and not performed."""
@@ -16,7 +18,13 @@ class TwilioFaults:
     silent: int = 0
     """How many are performed and never answered."""
     requests: tuple[str, ...] = ()
-    """The kinds of request with these faults: `create`, `update`, `fetch`, `list`. Empty: all."""
+    """The kinds of request with these faults: `create`, `update`, `update_participant` and so on. Empty: all."""
+    refused: int = 0
+    """How many, after the silent ones, are answered with `refused_with` and not performed."""
+    refused_with: tuple[int, int] = (400, 13_225)
+    """The status of HTTP and Twilio's error number, by default: the call was blocked by Twilio."""
+    action_after_hang_up: bool = True
+    """Ask the `action` of a `<Dial>` too when it was the caller who hung up. Not confirmed for the real service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +37,5 @@ class TwilioCallee:
     """The result of the machine detection, if it was asked for."""
     verdict_after_s: float = 0.02
     """From the answer to the result of the machine detection."""
-    refuses: Literal["busy", "failed"] | None = None
+    refuses: Refusal | None = None
     """The status with which the call ends instead of being answered."""

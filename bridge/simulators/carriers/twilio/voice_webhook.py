@@ -86,10 +86,11 @@ def _signed_url(url: str) -> str:
 def read_twiml(answer: bytes, webhook_url: str) -> StreamElement:
     """The first stream of the TwiML. Raises `CallRefused` if it has none, or one that Twilio would not open."""
     verb, stream = first_stream(answer)
-    return _read_stream(stream, webhook_url, one_way=verb == "Start")
+    return read_stream(stream, webhook_url, one_way=verb == "Start")
 
 
-def _read_stream(stream: ElementTree.Element, webhook_url: str, *, one_way: bool) -> StreamElement:
+def read_stream(stream: ElementTree.Element, webhook_url: str, *, one_way: bool) -> StreamElement:
+    """Read a `<Stream>`. `one_way`: it stands under `<Start>`. Raises `CallRefused` if Twilio would not open it."""
     url = socket_url(stream.get("url", ""), webhook_url)
     if urlsplit(url).query:
         raise CallRefused("<Stream url> has a query string, which Twilio does not pass on (its error 31920)")

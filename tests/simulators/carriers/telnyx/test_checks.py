@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from bridge.simulators.carriers.telnyx.checks import TelnyxRefusal, checked
+from bridge.simulators.carriers.telnyx.checks import TelnyxRefusal
+from bridge.simulators.carriers.telnyx.commands import checked
 
 DIAL = {"connection_id": "1", "to": "+15550100", "from": "+15550199"}
 STREAM = {"stream_url": "wss://voice.example.com/m"}

@@ -48,6 +48,7 @@ class Hook:
         self.url = ""
         self.forms: list[dict[str, str]] = []
         self.status = 200
+        self.twiml = TWIML
         self.validator: Any = None
 
     async def take(self, request: web.Request) -> web.Response:
@@ -55,7 +56,7 @@ class Hook:
         signature = request.headers["X-Twilio-Signature"]
         assert self.validator.validate(str(request.url), form, signature)
         self.forms.append(form or dict(request.query))
-        return web.Response(text=TWIML, content_type="text/xml", status=self.status)
+        return web.Response(text=self.twiml, content_type="text/xml", status=self.status)
 
     def statuses(self) -> list[str]:
         callbacks = [form for form in self.forms if "SequenceNumber" in form]
@@ -233,3 +234,56 @@ async def test_a_request_that_is_never_answered_is_performed(running: Calls, hoo
         assert call.called == "+15550100"
         assert not in_vain.done()
         in_vain.cancel()
+
+
+ROOM = '<Dial><Conference participantLabel="caller" statusCallback="{}" statusCallbackEvent="start join leave hold end">r</Conference></Dial>'
+
+
+async def test_a_conference_with_the_vendors_client(running: Calls, hook: Hook) -> None:
+    async with running() as (simulator, client):
+        hook.twiml = f"<Response>{ROOM.format(hook.url)}</Response>"
+        caller = simulator.ring(hook.url)
+        await simulator.told(StatusCallbackEvent="participant-join")
+        (room,) = await client.conferences.list_async(friendly_name="r", status="init")
+        people = client.conferences(room.sid).participants
+        with pytest.raises(TwilioRestException) as refused:
+            await people.create_async(**PARTIES)  # the caller's number
+        assert refused.value.code == 21210
+        (asked,) = [one.act.form for one in simulator.sent if "CallToken" in one.act.form][:1]
+        await people.create_async(**PARTIES, call_token=asked["CallToken"], muted=True)
+        ours = {"to": "+15550111", "from_": "+15550100"}
+        added = await people.create_async(**ours, label="ann", end_conference_on_exit=False)
+        assert (added.label, added.status, added.conference_sid) == ("ann", "queued", room.sid)
+        await simulator.told(StatusCallbackEvent="participant-join", ParticipantLabel="ann")
+        assert (await client.conferences(room.sid).fetch_async()).status == "in-progress"
+        held = await people("caller").update_async(hold=True, hold_url="https://voice.example.com/hold.wav")
+        assert (held.hold, held.call_sid, held.coaching) == (True, caller.sid, False)
+        coach = await people.create_async(
+            **ours | {"to": "+15550101"}, label="coach", coaching=True, call_sid_to_coach=added.call_sid
+        )
+        assert (coach.coaching, coach.call_sid_to_coach) == (True, added.call_sid)
+        await simulator.told(StatusCallbackEvent="participant-join", ParticipantLabel="coach")
+        assert {one.label for one in await people.list_async()} == {"caller", None, "ann", "coach"}
+        whispers = simulator.account.audible().heard
+        assert whispers[added.call_sid] == {coach.call_sid}
+        assert (await people("ann").fetch_async()).muted is False
+        assert await people("ann").delete_async()
+        with pytest.raises(TwilioRestException) as refused:
+            await people("ann").fetch_async()
+        assert (refused.value.status, refused.value.code) == (404, 20404)
+        await client.conferences(room.sid).update_async(status="completed")
+        await simulator.over(caller)
+        ended = await client.conferences(room.sid).fetch_async()
+        assert (ended.status, ended.reason_conference_ended) == ("completed", "conference-ended-via-api")
+
+
+async def test_a_dial_is_told_and_signed(running: Calls, hook: Hook) -> None:
+    async with running(callee=TwilioCallee(refuses="busy")) as (simulator, client):
+        number = f'<Number statusCallback="{hook.url}" statusCallbackEvent="initiated ringing completed">+15550111</Number>'
+        hook.twiml = f"<Response><Dial>{number}</Dial></Response>"
+        caller = simulator.ring(hook.url)
+        await simulator.told(CallStatus="busy")
+        await simulator.over(caller)
+        assert hook.statuses() == ["initiated", "ringing", "busy"]
+        (child,) = await client.calls.list_async(to="+15550111")
+        assert (child.parent_call_sid, child.direction, child.status) == (caller.sid, "outbound-dial", "busy")
