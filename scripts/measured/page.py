@@ -72,7 +72,7 @@ def _capacities(numbers: Numbers) -> Iterator[str]:
 
 
 def _capacity_row(one: Capacity) -> Sequence[str]:
-    calls = f"{one.calls}" if one.is_exact else f"at least {one.calls}"
+    calls = f"{one.calls}" if one.is_exact else f"at least {one.calls}" if one.calls else "not known"
     return one.what, calls, f"{one.server_ms:.2f}" if one.calls else "", one.ended_by.replace("|", "\\|")
 
 

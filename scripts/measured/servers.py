@@ -80,6 +80,9 @@ def process(*command: str, core: int) -> Iterator[subprocess.Popen[str]]:
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
+        for pipe in (running.stdin, running.stdout, running.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def _logged(running: subprocess.Popen[str], field: str) -> Any:

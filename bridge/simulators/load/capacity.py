@@ -21,6 +21,7 @@ class CapacitySearch:
         self._broke: int | None = None
         self._broke_first = ""
         self._stopped = ""
+        self._tool = ""  # why the tool was the limit at `_broke`, which is then not the server's
         self._steps: list[CapacityStep] = []
 
     def next_calls(self) -> int | None:
@@ -53,9 +54,12 @@ class CapacitySearch:
             case "held":
                 self._held = max(self._held, calls)
             case "not held":
-                self._broke, self._broke_first = calls, f"{broken[0]}, at {calls} calls"
+                self._broke, self._broke_first, self._tool = calls, f"{broken[0]}, at {calls} calls", ""
             case "tool was the limit":
-                self._stopped = verdict.own_limit
+                if self._held or calls == 1:
+                    self._stopped = verdict.own_limit
+                else:  # it began with too many
+                    self._broke, self._tool = calls, verdict.own_limit
             case "interrupted":
                 self._stopped = "the search was interrupted"
 
@@ -64,7 +68,7 @@ class CapacitySearch:
         """The answer so far."""
         return Capacity(
             most_calls=self._held,
-            is_exact=self._broke is not None and not self._stopped,
+            is_exact=self._broke is not None and not (self._stopped or self._tool),
             broke_first=self._broke_first,
             sentence=self._sentence(),
             steps=tuple(self._steps),
@@ -73,8 +77,8 @@ class CapacitySearch:
     def _sentence(self) -> str:
         hold = f"{self._held} call{' at once holds' if self._held == 1 else 's at once hold'} the thresholds"
         above = f", not more: {self._broke_first}" if self._broke_first else ""
-        if self._stopped:
-            return f"at least {hold}{above or ', perhaps more'}; {self._stopped}"
+        if ended := self._stopped or self._tool:
+            return f"at least {hold}{above or ', perhaps more'}; {ended}"
         if self._broke is None:
             return f"{hold}, which is the most that was tried"
         if not self._held:

@@ -186,6 +186,17 @@ def test_a_tool_that_was_slow_does_not_explain_calls_that_failed() -> None:
     assert slow in judge(measured, Thresholds(p99_ms=20.0), slow).sentence
 
 
+def test_if_the_first_calls_are_too_many_for_the_tool_it_looks_below() -> None:
+    own, tried = "the tool itself was the limit: it used 95% of a core", []
+    looked = CapacitySearch(80)
+    while (calls := looked.next_calls()) is not None:
+        tried.append(calls)
+        looked.record(calls, step(held=calls < 60, own=own))
+    assert tried == [80, 40, 60]
+    assert not looked.found.is_exact
+    assert looked.found.sentence == f"at least 40 calls at once hold the thresholds, perhaps more; {own}"
+
+
 def test_ctrl_c_ends_the_search() -> None:
     looked = CapacitySearch()
     looked.record(10, step(interrupted=True))
@@ -216,6 +227,14 @@ def test_a_server_that_dies_is_an_outage_that_tells_when_and_what_was_heard() ->
         "silence; 4 calls were refused after that"
     )
     assert (outage.at_s, outage.calls_broken, outage.calls_in_reply, outage.refused_after) == (12.4, 10, 3, 4)
+
+
+def test_calls_that_break_in_the_same_moment_break_at_once() -> None:
+    outage = find_outage([broken(12.4, in_reply=True)] * 10, [second(n, 10) for n in range(12)])
+    assert outage is not None
+    assert outage.sentence.startswith(
+        "12.4 s after the start 10 calls were broken at once; 10 of 10 callers heard"
+    )
 
 
 def test_every_tenth_call_that_breaks_is_none() -> None:
