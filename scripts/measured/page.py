@@ -9,7 +9,7 @@ from measured.figures import Capacity, Cost, Numbers, Percentiles
 BEGIN = "<!-- Written by scripts/measure --document: do not edit. -->"
 END = "<!-- The end of what scripts/measure writes. -->"
 
-RELAY = {
+KINDS = {
     "echo": "each frame comes back through the simulated Realtime server",
     "turns": "a word of the caller every 4 s, and a reply of 2 s",
 }
@@ -43,10 +43,10 @@ def _costs(numbers: Numbers) -> Iterator[str]:
     if not numbers.costs:
         return
     yield from ("", "### CPU of a call, compared with the barest relay", "")
-    yield "Milliseconds of one core for a second of one call; the median of the rounds. The ratio is that of the two in the same"
-    yield "round, with the smallest and the largest. " + "; ".join(
-        f"{kind}: {what}" for kind, what in RELAY.items()
-    )
+    yield "Milliseconds of one core for a second of one call; the median of the rounds. The ratio is the median of those within a"
+    yield "round, with the smallest and the largest."
+    yield ""
+    yield from (f"- `{kind}`: {what}" for kind, what in KINDS.items())
     yield ""
     heads = ("", "calls", "relay", "`serve`", "ratio")
     yield from _table(heads, [_cost_row(cost) for cost in numbers.costs])

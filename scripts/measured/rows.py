@@ -105,7 +105,8 @@ def _quality(results: RunResults) -> str:
     """What the callers noticed, so that a cost is not that of a server which drops them."""
     latency = results.added_latency or results.turn_wait
     p99 = f"p99 {latency.p99_ms:.1f} ms" if latency else "nothing came back"
-    return f"{p99}, {results.totals.failed} failed, {results.totals.underruns} underruns"
+    why = f" ({results.failures[0].reason})" if results.failures else ""
+    return f"{p99}, {results.totals.failed} failed{why}, {results.totals.underruns} underruns"
 
 
 def _call_kib(few: RunResults, many: RunResults) -> float:

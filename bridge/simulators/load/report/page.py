@@ -76,7 +76,11 @@ def _bar_row(bar: Bar) -> Sequence[str]:
 def _quantity(value: float | None, unit: str) -> str:
     if value is None:
         return "not measured"
-    return f"{in_words(value * 100)} %" if unit == "share" else f"{in_words(value)} {unit}".strip()
+    return (
+        f"{in_words(value * 100)}&nbsp;%"
+        if unit == "share"
+        else f"{in_words(value)}&nbsp;{unit}".removesuffix("&nbsp;")
+    )
 
 
 def _at_a_glance(results: RunResults) -> Iterator[str]:
@@ -180,7 +184,7 @@ def _calls(results: RunResults) -> Iterator[str]:
         yield _figure(lines_chart(troubles, "Gaps in replies and lost frames in each second", "count"))
     if results.failures:
         rows = [
-            (escape(one.reason), in_words(one.count), f"{in_words(one.first_at_s)} s", escape(one.heard))
+            (escape(one.reason), in_words(one.count), f"{in_words(one.first_at_s)}&nbsp;s", escape(one.heard))
             for one in results.failures
         ]
         yield _table(("Why calls failed", "calls", "first at", "what the callers heard"), rows)
@@ -229,6 +233,8 @@ def _worst(results: RunResults) -> Iterator[str]:
         yield _figure(call_picture(call), _caption(call))
     signs = "".join(f'<li><i class="event {kind}"></i>{WORDS[kind]}</li>' for kind in WORDS if kind in SHOWN)
     yield f'<ul class="key">{signs}</ul>'
+    columns = "the slowest frame" if results.measure == "echo" else "the length of the gaps in replies"
+    yield f"<p>Below the dots, each column is {columns} of one second of the call.</p>"
 
 
 def _caption(call: CallSummary) -> str:
