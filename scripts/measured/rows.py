@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from bridge.simulators.load.results import Capacity as SearchResult
 from bridge.simulators.load.results import Distribution, RunResults
 from measured.barge_in import barge_ins
 from measured.figures import Capacity, Cost, Memory, Percentiles, Storm, Tool
@@ -144,9 +145,15 @@ def capacity(name: str, effort: Effort, folder: Path, say: Callable[[str], None]
         kind=row.setup.kind,
         calls=found.most_calls,
         is_exact=found.is_exact,
-        ended_by=found.broke_first if found.is_exact else found.sentence,
+        ended_by=_ended_by(found),
         server_ms=round(server_ms(results), 3) if found.most_calls else 0.0,
     )
+
+
+def _ended_by(found: SearchResult) -> str:
+    if found.is_exact:
+        return found.broke_first
+    return "the most that was tried" if found.steps[-1].outcome == "held" else found.sentence
 
 
 def half_load(calls: int, effort: Effort, folder: Path, say: Callable[[str], None]) -> Percentiles | None:
