@@ -1,1 +1,1 @@
-"""What the commands that measure have in common: the barest relay, and servers and phones in processes of their own."""
+"""What `scripts/measure` measures and how: servers and load tests in processes of their own, figures, and their page."""

@@ -30,6 +30,9 @@ INBOUND = "inbound"
 BARGES_IN_AFTER_S = 0.5
 """A caller who interrupts does so when it has heard this much of a reply."""
 
+ECHO_PAUSE_S = 0.1
+"""The frames of an echo come one by one, and what was heard of it until then is one piece with what is heard now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
@@ -261,7 +264,7 @@ class Caller:
     def finish(self, now: float) -> bool:
         """The call is over. Returns whether it ended within a reply. What was measured is counted now at the latest."""
         self.ended = True
-        in_reply = self.playout.is_playing(now)
+        in_reply = self.playout.is_playing(now - ECHO_PAUSE_S if self.echo.is_echo else now)
         self.log.speech_ended(self._at(now))  # a caller who was speaking
         counters = self._tally.counters
         self.echo.finish(now, self._behaviour.late_ms)

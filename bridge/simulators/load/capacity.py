@@ -21,6 +21,7 @@ class CapacitySearch:
         self._broke: int | None = None
         self._broke_first = ""
         self._stopped = ""
+        self._tool = ""  # why the tool was the limit at `_broke`, which is then not the server's
         self._steps: list[CapacityStep] = []
 
     def next_calls(self) -> int | None:
@@ -36,9 +37,14 @@ class CapacitySearch:
             return None
         return self._held + gap // 2
 
-    def record(self, calls: int, verdict: Verdict) -> None:
-        """Tell what has become of the run with so many calls."""
-        broken = [in_words(bar) for bar in verdict.bars if not bar.held]
+    def record(self, calls: int, verdict: Verdict, failed_because: str = "") -> None:
+        """Tell what has become of the run with so many calls. `failed_because`: why most of its failed calls failed."""
+        why = f" ({failed_because})" if failed_because else ""
+        broken = [
+            in_words(bar) + (why if bar.option == "--max-failures" else "")
+            for bar in verdict.bars
+            if not bar.held
+        ]
         self._steps.append(
             CapacityStep(
                 calls=calls, outcome=verdict.outcome, broke=broken[0] if broken else "", bars=verdict.bars
@@ -48,9 +54,12 @@ class CapacitySearch:
             case "held":
                 self._held = max(self._held, calls)
             case "not held":
-                self._broke, self._broke_first = calls, f"{broken[0]}, at {calls} calls"
+                self._broke, self._broke_first, self._tool = calls, f"{broken[0]}, at {calls} calls", ""
             case "tool was the limit":
-                self._stopped = verdict.own_limit
+                if self._held or calls == 1:
+                    self._stopped = verdict.own_limit
+                else:  # it began with too many
+                    self._broke, self._tool = calls, verdict.own_limit
             case "interrupted":
                 self._stopped = "the search was interrupted"
 
@@ -59,19 +68,19 @@ class CapacitySearch:
         """The answer so far."""
         return Capacity(
             most_calls=self._held,
-            is_exact=self._broke is not None and not self._stopped,
+            is_exact=self._broke is not None and not (self._stopped or self._tool),
             broke_first=self._broke_first,
             sentence=self._sentence(),
             steps=tuple(self._steps),
         )
 
     def _sentence(self) -> str:
-        calls = f"{self._held} call{'' if self._held == 1 else 's'} at once"
-        above = f"; above it broke first: {self._broke_first}" if self._broke_first else ""
-        if self._stopped:
-            return f"at least {calls} hold the thresholds, perhaps more{above}; {self._stopped}"
+        hold = f"{self._held} call{' at once holds' if self._held == 1 else 's at once hold'} the thresholds"
+        above = f", not more: {self._broke_first}" if self._broke_first else ""
+        if ended := self._stopped or self._tool:
+            return f"at least {hold}{above or ', perhaps more'}; {ended}"
         if self._broke is None:
-            return f"{calls} hold the thresholds, which is the most that was tried"
+            return f"{hold}, which is the most that was tried"
         if not self._held:
-            return f"not even {self._broke} call{'' if self._broke == 1 else 's'} hold the thresholds: {self._broke_first}"
-        return f"{calls} hold the thresholds{above}"
+            return f"no number of calls holds the thresholds: {self._broke_first}"
+        return f"{hold}{above}"

@@ -38,9 +38,13 @@ def _outage(together: Sequence[FailureNote], failures: Sequence[FailureNote]) ->
         calls_broken=len(together),
         calls_in_reply=in_reply,
         refused_after=refused,
-        sentence=f"{at_s:.1f} s after the start {calls_in_words(len(together))} broken within "
-        f"{max(note.at_s for note in together) - at_s:.1f} s; {heard(together)}{after}",
+        sentence=f"{at_s:.1f} s after the start {calls_in_words(len(together))} broken "
+        f"{_within(max(note.at_s for note in together) - at_s)}; {heard(together)}{after}",
     )
+
+
+def _within(length_s: float) -> str:
+    return "at once" if length_s < 0.05 else f"within {length_s:.1f} s"
 
 
 def calls_in_words(count: int) -> str:

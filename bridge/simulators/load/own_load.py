@@ -6,6 +6,8 @@ LAG_MS = 5.0
 BUSY_SHARE = 0.9
 """Of one core. A process that needs more for the whole run has nothing left for a busy moment."""
 
+TOOL_WAS_THE_LIMIT = "the tool itself was the limit: "
+
 
 def own_limit(own_lag_p99_ms: float, cpu_share: float, processes: int) -> str:
     """Why the tool itself was the limit, as a sentence; empty if it was not. `cpu_share`: of its busiest process."""
@@ -22,4 +24,4 @@ def own_limit(own_lag_p99_ms: float, cpu_share: float, processes: int) -> str:
     more = (
         f"give it --processes {processes * 2}" if busy else "something else needs this machine's processors"
     )
-    return f"the tool itself was the limit: {' and '.join(found)}; {more}, or run it on another machine"
+    return f"{TOOL_WAS_THE_LIMIT}{' and '.join(found)}; {more}, or run it on another machine"

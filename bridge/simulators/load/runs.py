@@ -42,7 +42,7 @@ async def search_capacity(
     best: RunResults | None = None
     while (calls := search.next_calls()) is not None:
         results = await run_load(plan.with_calls(calls), thresholds, interruption, title=f"{calls} calls")
-        search.record(calls, results.verdict)
+        search.record(calls, results.verdict, results.failures[0].reason if results.failures else "")
         is_held = results.verdict.outcome == "held"
         if best is None or is_held or best.verdict.outcome != "held":
             best = results

@@ -32,21 +32,33 @@ class ServerWatch:
         if not self._stats():
             raise ConfigurationError(f"--pid {pid}: there is no process of this number")
         self._looked_at = now
-        self._cpu = self._cpu_ticks(self._stats())
+        self._cpu = self._cpu_s(self._stats())
 
     def look(self, now: float) -> ServerUse | None:
         """What was used since the last look; None if the server is gone."""
         stats = self._stats()
         if not stats:
             return None
-        cpu, passed = self._cpu_ticks(stats), max(now - self._looked_at, 0.001)
-        used = sum(ticks - self._cpu.get(pid, 0) for pid, ticks in cpu.items()) / self._ticks_per_s
+        cpu, passed = self._cpu_s(stats), max(now - self._looked_at, 0.001)
+        used = sum(seconds - self._cpu.get(thread, 0.0) for thread, seconds in cpu.items())
         self._cpu, self._looked_at = cpu, now
         rss = sum(int(stat[21]) for stat in stats.values()) * self._page_mib
         return ServerUse(round(used / passed, 4), round(rss, 2))
 
-    def _cpu_ticks(self, stats: dict[int, list[str]]) -> dict[int, int]:
-        return {pid: int(stat[11]) + int(stat[12]) for pid, stat in stats.items()}
+    def _cpu_s(self, stats: dict[int, list[str]]) -> dict[Path, float]:
+        """What each thread has used. Ticks, of 10 ms, are too coarse for a second of a few calls: they are for systems
+        without `schedstat`."""
+        found: dict[Path, float] = {}
+        for pid, stat in stats.items():
+            process = self._proc / str(pid)
+            try:
+                for file in process.glob("task/*/schedstat"):
+                    found[file] = int(file.read_text().split()[0]) / 1e9
+            except OSError:  # it has ended
+                continue
+            if process / f"task/{pid}/schedstat" not in found:
+                found[process] = (int(stat[11]) + int(stat[12])) / self._ticks_per_s
+        return found
 
     def _stats(self) -> dict[int, list[str]]:
         """The fields of `stat` behind the name, of each process of the tree: the third field of proc(5) is the first."""

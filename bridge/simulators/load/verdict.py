@@ -177,5 +177,6 @@ def _sentence(
         case "interrupted":
             return f"{calls}, interrupted: these are the figures until then"
         case _:
-            more = f" ({own_limit})" if own_limit else ""
+            times = any(bar.option not in _NOT_OF_TIME for bar in broken)
+            more = f" ({own_limit})" if own_limit and times else ""
             return f"{calls}, not held: {'; '.join(map(in_words, broken))}{more}"

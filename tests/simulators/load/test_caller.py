@@ -39,6 +39,17 @@ def test_a_stall_is_seen_in_every_frame_that_it_delays(line: Line) -> None:
     assert (sample.counters.underruns, round(sample.counters.underrun_ms)) == (1, 977)
 
 
+def test_an_echo_that_ends_between_two_frames_is_cut_off(line: Line) -> None:
+    line.echo(2.0)
+    assert not line.caller.playout.is_playing(line.now + 0.025)
+    assert line.caller.finish(line.now + 0.025)
+
+
+def test_an_echo_that_had_ended_before_is_not_cut_off(line: Line) -> None:
+    line.echo(2.0)
+    assert not line.caller.finish(line.now + 0.2)
+
+
 def test_a_frame_that_does_not_come_back_is_lost_and_counts_as_two_seconds(line: Line) -> None:
     line.echo(2.0)
     line.frame()

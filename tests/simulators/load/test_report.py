@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bridge.simulators.load.histogram import Histogram, lower_ms, upper_ms
+from bridge.simulators.load.own_load import TOOL_WAS_THE_LIMIT
+from bridge.simulators.load.report.chart import distribution_chart
 from bridge.simulators.load.report.page import report_page, write_report
 from bridge.simulators.load.report.scale import Scale, in_words
 from bridge.simulators.load.results import (
@@ -254,6 +256,37 @@ def test_a_server_that_dies_is_told_beside_the_verdict_with_the_time_and_what_ca
     assert "not held 100 calls: the server died after 31 s" in text
     assert "At 31 s the server was gone: 100 calls broke, 40 of them within a reply." in text
     assert "80 calls at once hold the thresholds; at 88 the added latency broke first." in text
+
+
+def test_a_search_begins_with_the_capacity_and_says_it_once() -> None:
+    found = Reader(report_page(replace(HELD, capacity=DIED.capacity))).text
+    sentence = "80 calls at once hold the thresholds; at 88 the added latency broke first."
+    assert f"capacity {sentence} The figures below are those of one run." in found
+    assert found.count(sentence) == 1
+
+
+def test_what_was_held_in_spite_of_a_slow_tool_does_not_say_that_the_tool_was_the_limit() -> None:
+    slow = replace(HELD.verdict, own_limit=f"{TOOL_WAS_THE_LIMIT}it sent its own frames 8.5 ms late")
+    text = Reader(report_page(replace(HELD, verdict=slow))).text
+    assert (
+        "A part of these times is the tool's own, not the server's: it sent its own frames 8.5 ms late"
+        in text
+    )
+    assert "the limit" not in text
+
+
+def test_labels_that_are_near_each_other_have_rows_of_their_own() -> None:
+    waits = distribution(900.0)
+    near = replace(waits, p50_ms=923.0, p99_ms=942.0)
+    page = distribution_chart(near, "Waits", bar=3000.0)
+    rows = {name: float(y) for y, name in re.findall(r'y="([\d.]+)">(p50|p99)', page)}
+    assert rows["p99"] - rows["p50"] >= 12
+
+
+def test_each_chart_says_above_it_what_it_shows() -> None:
+    page = report_page(HELD)
+    assert page.count('<p class="title">') == page.count("<svg") - len(HELD.worst)
+    assert "Processor time in each second, % of one core" in Reader(page).text
 
 
 def test_a_run_without_a_single_call_is_a_report_too() -> None:

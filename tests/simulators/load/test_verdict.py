@@ -128,7 +128,7 @@ def test_it_doubles_and_then_halves_the_interval() -> None:
     assert tried == [10, 20, 40, 80, 160, 120, 100, 90, 95]
     assert (looked.found.most_calls, looked.found.is_exact) == (95, True)
     assert looked.found.sentence == (
-        "95 calls at once hold the thresholds; above it broke first: added latency of a frame, p99: 30 ms, at most "
+        "95 calls at once hold the thresholds, not more: added latency of a frame, p99: 30 ms, at most "
         "20 ms, at 100 calls"
     )
 
@@ -150,7 +150,7 @@ def test_it_ends_at_the_most_that_was_asked_for() -> None:
 def test_not_even_one() -> None:
     tried, looked = search(0)
     assert tried == [10, 5, 2, 1]
-    assert looked.found.sentence.startswith("not even 1 call hold the thresholds: added latency")
+    assert looked.found.sentence.startswith("no number of calls holds the thresholds: added latency")
 
 
 def test_at_the_limit_of_the_tool_it_says_at_least() -> None:
@@ -161,6 +161,40 @@ def test_at_the_limit_of_the_tool_it_says_at_least() -> None:
     assert looked.found.sentence == (
         "at least 10 calls at once hold the thresholds, perhaps more; the tool itself was the limit: it used 95% of a core"
     )
+
+
+def test_why_calls_failed_is_told_with_what_was_not_held() -> None:
+    looked = CapacitySearch()
+    for calls in (10, 5, 2, 1):
+        measured = Measured("echo", totals(failed=calls - 1), of(1.0), None, None, None)
+        looked.record(
+            calls, judge(measured, Thresholds(), ""), "the server closed the stream with the code 1013"
+        )
+    assert looked.found.sentence == (
+        "1 call at once holds the thresholds, not more: failed calls: 1, at most 0 (the server closed the stream with the "
+        "code 1013), at 2 calls"
+    )
+
+
+def test_a_tool_that_was_slow_does_not_explain_calls_that_failed() -> None:
+    measured = Measured("echo", totals(failed=3), of(30.0), None, None, None)
+    slow = "the tool itself was the limit: it used 95% of a core"
+    assert (
+        judge(measured, Thresholds(), slow).sentence
+        == "10 calls at once, not held: failed calls: 3, at most 0"
+    )
+    assert slow in judge(measured, Thresholds(p99_ms=20.0), slow).sentence
+
+
+def test_if_the_first_calls_are_too_many_for_the_tool_it_looks_below() -> None:
+    own, tried = "the tool itself was the limit: it used 95% of a core", []
+    looked = CapacitySearch(80)
+    while (calls := looked.next_calls()) is not None:
+        tried.append(calls)
+        looked.record(calls, step(held=calls < 60, own=own))
+    assert tried == [80, 40, 60]
+    assert not looked.found.is_exact
+    assert looked.found.sentence == f"at least 40 calls at once hold the thresholds, perhaps more; {own}"
 
 
 def test_ctrl_c_ends_the_search() -> None:
@@ -193,6 +227,14 @@ def test_a_server_that_dies_is_an_outage_that_tells_when_and_what_was_heard() ->
         "silence; 4 calls were refused after that"
     )
     assert (outage.at_s, outage.calls_broken, outage.calls_in_reply, outage.refused_after) == (12.4, 10, 3, 4)
+
+
+def test_calls_that_break_in_the_same_moment_break_at_once() -> None:
+    outage = find_outage([broken(12.4, in_reply=True)] * 10, [second(n, 10) for n in range(12)])
+    assert outage is not None
+    assert outage.sentence.startswith(
+        "12.4 s after the start 10 calls were broken at once; 10 of 10 callers heard"
+    )
 
 
 def test_every_tenth_call_that_breaks_is_none() -> None:

@@ -19,7 +19,7 @@ WORDS = {
     "barge_in": "the caller interrupts",
     "key": "a key",
     "mark": "a mark",
-    "end": "the end",
+    "end": "the end of the call",
     "refused": "the carrier would refuse this message",
 }
 """What the events of a call are called."""
@@ -63,14 +63,14 @@ def _late(call: CallSummary, x: Scale) -> Iterator[str]:
     values = [(second.latency_max_ms if is_echo else second.gap_ms) or 0.0 for second in call.seconds]
     highest = max(values, default=0.0)
     y = Scale(0, highest or 1.0, LATE_BOTTOM, LATE_TOP)
-    yield f'<text class="tick" x="4" y="{LATE_TOP + 10}">{"latest" if is_echo else "gaps"}</text>'
-    yield f'<text class="tick" x="4" y="{LATE_TOP + 24}">{in_words(highest)} ms</text>'
+    yield f'<text class="tick" x="4" y="{LATE_TOP + 12}">{"slowest" if is_echo else "gaps"}</text>'
+    yield f'<text class="tick" x="4" y="{LATE_TOP + 30}">{f"{in_words(highest)} ms" if highest else "none"}</text>'
     yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{LATE_BOTTOM}" y2="{LATE_BOTTOM}"/>'
     for second, value in zip(call.seconds, values, strict=True):
         if value:
             left, right = x(second.at_s), x(second.at_s + 1)
             yield (
-                f'<rect class="fill bad" x="{left:.1f}" y="{y(value):.1f}" width="{max(right - left - 1, 1):.1f}" '
+                f'<rect class="fill {"c" if is_echo else "bad"}" x="{left:.1f}" y="{y(value):.1f}" width="{max(right - left - 1, 1):.1f}" '
                 f'height="{LATE_BOTTOM - y(value):.1f}"><title>{in_words(value)} ms</title></rect>'
             )
 

@@ -12,6 +12,9 @@ LEFT, RIGHT, TOP, BOTTOM = 56.0, 16.0, 14.0, 34.0
 BUCKETS_PER_COLUMN = 4
 """Buckets of a distribution that share a column: about 30 columns for each power of ten."""
 
+LETTER = 9.0
+"""The width of a letter on a phone, at most."""
+
 MOST_TICKS_APART = 8
 POINTS_OF_A_LINE = 600
 """More seconds than this are drawn as the largest value of several."""
@@ -60,10 +63,11 @@ def distribution_chart(distribution: Distribution, title: str, *, bar: float | N
             f'<rect class="fill a" x="{left:.1f}" y="{top:.1f}" width="{max(right - left - 0.5, 0.8):.1f}" '
             f'height="{max(HEIGHT - BOTTOM - top, 0.8):.1f}"><title>{escape(told)}</title></rect>'
         )
+    rights: list[float] = []
     for name, value in (("p50", distribution.p50_ms), ("p99", distribution.p99_ms)):
-        shapes.append(_upright(x(max(value, low)), f"{name} {in_words(value)}", "percentile"))
+        shapes.append(_upright(x(max(value, low)), f"{name} {in_words(value)} ms", "percentile", rights))
     if bar is not None:
-        shapes.append(_upright(x(bar), f"at most {in_words(bar)}", "bar", row=1))
+        shapes.append(_upright(x(bar), f"at most {in_words(bar)} ms", "bar", rights))
     return _svg(shapes, title)
 
 
@@ -135,18 +139,24 @@ def _across(at: float, text: str) -> str:
     )
 
 
-def _upright(at: float, text: str, kind: str, row: int = 0) -> str:
+def _upright(at: float, text: str, kind: str, rights: list[float]) -> str:
+    """An upright line with a label. `rights`: where the labels of each row end; a label has a row in which it is free."""
     side = "end" if at > WIDTH * 0.8 else ""
+    width = 4 + len(text) * LETTER
+    left, right = (at - width, at) if side else (at, at + width)
+    row = next((row for row, taken in enumerate(rights) if taken < left), len(rights))
+    rights[row : row + 1] = [right]
     return (
         f'<line class="{kind}" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-        f'<text class="{kind} {side}" x="{at + (-4 if side else 4):.1f}" y="{TOP + 10 + 14 * row}">{escape(text)}</text>'
+        f'<text class="{kind} {side}" x="{at + (-4 if side else 4):.1f}" y="{TOP + 10 + 17 * row}">{escape(text)}</text>'
     )
 
 
 def _svg(shapes: Sequence[str], title: str) -> str:
     return (
+        f'<p class="title">{escape(title)}</p>'
         f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{escape(title, quote=True)}">'
-        f"<title>{escape(title)}</title>{''.join(shapes)}</svg>"
+        f"{''.join(shapes)}</svg>"
     )
 
 

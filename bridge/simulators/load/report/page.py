@@ -5,10 +5,19 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
+from bridge.simulators.load.own_load import TOOL_WAS_THE_LIMIT
 from bridge.simulators.load.report.call_picture import SHOWN, WORDS, call_picture
 from bridge.simulators.load.report.chart import Line, distribution_chart, lines_chart
 from bridge.simulators.load.report.scale import in_words
-from bridge.simulators.load.results import Bar, CallSummary, Distribution, Percentiles, RunResults, Second
+from bridge.simulators.load.results import (
+    Bar,
+    CallSummary,
+    Capacity,
+    Distribution,
+    Percentiles,
+    RunResults,
+    Second,
+)
 
 OUTCOMES = {"held": "good", "not held": "bad", "tool was the limit": "doubt", "interrupted": "doubt"}
 """The colour of each verdict."""
@@ -37,16 +46,26 @@ def report_page(results: RunResults) -> str:
 
 
 def _verdict(results: RunResults) -> Iterator[str]:
-    verdict = results.verdict
+    verdict, found = results.verdict, _found(results)
     yield f'<header class="{OUTCOMES[verdict.outcome]}">'
-    yield f"<p class=outcome>{escape(verdict.outcome)}</p><h1>{escape(verdict.sentence)}</h1>"
-    if verdict.own_limit:
-        yield f"<p>{escape(verdict.own_limit)}</p>"
+    if found is None:
+        yield f"<p class=outcome>{escape(verdict.outcome)}</p><h1>{escape(verdict.sentence)}</h1>"
+    else:
+        yield f"<p class=outcome>capacity</p><h1>{escape(found.sentence)}</h1>"
+        yield f"<p>The figures below are those of one run. {escape(verdict.sentence)}</p>"
+    if verdict.own_limit and verdict.outcome == "held":
+        why = verdict.own_limit.removeprefix(TOOL_WAS_THE_LIMIT)
+        yield f"<p>A part of these times is the tool's own, not the server's: {escape(why)}</p>"
     if results.outage is not None:
         yield f"<p><strong>{escape(results.outage.sentence)}</strong></p>"
     yield "</header>"
     if verdict.bars:
         yield _table(("Threshold", "Measured", "At most", ""), [_bar_row(bar) for bar in verdict.bars])
+
+
+def _found(results: RunResults) -> Capacity | None:
+    """The capacity, if one was found: then the page is about that, and the run is the one that held it."""
+    return results.capacity if results.verdict.outcome == "held" else None
 
 
 def _bar_row(bar: Bar) -> Sequence[str]:
@@ -57,7 +76,11 @@ def _bar_row(bar: Bar) -> Sequence[str]:
 def _quantity(value: float | None, unit: str) -> str:
     if value is None:
         return "not measured"
-    return f"{in_words(value * 100)} %" if unit == "share" else f"{in_words(value)} {unit}".strip()
+    return (
+        f"{in_words(value * 100)}&nbsp;%"
+        if unit == "share"
+        else f"{in_words(value)}&nbsp;{unit}".removesuffix("&nbsp;")
+    )
 
 
 def _at_a_glance(results: RunResults) -> Iterator[str]:
@@ -106,7 +129,7 @@ def _latency(results: RunResults) -> Iterator[str]:
     if of is None or not of.count:
         yield "<p>Nothing was measured.</p>"
         return
-    yield _figure(distribution_chart(of, f"How often each {name} occurred, in %", bar=bar))
+    yield _figure(distribution_chart(of, f"How often each {name} was measured, %", bar=bar))
     rows = [_distribution_row(name, of)]
     others = (
         ("barge-in to silence", results.barge_in),
@@ -114,7 +137,7 @@ def _latency(results: RunResults) -> Iterator[str]:
         ("lag of this tool", results.own_lag),
     )
     rows += [_distribution_row(title, other) for title, other in others if other is not None and other.count]
-    yield _table(("ms", "count", "p50", "p90", "p95", "p99", "p99.9", "most"), rows)
+    yield _table(("ms", "count", "p50", "p90", "p95", "p99", "p99.9", "longest"), rows)
 
     def taken(second: Second) -> Percentiles | None:
         return second.added_latency if results.measure == "echo" else second.turn_wait
@@ -125,7 +148,7 @@ def _latency(results: RunResults) -> Iterator[str]:
         Line("the longest", "c", _series(results, taken, lambda one: one.max_ms)),
     ]
     yield "<h3>Over time</h3>"
-    yield _figure(lines_chart(lines, f"{name} in each second of the run", "ms", bar=bar))
+    yield _figure(lines_chart(lines, f"{name.capitalize()} in each second of the run", "ms", bar=bar))
 
 
 def _series(
@@ -161,7 +184,7 @@ def _calls(results: RunResults) -> Iterator[str]:
         yield _figure(lines_chart(troubles, "Gaps in replies and lost frames in each second", "count"))
     if results.failures:
         rows = [
-            (escape(one.reason), in_words(one.count), f"{in_words(one.first_at_s)} s", escape(one.heard))
+            (escape(one.reason), in_words(one.count), f"{in_words(one.first_at_s)}&nbsp;s", escape(one.heard))
             for one in results.failures
         ]
         yield _table(("Why calls failed", "calls", "first at", "what the callers heard"), rows)
@@ -175,10 +198,12 @@ def _server(results: RunResults) -> Iterator[str]:
     if results.server_cpu_share is not None:
         server = [(second.at_s, _in_percent(second.server_cpu_share)) for second in results.seconds]
         shares.insert(0, Line("the server", "a", server))
-    yield _figure(lines_chart(shares, "Share of one core in each second", "%"))
+    yield _figure(lines_chart(shares, "Processor time in each second, % of one core", "%"))
     if results.server_rss_mib is not None:
         memory = [(second.at_s, second.server_rss_mib) for second in results.seconds]
-        yield _figure(lines_chart([Line("the server", "b", memory)], "Memory of the server", "MiB"))
+        yield _figure(
+            lines_chart([Line("the server", "b", memory)], "Memory of the server in each second", "MiB")
+        )
     elif results.options.pid == 0:
         yield "<p>The server was not watched: <code>--pid</code> shows its CPU and its memory.</p>"
 
@@ -190,12 +215,14 @@ def _in_percent(share: float | None) -> float | None:
 def _capacity(results: RunResults) -> Iterator[str]:
     if results.capacity is None:
         return
-    yield f"<h2>Capacity</h2><p>{escape(results.capacity.sentence)}</p>"
+    yield "<h2>Capacity</h2>"
+    if _found(results) is None:
+        yield f"<p>{escape(results.capacity.sentence)}</p>"
     rows = [
         (in_words(step.calls), f'<b class="{OUTCOMES[step.outcome]}">{step.outcome}</b>', escape(step.broke))
         for step in results.capacity.steps
     ]
-    yield _table(("calls", "outcome", "what broke first"), rows)
+    yield _table(("calls", "outcome", "what was not held"), rows)
 
 
 def _worst(results: RunResults) -> Iterator[str]:
@@ -206,6 +233,8 @@ def _worst(results: RunResults) -> Iterator[str]:
         yield _figure(call_picture(call), _caption(call))
     signs = "".join(f'<li><i class="event {kind}"></i>{WORDS[kind]}</li>' for kind in WORDS if kind in SHOWN)
     yield f'<ul class="key">{signs}</ul>'
+    columns = "the slowest frame" if results.measure == "echo" else "the length of the gaps in replies"
+    yield f"<p>Below the dots, each column is {columns} of one second of the call.</p>"
 
 
 def _caption(call: CallSummary) -> str:

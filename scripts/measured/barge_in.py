@@ -1,36 +1,33 @@
-#!/usr/bin/env python3
-"""Measures the delay of a barge-in: from the assistant's speech_started to the carrier's clear, in ms. Linux.
+"""Measures a barge-in, from the assistant's `speech_started` to the carrier's `clear`, with many calls. Linux.
 
-  scripts/barge-in [--calls 50] [--seconds 10]
+  python -m measured.barge_in CALLS SECONDS
 
-The server runs on one core. Assistant and phones, both minimal, run on another one in one process, so that both times
-are of one clock. Each call gets a reply of 2 s every second and is interrupted at a random moment of it. There are three
-runs: without other load, while one more call gets a megabyte of deltas each second, and while it gets the megabyte in
-one delta. That call is interrupted right after the megabyte and is reported by itself, because its clear waits for its
-own audio.
+This process is the assistant and the phones, both minimal, so that both times are of one clock. It prints the port of the
+assistant, reads the address of the server's media socket from standard input, and prints the figures as JSON. Each call
+gets a reply of 2 s every second and is interrupted at a random moment of it. There are three runs: without other load, while
+one more call gets a megabyte of deltas each second, and while it gets the megabyte in one delta. That call is interrupted
+right after the megabyte and is reported by itself, because its clear waits for its own audio.
 """
 
-from in_venv import PYTHON, ROOT
-
-# isort: split
-
-import argparse
 import asyncio
 import json
-import os
 import random
-import tempfile
+import sys
 import time
 from base64 import b64encode
 from pathlib import Path
 from statistics import quantiles
 
+import msgspec
 import picows
 import uvloop
 
+from measured.figures import Percentiles
+from measured.servers import TOOL_CORE, Setup, bridge, process
+
 TEXT = picows.WSMsgType.TEXT
 SILENCE = b64encode(b"\xff" * 160).decode()
-MEGABYTE_S = 98
+MEGABYTE_S = 98.0
 """How many seconds of mu-law are a megabyte of base64."""
 
 
@@ -51,7 +48,7 @@ def reply(number: int, seconds: float, delta_ms: int) -> list[bytes]:
     ]
 
 
-class Assistant(picows.WSListener):  # type: ignore[misc]
+class Assistant(picows.WSListener):
     """A minimal Realtime server: confirms the settings; replies and interruptions are sent when the script says so."""
 
     def __init__(self, arrivals: "asyncio.Queue[Assistant]") -> None:
@@ -81,7 +78,7 @@ class Assistant(picows.WSListener):  # type: ignore[misc]
         self.started.append(time.monotonic())
 
 
-class Phone(picows.WSListener):  # type: ignore[misc]
+class Phone(picows.WSListener):
     """A minimal phone: sends silence, and records when each clear came."""
 
     def __init__(self, name: str) -> None:
@@ -117,7 +114,8 @@ class Phone(picows.WSListener):  # type: ignore[misc]
 
 async def call(url: str, number: int, arrivals: asyncio.Queue[Assistant]) -> tuple[Phone, Assistant]:
     """Open one call. Calls are opened one after another, so that phone and assistant are known to belong together."""
-    _, phone = await picows.ws_connect(lambda: Phone(f"C{number}"), url)
+    phone = Phone(f"C{number}")
+    await picows.ws_connect(lambda: phone, url)
     return phone, await arrivals.get()
 
 
@@ -135,87 +133,77 @@ async def converse(
         await asyncio.sleep(chance.uniform(0.2, 0.8))
 
 
-def report(name: str, late_s: list[float]) -> None:
-    cuts = quantiles([late * 1000 for late in late_s], n=100) if len(late_s) > 1 else [0.0] * 99
-    print(
-        f"  {name:<34}{len(late_s):5} interruptions   p50 {cuts[49]:6.2f}   p99 {cuts[98]:6.2f} ms",
-        flush=True,
-    )
+def percentiles(name: str, calls: int, late_s: list[float]) -> Percentiles:
+    ms = sorted(late * 1000 for late in late_s)
+    cuts = quantiles(ms, n=100, method="inclusive") if len(ms) > 1 else ms * 99
+    return Percentiles(
+        name=name, calls=calls, count=len(ms), p50_ms=round(cuts[49], 3), p99_ms=round(cuts[98], 3), max_ms=round(ms[-1], 3)
+    )  # fmt: skip
 
 
-async def run(url: str, calls: int, seconds: int, arrivals: asyncio.Queue[Assistant]) -> None:
+async def converse_all(
+    url: str, calls: int, seconds: int, arrivals: asyncio.Queue[Assistant]
+) -> list[Percentiles]:
+    """The three runs."""
     chance = random.Random(1)
     lines = [await call(url, number, arrivals) for number in range(calls + 1)]
     await asyncio.sleep(0.5)  # until every session was confirmed
     talking = [asyncio.ensure_future(phone.talk()) for phone, _ in lines]
-    (burst_phone, burst_assistant), *others = lines
-    for name, burst in [("no burst", None), ("a megabyte in deltas of 250 ms", (MEGABYTE_S, 250)), ("in one delta", (MEGABYTE_S, MEGABYTE_S * 1000))]:  # fmt: skip
+    burst_line, *others = lines
+    found = []
+    for name, burst in RUNS.items():
         for phone, assistant in lines:
             phone.cleared.clear()
             assistant.started.clear()
         work = [converse(assistant, chance, seconds, None) for _, assistant in others]
         if burst is not None:
-            work.append(converse(burst_assistant, chance, seconds, burst))
+            work.append(converse(burst_line[1], chance, seconds, burst))
         await asyncio.gather(*work)
         await asyncio.sleep(1)
-        report(name, [late for line in others for late in lateness(line)])
+        found.append(percentiles(name, calls, [late for line in others for late in lateness(line)]))
         if burst is not None:
-            report("  the call that gets it", lateness((burst_phone, burst_assistant)))
+            found.append(percentiles(f"{name}: that call itself", 1, lateness(burst_line)))
     for task in talking:
         task.cancel()
+    return found
+
+
+RUNS: dict[str, tuple[float, int] | None] = {
+    "barge-in to clear": None,
+    "while another call gets a megabyte in deltas of 250 ms": (MEGABYTE_S, 250),
+    "while another call gets a megabyte in one delta": (MEGABYTE_S, int(MEGABYTE_S * 1000)),
+}
+"""The reply of the call beside the others: seconds, and milliseconds of a delta."""
 
 
 def lateness(line: tuple[Phone, Assistant]) -> list[float]:
+    """Of each interruption, seconds."""
     phone, assistant = line
     assert len(phone.cleared) == len(assistant.started), "expected one clear for each interruption"
     return [cleared - started for started, cleared in zip(assistant.started, phone.cleared, strict=True)]
 
 
-async def peers(calls: int, seconds: int) -> None:
-    """Run the assistant and the phones, and the server between them."""
+async def peers(calls: int, seconds: int) -> list[Percentiles]:
+    """The assistant and the phones."""
     arrivals: asyncio.Queue[Assistant] = asyncio.Queue()
     assistant = await picows.ws_create_server(lambda _: Assistant(arrivals), "127.0.0.1", 0)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Path(folder) / "voicebridge.toml"
-        port = assistant.sockets[0].getsockname()[1]
-        settings.write_text(
-            'port = 0\nassistant = "a"\n[security]\nallow_unauthenticated = true\n[limits]\ndrain_s = 1\n'
-            f'[assistants.a]\nkind = "openai-realtime"\nbase_url = "http://127.0.0.1:{port}/v1"\n'
-        )
-        command = [
-            "taskset",
-            "-c",
-            str(CORES[0]),
-            str(ROOT / ".venv/bin/voicebridge"),
-            "serve",
-            "-c",
-            str(settings),
-        ]
-        server = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        assert server.stderr is not None
-        try:
-            port = json.loads(await server.stderr.readline())["port"]
-            rest = asyncio.ensure_future(server.stderr.read())  # otherwise the pipe fills and blocks it
-            await run(f"ws://127.0.0.1:{port}/twilio/media", calls, seconds, arrivals)
-        finally:
-            server.terminate()
-            await server.wait()
-            rest.cancel()
+    print(assistant.sockets[0].getsockname()[1], flush=True)
+    url = await asyncio.to_thread(sys.stdin.readline)
+    return await converse_all(url.strip(), calls, seconds, arrivals)
 
 
-CORES = sorted(os.sched_getaffinity(0))
+def barge_ins(calls: int, seconds: float, folder: Path) -> tuple[Percentiles, ...]:
+    """The same in a process on the core of the callers, with `voicebridge serve` on the other one."""
+    command = [sys.executable, "-m", "measured.barge_in", str(calls), str(max(round(seconds), 2))]
+    with process(*command, core=TOOL_CORE) as others:
+        assert others.stdout is not None
+        port = others.stdout.readline().strip()
+        with bridge(folder, f"http://127.0.0.1:{port}/v1", Setup("turns")) as server:
+            said, errors = others.communicate(f"{server.url}\n")
+    if others.returncode:
+        raise RuntimeError(errors)
+    return msgspec.json.decode(said, type=tuple[Percentiles, ...])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--calls", type=int, default=50)
-    parser.add_argument("--seconds", type=int, default=10)
-    asked = parser.parse_args()
-    os.sched_setaffinity(0, {CORES[-1]})
-    print(f"{asked.calls} calls; speech_started sent to clear received, ms, {PYTHON.name}")
-    uvloop.run(peers(asked.calls, asked.seconds))
-
-
-main()
+if __name__ == "__main__":
+    sys.stdout.write(msgspec.json.encode(uvloop.run(peers(int(sys.argv[1]), int(sys.argv[2])))).decode())
