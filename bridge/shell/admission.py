@@ -9,7 +9,6 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import get_args
@@ -21,16 +20,11 @@ from bridge.carriers.registry import CARRIERS
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.config.routes import Routes
 from bridge.config.settings import Settings
-from bridge.core.call import Call
 from bridge.core.failover import FailoverPlan
 from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
 from bridge.observers.capture import CapturedCall, taps_of
-from bridge.observers.carrier_log import CarrierLog
-from bridge.observers.journal import Journal
-from bridge.observers.recording import Recording
 from bridge.observers.stream_end import StreamEndObserver
-from bridge.observers.word_log import WordLog
 from bridge.settings.assistants import Pings
 from bridge.settings.before_and_after import BeforeCallSettings
 from bridge.settings.busy import BusySettings
@@ -38,12 +32,14 @@ from bridge.settings.calls import LimitSettings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver, stream_key
 from bridge.shell.after_call import AfterCall
+from bridge.shell.call_observers import CallObservers
 from bridge.shell.call_rules import announcement_of, new_call
 from bridge.shell.captures import Captures
 from bridge.shell.descriptors import Descriptors
 from bridge.shell.encryption import encryptions
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
 from bridge.shell.load_gate import LoadGate, LoadLimits
+from bridge.shell.metrics.process_metrics import ProcessMetrics
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import Session, clock
@@ -71,6 +67,7 @@ def media_paths() -> tuple[bytes, ...]:
 
 class Admission:
     """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls.
+    `metrics`: where calls and refusals are counted.
 
     Raises `ConfigurationError` if the announcement of recordings cannot be read, or nothing can be encrypted.
     """
@@ -81,6 +78,7 @@ class Admission:
         switchboard: Switchboard,
         files: FileQueue = AT_ONCE,
         after_call: AfterCall | None = None,
+        metrics: ProcessMetrics | None = None,
     ) -> None:
         self.public_url = ""
         self.closing = False
@@ -93,12 +91,13 @@ class Admission:
         self.lag_s: Callable[[], float] = lambda: 0.0
         """How late the event loop calls back, in seconds; see `LoopWatch.lag_s`."""
         self._settings = settings  # what holds until the server stops; new calls have those of their setup
-        self._files = files
+        self._metrics = metrics or ProcessMetrics()
         self.after_call = after_call or AfterCall()
         """Tells of calls that are over."""
         self._encryptions = encryptions(settings)
         self._announcement = announcement_of(settings)
         self._captures = Captures(settings, files, self._encryptions.capture)
+        self._observers = CallObservers(settings, files, self._encryptions, self._metrics)
         self.owner = secrets.token_hex(4)
         """The name of this process, in the tokens that it mints."""
         self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self.owner)
@@ -155,6 +154,7 @@ class Admission:
         is_known = self._gate.has_place((carrier, call_id), now) or self._active.streams_of(carrier, call_id)
         if why := SERVER_CLOSES if self.closing else "" if is_known else self._overload(now):
             self._refusals.write("warning", "call", "= call refused", call_id=call_id, reason=why)
+            self._metrics.call_refused(carrier, why)
         elif not is_known:
             self._gate.take(now)
             self._gate.keep_place((carrier, call_id), now + LIFE_S)
@@ -276,6 +276,7 @@ class Admission:
         self._refusals.write(
             "warning", reason, "media socket turned away", status=status.value, reason=reason
         )
+        self._metrics.socket_refused(reason)
         return status
 
     def _upgrade_fault(self, carrier: str, path: str, headers: Mapping[str, str]) -> str:
@@ -329,7 +330,7 @@ class Admission:
         end = StreamEndObserver()
         start = StartObserver(call, lambda event: self._active.started(session, event))
         observers: list[Observer] = [end, start, setup.call_log(name, expected)]
-        observers += self._observers(setup, call)
+        observers += self._observers.of(setup, call, name, expected)
         if report := self.after_call.observer(setup.settings.after_call, name, expected, call, observers):
             observers.append(report)
         capture = self._captures.begin(CapturedCall(name, kind, can, expected.returns_s), setup)
@@ -370,17 +371,6 @@ class Admission:
         """The pings that find a half-open line: its carrier neither sends nor answers."""
         half_s = self._settings.limits.silent_s / 2
         return Pings(half_s, half_s)
-
-    def _observers(self, setup: Setup, call: Call) -> list[Observer]:
-        started = datetime.now(UTC)
-        observers: list[Observer] = [setup.switchboard.health.observer(), CarrierLog()]
-        if setup.settings.log_level == "debug":
-            observers.append(WordLog(lambda: call.state))
-        if (directory := self._settings.journal.directory) is not None:
-            observers.append(Journal(directory, started, self._files, self._encryptions.journal))
-        if (directory := self._settings.recording.directory) is not None:
-            observers.append(Recording(directory, started, self._files, self._encryptions.recording))
-        return observers
 
     def _over(self, session: Session) -> None:
         active = self._active.remove(session)
