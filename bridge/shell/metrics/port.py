@@ -112,7 +112,7 @@ class MetricsPort:
         listeners = bind(self._settings.host, self._settings.port, BACKLOG)
         port: int = listeners[0].getsockname()[1]
         self._entrance = Entrance(listeners, self._answers.take)
-        log.info("= serving metrics", host=self._settings.host, port=port)
+        log.info("= metrics have a port of their own", host=self._settings.host, port=port)
         return port
 
     async def aclose(self) -> None:
