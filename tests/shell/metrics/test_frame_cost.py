@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bridge.config.settings import Settings
-from bridge.shell import call_observers
 from bridge.shell import session as session_module
+from bridge.shell.metrics.process_metrics import ProcessMetrics
 from bridge.shell.server import Server
 from bridge.shell.websocket import SocketLeg
 from bridge.vocabulary.contracts import Observer
@@ -99,7 +99,7 @@ async def test_a_frame_costs_as_many_calls_as_without_figures(monkeypatch: pytes
     def observer(*_: object) -> Observer:
         return Blind()
 
-    monkeypatch.setattr(call_observers.ProcessMetrics, "observer", observer)
+    monkeypatch.setattr(ProcessMetrics, "observer", observer)
     without = await calls_of_frames()
     assert with_figures > FRAMES * 5, "the frames went through the call"
     assert with_figures == without
