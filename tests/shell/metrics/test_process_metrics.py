@@ -2,21 +2,32 @@
 
 import asyncio
 import gc
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge.carriers.shared.rest import ApiAnswer, ApiRequest, NoAnswer, RetryRule
 from bridge.config.settings import Settings
+from bridge.observers.call_file import CallFile
 from bridge.observers.metrics.closed_sets import OTHER, refusal_reason
 from bridge.shell.admission import Admission
+from bridge.shell.file_writer import FileWriter
 from bridge.shell.load_gate import LoadGate, LoadLimits
 from bridge.shell.metrics.process_metrics import Load, ProcessMetrics
+from bridge.shell.refused_requests import RefusedRequests
+from bridge.shell.rest_client import ApiClient
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import TokenFault
 from bridge.vocabulary.contracts import Account
+from bridge.vocabulary.errors import CarrierRefused
 from bridge.vocabulary.events import SERVER_CLOSES, CallStarted
 from telecodecs.format import PCMU_8K
+
+STARTED = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 async def scraped(metrics: ProcessMetrics) -> dict[str, float]:
@@ -119,3 +130,54 @@ async def test_a_socket_that_is_turned_away_is_counted_by_its_reason(target: str
     Admission(settings, switchboard, metrics=metrics).admit(target, headers)
     assert (await scraped(metrics))[f"sockets_refused_total {reason}"] == 1
     await switchboard.aclose()
+
+
+async def test_a_file_that_cannot_be_written_is_counted_by_its_kind(tmp_path: Path) -> None:
+    metrics, files = ProcessMetrics(), FileWriter()
+    files.count_failure = metrics.file_failed
+    (tmp_path / "a file").touch()
+    for suffix in (".wav", ".jsonl", ".trace.jsonl", ".age"):
+        CallFile(tmp_path / "a file" / "no folder", "CA1", STARTED, suffix, files)
+    await files.aclose()
+    found = await scraped(metrics)
+    kinds = ("recording", "journal", "capture", OTHER)
+    assert [found[f"call_files_failed_total {kind}"] for kind in kinds] == [1, 1, 1, 1]
+
+
+async def test_a_webhook_that_is_turned_away_is_counted_by_its_carrier_and_status() -> None:
+    metrics = ProcessMetrics()
+    refused = RefusedRequests(metrics.webhook_refused)
+    for _ in range(3):  # the log has one line of them
+        refused.note(403, "/twilio/voice", "it is not signed")
+    assert (await scraped(metrics))["webhooks_refused_total twilio 403"] == 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "read", "result"),
+    [
+        (ApiAnswer(200, {}, b""), {}, "taken"),
+        (ApiAnswer(404, {}, b""), CarrierRefused("there is no such call"), "refused"),
+        (NoAnswer.LOST, {}, "unanswered"),
+        (asyncio.CancelledError(), {}, "broken_off"),
+    ],
+)
+async def test_a_request_to_a_carrier_is_counted_by_its_result(outcome: object, read: object, result: str, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    def data(_answer: ApiAnswer) -> dict[str, Any]:
+        if isinstance(read, Exception):
+            raise read
+        return {}
+
+    async def came(_client: ApiClient, _request: ApiRequest) -> object:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(ApiClient, "_outcome", came)
+    metrics = ProcessMetrics()
+    rule = RetryRule(answer_s=1.0, at_once=1, backoff_s=1.0, last_try_s=1.0, give_up_s=1.0)
+    request = ApiRequest("twilio", "end call", "CA1", "POST", "http://example.com", {}, b"", rule, data)
+    with suppress(CarrierRefused, asyncio.CancelledError):
+        await ApiClient(measured=metrics.carrier_asked).send(request)
+    found = await scraped(metrics)
+    assert found[f"carrier_requests_total twilio end call {result}"] == 1
+    assert found["carrier_request_seconds_count twilio end call"] == 1
