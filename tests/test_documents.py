@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 PAGES = [*DOCUMENTS, "CONTRIBUTING.md", "SECURITY.md"]
 
-LANGUAGES = {"sh", "toml", "dotenv", "xml", "json", "python", "text"}
+LANGUAGES = {"sh", "toml", "dotenv", "xml", "json", "yaml", "python", "text"}
 NEEDS = re.compile(
     r"# Needs (an account at [A-Z]\w+( and at [A-Z]\w+)?|Docker|age|(a quiet machine for )?\d+ minutes)\."
 )

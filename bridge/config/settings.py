@@ -44,6 +44,7 @@ from bridge.settings.calls import (
     SilenceSettings,
 )
 from bridge.settings.faults import Key
+from bridge.settings.metrics import MetricsSettings
 from bridge.settings.people import PersonName, PersonSettings
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
@@ -162,6 +163,9 @@ class Settings(Section):
     )
     after_call: AfterCallSettings = Field(
         AfterCallSettings(), description="Who is told of a call that is over"
+    )
+    metrics: MetricsSettings = Field(
+        MetricsSettings(), description="Where the figures for Prometheus are served, and who may read them"
     )
     proxy: ProxySettings = Field(
         ProxySettings(),

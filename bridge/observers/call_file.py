@@ -36,6 +36,10 @@ class FileQueue(Protocol):
         """Do `job`, which holds `size` bytes and raises nothing. Returns False if too much waits; 0 bytes never do."""
         ...
 
+    def failed(self, suffix: str) -> None:
+        """A file with this suffix could not be written. It may be called in another thread."""
+        ...
+
 
 class AtOnce:
     """A `FileQueue` for programs that may wait for the disk."""
@@ -44,6 +48,9 @@ class AtOnce:
         """Do it."""
         job()
         return True
+
+    def failed(self, suffix: str) -> None:
+        """Nobody counts it: the log has it."""
 
 
 AT_ONCE = AtOnce()
@@ -83,7 +90,7 @@ class CallFile:
     ) -> None:
         self._queue = queue
         self._is_over = False
-        self._file = _File(directory, stem(call_id, started), suffix, encrypt)
+        self._file = _File(directory, stem(call_id, started), suffix, encrypt, queue.failed)
         queue.put(self._file.open, 0)
 
     @property
@@ -119,12 +126,20 @@ class CallFile:
 class _File:
     """The file itself: what may wait for the disk. No method raises."""
 
-    def __init__(self, directory: Path, name: str, suffix: str, encrypt: Encrypt | None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        suffix: str,
+        encrypt: Encrypt | None,
+        failed: Callable[[str], None],
+    ) -> None:
         self._directory = directory
         self._name = name
         self._suffix = suffix
         self.path = directory / (name + suffix)
         self._encrypt = encrypt
+        self._failed = failed
         self._file: BinaryIO | None = None
 
     def open(self) -> None:
@@ -185,6 +200,7 @@ class _File:
             file=str(self.path),
             error=why,
         )
+        self._failed(self._suffix)
 
 
 def open_owned(path: Path) -> BinaryIO:

@@ -29,6 +29,7 @@ from bridge.shell.after_call import AfterCall
 from bridge.shell.descriptors import Descriptors
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
 from bridge.shell.load_gate import LoadGate, LoadLimits
+from bridge.shell.metrics.process_metrics import ProcessMetrics
 from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import clock
 from bridge.shell.sessions import Sessions
@@ -54,6 +55,7 @@ def media_paths() -> tuple[bytes, ...]:
 
 class Admission:
     """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls.
+    `metrics`: where calls and refusals are counted.
 
     Raises `ConfigurationError` if the announcement of recordings cannot be read, or nothing can be encrypted.
     """
@@ -64,6 +66,7 @@ class Admission:
         switchboard: Switchboard,
         files: FileQueue = AT_ONCE,
         after_call: AfterCall | None = None,
+        metrics: ProcessMetrics | None = None,
     ) -> None:
         self.public_url = ""
         self.closing = False
@@ -76,6 +79,7 @@ class Admission:
         self.lag_s: Callable[[], float] = lambda: 0.0
         """How late the event loop calls back, in seconds; see `LoopWatch.lag_s`."""
         self._settings = settings  # what holds until the server stops; new calls have those of their setup
+        self._metrics = metrics or ProcessMetrics()
         self.after_call = after_call or AfterCall()
         """Tells of calls that are over."""
         self.owner = secrets.token_hex(4)
@@ -89,7 +93,7 @@ class Admission:
         self._gate = LoadGate(_load_limits(settings.limits))
         self._descriptors = Descriptors()
         self._refusals = SampledLog()
-        self._sessions = Sessions(settings, self._active, files, self.after_call)
+        self._sessions = Sessions(settings, self._active, files, self.after_call, self._metrics)
 
     @property
     def busy(self) -> BusySettings:
@@ -145,6 +149,7 @@ class Admission:
         is_known = self._gate.has_place((carrier, call_id), now) or self._active.streams_of(carrier, call_id)
         if why := SERVER_CLOSES if self.closing else "" if is_known else self._overload(now):
             self._refusals.write("warning", "call", "= call refused", call_id=call_id, reason=why)
+            self._metrics.call_refused(carrier, why)
         elif not is_known:
             self._gate.take(now)
             self._gate.keep_place((carrier, call_id), now + LIFE_S)
@@ -283,6 +288,7 @@ class Admission:
         self._refusals.write(
             "warning", reason, "media socket turned away", status=status.value, reason=reason
         )
+        self._metrics.socket_refused(reason)
         return status
 
     def _upgrade_fault(self, carrier: str, path: str, headers: Mapping[str, str]) -> str:

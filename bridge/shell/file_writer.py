@@ -30,6 +30,12 @@ class FileWriter:
         self._changed = threading.Condition()
         self._hurry = threading.Event()  # somebody waits until all is done
         self._thread: threading.Thread | None = None
+        self.count_failure: Callable[[str], None] = lambda _suffix: None
+        """Called, in the thread, with the suffix of each file that could not be written."""
+
+    def failed(self, suffix: str) -> None:
+        """See `FileQueue`."""
+        self.count_failure(suffix)
 
     def put(self, job: Callable[[], object], size: int) -> bool:
         """Do `job` soon. Returns False, and does not do it, if more bytes would wait than may."""

@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 from collections import deque
+from collections.abc import Callable
 
 import structlog
 
@@ -26,10 +27,16 @@ clock = time.monotonic
 
 
 class LoopWatch:
-    """One loop's watch, from `start` to `stop`; both are called on the loop."""
+    """One loop's watch, from `start` to `stop`; both are called on the loop.
 
-    def __init__(self, blocked_s: float = BLOCKED_S) -> None:
+    `probed`: called with the seconds that each probe was late.
+    """
+
+    def __init__(
+        self, blocked_s: float = BLOCKED_S, probed: Callable[[float], object] = lambda _lag_s: None
+    ) -> None:
         self._blocked_s = blocked_s
+        self._probed = probed
         self.lags: deque[float] = deque(maxlen=WINDOW_PROBES)
         """How late the last probes were, in seconds."""
         self._expected = 0.0  # when the next probe is due
@@ -61,7 +68,9 @@ class LoopWatch:
 
     def _probe(self) -> None:
         now = clock()
-        self.lags.append(max(0.0, now - self._expected))  # uvloop's timers may be a millisecond early
+        lag_s = max(0.0, now - self._expected)  # uvloop's timers may be a millisecond early
+        self.lags.append(lag_s)
+        self._probed(lag_s)
         self._probe_again(now)
 
     def _probe_again(self, now: float) -> None:

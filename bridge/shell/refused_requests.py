@@ -1,5 +1,6 @@
 """Tells the log which requests to webhooks were refused and why: at most one line a second for a carrier and a status."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -14,15 +15,17 @@ LONGEST_PATH = 200
 
 
 class RefusedRequests:
-    """Those of one server."""
+    """Those of one server. `count`: called with the carrier and the status of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: Callable[[str, int], None] = lambda _carrier, _status: None) -> None:
         self._log = SampledLog()
+        self._count = count
         self._paths = tuple(f"{path}/" for path in own_paths())
 
     def note(self, status: int, path: str, reason: str, address: str = "") -> None:
         """A request was refused. `address`: what its signature was checked against, if it was."""
         carrier = next((own for own in self._paths if path.startswith(own)), "")
+        self._count(carrier.strip("/"), status)
         facts = {"checked_against": without_query(address)} if address else {}
         self._log.write(
             "warning",

@@ -1,6 +1,6 @@
 """The server: serves webhooks, media sockets and health on one port, and lets calls end when it closes.
 
-Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, and those of `admission.media_paths`.
+Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, GET /metrics, and those of `admission.media_paths`.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from ipaddress import ip_address
 from typing import Protocol
 
 import structlog
@@ -28,9 +27,13 @@ from bridge.shell.front_door import FrontDoor
 from bridge.shell.http_server import application, http_server
 from bridge.shell.lifecycle import Lifecycle, Stage, StopRules
 from bridge.shell.listener import Listener, open_port
+from bridge.shell.local_requests import is_local
 from bridge.shell.loop_errors import connection_errors_in_one_line
 from bridge.shell.loop_watch import LoopWatch
 from bridge.shell.memory import limit_malloc, settle
+from bridge.shell.metrics.port import NO_PORT, MetricsPort
+from bridge.shell.metrics.process_metrics import Load, ProcessMetrics
+from bridge.shell.metrics.route import access_of, metrics_route
 from bridge.shell.network import Network
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending
 from bridge.shell.refused_requests import RefusedRequests
@@ -46,9 +49,6 @@ from bridge.shell.websocket_server import accept
 
 RETRY_AFTER_S = 5
 """When a media socket that is refused with 503 may come again: a balancer has found another server by then."""
-
-FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
-"""Headers with which a proxy says that it asks for somebody else."""
 
 CLOSE_S = 2.0
 """How long the closing handshake of a media socket may take, behind the goodbye."""
@@ -87,12 +87,14 @@ class Server:
         """How servers are reached."""
         self.files = FileWriter()
         """Writes the files of calls."""
+        self.metrics = ProcessMetrics()
+        self.files.count_failure = self.metrics.file_failed
         after_call = AfterCall(self.network, self.files.written)
         switchboard = Switchboard(settings, self.network)
-        self.admission = Admission(settings, switchboard, self.files, after_call)
+        self.admission = Admission(settings, switchboard, self.files, after_call, self.metrics)
         self.lifecycle = Lifecycle(self.admission, self._stop_rules, self.notifier)
         self.certificate = Certificate(self._tls, settings)
-        self._refused = RefusedRequests()
+        self._refused = RefusedRequests(self.metrics.webhook_refused)
         self._webhooks = tuple(
             Webhooks(
                 carrier,
@@ -101,14 +103,17 @@ class Server:
                 allows_unauthenticated=settings.security.allow_unauthenticated,
                 network=self.network,
                 refused=self._refused,
+                measured=self.metrics.carrier_asked,
             )
             for carrier, kind in CARRIERS.items()
         )
-        self._loop_watch = LoopWatch()
+        self._loop_watch = LoopWatch(probed=self.metrics.figures.loop_lag.observe)
         self._retention = Retention(kept_folders(settings) if keeps_files else (), self.files)
         self.admission.lag_s = lambda: self._loop_watch.lag_s
         self.port = settings.port
         """The port that is open; the system's choice where the settings say 0."""
+        self.metrics_port: int | None = None
+        """That of [metrics], if it has one."""
 
     @asynccontextmanager
     async def running(self, source: "ConnectionSource | None" = None) -> AsyncIterator["Server"]:
@@ -118,11 +123,16 @@ class Server:
         """
         paths = media_paths()
         self._loop_watch.start()
+        self.metrics.start(self._load)
         self._retention.start()
         errors = ExitStack()
         errors.enter_context(connection_errors_in_one_line())
         try:
-            async with http_server(self._routes()) as http:
+            own_metrics = self._settings.metrics if source is None else NO_PORT
+            async with (
+                http_server(self._routes()) as http,
+                MetricsPort(own_metrics, self.metrics.scrape) as self.metrics_port,
+            ):
                 source = source or _OwnPort(self._settings, self._tls)
                 media = partial(
                     accept, self.admission.admit, refusals=SampledLog(), retry_after_s=RETRY_AFTER_S
@@ -150,6 +160,7 @@ class Server:
             self._retention.stop()
             await self.files.aclose()
             self._loop_watch.stop()
+            self.metrics.stop()
             errors.close()
 
     def watch_webhooks(self, answered: Answered) -> None:
@@ -169,7 +180,13 @@ class Server:
         for webhooks in self._webhooks:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
+        app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape)])
         return app
+
+    def _load(self) -> Load:
+        limits = self.admission.setups.current.settings.limits
+        open_circuits = self.admission.readiness.open_circuits()
+        return Load(self.admission.closing, limits.max_calls or 0, limits.longest_call_s, open_circuits)
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"} | self._details(request))
@@ -222,12 +239,7 @@ class _OwnPort:
 
 
 def _is_local(request: web.Request) -> bool:
-    """Whether somebody on this machine asks, who may know more; a proxy on this machine asks for others."""
-    try:
-        is_loopback = ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False
-    return is_loopback and not FORWARDED.intersection(name.lower() for name in request.headers)
+    return is_local(request.remote or "", request.headers)
 
 
 def _since(at: float) -> str:

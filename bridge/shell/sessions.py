@@ -14,11 +14,12 @@ from bridge.settings.assistants import Pings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver
 from bridge.shell.after_call import AfterCall
-from bridge.shell.call_observers import call_observers
+from bridge.shell.call_observers import CallObservers
 from bridge.shell.call_rules import announcement_of
 from bridge.shell.captures import Captures
 from bridge.shell.encryption import encryptions
 from bridge.shell.handovers import Handovers
+from bridge.shell.metrics.process_metrics import ProcessMetrics
 from bridge.shell.new_call import briefing_call, caller_call, commands_of
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session, clock
@@ -38,15 +39,20 @@ class Sessions:
     """
 
     def __init__(
-        self, settings: Settings, active: ActiveCalls, files: FileQueue, after_call: AfterCall
+        self,
+        settings: Settings,
+        active: ActiveCalls,
+        files: FileQueue,
+        after_call: AfterCall,
+        metrics: ProcessMetrics,
     ) -> None:
         self._settings = settings
         self._active = active
-        self._files = files
         self._after_call = after_call
-        self._encryptions = encryptions(settings)
+        keys = encryptions(settings)
+        self._observers = CallObservers(settings, files, keys, metrics)
         self._announcement = announcement_of(settings)
-        self._captures = Captures(settings, files, self._encryptions.capture)
+        self._captures = Captures(settings, files, keys.capture)
         self._handovers = Handovers(self._caller)
 
     def begin(
@@ -73,9 +79,7 @@ class Sessions:
         end = StreamEndObserver()
         start = StartObserver(call, lambda event: self._started(session, event))
         observers: list[Observer] = [end, start, setup.call_log(name, expected)]
-        observers += call_observers(
-            self._settings, setup, call, self._files, self._encryptions, records=not is_briefing
-        )
+        observers += self._observers.of(setup, call, name, expected)
         after_call = setup.settings.after_call
         if report := self._after_call.observer(after_call, name, expected, call, observers):
             observers.append(report)

@@ -38,7 +38,7 @@ from bridge.shell.before_call import BeforeCall
 from bridge.shell.handles import new_handle
 from bridge.shell.network import Network
 from bridge.shell.refused_requests import RefusedRequests
-from bridge.shell.rest_client import ApiClient
+from bridge.shell.rest_client import ApiClient, Measured, unmeasured
 from bridge.shell.session import clock
 from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
@@ -58,7 +58,8 @@ log = structlog.get_logger()
 class Webhooks:
     """The webhooks of one carrier on one server.
 
-    `make` makes the carrier's side of them. `network`: how the carrier's API is reached; None: directly. Raises `ConfigurationError` as that does.
+    `make` makes the carrier's side of them. `network`: how the carrier's API is reached; None: directly. `measured`: see
+    `ApiClient`. Raises `ConfigurationError` as that does.
     """
 
     def __init__(
@@ -70,9 +71,10 @@ class Webhooks:
         allows_unauthenticated: bool,
         network: Network | None = None,
         refused: RefusedRequests | None = None,
+        measured: Measured = unmeasured,
     ) -> None:
         self._carrier = carrier
-        self._client = ApiClient(network)
+        self._client = ApiClient(network, measured)
         self._refused = refused or RefusedRequests()
         self._requests: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None

@@ -91,6 +91,10 @@ class SlowDisk:
     def __init__(self, takes: int) -> None:
         self._takes = takes
         self._jobs: list[Callable[[], object]] = []
+        self.failures: list[str] = []
+
+    def failed(self, suffix: str) -> None:
+        self.failures.append(suffix)
 
     def put(self, job: Callable[[], object], size: int) -> bool:
         if size:

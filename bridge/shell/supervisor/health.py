@@ -1,10 +1,8 @@
 """The answers that the supervisor gives itself: whether the server lives and takes calls, and that there is no worker."""
 
-from ipaddress import ip_address
-
 from msgspec import json
 
-from bridge.shell.server import FORWARDED
+from bridge.shell.local_requests import is_local
 from bridge.shell.supervisor.pool import Pool
 from bridge.shell.supervisor.request import Request
 
@@ -26,7 +24,7 @@ def health_answer(
         if is_stopping:
             status, said = UNAVAILABLE, "draining"
     answer: dict[str, object] = {"status": said}
-    if _is_local(request, address):
+    if is_local(address, request.headers):
         faults = {name: why for member in pool.ready for name, why in member.reported.faults.items()}
         if request.path == "/readyz" and faults and status == 200:
             answer = {"status": "degraded", "assistants": faults}
@@ -48,12 +46,3 @@ def _answer(status: int, kind: str, body: bytes, sent: bytes, more: str = "") ->
         f"{more}Connection: close\r\n\r\n"
     )
     return head.encode() + sent
-
-
-def _is_local(request: Request, address: str) -> bool:
-    """Whether somebody on this machine asks, who may know more; a proxy on this machine asks for others."""
-    try:
-        is_loopback = ip_address(address).is_loopback
-    except ValueError:
-        return False
-    return is_loopback and not FORWARDED.intersection(request.headers)

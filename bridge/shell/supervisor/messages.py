@@ -4,6 +4,8 @@ from typing import TypeVar
 
 from msgspec import Struct, msgpack
 
+from bridge.observers.metrics.snapshot import Family
+
 MOST_BYTES = 131_072
 """The longest message: a request's head and body, with room to spare."""
 
@@ -57,8 +59,19 @@ class KnowsCall(Struct, frozen=True, tag="knows"):
     call_id: str
 
 
-ToWorker = HandedConnection | Stop
-FromWorker = Ready | Load | Alive | KnowsCall
+class TellMetrics(Struct, frozen=True, tag="tell metrics"):
+    """To a worker: somebody asks for the figures."""
+
+
+class ToldMetrics(Struct, frozen=True, tag="metrics"):
+    """From a worker: a part of its figures; also before it ends, unasked."""
+
+    families: list[Family]
+    is_last: bool
+
+
+ToWorker = HandedConnection | Stop | TellMetrics
+FromWorker = Ready | Load | Alive | KnowsCall | ToldMetrics
 
 
 class Fork(Struct, frozen=True, tag="fork"):

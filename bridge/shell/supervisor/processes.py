@@ -11,6 +11,8 @@ from functools import partial
 import structlog
 from msgspec import msgpack
 
+from bridge.observers.metrics.snapshot import Family
+from bridge.shell.metrics.fleet import FleetMetrics, supervisor_families
 from bridge.shell.session import clock
 from bridge.shell.supervisor.back_off import BackOff
 from bridge.shell.supervisor.channel import Channel, closed, pair
@@ -27,6 +29,8 @@ from bridge.shell.supervisor.messages import (
     Ready,
     SettingsRead,
     Stop,
+    TellMetrics,
+    ToldMetrics,
     encode,
 )
 from bridge.shell.supervisor.pool import Pool
@@ -84,7 +88,10 @@ class Processes:
         """Set when a worker becomes ready, or has ended."""
         self.deaths = 0
         """Workers that have ended without being told to."""
+        self.metrics = FleetMetrics(self._ask_for_metrics, self._own_metrics)
+        """The figures of all workers."""
         self._pool = pool
+        self._places = places
         self._lost = lost
         self._has_fork_server = True
         self._back_offs = [BackOff() for _ in range(places)]
@@ -147,6 +154,13 @@ class Processes:
         for worker in self.running.values():
             worker.channel.close()
 
+    def _ask_for_metrics(self) -> list[int]:
+        ready = [worker for worker in self.running.values() if worker.ready.is_set()]
+        return [worker.number for worker in ready if worker.channel.send(encode(TellMetrics()))]
+
+    def _own_metrics(self) -> list[Family]:
+        return supervisor_families(len(self._pool.ready), self._places, self.deaths)
+
     def _worker_said(self, number: int, message: bytes, descriptor: int | None) -> None:
         closed(descriptor)
         worker = self.running[number]
@@ -163,6 +177,8 @@ class Processes:
                 self._pool.report(number, load)
             case KnowsCall(carrier=carrier, call_id=call_id):
                 self._pool.knows(number, (carrier, call_id))
+            case ToldMetrics(families=families, is_last=is_last):
+                self.metrics.told(number, families, is_last=is_last)
             case Alive():
                 pass
 
@@ -204,6 +220,7 @@ class Processes:
 
     def _ended(self, worker: Worker, status: int | None) -> None:
         calls = self._pool.remove(worker.number)
+        self.metrics.ended(worker.number)
         worker.channel.close()
         worker.gone.set()
         facts = {"worker": worker.number, "pid": worker.pid, "status": in_words(status)}

@@ -16,6 +16,9 @@ import structlog
 from bridge.config.checks import doubts
 from bridge.config.settings import Settings, service_manager
 from bridge.shell.listener import bind
+from bridge.shell.metrics.port import PATH as METRICS_PATH
+from bridge.shell.metrics.port import MetricsAnswers, MetricsPort
+from bridge.shell.metrics.route import access_of
 from bridge.shell.supervisor.entrance import Entrance
 from bridge.shell.supervisor.health import health_answer, no_worker
 from bridge.shell.supervisor.messages import HandedConnection, encode
@@ -56,6 +59,7 @@ class Supervisor:
         self._notifier = notifier
         self._pool = Pool()
         self._processes = Processes(fork_server, settings.workers, self._pool, self._fork_server_lost)
+        self._metrics = MetricsAnswers(self._processes.metrics.scrape, access_of(settings.metrics))
         self._exit_code = 0
         self._replacing: asyncio.Task[None] | None = None
         self._is_asked_again = False
@@ -63,6 +67,8 @@ class Supervisor:
     async def run(self) -> int:
         """Serve until all workers have ended after a signal to stop. Returns the exit code."""
         listeners = bind(self._settings.host, self._settings.port, BACKLOG)
+        metrics_port = MetricsPort(self._settings.metrics, self._processes.metrics.scrape)
+        metrics_port.open()
         port = self._processes.port = listeners[0].getsockname()[1]
         self._handle_signals()
         self._notifier.start_watchdog()
@@ -84,6 +90,8 @@ class Supervisor:
             await self._until_gone()
         finally:
             entrance.close()
+            await metrics_port.aclose()
+            await self._metrics.aclose()
             self._processes.close()
             self._notifier.close()
         return self._exit_code
@@ -102,6 +110,9 @@ class Supervisor:
             address = connection.getpeername()[0]
         except OSError:  # the peer is gone
             connection.close()
+            return
+        if request.path == METRICS_PATH:
+            self._metrics.take(connection, request)
             return
         is_stopping = self._processes.stops > 0
         answer = health_answer(request, address, self._pool, self._settings.workers, is_stopping=is_stopping)

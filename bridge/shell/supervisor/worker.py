@@ -28,9 +28,11 @@ from bridge.shell.supervisor.messages import (
     Load,
     Ready,
     Stop,
+    TellMetrics,
     ToWorker,
     encode,
 )
+from bridge.shell.supervisor.metrics import MetricsTeller
 
 LOOK_S = 1.0
 """From one look whether the load has changed with time alone to the next. The supervisor hears of each: see `HANGS_S`."""
@@ -57,6 +59,7 @@ class PassedConnections:
         self._told = Load(-1, 0, 0)
         self._will_tell = False
         self._look: asyncio.TimerHandle | None = None
+        self._told_metrics = MetricsTeller(server.metrics, self._tell)
 
     async def open(self, make: Callable[[bytes, Released], asyncio.Protocol]) -> int:
         """See `ConnectionSource`."""
@@ -75,6 +78,7 @@ class PassedConnections:
         """See `ConnectionSource`."""
         if self._look is not None:
             self._look.cancel()
+        self._told_metrics.tell_the_last()
         self._channel.close()
 
     # From the supervisor
@@ -87,6 +91,9 @@ class PassedConnections:
             case Stop():
                 closed(descriptor)
                 self._server.lifecycle.signal()
+            case TellMetrics():
+                closed(descriptor)
+                self._told_metrics.ask()
 
     def _serve(self, handed: HandedConnection, connection: socket.socket) -> None:
         connection.setblocking(False)

@@ -1,0 +1,1 @@
+"""Serves the figures of a server: of one process, or of all its workers together."""
