@@ -8,12 +8,11 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from typer.core import TyperGroup
 
 from bridge.cli.app import app
 from bridge.config.settings import load
+from tests.processes import NO_LAG_LIMIT, clean_environment, free_ports
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
@@ -87,14 +87,6 @@ ALL_BLOCKS = [block for document in PAGES for block in blocks(document)]
 # Running
 
 
-def free_ports() -> dict[str, str]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in PORTS]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return {port: str(one.getsockname()[1]) for port, one in zip(PORTS, sockets, strict=True)}
-
-
 SHELL = """
 set -eE
 trap 'echo "FAILED in the block at line $line: $BASH_COMMAND" >&2' ERR
@@ -133,17 +125,12 @@ def make_folder(folder: Path) -> None:
 
 def start(document: str, folder: Path) -> "subprocess.Popen[bytes]":
     make_folder(folder)
-    ports = free_ports()
-    clean = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("VOICEBRIDGE_", "TWILIO_", "TELNYX_", "OPENAI_"))
-    }
+    ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
     with (folder / OUTPUT).open("wb") as output:
         return subprocess.Popen(
             ["bash", "-c", program(document, ports)],
             cwd=folder,
-            env=clean | {"VOICEBRIDGE_PORT": ports["8080"]},
+            env=clean_environment(VOICEBRIDGE_PORT=ports["8080"], **NO_LAG_LIMIT),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

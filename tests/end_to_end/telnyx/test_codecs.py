@@ -4,7 +4,6 @@ was echoed is heard. All calls are carried at once: each takes as long as what i
 
 import asyncio
 import json
-import socket
 import sys
 import wave
 from base64 import b64decode, b64encode
@@ -31,6 +30,7 @@ from telecodecs.codec import decoder
 from telecodecs.format import L16_8K, PCMU_8K, Samples
 from telecodecs.level import dbfs
 from telecodecs.resample import resample
+from tests.processes import free_port
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 SENTENCE = FIXTURES / "sentence-en-us-female.wav"
@@ -251,8 +251,7 @@ async def test_amr_wb_is_heard_and_answered_in_another_codec(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("under_call_control", [False, True])
 async def test_from_the_command_line(under_call_control: bool, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        api_port = free.getsockname()[1]
+    api_port = free_port()
     api = {"api_key": "KEY_simulated", "api_url": f"http://127.0.0.1:{api_port}/v2"}
     said = tmp_path / "said.wav"
     write_wav(said, read_wav(SENTENCE)[4000:8000])
