@@ -31,7 +31,7 @@ OPEN = {
     "VOICEBRIDGE_SECURITY__ALLOW_UNAUTHENTICATED": "true",
     "VOICEBRIDGE_ASSISTANT": "echo",
 } | NO_LAG_LIMIT
-LONG_ENOUGH_S = 60.0
+LONG_ENOUGH_S = 120.0
 """For anything here to end; only a failing test waits so long."""
 
 NOISE = np.random.default_rng(7).integers(0, 127, 80_000, np.uint8).tobytes()

@@ -31,7 +31,7 @@ OPEN = "port = 0\n[security]\nallow_unauthenticated = true\n"
 ECHO = 'assistant = "echo"\n' + OPEN
 PARROT = 'assistant = "parrot"\nlog_level = "debug"\n' + OPEN
 FRAME = bytes(range(1, 127)) + bytes(range(1, 35))
-LONG_ENOUGH_S = 30.0
+LONG_ENOUGH_S = 120.0
 
 
 class Process:

@@ -69,7 +69,7 @@ START: dict[str, Any] = {
         },
     },
 }
-TIMEOUT_S = 3.0
+TIMEOUT_S = 30.0
 
 
 class Assistant:

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "stream_assistant.py"
 TALK = ROOT / "fixtures" / "talk-over.wav"
 SPEED = 4.0
-LONG_ENOUGH_S = 30.0
+LONG_ENOUGH_S = 120.0
 NOBODY = "ws://127.0.0.1:9/"  # the port of the discard service, which is no server of WebSockets anywhere
 
 
