@@ -178,6 +178,7 @@ SAYS = {
     "docs/your-own-assistant.md": ["answers what the caller says", "keys      1 2 #"],
     "docs/keypad.md": ['"digits":"42"'],
     "docs/load.md": ["calls at once, held", "results.json"],
+    "docs/traces.md": ["the same: ", "only what was sent to the carrier was compared"],
 }
 """What the commands print, or the server logs, when they do what the document says."""
 
