@@ -8,8 +8,10 @@ after it, when the loop's own are gone too. What a fixture of a wider scope open
 
 import asyncio
 import gc
+import logging
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +24,7 @@ import structlog
 import uvloop
 
 from bridge.shell.loop_watch import LoopWatch
+from tests.processes import free_port
 
 hypothesis.settings.register_profile(
     "untimed", deadline=None, max_examples=60
@@ -54,7 +57,7 @@ def pytest_asyncio_loop_factories(
     return loops
 
 
-GRACE_S = 1.0
+GRACE_S = 5.0
 """For a thread or a task that was told to end and is about to. Only a test that leaks waits so long."""
 
 LOOK_AGAIN_S = 0.01
@@ -89,18 +92,31 @@ def left_since(before: dict[object, str]) -> list[str]:
     return sorted(name for thing, name in sockets_and_threads().items() if thing not in before)
 
 
-@pytest.fixture(autouse=True)
-def log_as_before() -> Iterator[None]:
-    """A command sets up the log, and writes to what was standard error while its test ran."""
-    yield
-    structlog.reset_defaults()
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """In place of pytest-asyncio's, which the system may give to another program before the test opens it."""
+    return free_port()
+
+
+LAG_S = LoopWatch.lag_s
+LAG_IS_TESTED = ("test_loop_watch", "test_refused_calls")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loop_in_time() -> Iterator[None]:
+    """Other programs take this machine's time as well: that refuses no call where the lag is not what is tested.
+
+    Of the widest scope, because fixtures of wider scopes carry calls, too. Programs: see `NO_LAG_LIMIT`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LoopWatch, "lag_s", 0.0)
+        yield
 
 
 @pytest.fixture(autouse=True)
-def loop_in_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other programs take this machine's time as well: that refuses no call where the lag is not what is tested."""
-    if request.path.stem not in ("test_loop_watch", "test_refused_calls"):
-        monkeypatch.setattr(LoopWatch, "lag_s", 0.0)
+def lag_is_tested(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.path.stem in LAG_IS_TESTED:
+        monkeypatch.setattr(LoopWatch, "lag_s", LAG_S)
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +129,18 @@ def no_socket_or_thread_left() -> Iterator[None]:
             pytest.fail("left behind: " + ", ".join(left), pytrace=False)
         gc.collect()
         time.sleep(LOOK_AGAIN_S)
+
+
+@pytest.fixture(autouse=True)
+def log_as_before(no_socket_or_thread_left: None) -> Iterator[None]:
+    """A command sets up the log of the whole process. Later tests would write to it, and each line start a thread."""
+    root = logging.getLogger()
+    handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook)
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(False)
+    root.handlers, root.level = handlers, level
+    sys.excepthook, threading.excepthook = hooks
 
 
 @pytest.fixture(autouse=True)

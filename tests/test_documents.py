@@ -8,12 +8,12 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from typer.core import TyperGroup
 
 from bridge.cli.app import app
 from bridge.config.settings import load
+from tests.processes import NO_LAG_LIMIT, clean_environment, free_ports
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
@@ -37,7 +38,7 @@ NEEDS = re.compile(
 PORTS = ("8080", "8090", "8091", "8092", "8093")
 """What the documents name; free ones are taken instead, for another checkout may be tested at the same time."""
 
-LONGEST_S = 110
+LONGEST_S = 200
 """All documents together, on a busy machine; a third of it otherwise."""
 
 OUTPUT = "output.txt"
@@ -87,14 +88,6 @@ ALL_BLOCKS = [block for document in PAGES for block in blocks(document)]
 # Running
 
 
-def free_ports() -> dict[str, str]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in PORTS]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return {port: str(one.getsockname()[1]) for port, one in zip(PORTS, sockets, strict=True)}
-
-
 SHELL = """
 set -eE
 trap 'echo "FAILED in the block at line $line: $BASH_COMMAND" >&2' ERR
@@ -133,17 +126,12 @@ def make_folder(folder: Path) -> None:
 
 def start(document: str, folder: Path) -> "subprocess.Popen[bytes]":
     make_folder(folder)
-    ports = free_ports()
-    clean = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("VOICEBRIDGE_", "TWILIO_", "TELNYX_", "OPENAI_"))
-    }
+    ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
     with (folder / OUTPUT).open("wb") as output:
         return subprocess.Popen(
             ["bash", "-c", program(document, ports)],
             cwd=folder,
-            env=clean | {"VOICEBRIDGE_PORT": ports["8080"]},
+            env=clean_environment(VOICEBRIDGE_PORT=ports["8080"], **NO_LAG_LIMIT),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -190,6 +178,7 @@ SAYS = {
     "docs/your-own-assistant.md": ["answers what the caller says", "keys      1 2 #"],
     "docs/keypad.md": ['"digits":"42"'],
     "docs/load.md": ["calls at once, held", "results.json"],
+    "docs/traces.md": ["the same: ", "only what was sent to the carrier was compared"],
 }
 """What the commands print, or the server logs, when they do what the document says."""
 
@@ -285,6 +274,15 @@ def test_links_lead_somewhere(document: str) -> None:
 @pytest.mark.parametrize("document", PAGES)
 def test_it_has_the_words_of_the_field(document: str) -> None:
     assert not [match[0] for match in PRIVATE_WORDS.finditer(read(document))]
+
+
+@pytest.mark.parametrize(
+    ("document", "entry"), [("docs/faults.md", r"^\| (.+?) \|"), ("CHANGELOG.md", r"^- (.+)$")]
+)
+def test_nothing_is_told_twice(document: str, entry: str) -> None:
+    """Of two branches that tell the same, both lines stay."""
+    times = Counter(re.findall(entry, read(document), re.MULTILINE))
+    assert [told for told, n in times.items() if n > 1] == []
 
 
 def test_the_readme_is_short() -> None:

@@ -45,6 +45,7 @@ async def carry(
                 "twilio": {"auth_token": auth_token},
                 "journal": {"directory": kept},
                 "recording": {"directory": kept},
+                "limits": {"max_lag_ms": 0},  # the one call there is comes also where other programs are busy
             }
         )
         async with Server(settings).running() as server:

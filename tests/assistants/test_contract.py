@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import given
@@ -281,6 +282,7 @@ def test_an_assistant_is_ready_before_it_says_anything(name: str, line: AudioFor
 
 @each_line
 @each_assistant
+@hypothesis.settings(max_examples=20)  # of each of 21 cells, a call each
 @given(data=st.data())
 def test_an_assistant_takes_what_comes(name: str, line: AudioFormat, data: st.DataObject) -> None:
     talk = Talk(name)

@@ -23,15 +23,15 @@ from bridge.config.audio_file import read_wav, write_wav
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan
+from tests.processes import NO_LAG_LIMIT, clean_environment
 
 COMMAND = [sys.executable, "-m", "bridge"]
-ENVIRONMENT = {
-    name: value
-    for name, value in os.environ.items()
-    if not name.startswith(("VOICEBRIDGE_", "TWILIO_", "OPENAI_"))
-} | {"COLUMNS": "120"}
-OPEN = {"VOICEBRIDGE_SECURITY__ALLOW_UNAUTHENTICATED": "true", "VOICEBRIDGE_ASSISTANT": "echo"}
-LONG_ENOUGH_S = 60.0
+ENVIRONMENT = clean_environment(COLUMNS="120")
+OPEN = {
+    "VOICEBRIDGE_SECURITY__ALLOW_UNAUTHENTICATED": "true",
+    "VOICEBRIDGE_ASSISTANT": "echo",
+} | NO_LAG_LIMIT
+LONG_ENOUGH_S = 120.0
 """For anything here to end; only a failing test waits so long."""
 
 NOISE = np.random.default_rng(7).integers(0, 127, 80_000, np.uint8).tobytes()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -13,18 +12,21 @@ import trustme
 
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
+from tests.processes import clean_environment
 
 OPEN = {"security": {"allow_unauthenticated": True}}
 
 
 def health(folder: Path, toml: str, *arguments: str) -> subprocess.Popen[str]:
     (folder / "voicebridge.toml").write_text(toml, encoding="utf-8")
-    clean = {
-        name: value for name, value in os.environ.items() if not name.startswith(("VOICEBRIDGE_", "TWILIO"))
-    }
     command = [sys.executable, "-m", "bridge", "health", *arguments]
     return subprocess.Popen(
-        command, cwd=folder, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 

@@ -16,7 +16,7 @@ from bridge.simulators.interruption import Interruption
 from bridge.vocabulary.errors import CallRefused
 
 COMMAND = [sys.executable, "-m", "bridge"]
-LONG_ENOUGH_S = 60.0
+LONG_ENOUGH_S = 120.0
 
 
 def press_ctrl_c() -> None:

@@ -1,7 +1,6 @@
 """Signals to a server process with calls on the line: what goes on, what callers hear, how the process ends."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -24,18 +23,15 @@ from bridge.config.audio_file import read_wav, write_wav
 from bridge.simulators.carriers.twilio.media import SimulatedTwilioStream
 from telecodecs.codec import encoder
 from telecodecs.format import PCMU_8K
+from tests.processes import NO_LAG_LIMIT, clean_environment
 
-ENVIRONMENT = {
-    name: value
-    for name, value in os.environ.items()
-    if not name.startswith(("VOICEBRIDGE_", "TWILIO_", "OPENAI_"))
-}
+ENVIRONMENT = clean_environment(**NO_LAG_LIMIT)
 FILE = "voicebridge.toml"
 OPEN = "port = 0\n[security]\nallow_unauthenticated = true\n"
 ECHO = 'assistant = "echo"\n' + OPEN
 PARROT = 'assistant = "parrot"\nlog_level = "debug"\n' + OPEN
 FRAME = bytes(range(1, 127)) + bytes(range(1, 35))
-LONG_ENOUGH_S = 30.0
+LONG_ENOUGH_S = 120.0
 
 
 class Process:

@@ -30,7 +30,7 @@ from bridge.vocabulary.errors import CallRefused
 from telecodecs.format import PCMU_8K
 
 SECRET = "made of 32 letters, and not told"  # of a test
-TIMEOUT_S = 12.0
+TIMEOUT_S = 30.0
 LATEST_ANSWER_S = 2.3
 SPEECH = np.random.default_rng(7).integers(0, 127, PCMU_8K.bytes_in(100), np.uint8).tobytes()
 

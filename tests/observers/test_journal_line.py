@@ -243,5 +243,6 @@ def test_what_is_written_can_be_read(word: Word) -> None:
 
 
 def test_every_word_has_a_line() -> None:
-    assert {word.__name__ for word in WORDS} == LINES.keys()
+    ours = {name for name, line in LINES.items() if line.__module__.startswith("bridge.")}  # a test adds one
+    assert {word.__name__ for word in WORDS} == ours
     assert LINES["CallerAudio"] is CallerAudio

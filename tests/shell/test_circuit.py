@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan
+from tests.processes import free_port
 
 PATIENCE_S = 20.0
 TONE = bytes(range(0x10, 0x60)) * 10
@@ -27,13 +27,6 @@ async def mine(peer: ServerConnection) -> None:
     await peer.send(json.dumps({"type": "reply_end"}))
     async for _ in peer:
         pass
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 async def opened_by(server: Server, journals: Path) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
 from bridge.carriers.shared.rest import ApiRequest, RetryRule
@@ -20,6 +20,7 @@ from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.shell.rest_client import ApiClient
 from bridge.vocabulary.errors import CarrierRefused
+from tests.processes import free_port
 
 PATIENCE_S = 5.0
 KEY = "KEY0199A_secret"
@@ -192,7 +193,7 @@ async def test_gives_up(telnyx: Telnyx, client: ApiClient, fault: str, rule: Ret
 
 
 async def test_tells_where_there_is_no_server(client: ApiClient) -> None:
-    port = unused_port()
+    port = free_port()
     why = rf"Telnyx, answer: the server cannot be reached \(127\.0\.0\.1:{port}\)"
     with pytest.raises(CarrierRefused, match=why) as refused:
         await sent(client, answer(f"http://127.0.0.1:{port}/v2", replace(SOON, last_try_s=0.02)))

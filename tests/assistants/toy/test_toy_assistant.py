@@ -18,7 +18,7 @@ from bridge.vocabulary.errors import ConfigurationError
 from tests.assistants.toy.kind import TOY_ASSISTANT, ToyAssistant, ToyAssistantSettings
 
 SAID = np.random.default_rng(7).integers(0, 127, 2_400, np.uint8).tobytes()  # 300 ms
-TIMEOUT_S = 8.0
+TIMEOUT_S = 30.0
 TABLE = "[assistants.mine]\nkind = 'toy'\nurl = 'ws://127.0.0.1:1/'\n"
 
 

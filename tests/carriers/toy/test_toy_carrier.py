@@ -35,7 +35,7 @@ from tests.carriers.toy.simulator import TOY_SIMULATOR, ToyExchange
 
 PASSWORD = "toy-password-of-no-account"
 SAID = np.random.default_rng(7).integers(0, 127, 2_400, np.uint8).tobytes()  # 300 ms
-TIMEOUT_S = 8.0
+TIMEOUT_S = 30.0
 
 
 @pytest.fixture(autouse=True)

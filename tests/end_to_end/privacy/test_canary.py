@@ -69,7 +69,7 @@ START: dict[str, Any] = {
         },
     },
 }
-TIMEOUT_S = 3.0
+TIMEOUT_S = 30.0
 
 
 class Assistant:
@@ -168,13 +168,9 @@ def log_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The log as `serve` sets it up, at debug, in a file."""
     path = tmp_path / "log"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
     monkeypatch.setattr(log_module, "_standard_error", lambda: descriptor)
     log_module.configure("debug")
     yield path
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
     os.close(descriptor)
 
 

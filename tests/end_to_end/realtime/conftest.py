@@ -8,8 +8,7 @@ simulated OpenAI server are seconds of the session's clock.
 import asyncio
 import sys
 from base64 import b64decode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
@@ -17,7 +16,6 @@ from itertools import count
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import aiohttp
 import numpy as np
@@ -44,13 +42,15 @@ from bridge.simulators.phone.report import CallReport
 from telecodecs.format import PCMU_8K, Samples
 from telecodecs.g711 import ulaw_decode
 from telecodecs.level import dbfs
+from tests.end_to_end.realtime.network import network
+from tests.punctual import Round, carried_in_time
 
 ROOT = Path(__file__).parents[3]
 WORD = read_wav(ROOT / "fixtures/sentence-en-us-male.wav")[5_600:11_200]
 SILENCE = 0xFF
-AT_ONCE = 14  # with more, traced for coverage, the phones are late
+AT_ONCE = (20, 10, 5)  # with more the phones are late; in the second and third round those whose phone was
 APART_S = 0.05  # from one call's beginning to the next
-TIMEOUT_S = 100.0  # before a test counts as hanging: one call that fails keeps the others waiting
+TIMEOUT_S = 200.0  # before a call counts as hanging: one call that fails keeps the others waiting
 
 QUIET_DBFS = -60.0
 SAME = 160  # bytes that begin alike are the same words: 20 ms of sound
@@ -261,61 +261,15 @@ async def watch(simulator: SimulatedOpenAI, gone_at: list[float]) -> None:
         gone_at.append(clock())
 
 
-@asynccontextmanager
-async def network(url: str, ms: float) -> AsyncIterator[str]:
-    """A relay to the simulated server that delays everything in each direction; its address."""
-    if not ms:
-        yield url
-        return
-    there = urlsplit(url)
-    loop = asyncio.get_running_loop()
-
-    def deliver(writer: asyncio.StreamWriter, data: bytes) -> None:
-        if not writer.is_closing():
-            writer.write(data) if data else writer.close()
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        data = b"begin"
-        while data:
-            data = await reader.read(65_536)
-            loop.call_later(ms / 1000, deliver, writer, data)
-
-    ways: set[asyncio.Task[None]] = set()
-
-    async def carry_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(there.hostname, there.port)
-        try:
-            await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
-            await asyncio.sleep(ms / 1000)  # what is under way arrives
-        except ConnectionError:
-            pass
-        finally:
-            writer.transport.abort()
-            far_writer.transport.abort()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ways.add(asyncio.ensure_future(carry_on(reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1")
-    try:
-        yield there._replace(netloc=f"127.0.0.1:{server.sockets[0].getsockname()[1]}").geturl()
-    finally:
-        server.close()
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-
-
 async def carry(
     number: int,
     row: dict[str, Any],
     folder: Path,
     log: list[Any],
-    all_are_open: asyncio.Barrier,
-    lines: asyncio.Semaphore,
+    this: Round,
 ) -> Call:
     """One call from the webhook to the end of everything."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     given = {"first_audio_s": 0.1, "heard": ("Good day.",)} | row.get("script", {})
     sid = new_sid("CA")
     openai, delay_ms = SetOpenAI(OpenAIScript.model_validate(given), row), row.get("network_ms", 0)
@@ -324,9 +278,9 @@ async def carry(
         watching = asyncio.create_task(watch(simulator, gone_at))
         async with Server(settings(row, base_url, folder)).running() as server:
             origin = f"http://127.0.0.1:{server.port}"
-            await all_are_open.wait()  # a server checks its settings for as long as some frames last
-            async with lines:
-                await asyncio.sleep(number % AT_ONCE * APART_S)
+            await this.all_are_ready.wait()  # a server checks its settings for as long as some frames last
+            async with this.lines:
+                await asyncio.sleep(number % AT_ONCE[0] * APART_S)
                 url = f"{origin}/twilio/voice"
                 if row.get("rings"):
                     url = (await ask_webhook(url, call_sid=sid, account_sid="AC", caller="", called="")).url
@@ -334,7 +288,7 @@ async def carry(
                 line = Network(Delay(row.get("line_ms", 0)))
                 report = await place_call(url, caller(row), call_sid=sid, network=line)
                 began = clock() - report.length_ms / 1000
-                async with asyncio.timeout(5.0):
+                async with asyncio.timeout(20.0):
                     await server.admission.idle()
                     await server.files.written()
             async with aiohttp.ClientSession() as http, http.get(f"{origin}/readyz") as answer:
@@ -362,14 +316,13 @@ async def carry_all(rows: list[dict[str, Any]], folder: Path) -> Calls:
     """An exception in a callback of the loop belongs to no call, and fails all of them."""
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, fault: faults.append(fault))
-    all_are_open, lines = asyncio.Barrier(len(rows)), asyncio.Semaphore(AT_ONCE)
 
-    async def one(number: int, row: dict[str, Any]) -> Call:
+    async def one(number: int, this: Round) -> Call:
         async with asyncio.timeout(TIMEOUT_S):
-            return await carry(number, row, folder / str(number), log, all_are_open, lines)
+            return await carry(number, rows[number], folder / f"{number}-{this.number}", log, this)
 
     with structlog.testing.capture_logs() as log:  # of all calls
-        became = await asyncio.gather(*(one(*row) for row in enumerate(rows)), return_exceptions=True)
+        became = await carried_in_time(len(rows), one, lambda call: call.report.latest_ms, AT_ONCE)
         await asyncio.sleep(0.1)
     assert not faults
     assert asyncio.all_tasks() == {asyncio.current_task()}, "left behind"

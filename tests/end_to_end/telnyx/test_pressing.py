@@ -21,7 +21,7 @@ from telecodecs.g711 import ulaw_decode
 if TYPE_CHECKING:
     from tests.end_to_end.telnyx.conftest import Meet
 
-TIMEOUT_S = 8.0
+TIMEOUT_S = 30.0
 KEYS = "4w#"
 
 

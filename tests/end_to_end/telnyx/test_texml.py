@@ -27,7 +27,7 @@ from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.errors import CallRefused
 from telecodecs.format import PCMU_8K
 
-TIMEOUT_S = 8.0
+TIMEOUT_S = 30.0
 CALL = "v3:1"
 SEED = b64encode(bytes(range(32))).decode()
 

@@ -17,7 +17,7 @@ from bridge.simulators.carriers.twilio.calls import TwilioCall
 from bridge.simulators.carriers.twilio.server import SimulatedTwilio
 from bridge.simulators.carriers.twilio.stream_session import TwilioStreamSession
 
-TIMEOUT_S = 8.0
+TIMEOUT_S = 30.0
 
 
 class Both(NamedTuple):

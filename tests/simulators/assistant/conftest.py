@@ -37,6 +37,7 @@ from telecodecs.codec import decoder
 from telecodecs.dtmf import tones
 from telecodecs.format import AudioFormat
 from telecodecs.g711 import ulaw_encode
+from tests.punctual import LATE_MS
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 SENTENCE = read_wav(FIXTURES / "sentence-en-us-male.wav")
@@ -120,8 +121,8 @@ def sentence() -> bytes:
 
 OWN_EARS = {"silence_ms": 300}
 WORD_MS, FIRST_MS = 500, 600
-AT_ONCE, APART_S = 34, 0.02  # with more, traced for coverage, the phones are late
-TIMEOUT_S = 60.0
+AT_ONCE, APART_S = (34, 12, 6), 0.02  # with more the phones are late; those that were are carried again
+TIMEOUT_S = 200.0
 
 Wave = NDArray[np.float64]
 
@@ -271,7 +272,7 @@ async def place(row: Row, number: int, server: Server, lines: asyncio.Semaphore)
     plan = CallPlan(audio, row.digits, linger_s=row.linger_s, longest_s=12.0, keeps_trace=False)
     path = "twilio/voice" if row.carrier == "twilio" else "telnyx/texml"
     async with lines:
-        await asyncio.sleep(number % AT_ONCE * APART_S)
+        await asyncio.sleep(number % AT_ONCE[0] * APART_S)
         url = f"http://127.0.0.1:{server.port}/{path}?assistant=call-{number}"
         return await place_call(url, plan, carrier=carrier)
 
@@ -292,7 +293,7 @@ async def carry(
         async with Server(settings(codec, own, folder)).running() as server:
             calls = (place(row, number, server, lines) for number, row in enumerate(rows.values()))
             reports = await asyncio.gather(*calls)
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(20.0):
                 await server.admission.idle()
                 await server.files.written()
     journals = {call_of(journal): journal for journal in map(read_journal, folder.glob("*.jsonl"))}
@@ -302,23 +303,33 @@ async def carry(
     }
 
 
+def is_late(call: Carried) -> bool:
+    """Whether the phone itself was: such a call proves nothing."""
+    return call.report.latest_ms > LATE_MS
+
+
 async def carry_all(rows: dict[str, Row], folder: Path) -> dict[str, Carried]:
     """An exception in a callback of the loop belongs to no call, and fails all of them."""
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, fault: faults.append(fault))
-    by_codec = {
-        codec: {name: row for name, row in rows.items() if row.codec == codec} for codec in ("PCMU", "L16")
-    }
-    lines = asyncio.Semaphore(AT_ONCE)
+    carried: dict[str, Carried] = {}
     with structlog.testing.capture_logs() as log:
-        async with asyncio.timeout(TIMEOUT_S):
-            became = await asyncio.gather(
-                *(carry(codec, those, folder / codec, lines) for codec, those in by_codec.items())
-            )
+        for at_once in AT_ONCE:
+            due = {name: row for name, row in rows.items() if name not in carried or is_late(carried[name])}
+            lines = asyncio.Semaphore(at_once)
+            async with asyncio.timeout(TIMEOUT_S):
+                for calls in await asyncio.gather(
+                    *(
+                        carry(codec, those, folder / f"{codec}-{at_once}", lines)
+                        for codec in ("PCMU", "L16")
+                        if (those := {name: row for name, row in due.items() if row.codec == codec})
+                    )
+                ):
+                    carried |= calls
     assert not faults
     assert not [line for line in log if line["log_level"] in {"error", "critical"}]
     assert asyncio.all_tasks() == {asyncio.current_task()}, "left behind"
-    return {name: call for calls in became for name, call in calls.items()}
+    return carried
 
 
 @pytest.fixture(scope="module")

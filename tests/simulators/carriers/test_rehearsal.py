@@ -1,6 +1,5 @@
 """Rehearsing production: calls that are signed for the server's public address and carried on this machine."""
 
-import socket
 import ssl
 from base64 import b64encode
 from pathlib import Path
@@ -25,6 +24,7 @@ from bridge.simulators.phone.network_delay import Delay
 from bridge.simulators.phone.plan import CallPlan
 from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
+from tests.processes import free_port
 
 PUBLIC = "https://voice.example.com"
 HERE = "http://127.0.0.1:8080"
@@ -109,9 +109,7 @@ def test_a_key_of_another_kind_is_refused(content: bytes, tmp_path: Path) -> Non
 
 @pytest.fixture
 def api_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
+    return free_port()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 import wave
@@ -26,21 +25,20 @@ from bridge.simulators.check.rules import Rule, rules_for
 from bridge.simulators.check.verdicts import Outcome, Verdict
 from bridge.simulators.interruption import Interruption
 from bridge.vocabulary.errors import BridgeError, ConfigurationError
+from tests.processes import free_port
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "stream_assistant.py"
 TALK = ROOT / "fixtures" / "talk-over.wav"
 SPEED = 4.0
-LONG_ENOUGH_S = 30.0
+LONG_ENOUGH_S = 120.0
 NOBODY = "ws://127.0.0.1:9/"  # the port of the discard service, which is no server of WebSockets anywhere
 
 
 @pytest.fixture
 def example() -> Iterator[int]:
     """The port at which the documents' example serves, as a user would start it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     with subprocess.Popen([sys.executable, EXAMPLE, "--port", str(port)], stderr=subprocess.PIPE) as process:
         try:
             yield port

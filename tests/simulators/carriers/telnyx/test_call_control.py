@@ -1,7 +1,6 @@
 """One call under Call Control, from the first webhook to the hang-up, with the simulated REST API."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -23,14 +22,13 @@ from bridge.simulators.phone.plan import CallPlan, Digit
 from bridge.vocabulary.commands import PressKeys
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
 from telecodecs.format import PCMU_8K, AudioFormat
+from tests.processes import free_port
 
 
 @pytest.fixture
 def api_port() -> int:
     """A port that is free, for the server is told of it before the phone opens it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
+    return free_port()
 
 
 def served(api_port: int, **telnyx: str) -> Server:
