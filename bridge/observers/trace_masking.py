@@ -26,6 +26,8 @@ _COUNTER = re.compile(
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?")
 _ID = re.compile(r"[\w.:+/=~@-]{1,200}")
 _DIGITS = frozenset({"digit", "digits"})
+_PERSONAL = frozenset({"caller_name", "callername", "caller_id_name"})
+"""Fields that hold the name of whoever calls: as little to be shown as a secret."""
 
 _LONG_NUMBER = 10 ** (SHORTEST_NUMBER - 1)
 
@@ -48,7 +50,7 @@ def _field_of(name: str) -> _Field:
     return _Field(
         name,
         len(name) < SHORTEST_NUMBER or name.replace("_", "").isalpha(),
-        is_secret(name),
+        is_secret(name) or lower in _PERSONAL,
         _COUNTER.fullmatch(name) is not None,
         lower.endswith("id"),
         "account" in lower,
