@@ -18,8 +18,9 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.carriers.twilio.signature import signature
 from bridge.config.settings import Settings
-from bridge.settings.assistants import PostAddress
+from bridge.settings.assistants import PostAddress, SocketAddress
 from bridge.shell.assistant_http import AssistantPosts
+from bridge.shell.assistant_socket import AssistantSockets
 from bridge.shell.server import Server
 from bridge.vocabulary.contracts import Post
 
@@ -159,6 +160,45 @@ async def test_nor_does_a_call_that_ends_while_its_assistant_is_being_connected(
                 is_there = silent.asked.wait() if waits == "until it is asked" else None
                 await call(server, f"CA{number}", "own", is_there, says_stop=says_stop)
             assert not left(garbage)
+
+
+ANSWERS = {
+    "a refusal": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    "no WebSocket": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "no HTTP": b"220 mail.example ESMTP\r\n\r\n",
+    "the end of the connection": b"",
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_nor_does_an_assistant_that_cannot_be_connected(answer: str, garbage: list[Any]) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(ANSWERS[answer])
+        writer.close()
+        await writer.wait_closed()
+
+    lost: asyncio.Queue[int] = asyncio.Queue()
+    sockets = AssistantSockets()
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        address = SocketAddress(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {})
+        leg = sockets.connect(address, lambda _message: None, lambda code, _reason: lost.put_nowait(code))
+        assert await lost.get()
+        await asyncio.wait([leg.task])
+        del leg
+        assert not left(garbage)
+        await sockets.aclose()
+
+
+async def test_nor_does_one_that_does_not_answer_in_time(garbage: list[Any]) -> None:
+    silent, sockets = Silent(), AssistantSockets()
+    async with silent.running() as port:
+        address = SocketAddress(f"ws://127.0.0.1:{port}/", {})
+        leg = sockets.connect(address, lambda _message: None, lambda *_loss: None, timeout_s=0.2)
+        await asyncio.wait([leg.task])
+        del leg
+        assert not left(garbage)
+        await sockets.aclose()
 
 
 async def test_nor_does_a_leg_whose_post_was_never_answered(
