@@ -106,7 +106,7 @@ def _fake_openai(folder: Path) -> Iterator[str]:
         give_up = time.monotonic() + START_S
         while not (lines := log.read_bytes().splitlines()) and time.monotonic() < give_up:
             time.sleep(0.05)
-        yield json.loads(lines[0])["url"]
+        yield f"{json.loads(lines[0])['url'].rpartition('/')[0]}/v1"  # the log shows no path
     finally:
         process.terminate()
         process.wait()
