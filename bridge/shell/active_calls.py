@@ -17,6 +17,7 @@ from bridge.core.call import Call
 from bridge.observers.capture import Capture
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.shell.close_frames import NORMAL_CLOSURE
+from bridge.shell.recent_keys import RecentKeys
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session
 from bridge.shell.setups import Setup
@@ -105,8 +106,8 @@ class ActiveCalls:
         """Called when a call is added or removed."""
         self._active: dict[Session, ActiveCall] = {}
         self._by_call: dict[tuple[str, str], list[ActiveCall]] = {}
-        self._former: set[int] = set()  # the streams that have started last, by their hashes: less memory
-        self._before: set[int] = set()  # and those before them
+        self._former = RecentKeys(MOST_FORMER)
+        """The streams that have started last."""
 
     def __len__(self) -> int:
         return len(self._active)
@@ -163,8 +164,7 @@ class ActiveCalls:
 
     def has_started(self, carrier: str, stream_id: str) -> bool:
         """Whether this stream said `start`, lately or long ago."""
-        name = hash((carrier, stream_key(stream_id)))
-        return name in self._former or name in self._before
+        return self._former.has((carrier, stream_key(stream_id)))
 
     def started(self, session: Session, start: CallStarted) -> ActiveCall:
         """A stream said `start`, and is the call's: what had the call before is closed. Returns the call."""
@@ -184,9 +184,7 @@ class ActiveCalls:
 
     def note_stream(self, carrier: str, stream_id: str) -> None:
         """Remember that this stream was there."""
-        if len(self._former) >= MOST_FORMER // 2:
-            self._before, self._former = self._former, set()
-        self._former.add(hash((carrier, stream_key(stream_id))))
+        self._former.add((carrier, stream_key(stream_id)))
 
     def _unname(self, active: ActiveCall) -> None:
         """It is no longer among the streams of its call."""

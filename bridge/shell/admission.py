@@ -267,6 +267,7 @@ class Admission:
             return self._turned_away(HTTPStatus.FORBIDDEN, str(expected))
         leg = self._take(name, kind, carrier, expected, token)
         self._tokens.use(token, unix_clock())  # last, so that an exception before it does not spend the token
+        self._expected.spent(name, kind, token.call_id, token.nonce)
         return leg
 
     def _continued(self, token: MediaToken) -> ActiveCall | None:

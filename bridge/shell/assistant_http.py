@@ -20,6 +20,7 @@ from yarl import URL
 
 from bridge.settings.assistants import PostAddress
 from bridge.settings.proxies import Proxy
+from bridge.shell.cancelling import without_traceback
 from bridge.shell.header_values import HeaderReader
 from bridge.shell.network import Network, proxy_fault
 from bridge.vocabulary import retry_after
@@ -83,7 +84,7 @@ class PostingLeg:
         self._waiting: deque[Post] = deque()
         self._over = False
         self._more = asyncio.Event()
-        self.task = asyncio.create_task(self._carry(), name="posts")
+        self.task = asyncio.create_task(without_traceback(self._carry), name="posts")
         """Runs until the leg is closed and everything is posted. If it is cancelled, the post under way is dropped."""
 
     def send(self, post: Post) -> None:

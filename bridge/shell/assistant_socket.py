@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 from bridge.redaction import without_keys
 from bridge.settings.assistants import UPGRADED, SocketAddress
+from bridge.shell.cancelling import without_traceback
 from bridge.shell.close_frames import POLICY_VIOLATION
 from bridge.shell.header_values import HeaderReader
 from bridge.shell.network import Network
@@ -73,9 +74,12 @@ class AssistantSocketLeg:
         self._waiting_bytes = 0
         self._socket: SocketLeg | None = None
         self._over = False
+        self._begun = False  # the task runs
         self._loss: asyncio.Handle | None = None
         self._network = network
-        self.task = asyncio.create_task(self._carry(address, timeout_s, tls, reader))
+        self.task = asyncio.create_task(
+            without_traceback(partial(self._carry, address, timeout_s, tls, reader))
+        )
         """Runs until the connection has ended. If it is cancelled, the connection is dropped."""
 
     @property
@@ -96,11 +100,15 @@ class AssistantSocketLeg:
         if not self._over:
             self._end()
             if self._socket is None:
-                self.task.cancel()
+                self._stop_connecting()
                 return
             if code == POLICY_VIOLATION:
                 self._socket.set_reading(False)  # what follows is not worth the time
             self._socket.close(code, reason)
+
+    def _stop_connecting(self) -> None:
+        if self._begun:  # else it sees when it begins that the leg is over
+            self.task.cancel()
 
     def _set_reading(self, reads: bool) -> None:  # a callback
         if self._socket is not None:
@@ -118,6 +126,9 @@ class AssistantSocketLeg:
     async def _carry(
         self, address: SocketAddress, timeout_s: float, tls: ssl.SSLContext, reader: HeaderReader
     ) -> None:
+        self._begun = True
+        if self._over:
+            return
         due = asyncio.get_running_loop().time() + timeout_s
         try:
             async with asyncio.timeout_at(due):
@@ -192,7 +203,7 @@ class AssistantSocketLeg:
                 1011,
                 f"more waits for the connection than {MOST_WAITING} messages or {MOST_WAITING_BYTES} bytes",
             )
-            self.task.cancel()
+            self._stop_connecting()
 
     def _lose(self, code: int, reason: str) -> None:
         if not self._over:

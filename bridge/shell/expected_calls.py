@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
+from bridge.shell.recent_keys import RecentKeys
 from bridge.shell.setups import Setup
 from bridge.shell.tokens import LIFE_S
 
@@ -26,7 +27,8 @@ _Key = tuple[str, StreamKind, str]
 
 
 class _Announced(NamedTuple):
-    call: ExpectedCall
+    call: ExpectedCall | None
+    """None once nobody can come with one of its tokens."""
     setup: Setup | None
     expires: float
     nonces: tuple[bytes, ...]
@@ -42,7 +44,7 @@ class ExpectedCalls:
         self._calls: OrderedDict[_Key, _Announced] = OrderedDict()
         self._awaited: dict[_Key, float] = {}
         """The calls to an assistant with whose last token no socket has come, and until when one may."""
-        self._ended: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._ended = RecentKeys(MOST)
 
     def add(
         self,
@@ -83,6 +85,13 @@ class ExpectedCalls:
         self._awaited.pop((carrier, kind, call_id), None)
         return None if announced is None else announced.setup
 
+    def spent(self, carrier: str, kind: StreamKind, call_id: str, nonce: bytes) -> None:
+        """The token with this nonce was used. If no other one is good, only how often the call was announced is kept."""
+        key = carrier, kind, call_id
+        announced = self._calls.get(key)
+        if announced is not None and VALID_TOKENS[kind] == 1 and announced.nonces == (nonce,):
+            self._calls[key] = announced._replace(call=None, setup=None)
+
     def awaited(self, now: float) -> int:
         """Calls to an assistant whose socket has not come, and may."""
         for key in [key for key, expires in self._awaited.items() if expires <= now]:
@@ -107,14 +116,11 @@ class ExpectedCalls:
     def ended(self, carrier: str, call_id: str, now: float) -> None:
         """This call is over: it is forgotten, and is not announced again."""
         self.forget(carrier, call_id)
-        while self._ended and (len(self._ended) >= MOST or next(iter(self._ended.values())) <= now):
-            self._ended.popitem(last=False)
-        self._ended[carrier, call_id] = now + ENDED_S
-        self._ended.move_to_end((carrier, call_id))
+        self._ended.add((carrier, call_id), now + ENDED_S)
 
     def has_ended(self, carrier: str, call_id: str, now: float) -> bool:
         """Whether this call has ended in the last `ENDED_S`."""
-        return self._ended.get((carrier, call_id), 0.0) > now
+        return self._ended.has((carrier, call_id), now)
 
     def __len__(self) -> int:
         return len(self._calls)

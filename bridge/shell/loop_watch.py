@@ -4,7 +4,6 @@ import asyncio
 import sys
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 
@@ -95,7 +94,13 @@ class LoopWatch:
 
 
 def _stack_of(thread: int) -> list[str]:
-    """Where a thread is, the innermost frame last. Lines of source, no values."""
+    """Where a thread is, the innermost frame last. Places, no values.
+
+    `traceback` would read the source file of each frame, and keep it for ever.
+    """
+    places: list[str] = []
     frame = sys._current_frames().get(thread)
-    stack = traceback.extract_stack(frame)[-MOST_FRAMES:]
-    return [f"{place.filename}:{place.lineno} in {place.name}" for place in stack]
+    while frame is not None and len(places) < MOST_FRAMES:
+        places.append(f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}")
+        frame = frame.f_back
+    return places[::-1]

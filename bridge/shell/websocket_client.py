@@ -113,11 +113,13 @@ async def connect(
     except TimeoutError:
         raise CallRefused(f"no answer within {timeout_s:g} s") from None
     except picows.WSHandshakeError as error:
+        error.__traceback__ = None  # picows's protocol keeps the error; the frames refer to the protocol
         status = _status(error)
         if status is None or status == HTTPStatus.SWITCHING_PROTOCOLS:
             raise CallRefused("no WebSocket was opened: the answer is not a WebSocket upgrade") from error
         raise refused(status, error.raw_header or b"", error.raw_body or b"") from error
     except OSError as error:
+        error.__traceback__ = None  # as above
         raise CallRefused(f"no WebSocket was opened: {error}") from error
     except (ValueError, picows.WSError):  # their texts quote the address, which may hold a key
         raise CallRefused(

@@ -5,13 +5,17 @@ caches fill. What the caches of a server hold for some minutes, such as the name
 """
 
 import asyncio
+import json
+import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import linear_regression
 
-from attacks.server import RunningServer, ServerOptions, server
+from attacks.server import START_S, VOICEBRIDGE, RunningServer, ServerOptions, server
 from attacks.target import Target
 from attacks.wire import Refused
 
@@ -26,11 +30,32 @@ FRAMES_PER_S = 10
 """Fewer than a telephone sends: the calls matter here, not their frames."""
 
 
-class Callers:
-    """So many at once, until all calls were made."""
+PLAIN = "[limits]\nmax_lag_ms = 0\n"
 
-    def __init__(self, target: Target, calls: int, length_s: float) -> None:
+RECORDED = """
+[recording]
+directory = "{folder}/recordings"
+[assistants.realtime]
+kind = "openai-realtime"
+base_url = "{url}"
+api_key = "any"
+"""
+"""The simulated OpenAI answers, and everything is written: journal and recording."""
+
+SCRIPT = """
+first_audio_s = 0.1
+[[replies]]
+seconds = 1.0
+"""
+"""What the simulated OpenAI says."""
+
+
+class Callers:
+    """So many at once, until all calls were made. `assistant`: who answers, by name."""
+
+    def __init__(self, target: Target, calls: int, length_s: float, assistant: str) -> None:
         self._target, self._left, self._length_s = target, calls, length_s
+        self._query = f"?assistant={assistant}"
         self.done = 0
         self.refused: Counter[str] = Counter()
 
@@ -46,7 +71,7 @@ class Callers:
             self.done += 1
 
     async def _call(self) -> None:
-        peer, stream = await self._target.call(source="127.0.0.1")
+        peer, stream = await self._target.call(self._query, source="127.0.0.1")
         reading = asyncio.create_task(peer.drain_forever())
         for number in range(max(1, round(self._length_s * FRAMES_PER_S))):
             peer.send(stream.media("inbound", SOUND, number * 20))
@@ -68,16 +93,40 @@ async def _carry(running: RunningServer, callers: Callers, at_once: int) -> list
     return looked
 
 
-def short_calls(calls: int, at_once: int, length_s: float) -> bool:
-    """Run them and print what was found. Returns whether it held."""
-    options = ServerOptions("[limits]\nmax_lag_ms = 0\n", faults=("counts",))
-    with tempfile.TemporaryDirectory() as name:
+@contextmanager
+def _fake_openai(folder: Path) -> Iterator[str]:
+    """`voicebridge fake-openai`; its URL."""
+    script, log = folder / "script.toml", folder / "openai.log"
+    script.write_text(SCRIPT)
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [VOICEBRIDGE, "fake-openai", "--script", str(script), "--port", "0"], stderr=file
+        )
+    try:
+        give_up = time.monotonic() + START_S
+        while not (lines := log.read_bytes().splitlines()) and time.monotonic() < give_up:
+            time.sleep(0.05)
+        yield f"{json.loads(lines[0])['url'].rpartition('/')[0]}/v1"  # the log shows no path
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def short_calls(calls: int, at_once: int, length_s: float, *, recorded: bool = False) -> bool:
+    """Run them and print what was found. Returns whether it held.
+
+    `recorded`: the simulated OpenAI answers, and calls are recorded; else the echo answers.
+    """
+    assistant = "realtime" if recorded else "echo"
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
+        more = RECORDED.replace("{url}", stack.enter_context(_fake_openai(folder))) if recorded else ""
+        options = ServerOptions(PLAIN + more, faults=("counts",))
         with server(folder, options, assistant_port=1, seconds=0, realtime=False) as running:
-            asyncio.run(_carry(running, Callers(running.target, 20, 0.1), 5))
+            asyncio.run(_carry(running, Callers(running.target, 20, 0.1, assistant), 5))
             time.sleep(2)
             before = _counts(running, folder)
-            callers = Callers(running.target, calls, length_s)
+            callers = Callers(running.target, calls, length_s, assistant)
             began = time.monotonic()
             looked = asyncio.run(_carry(running, callers, at_once))
             took_s = time.monotonic() - began

@@ -7,7 +7,8 @@ import asyncio
 import gc
 import json
 from base64 import b64encode
-from collections.abc import Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -17,7 +18,11 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.carriers.twilio.signature import signature
 from bridge.config.settings import Settings
+from bridge.settings.assistants import PostAddress, SocketAddress
+from bridge.shell.assistant_http import AssistantPosts
+from bridge.shell.assistant_socket import AssistantSockets
 from bridge.shell.server import Server
+from bridge.vocabulary.contracts import Post
 
 AUTH_TOKEN = "12345"
 PAYLOAD = b64encode(b"\x7f" * 160).decode()
@@ -34,6 +39,34 @@ def garbage() -> Iterator[list[Any]]:
     gc.enable()
     gc.garbage.clear()
     gc.collect()
+
+
+class Silent:
+    """A server that takes each connection, and never says a word. `asked`: it was told something."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[int]:
+        """Its port."""
+        ended: set[asyncio.Task[None]] = set()
+
+        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            ended.add(task)
+            with suppress(OSError):
+                await reader.read(1)
+                self.asked.set()
+                await reader.read()
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+        async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+            yield server.sockets[0].getsockname()[1]
+            await asyncio.gather(*ended)
 
 
 class Assistant:
@@ -57,7 +90,7 @@ class Assistant:
 
 
 async def call(
-    server: Server, call_id: str, assistant: str, is_there: Awaitable[None] | None, *, says_stop: bool
+    server: Server, call_id: str, assistant: str, is_there: Awaitable[object] | None, *, says_stop: bool
 ) -> None:
     """A call that is announced, says something, and ends when its assistant is there."""
     url = f"http://127.0.0.1:{server.port}/twilio/voice?assistant={assistant}"
@@ -103,6 +136,93 @@ async def test_a_call_that_is_over_leaves_no_circle_of_objects(
                 is_there = other.heard(number + 1) if assistant == "own" else None
                 await call(server, f"CA{number}", assistant, is_there, says_stop=says_stop)
             await server.files.written()
-            gc.collect()
-            ours = [one for one in garbage if type(one).__module__.startswith("bridge.")]
-            assert not {type(one).__qualname__ for one in ours}
+            assert not left(garbage)
+
+
+@pytest.mark.parametrize("says_stop", [True, False])
+@pytest.mark.parametrize("waits", ["until it is asked", "not at all"])
+async def test_nor_does_a_call_that_ends_while_its_assistant_is_being_connected(
+    waits: str, says_stop: bool, garbage: list[Any]
+) -> None:
+    silent = Silent()
+    async with silent.running() as port:
+        settings = Settings.model_validate(
+            {
+                "port": 0,
+                "twilio": {"auth_token": AUTH_TOKEN},
+                "assistants": {"own": {"kind": "stream", "url": f"ws://127.0.0.1:{port}/"}},
+                "limits": {"drain_s": 0.0},
+            }
+        )
+        async with Server(settings).running() as server:
+            for number in range(3):
+                silent.asked.clear()
+                is_there = silent.asked.wait() if waits == "until it is asked" else None
+                await call(server, f"CA{number}", "own", is_there, says_stop=says_stop)
+            assert not left(garbage)
+
+
+ANSWERS = {
+    "a refusal": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    "no WebSocket": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "no HTTP": b"220 mail.example ESMTP\r\n\r\n",
+    "the end of the connection": b"",
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_nor_does_an_assistant_that_cannot_be_connected(answer: str, garbage: list[Any]) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(ANSWERS[answer])
+        writer.close()
+        await writer.wait_closed()
+
+    lost: asyncio.Queue[int] = asyncio.Queue()
+    sockets = AssistantSockets()
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        address = SocketAddress(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {})
+        leg = sockets.connect(address, lambda _message: None, lambda code, _reason: lost.put_nowait(code))
+        assert await lost.get()
+        await asyncio.wait([leg.task])
+        del leg
+        assert not left(garbage)
+        await sockets.aclose()
+
+
+async def test_nor_does_one_that_does_not_answer_in_time(garbage: list[Any]) -> None:
+    silent, sockets = Silent(), AssistantSockets()
+    async with silent.running() as port:
+        address = SocketAddress(f"ws://127.0.0.1:{port}/", {})
+        leg = sockets.connect(address, lambda _message: None, lambda *_loss: None, timeout_s=0.2)
+        await asyncio.wait([leg.task])
+        del leg
+        assert not left(garbage)
+        await sockets.aclose()
+
+
+async def test_nor_does_a_leg_whose_post_was_never_answered(
+    garbage: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.shell.assistant_http.LAST_WORDS_S", 0.0)
+    silent, posts = Silent(), AssistantPosts()
+    async with silent.running() as port:
+        address = PostAddress(f"http://127.0.0.1:{port}/", {}, 5.0, 1_000)
+        leg = posts.open(address, lambda _message: None, lambda *_loss: None)
+        leg.send(Post(b"{}", {}))
+        await silent.asked.wait()
+        leg.close()
+        await asyncio.wait([leg.task])
+        del leg
+        assert not left(garbage)
+        await posts.aclose()
+
+
+def left(garbage: list[Any]) -> set[str]:
+    """The bridge's own classes of which there was an object that only the collector could find; and tasks."""
+    gc.collect()
+    return {
+        type(one).__qualname__
+        for one in garbage
+        if type(one).__module__.startswith("bridge.") or isinstance(one, asyncio.Task)
+    }

@@ -1,10 +1,13 @@
 """The calls that webhooks have announced: found by carrier, kind of stream and call, forgotten at their end."""
 
+from typing import cast
+
 import pytest
 
 from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.shell import expected_calls
 from bridge.shell.expected_calls import ExpectedCalls
+from bridge.shell.setups import Setup
 from bridge.shell.tokens import LIFE_S
 
 
@@ -42,6 +45,30 @@ def test_a_call_that_has_ended_is_forgotten_with_all_its_streams() -> None:
     calls.ended("twilio", "CA1", 0.0)
     assert calls.find("twilio", "media", "CA1") is calls.find("twilio", "listen", "CA1") is None
     assert len(calls) == 4
+
+
+def test_of_a_call_whose_token_was_used_only_the_number_of_announcements_is_kept() -> None:
+    calls = ExpectedCalls()
+    setup = cast(Setup, object())
+    for kind in ("media", "listen"):
+        calls.add("twilio", kind, ExpectedCall("CA1"), 0.0, nonce=b"1", setup=setup)
+        calls.spent("twilio", kind, "CA1", b"1")
+    assert calls.find("twilio", "media", "CA1") is None
+    assert calls.find("twilio", "listen", "CA1") == ExpectedCall("CA1")  # others may listen, too
+    assert calls.times("twilio", "CA1") == 2
+
+
+def test_a_call_that_was_announced_again_is_kept_when_the_token_before_is_used() -> None:
+    calls = ExpectedCalls()
+    setup = cast(Setup, object())
+    for nonce in (b"1", b"2"):
+        calls.add("twilio", "media", ExpectedCall("CA1"), 0.0, nonce=nonce, setup=setup)
+    calls.spent("twilio", "media", "CA1", b"1")
+    assert calls.find("twilio", "media", "CA1", b"2") == ExpectedCall("CA1")
+    assert calls.has_setup(setup, 0.0)
+    calls.spent("twilio", "media", "CA1", b"2")
+    assert not calls.has_setup(setup, 0.0)
+    assert calls.times("twilio", "CA1") == 2
 
 
 def test_those_whose_tokens_have_expired_are_forgotten() -> None:

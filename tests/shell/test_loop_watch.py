@@ -1,6 +1,7 @@
 """The watch of the event loop: what blocks it is named while it blocks, and its lag is a figure."""
 
 import asyncio
+import linecache
 import threading
 from typing import Any
 
@@ -34,6 +35,17 @@ async def test_what_blocks_the_loop_is_logged_while_it_does() -> None:
     assert "block_until_logged" in str(ConsoleRenderer()(None, "warning", dict(blocked))), (
         "a terminal shows it"
     )
+
+
+async def test_a_report_keeps_no_source_file_in_memory() -> None:
+    linecache.clearcache()
+    watch = LoopWatch(blocked_s=0.05)
+    with capture_logs() as logs:
+        watch.start()
+        block_until_logged(logs)
+        watch.stop()
+    assert logs[0]["frames"]
+    assert not [name for name, entry in linecache.cache.items() if len(entry) > 1]
 
 
 async def test_probes_measure_how_late_they_are() -> None:
