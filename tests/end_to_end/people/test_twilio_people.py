@@ -21,8 +21,10 @@ from tests.end_to_end.people.twilio_line import (
     Call,
     Calls,
     Row,
+    ann,
     callers_track,
     carry_all,
+    of,
 )
 
 ON_HOLD = "hello can anybody hear me"
@@ -47,14 +49,6 @@ GROUP: dict[str, Any] = {"to": [["+15550111", "+15550112"]]}
 TURN: dict[str, Any] = {"to": ["+15550112", "+15550111"]}
 MACHINE = {"machine": True, "says": "leave a message"}
 BUSY_BOB = BOB | {"busy": True, "answers_after_s": 0.3}
-
-
-def ann(*acts: dict[str, Any], **more: Any) -> dict[str, Any]:
-    one = dict(ANN)
-    for act in acts:
-        one |= act
-    return {"ann": one | more}
-
 
 NOBODY: dict[str, tuple[Row, str]] = {
     "cold, busy": (Row(people=ann(busy=True)), "the line is busy"),
@@ -153,13 +147,6 @@ WARM_ONES = [name for name in TALKED if name.startswith("warm")]
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
     return carry_all(ROWS, tmp_path_factory.mktemp("calls"))
-
-
-def of(calls: Calls, name: str) -> Call:
-    call = calls[name]
-    if isinstance(call, BaseException):
-        raise call
-    return call
 
 
 @pytest.mark.parametrize("name", ROWS)

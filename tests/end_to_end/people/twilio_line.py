@@ -57,8 +57,8 @@ TRANSFER = {"name": "transfer", "arguments": '{"person": "billing", "why": "a wr
 BACK = {"on_output": "transfer", "say": SORRY, "connections": [1]}
 PUTS_THROUGH = {"on_instructions": "Hello", "say": LAST_WORDS, "calls": [TRANSFER], "connections": [1]}
 RETURNS = {"on_output": "transfer", "say": AGAIN}
-ANN = {"to": "+15550111", "answers_after_s": 0.5, "verdict_after_s": 0.3}
-BOB = {"to": "+15550112", "answers_after_s": 3.0}
+ANN: dict[str, Any] = {"to": "+15550111", "answers_after_s": 0.5, "verdict_after_s": 0.3}
+BOB: dict[str, Any] = {"to": "+15550112", "answers_after_s": 3.0}
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Call:
 
     def called_at(self) -> float:
         """When somebody was called first."""
-        asked = [
+        asked: list[float] = [
             line["at_ms"] - line.get("took_ms", 0)
             for line in (*self.dials(), *self.lines("request", name="create"))
         ]
@@ -171,7 +171,7 @@ class Call:
     def tool_called_at(self, tool: str) -> float:
         """When the assistant called this tool."""
         for line in self.openai:
-            event = line.get("event")
+            event = line.get("event", {})
             is_item = line["kind"] == "server" and event["type"] == "response.output_item.done"
             if is_item and event["item"].get("name") == tool:
                 return float(line["at_ms"])
@@ -222,7 +222,7 @@ def tone_file(path: Path, hz: int) -> Path:
 
 def settings_of(row: Row, openai_url: str, api_port: int, folder: Path) -> dict[str, Any]:
     hold = tone_file(folder / "hold.wav", 400)
-    billing = {"to": "+15550111", "ring_s": 5, "hold": {"play": str(hold)}} | row.billing
+    billing: dict[str, Any] = {"to": "+15550111", "ring_s": 5, "hold": {"play": str(hold)}} | row.billing
     if "play" in billing.get("briefing", {}):
         billing["briefing"] = {"play": str(tone_file(folder / "briefing.wav", 700))}
     return {
@@ -337,6 +337,22 @@ def _heard(folder: Path) -> dict[int, Samples]:
         line = AudioFormat(Encoding.L16, RATE_HZ)
         heard[int(path.stem.partition("-")[2])] = decoder(line)(read_wav(path, line))
     return heard
+
+
+def of(calls: Calls, name: str) -> Call:
+    """The call of this name. Raises what it has raised."""
+    call = calls[name]
+    if isinstance(call, BaseException):
+        raise call
+    return call
+
+
+def ann(*acts: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Ann, who does all of this."""
+    one = dict(ANN)
+    for act in acts:
+        one |= act
+    return {"ann": one | more}
 
 
 def carry_all(rows: dict[str, Row], folder: Path) -> Calls:
