@@ -104,6 +104,7 @@ class Host:
     def call_ended(self, call_id: str) -> None:
         self.ended.append(call_id)
         self.under_way.discard(call_id)
+        self.over.add(call_id)
 
     def puts_through(self) -> bool:
         return self.people

@@ -8,7 +8,7 @@ from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import RENEW_BEFORE_S, FailoverPlan
 from bridge.core.states import State
-from bridge.core.timers import Limits
+from bridge.core.timers import Limits, Timer
 from bridge.vocabulary.commands import (
     AppendAudio,
     Command,
@@ -40,7 +40,9 @@ from bridge.vocabulary.events import (
     ToolAnswered,
     ToolCalled,
 )
+from bridge.vocabulary.people import Nobody, NobodyReached
 from telecodecs.format import L16_8K, PCMU_8K
+from tests.core.handovers import ASK, talking
 
 START = CallStarted("CA1", "MZ1", PCMU_8K)
 READY = AssistantReady(PCMU_8K, PCMU_8K)
@@ -233,3 +235,24 @@ def test_other_formats_do_not_disturb_a_standby_that_opens() -> None:
             (at + 36 + at, TimePassed(), [opened("a", Opening.RENEWED)]),
         ],
     )
+
+
+def test_an_assistant_that_expires_is_renewed_in_its_time_after_a_handover() -> None:
+    """Not as soon as the caller is back."""
+    call = talking(groups=(("+15550111",),))
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K, 3600), 0.0)
+    call.handle(ASK, 0.0)
+    call.handle(NobodyReached(Nobody.BUSY), 30.0)
+    assert call.handle(TimePassed(), 3600 - RENEW_BEFORE_S - 0.1) == []
+    (renewal,) = call.handle(TimePassed(), 3600 - RENEW_BEFORE_S)
+    assert isinstance(renewal, OpenAssistant)
+    assert renewal.opening is Opening.RENEWED
+
+
+def test_an_assistant_whose_time_came_on_hold_is_renewed_when_the_caller_is_back() -> None:
+    call = talking(groups=(("+15550111",),))
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K, 20), 0.0)
+    call.handle(ASK, 0.0)
+    call.handle(NobodyReached(Nobody.BUSY), 30.0)
+    assert call.timers.fallen_due(30.9) is None
+    assert call.timers.fallen_due(31.0) is Timer.RENEW

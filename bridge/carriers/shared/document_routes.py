@@ -6,8 +6,10 @@ instead of with a dead line.
 
 from collections.abc import Callable, Mapping, Sequence
 
+from bridge.carriers.shared.dial_documents import hang_up_document
 from bridge.carriers.shared.document_calls import DocumentCalls
 from bridge.carriers.shared.webhooks import (
+    ENDED_STATUSES,
     FORM,
     XML,
     AskFirst,
@@ -25,6 +27,9 @@ SHOWN = (
     *("StatusCallbackEvent", "ReasonParticipantLeft"),
 )
 """The fields of these webhooks that are logged."""
+
+OVER = WebhookAnswer(200, hang_up_document(), XML)
+"""For a call that says that it is over: the carrier asks once more when the caller has hung up in a `<Dial>`."""
 
 
 class DocumentRoutes:
@@ -60,12 +65,16 @@ class DocumentRoutes:
         form = self._form_of_call(request)
         if request.query.get("leg") == "person":
             return self._calls.leg_next(request.word)
+        if form.get("CallStatus") in ENDED_STATUSES:
+            return OVER
         call = self._calls.own(request.word, form["CallSid"])
         return self._unknown(request, now) if call is None else WebhookAnswer(200, call.next(), XML)
 
     def _back(self, request: WebhookRequest, now: float) -> WebhookAnswer | AskFirst:
         """The `<Dial>` of a call has ended: how does it go on?"""
         form = self._form_of_call(request)
+        if form.get("CallStatus") in ENDED_STATUSES:
+            return OVER
         if (call := self._calls.own(request.word, form["CallSid"])) is None:
             return self._unknown(request, now)
         return WebhookAnswer(200, call.back(request.word, form, now), XML)
@@ -84,12 +93,17 @@ class DocumentRoutes:
         return self._calls.room(request.word, self._logged(request), now)
 
     def _form_of_call(self, request: WebhookRequest) -> Mapping[str, str]:
-        """The form of a call that asks how it goes on. One that is over asks in vain."""
+        """The form of a call that asks how it goes on.
+
+        One that says itself that it is over is noted, and has to be answered `OVER`. Raises `WebhookRefused` where it
+        is known to be over, and says otherwise.
+        """
         form = self._logged(request)
         if not form.get("CallSid"):
             raise WebhookRefused(400, "CallSid is missing: this is not the webhook of a call")
         note_ends(self._host, form)
-        check_not_ended(self._host, form["CallSid"])
+        if form.get("CallStatus") not in ENDED_STATUSES:
+            check_not_ended(self._host, form["CallSid"])
         return form
 
     def _logged(self, request: WebhookRequest) -> Mapping[str, str]:
