@@ -187,7 +187,7 @@ def test_a_call_that_was_not_accepted_has_none(words: list[Word]) -> None:
 
 LEFT = LegLost(LegName.CARRIER, 1000, "the caller is put through")
 HUNG_UP = "the carrier said that the call is over"
-ENDS: list[tuple[list[Word], str]] = [
+LEFT_ENDS: list[tuple[list[Word], str]] = [
     ([CloseStream("the caller is put through"), LEFT, PeopleJoined("B1"), CallEnded()], HUNG_UP),
     ([CloseStream("the caller is put through"), LEFT, CallEnded()], HUNG_UP),
     ([LEFT, PeopleJoined("B1"), HangUp(1000, "the person left")], "the person left"),
@@ -198,6 +198,6 @@ ENDS: list[tuple[list[Word], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "why"), ENDS)
+@pytest.mark.parametrize(("words", "why"), LEFT_ENDS)
 def test_a_stream_that_is_left_to_the_carrier_is_not_the_end_of_the_call(words: list[Word], why: str) -> None:
     assert report_of(words).reason == why

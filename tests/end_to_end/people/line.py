@@ -6,11 +6,15 @@ that who heard which words is found in the recordings.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bridge.config.audio_file import write_wav
 from bridge.config.settings import Settings
@@ -191,6 +195,22 @@ async def watch(openai: SimulatedOpenAI, gone_at: list[float]) -> None:
         gone_at.append(clock())
 
 
+@asynccontextmanager
+async def asked_first(answer: dict[str, Any] | None) -> AsyncIterator[dict[str, Any]]:
+    """A server that answers so before the call; the settings of it, none without an answer."""
+    if answer is None:
+        yield {}
+        return
+    app = web.Application()
+
+    async def before(_request: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    app.router.add_post("/before", before)
+    async with TestServer(app) as server:
+        yield {"before_call": {"url": str(server.make_url("/before"))}}
+
+
 async def carry(carrier: Carrier, case: dict[str, Any], folder: Path) -> PutThroughCall:
     """One call from the voice webhook until everybody has hung up and everything is written."""
     folder.mkdir()
@@ -199,8 +219,12 @@ async def carry(carrier: Carrier, case: dict[str, Any], folder: Path) -> PutThro
     replies = [*case.get("script", {}).get("replies", []), *SCRIPT["replies"]]
     script = OpenAIScript.model_validate(SCRIPT | {"replies": replies})
     people = People.model_validate({"caller": case["caller"], "people": case["people"]})
-    async with asyncio.timeout(TIMEOUT_S), SimulatedOpenAI(script).running() as openai:
-        given = settings(case, carrier.keys(port), openai.url, folder)
+    async with (
+        asyncio.timeout(TIMEOUT_S),
+        SimulatedOpenAI(script).running() as openai,
+        asked_first(case.get("before_call")) as before_call,
+    ):
+        given = settings(case, carrier.keys(port) | before_call, openai.url, folder)
         async with Server(given).running() as server:
             log, gone_at = ApiLog(), list[float]()
             watching = asyncio.create_task(watch(openai, gone_at))

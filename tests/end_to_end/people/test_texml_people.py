@@ -72,6 +72,11 @@ CASES: dict[str, dict[str, Any]] = {
         "caller": {"says": [ASKS, AGAIN], "hangs_up_after_s": 2.0, "hangs_up_since": "joined"},
         "people": {"ann": PERSON},
     },
+    "at once": {
+        "before_call": {"put_through": "ann"},
+        "caller": {"says": [AGAIN], "hangs_up_after_s": 2.5, "hangs_up_since": "left"},
+        "people": {"ann": {**PERSON, "says": [TELLS], "hangs_up_after_s": 3.0}},
+    },
     "busy": {"caller": WAITS, "people": {"ann": {**PERSON, "busy": True}}},
     "no answer": {
         "ann": {"ring_s": 5},
@@ -174,6 +179,17 @@ def test_the_caller_hangs_up_and_the_persons_leg_ends(call: PutThroughCall) -> N
     hung_up_ms = call.at_ms("party", party="caller", event="hangs up")
     assert call.at_ms("party", party="ann", event="left") - hung_up_ms <= 1000
     assert len(call.connections) == 1, "no assistant is opened for a caller who is gone"
+
+
+@of("at once")
+def test_the_answer_before_the_call_puts_it_through_at_once(call: PutThroughCall) -> None:
+    assert call.hears("caller", ANSWER).likeness >= WHOLE
+    assert call.hears("ann", QUESTION).likeness >= WHOLE
+    left_ms = call.at_ms("party", party="ann", event="left")
+    assert call.opened_ms(1) >= left_ms, "no assistant before"
+    back = call.hears("caller", BACK, after_ms=left_ms)
+    assert (back.likeness >= WHOLE, back.from_ms - left_ms <= BACK_MS + LOAD_MS) == (True, True)
+    assert call.hears("caller", GREETING).likeness < NOT_HEARD
 
 
 # Nobody
