@@ -6,6 +6,7 @@ that who heard which words is found in the recordings.
 
 import asyncio
 import socket
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -42,6 +44,7 @@ GREETING, LAST_WORDS, BACK, BRIEFING = (
     "a caller has a question",
 )
 QUESTION, ANSWER, YES = "is my order there", "yes it came today", "put her through"
+HOLD_FILE = "hold.wav"
 HOLD = "themusicthatisplayedtowhoeverwaits"
 WHY = "about an order"
 
@@ -74,6 +77,7 @@ class PutThroughCall:
     journals: list[list[JournalEntry]]
     """That of the caller first."""
     connections: list[RealtimeConnection]
+    folder: Path
     gone_at: list[float]
     """When each of them was over."""
     started: float
@@ -110,6 +114,13 @@ class PutThroughCall:
     def wrote(self, what: str) -> list[dict[str, Any]]:
         """The lines of the caller's journal of this kind."""
         return [one.fields for one in self.journals[0] if one.what == what]
+
+    def recorded(self) -> tuple[int, Samples]:
+        """The server's own recording of the caller: its rate, Hz, and the samples."""
+        (file,) = (path for path in self.folder.glob("*.wav") if path.name != HOLD_FILE)
+        with wave.open(str(file), "rb") as recording:
+            samples = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
+            return recording.getframerate(), samples.reshape(-1, 2)[:, 0]
 
     def times(self, what: str) -> list[float]:
         """When the lines of the caller's journal of this kind were written, in seconds of that journal."""
@@ -179,7 +190,7 @@ def settings(case: dict[str, Any], carrier: dict[str, Any], base_url: str, folde
             "port": 0,
             "assistant": "receptionist",
             "assistants": {"receptionist": receptionist},
-            "people": {"ann": {"to": ANN, "hold": {"play": str(folder / "hold.wav")}} | case.get("ann", {})},
+            "people": {"ann": {"to": ANN, "hold": {"play": str(folder / HOLD_FILE)}} | case.get("ann", {})},
             "journal": {"directory": folder},
             "recording": {"directory": folder},
             "limits": {"max_lag_ms": 0, "silent_s": 30},
@@ -214,7 +225,7 @@ async def asked_first(answer: dict[str, Any] | None) -> AsyncIterator[dict[str, 
 async def carry(carrier: Carrier, case: dict[str, Any], folder: Path) -> PutThroughCall:
     """One call from the voice webhook until everybody has hung up and everything is written."""
     folder.mkdir()
-    write_wav(folder / "hold.wav", spoken(HOLD, 8_000).tobytes(), L16_8K)
+    write_wav(folder / HOLD_FILE, spoken(HOLD, 8_000).tobytes(), L16_8K)
     port = free_port()
     replies = [*case.get("script", {}).get("replies", []), *SCRIPT["replies"]]
     script = OpenAIScript.model_validate(SCRIPT | {"replies": replies})
@@ -240,7 +251,7 @@ async def carry(carrier: Carrier, case: dict[str, Any], folder: Path) -> PutThro
         any(one.fields.get("call_id") == report.caller.call_sid for one in each) for each in journals
     ]
     ordered = [each for _, each in sorted(zip(is_callers, journals, strict=True), key=lambda one: not one[0])]
-    return PutThroughCall(report, log.lines, ordered, openai.connections, gone_at, log.started)
+    return PutThroughCall(report, log.lines, ordered, openai.connections, folder, gone_at, log.started)
 
 
 async def carry_all(

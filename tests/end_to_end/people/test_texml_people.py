@@ -11,6 +11,8 @@ import uvloop
 from bridge.simulators.carriers.contract import CallOptions
 from bridge.simulators.carriers.telnyx.people_call import place_people_call
 from bridge.simulators.carriers.telnyx.webhooks import Signer
+from bridge.simulators.openai.voice import spoken
+from bridge.simulators.phone.likeness import find_sound
 from telecodecs.format import FRAME_MS
 from tests.end_to_end.people.line import (
     ANN,
@@ -52,6 +54,7 @@ BACK_MS = 1500
 LOAD_MS = 500
 """Head-room for the machine that runs the tests, where a bar is in time."""
 
+ON_HOLD = "nobody hears this"
 ASKS = {"at_s": 2.0, "words": QUESTION}
 AGAIN = {"at_s": 0.3, "since": "joined", "words": QUESTION}
 TELLS = {"at_s": 1.8, "since": "joined", "words": ANSWER}
@@ -78,6 +81,11 @@ CASES: dict[str, dict[str, Any]] = {
         "people": {"ann": {**PERSON, "says": [TELLS], "hangs_up_after_s": 3.0}},
     },
     "busy": {"caller": WAITS, "people": {"ann": {**PERSON, "busy": True}}},
+    "message": {
+        "ann": {"nobody": "message"},
+        "caller": {"says": [ASKS, {"at_s": 7.5, "words": ANSWER}], "hangs_up_after_s": 9.5},
+        "people": {"ann": {**PERSON, "busy": True}},
+    },
     "no answer": {
         "ann": {"ring_s": 5},
         "caller": {"says": [ASKS], "hangs_up_after_s": 14.0},
@@ -85,7 +93,11 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "accepted": {
         "ann": {"how": "warm"},
-        "caller": {"says": [ASKS, AGAIN], "hangs_up_after_s": 3.2, "hangs_up_since": "joined"},
+        "caller": {
+            "says": [ASKS, {"at_s": 6.5, "words": ON_HOLD}, AGAIN],
+            "hangs_up_after_s": 3.2,
+            "hangs_up_since": "joined",
+        },
         "people": {"ann": ANSWERS},
     },
     "declined": {
@@ -210,6 +222,17 @@ def test_nobody_is_reached_and_the_assistant_goes_on_and_knows_why(call: PutThro
     assert output.startswith(f"ann was not reached: {why}")
 
 
+@of("message")
+def test_a_caller_for_whom_nobody_is_there_leaves_a_message(call: PutThroughCall) -> None:
+    (began,), (message,) = call.times("TakeMessage"), call.wrote("EndMessage")
+    assert message["person"] == "ann"
+    assert len(call.connections) == 1, "no assistant hears it"
+    rate_hz, caller = call.recorded()
+    left = caller[int(began * rate_hz) :]
+    assert find_sound(left, spoken(ANSWER, rate_hz)).likeness >= WHOLE
+    assert len(left) / rate_hz >= message["length_s"] - 0.5
+
+
 # Warm
 
 
@@ -231,6 +254,8 @@ def test_the_person_is_briefed_at_once_and_hears_the_caller_only_when_joined(cal
     assert briefing.likeness >= WHOLE
     assert briefing.from_ms - answered_ms <= 1000 + LOAD_MS
     assert call.hears("ann", QUESTION).from_ms >= joined_ms
+    assert call.hears("ann", ON_HOLD).likeness < NOT_HEARD
+    assert len(call.times("SpeechStarted")) == 1, "the assistant heard nothing of it either"
     assert call.hears("ann", LAST_WORDS).likeness < NOT_HEARD
 
 
