@@ -229,7 +229,8 @@ async def carry(carrier: Carrier, case: dict[str, Any], folder: Path) -> PutThro
     port = free_port()
     replies = [*case.get("script", {}).get("replies", []), *SCRIPT["replies"]]
     script = OpenAIScript.model_validate(SCRIPT | {"replies": replies})
-    people = People.model_validate({"caller": case["caller"], "people": case["people"]})
+    parts = {name: case[name] for name in ("caller", "people", "faults") if name in case}
+    people = People.model_validate(parts)
     async with (
         asyncio.timeout(TIMEOUT_S),
         SimulatedOpenAI(script).running() as openai,

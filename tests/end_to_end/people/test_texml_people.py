@@ -100,6 +100,12 @@ CASES: dict[str, dict[str, Any]] = {
         },
         "people": {"ann": ANSWERS},
     },
+    "refused": {
+        "ann": {"how": "warm"},
+        "faults": {"requests": ["create"], "refused": 1},
+        "caller": {"says": [ASKS], "hangs_up_after_s": 8.5},
+        "people": {"ann": PERSON},
+    },
     "declined": {
         "ann": {"how": "warm"},
         "script": {"replies": DECLINES},
@@ -220,6 +226,17 @@ def test_nobody_is_reached_and_the_assistant_goes_on_and_knows_why(call: PutThro
     assert len(call.connections) == 1, "it stayed"
     (output,) = call.items(1)
     assert output.startswith(f"ann was not reached: {why}")
+
+
+@of("refused")
+def test_a_request_that_is_refused_is_told_at_once(call: PutThroughCall) -> None:
+    (asked,) = call.lines("request", name="create")
+    assert 400 <= asked["status"] < 500
+    back = call.hears("caller", BACK, after_ms=asked["at_ms"])
+    assert back.likeness >= WHOLE
+    assert back.from_ms - asked["at_ms"] <= BACK_MS + LOAD_MS
+    assert call.items(1)[-1].startswith("ann was not reached: the call could not be made")
+    assert call.names == ["caller"]
 
 
 @of("message")
