@@ -177,6 +177,13 @@ SAYS = {
     "docs/openai.md": ["keys      2 0 1 9 #", "barge-in"],
     "docs/your-own-assistant.md": ["answers what the caller says", "keys      1 2 #"],
     "docs/keypad.md": ['"digits":"42"'],
+    "docs/people.md": [
+        "the caller hung up as planned",
+        "ann (+15550111) answered at",
+        "calls/",
+        ".png",
+        '"opening": "returned"',
+    ],
     "docs/load.md": ["calls at once, held", "results.json"],
     "docs/traces.md": ["the same: ", "only what was sent to the carrier was compared"],
 }

@@ -108,8 +108,15 @@ class Dialogue:
         """Open the first assistant. It is opened while the announcement plays, and its words wait for the end of that."""
         self.conversation.waiting_signal.begin(now)
         commands = [*self.conversation.set_sensitive(now), self._open(self._failover.first(now), now)]
+        return commands + self._announce(now)
+
+    def begin_on_hold(self, now: float) -> list[Command]:
+        """Open no assistant: the caller is put through to a person once the announcement was heard."""
+        return [*self.conversation.set_sensitive(now), *self._announce(now)]
+
+    def _announce(self, now: float) -> list[Command]:
         rules = self._rules
-        return commands + self.conversation.voice.announce(rules.announcement, rules.announced_in, now)
+        return self.conversation.voice.announce(rules.announcement, rules.announced_in, now)
 
     def _open(self, command: OpenAssistant, now: float) -> OpenAssistant:
         self._is_assistant_open = True
@@ -222,6 +229,11 @@ class Dialogue:
         return self.caller.stream_resumed() + self.conversation.voice.stream_resumed(now)
 
     # A handover
+
+    @property
+    def put_through(self) -> str:
+        """The person whom the caller is put through to at once; empty: an assistant answers."""
+        return self._plan.context.put_through
 
     @property
     def assistant(self) -> str:

@@ -21,6 +21,9 @@ BEEP = "voicebridge: beep"
 
 BEEP_S = 0.4
 
+ENDS_MESSAGE = "#"
+"""The key that ends a message."""
+
 
 def play_beep(conversation: Conversation, now: float) -> list[Command]:
     """Tell the caller that the recording begins; it takes `BEEP_S`."""

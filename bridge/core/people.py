@@ -67,6 +67,12 @@ class People:
         if person not in allowed:
             known = ", ".join(allowed)
             return f"there is no person {person[:40]!r}; person should be one of {known}, and never a number"
+        return self.why_not_at_once(person, can)
+
+    def why_not_at_once(self, person: str, can: Collection[type[Command]]) -> str:
+        """Why a call cannot be put through to this person, whoever asks for it; empty if it can."""
+        if person not in self.persons:
+            return f"there is no person {person[:40]!r}"
         if not _NEEDED[self.persons[person].is_warm] <= set(can):
             return "callers cannot be put through on this telephone line"
         return ""

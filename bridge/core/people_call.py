@@ -10,17 +10,12 @@ from typing import Any
 
 from bridge.core.call import Call
 from bridge.core.handover import Handover, Phase, Released, request_of
-from bridge.core.on_hold import BEEP_S, play_beep
+from bridge.core.on_hold import BEEP_S, ENDS_MESSAGE, play_beep
 from bridge.core.people import BriefingNotes, People, Person, in_words
 from bridge.core.people_tables import people_falls_due, people_reads
 from bridge.core.states import State
 from bridge.core.timers import REASONS, Timer
-from bridge.vocabulary.commands import (
-    ClearPlayback,
-    Command,
-    HangUp,
-    ReportTransfer,
-)
+from bridge.vocabulary.commands import ClearPlayback, Command, HangUp, ReportTransfer
 from bridge.vocabulary.events import (
     AssistantFailed,
     CallEnded,
@@ -58,9 +53,6 @@ LOOK_AGAIN_S = 0.2
 
 RETURN_S = 10.0
 """For the caller's stream to come back."""
-
-ENDS_MESSAGE = "#"
-"""The key that ends a message."""
 
 
 class PeopleCall(Call):
@@ -104,16 +96,27 @@ class PeopleCall(Call):
 
     # The request, and the last words before it is done
 
+    def _begin(self, now: float) -> list[Command]:
+        """An assistant answers; or the caller is put through at once, and nobody has asked for it."""
+        person = self._dialogue.put_through
+        if self._people.why_not_at_once(person, self._rules.can):
+            return super()._begin(now)
+        self._begin_handover(TransferRequested(person), now)
+        return self._dialogue.begin_on_hold(now) + self._part_when_heard(now)
+
     def _transfer_requested(self, event: TransferRequested, now: float) -> list[Command]:
         if why := self._why_not(event):
             output = f"error: {why}"
             self._dialogue.conversation.transferred(request_of(event), output)
             return [ReportTransfer(event.tool_call_id, event.person, Outcome.NOT_POSSIBLE, output)]
-        self._handovers += 1
-        person = self._people.persons[event.person]
-        self._handover = Handover(event, person, self._handovers, self._released, self.timers, now)
-        self._parting_until = now + PARTING_S
+        self._begin_handover(event, now)
         return self._part_when_heard(now)
+
+    def _begin_handover(self, request: TransferRequested, now: float) -> None:
+        self._handovers += 1
+        person = self._people.persons[request.person]
+        self._handover = Handover(request, person, self._handovers, self._released, self.timers, now)
+        self._parting_until = now + PARTING_S
 
     def _why_not(self, event: TransferRequested) -> str:
         """Why this is not done, in words for a model; empty if it is."""

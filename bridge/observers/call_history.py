@@ -15,9 +15,11 @@ from bridge.observers.call_parties import Stretch, stretches
 from bridge.observers.journal_line import LINES
 from bridge.vocabulary.contracts import Turn
 from bridge.vocabulary.errors import ConfigurationError
-from bridge.vocabulary.events import Opening
+from bridge.vocabulary.events import LegName, Opening
 
 Way = Literal["<", ">", "="]
+
+_LEAVES_STREAM = ("CloseStream", "JoinPerson", "PeopleJoined")
 
 _NOTES = {
     "CallStarted": "call starts",
@@ -237,8 +239,12 @@ def build_history(entries: Sequence[JournalEntry]) -> CallHistory:
 
 def _notes(entries: Sequence[JournalEntry]) -> Iterator[tuple[float, str]]:
     assistant: str | None = None  # who has the call
-    started = False
+    started, is_left = False, False  # whether the stream is left to the carrier: its end is none of the call
     for one in entries:
+        was_left = is_left
+        is_left = one.what != "CallStarted" and (is_left or one.what in _LEAVES_STREAM)
+        if was_left and one.what in ("LegLost", "CallStarted") and one.fields.get("leg") != LegName.ASSISTANT:
+            continue
         if one.what == "CallStarted" and started:
             yield one.at_s, "the stream came back"
         elif one.what in _NOTES:

@@ -12,6 +12,7 @@ from bridge.observers.usage import summary
 from bridge.vocabulary.commands import HangUp, OpenAssistant
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import SERVER_CLOSES, CallEnded, CallStarted, LegLost, LegName, Word
+from bridge.vocabulary.people import CloseStream, PeopleJoined
 
 NORMAL, GOING_AWAY, ABNORMAL, REFUSED = 1000, 1001, 1006, 1008
 """WebSocket close codes (RFC 6455, 7.4.1)."""
@@ -35,6 +36,35 @@ class EndedBy(StrEnum):
 FAULTS = frozenset({REASONS[Timer.START], REASONS[Timer.RESUME], REASONS[Timer.SILENT]})
 
 
+class CallEnd:
+    """Who ended one call, and why: `sign` is the first that was seen; None as long as there is none.
+
+    A stream that is left to the carrier, because the caller is put through to a person, ends without the call.
+    """
+
+    sees: frozenset[type[Word]] = frozenset(
+        {CallStarted, CloseStream, PeopleJoined, CallEnded, LegLost, HangUp}
+    )
+
+    def __init__(self) -> None:
+        self.sign: tuple[EndedBy, str] | None = None
+        self._is_left = False
+
+    def saw(self, word: Word) -> None:
+        """Keep the first sign of the call's end."""
+        match word:
+            case CallStarted():  # a stream that broke has come back, or the caller from a person
+                self.sign, self._is_left = None, False
+            case CloseStream():
+                self._is_left = True
+            case PeopleJoined():
+                self.sign, self._is_left = None, True
+            case LegLost() if self._is_left and word.reason != SERVER_CLOSES:
+                pass
+            case _ if self.sign is None:
+                self.sign = end_sign(word)
+
+
 class CallLog:
     """An observer of one call.
 
@@ -42,9 +72,7 @@ class CallLog:
     not known; it is called with the start of the stream.
     """
 
-    sees: frozenset[type[Word]] = CallSecrets.sees | frozenset(
-        {CallStarted, OpenAssistant, CallEnded, LegLost, HangUp}
-    )
+    sees: frozenset[type[Word]] = CallSecrets.sees | CallEnd.sees | {OpenAssistant}
 
     def __init__(
         self, carrier: str, direction: str = "", route: Callable[[CallStarted], str] = lambda _: ""
@@ -56,19 +84,16 @@ class CallLog:
         self._call: CallStarted | None = None
         self._started_at = 0.0
         self._is_begun = False
-        self._end: tuple[EndedBy, str] | None = None
+        self._end = CallEnd()
 
     def saw(self, word: Word, now: float) -> None:
         """Write the first line, once; keep the first sign of the call's end."""
         self._secrets.saw(word)
         if not self._is_begun and is_accepted(self._call, word):
             self._begin(word)
-        if isinstance(word, CallStarted):
-            self._end = None  # a stream that broke has come back
-            if self._call is None:
-                self._call, self._started_at = word, now
-        elif self._end is None:
-            self._end = end_sign(word)
+        if isinstance(word, CallStarted) and self._call is None:
+            self._call, self._started_at = word, now
+        self._end.saw(word)
 
     def _begin(self, word: Word) -> None:
         assert self._call is not None
@@ -87,7 +112,7 @@ class CallLog:
 
     def close(self, now: float, account: Account) -> None:
         """Write the last line."""
-        who, why = self._end or (EndedBy.FAULT, "a fault in the bridge")
+        who, why = self._end.sign or (EndedBy.FAULT, "a fault in the bridge")
         call = self._call
         log.info(
             "= call over",

@@ -37,6 +37,11 @@ class Stretch(NamedTuple):
     ended_s: float
     who: str
 
+    @property
+    def is_with_person(self) -> bool:
+        """Whether the carrier had joined the two, so that there was no stream."""
+        return self.who.startswith(Hears.PERSON.split("{", 1)[0])
+
 
 def stretches(entries: Sequence[Line], ended_s: float) -> Iterator[Stretch]:
     """The stretches of a call, in order. `ended_s`: when the call ended."""

@@ -10,24 +10,23 @@ from typing import Any
 from msgspec import Struct, structs
 
 from bridge.observers.call_file import is_accepted
-from bridge.observers.call_log import EndedBy, end_sign
+from bridge.observers.call_log import CallEnd, EndedBy
 from bridge.observers.call_secrets import CallSecrets
 from bridge.redaction import HIDDEN, masked
 from bridge.vocabulary.call_facts import Facts
-from bridge.vocabulary.commands import EnterDigits, HangUp, OpenAssistant, SetSensitive
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, SetSensitive
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import (
-    CallEnded,
     CallStarted,
     DigitPressed,
     EntryEnd,
     History,
-    LegLost,
     NoteTaken,
     OutcomeSet,
     Said,
     Word,
 )
+from bridge.vocabulary.people import EndMessage, TakeMessage
 
 MOST_ENTRIES = 200
 """Entries of one call that are told, and as many notes; what comes later is left out."""
@@ -39,6 +38,17 @@ class Entry(Struct, frozen=True):
     digits: str
     reason: EntryEnd
     terminator: str
+
+
+class Message(Struct, frozen=True):
+    """What the caller left for a person. `begins_s`: from the begin of the call. `recording`: the path of the file that has
+    it, as the report's.
+    """
+
+    person: str
+    begins_s: float
+    length_s: float
+    recording: str = ""
 
 
 class Report(Struct, frozen=True):
@@ -64,13 +74,20 @@ class Report(Struct, frozen=True):
     entries: list[Entry]
     notes: list[str]
     handovers: list[dict[str, Any]]
+    """The fields of `EndHandover` for each."""
     counts: dict[str, int]
     tokens: dict[str, int]
     caller_s: float
     assistant_s: float
     turns: list[dict[str, int]]
+    message: Message | None = None
     recording: str = ""
     """The path of its file; empty where it was not recorded."""
+
+    def recorded(self, path: str) -> "Report":
+        """The same with the path of the recording, which has the message, too."""
+        message = self.message and structs.replace(self.message, recording=path)
+        return structs.replace(self, recording=path, message=message)
 
 
 class CallReport:
@@ -79,10 +96,18 @@ class CallReport:
     `finished` is called once, at the end of a call that was accepted.
     """
 
-    sees: frozenset[type[Word]] = CallSecrets.sees | frozenset(
-        {
-            *(CallStarted, OpenAssistant, EnterDigits, SetSensitive, DigitPressed),
-            *(NoteTaken, OutcomeSet, CallEnded, LegLost, HangUp),
+    sees: frozenset[type[Word]] = (
+        CallSecrets.sees
+        | CallEnd.sees
+        | {
+            OpenAssistant,
+            EnterDigits,
+            SetSensitive,
+            DigitPressed,
+            NoteTaken,
+            OutcomeSet,
+            TakeMessage,
+            EndMessage,
         }
     )
 
@@ -106,24 +131,23 @@ class CallReport:
         self._call: CallStarted | None = None
         self._started_at = 0.0
         self._is_accepted = False
-        self._end: tuple[EndedBy, str] | None = None
+        self._end = CallEnd()
         self._facts = Facts()
         self._parameters: dict[str, str] = {}
         self._assistants: list[str] = []
         self._entries: list[Entry] = []
         self._notes: list[str] = []
         self._outcome = ""
+        self._message_at = 0.0
+        self._message: Message | None = None
 
     def saw(self, word: Word, now: float) -> None:
         """Keep what the report needs."""
         self._secrets.saw(word)
         self._is_accepted = self._is_accepted or is_accepted(self._call, word)
-        if isinstance(word, CallStarted):
-            self._end = None  # a stream that broke has come back
-            if self._call is None:
-                self._call, self._started_at, self._parameters = word, now, word.parameters
-        elif self._end is None:
-            self._end = end_sign(word)
+        if isinstance(word, CallStarted) and self._call is None:
+            self._call, self._started_at, self._parameters = word, now, word.parameters
+        self._end.saw(word)
         match word:
             case OpenAssistant():
                 self._facts, self._parameters = word.context.facts, word.parameters
@@ -133,6 +157,10 @@ class CallReport:
                 self._notes.append(text)
             case OutcomeSet(outcome):
                 self._outcome = outcome
+            case TakeMessage():
+                self._message_at = now
+            case EndMessage(person, length_s):
+                self._message = Message(person, round(self._message_at - self._started_at, 3), length_s)
         self._keys.saw(word)
         if isinstance(word, EnterDigits):
             self._entered(word)
@@ -149,7 +177,7 @@ class CallReport:
         call = self._call
         if call is None or not self._is_accepted:
             return
-        ended_by, reason = self._end or (EndedBy.FAULT, "a fault in the bridge")
+        ended_by, reason = self._end.sign or (EndedBy.FAULT, "a fault in the bridge")
         duration_s = now - self._started_at
         hide = self._secrets.hide
         said = (told for told in self._heard(now) if isinstance(told, Said))
@@ -170,12 +198,13 @@ class CallReport:
             [Said(told.who, hide(told.text)) for told in said],
             self._entries,
             [hide(note) for note in self._notes],
-            [],
+            [structs.asdict(one) for one in account.handovers],
             dict(account.counts),
             dict(account.tokens),
             round(account.caller_s, 3),
             round(account.assistant_s, 3),
             [{name: ms for name, ms in turn._asdict().items() if ms is not None} for turn in account.turns],
+            self._message,
         )
         self._finished(report)
 

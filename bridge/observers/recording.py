@@ -35,6 +35,7 @@ from bridge.vocabulary.commands import (
 )
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import CallerAudio, CallStarted, DigitPressed, OtherPartyAudio, Word
+from bridge.vocabulary.people import CloseStream, PeopleJoined
 from telecodecs.codec import decoder
 
 KEPT_MS = 2_000
@@ -80,7 +81,7 @@ class Recording:
     sees: frozenset[type[Word]] = frozenset(
         {
             *(CallStarted, OpenAssistant, HangUp, CallerAudio, OtherPartyAudio, PlayAudio, ClearPlayback),
-            *(DigitPressed, TypeDigit, EnterDigits, SetSensitive),
+            *(DigitPressed, TypeDigit, EnterDigits, SetSensitive, CloseStream, PeopleJoined),
         }
     )
 
@@ -102,14 +103,7 @@ class Recording:
 
     def saw(self, word: Word, now: float) -> None:
         """Record audio, and mask sensitive keys."""
-        if self._file is None:
-            if self._call is not None and is_accepted(self._call, word):
-                self._open(self._call, now)
-            elif isinstance(word, CallStarted):
-                self._call, self._keys = word, RecordingRedaction(word.line)
-            elif self._call is not None:
-                self._keys.saw(word, 0, now)
-        if self._file is None:
+        if self._file is None and not self._begins(word, now):
             return
         match word:
             case CallerAudio(audio, at_ms):
@@ -118,6 +112,8 @@ class Recording:
                 self._hear(RIGHT, audio, at_ms, now)
             case CallStarted():
                 self._is_resumed = True
+            case CloseStream() | PeopleJoined():  # the stream takes with it what it has not played
+                self._queued.clear()
             case PlayAudio(audio):
                 self._queued += self._played_as.feed(audio)
             case ClearPlayback(unheard_samples):
@@ -125,6 +121,17 @@ class Recording:
                 self._cut(unheard * self._line.sample_bytes)
             case DigitPressed() | TypeDigit() | EnterDigits() | SetSensitive():
                 self._blank(self._keys.saw(word, self._end, now))
+
+    def _begins(self, word: Word, now: float) -> bool:
+        """Whether the call is accepted by this word, so that its file is made."""
+        if self._call is not None and is_accepted(self._call, word):
+            self._open(self._call, now)
+            return True
+        if isinstance(word, CallStarted):
+            self._call, self._keys = word, RecordingRedaction(word.line)
+        elif self._call is not None:
+            self._keys.saw(word, 0, now)
+        return False
 
     def _open(self, call: CallStarted, now: float) -> None:
         self._line = call.line

@@ -39,7 +39,7 @@ LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 1.25, 0.35, 1.0, 1.1  # margins
 LETTER_PT, KEY_PT, GAP_PT = 8.5, 14, 4  # size of the letters, width of a key cap, space beside a label
 INK, FAINT, CALLER, TURN, ASSISTANT = "#333333", "#8c8c8c", "#2b6ca3", "#a9c6dd", "#d08a2e"
 BARGE_IN = "#a3195b"  # differs from the voices in grey, too
-TOOL, AWAY = "#bfdcb4", "#e9e3f1"
+TOOL, AWAY, WITH_PERSON = "#bfdcb4", "#e9e3f1", "#fbeed9"
 LABELS_Y, SAID_Y, TURNS_Y, CALLER_Y = 3.8, 2.95, 2.45, 1.3
 WAITS_Y, TOOLS_Y, CUTS_Y = 0.1, -0.23, -0.92
 AWAY_Y = 2.12
@@ -156,7 +156,7 @@ def draw(recording: Path, journal: Path, picture: Path, *, title: str = "") -> N
     axes.grid(axis="x", color="#ececec")
     axes.tick_params(length=0, labelcolor=INK)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.07), ncols=4, frameon=False, fontsize=LETTER_PT)
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.07), ncols=3, frameon=False, fontsize=LETTER_PT)
     heading = f"{title or 'Call'} {history.call_id}".rstrip() + f", {call_s:.1f} s"
     figure.text(left, 1 - 0.36 / HEIGHT_IN, heading, fontsize=14, weight="bold", color=INK, parse_math=False)
     for line, sentence in enumerate(history.sentences()):
@@ -195,9 +195,15 @@ def _draw_voices(axes: "Axes", voices: _Voices) -> None:
 
 def _draw_away(axes: "Axes", away: list[Stretch]) -> None:
     """Draw whom the caller heard while it was not the assistant, behind the voices."""
-    for number, one in enumerate(away):
-        label = "the caller is on hold, with a person, or leaves a message" if not number else ""
-        axes.axvspan(one.began_s, one.ended_s, color=AWAY, alpha=0.5, zorder=0, linewidth=0, label=label)
+    labels = {
+        AWAY: "the caller waits for a person",
+        WITH_PERSON: "the caller is with a person, who is not recorded",
+    }
+    for one in away:
+        colour = WITH_PERSON if one.is_with_person else AWAY
+        label = labels.pop(colour, "")
+        axes.axvspan(one.began_s, one.ended_s, color=colour, alpha=0.5, zorder=0, linewidth=0, label=label)
+        axes.axvline(one.began_s, color="white", linewidth=2, zorder=0.5)
         middle_s = (one.began_s + one.ended_s) / 2
         axes.text(
             middle_s, AWAY_Y, one.who, size=LETTER_PT, color=INK, ha="center", clip_on=True, parse_math=False
@@ -245,11 +251,12 @@ def _draw_cuts(axes: "Axes", cuts: list[Cut], marks: list[Mark]) -> None:
 def _draw_marks(axes: "Axes", marks: list[Mark]) -> None:
     x = np.array([(mark.sent_s, mark.returned_s, None) for mark in marks], float).reshape(-1, 3)
     heard = np.array([mark.heard for mark in marks], bool)
+    cleared = ~heard & np.isfinite(x[:, 1])  # others never came back
     axes.plot(x.ravel(), np.tile((SENT_Y, RETURNED_Y, 0), len(x)), color=FAINT, linewidth=0.4, alpha=0.7)
     for at_s, y, marker, colour, text in (
         (x[:, 0], SENT_Y, "|", INK, "mark sent, behind every 0.2 s of audio"),
         (x[heard, 1], RETURNED_Y, "o", INK, "mark returned: the caller has heard up to here"),
-        (x[~heard, 1], RETURNED_Y, "x", BARGE_IN, "mark returned by a clear: proves nothing"),
+        (x[cleared, 1], RETURNED_Y, "x", BARGE_IN, "mark returned by a clear: proves nothing"),
     ):
         axes.plot(at_s, np.full(len(at_s), y), marker, color=colour, ms=4, label=text if len(at_s) else "")
 

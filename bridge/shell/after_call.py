@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from msgspec import json, structs
+from msgspec import json
 
 from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.core.call import Call
@@ -123,7 +123,7 @@ class AfterCall:
     ) -> None:
         if recording is not None:
             await self._written()
-            report = structs.replace(report, recording=_complete(recording()))
+            report = report.recorded(_complete(recording()))
         body = json.encode(report)
         since, pause_s, tries = clock(), FIRST_PAUSE_S, 0
         while True:

@@ -2,22 +2,31 @@
 
 import random
 
+import structlog
+from msgspec import structs
+
+from bridge.assistants.registry import ASSISTANTS
 from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.core.briefing import BriefingCall
 from bridge.core.failover import FailoverPlan
-from bridge.core.people import BriefingNotes
+from bridge.core.people import BriefingNotes, Person
 from bridge.core.people_call import PeopleCall
+from bridge.redaction import for_log
 from bridge.shell.call_rules import call_limits, dialogue_rules, new_call
 from bridge.shell.session import clock
 from bridge.shell.setups import Setup
+from bridge.vocabulary.call_facts import CallContext
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.contracts import Carrier
 from bridge.vocabulary.people import Briefing
+
+log = structlog.get_logger()
 
 
 def caller_call(setup: Setup, carrier: Carrier, expected: ExpectedCall, announcement: bytes) -> PeopleCall:
     """The call of a caller. `announcement`: what is played first, PCMU; nothing if it is empty."""
     is_announced = bool(expected.call_id)
+    context = _possible(setup, expected)
     return new_call(
         setup.settings,
         carrier,
@@ -28,7 +37,7 @@ def caller_call(setup: Setup, carrier: Carrier, expected: ExpectedCall, announce
         resume_s=expected.returns_s,
         announcement=announcement,
         expected=expected.call_id or None,
-        plan=setup.plan(expected.assistant, expected.context) if is_announced else FailoverPlan(),
+        plan=setup.plan(expected.assistant, context) if is_announced else FailoverPlan(),
         choose=None if is_announced else setup.plan_at_start,
     )
 
@@ -56,6 +65,33 @@ def briefing_call(
             history=notes.history,
         ),
     )
+
+
+def _possible(setup: Setup, expected: ExpectedCall) -> CallContext:
+    """What is different in this call. A person whom it cannot be put through to is logged, and the assistant answers."""
+    context, people = expected.context, setup.switchboard.people
+    if not context.put_through:
+        return context
+    why = people.why_not_at_once(context.put_through, commands_of(expected))
+    if not why and not _is_briefed(setup, people.persons[context.put_through], expected.assistant):
+        why = "the assistant of this call cannot brief them"
+    if not why:
+        return context
+    log.warning(
+        "= before_call puts the call through, which is not possible; the assistant answers",
+        call_id=expected.call_id,
+        person=for_log(context.put_through),
+        reason=why,
+    )
+    return structs.replace(context, put_through="")
+
+
+def _is_briefed(setup: Setup, person: Person, assistant: str) -> bool:
+    """Whether this person needs no briefing, or somebody can brief them."""
+    if not person.is_warm or person.spoken_briefing:
+        return True
+    briefer = setup.switchboard.plan(person.briefer or assistant).assistants[0]
+    return ASSISTANTS[setup.settings.assistant_kinds[briefer]].can_brief
 
 
 def commands_of(expected: ExpectedCall) -> frozenset[type[Command]]:

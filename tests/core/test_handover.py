@@ -16,6 +16,7 @@ from bridge.vocabulary.commands import (
     SendMark,
 )
 from bridge.vocabulary.events import (
+    AssistantReady,
     CallerAudio,
     CloseRequested,
     Event,
@@ -47,6 +48,7 @@ from bridge.vocabulary.people import (
     ReleasePerson,
     TakeBack,
 )
+from telecodecs.format import PCMU_8K
 from tests.core.handovers import (
     AGAIN,
     ANSWERED,
@@ -199,6 +201,17 @@ def test_nobody_is_reached_and_the_stream_had_to_be_closed() -> None:
         ],
     )
     assert call.state is State.TALKING
+
+
+def test_an_assistant_that_stayed_is_renewed_when_it_expires_and_not_before() -> None:
+    call = talking()
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K, 600.0), 0.0)
+    call.handle(ASK, 1.0)
+    for when in (2.0, 3.0):
+        call.handle(NobodyReached(Nobody.BUSY), when)
+    assert call.handle(TimePassed(), 470.0) == []
+    opened = call.handle(TimePassed(), 480.0)
+    assert [word.opening for word in opened if isinstance(word, OpenAssistant)] == [Opening.RENEWED]
 
 
 def test_a_verdict_that_comes_twice_skips_no_group() -> None:

@@ -217,13 +217,19 @@ async def test_a_rejected_call_opens_no_stream_and_no_assistant(
     assert office.reports.empty(), "there was no call to tell of"
 
 
-async def test_an_assistant_that_does_not_exist_is_told_in_the_log(office: Office, tmp_path: Path) -> None:
+async def test_an_assistant_and_a_person_who_do_not_exist_are_told_in_the_log(
+    office: Office, tmp_path: Path
+) -> None:
     house = House("twilio", office, tmp_path, "strange", "echo")
     with capture_logs() as lines:
         await house.call(TALKS)
     assert SPEECH in b"".join(audio for _, audio in house.reports[0].received)
     told = [line for line in lines if "names an assistant" in line["event"]]
     assert [line["assistant"] for line in told] == ["nobody"]
+    told = [line for line in lines if line["event"].startswith("= before_call puts the call through")]
+    assert [(line["person"], line["reason"]) for line in told] == [
+        ("billing", "there is no person 'billing'")
+    ]
 
 
 @CARRIERS

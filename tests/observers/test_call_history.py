@@ -343,3 +343,23 @@ def test_the_summary_counts(tmp_path: Path) -> None:
     assert history.summary() == (
         "Turns of the caller: 2. Keys: 1. Replies heard: 2. Barge-ins: 1; 0.3 s thrown away unheard."
     )
+
+
+def test_a_stream_that_is_left_to_the_carrier_is_not_noted_as_lost() -> None:
+    started = {"call_id": "CA1", "line": {"encoding": "pcmu", "rate_hz": 8000}}
+    lost = {"leg": "carrier", "code": 1000}
+    entries = [
+        JournalEntry(0.0, "<", "CallStarted", started),
+        JournalEntry(5.0, ">", "PutThrough", {"person": "ann"}),
+        JournalEntry(5.0, ">", "CloseStream", {"why": ""}),
+        JournalEntry(5.1, "<", "LegLost", lost),
+        JournalEntry(8.0, "<", "PersonAnswered", {}),
+        JournalEntry(20.0, "<", "CallStarted", started),
+        JournalEntry(30.0, "<", "LegLost", lost),
+    ]
+    assert build_history(entries).notes == [
+        (0.0, "call starts"),
+        (5.0, "put through to ann"),
+        (8.0, "somebody answers"),
+        (30.0, "carrier lost, code 1000"),
+    ]

@@ -27,6 +27,7 @@ from bridge.vocabulary.events import (
     ToolUsed,
     Word,
 )
+from bridge.vocabulary.people import CloseStream, EndHandover, EndMessage, Outcome, PeopleJoined, TakeMessage
 from telecodecs.format import PCMU_8K
 
 STARTED = CallStarted("CA1", "MZ1", PCMU_8K, parameters={"plan": "gold", "api_token": "abcdefgh"})
@@ -42,7 +43,9 @@ SAID: History = (
 )
 
 
-def report_of(words: Sequence[Word], heard: History = SAID, *, accepted: bool = True) -> Report:
+def report_of(
+    words: Sequence[Word], heard: History = SAID, *, accepted: bool = True, account: Account = ACCOUNT
+) -> Report:
     """The report of a call of 12.5 s."""
     found: list[Report] = []
     begun = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -50,7 +53,7 @@ def report_of(words: Sequence[Word], heard: History = SAID, *, accepted: bool = 
     for word in (STARTED, OPENED, *words) if accepted else words:
         if type(word) in observer.sees:
             observer.saw(word, 100.0)
-    observer.close(112.5, ACCOUNT)
+    observer.close(112.5, account)
     (report,) = found
     return report
 
@@ -90,8 +93,28 @@ def test_a_whole_report() -> None:
         "caller_s": 10.0,
         "assistant_s": 4.0,
         "turns": [{"wait_ms": 900, "pause_ms": 400, "reply_ms": 500}],
+        "message": None,
         "recording": "",
     }
+
+
+def test_to_whom_the_call_was_put_through_and_the_message_that_was_left() -> None:
+    words: list[Word] = [TakeMessage("billing", 120.0), EndMessage("billing", 4.2), CallEnded()]
+    nobody = EndHandover("billing", Outcome.NO_ANSWER, 26.1)
+    talked = EndHandover("sales", Outcome.TALKED, 3.0, 75.2)
+    report = report_of(words, account=ACCOUNT._replace(handovers=(talked, nobody)))
+    told = json.decode(json.encode(report.recorded("/calls/CA1.wav")))
+    assert told["handovers"] == [
+        {"person": "sales", "outcome": "talked", "waited_s": 3.0, "talked_s": 75.2},
+        {"person": "billing", "outcome": "no_answer", "waited_s": 26.1, "talked_s": 0.0},
+    ]
+    assert told["message"] == {
+        "person": "billing",
+        "begins_s": 0.0,
+        "length_s": 4.2,
+        "recording": "/calls/CA1.wav",
+    }
+    assert told["recording"] == "/calls/CA1.wav"
 
 
 PIN = [DigitPressed(digit) for digit in "4711"]
@@ -160,3 +183,21 @@ def test_what_it_holds_is_bounded() -> None:
 def test_a_call_that_was_not_accepted_has_none(words: list[Word]) -> None:
     with pytest.raises(ValueError, match="not enough values"):
         report_of(words, accepted=False)
+
+
+LEFT = LegLost(LegName.CARRIER, 1000, "the caller is put through")
+HUNG_UP = "the carrier said that the call is over"
+LEFT_ENDS: list[tuple[list[Word], str]] = [
+    ([CloseStream("the caller is put through"), LEFT, PeopleJoined("B1"), CallEnded()], HUNG_UP),
+    ([CloseStream("the caller is put through"), LEFT, CallEnded()], HUNG_UP),
+    ([LEFT, PeopleJoined("B1"), HangUp(1000, "the person left")], "the person left"),
+    (
+        [CloseStream(""), LEFT, STARTED, LegLost(LegName.CARRIER, 1000, "")],
+        "the carrier closed its stream with code 1000",
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "why"), LEFT_ENDS)
+def test_a_stream_that_is_left_to_the_carrier_is_not_the_end_of_the_call(words: list[Word], why: str) -> None:
+    assert report_of(words).reason == why

@@ -14,7 +14,8 @@ from bridge.observers import recording as recording_module
 from bridge.observers.recording import KEPT_MS, LONGEST_GAP_MS, MOST_BYTES, Recording, _header
 from bridge.vocabulary.commands import ClearPlayback, HangUp, OpenAssistant, PlayAudio
 from bridge.vocabulary.contracts import Account
-from bridge.vocabulary.events import CallerAudio, CallStarted, OtherPartyAudio
+from bridge.vocabulary.events import CallerAudio, CallStarted, OtherPartyAudio, Word
+from bridge.vocabulary.people import CloseStream, PeopleJoined
 from telecodecs.format import L16_16K, PCMU_8K
 from telecodecs.g711 import ulaw_decode
 
@@ -243,6 +244,21 @@ def test_what_the_assistant_said_meanwhile_is_heard_when_the_stream_is_resumed(t
     hear(recording, 1000, 1400, set_by_ms=-1000)
     recording.close(0.0, NOTHING)
     assert stretches(tracks(tmp_path)[1]) == [(1000, 1200)]
+
+
+@pytest.mark.parametrize("left", [CloseStream("put through"), PeopleJoined("B1")])
+def test_music_that_was_not_played_when_the_stream_was_left_delays_nothing_behind_it(
+    tmp_path: Path, left: Word
+) -> None:
+    recording = begun(tmp_path)
+    recording.saw(PlayAudio(tone(1400)), 0.0)
+    hear(recording, 0, 400)
+    recording.saw(left, 0.4)
+    recording.saw(CallStarted("CA1", "MZ2", PCMU_8K), 1.0)
+    recording.saw(PlayAudio(tone(200)), 1.0)
+    hear(recording, 1000, 1400, set_by_ms=-1000)
+    recording.close(0.0, NOTHING)
+    assert stretches(tracks(tmp_path)[1]) == [(0, 400), (1000, 1200)]
 
 
 def test_what_is_played_in_another_format_is_heard_in_the_line_s(tmp_path: Path) -> None:

@@ -136,3 +136,9 @@ def test_a_person_whom_no_assistant_may_put_callers_through_to() -> None:
     assert told == [
         "people.boss: no assistant can put callers through to them; tools.transfer of one should name them"
     ]
+
+
+def test_whom_the_address_of_before_call_may_put_callers_through_to() -> None:
+    written = tables() | {"before_call": {"url": "https://crm.example.com/calls"}}
+    written["people"]["boss"] = BILLING
+    assert not [line for line in doubts(Settings.model_validate(written)) if "people" in line]

@@ -5,12 +5,16 @@ over their body as all of Telnyx's are.
 """
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
+from bridge.simulators.carriers.telnyx.checks import CALL_ENDED, INVALID_VALUE, NOT_FOUND, TelnyxRefusal
 from bridge.simulators.carriers.telnyx.media import new_call_control_id
 from bridge.simulators.carriers.telnyx.texml import read_stream, signed_headers, texml_form
 from bridge.simulators.carriers.twilio.actions import SendCallback
 from bridge.simulators.carriers.twilio.calls import TwilioCall
+from bridge.simulators.carriers.twilio.checks import NOT_FOUND as UNKNOWN
+from bridge.simulators.carriers.twilio.checks import NOT_IN_PROGRESS
 from bridge.simulators.carriers.twilio.dialect import DocumentDialect
 
 
@@ -40,6 +44,15 @@ def _headers(_url: str, form: Mapping[str, str], private_key: str, unix_now: flo
     return signed_headers(urlencode(form).encode(), private_key, unix_now)
 
 
+CODES = {NOT_IN_PROGRESS: CALL_ENDED, UNKNOWN: NOT_FOUND}
+"""Telnyx's codes for Twilio's."""
+
+
+def refusal(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of an answer that refuses a request (Telnyx, "API errors"), from Twilio's."""
+    return TelnyxRefusal(CODES.get(body["code"], INVALID_VALUE), body["message"]).body()
+
+
 def texml_dialect(private_key: str) -> DocumentDialect:
     """The dialect of an account whose webhooks are signed with this key, base64 of its 32 byte seed."""
     return DocumentDialect(
@@ -49,4 +62,5 @@ def texml_dialect(private_key: str) -> DocumentDialect:
         _call,
         lambda url, form, _api_key, unix_now: _headers(url, form, private_key, unix_now),
         has_call_tokens=False,
+        refusal=refusal,
     )

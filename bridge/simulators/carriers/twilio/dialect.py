@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from bridge.simulators.carriers.twilio.calls import TwilioCall
@@ -24,6 +24,8 @@ class DocumentDialect(NamedTuple):
     """The headers that sign a webhook: its URL, its form, the token or key, Unix seconds."""
     has_call_tokens: bool
     """Whether a caller's number is shown to others only with the token of the call."""
+    refusal: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
+    """The body of an answer that refuses a request, from Twilio's."""
 
 
 def _basic(account_sid: str, auth_token: str) -> str:

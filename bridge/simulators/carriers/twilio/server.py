@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -204,7 +205,8 @@ class SimulatedTwilio:
                 return web.Response(status=answer.status)
             if isinstance(answer.body, str):
                 return web.Response(text=answer.body, status=answer.status, content_type="text/html")
-            body = json.encode(answer.body)
+            is_refused = answer.status >= HTTPStatus.BAD_REQUEST
+            body = json.encode(self._dialect.refusal(answer.body) if is_refused else answer.body)
             return web.Response(body=body, status=answer.status, content_type="application/json")
 
         return answer

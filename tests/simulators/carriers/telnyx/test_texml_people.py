@@ -15,11 +15,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from telnyx.lib.webhook_verification import verify_webhook_signature
 
+from bridge.carriers.telnyx.rest import CALL_IS_OVER
 from bridge.simulators.carriers.api_log import ApiLog
 from bridge.simulators.carriers.contract import CallOptions
 from bridge.simulators.carriers.telnyx.people_call import place_people_call
 from bridge.simulators.carriers.telnyx.server import API_KEY
+from bridge.simulators.carriers.telnyx.texml_dialect import texml_dialect
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY
+from bridge.simulators.carriers.telnyx.webhooks import TEST_SEED as SEED
+from bridge.simulators.carriers.twilio.checks import NOT_FOUND, NOT_IN_PROGRESS, TwilioRefusal
 from bridge.simulators.changes import Changes
 from bridge.simulators.openai.voice import spoken
 from bridge.simulators.phone.likeness import find_sound
@@ -179,3 +183,11 @@ async def _free_port() -> int:
     listener.close()
     await listener.wait_closed()
     return port
+
+
+def test_what_is_refused_has_telnyxs_codes() -> None:
+    refused = texml_dialect(SEED).refusal
+    over = refused(TwilioRefusal(400, NOT_IN_PROGRESS, "Call is not in-progress.").body())
+    assert [error["code"] for error in over["errors"]] == [CALL_IS_OVER]
+    unknown = refused(TwilioRefusal(404, NOT_FOUND, "not found").body())
+    assert [error["code"] for error in unknown["errors"]] == ["10005"]
