@@ -260,8 +260,8 @@ class Dialogue:
         """The caller is back. The assistant goes on where it is still there, and is opened where it is not."""
         commands = self.caller.stream_resumed()
         if self.is_talking:
-            if self._failover.expires:
-                self._timers.set(Timer.RENEW, now + LOOK_AGAIN_S)
+            if (renew_at := self._failover.renew_at) is not None:
+                self._timers.set(Timer.RENEW, max(renew_at, now + LOOK_AGAIN_S))
             return commands + self.conversation.come_back(now)
         self.conversation.waiting_signal.begin(now)
         return [*commands, self._open(self._failover.returned(now), now)]

@@ -96,7 +96,7 @@ class Failover:
         if event.lasts_s is None or event.lasts_s == self._lasts_s:
             return None
         self._lasts_s = event.lasts_s
-        return self._ready_at + max(event.lasts_s - RENEW_BEFORE_S, event.lasts_s / 2)
+        return self.renew_at
 
     def renewed(self) -> OpenAssistant:
         """Open a standby: the same assistant once more, while it still has the call."""
@@ -107,9 +107,11 @@ class Failover:
         self._ready_at = self._lasts_s = None
 
     @property
-    def expires(self) -> bool:
-        """Whether the active assistant says that it expires."""
-        return self._lasts_s is not None
+    def renew_at(self) -> float | None:
+        """When to look for the standby of the active assistant; None if it does not say that it expires."""
+        if self._ready_at is None or self._lasts_s is None:
+            return None
+        return self._ready_at + max(self._lasts_s - RENEW_BEFORE_S, self._lasts_s / 2)
 
     @property
     def is_up_to_date(self) -> bool:

@@ -16,6 +16,7 @@ from bridge.vocabulary.commands import (
     SendMark,
 )
 from bridge.vocabulary.events import (
+    AssistantReady,
     CallerAudio,
     CloseRequested,
     Event,
@@ -47,6 +48,7 @@ from bridge.vocabulary.people import (
     ReleasePerson,
     TakeBack,
 )
+from telecodecs.format import PCMU_8K
 from tests.core.handovers import (
     AGAIN,
     ANSWERED,
@@ -357,3 +359,18 @@ def test_two_who_are_not_joined_in_time() -> None:
     assert call.handle(AGAIN, 17.0) == [
         reported(Outcome.FAILED, "the carrier did not put them through in time")
     ]
+
+
+def test_an_assistant_that_comes_back_is_renewed_when_it_is_due_and_not_before() -> None:
+    """It lasts an hour: nothing is to be opened when the caller is back after ten seconds."""
+    call = talking()
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K, lasts_s=3600.0), 0.5)
+    call.handle(ASK, 1.0)
+    call.handle(NobodyReached(Nobody.BUSY), 5.0)
+    call.handle(NobodyReached(Nobody.BUSY), 9.0)
+    opened = [
+        now
+        for now in (10.0, 60.0, 3000.0, 3500.0)
+        if any(isinstance(command, OpenAssistant) for command in call.handle(TimePassed(), now))
+    ]
+    assert opened == [3500.0]
