@@ -7,11 +7,13 @@ carrier's log, which is also where the recordings of all parties begin.
 import asyncio
 import json
 import socket
+import time
 import wave
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -143,6 +145,8 @@ class Handed:
     sessions: list[Session]
     recording: Samples
     """What the caller said, as the server recorded it, at 8000 Hz."""
+    began: float
+    """When the carrier's log began, in seconds since 1970."""
     stopped_at: float
     """When the server was told to stop, ms; 0: it was not."""
 
@@ -194,10 +198,10 @@ class Handed:
         return [line for line in self.journal if line["what"] == what]
 
     def at_journal(self, what: str) -> float:
-        """When the journal has this; it is compared with the log by the first request to call somebody."""
-        called = next(line for line in self.journal if line["what"] in ("PutThrough", "CallPeople"))
+        """When the journal has this; both clocks are compared by the time of day."""
         (line,) = self.wrote(what)
-        return float(self.at("request", name="dial") + (line["at"] - called["at"]) * 1000)
+        started = datetime.fromisoformat(self.account["started"]).timestamp()
+        return float((started + line["at"] - self.began) * 1000)
 
     @cached_property
     def account(self) -> dict[str, Any]:
@@ -245,7 +249,7 @@ def _settings(scenario: Scenario, openai_url: str, api_port: int, folder: Path) 
         "api_key": "sk-test",
         "instructions": "You answer the phone.",
         "greeting": "Greet the caller.",
-        "turn_detection": {"type": "server_vad", "silence_duration_ms": 200},
+        "turn_detection": {"type": "server_vad", "silence_duration_ms": 500},
         "tools": {"hang_up": {}, "transfer": {"people": ["billing"]}},
     }
     billing = {"to": [ANN], "hold": {"play": str(hold_file(folder))}, **scenario.person}
@@ -280,7 +284,7 @@ class Ready:
         self._scenario = scenario
         self._folder = folder
         self._port = free_port()
-        self._stopped_at = 0.0
+        self._began = self._stopped_at = 0.0
         self._report: PeopleReport
 
     @asynccontextmanager
@@ -308,7 +312,7 @@ class Ready:
             {"people": scenario.people, "caller": caller, "faults": scenario.faults}
         )
         url = f"{self._server.admission.public_url}/telnyx/webhook"
-        self.log = ApiLog()  # its zero is the begin of the recordings
+        self.log, self._began = ApiLog(), time.time()  # its zero is the begin of the recordings
         asked = PeopleCall(url, lambda _: CallPlan(), people, OPTIONS, port=self._port, log=self.log)
         placed = asyncio.create_task(place_people_call(asked))
         async with asyncio.timeout(TIMEOUT_S):
@@ -327,7 +331,8 @@ class Ready:
         """What became of it."""
         folder, log = self._folder, self.log
         journal, sessions = _callers_journal(folder), _sessions(folder, log)
-        return Handed(self._report, log.lines, journal, sessions, _recording(folder), self._stopped_at)
+        recording, began = _recording(folder), self._began
+        return Handed(self._report, log.lines, journal, sessions, recording, began, self._stopped_at)
 
 
 def _callers_journal(folder: Path) -> list[dict[str, Any]]:

@@ -121,7 +121,7 @@ SCENARIOS = {
     "gone while joined": Scenario(
         people=person(), caller={"hangs_up_after_s": 1.5, "hangs_up_since": "joined"}
     ),
-    "gone while briefing": Scenario(people=person(), person=WARM, caller=leaves(7)),
+    "gone while briefing": Scenario(people=person(), person=WARM, caller=leaves(9)),
     "warm": Scenario(
         people=person(says=[SAYS_YES, ANSWERS], **TALK),
         person=WARM,
