@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from bridge.simulators.openai.voice import LETTER_MS, spoken
+from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.likeness import find_sound
 from tests.end_to_end.people.telnyx_calls import (
     ABSENT,
@@ -97,6 +98,23 @@ SCENARIOS = {
     "silent once": Scenario(
         people=person(says=[ANSWERS], **TALK),
         faults={"requests": ["dial", "streaming_stop", "bridge"], "silent": 1},
+        caller={"says": [ASKS_QUESTION], **WAITS},
+    ),
+    "fails once": Scenario(
+        people=person(says=[SAYS_YES, ANSWERS], **TALK),
+        person=WARM,
+        faults={"server_errors": 1},
+        replies=(ACCEPTS,),
+        caller={"says": [ASKS_QUESTION], **WAITS},
+    ),
+    "limited once": Scenario(
+        people=person(says=[ANSWERS], **TALK),
+        faults={"rate_limited": 1},
+        caller={"says": [ASKS_QUESTION], **WAITS},
+    ),
+    "cannot stop": Scenario(
+        people=person(says=[ANSWERS], **TALK),
+        faults={"requests": ["streaming_stop"], "refused": 99},
         caller={"says": [ASKS_QUESTION], **WAITS},
     ),
     "together": Scenario(
@@ -193,8 +211,10 @@ def is_never_silent(call: Handed, until_ms: float) -> None:
 
 # Cold
 
+TALKED = ["cold", "silent once", "fails once", "limited once", "cannot stop", "key 1", "warm"]
 
-@pytest.mark.parametrize("name", ["cold", "silent once", "no detection", "key 1", "warm"])
+
+@pytest.mark.parametrize("name", [*TALKED, "no detection"])
 def test_the_last_words_are_heard_whole_and_then_the_two_hear_each_other(calls: Calls, name: str) -> None:
     call = of(calls, name)
     assert call.heard_at("caller", PARTING) + ms(PARTING) <= call.at("request", name="dial") + 100
@@ -274,7 +294,7 @@ def test_people_are_called_in_turn(calls: Calls) -> None:
 # Back
 
 
-@pytest.mark.parametrize("name", ["cold", "silent once", "no detection", "in turn", "warm", "key 1"])
+@pytest.mark.parametrize("name", [*TALKED, "no detection", "in turn"])
 def test_when_the_person_hangs_up_the_assistant_is_back_with_the_history(calls: Calls, name: str) -> None:
     call = of(calls, name)
     who = "bob" if name == "in turn" else "ann"
@@ -422,3 +442,39 @@ def test_a_server_that_stops_leaves_the_two_alone(calls: Calls) -> None:
     gone = call.at("party", party="caller", event="hangs up")
     assert gone - call.joined_at() >= 4_900
     assert call.outcomes == ["talked"]
+
+
+# Many side by side
+
+MIXED = {
+    "busy": SCENARIOS["busy"],
+    "no_answer": SCENARIOS["no answer"],
+    "refused": SCENARIOS["rejected"],
+    "failed": SCENARIOS["4xx"],
+    "declined": SCENARIOS["declined"],
+    "talked": SCENARIOS["warm"],
+    "talked too": SCENARIOS["cold"],
+}
+MANY = 28
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Calls:
+    """Handovers side by side, of all outcomes in turn."""
+    kinds = [*MIXED]
+    scenarios = {f"{nth} {kinds[nth % len(kinds)]}": MIXED[kinds[nth % len(kinds)]] for nth in range(MANY)}
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(carry_all(scenarios, tmp_path_factory.mktemp("many"), at_once=MANY))
+
+
+def test_of_many_side_by_side_none_is_lost_or_silent_and_nobody_is_left_behind(many: Calls) -> None:
+    for name in many:
+        call, wanted = of(many, name), name.split()[1]
+        assert call.outcomes == [wanted], name
+        assert call.report.caller.ending is Ending.HUNG_UP
+        if wanted == "talked":
+            is_never_silent(call, call.joined_at())
+            back = call.at("party", party="ann", event="hangs up")
+            assert call.silences("caller", back, call.heard_at("caller", BACK, back) + 20) <= SILENT_MS
+        else:
+            is_never_silent(call, call.heard_at("caller", AGAIN))
