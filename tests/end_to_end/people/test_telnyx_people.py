@@ -464,7 +464,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Calls:
     kinds = [*MIXED]
     scenarios = {f"{nth} {kinds[nth % len(kinds)]}": MIXED[kinds[nth % len(kinds)]] for nth in range(MANY)}
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(carry_all(scenarios, tmp_path_factory.mktemp("many"), at_once=MANY))
+        return runner.run(carry_all(scenarios, tmp_path_factory.mktemp("many"), at_once=MANY, rounds=1))
 
 
 def test_of_many_side_by_side_none_is_lost_or_silent_and_nobody_is_left_behind(many: Calls) -> None:
