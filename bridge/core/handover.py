@@ -255,7 +255,7 @@ class Handover:
         if phase is Phase.BRIEFING:
             return self._end(Outcome.DECLINED, "they hung up", now)
         if phase is Phase.JOINING:
-            return self._end(Outcome.FAILED, "they hung up before they were put through", now)
+            return self._end(Outcome.FAILED, "they were not put through", now)
         return self._end(Outcome.CALLER_LEFT, "", now) if phase is Phase.LEAVING else []
 
     def _talked(self, after_s: float, now: float) -> list[Command]:

@@ -13,6 +13,7 @@ from bridge.vocabulary.commands import (
     HangUp,
     OpenAssistant,
     PlayAudio,
+    ReportTransfer,
     SendMark,
 )
 from bridge.vocabulary.events import (
@@ -370,3 +371,29 @@ def test_two_who_are_not_joined_in_time() -> None:
     assert call.handle(AGAIN, 17.0) == [
         reported(Outcome.FAILED, "the carrier did not put them through in time")
     ]
+
+
+def test_an_assistant_that_comes_back_is_renewed_when_it_is_due_and_not_before() -> None:
+    """It lasts an hour: nothing is to be opened when the caller is back after ten seconds."""
+    call = talking()
+    call.handle(AssistantReady(PCMU_8K, PCMU_8K, lasts_s=3600.0), 0.5)
+    call.handle(ASK, 1.0)
+    call.handle(NobodyReached(Nobody.BUSY), 5.0)
+    call.handle(NobodyReached(Nobody.BUSY), 9.0)
+    opened = [
+        now
+        for now in (10.0, 60.0, 3000.0, 3500.0)
+        if any(isinstance(command, OpenAssistant) for command in call.handle(TimePassed(), now))
+    ]
+    assert opened == [3500.0]
+
+
+def test_that_two_were_not_joined_is_told_without_saying_who_hung_up() -> None:
+    """The carrier may have refused to join them: the person's leg has ended, whoever ended it."""
+    call = talking()
+    call.handle(ASK, 1.0)
+    call.handle(ANSWERED, 2.0)
+    (ended, *_) = call.handle(PersonLeft("B1"), 3.0)
+    assert ended == EndHandover("billing", Outcome.FAILED, 2.0)
+    opened = [one for one in call.handle(AGAIN, 3.5) if isinstance(one, ReportTransfer)]
+    assert opened == [reported(Outcome.FAILED, "they were not put through")]
