@@ -212,8 +212,12 @@ class AssistantSocketLeg:
             self._intake.finish(partial(self._tell_loss, code, shown))
 
     def _tell_loss(self, code: int, reason: str) -> None:
-        self._loss = asyncio.get_running_loop().call_soon(self._lost, code, reason)
+        self._loss = asyncio.get_running_loop().call_soon(self._pass_loss, self._lost, code, reason)
         self._let_go()
+
+    def _pass_loss(self, lost: Lost, code: int, reason: str) -> None:
+        self._loss = None  # a handle that has run still refers to `lost`, and that to the call
+        lost(code, reason)
 
     def _let_go(self) -> None:
         """Nothing is passed on any more: the leg refers to its call no longer, which refers to the leg."""

@@ -85,6 +85,12 @@ class _Unclaimed:
             self._loop.call_soon(lost, *self._loss)
         return self.leg
 
+    def drop(self) -> None:
+        """Nobody claims it."""
+        self.expiry.cancel()
+        self._take = _ignore  # the method that holds refers to this object
+        self.leg.close()
+
     def _hold(self, message: LegMessage) -> None:
         self._held.append(message)
         self._held_bytes += len(message) if isinstance(message, (str, bytes)) else 0
@@ -96,6 +102,10 @@ class _Unclaimed:
         for message in self._held:
             receive(message)
         self._held.clear()
+
+
+def _ignore(_message: LegMessage) -> None:
+    """Nobody takes it any more."""
 
 
 class Preconnections:
@@ -151,6 +161,4 @@ class Preconnections:
             self._drop(key)
 
     def _drop(self, key: tuple[str, str]) -> None:
-        unclaimed = self._unclaimed.pop(key)
-        unclaimed.expiry.cancel()
-        unclaimed.leg.close()
+        self._unclaimed.pop(key).drop()

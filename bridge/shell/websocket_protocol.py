@@ -35,6 +35,11 @@ class TurnsProtocol(WSProtocol):  # type: ignore[misc]  # the compiled class has
         """Read as much as comes; then this class costs no call for a frame."""
         self.__dict__.pop("get_buffer", None)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport calls this once, at the end."""
+        self.read_freely()  # the method that `read_little` keeps refers to this object
+        super().connection_lost(exc)
+
     def _get_little_buffer(self, size_hint: int) -> memoryview:
         return memoryview(WSProtocol.get_buffer(self, size_hint))[:READ_BUFFER_BYTES]
 

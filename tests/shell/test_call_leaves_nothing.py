@@ -7,15 +7,19 @@ import asyncio
 import gc
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from itertools import count
 from typing import Any
 
 import aiohttp
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
+from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.carriers.twilio.signature import signature
 from bridge.config.settings import Settings
 from bridge.settings.assistants import PostAddress, SocketAddress
@@ -89,28 +93,71 @@ class Assistant:
             await self.changed.wait()
 
 
-async def call(
-    server: Server, call_id: str, assistant: str, is_there: Awaitable[object] | None, *, says_stop: bool
-) -> None:
-    """A call that is announced, says something, and ends when its assistant is there."""
+def settings_of(files: dict[str, Any] | None = None, /, **own: Any) -> Settings:
+    """A server whose assistant "own" has these settings. `files`: the settings of journal and recording."""
+    table = {
+        "journal": files or {},
+        "recording": files or {},
+        "port": 0,
+        "twilio": {"auth_token": AUTH_TOKEN},
+        "assistants": {"own": {"kind": "stream", **own}},
+        "limits": {"drain_s": 0.0},
+    }
+    return Settings.model_validate(table)
+
+
+async def announce(server: Server, call_id: str, assistant: str) -> str:
+    """The address of the media socket of a call that rings."""
     url = f"http://127.0.0.1:{server.port}/twilio/voice?assistant={assistant}"
     form = {"CallSid": call_id}
     headers = {"X-Twilio-Signature": signature(AUTH_TOKEN, url, form.items())}
     async with aiohttp.ClientSession() as http, http.post(url, data=form, headers=headers) as answer:
-        address = (await answer.text()).partition('url="')[2].partition('"')[0]
+        return (await answer.text()).partition('url="')[2].partition('"')[0]
+
+
+async def start(socket: ClientConnection, call_id: str, stream_id: str = "MZ1") -> None:
+    """The carrier says that the stream begins, and what the caller says first."""
     media_format = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
-    body = {"streamSid": "MZ1", "callSid": call_id, "tracks": ["inbound"], "mediaFormat": media_format}
-    media = {"track": "inbound", "timestamp": "0", "payload": PAYLOAD}
-    async with connect(address) as socket:
-        await socket.send(json.dumps({"event": "start", "streamSid": "MZ1", "start": body}))
-        await socket.send(json.dumps({"event": "media", "streamSid": "MZ1", "media": media}))
+    body = {"streamSid": stream_id, "callSid": call_id, "tracks": ["inbound"], "mediaFormat": media_format}
+    await socket.send(json.dumps({"event": "start", "streamSid": stream_id, "start": body}))
+    await say(socket, 0, stream_id)
+
+
+async def say(socket: ClientConnection, frame: int, stream_id: str = "MZ1") -> None:
+    """20 ms of the caller's audio."""
+    media = {"track": "inbound", "timestamp": str(frame * 20), "payload": PAYLOAD}
+    await socket.send(json.dumps({"event": "media", "streamSid": stream_id, "media": media}))
+
+
+async def call(
+    server: Server, call_id: str, assistant: str, is_there: Awaitable[object] | None, *, says_stop: bool
+) -> None:
+    """A call that is announced, says something, and ends when its assistant is there."""
+    async with connect(await announce(server, call_id, assistant)) as socket:
+        await start(socket, call_id)
         if is_there is not None:
             await is_there
         if says_stop:
-            await socket.send(json.dumps({"event": "stop", "streamSid": "MZ1", "stop": {"callSid": call_id}}))
-            async for _ in socket:
-                pass
+            await stop(socket, call_id)
     await server.admission.idle()
+
+
+async def stop(socket: ClientConnection, call_id: str, stream_id: str = "MZ1") -> None:
+    """The carrier says that the call is over, and waits until its socket is closed."""
+    await socket.send(json.dumps({"event": "stop", "streamSid": stream_id, "stop": {"callSid": call_id}}))
+    async for _ in socket:
+        pass
+
+
+async def hear(socket: ClientConnection) -> None:
+    """The caller talks until `PAYLOAD` comes back."""
+    for frame in count(1):
+        await say(socket, frame)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.02):
+                while PAYLOAD[:80] not in str(await socket.recv()):
+                    pass
+                return
 
 
 @pytest.mark.parametrize("says_stop", [True, False])
@@ -121,16 +168,7 @@ async def test_a_call_that_is_over_leaves_no_circle_of_objects(
     other = Assistant()
     async with serve(other.converse, "127.0.0.1", 0) as own:
         port = next(iter(own.sockets)).getsockname()[1]
-        settings = Settings.model_validate(
-            {
-                "port": 0,
-                "twilio": {"auth_token": AUTH_TOKEN},
-                "journal": {"directory": tmp_path},
-                "recording": {"directory": tmp_path},
-                "assistants": {"own": {"kind": "stream", "url": f"ws://127.0.0.1:{port}/"}},
-                "limits": {"drain_s": 0.0},
-            }
-        )
+        settings = settings_of({"directory": tmp_path}, url=f"ws://127.0.0.1:{port}/")
         async with Server(settings).running() as server:
             for number in range(3):
                 is_there = other.heard(number + 1) if assistant == "own" else None
@@ -146,14 +184,7 @@ async def test_nor_does_a_call_that_ends_while_its_assistant_is_being_connected(
 ) -> None:
     silent = Silent()
     async with silent.running() as port:
-        settings = Settings.model_validate(
-            {
-                "port": 0,
-                "twilio": {"auth_token": AUTH_TOKEN},
-                "assistants": {"own": {"kind": "stream", "url": f"ws://127.0.0.1:{port}/"}},
-                "limits": {"drain_s": 0.0},
-            }
-        )
+        settings = settings_of(url=f"ws://127.0.0.1:{port}/")
         async with Server(settings).running() as server:
             for number in range(3):
                 silent.asked.clear()
@@ -218,11 +249,151 @@ async def test_nor_does_a_leg_whose_post_was_never_answered(
         await posts.aclose()
 
 
+async def speak(socket: ServerConnection, frame: bytes) -> None:
+    """More of a reply than is read in one turn of the event loop."""
+    await socket.send(json.dumps({"type": "hello"}))
+    await socket.send(json.dumps({"type": "reply", "item": "i0"}))
+    for _ in range(50):
+        await socket.send(frame)
+
+
+async def breaks_off(socket: ServerConnection) -> None:
+    socket.transport.abort()
+
+
+async def talks_nonsense(socket: ServerConnection) -> None:
+    for _ in range(1_100):
+        await socket.send("{")
+    await socket.wait_closed()
+
+
+async def breaks_the_protocol(socket: ServerConnection) -> None:
+    socket.transport.write(b"\xf1\x00")
+    await socket.wait_closed()
+
+
+PASSING_FAULTS: dict[str, Callable[[ServerConnection], Awaitable[None]]] = {
+    "closes": lambda socket: socket.close(),
+    "fails": lambda socket: socket.close(1011, "it failed"),
+    "breaks off": breaks_off,
+}
+MID_CALL_FAULTS = PASSING_FAULTS | {
+    "refuses to go on": lambda socket: socket.close(1008, "no more"),
+    "sends what is malformed": talks_nonsense,
+    "breaks the protocol": breaks_the_protocol,
+}
+
+
+@pytest.mark.parametrize("says_stop", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "next_one"),
+    [*((fault, "itself") for fault in PASSING_FAULTS), *((fault, "echo") for fault in MID_CALL_FAULTS)],
+)
+async def test_nor_does_an_assistant_that_is_lost_in_mid_call(
+    fault: str, next_one: str, says_stop: bool, garbage: list[Any]
+) -> None:
+    async def converse(socket: ServerConnection) -> None:
+        await socket.recv()
+        with suppress(ConnectionClosed):
+            if faults.pop():
+                await speak(socket, b"\x55" * 160)
+                await MID_CALL_FAULTS[fault](socket)
+            else:
+                await speak(socket, b"\x7f" * 160)
+                await socket.wait_closed()
+
+    async with serve(converse, "127.0.0.1", 0) as own:
+        port = next(iter(own.sockets)).getsockname()[1]
+        other = {} if next_one == "itself" else {"fallback": next_one}
+        settings = settings_of(url=f"ws://127.0.0.1:{port}/", **other)
+        async with Server(settings).running() as server:
+            for number in range(2):
+                call_id, faults = f"CA{number}", [False, True]
+                async with connect(await announce(server, call_id, "own"), max_queue=None) as socket:
+                    await start(socket, call_id)
+                    await hear(socket)
+                    if says_stop:
+                        await stop(socket, call_id)
+                await server.admission.idle()
+            assert not left(garbage)
+
+
+async def floods(server: Server, call_id: str) -> None:
+    """The carrier sends more than a call can need, and the bridge closes its socket."""
+    async with connect(await announce(server, call_id, "own"), max_queue=None) as socket:
+        await start(socket, call_id)
+        with suppress(ConnectionClosed):
+            for frame in range(5_000):
+                await say(socket, frame)
+        await socket.wait_closed()
+
+
+async def comes_again(server: Server, call_id: str, *, breaks: bool) -> None:
+    """Another socket of the carrier goes on with the call. `breaks`: the first one breaks before that."""
+    expected = ExpectedCall(call_id, "own", returns_s=5.0)
+    async with connect(server.admission.expect("twilio", expected)) as first:
+        await start(first, call_id)
+        await hear(first)
+        if breaks:
+            first.transport.abort()
+        async with connect(server.admission.expect("twilio", expected._replace(continues=True))) as socket:
+            await start(socket, call_id, "MZ2")
+            await stop(socket, call_id, "MZ2")
+
+
+breaks_and_returns, takes_over = partial(comes_again, breaks=True), partial(comes_again, breaks=False)
+
+
+async def never_comes(server: Server, call_id: str) -> None:
+    """The webhook announces the call, and its assistant is connected; then the caller hangs up."""
+    await announce(server, call_id, "own")
+    server.admission.call_ended("twilio", call_id)
+
+
+async def ends_with_its_tool(server: Server, call_id: str) -> None:
+    """The call ends while a tool of its assistant runs."""
+    async with connect(await announce(server, call_id, "own"), max_queue=None) as socket:
+        await start(socket, call_id)
+        await hear(socket)
+        await stop(socket, call_id)
+
+
+@pytest.mark.parametrize("what", [floods, breaks_and_returns, takes_over, never_comes, ends_with_its_tool])
+async def test_nor_does_a_call_that_goes_another_way(
+    what: Callable[[Server, str], Awaitable[None]], garbage: list[Any]
+) -> None:
+    silent = Silent()
+
+    async def converse(socket: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            await socket.recv()
+            await socket.send(json.dumps({"type": "hello"}))
+            if what is ends_with_its_tool:
+                await socket.send(
+                    json.dumps({"type": "call_tool", "id": "t1", "tool": "look", "arguments": {}})
+                )
+                await silent.asked.wait()
+            async for message in socket:
+                if isinstance(message, bytes):
+                    await socket.send(message)
+
+    async with silent.running() as tool_port, serve(converse, "127.0.0.1", 0) as own:
+        url = f"ws://127.0.0.1:{next(iter(own.sockets)).getsockname()[1]}/"
+        tools = {"look": {"url": f"http://127.0.0.1:{tool_port}/", "description": "It looks."}}
+        settings = settings_of(url=url, preconnect=True, tools=tools)
+        async with Server(settings).running() as server:
+            for number in range(2):
+                silent.asked.clear()
+                await what(server, f"CA{number}")
+                await server.admission.idle()
+            assert not left(garbage)
+
+
 def left(garbage: list[Any]) -> set[str]:
     """The bridge's own classes of which there was an object that only the collector could find; and tasks."""
     gc.collect()
     return {
         type(one).__qualname__
         for one in garbage
-        if type(one).__module__.startswith("bridge.") or isinstance(one, asyncio.Task)
+        if type(one).__module__.startswith("bridge.") or issubclass(type(one), asyncio.Task)
     }
