@@ -127,7 +127,7 @@ class AfterCall:
         body = json.encode(report)
         since, pause_s, tries = clock(), FIRST_PAUSE_S, 0
         while True:
-            is_last = self._closing.is_set()
+            is_last = tries > 0 and self._closing.is_set()
             tries += 1
             why = await self._try(settings, report, body)
             if not why:

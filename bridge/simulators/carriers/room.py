@@ -1,7 +1,7 @@
 """Decides who hears whom where parties are together: two legs, a conference, supervisors. No audio is touched here.
 
 Wire: Twilio, "TwiML Voice: <Conference>", "Conference Participant resource"; Telnyx, "Conference commands",
-"Switch supervisor role". The words of both carriers come down to the three fields of a `Seat`.
+"Switch supervisor role". The words of both carriers come down to the three fields of a `Member`.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ MUSIC = "@music"
 
 
 @dataclass(slots=True)
-class Seat:
+class Member:
     """A party's place in a room."""
 
     muted: bool = False
@@ -38,20 +38,20 @@ class Audible(NamedTuple):
     """What each leg hears: ids of other legs, and the sources `RINGBACK` and `MUSIC`. Streams are not in it."""
 
 
-def hearing(seats: Mapping[str, Seat]) -> dict[str, frozenset[str]]:
+def hearing(members: Mapping[str, Member]) -> dict[str, frozenset[str]]:
     """What each party of a room hears."""
-    return {listener: _heard_by(listener, seats) for listener in seats}
+    return {listener: _heard_by(listener, members) for listener in members}
 
 
-def _heard_by(listener: str, seats: Mapping[str, Seat]) -> frozenset[str]:
-    own = seats[listener]
+def _heard_by(listener: str, members: Mapping[str, Member]) -> frozenset[str]:
+    own = members[listener]
     if own.on_hold:
         return frozenset({own.hold_source} - {""})
     return frozenset(
         name
-        for name, seat in seats.items()
+        for name, member in members.items()
         if name != listener
-        and not seat.muted
-        and not seat.on_hold
-        and (seat.whispers_to is None or listener in seat.whispers_to)
+        and not member.muted
+        and not member.on_hold
+        and (member.whispers_to is None or listener in member.whispers_to)
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bridge.simulators.carriers.mixer import Mixer
-from bridge.simulators.carriers.room import MUSIC, Seat, hearing
+from bridge.simulators.carriers.room import MUSIC, Member, hearing
 from telecodecs.format import Samples
 
 RATE_HZ = 8_000
@@ -25,38 +25,49 @@ def alike(one: Samples, other: Samples) -> float:
     return float(np.corrcoef(one.astype(float), other.astype(float))[0, 1])
 
 
-def mixed(seats: dict[str, Seat]) -> dict[str, Samples]:
+def mixed(members: dict[str, Member]) -> dict[str, Samples]:
     """What each party of a room heard in a second."""
     mixer = Mixer(RATE_HZ)
-    for name, sources in hearing(seats).items():
+    for name, sources in hearing(members).items():
         mixer.hear(name, sources)
     size = mixer.frame_samples
-    heard: dict[str, list[Samples]] = {name: [] for name in seats}
+    heard: dict[str, list[Samples]] = {name: [] for name in members}
     for at in range(0, RATE_HZ, size):
-        frames = {name: SAID[name][at : at + size] for name in seats} | {MUSIC: MUSIC_ON_HOLD[at : at + size]}
+        frames = {name: SAID[name][at : at + size] for name in members} | {
+            MUSIC: MUSIC_ON_HOLD[at : at + size]
+        }
         for name, frame in mixer.mix(frames).items():
             heard[name].append(frame)
     return {name: np.concatenate(frames) for name, frames in heard.items()}
 
 
-ROOMS: list[tuple[dict[str, Seat], dict[str, str]]] = [
-    ({"ann": Seat(), "bob": Seat()}, {"ann": "bob", "bob": "ann"}),
-    ({"ann": Seat(), "bob": Seat(), "cat": Seat()}, {"ann": "bob cat", "bob": "ann cat", "cat": "ann bob"}),
-    ({"ann": Seat(muted=True), "bob": Seat(), "cat": Seat()}, {"ann": "bob cat", "bob": "cat", "cat": "bob"}),
-    ({"ann": Seat(on_hold=True), "bob": Seat(), "cat": Seat()}, {"ann": MUSIC, "bob": "cat", "cat": "bob"}),
-    ({"ann": Seat(on_hold=True, hold_source=""), "bob": Seat()}, {"ann": "", "bob": ""}),
+ROOMS: list[tuple[dict[str, Member], dict[str, str]]] = [
+    ({"ann": Member(), "bob": Member()}, {"ann": "bob", "bob": "ann"}),
     (
-        {"ann": Seat(), "bob": Seat(), "cat": Seat(whispers_to=frozenset({"ann"}))},
+        {"ann": Member(), "bob": Member(), "cat": Member()},
+        {"ann": "bob cat", "bob": "ann cat", "cat": "ann bob"},
+    ),
+    (
+        {"ann": Member(muted=True), "bob": Member(), "cat": Member()},
+        {"ann": "bob cat", "bob": "cat", "cat": "bob"},
+    ),
+    (
+        {"ann": Member(on_hold=True), "bob": Member(), "cat": Member()},
+        {"ann": MUSIC, "bob": "cat", "cat": "bob"},
+    ),
+    ({"ann": Member(on_hold=True, hold_source=""), "bob": Member()}, {"ann": "", "bob": ""}),
+    (
+        {"ann": Member(), "bob": Member(), "cat": Member(whispers_to=frozenset({"ann"}))},
         {"ann": "bob cat", "bob": "ann", "cat": "ann bob"},
     ),
-    ({"ann": Seat(), "bob": Seat(whispers_to=frozenset())}, {"ann": "", "bob": "ann"}),
-    ({"ann": Seat()}, {"ann": ""}),
+    ({"ann": Member(), "bob": Member(whispers_to=frozenset())}, {"ann": "", "bob": "ann"}),
+    ({"ann": Member()}, {"ann": ""}),
 ]
 
 
-@pytest.mark.parametrize(("seats", "expected"), ROOMS)
-def test_who_hears_whom(seats: dict[str, Seat], expected: dict[str, str]) -> None:
-    heard = mixed(seats)
+@pytest.mark.parametrize(("members", "expected"), ROOMS)
+def test_who_hears_whom(members: dict[str, Member], expected: dict[str, str]) -> None:
+    heard = mixed(members)
     for listener, sources in expected.items():
         audible = set(sources.split())
         for name, said in {**SAID, MUSIC: MUSIC_ON_HOLD}.items():

@@ -8,7 +8,7 @@ is bridged; a call dialled with `link_to` rings on when the linked one ends; a s
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bridge.simulators.carriers.room import MUSIC, RINGBACK, Seat, hearing
+from bridge.simulators.carriers.room import MUSIC, RINGBACK, Member, hearing
 from bridge.simulators.carriers.telnyx.actions import Action, DeliverWebhook
 from bridge.simulators.carriers.telnyx.calls import CallState, TelnyxCall
 from bridge.simulators.carriers.telnyx.checks import (
@@ -52,11 +52,11 @@ class Bridges:
             watched = [one for one in talking if one.supervises == call.call_control_id]
             if not call.bridged_with and not watched:
                 continue
-            seats = {call.call_control_id: Seat()}
+            members = {call.call_control_id: Member()}
             if call.bridged_with:
-                seats[call.bridged_with] = Seat()
+                members[call.bridged_with] = Member()
                 watched += [one for one in talking if one.supervises == call.bridged_with]
-            heard |= hearing(seats | {one.call_control_id: _supervisor(one) for one in watched})
+            heard |= hearing(members | {one.call_control_id: _supervisor(one) for one in watched})
         return heard
 
     def answered(self, call: TelnyxCall, now: float) -> list[Action]:
@@ -207,11 +207,11 @@ def _must_be_answered(call: TelnyxCall) -> None:
         raise TelnyxRefusal(NOT_ANSWERED, NOT_ANSWERED_YET)
 
 
-def _supervisor(call: TelnyxCall) -> Seat:
+def _supervisor(call: TelnyxCall) -> Member:
     match call.role:
         case "barge":
-            return Seat()
+            return Member()
         case "whisper":
-            return Seat(whispers_to=frozenset({call.supervises}))
+            return Member(whispers_to=frozenset({call.supervises}))
         case _:
-            return Seat(muted=True)
+            return Member(muted=True)

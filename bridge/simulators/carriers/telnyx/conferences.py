@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.simulators.carriers.room import MUSIC, Seat, hearing
+from bridge.simulators.carriers.room import MUSIC, Member, hearing
 from bridge.simulators.carriers.telnyx.actions import Action, DeliverWebhook, TelnyxRequest
 from bridge.simulators.carriers.telnyx.bridges import Bridges, End
 from bridge.simulators.carriers.telnyx.calls import CallState, TelnyxCall, written
@@ -34,7 +34,7 @@ class Participant:
     """One call in a conference."""
 
     call: TelnyxCall
-    seat: Seat = field(default_factory=Seat)
+    member: Member = field(default_factory=Member)
     ends_on_exit: bool = False
     soft_ends_on_exit: bool = False
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -78,7 +78,7 @@ class Conferences:
         """What each participant of each conference hears."""
         heard: dict[str, frozenset[str]] = {}
         for one in self.all.values():
-            heard |= hearing({name: member.seat for name, member in one.participants.items()})
+            heard |= hearing({name: member.member for name, member in one.participants.items()})
         return heard
 
     def look(self, request: TelnyxRequest) -> Mapping[str, Any]:
@@ -101,12 +101,12 @@ class Conferences:
                 "call_control_id": one.call.call_control_id,
                 "call_leg_id": one.call.call_leg_id,
                 "conference": {"id": conference.id, "name": conference.name},
-                "muted": one.seat.muted,
-                "on_hold": one.seat.on_hold,
+                "muted": one.member.muted,
+                "on_hold": one.member.on_hold,
                 "status": "joined",
                 "end_conference_on_exit": one.ends_on_exit,
                 "soft_end_conference_on_exit": one.soft_ends_on_exit,
-                "whisper_call_control_ids": sorted(one.seat.whispers_to or ()),
+                "whisper_call_control_ids": sorted(one.member.whispers_to or ()),
             }
             for one in conference.participants.values()
         ]
@@ -164,12 +164,12 @@ class Conferences:
         source = MUSIC if body.get("hold_audio_url") or conference.hold_audio_url else ""
         conference.participants[call.call_control_id] = Participant(
             call,
-            Seat(body.get("mute", False), body.get("hold", False), _whispers(body), source),
+            Member(body.get("mute", False), body.get("hold", False), _whispers(body), source),
             body.get("end_conference_on_exit", False),
             body.get("soft_end_conference_on_exit", False),
         )
         if body.get("supervisor_role") == "monitor":
-            conference.participants[call.call_control_id].seat.muted = True
+            conference.participants[call.call_control_id].member.muted = True
         return [*left, self._event(conference, call, "conference.participant.joined", now)]
 
     def _leave(self, conference: Conference, body: dict[str, Any], now: float) -> list[Action]:
@@ -205,14 +205,14 @@ class Conferences:
 
     def _update(self, conference: Conference, body: dict[str, Any], _now: float) -> list[Action]:
         (one,) = self._members(conference, [body["call_control_id"]])
-        one.seat.muted = body["supervisor_role"] == "monitor"
-        one.seat.whispers_to = _whispers(body)
+        one.member.muted = body["supervisor_role"] == "monitor"
+        one.member.whispers_to = _whispers(body)
         return []
 
     def _hold(self, conference: Conference, body: dict[str, Any], _now: float) -> list[Action]:
         plays = bool(body.keys() & {"audio_url", "media_name"} or conference.hold_audio_url)
         for one in self._members(conference, body.get("call_control_ids", [])):
-            one.seat.on_hold, one.seat.hold_source = True, MUSIC if plays else ""
+            one.member.on_hold, one.member.hold_source = True, MUSIC if plays else ""
         return []
 
     def _unhold(self, conference: Conference, body: dict[str, Any], _now: float) -> list[Action]:
@@ -221,12 +221,12 @@ class Conferences:
                 INVALID_VALUE, "call_control_ids: should name at least one", field="call_control_ids"
             )
         for one in self._members(conference, body["call_control_ids"]):
-            one.seat.on_hold = False
+            one.member.on_hold = False
         return []
 
     def _mute(self, conference: Conference, body: dict[str, Any], *, muted: bool) -> list[Action]:
         for one in self._members(conference, body.get("call_control_ids", [])):
-            one.seat.muted = muted
+            one.member.muted = muted
         return []
 
     def _members(self, conference: Conference, names: list[str]) -> list[Participant]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.simulators.carriers.room import MUSIC, Seat, hearing
+from bridge.simulators.carriers.room import MUSIC, Member, hearing
 from bridge.simulators.carriers.twilio.actions import SendCallback
 from bridge.simulators.carriers.twilio.calls import TwilioCall, written
 from bridge.simulators.carriers.twilio.checks import NOT_FOUND, TwilioRefusal, is_true
@@ -97,10 +97,10 @@ class Room:
             "uri": uri,
         }
 
-    def seats(self) -> dict[str, Seat]:
+    def members(self) -> dict[str, Member]:
         """Each participant's place. Before the conference has begun each one waits alone."""
         return {
-            sid: Seat(
+            sid: Member(
                 one.muted,
                 one.on_hold or self.status == "init",
                 frozenset({one.coach_sid}) if one.coaching else None,
@@ -196,7 +196,7 @@ class Conferences:
 
     def hearing(self) -> dict[str, frozenset[str]]:
         """What each participant of each conference hears."""
-        return {sid: heard for room in self.rooms.values() for sid, heard in hearing(room.seats()).items()}
+        return {sid: heard for room in self.rooms.values() for sid, heard in hearing(room.members()).items()}
 
     def _ended(
         self, room: Room, reason: str, now: float, told: list[SendCallback], by: str
