@@ -11,7 +11,6 @@ from bridge.core.briefing import BriefingCall
 from bridge.core.failover import FailoverPlan
 from bridge.core.people import BriefingNotes, Person
 from bridge.core.people_call import PeopleCall
-from bridge.redaction import for_log
 from bridge.shell.call_rules import call_limits, dialogue_rules, new_call
 from bridge.shell.session import clock
 from bridge.shell.setups import Setup
@@ -19,6 +18,8 @@ from bridge.vocabulary.call_facts import CallContext
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.contracts import Carrier
 from bridge.vocabulary.people import Briefing
+
+NOBODY = "[people] has nobody of this name"
 
 log = structlog.get_logger()
 
@@ -72,7 +73,8 @@ def _possible(setup: Setup, expected: ExpectedCall) -> CallContext:
     context, people = expected.context, setup.switchboard.people
     if not context.put_through:
         return context
-    why = people.why_not_at_once(context.put_through, commands_of(expected))
+    is_known = context.put_through in people.persons
+    why = people.why_not_at_once(context.put_through, commands_of(expected)) if is_known else NOBODY
     if not why and not _is_briefed(setup, people.persons[context.put_through], expected.assistant):
         why = "the assistant of this call cannot brief them"
     if not why:
@@ -80,7 +82,7 @@ def _possible(setup: Setup, expected: ExpectedCall) -> CallContext:
     log.warning(
         "= before_call puts the call through, which is not possible; the assistant answers",
         call_id=expected.call_id,
-        person=for_log(context.put_through),
+        person=context.put_through if is_known else "",  # another text may be anything
         reason=why,
     )
     return structs.replace(context, put_through="")

@@ -228,7 +228,7 @@ async def test_an_assistant_and_a_person_who_do_not_exist_are_told_in_the_log(
     assert [line["assistant"] for line in told] == ["nobody"]
     told = [line for line in lines if line["event"].startswith("= before_call puts the call through")]
     assert [(line["person"], line["reason"]) for line in told] == [
-        ("billing", "there is no person 'billing'")
+        ("", "[people] has nobody of this name")
     ]
 
 
