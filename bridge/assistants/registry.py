@@ -43,6 +43,9 @@ class AssistantKind(Generic[S]):
     """Makes the dialect of one conversation, from the settings and what is known of the assistant's tools."""
     can_brief: bool = False
     """Whether it can brief a person: it speaks first, and says whether they take the call."""
+    can_listen: bool = False
+    """Whether it can stay while the caller talks with a person, and hear both: its replies can be refused, and it has the
+    call again after that."""
     is_built_in: bool = False
     """Whether there is an assistant by the name of its kind, without a table: all of that can be left out."""
     vendor: Vendor | None = None
@@ -64,10 +67,11 @@ ASSISTANTS: dict[str, AssistantKind[Any]] = {
         RealtimeSettings,
         RealtimeDialect,
         can_brief=True,
+        can_listen=True,
         is_built_in=True,
         vendor=OPENAI,
         with_vendor=RealtimeSettings.with_account,
     ),
-    "stream": AssistantKind(StreamSettings, StreamDialect, can_brief=True),
+    "stream": AssistantKind(StreamSettings, StreamDialect, can_brief=True, can_listen=True),
     "turn-based": AssistantKind(TurnBasedSettings, TurnBasedDialect),
 }

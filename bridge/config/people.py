@@ -35,6 +35,7 @@ def _person(settings: PersonSettings) -> Person:
         briefer="" if briefing is None else briefing.assistant or "",
         spoken_briefing=b"" if recording is None else read_wav(recording.play),
         hold=encoder(PCMU_8K)(hold_signal()) if settings.hold is None else read_wav(settings.hold.play),
+        listens=settings.stays == "listens",
         comes_back=settings.back,
         nobody=settings.nobody,
         message_s=settings.message_s,
@@ -49,6 +50,8 @@ def wrong_people(settings: Settings) -> Iterator[str]:
             yield (
                 f'people.{name}.nobody = "message": should go with recording.directory; without it a message would be lost'
             )
+        if person.stays == "listens":
+            yield from _deaf(settings, name)
         if person.how == "warm" and not (person.briefing and person.briefing.play):
             named = person.briefing.assistant if person.briefing else None
             briefers = (
@@ -62,6 +65,16 @@ def wrong_people(settings: Settings) -> Iterator[str]:
                         f"people.{name}.briefing: {briefer} is of kind {kinds[briefer]} and cannot brief anybody; should be "
                         f'{{ assistant = "..." }} of kind {_briefing_kinds()}, or {{ play = "....wav" }}'
                     )
+
+
+def _deaf(settings: Settings, person: str) -> Iterator[str]:
+    """The assistants that can put callers through to this person, and cannot listen to them."""
+    for name, kind in settings.assistant_kinds.items():
+        if person in settings.assistant_settings(name).people and not ASSISTANTS[kind].can_listen:
+            yield (
+                f'people.{person}.stays = "listens": {name} is of kind {kind} and cannot listen to two people; should be '
+                f'"leaves", or the kind {_listening_kinds()}'
+            )
 
 
 def doubtful_people(settings: Settings) -> Iterator[str]:
@@ -78,3 +91,7 @@ def doubtful_people(settings: Settings) -> Iterator[str]:
 
 def _briefing_kinds() -> str:
     return " or ".join(name for name, kind in ASSISTANTS.items() if kind.can_brief)
+
+
+def _listening_kinds() -> str:
+    return " or ".join(name for name, kind in ASSISTANTS.items() if kind.can_listen)

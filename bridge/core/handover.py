@@ -158,7 +158,7 @@ class Handover:
             return self._end(outcome, "", now)
         self._wait(Phase.RINGING, now + person.ring_s + ANSWER_S)
         fields = (self.name, person.groups[self._group], person.from_, person.ring_s, self._request_id)
-        return [CallPeople(*fields) if person.is_warm else PutThrough(*fields)]
+        return [CallPeople(*fields) if person.is_warm else PutThrough(*fields, person.listens)]
 
     @property
     def _request_id(self) -> str:
@@ -284,7 +284,7 @@ class Handover:
         if self.phase is not Phase.BRIEFING:
             return []
         self._wait(Phase.JOINING, now + JOIN_S)
-        return [JoinPerson(self.person_leg)]
+        return [JoinPerson(self.person_leg, self.person.listens)]
 
     def _declined(self, event: PersonDeclined, now: float) -> list[Command]:
         """The caller goes on without them."""

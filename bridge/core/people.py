@@ -40,6 +40,8 @@ class Person:
     """A recording that is played in place of a briefing assistant, in the format of `People.spoken`."""
     hold: bytes = b""
     """What the caller hears, over and over, in the format of `People.spoken`; empty: nothing."""
+    listens: bool = False
+    """The assistant stays while the two talk: it hears both, and is not heard."""
     comes_back: bool = True
     """When the person has left, the caller goes on with the assistant; otherwise the call ends."""
     nobody: Literal["back", "message", "hang_up"] = "back"

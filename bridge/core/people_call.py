@@ -2,7 +2,7 @@
 
 The steps between request and end are `Handover`'s; here is what they mean to the caller's stream and to the assistant:
 the assistant stays open while the caller is on hold, hears nothing and is not heard; it is closed when the caller is with
-the person, and opened again when they are back. No clock: `now` is seconds.
+the person, and opened again when they are back; `listening_call` has the one that stays. No clock: `now` is seconds.
 """
 
 from collections.abc import Callable

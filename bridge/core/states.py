@@ -20,7 +20,7 @@ class State(StrEnum):
     HOLDING = "holding"
     """The caller waits for a person, or leaves a message for one; no assistant hears them."""
     WITH_PERSON = "with person"
-    """The carrier has joined the caller with a person; there is no stream and no assistant."""
+    """The carrier has joined the caller with a person; there is no stream, and no assistant but one that listens."""
     CLOSING = "closing"
     ENDED = "ended"
 
@@ -31,7 +31,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.LISTENING: frozenset({State.ENDED}),
     State.TALKING: frozenset({State.OPENING, State.HOLDING, State.CLOSING, State.ENDED}),
     State.HOLDING: frozenset({State.TALKING, State.OPENING, State.WITH_PERSON, State.CLOSING, State.ENDED}),
-    State.WITH_PERSON: frozenset({State.HOLDING, State.OPENING, State.CLOSING, State.ENDED}),
+    State.WITH_PERSON: frozenset({State.HOLDING, State.TALKING, State.OPENING, State.CLOSING, State.ENDED}),
     State.CLOSING: frozenset({State.ENDED}),
     State.ENDED: frozenset(),
 }

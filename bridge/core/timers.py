@@ -56,6 +56,8 @@ class Timer(StrEnum):
     """The assistant's last words before a handover may have been heard."""
     HANDOVER = "handover"
     """The next step of a handover should have come."""
+    LISTENING = "listening"
+    """The stream that listens to the caller and a person should have started."""
     HOLD = "hold"
     """The carrier has room for more of the hold music."""
     CLOSE = "close"

@@ -53,7 +53,7 @@ from bridge.vocabulary.events import (
     TimePassed,
     Word,
 )
-from bridge.vocabulary.people import EndHandover
+from bridge.vocabulary.people import EndHandover, TalkAudio
 
 RUN_S = 1.0
 """How long a run of audio is, and how long marks wait."""
@@ -71,7 +71,7 @@ MOST_LETTERS = 4_000
 MOST_SPEAKING = 16
 """The most items whose words are gathered at the same time; with one more the oldest is written."""
 
-_Audio = CallerAudio | OtherPartyAudio | ReplyAudio | AppendAudio | PlayAudio
+_Audio = CallerAudio | OtherPartyAudio | TalkAudio | ReplyAudio | AppendAudio | PlayAudio
 _Frequent = _Audio | SendMark | MarkReached
 _ItemOver = ReplyEnded | TruncateReply | DropReply | ConfirmHeard
 _COMMANDS = frozenset(get_args(Command))

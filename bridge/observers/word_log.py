@@ -21,6 +21,7 @@ from bridge.vocabulary.events import (
     TimePassed,
     Word,
 )
+from bridge.vocabulary.people import TalkAudio
 
 COUNT_S = 1.0
 """From one line about frames to the next."""
@@ -31,7 +32,7 @@ SHOWN = (
 )
 """Fields that are shown. Others hold what somebody said, typed or did, or come with each call."""
 
-_COUNTED = frozenset({CallerAudio, OtherPartyAudio, ReplyAudio, AppendAudio, PlayAudio, ReplySaid})
+_COUNTED = frozenset({CallerAudio, OtherPartyAudio, TalkAudio, ReplyAudio, AppendAudio, PlayAudio, ReplySaid})
 _COMMANDS = frozenset(get_args(Command))
 
 log = structlog.get_logger()

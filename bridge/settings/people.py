@@ -62,9 +62,9 @@ Address = Annotated[str, BeforeValidator(_checked_address)]
 Group = Annotated[list[Address], Field(min_length=1, max_length=MOST_TOGETHER)]
 
 
-def _others_later(value: Any) -> Any:
-    if value in ("listens", "mixes"):
-        raise ValueError(f'"{value}" comes later; should be "leaves"')
+def _mixes_later(value: Any) -> Any:
+    if value == "mixes":
+        raise ValueError('"mixes" comes later; should be "leaves" or "listens"')
     return value
 
 
@@ -136,8 +136,10 @@ class PersonSettings(Section):
         None,
         description='A WAV file that the caller hears over and over meanwhile: { play = "hold.wav" }. Not set: two quiet tones',
     )
-    stays: Annotated[Literal["leaves"], BeforeValidator(_others_later)] = Field(
-        "leaves", description='What the assistant does while the two talk: "leaves", it is closed'
+    stays: Annotated[Literal["leaves", "listens"], BeforeValidator(_mixes_later)] = Field(
+        "leaves",
+        description='What the assistant does while the two talk: "leaves", it is closed; "listens", it hears both and nobody '
+        "hears it, and it may use its tools",
     )
     back: bool = Field(
         _PERSON.comes_back,

@@ -8,6 +8,7 @@ from msgspec import structs
 from bridge.assistants.registry import ASSISTANTS
 from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.core.briefing import BriefingCall
+from bridge.core.call import Call
 from bridge.core.failover import FailoverPlan
 from bridge.core.people import BriefingNotes, Person
 from bridge.core.people_call import PeopleCall
@@ -65,6 +66,16 @@ def briefing_call(
             briefing=briefing,
             history=notes.history,
         ),
+    )
+
+
+def listening_stream(setup: Setup, carrier: Carrier, expected: ExpectedCall) -> Call:
+    """The stream of what a caller and a person say: nothing is said into it."""
+    return Call(
+        clock(),
+        call_limits(setup.settings, carrier, 0.0),
+        dialogue_rules(setup.settings, carrier, random=random.random, can=frozenset()),
+        expected=expected.call_id,
     )
 
 

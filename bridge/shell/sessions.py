@@ -20,10 +20,11 @@ from bridge.shell.captures import Captures
 from bridge.shell.encryption import encryptions
 from bridge.shell.handovers import Handovers
 from bridge.shell.metrics.process_metrics import ProcessMetrics
-from bridge.shell.new_call import briefing_call, caller_call, commands_of
+from bridge.shell.new_call import briefing_call, caller_call, commands_of, listening_stream
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session, clock
 from bridge.shell.setups import Setup
+from bridge.shell.talks import TalkObserver
 from bridge.shell.tokens import MediaToken
 from bridge.vocabulary.contracts import Carrier, Connect, Observer, StreamEnd
 from bridge.vocabulary.events import CallStarted
@@ -65,6 +66,8 @@ class Sessions:
         setup: Setup,
     ) -> websocket.SocketLeg | None:
         """A session for a media socket of the carrier `name`. None: it is of a person for whom nobody waits any more."""
+        if expected.listens:
+            return self._listen(name, kind, carrier, expected, token, setup)
         control, is_briefing = expected.control, bool(expected.briefs)
         call: Call
         if is_briefing:
@@ -101,6 +104,35 @@ class Sessions:
         if is_briefing:
             self._handovers.begins(name, expected.call_id, session)
         session.attach(taps.leg(leg))
+        return leg
+
+    def _listen(
+        self,
+        name: str,
+        kind: StreamKind,
+        carrier: Carrier,
+        expected: ExpectedCall,
+        token: MediaToken | None,
+        setup: Setup,
+    ) -> websocket.SocketLeg | None:
+        """A session that hands what the caller and a person say to the caller's; None: that is over."""
+        find_caller = partial(self._caller, name, expected.call_id)
+        if find_caller() is None:
+            return None
+        call = listening_stream(setup, carrier, expected)
+        end = StreamEndObserver()
+        start = StartObserver(call, lambda event: self._started(session, event))
+        session = Session(
+            carrier,
+            call,
+            setup.switchboard.connect,
+            [end, start, TalkObserver(call, find_caller)],
+            self._over,
+        )
+        lost = partial(session.carrier_lost, carrier)
+        leg = websocket.SocketLeg(session.carrier_said, lost, rate=carrier_rate(), pings=self._pings())
+        self._active.add(ActiveCall(name, kind, expected, token, session, leg, end, setup, expected.call_id))
+        session.attach(leg)
         return leg
 
     def _started(self, session: Session, event: CallStarted) -> None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from bridge.vocabulary.word import Word
+from telecodecs.format import AudioFormat
 
 
 class Briefing(Struct, frozen=True):
@@ -112,6 +113,27 @@ class PersonLeft(Word, frozen=True, gc=False):
     after_s: float = 0.0
 
 
+# Events: from the stream that listens to the caller and the person
+
+
+class ListeningStarted(Word, frozen=True, gc=False):
+    """The carrier's stream of what the caller and the person say has started. `line`: the format of its frames."""
+
+    line: AudioFormat
+
+
+class TalkAudio(Word, frozen=True, gc=False):
+    """A frame of that stream. `is_callers`: it is the caller's; else what the caller hears. `at_ms`: as in `CallerAudio`."""
+
+    audio: bytes
+    at_ms: int
+    is_callers: bool
+
+
+class ListeningLost(Word, frozen=True, gc=False):
+    """That stream has ended, or broke."""
+
+
 # Events: from the briefing
 
 
@@ -173,11 +195,11 @@ class CallPeople(Word, frozen=True):
     request_id: str
 
 
-class PutThrough(Word, frozen=True):
+class PutThrough(Word, frozen=True, omit_defaults=True):
     """Call this group, and join whoever answers first with the caller, without a briefing. The fields are `CallPeople`'s.
 
     The carrier may end the caller's stream for it, at once or when somebody answers. `PersonAnswered` and `PeopleJoined`
-    follow, or `NobodyReached`.
+    follow, or `NobodyReached`. `listens`: have the carrier stream what both say, as `ListeningStarted` has it.
     """
 
     person: str
@@ -185,6 +207,7 @@ class PutThrough(Word, frozen=True):
     from_: str
     ring_s: float
     request_id: str
+    listens: bool = False
 
 
 class BriefPerson(Word, frozen=True, gc=False):
@@ -193,10 +216,14 @@ class BriefPerson(Word, frozen=True, gc=False):
     person_leg: str
 
 
-class JoinPerson(Word, frozen=True, gc=False):
-    """Join the caller with this person; the streams of both may end for it. `PeopleJoined` follows."""
+class JoinPerson(Word, frozen=True, gc=False, omit_defaults=True):
+    """Join the caller with this person; the streams of both may end for it. `PeopleJoined` follows.
+
+    `listens`: as in `PutThrough`.
+    """
 
     person_leg: str
+    listens: bool = False
 
 
 class ReleasePerson(Word, frozen=True, gc=False):
@@ -275,6 +302,9 @@ PersonEvent = (
     | PersonDeclined
 )
 """What reaches the core of a handover beside the streams."""
+
+TalkEvent = ListeningStarted | TalkAudio | ListeningLost
+"""What the stream that listens to the caller and a person tells the core."""
 
 BriefingEvent = BriefingAccepted | BriefingDeclined
 """What an assistant that briefs a person says of it."""

@@ -1,7 +1,7 @@
 """Any order of what carriers, briefings, assistants and callers say of a handover: late, twice, hang-up first.
 
 Never are two groups called for one request, never is somebody left on the line, never are two voices heard, and the
-assistant never hears a caller who is with somebody else.
+assistant never hears a caller who is with somebody else, unless it is to listen.
 """
 
 from collections import Counter
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.core.dialogue import DialogueRules
+from bridge.core.listening_call import ListeningCall
 from bridge.core.people import People, Person
-from bridge.core.people_call import PeopleCall
 from bridge.core.states import State
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
@@ -50,6 +50,8 @@ from bridge.vocabulary.people import (
     CallPeople,
     CloseStream,
     EndHandover,
+    ListeningLost,
+    ListeningStarted,
     Nobody,
     NobodyReached,
     PeopleJoined,
@@ -60,9 +62,10 @@ from bridge.vocabulary.people import (
     PersonRings,
     PutThrough,
     ReleasePerson,
+    TalkAudio,
     TransferRequested,
 )
-from telecodecs.format import PCMU_8K
+from telecodecs.format import PCMA_8K, PCMU_8K
 
 START = CallStarted("CA1", "MZ1", PCMU_8K)
 READY = AssistantReady(PCMU_8K, PCMU_8K)
@@ -102,6 +105,8 @@ others: list[Event] = [
     *(ReplyAudio("a", VOICE * 160), ReplyAudio("b", VOICE * 320), ReplyEnded("a"), ReplyEnded("b")),
     *(SpeechStarted(), EntryRequested("e"), ToolCalled("t", "book", "{}"), ToolAnswered("t", "done")),
     *(LegLost(LegName.ASSISTANT, 1006), AssistantFailed("it failed")),
+    *(ListeningStarted(PCMU_8K), ListeningStarted(PCMU_8K), ListeningStarted(PCMA_8K), ListeningLost()),
+    *(TalkAudio(b"\x22" * 160, at_ms, is_callers=at_ms == 20) for at_ms in (0, 20, 20, 400)),
 ]
 ends: list[Event] = [
     CallEnded(),
@@ -120,6 +125,7 @@ orders = st.tuples(st.lists(moments, max_size=40), st.sampled_from(ends), st.lis
 persons = st.builds(
     Person,
     groups=st.just(GROUPS),
+    listens=st.booleans(),
     is_warm=st.booleans(),
     hold=st.sampled_from([b"", b"\x33" * 800]),
     comes_back=st.booleans(),
@@ -134,7 +140,8 @@ class Line:
         can = EVERYTHING if closes else EVERYTHING - {CloseStream}
         people = People({"ann": person}, {"": ("ann",)})
         limits = Limits(open_s=5, silent_s=600, longest_s=900, resume_s=20)
-        self.call = PeopleCall(0.0, limits, DialogueRules(reorder_ms=0, can=can), people=people)
+        self.listens = person.listens
+        self.call = ListeningCall(0.0, limits, DialogueRules(reorder_ms=0, can=can), people=people)
         self.now = 0.0
         self.requests: Counter[str] = Counter()
         self.on_the_line: dict[str, None] = {}
@@ -164,7 +171,7 @@ class Line:
             self.take(command, before)
         assert (self.call.deadline() is None) is (self.call.state is State.ENDED)
         if self.call.state is State.WITH_PERSON:
-            assert not self.is_open, "an assistant is open while two people talk"
+            assert self.listens or not self.is_open, "an assistant is open while two people talk"
 
     def take(self, command: Command, before: State) -> None:
         away = (State.HOLDING, State.WITH_PERSON, State.ENDED)
@@ -181,7 +188,8 @@ class Line:
             case PlayAudio(audio):
                 assert not (is_away and VOICE in audio), "the assistant is heard by somebody on hold"
             case AppendAudio():
-                assert not is_away, "the assistant hears somebody on hold"
+                is_listening = self.listens and State.WITH_PERSON in (before, self.call.state)
+                assert is_listening or not is_away, "the assistant hears somebody on hold"
             case SendMark(name):
                 self.marks.append(name)
             case OpenAssistant() | CloseAssistant():

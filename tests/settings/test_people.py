@@ -50,7 +50,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"to": [["+15550111"] * 11]}, "people.billing.to", "at most 10 items"),
     ({"from": "me"}, "people.billing.from", 'should be "caller", "ours", or a number of yours'),
     ({"stays": "mixes"}, "people.billing.stays", '"mixes" comes later'),
-    ({"stays": "listens"}, "people.billing.stays", '"listens" comes later'),
     ({"how": "hot"}, "people.billing.how", "'cold' or 'warm'"),
     ({"briefing": {"instructions": "x"}}, "people.billing.briefing", 'should go with how = "warm"'),
     ({"accept": "key"}, "people.billing.accept", 'should go with how = "warm"'),
@@ -108,6 +107,17 @@ CANNOT: list[tuple[dict[str, Any], str]] = [
     ({"nobody": "message"}, "people.billing.nobody = \"message\": should go with recording.directory"),
     ({"how": "warm", "briefing": {"assistant": "parrot"}}, "people.billing.briefing: parrot is of kind parrot and cannot brief anybody"),
 ]  # fmt: skip
+
+
+TURNS = {"kind": "turn-based", "url": "https://assistant.example.com/", "tools": RECEPTION["tools"]}
+
+
+def test_who_cannot_listen() -> None:
+    written = tables(stays="listens")
+    assert people_of(Settings.model_validate(written)).persons["billing"].listens
+    written["assistants"] |= {"books": TURNS}
+    with pytest.raises(ConfigurationError, match="books is of kind turn-based and cannot listen"):
+        people_of(Settings.model_validate(written))
 
 
 @pytest.mark.parametrize(("billing", "told"), CANNOT, ids=str)

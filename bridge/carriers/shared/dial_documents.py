@@ -80,6 +80,33 @@ def room_document(
     return _document(response)
 
 
+LISTENS = "listens"
+"""The name of the stream that listens to the caller and a person; a call has one at a time."""
+
+
+def listen_document(document: str, stream: Mapping[str, str], parameters: Mapping[str, str]) -> str:
+    """The document, with a stream in front of it that listens to both tracks of the call beside what comes next."""
+    start = ET.Element("Start")
+    attributes = {"name": LISTENS, "track": "both_tracks", **stream}
+    element = _add(start, "Stream", attributes)
+    for name, value in parameters.items():
+        ET.SubElement(element, "Parameter", name=name, value=value)
+    return _in_front(start, document)
+
+
+def stop_listening_document(document: str) -> str:
+    """The document, with the end of that stream in front of it."""
+    stop = ET.Element("Stop")
+    ET.SubElement(stop, "Stream", name=LISTENS)
+    return _in_front(stop, document)
+
+
+def _in_front(verb: ET.Element, document: str) -> str:
+    response = ET.fromstring(document)  # noqa: S314 - a document of our own
+    response.insert(0, verb)
+    return _document(response)
+
+
 def hang_up_document() -> str:
     """Hang up."""
     response = ET.Element("Response")

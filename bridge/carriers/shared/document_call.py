@@ -18,6 +18,7 @@ from bridge.carriers.shared.dial_documents import Target, hang_up_document, redi
 from bridge.carriers.shared.dial_verdict import MACHINES, WHY, Dial
 from bridge.carriers.shared.document_words import Caller, DocumentApi, DocumentWords
 from bridge.carriers.shared.leg_control import LegControl
+from bridge.carriers.shared.listening import Listening
 from bridge.carriers.shared.silent_call import ASKS_S, BACK_S, SilentCall
 from bridge.carriers.shared.webhooks import ENDED_STATUSES, CallHost, ExpectedCall
 from bridge.vocabulary.dispatch import on
@@ -88,6 +89,7 @@ class DocumentCall:
         self._called: CalledPeople | None = None  # those who were called last
         self._by_handle: dict[str, CalledPeople] = {}
         self._leg_documents: dict[str, str] = {}  # what the leg of a person is answered
+        self._listening = Listening(host, words, caller.call_id)
         self._answered_back = ("", "")  # the handle of the last `back`, and its document
         self._silent = SilentCall(host, api, self.call_id, self._stuck, lambda: calls.watch(self))
         self.handle = self._new_handle()
@@ -109,7 +111,7 @@ class DocumentCall:
         return self._words.stream(url, self._address("next", self.handle))
 
     def _back_to_stream(self) -> str:
-        return self._stream(continues=True)
+        return self._listening.end(self._stream(continues=True))
 
     def session_over(self) -> None:
         """The session has ended: whoever was called is hung up on.
@@ -153,7 +155,8 @@ class DocumentCall:
         dial = Dial(self._new_handle(), called, is_room=False)
         told = [Target(to, self._address("person", handle)) for handle, to in targets.items()]
         action, shown = self._address("back", dial.handle), self._caller.shown(command.from_).number
-        self._go_on(dial, partial(self._words.dial, told, action, command.ring_s, shown), now)
+        document = partial(self._words.dial, told, action, command.ring_s, shown)
+        self._go_on(dial, document, now, listens=command.listens)
 
     def _brief(self, command: BriefPerson, _now: float) -> None:
         leg, called = command.person_leg, self._called
@@ -173,7 +176,8 @@ class DocumentCall:
         dial, room = Dial(self._new_handle(), called, is_room=True), self._host.new_handle()
         callback, action = self._address("room", dial.handle), self._address("back", dial.handle)
         self._leg_documents[leg] = self._words.room(room, "person", callback, None)
-        self._go_on(dial, partial(self._words.room, room, "caller", callback, action), now)
+        document = partial(self._words.room, room, "caller", callback, action)
+        self._go_on(dial, document, now, listens=command.listens)
         self._host.close_stream(leg, "joined with the caller")
 
     def _briefing_over(self, called: CalledPeople, leg: str) -> None:
@@ -203,12 +207,12 @@ class DocumentCall:
         self._by_handle |= dict.fromkeys(targets, self._called)
         return self._called
 
-    def _go_on(self, dial: Dial, document: Callable[[], str], now: float) -> None:
-        """Have the call go on with this `<Dial>`."""
+    def _go_on(self, dial: Dial, document: Callable[[], str], now: float, *, listens: bool) -> None:
+        """Have the call go on with this `<Dial>`. `listens`: and have a stream listen beside it."""
 
         def answer() -> str:
             self.place = Place.DIAL
-            return document()
+            return self._listening.begin(document()) if listens else document()
 
         self._dial, self._pending = dial, answer
         if self.place is Place.STREAM:

@@ -34,6 +34,10 @@ class DocumentWords(Protocol):
         """Join a conference of two; see `room_document`."""
         ...
 
+    def listen(self, document: str, url: str) -> str:
+        """The document, with a stream in front of it that listens to both parties; see `listen_document`."""
+        ...
+
 
 class DocumentApi(Protocol):
     """The requests."""

@@ -98,6 +98,9 @@ class ExpectedCall(NamedTuple):
     """What chose the assistant, for the log: such as "routes[2]"; empty if it is not known."""
     context: CallContext = NO_CONTEXT
     """Who calls, and what is different in this call."""
+    listens: bool = False
+    """Whether the stream is one more of a call that is under way, and streams what the caller and a person say: to the
+    assistant of that call, which listens to them."""
     continues: bool = False
     """Whether the stream is one more of a call that is under way, and goes on with it once it has started."""
 

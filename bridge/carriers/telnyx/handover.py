@@ -90,7 +90,7 @@ class TelnyxHandover:
         self._call_id, self._phone_call = owner.call_id, owner.phone_call
         self._called: CalledPeople | None = None  # those who were called last
         self._by_handle: dict[str, CalledPeople] = {}
-        self._joins_at_answer = False
+        self._joins_at_answer = self._listens = False
         self._joining = ""  # the leg that is about to be joined
         self._stopping: set[str] = set()  # whose streams are being stopped
         self._wants_back = False  # once they are
@@ -102,6 +102,7 @@ class TelnyxHandover:
         """Call the group. `PutThrough`: whoever answers is joined at once."""
         self._phone_call.hold()
         self._joins_at_answer = isinstance(command, PutThrough)
+        self._listens = isinstance(command, PutThrough) and command.listens
         targets = {self._host.new_handle(): to for to in command.group}
         if self._called is not None:  # of two groups the one before is over
             self._deliver(self._called.release())
@@ -149,6 +150,7 @@ class TelnyxHandover:
     def join(self, command: JoinPerson, now: float) -> list[Step]:
         """End both streams, then bridge the two."""
         if self._called is not None and self._called.person_leg == command.person_leg:
+            self._listens = command.listens
             self._join(command.person_leg, now)
         return []
 
@@ -217,6 +219,8 @@ class TelnyxHandover:
             self._joining = ""
             self._phone_call.bridged()
             self._deliver(called.joined(now))
+            if self._listens:
+                self._owner.send(self._phone_call.listen(), now)
 
     def caller_gone(self) -> None:
         """The caller has hung up: nobody who rings is left ringing, and whoever talked with them is hung up on."""

@@ -19,6 +19,7 @@ from msgspec import DecodeError, Struct, json
 
 from bridge.carriers.shared.webhooks import Direction
 from bridge.carriers.telnyx.events import DETECTION_ENDED, DIRECTIONS, GREETING_ENDED, CallEvent
+from bridge.carriers.telnyx.listening import ListeningStream, StartListening, StopListening
 from bridge.carriers.telnyx.rest import CALL_IS_OVER
 from bridge.vocabulary.call_facts import CallContext
 from bridge.vocabulary.events import SERVER_CLOSES
@@ -97,7 +98,7 @@ class SendDtmf:
     keys: str = field(repr=False)
 
 
-Step = Answer | Reject | StartStreaming | HangUp | SendDtmf
+Step = Answer | Reject | StartStreaming | StartListening | StopListening | HangUp | SendDtmf
 
 
 class Stage(StrEnum):
@@ -161,6 +162,7 @@ class PhoneCall:
         self.from_ = ""
         self._has_stream = False  # it was asked for, and we know of no end
         self._stops_coming = 0  # webhooks that tell of the end of a stream that we have ended
+        self._listening = ListeningStream()
         self._answering = False  # we answer it
         self._answered = False
         self._streaming_retried = False  # after Telnyx said that the call was not answered
@@ -218,6 +220,15 @@ class PhoneCall:
         if self.stage is Stage.HOLDING:
             self._move(Stage.BRIDGED)
 
+    def listen(self) -> list[Step]:
+        """What the two say is to be streamed."""
+        if self.stage is not Stage.BRIDGED:
+            return []
+        return [*self._listening.begin(waits=bool(self._stops_coming))]
+
+    def _listening_over(self) -> list[Step]:
+        return self.take_back() if self._listening.over() else []
+
     def parked(self) -> None:
         """The person has left, and the caller is still there."""
         if self.stage is Stage.BRIDGED:
@@ -227,6 +238,8 @@ class PhoneCall:
         """The caller's stream is to be open again."""
         if self.stage not in (Stage.HOLDING, Stage.BRIDGED):
             return []
+        if (stop := self._listening.end()) or self._listening.is_ending:
+            return [*stop]
         self._move(Stage.STREAMING)
         if self._has_stream:
             return []
@@ -242,7 +255,9 @@ class PhoneCall:
     def _stream_ended(self, event: CallEvent) -> list[Step]:
         if self._stops_coming:
             self._stops_coming -= 1
-            return []
+            return [] if self._stops_coming else [*self._listening.free()]
+        if self._listening.is_open:
+            return self._listening_over()
         self._has_stream = False
         if self.stage in (Stage.HOLDING, Stage.BRIDGED):
             return []
@@ -268,7 +283,10 @@ class PhoneCall:
         return [] if self._pressing else self._press_next()
 
     def taken(self, step: Step) -> list[Step]:
-        """Telnyx did this step; keys have ended by now."""
+        """Telnyx did this step; keys have ended by now, and of a stream that was stopped we should have heard."""
+        if isinstance(step, StopListening) and self._listening.is_ending:
+            self._stops_coming += 1
+            return self._listening_over()
         return self._press_next() if isinstance(step, SendDtmf) else []
 
     def _press_next(self) -> list[Step]:
@@ -295,6 +313,8 @@ class PhoneCall:
             if self._answered:
                 return [step]
             self._move(Stage.RINGING)
+        elif isinstance(step, StartListening | StopListening):
+            return self._listening_over()
         elif isinstance(step, SendDtmf):  # the next keys do not depend on these
             return self._press_next()
         return []

@@ -100,6 +100,18 @@ class TelnyxApi:
         }
         return self._action(call_id, "streaming_start", command_id, body)
 
+    def start_listening(self, call_id: str, command_id: str, stream_url: str) -> ApiRequest:
+        """Have Telnyx open a media socket for a bridged call, one way, with what both parties say."""
+        settings = self._settings
+        custom = [{"name": name, "value": value} for name, value in settings.parameters.items()]
+        body = {
+            "stream_url": stream_url,
+            "stream_track": "both_tracks",
+            "stream_codec": settings.stream_codec,
+            "custom_parameters": custom or None,
+        }
+        return replace(self._action(call_id, "streaming_start", command_id, body), rule=PERSON_RULE)
+
     def stop_streaming(self, call_id: str, command_id: str) -> ApiRequest:
         """End the call's streams; the call goes on. That there is none is no error."""
         done = (CALL_IS_OVER, NOT_STREAMING)

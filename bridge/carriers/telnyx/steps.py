@@ -14,6 +14,7 @@ from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
 from bridge.carriers.telnyx.call_control import TelnyxCallControl
 from bridge.carriers.telnyx.handovers import Handovers
 from bridge.carriers.telnyx.held_steps import HeldSteps
+from bridge.carriers.telnyx.listening import StartListening, StopListening
 from bridge.carriers.telnyx.phone_call import (
     Answer,
     HangUp,
@@ -23,9 +24,12 @@ from bridge.carriers.telnyx.phone_call import (
     StartStreaming,
     Step,
 )
-from bridge.carriers.telnyx.rest import RULE, TelnyxApi, sounding_s
+from bridge.carriers.telnyx.rest import PERSON_RULE, RULE, TelnyxApi, sounding_s
 from bridge.vocabulary.call_facts import NO_CONTEXT, cleaned
 from bridge.vocabulary.errors import CarrierRefused
+
+STOPPED_S = 1.0
+"""Telnyx says by a webhook that a stream has ended; so long after its answer that is taken to be so in any case."""
 
 
 class StepSender:
@@ -37,8 +41,9 @@ class StepSender:
         self._host = host
         self._api = api
         self.handovers = Handovers(host, api, self.send)
-        self._sounding: dict[str, tuple[float, PhoneCall, SendDtmf]] = {}
-        """By call: the keys that sound now, and until when. A phone call presses no others meanwhile."""
+        self._sounding: dict[str, tuple[float, PhoneCall, SendDtmf | StopListening]] = {}
+        """By call: the keys that sound now, or the stream that ends, and until when. A phone call presses no others
+        meanwhile."""
 
     def send(self, call_id: str, phone_call: PhoneCall, steps: Sequence[Step], now: float) -> None:
         """Send a request for each of these steps, but for those that have to wait."""
@@ -67,6 +72,8 @@ class StepSender:
     ) -> None:
         if isinstance(step, SendDtmf) and not self.closed:
             self._sounding[call_id] = (now + sounding_s(step.keys), phone_call, step)
+        elif isinstance(step, StopListening):
+            self._sounding[call_id] = (now + STOPPED_S, phone_call, step)
         else:
             self.send(call_id, phone_call, phone_call.taken(step), now)
 
@@ -87,6 +94,11 @@ class StepSender:
                 expected = self._expected(call_id, phone_call)._replace(continues=continues)
                 url = self._host.expect(expected)
                 return self._api.start_streaming(call_id, command_id, url)
+            case StartListening():
+                expected = ExpectedCall(call_id, opens_s=PERSON_RULE.give_up_s, listens=True)
+                return self._api.start_listening(call_id, command_id, self._host.expect(expected, "listen"))
+            case StopListening():
+                return self._api.stop_streaming(call_id, command_id)
             case HangUp(why):
                 self._host.log("info", "> telnyx hangup", call_id=call_id, why=why)
                 return self._api.hang_up(call_id, command_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 from xml.etree import ElementTree as ET
 
-from bridge.carriers.shared.dial_documents import Target, dial_document, room_document
+from bridge.carriers.shared.dial_documents import Target, dial_document, listen_document, room_document
 from bridge.carriers.telnyx.settings import TelnyxSettings
 
 SHOWN = ("CallSid", "StreamSid", "StreamEvent", "CallStatus")
@@ -87,6 +87,13 @@ class TexmlWords:
     def room(self, room: str, who: Literal["caller", "person"], callback: str, action: str | None) -> str:
         """Join a conference of two."""
         return room_document(room, callback=callback, action=action)
+
+    def listen(self, document: str, url: str) -> str:
+        """Have a stream listen to both parties beside the document. It may not come back by itself: what is lost is lost."""
+        stream = {"url": url, "enableReconnect": "false"}
+        if self._settings.stream_codec != "default":
+            stream["codec"] = self._settings.stream_codec
+        return listen_document(document, stream, self._settings.parameters)
 
 
 def _document(response: ET.Element) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 from xml.etree import ElementTree as ET
 
-from bridge.carriers.shared.dial_documents import Target, dial_document, room_document
+from bridge.carriers.shared.dial_documents import Target, dial_document, listen_document, room_document
 from bridge.carriers.twilio.settings import TwilioSettings
 
 TRACKS = ("inbound_track", "outbound_track", "both_tracks")
@@ -76,6 +76,10 @@ class TwilioWords:
         """Join a conference of two, with as little delay as Twilio's mixer can have."""
         conference = {"jitterBufferSize": "small", "participantLabel": who, "waitUrl": ""}
         return room_document(room, callback=callback, action=action, conference=conference)
+
+    def listen(self, document: str, url: str) -> str:
+        """Have a stream listen to both parties beside the document."""
+        return listen_document(document, {"url": url}, self._settings.parameters)
 
 
 def _document(response: ET.Element) -> str:

@@ -38,6 +38,13 @@ class StartStream:
 
 
 @dataclass(frozen=True, slots=True)
+class StopStream:
+    """`<Stop><Stream>`: the stream of this name, which goes on beside the document, ends."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Somebody whom `<Dial>` calls. `address`: a number in E.164 form, or `sip:…`."""
 
@@ -116,9 +123,9 @@ class Hangup:
     """`<Hangup>`: the call ends."""
 
 
-Verb = ConnectStream | StartStream | Dial | Enqueue | Redirect | Reject | Pause | Hangup
+Verb = ConnectStream | StartStream | StopStream | Dial | Enqueue | Redirect | Reject | Pause | Hangup
 
-FLOWS = (ConnectStream, StartStream, Dial, Enqueue, Redirect, Pause)
+FLOWS = (ConnectStream, StartStream, StopStream, Dial, Enqueue, Redirect, Pause)
 """Verbs by which a call goes on."""
 
 
@@ -161,6 +168,8 @@ class _Reader:
                 one_way = element.tag == "Start"
                 wanted = self._read_stream(stream, self._url, one_way)
                 return [StartStream(wanted) if one_way else ConnectStream(wanted)]
+            case "Stop" if (stream := element.find("Stream")) is not None:
+                return [StopStream(stream.get("name", ""))]
             case "Dial":
                 return [self._dial(element)]
             case "Enqueue":

@@ -96,6 +96,7 @@ def call_control_stream(wanted: StreamRequest, byteorder: Literal["little", "big
             mode=_MODES.get(wanted.mode, "off"),
             tracks=TRACKS[wanted.track],
             parameters=wanted.custom_parameters,
+            one_way=wanted.mode is None and wanted.track != "inbound_track",
             caller=wanted.caller,
             called=wanted.called,
             client_state=wanted.client_state or "",

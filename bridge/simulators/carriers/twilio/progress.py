@@ -24,6 +24,7 @@ from bridge.simulators.carriers.voice_documents import (
     Redirect,
     Reject,
     StartStream,
+    StopStream,
     Target,
     Verb,
     read_document,
@@ -127,9 +128,8 @@ class CallProgress:
                 ):  # a document of Twilio's own would end the call here
                     call.stream = stream
                     return [*actions, OpenStream(call.sid, stream)]
-                case StartStream(stream):
-                    call.listens = True
-                    actions.append(OpenStream(call.sid, stream, beside=True))
+                case StartStream() | StopStream():
+                    actions += self._listen(call, verb)
                 case Dial():
                     return [*actions, *self._dial(call, verb, now)]
                 case Enqueue():
@@ -185,13 +185,18 @@ class CallProgress:
         asked = self._action_after_hang_up(call, now)
         actions = [*self._leave_all(call, now), *asked]
         call.verbs.clear()
-        if call.listens:
-            call.listens = False
-            actions.append(EndStream(call.sid, beside=True))
+        actions += self._listen(call, StopStream())
         told: list[Action] = (
             [*call.callback("completed", now)] if call.stream is None else [EndStream(call.sid)]
         )
         return [*told, *actions, *self._child_over(call, now)]
+
+    def _listen(self, call: TwilioCall, verb: StartStream | StopStream) -> list[Action]:
+        """A stream begins that goes on beside the document, or ends. A call has one of them at a time."""
+        was, call.listens = call.listens, isinstance(verb, StartStream)
+        if isinstance(verb, StartStream):
+            return [OpenStream(call.sid, verb.stream, beside=True)]
+        return [EndStream(call.sid, beside=True)] if was else []
 
     def leave_room(self, call: TwilioCall, now: float, why: str = "participant_hung_up") -> list[Action]:
         """The call leaves its conference; if that ends, all others leave too and go on with their documents."""
