@@ -227,9 +227,7 @@ async def test_an_assistant_and_a_person_who_do_not_exist_are_told_in_the_log(
     told = [line for line in lines if "names an assistant" in line["event"]]
     assert [line["assistant"] for line in told] == ["nobody"]
     told = [line for line in lines if line["event"].startswith("= before_call puts the call through")]
-    assert [(line["person"], line["reason"]) for line in told] == [
-        ("", "[people] has nobody of this name")
-    ]
+    assert [(line["person"], line["reason"]) for line in told] == [("", "[people] has nobody of this name")]
 
 
 @CARRIERS

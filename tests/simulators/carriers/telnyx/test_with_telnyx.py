@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from inspect import isawaitable
 from typing import Any
 
 import aiohttp
@@ -39,7 +40,8 @@ class Hook:
         if status == 0:
             await self.wakes.wait()
         body = await request.text()
-        self.events.append(self.client.webhooks.unwrap(body, headers=dict(request.headers)))
+        event: Any = self.client.webhooks.unwrap(body, headers=dict(request.headers))
+        self.events.append(await event if isawaitable(event) else event)
         return web.Response(status=status or 200)
 
 
