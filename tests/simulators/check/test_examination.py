@@ -232,8 +232,11 @@ BROKEN = {
         "there is no type 'replay'; did you mean reply?",
         "",
     ),
-    "transfers": Broken(
-        {"reads": first_says(kind="transfer", to="me")}, Rule.MESSAGES, "transfer is reserved", ""
+    "transfers to a number": Broken(
+        {"reads": first_says(kind="transfer", to="+15550100")},
+        Rule.MESSAGES,
+        "transfer: there is no field to; known here: id, person, why, summary",
+        "",
     ),
     "calls a tool of nobody's": Broken(
         {"reads": first_says(kind="call_tool", id="t", tool="weather")},
