@@ -65,12 +65,13 @@ async def test_a_call_is_in_the_figures_while_it_lasts_and_after_it() -> None:
             await socket.wait_closed()
         async with asyncio.timeout(5):
             await running.admission.idle()
-        after = values((await get(running.port))[1])
+        async with asyncio.timeout(5):
+            while (after := values((await get(running.port))[1]))["event_loop_lag_seconds_count"] == 0:
+                pass  # the first probe comes after a tenth of a second
     assert (during["calls_active twilio"], after["calls_active twilio"]) == (1, 0)
     assert after["calls_total twilio unknown echo caller_or_carrier"] == 1
     assert after["messages_ignored_total twilio"] == 1
     assert after["assistant_connections_total echo first"] == 1
-    assert after["event_loop_lag_seconds_count"] > 0
 
 
 async def test_strangers_need_the_token_on_the_servers_own_port() -> None:
