@@ -6,7 +6,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from bridge.cli.options import AsJson, ConfigFile, load_settings, run, run_interruptible
+from bridge.cli.options import (
+    AsJson,
+    ByteOrder,
+    CalledUrl,
+    CarrierName,
+    Codec,
+    ConfigFile,
+    Keys,
+    Loss,
+    PlayRate,
+    Rate,
+    Reorder,
+    SignKey,
+    load_settings,
+    run,
+    run_interruptible,
+)
 from bridge.vocabulary.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,32 +46,26 @@ class NamesCarriers(TyperCommand):
 
 
 def call(
-    url: Annotated[str, typer.Argument(help="A voice webhook (http, https) or a media socket (ws, wss).")],
+    url: CalledUrl,
     audio: Annotated[Path, typer.Option(help="What the caller says: a WAV file.")],
-    digits: Annotated[str, typer.Option(help='Keys and when: "1@2.5s,2@2.8s".')] = "",
+    digits: Keys = "",
     out: Annotated[Path | None, typer.Option(help="A folder for caller-heard.wav and trace.jsonl.")] = None,
     delay: Annotated[int, typer.Option(help="Delay of the network each way, ms.")] = 0,
     jitter: Annotated[int, typer.Option(help="By how much the delay varies, ms.")] = 0,
-    reorder: Annotated[str, typer.Option(help="Frames that change places with the next: 0.05 or 5%.")] = "0",
-    loss: Annotated[str, typer.Option(help="Frames that are lost.")] = "0",
+    reorder: Reorder = "0",
+    loss: Loss = "0",
     repeat: Annotated[str, typer.Option(help="Frames that come twice.")] = "0",
-    carrier: Annotated[str, typer.Option(show_default="the first")] = "",
-    codec: Annotated[
-        str,
-        typer.Option(
-            help="What a carrier with a choice of codecs sends: PCMU, PCMA, L16, G722 or OPUS.",
-            show_default="PCMU",
-        ),
-    ] = "",
-    rate: Annotated[int, typer.Option(help="Its sampling rate, Hz.", show_default="the codec's own")] = 0,
+    carrier: CarrierName = "",
+    codec: Codec = "",
+    rate: Rate = 0,
     play_codec: Annotated[
         str,
         typer.Option(
             help="What a server called directly sends; AMR-WB and MP3 too.", show_default="as --codec"
         ),
     ] = "",
-    play_rate: Annotated[int, typer.Option(help="Its sampling rate, Hz.", show_default="as --rate")] = 0,
-    byteorder: Annotated[str, typer.Option(help="Of L16: little or big.")] = "little",
+    play_rate: PlayRate = 0,
+    byteorder: ByteOrder = "little",
     api_port: Annotated[
         int | None,
         typer.Option(
@@ -83,13 +93,7 @@ def call(
             show_default="URL is the address that is signed",
         ),
     ] = "",
-    sign_key: Annotated[
-        Path | None,
-        typer.Option(
-            help="For a carrier that signs with a private key: an Ed25519 key of your own, a PEM file.",
-            show_default="a published test key",
-        ),
-    ] = None,
+    sign_key: SignKey = None,
     as_json: AsJson = False,
 ) -> None:
     """Call a server with the simulated phone, as a carrier would.

@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.call import simulated_carrier
-from bridge.cli.options import Interrupted, run_interruptible
+from bridge.cli.options import (
+    ByteOrder,
+    CalledUrl,
+    CarrierName,
+    Codec,
+    Interrupted,
+    Keys,
+    Loss,
+    PlayRate,
+    Rate,
+    Reorder,
+    SignKey,
+    run_interruptible,
+)
 
 if TYPE_CHECKING:
     from bridge.simulators.load.results import RunResults
@@ -15,7 +28,7 @@ Limit = Annotated[str, typer.Option(metavar="N|N%")]
 
 
 def load(
-    url: Annotated[str, typer.Argument(help="A voice webhook (http, https) or a media socket (ws, wss).")],
+    url: CalledUrl,
     audio: Annotated[
         Path | None,
         typer.Option(
@@ -35,39 +48,27 @@ def load(
         float,
         typer.Option(help="How long a call lasts, s.", show_default="to the end; 30 with --calls-per-second"),
     ] = 0.0,
-    digits: Annotated[str, typer.Option(help='Keys and when: "1@2.5s,2@2.8s".')] = "",
+    digits: Keys = "",
     barge_in: Annotated[str, typer.Option(help="Replies that the caller interrupts: 0.2 or 20%.")] = "0",
     delay: Annotated[float, typer.Option(help="Delay of the network each way, ms.")] = 0.0,
     jitter: Annotated[float, typer.Option(help="By how much the delay varies, ms.")] = 0.0,
-    reorder: Annotated[str, typer.Option(help="Frames that change places with the next: 0.05 or 5%.")] = "0",
-    loss: Annotated[str, typer.Option(help="Frames that are lost.")] = "0",
-    carrier: Annotated[str, typer.Option(show_default="the first")] = "",
-    codec: Annotated[
-        str,
-        typer.Option(
-            help="What a carrier with a choice of codecs sends: PCMU, PCMA, L16, G722 or OPUS.",
-            show_default="PCMU",
-        ),
-    ] = "",
-    rate: Annotated[int, typer.Option(help="Its sampling rate, Hz.", show_default="the codec's own")] = 0,
+    reorder: Reorder = "0",
+    loss: Loss = "0",
+    carrier: CarrierName = "",
+    codec: Codec = "",
+    rate: Rate = 0,
     play_codec: Annotated[
         str, typer.Option(help="What a server called directly sends.", show_default="as --codec")
     ] = "",
-    play_rate: Annotated[int, typer.Option(help="Its sampling rate, Hz.", show_default="as --rate")] = 0,
-    byteorder: Annotated[str, typer.Option(help="Of L16: little or big.")] = "little",
+    play_rate: PlayRate = 0,
+    byteorder: ByteOrder = "little",
     signed: Annotated[
         bool,
         typer.Option(
             help="Sign webhooks and sockets with the secret in the carrier's own environment variable, if it is set."
         ),
     ] = True,
-    sign_key: Annotated[
-        Path | None,
-        typer.Option(
-            help="For a carrier that signs with a private key: an Ed25519 key of your own, a PEM file.",
-            show_default="a published test key",
-        ),
-    ] = None,
+    sign_key: SignKey = None,
     public_url: Annotated[
         str,
         typer.Option(

@@ -38,6 +38,31 @@ LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or erro
 Workers = Annotated[int | None, typer.Option(help="Processes that carry calls.", show_default="1")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
+# What a simulated phone does, for `call` and `load`
+
+CalledUrl = Annotated[str, typer.Argument(help="A voice webhook (http, https) or a media socket (ws, wss).")]
+Keys = Annotated[str, typer.Option(help='Keys and when: "1@2.5s,2@2.8s".')]
+Reorder = Annotated[str, typer.Option(help="Frames that change places with the next: 0.05 or 5%.")]
+Loss = Annotated[str, typer.Option(help="Frames that are lost.")]
+CarrierName = Annotated[str, typer.Option(show_default="the first")]
+Codec = Annotated[
+    str,
+    typer.Option(
+        help="What a carrier with a choice of codecs sends: PCMU, PCMA, L16, G722 or OPUS.",
+        show_default="PCMU",
+    ),
+]
+Rate = Annotated[int, typer.Option(help="Its sampling rate, Hz.", show_default="the codec's own")]
+PlayRate = Annotated[int, typer.Option(help="Its sampling rate, Hz.", show_default="as --rate")]
+ByteOrder = Annotated[str, typer.Option(help="Of L16: little or big.")]
+SignKey = Annotated[
+    Path | None,
+    typer.Option(
+        help="For a carrier that signs with a private key: an Ed25519 key of your own, a PEM file.",
+        show_default="a published test key",
+    ),
+]
+
 
 def load_settings(file: Path | None, **flags: Any) -> "Settings":
     """The settings in force. `flags`: options that are settings; None is one that was not given."""

@@ -5,7 +5,6 @@ that who heard which words is found in the recordings.
 """
 
 import asyncio
-import socket
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -32,6 +31,7 @@ from bridge.simulators.phone.people import People
 from bridge.simulators.phone.people_call import PartyReport, PeopleCall, PeopleReport
 from bridge.simulators.phone.plan import CallPlan
 from telecodecs.format import L16_8K, Samples
+from tests.processes import free_port
 
 TIMEOUT_S = 60.0
 
@@ -149,13 +149,6 @@ class PutThroughCall:
             else:
                 told.append(item.get("output") or f"{item['name']} {item['arguments']}")
         return told
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 TRANSFER = {

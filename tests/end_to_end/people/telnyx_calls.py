@@ -5,8 +5,6 @@ carrier's log, which is also where the recordings of all parties begin.
 """
 
 import asyncio
-import random
-import socket
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
@@ -46,6 +44,7 @@ from tests.end_to_end.people.telnyx_handed import (
     read_recording,
     read_sessions,
 )
+from tests.processes import free_port
 
 SEED = b64encode(bytes(range(32))).decode()
 """Of the key that signs the webhooks."""
@@ -58,8 +57,6 @@ APART_S = 0.3
 """From one call's beginning to the next."""
 
 LOOK_AGAIN_S = 0.02
-PORTS = 20_000, 32_000
-
 LAG_S = 0.25
 """A call in which the whole process stood still for longer measures the machine: it is carried again."""
 
@@ -144,17 +141,6 @@ def _settings(scenario: Scenario, openai_url: str, api_port: int, folder: Path) 
         "telnyx": telnyx | scenario.telnyx,
     }
     return Settings.model_validate(plain | more)
-
-
-def free_port() -> int:
-    """One below those that the system gives to connections, which could take it before it is used."""
-    while True:
-        port = random.randrange(*PORTS)
-        try:
-            with socket.create_server(("127.0.0.1", port)):
-                return port
-        except OSError:
-            continue
 
 
 async def _until(holds: Callable[[], bool], placed: "asyncio.Task[PeopleReport]") -> None:

@@ -36,10 +36,10 @@ from tests.end_to_end.people.line import (
     LAST_WORDS,
     TRANSFER,
     Carrier,
-    free_port,
     settings,
 )
 from tests.end_to_end.people.telnyx_handed import Session, read_sessions
+from tests.processes import free_port
 
 RATE_HZ = 8_000
 WHOLE, OTHERS = 0.95, 0.7

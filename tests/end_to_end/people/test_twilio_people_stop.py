@@ -28,10 +28,10 @@ from tests.end_to_end.people.twilio_line import (
     ANN,
     RATE_HZ,
     Row,
-    free_port,
     script_of,
     settings_of,
 )
+from tests.processes import free_port
 
 WORDS = "that was the third invoice"
 ENVIRONMENT = {
@@ -134,7 +134,7 @@ async def test_they_go_on_talking_and_the_next_server_has_the_call(
     tmp_path: Path, openai: SimulatedOpenAI
 ) -> None:
     """Twilio asks the next process how the call goes on; it knows nothing of it, and answers it anew."""
-    talk = Talk(tmp_path, openai, await free_port(), await free_port(), drain_s=0.2)
+    talk = Talk(tmp_path, openai, free_port(), free_port(), drain_s=0.2)
     with serving(tmp_path, talk.settings) as first:
         placing = asyncio.create_task(talk.place())
         await talk.joined()
@@ -154,7 +154,7 @@ async def test_they_go_on_talking_and_the_next_server_has_the_call(
 
 
 async def test_a_server_that_drains_has_the_caller_back(tmp_path: Path, openai: SimulatedOpenAI) -> None:
-    talk = Talk(tmp_path, openai, await free_port(), await free_port(), drain_s=30.0)
+    talk = Talk(tmp_path, openai, free_port(), free_port(), drain_s=30.0)
     with serving(tmp_path, talk.settings) as server:
         placing = asyncio.create_task(talk.place())
         await talk.joined()

@@ -37,6 +37,7 @@ from bridge.simulators.phone.plan import CallPlan
 from telecodecs.codec import decoder
 from telecodecs.format import AudioFormat, Encoding, Samples
 from telecodecs.wav import wav_encode
+from tests.processes import free_port
 
 RATE_HZ = 8_000
 AT_ONCE = 5
@@ -264,18 +265,10 @@ def callers_track(recording: Path) -> Samples:
         return samples.reshape(-1, file.getnchannels())[:, 0]
 
 
-async def free_port() -> int:
-    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port: int = listener.sockets[0].getsockname()[1]
-    listener.close()
-    await listener.wait_closed()
-    return port
-
-
 async def carry(row: Row, folder: Path) -> Call:
     """One call from the webhook to the end of everything."""
     folder.mkdir()
-    api, port = ApiLog(), await free_port()
+    api, port = ApiLog(), free_port()
     sessions = SessionLog(folder / "openai.jsonl")
     openai = SimulatedOpenAI(script_of(row), log=sessions)
     people = People.model_validate({"people": row.people, "caller": row.acts, "faults": row.faults})
