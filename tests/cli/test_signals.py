@@ -32,6 +32,8 @@ ECHO = 'assistant = "echo"\n' + OPEN
 PARROT = 'assistant = "parrot"\nlog_level = "debug"\n' + OPEN
 FRAME = bytes(range(1, 127)) + bytes(range(1, 35))
 LONG_ENOUGH_S = 120.0
+READS_ALL = None
+"""The queue of a caller: without a bound. Behind a full one the client reads no pings, and a close takes its timeout."""
 
 
 class Process:
@@ -131,7 +133,7 @@ class Call:
 
 @contextmanager
 def calling(server: Process, call_id: str) -> Iterator[Call]:
-    with connect(f"ws://127.0.0.1:{server.port}/twilio/media") as media:
+    with connect(f"ws://127.0.0.1:{server.port}/twilio/media", max_queue=READS_ALL) as media:
         yield Call(media, call_id)
 
 
@@ -192,14 +194,14 @@ def test_a_call_goes_on_through_reloads_and_a_stop(tmp_path: Path, systemd: sock
 
 
 @pytest.mark.parametrize(
-    ("number", "signals", "code"),
-    [(signal.SIGTERM, 2, 1001), (signal.SIGINT, 3, 1006)],
+    ("number", "signals", "goodbye_s", "code"),
+    [(signal.SIGTERM, 2, 0.2, 1001), (signal.SIGINT, 3, 20.0, 1006)],
     ids=["two: goodbye", "three: at once"],
 )
 def test_more_signals_shorten_the_stop(
-    tmp_path: Path, number: signal.Signals, signals: int, code: int
+    tmp_path: Path, number: signal.Signals, signals: int, goodbye_s: float, code: int
 ) -> None:
-    goodbye = encoder(PCMU_8K)((np.sin(np.arange(1600) * 0.3) * 8000).astype(np.int16))
+    goodbye = encoder(PCMU_8K)((np.sin(np.arange(round(8000 * goodbye_s)) * 0.3) * 8000).astype(np.int16))
     write_wav(tmp_path / "goodbye.wav", goodbye)
     closing = '[closing]\ngoodbye = { play = "goodbye.wav" }\n[limits]\ngoodbye_s = 0.0\n'
     with serving(tmp_path, ECHO + closing) as server, calling(server, "CA1") as call:

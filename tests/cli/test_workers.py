@@ -14,7 +14,7 @@ import pytest
 from websockets.sync.client import connect
 
 from bridge.shell.tokens import owner_of
-from tests.cli.test_signals import ECHO, FILE, OPEN, PARROT, Call, Process, calling, serving
+from tests.cli.test_signals import ECHO, FILE, OPEN, PARROT, READS_ALL, Call, Process, calling, serving
 
 pytestmark = pytest.mark.skipif(
     not os.path.exists("/proc/self/smaps_rollup"), reason="worker processes need Linux"
@@ -42,7 +42,7 @@ def announced(server: Process, call_id: str) -> Iterator[Announced]:
     twiml = posted(server, "/twilio/voice", CallSid=call_id, CallStatus="ringing")
     found = re.search(r'url="([^"]+)"', twiml)
     assert found is not None, twiml
-    with connect(found[1]) as media:
+    with connect(found[1], max_queue=READS_ALL) as media:
         call = Announced(media, call_id)
         call.owner = owner_of(found[1].rpartition("/")[2])
         yield call
