@@ -47,8 +47,10 @@ BACK_MS = 1_500
 LOAD_MS = 500
 """Head-room for the machine that runs the tests, from the end of the person's leg to the first word."""
 TIMEOUT_S = 40.0
-SLICE = 1_920
-"""Samples: four letters of the made-up voice."""
+SLICE = 960
+"""Samples: two letters of the made-up voice."""
+MOST_PAUSES = 0.3
+"""The share of the slices in which the recording may have a pause that the machine made."""
 FIRST_LETTERS = 12
 """Of words that are stopped; so many are told from all others."""
 
@@ -200,12 +202,12 @@ def test_the_two_hear_each_other_and_nothing_of_the_assistant(call: Listened) ->
 
 @pytest.mark.parametrize("words", [QUESTION, ANSWER])
 def test_the_assistant_hears_both(call: Listened, words: str) -> None:
-    """All of these words: but for one slice, in which the recording may have a pause that the machine made."""
+    """All of these words, in order, but for slices with a pause."""
     said = spoken(words, RATE_HZ)
     slices = [said[at : at + SLICE] for at in range(0, len(said) - SLICE, SLICE)]
     found = [find_sound(call.sessions[0].heard, one) for one in slices]
     whole = [one.at for one in found if one.likeness >= WHOLE]
-    assert len(whole) >= len(slices) - 1
+    assert len(whole) >= (1 - MOST_PAUSES) * len(slices)
     assert whole == sorted(whole)
 
 

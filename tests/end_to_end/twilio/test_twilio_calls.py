@@ -71,6 +71,7 @@ class Phone:
 
     def __init__(self, then: Then) -> None:
         self.close_codes: list[int | None] = []
+        self.is_done = asyncio.Event()
         self._then = then
 
     async def __call__(self, stream: TwilioStreamSession) -> bool:
@@ -87,6 +88,7 @@ class Phone:
         await socket.send(json.dumps(message))
         await self._then(socket, stream)
         self.close_codes.append(socket.close_code)
+        self.is_done.set()
         await socket.close()
         return False
 
@@ -174,6 +176,7 @@ async def test_otherwise_twilio_ends_the_call_or_goes_on_with_it(name: str, meet
         await both.fake.over(both.ring(query))
         await both.server.admission.idle()
         await both.server.files.written()
+        await phone.is_done.wait()
     assert both.asked() == []
     assert phone.close_codes in ([1000], [1001])
 
