@@ -34,6 +34,14 @@ class DocumentWords(Protocol):
         """Join a conference of two; see `room_document`."""
         ...
 
+    def queue(self, queue: str, action: str) -> str:
+        """Put the call into this queue of the carrier's; see `enqueue_document`."""
+        ...
+
+    def refer(self, to: str, action: str) -> str:
+        """Have the caller's telephone call this SIP address; see `refer_document`."""
+        ...
+
     def listen(self, document: str, url: str) -> str:
         """The document, with a stream in front of it that listens to both parties; see `listen_document`."""
         ...

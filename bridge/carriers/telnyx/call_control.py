@@ -12,7 +12,16 @@ from bridge.carriers.telnyx.phone_call import PhoneCall, Step
 from bridge.vocabulary.commands import ControlCommand, PressKeys
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.dispatch import on
-from bridge.vocabulary.people import BriefPerson, CallPeople, JoinPerson, PutThrough, ReleasePerson, TakeBack
+from bridge.vocabulary.people import (
+    BriefPerson,
+    CallPeople,
+    EnterQueue,
+    JoinPerson,
+    PutThrough,
+    ReferCaller,
+    ReleasePerson,
+    TakeBack,
+)
 
 
 def _press(phone_call: PhoneCall, command: PressKeys, _now: float) -> list[Step]:
@@ -28,6 +37,8 @@ _OF_PEOPLE: dict[type[ControlCommand], Callable[[TelnyxHandover, Any, float], li
     [
         on(CallPeople, TelnyxHandover.call_people),
         on(PutThrough, TelnyxHandover.call_people),
+        on(EnterQueue, TelnyxHandover.go_elsewhere),
+        on(ReferCaller, TelnyxHandover.go_elsewhere),
         on(BriefPerson, TelnyxHandover.brief),
         on(JoinPerson, TelnyxHandover.join),
         on(ReleasePerson, TelnyxHandover.release),

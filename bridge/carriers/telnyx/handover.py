@@ -7,9 +7,9 @@ Units: seconds. No clock: `now` is passed in.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import DecodeError, Struct, json
 
@@ -17,16 +17,19 @@ from bridge.carriers.shared.called_people import CalledPeople, Outcome, Release
 from bridge.carriers.shared.document_words import Shown, shown_number
 from bridge.carriers.shared.leg_control import LegControl
 from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
+from bridge.carriers.telnyx.elsewhere import Owner, TelnyxElsewhere
 from bridge.carriers.telnyx.events import DETECTION_ENDED, CallEvent
-from bridge.carriers.telnyx.phone_call import PhoneCall, Step
+from bridge.carriers.telnyx.phone_call import Step
 from bridge.carriers.telnyx.rest import RULE, TelnyxApi
 from bridge.vocabulary.errors import CarrierRefused
 from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
+    EnterQueue,
     JoinPerson,
     Nobody,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     TakeBack,
 )
@@ -71,15 +74,6 @@ def read_person_state(text: str) -> PersonState | None:
         return None
 
 
-class Owner(NamedTuple):
-    """Whom a handover belongs to. `send`: sends steps of the phone call. `registered`: a leg with this handle is its."""
-
-    call_id: str
-    phone_call: PhoneCall
-    send: Callable[[list[Step], float], None]
-    registered: Callable[[str], None]
-
-
 class TelnyxHandover:
     """The handovers of one call, one after the other."""
 
@@ -88,6 +82,7 @@ class TelnyxHandover:
         self._api = api
         self._owner = owner
         self._call_id, self._phone_call = owner.call_id, owner.phone_call
+        self.elsewhere = TelnyxElsewhere(host, api, owner)
         self._called: CalledPeople | None = None  # those who were called last
         self._by_handle: dict[str, CalledPeople] = {}
         self._joins_at_answer = self._listens = False
@@ -156,6 +151,8 @@ class TelnyxHandover:
 
     def release(self, command: ReleasePerson, _now: float) -> list[Step]:
         """Hang up on this person; without a leg on all who were called."""
+        if not command.person_leg:
+            self.elsewhere.release()
         if self._called is not None:
             self._deliver(self._called.release(command.person_leg))
         return []
@@ -165,7 +162,13 @@ class TelnyxHandover:
         if self._call_id in self._stopping:
             self._wants_back = True
             return []
-        return self._phone_call.take_back()
+        return self.elsewhere.take_back()
+
+    def go_elsewhere(self, command: EnterQueue | ReferCaller, now: float) -> list[Step]:
+        """Take the caller into a queue, or to another line."""
+        if self._called is not None:
+            self._deliver(self._called.release())
+        return self.elsewhere.begin(command, now)
 
     def session_over(self) -> None:
         """The session of the call has ended: whoever was called is hung up on.

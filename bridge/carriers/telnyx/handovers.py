@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import partial
 
 from bridge.carriers.shared.webhooks import CallHost
+from bridge.carriers.telnyx.elsewhere import Owner
 from bridge.carriers.telnyx.events import CallEvent
-from bridge.carriers.telnyx.handover import Owner, PersonState, TelnyxHandover
+from bridge.carriers.telnyx.handover import PersonState, TelnyxHandover
 from bridge.carriers.telnyx.phone_call import PhoneCall, Step
 from bridge.carriers.telnyx.rest import TelnyxApi
 
@@ -70,6 +71,8 @@ class Handovers:
     def caller_says(self, event: CallEvent, now: float) -> None:
         """The call of a caller has come so far."""
         handover = self._by_call.get(event.call_id)
+        if handover is not None:
+            handover.elsewhere.handle(event, now)
         if handover is not None and event.type == "call.bridged":
             handover.bridged(now)
         elif handover is not None and event.type == "call.hangup":

@@ -123,6 +123,19 @@ class TelnyxApi:
         body = {"call_control_id": person_leg, "park_after_unbridge": "self", "mute_dtmf": "none"}
         return replace(self._action(call_id, "bridge", command_id, body), rule=PERSON_RULE)
 
+    def enqueue(self, call_id: str, command_id: str, queue: str) -> ApiRequest:
+        """Put the call into this queue."""
+        return replace(self._action(call_id, "enqueue", command_id, {"queue_name": queue}), rule=PERSON_RULE)
+
+    def leave_queue(self, call_id: str, command_id: str) -> ApiRequest:
+        """Take the call out of its queue; it is parked."""
+        leave = self._action(call_id, "leave_queue", command_id, {}, done=(CALL_IS_OVER,))
+        return replace(leave, rule=PERSON_RULE)
+
+    def refer(self, call_id: str, command_id: str, to: str) -> ApiRequest:
+        """Have the caller's telephone call this SIP address in place of us."""
+        return replace(self._action(call_id, "refer", command_id, {"sip_address": to}), rule=PERSON_RULE)
+
     def call_person(
         self,
         to: str,

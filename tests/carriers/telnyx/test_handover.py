@@ -10,6 +10,7 @@ from bridge.vocabulary.commands import PressKeys
 from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
+    EnterQueue,
     JoinPerson,
     Nobody,
     NobodyReached,
@@ -18,6 +19,7 @@ from bridge.vocabulary.people import (
     PersonLeft,
     PersonRings,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     TakeBack,
 )
@@ -46,6 +48,7 @@ def line(serve: Any, host: "Host") -> Line:
 
 
 EVERYTHING = {PressKeys, CallPeople, PutThrough, BriefPerson, JoinPerson, ReleasePerson, TakeBack}
+EVERYTHING |= {EnterQueue, ReferCaller}
 
 
 def test_what_can_be_done_to_a_call(line: Line, serve: Any, host: "Host") -> None:

@@ -11,6 +11,7 @@ from bridge.vocabulary.errors import WebhookRefused
 from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
+    EnterQueue,
     CloseStream,
     JoinPerson,
     Nobody,
@@ -20,6 +21,7 @@ from bridge.vocabulary.people import (
     PersonLeft,
     PersonRings,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     TakeBack,
 )
@@ -54,6 +56,7 @@ def test_a_call_asks_us_how_it_goes_on_where_people_are_set(line: Line) -> None:
     assert verbs(line.first) == ["Connect", "Redirect"]
     assert only(line.first, "Redirect").text == f"{US}/next/h1"
     everything = {CallPeople, PutThrough, BriefPerson, JoinPerson, ReleasePerson, TakeBack, CloseStream}
+    everything |= {EnterQueue, ReferCaller}
     assert line.control.can == everything
 
 
@@ -69,7 +72,7 @@ def test_without_people_nothing_is_different(serve: Any, host: "Host") -> None:
 
 def test_without_an_account_a_call_can_be_put_through_cold(serve: Any, host: "Host") -> None:
     line = Line(serve, host, account_sid=None)
-    assert line.control.can == {PutThrough, ReleasePerson, TakeBack, CloseStream}
+    assert line.control.can == {PutThrough, EnterQueue, ReferCaller, ReleasePerson, TakeBack, CloseStream}
 
 
 # How a call ends that was not put through
