@@ -60,7 +60,7 @@ class Line:
         assert type(command) in self.control.can
         self.control.perform(command, self.now)
 
-    def says(self, kind: str, call_id: str = A, **payload: str) -> None:
+    def says(self, kind: str, call_id: str = A, **payload: Any) -> None:
         """A webhook of the caller's call."""
         self._events += 1
         event = {

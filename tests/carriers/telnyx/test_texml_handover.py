@@ -15,8 +15,8 @@ from bridge.vocabulary.contracts import CallControl, StreamEnd
 from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
-    EnterQueue,
     CloseStream,
+    EnterQueue,
     JoinPerson,
     Nobody,
     NobodyReached,

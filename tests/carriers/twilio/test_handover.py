@@ -11,8 +11,8 @@ from bridge.vocabulary.errors import WebhookRefused
 from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
-    EnterQueue,
     CloseStream,
+    EnterQueue,
     JoinPerson,
     Nobody,
     NobodyReached,
