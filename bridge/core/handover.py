@@ -137,6 +137,11 @@ class Handover:
         is_put_through = self.phase is Phase.RINGING and not self.person.is_warm
         return is_put_through or self.phase in (Phase.JOINING, Phase.ELSEWHERE, Phase.WITH_PERSON)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the caller is with a person, or elsewhere: no assistant is needed."""
+        return self.phase in (Phase.ELSEWHERE, Phase.WITH_PERSON)
+
     def waited_s(self, now: float) -> float:
         """How long the caller waited until they were joined, or until the handover was over."""
         return round((now - self._asked_at) if self._waited_s is None else self._waited_s, 3)

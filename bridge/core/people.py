@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from bridge.core.elsewhere import Elsewhere, Group
+from bridge.core.supervision import Supervisor
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.events import History
 from bridge.vocabulary.people import (
@@ -58,6 +59,8 @@ class People:
     persons: Mapping[str, Person] = field(default_factory=dict)
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     spoken: AudioFormat = PCMU_8K
+    supervisors: Mapping[str, Supervisor] = field(default_factory=dict)
+    """Who can join a talk, by name."""
 
     def why_not(self, person: str, assistant: str, can: Collection[type[Command]]) -> str:
         """Why this assistant cannot have callers put through to this person, in words for a model; empty if it can.

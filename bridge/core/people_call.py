@@ -192,10 +192,8 @@ class PeopleCall(Call):
         closes = asks_to_close and CloseStream in self._rules.can and not self._is_stream_left
         left = self._leave_stream(now) if handover.phase is Phase.JOINING or closes else []
         followed = [*left, *commands, *([CloseStream("the caller is put through")] if closes else [])]
-        is_away = handover.phase in (Phase.WITH_PERSON, Phase.ELSEWHERE)
-        return (
-            followed + self._with_person(now) if is_away and self.state is not State.WITH_PERSON else followed
-        )
+        begins = handover.is_away and self.state is not State.WITH_PERSON
+        return followed + self._with_person(now) if begins else followed
 
     def _leave_stream(self, now: float) -> list[Command]:
         """The carrier ends the stream; what it has of the music may be played until then."""

@@ -34,6 +34,8 @@ class Dial:
     is_machine: bool = False
     in_room: frozenset[str] = frozenset()
     """Who has joined the conference."""
+    room: str = ""
+    """The name of the conference."""
 
     def verdict(self, form: Mapping[str, str], now: float) -> NobodyReached | PersonLeft | PeopleJoined:
         """What the core is told when the dial has ended, and the caller is still there."""

@@ -6,12 +6,9 @@ caller when the person leaves. Source: Telnyx, "Dial", "Bridge calls", "Streamin
 Units: seconds. No clock: `now` is passed in.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-
-from msgspec import DecodeError, Struct, json
 
 from bridge.carriers.shared.called_people import CalledPeople, Outcome, Release
 from bridge.carriers.shared.document_words import Shown, shown_number
@@ -19,8 +16,10 @@ from bridge.carriers.shared.leg_control import LegControl
 from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
 from bridge.carriers.telnyx.elsewhere import Owner, TelnyxElsewhere
 from bridge.carriers.telnyx.events import DETECTION_ENDED, CallEvent
+from bridge.carriers.telnyx.person_state import WHY, PersonState
 from bridge.carriers.telnyx.phone_call import Step
 from bridge.carriers.telnyx.rest import RULE, TelnyxApi
+from bridge.carriers.telnyx.supervision import TelnyxSupervision
 from bridge.vocabulary.errors import CarrierRefused
 from bridge.vocabulary.people import (
     BriefPerson,
@@ -34,44 +33,8 @@ from bridge.vocabulary.people import (
     TakeBack,
 )
 
-WHY: dict[str, Nobody] = {
-    "user_busy": Nobody.BUSY,
-    "call_rejected": Nobody.REFUSED,
-    "timeout": Nobody.NO_ANSWER,
-    "no_answer": Nobody.NO_ANSWER,
-    "normal_clearing": Nobody.NO_ANSWER,
-    "originator_cancel": Nobody.NO_ANSWER,
-}
-"""By `hangup_cause`, of a leg that nobody answered; any other cause is a failure."""
-
 MACHINES = frozenset({"machine", "fax_detected"})
 """The verdicts that are no person."""
-
-
-class PersonState(Struct, frozen=True):
-    """The client state of a person's leg."""
-
-    person: str
-    """The person's name in the settings."""
-    handle: str
-    call_id: str
-    """The call that is put through."""
-
-    def encode(self) -> str:
-        """As a command carries it, in base64."""
-        return b64encode(json.encode(_Marked(self))).decode()
-
-
-class _Marked(Struct):
-    voicebridge_person: PersonState
-
-
-def read_person_state(text: str) -> PersonState | None:
-    """The state in `text`, which is decoded as in `CallEvent`; None if it is not that of a person's leg."""
-    try:
-        return json.decode(text, type=_Marked).voicebridge_person
-    except (DecodeError, RecursionError):
-        return None
 
 
 class TelnyxHandover:
@@ -83,6 +46,7 @@ class TelnyxHandover:
         self._owner = owner
         self._call_id, self._phone_call = owner.call_id, owner.phone_call
         self.elsewhere = TelnyxElsewhere(host, api, owner)
+        self.supervision = TelnyxSupervision(host, api, owner, self._shown, self._talks_with)
         self._called: CalledPeople | None = None  # those who were called last
         self._by_handle: dict[str, CalledPeople] = {}
         self._joins_at_answer = self._listens = False
@@ -180,6 +144,10 @@ class TelnyxHandover:
             leg = called.person_leg
             self._deliver(called.release(but=leg if leg and self._host.is_under_way(leg) else ""))
 
+    def _talks_with(self) -> str:
+        """The leg of the person whom the caller talks with; empty if there is none."""
+        return self._called.person_leg if self._called is not None and self._called.is_joined else ""
+
     def _shown(self, from_: str) -> Shown:
         """The number that a person is shown; Telnyx puts the caller's in place of ours."""
         theirs, ours = self._phone_call.from_, self._phone_call.to
@@ -191,6 +159,8 @@ class TelnyxHandover:
 
     def handle(self, handle: str, event: CallEvent, now: float) -> None:
         """The leg with this handle has come so far."""
+        if self.supervision.handle(handle, event, now):
+            return
         called, leg = self._by_handle[handle], event.call_id
         match event.type:
             case "call.initiated":
@@ -228,6 +198,7 @@ class TelnyxHandover:
     def caller_gone(self) -> None:
         """The caller has hung up: nobody who rings is left ringing, and whoever talked with them is hung up on."""
         self.session_over()
+        self.supervision.supervisors.end_all()
         called = self._called
         if called is not None and called.is_joined:
             self._deliver(called.release())
@@ -240,11 +211,13 @@ class TelnyxHandover:
     @property
     def due_at(self) -> float | None:
         """When `due` wants to be called."""
-        return None if self._called is None else self._called.due_at
+        dues = (None if self._called is None else self._called.due_at, self.supervision.supervisors.due_at)
+        return min((due for due in dues if due is not None), default=None)
 
-    def due(self) -> None:
+    def due(self, now: float) -> None:
         """No verdict came in time on those who are called."""
-        if self._called is not None:
+        self.supervision.supervisors.due(now)
+        if self._called is not None and self._called.due_at is not None and self._called.due_at <= now:
             self._deliver(self._called.due())
 
     def _ended(self, called: CalledPeople, handle: str, event: CallEvent, now: float) -> None:

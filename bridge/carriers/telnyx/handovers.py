@@ -10,7 +10,8 @@ from functools import partial
 from bridge.carriers.shared.webhooks import CallHost
 from bridge.carriers.telnyx.elsewhere import Owner
 from bridge.carriers.telnyx.events import CallEvent
-from bridge.carriers.telnyx.handover import PersonState, TelnyxHandover
+from bridge.carriers.telnyx.handover import TelnyxHandover
+from bridge.carriers.telnyx.person_state import PersonState
 from bridge.carriers.telnyx.phone_call import PhoneCall, Step
 from bridge.carriers.telnyx.rest import TelnyxApi
 
@@ -92,4 +93,4 @@ class Handovers:
         """No verdict came in time on those who are called."""
         for handover in list(self._by_call.values()):
             if handover.due_at is not None and handover.due_at <= now:
-                handover.due()
+                handover.due(now)

@@ -168,6 +168,35 @@ class TelnyxApi:
         )
         return replace(request, command="call person", rule=PERSON_RULE)
 
+    def call_supervisor(
+        self,
+        to: str,
+        from_: str,
+        command_id: str,
+        *,
+        person_leg: str,
+        role: str,
+        ring_s: float,
+        webhook_url: str,
+        client_state: str,
+    ) -> ApiRequest:
+        """Call somebody who supervises this leg of a bridged pair. `role`: `monitor`, `whisper` or `barge`."""
+        more = {
+            "supervise_call_control_id": person_leg,
+            "supervisor_role": role,
+            "timeout_secs": min(max(round(ring_s), 5), 600),
+        }
+        request = self.dial(
+            to, from_, command_id, webhook_url=webhook_url, client_state=client_state, more=more
+        )
+        return replace(request, command="call supervisor", rule=PERSON_RULE)
+
+    def switch_supervisor_role(self, leg: str, role: str) -> ApiRequest:
+        """Give a supervisor another role. It has no `command_id`, and may be done twice."""
+        path = f"/calls/{quote(leg, safe='')}/actions/switch_supervisor_role"
+        request = self._request("switch_supervisor_role", leg, path, {"role": role}, done=(CALL_IS_OVER,))
+        return replace(request, rule=PERSON_RULE)
+
     def send_dtmf(self, call_id: str, command_id: str, keys: str) -> ApiRequest:
         """Press keys in an answered call: 0-9 * # A-D; w pauses for half a second, W for a second."""
         return replace(

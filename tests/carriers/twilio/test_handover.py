@@ -25,6 +25,7 @@ from bridge.vocabulary.people import (
     ReleasePerson,
     TakeBack,
 )
+from bridge.vocabulary.supervision import ChangeSupervisor, EndSupervision, Supervise
 from tests.carriers.twilio.handover_line import (
     ANN,
     BOB,
@@ -56,7 +57,7 @@ def test_a_call_asks_us_how_it_goes_on_where_people_are_set(line: Line) -> None:
     assert verbs(line.first) == ["Connect", "Redirect"]
     assert only(line.first, "Redirect").text == f"{US}/next/h1"
     everything = {CallPeople, PutThrough, BriefPerson, JoinPerson, ReleasePerson, TakeBack, CloseStream}
-    everything |= {EnterQueue, ReferCaller}
+    everything |= {EnterQueue, ReferCaller, Supervise, ChangeSupervisor, EndSupervision}
     assert line.control.can == everything
 
 
