@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from bridge.assistants.registry import ASSISTANTS
+from bridge.carriers.registry import CARRIERS
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
 from bridge.core.people import People, Person
+from bridge.settings.elsewhere import ElsewhereSettings
 from bridge.settings.people import PersonSettings
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.codec import encoder
@@ -52,6 +54,7 @@ def wrong_people(settings: Settings) -> Iterator[str]:
             )
         if person.stays == "listens":
             yield from _deaf(settings, name)
+        yield from _queues_of_others(settings, name, person)
         if person.how == "warm" and not (person.briefing and person.briefing.play):
             named = person.briefing.assistant if person.briefing else None
             briefers = (
@@ -67,6 +70,21 @@ def wrong_people(settings: Settings) -> Iterator[str]:
                     )
 
 
+def _queues_of_others(settings: Settings, name: str, person: PersonSettings) -> Iterator[str]:
+    """Queues of a carrier that brings no calls here, where another one does."""
+    ready = [kind for kind in CARRIERS.values() if kind.can_authenticate(settings.carrier(kind.name))]
+    for number, one in enumerate(person.to):
+        if not isinstance(one, ElsewhereSettings) or not (carrier := one.elsewhere.carrier):
+            continue
+        if ready and carrier not in [kind.name for kind in ready]:
+            titles = " and ".join(kind.title for kind in ready)
+            wanted = CARRIERS[carrier]
+            yield (
+                f"people.{name}.to[{number}].{one.key} = {one.elsewhere.to!r}: is a queue of {wanted.title}, and the calls "
+                f"come from {titles}; should be one of theirs, or {carrier}.{wanted.authenticated_by} should be set"
+            )
+
+
 def _deaf(settings: Settings, person: str) -> Iterator[str]:
     """The assistants that can put callers through to this person, and cannot listen to them."""
     for name, kind in settings.assistant_kinds.items():
@@ -79,6 +97,7 @@ def _deaf(settings: Settings, person: str) -> Iterator[str]:
 
 def doubtful_people(settings: Settings) -> Iterator[str]:
     """What is hardly meant; a line for each. The address of [before_call] can put calls through to anybody."""
+    yield from _left_without(settings)
     if settings.before_call.url is not None:
         return
     named = {
@@ -87,6 +106,21 @@ def doubtful_people(settings: Settings) -> Iterator[str]:
     for name in settings.people:
         if name not in named:
             yield f"people.{name}: no assistant can put callers through to them; tools.transfer of one should name them"
+
+
+def _left_without(settings: Settings) -> Iterator[str]:
+    """People whom the calls of one of several carriers cannot be put through to, because only the other has the queue."""
+    ready = [kind for kind in CARRIERS.values() if kind.can_authenticate(settings.carrier(kind.name))]
+    for name, person in settings.people.items():
+        queues = {one.elsewhere.carrier for one in person.to if isinstance(one, ElsewhereSettings)}
+        if len(queues) != len(person.to) or "" in queues:
+            continue
+        for kind in ready:
+            if kind.name not in queues:
+                yield (
+                    f"people.{name}.to: has queues of other carriers only, so a call of {kind.title} cannot be put through "
+                    f"to them; should have a number, or {kind.name}_queue, too"
+                )
 
 
 def _briefing_kinds() -> str:

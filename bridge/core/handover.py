@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
+from bridge.core.elsewhere import Elsewhere
 from bridge.core.people import Person
 from bridge.core.timers import Timer, Timers
 from bridge.vocabulary.commands import Command
@@ -65,6 +66,8 @@ class Phase(StrEnum):
     PARTING = "parting"
     """The caller hears the assistant's last words."""
     RINGING = "ringing"
+    ELSEWHERE = "elsewhere"
+    """The carrier has the caller, in a queue of its own, or refers them to another line."""
     BRIEFING = "briefing"
     JOINING = "joining"
     WITH_PERSON = "with person"
@@ -132,7 +135,12 @@ class Handover:
     def takes_stream(self) -> bool:
         """Whether the carrier may end the caller's stream in this phase, because it joins the caller with somebody."""
         is_put_through = self.phase is Phase.RINGING and not self.person.is_warm
-        return is_put_through or self.phase in (Phase.JOINING, Phase.WITH_PERSON)
+        return is_put_through or self.phase in (Phase.JOINING, Phase.ELSEWHERE, Phase.WITH_PERSON)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the caller is with a person, or elsewhere: no assistant is needed."""
+        return self.phase in (Phase.ELSEWHERE, Phase.WITH_PERSON)
 
     def waited_s(self, now: float) -> float:
         """How long the caller waited until they were joined, or until the handover was over."""
@@ -156,17 +164,24 @@ class Handover:
         person = self.person
         if self._group >= len(person.groups):
             return self._end(outcome, "", now)
+        group = person.groups[self._group]
+        if isinstance(group, Elsewhere):
+            self._wait(Phase.ELSEWHERE, group.until(now))
+            return [group.command(self.name, self._request_id)]
         self._wait(Phase.RINGING, now + person.ring_s + ANSWER_S)
-        fields = (self.name, person.groups[self._group], person.from_, person.ring_s, self._request_id)
+        fields = (self.name, group, person.from_, person.ring_s, self._request_id)
         return [CallPeople(*fields) if person.is_warm else PutThrough(*fields, person.listens)]
 
     @property
     def _request_id(self) -> str:
         return f"{self._number}.{self._group + 1}"
 
-    def _wait(self, phase: Phase, until: float) -> None:
+    def _wait(self, phase: Phase, until: float | None) -> None:
         self.phase = phase
-        self._timers.set(Timer.HANDOVER, until)
+        if until is None:
+            self._timers.stop(Timer.HANDOVER)
+        else:
+            self._timers.set(Timer.HANDOVER, until)
 
     def _end(self, outcome: Outcome, why: str, now: float) -> list[Command]:
         if self._waited_s is None:
@@ -214,7 +229,7 @@ class Handover:
         """Nobody of the group is there: call the next one."""
         if event.request_id not in ("", self._request_id):
             return []
-        if self.phase not in (Phase.RINGING, Phase.BRIEFING, Phase.JOINING):
+        if self.phase not in (Phase.RINGING, Phase.ELSEWHERE, Phase.BRIEFING, Phase.JOINING):
             return []
         return self._give_up_group(Outcome(event.why), "nobody was reached", now)
 
@@ -224,6 +239,8 @@ class Handover:
     def _joined(self, event: PeopleJoined, now: float) -> list[Command]:
         """The two hear each other."""
         leg = event.person_leg
+        if self.phase is Phase.ELSEWHERE and not leg:
+            return self._taken_elsewhere(now)
         is_awaited = self.phase is Phase.JOINING and leg in ("", self.person_leg)
         is_at_once = self.takes_stream and self.phase is Phase.RINGING and leg not in self._released
         if not (is_awaited or is_at_once):
@@ -234,6 +251,14 @@ class Handover:
         commands = self._release_ringing("somebody else answered")
         self._are_joined(now)
         return commands
+
+    def _taken_elsewhere(self, now: float) -> list[Command]:
+        """Somebody has taken the caller out of the queue; or the referral is done, and the call is over for us."""
+        group = self.person.groups[self._group]
+        if isinstance(group, Elsewhere) and group.kind == "refer":
+            return self._end(Outcome.SENT_ON, "", now)
+        self._are_joined(now)
+        return []
 
     def _are_joined(self, now: float) -> None:
         self._waited_s, self._joined_at = now - self._asked_at, now
@@ -250,7 +275,7 @@ class Handover:
             return []
         if self.person_leg and leg not in ("", self.person_leg):
             return []
-        if phase is Phase.WITH_PERSON or (phase is Phase.JOINING and event.after_s > 0):
+        if phase in (Phase.WITH_PERSON, Phase.ELSEWHERE) or (phase is Phase.JOINING and event.after_s > 0):
             return self._talked(event.after_s, now)
         if phase is Phase.BRIEFING:
             return self._end(Outcome.DECLINED, "they hung up", now)
@@ -310,6 +335,8 @@ class Handover:
             case Phase.RINGING:
                 group = [ReleasePerson("", "nobody answered in time")]
                 return group + self._give_up_group(Outcome.NO_ANSWER, "nobody answered in time", now)
+            case Phase.ELSEWHERE:
+                return self._give_up_group(Outcome.FAILED, "the carrier did not say what became of them", now)
             case Phase.BRIEFING:
                 why = "the briefing took too long"
                 return self._release_person(why) + self._end(Outcome.DECLINED, why, now)
@@ -341,13 +368,16 @@ class Handover:
             self._talked(0.0, now)
         else:
             self._end(outcome, why, now)
-        if was is Phase.RINGING:
+        if was in (Phase.RINGING, Phase.ELSEWHERE):
             return [ReleasePerson("", why)]
         return self._release_person(why)
 
     def leave_them(self, now: float) -> None:
-        """The server stops while the two talk: they go on talking."""
-        self._talked(0.0, now)
+        """The server stops while the two talk: they go on talking. A caller in a queue stays there."""
+        if self.phase is Phase.ELSEWHERE:
+            self._end(Outcome.SENT_ON, "", now)
+        else:
+            self._talked(0.0, now)
 
 
 def request_of(request: TransferRequested) -> dict[str, str]:

@@ -1,9 +1,11 @@
 """Whom a call can be put through to, and how: what the settings say of people, in the core's terms."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
+from bridge.core.elsewhere import Elsewhere, Group
+from bridge.core.supervision import Supervisor
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.events import History
 from bridge.vocabulary.people import (
@@ -22,9 +24,9 @@ From = Literal["caller", "ours"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One person, or one team: `groups` are called one after the other, the addresses of a group at the same time."""
+    """One person, or one team: `groups` are tried one after the other, the addresses of a group at the same time."""
 
-    groups: tuple[tuple[str, ...], ...]
+    groups: tuple[Group, ...]
     from_: str = "ours"
     """What they are shown: a `From`, or a number."""
     ring_s: float = 25.0
@@ -57,6 +59,8 @@ class People:
     persons: Mapping[str, Person] = field(default_factory=dict)
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     spoken: AudioFormat = PCMU_8K
+    supervisors: Mapping[str, Supervisor] = field(default_factory=dict)
+    """Who can join a talk, by name."""
 
     def why_not(self, person: str, assistant: str, can: Collection[type[Command]]) -> str:
         """Why this assistant cannot have callers put through to this person, in words for a model; empty if it can.
@@ -75,9 +79,14 @@ class People:
         """Why a call cannot be put through to this person, whoever asks for it; empty if it can."""
         if person not in self.persons:
             return f"there is no person {person[:40]!r}"
-        if not _NEEDED[self.persons[person].is_warm] <= set(can):
+        if not _needed(self.persons[person]) <= set(can) or not self.persons[person].groups:
             return "callers cannot be put through on this telephone line"
         return ""
+
+    def at(self, carrier: str) -> "People":
+        """The same people, for the calls of one carrier: without the queues of others."""
+        persons = {name: _at(carrier, person) for name, person in self.persons.items()}
+        return replace(self, persons=persons) if persons != self.persons else self
 
 
 class BriefingNotes(NamedTuple):
@@ -90,11 +99,21 @@ class BriefingNotes(NamedTuple):
     """Who has the call of the caller."""
 
 
-_NEEDED: dict[bool, frozenset[type[Command]]] = {
-    True: frozenset({CallPeople, BriefPerson, JoinPerson}),
-    False: frozenset({PutThrough}),
-}
-"""What the carrier must be able to do for a person, by whether they are briefed."""
+def _at(carrier: str, person: Person) -> Person:
+    others = tuple(
+        one for one in person.groups if isinstance(one, Elsewhere) and one.carrier not in ("", carrier)
+    )
+    return (
+        replace(person, groups=tuple(one for one in person.groups if one not in others)) if others else person
+    )
+
+
+def _needed(person: Person) -> set[type[Command]]:
+    """What the carrier must be able to do for a person."""
+    if person.is_warm:
+        return {CallPeople, BriefPerson, JoinPerson}
+    return {one.needs if isinstance(one, Elsewhere) else PutThrough for one in person.groups}
+
 
 WHY_NOBODY: Mapping[Outcome, str] = {
     Outcome.BUSY: "the line is busy",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bridge.core.call import Call
+from bridge.core.elsewhere import NEED_STREAM
 from bridge.core.handover import Handover, Phase, Released, request_of
 from bridge.core.on_hold import BEEP_S, ENDS_MESSAGE, play_beep
 from bridge.core.people import BriefingNotes, People, Person, in_words
@@ -32,14 +33,12 @@ from bridge.vocabulary.people import (
     CloseStream,
     EndHandover,
     EndMessage,
-    JoinPerson,
     Outcome,
     PeopleJoined,
     PersonAccepted,
     PersonAnswered,
     PersonEvent,
     PersonRings,
-    PutThrough,
     TakeBack,
     TakeMessage,
     TransferRequested,
@@ -189,14 +188,12 @@ class PeopleCall(Call):
         assert handover is not None, "a handover is followed while it is under way"
         if handover.outcome is not None:
             return commands + self._over(handover, now)
-        if handover.phase is Phase.WITH_PERSON and self.state is not State.WITH_PERSON:
-            return commands + self._with_person(now)
-        asks_to_close = any(isinstance(command, PutThrough | JoinPerson) for command in commands)
+        asks_to_close = any(isinstance(command, NEED_STREAM) for command in commands)
         closes = asks_to_close and CloseStream in self._rules.can and not self._is_stream_left
-        if handover.phase is Phase.JOINING or closes:
-            left = self._leave_stream(now)
-            return [*left, *commands, *([CloseStream("the caller is put through")] if closes else [])]
-        return commands
+        left = self._leave_stream(now) if handover.phase is Phase.JOINING or closes else []
+        followed = [*left, *commands, *([CloseStream("the caller is put through")] if closes else [])]
+        begins = handover.is_away and self.state is not State.WITH_PERSON
+        return followed + self._with_person(now) if begins else followed
 
     def _leave_stream(self, now: float) -> list[Command]:
         """The carrier ends the stream; what it has of the music may be played until then."""
@@ -223,6 +220,8 @@ class PeopleCall(Call):
         commands = self._note_end(handover, now)
         if outcome is Outcome.CALLER_LEFT:
             return commands + self._end(HangUp(1000, "the call ended"), now)
+        if outcome is Outcome.SENT_ON:
+            return commands + self._end(HangUp(1000, "the caller was referred to another line"), now)
         if outcome is Outcome.TALKED:
             if person.comes_back:
                 return commands + self._take_back(self._talk_again, now)

@@ -6,10 +6,12 @@ No number ever comes from a model or from a caller: an assistant names a person 
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from bridge.core.elsewhere import Group as CoreGroup
 from bridge.core.people import Person
 from bridge.settings.assistants import PlayFallback
+from bridge.settings.elsewhere import ElsewhereSettings
 from bridge.settings.table import Section, refusal
 
 _PERSON = Person(groups=())
@@ -45,8 +47,8 @@ def _checked_from(text: str) -> str:
 
 
 def _as_groups(value: Any) -> Any:
-    """A single address stands for a list of one."""
-    return [value] if isinstance(value, str) else value
+    """A single address, or table, stands for a list of one."""
+    return [value] if isinstance(value, str | dict | ElsewhereSettings) else value
 
 
 def _checked_name(name: str) -> str:
@@ -60,6 +62,22 @@ PersonName = Annotated[str, AfterValidator(_checked_name)]
 
 Address = Annotated[str, BeforeValidator(_checked_address)]
 Group = Annotated[list[Address], Field(min_length=1, max_length=MOST_TOGETHER)]
+
+
+def _kind_of(value: Any) -> str:
+    """What an entry of `to` is meant to be: the fault of it is then told alone."""
+    if isinstance(value, dict | ElsewhereSettings):
+        return "elsewhere"
+    return "group" if isinstance(value, list | tuple) else "address"
+
+
+To = Annotated[
+    Annotated[Address, Tag("address")]
+    | Annotated[Group, Tag("group")]
+    | Annotated[ElsewhereSettings, Tag("elsewhere")],
+    Discriminator(_kind_of),
+]
+"""One entry of `to`."""
 
 
 def _mixes_later(value: Any) -> Any:
@@ -107,10 +125,13 @@ class PersonSettings(Section):
     """The table [people.NAME]."""
 
     to: Annotated[
-        list[Address | Group], BeforeValidator(_as_groups), Field(min_length=1, max_length=MOST_GROUPS)
+        list[To],
+        BeforeValidator(_as_groups),
+        Field(min_length=1, max_length=MOST_GROUPS),
     ] = Field(
         description="Whom to call: numbers with their country (+15550111) and sip: addresses, one after the other; a list "
-        "inside the list rings at the same time, and who answers first has the call"
+        "inside the list rings at the same time, and who answers first has the call. Or where the carrier takes the caller "
+        'by itself: { twilio_queue = "support" }, { telnyx_queue = "support" }, { sip_refer = "sip:ann@pbx.example.com" }'
     )
     from_: Annotated[str, AfterValidator(_checked_from)] = Field(
         _PERSON.from_,
@@ -164,6 +185,14 @@ class PersonSettings(Section):
                         'should go with how = "warm"; a cold handover has no briefing',
                         getattr(self, key),
                     )
+        if any(isinstance(one, ElsewhereSettings) for one in self.to):
+            for key, value, expected in (("how", self.how, "cold"), ("stays", self.stays, "leaves")):
+                if value != expected:
+                    raise refusal(
+                        (key,),
+                        f'should be "{expected}" where `to` has a queue or sip_refer: no leg of ours is there',
+                        value,
+                    )
         is_played = self.briefing is not None and self.briefing.play is not None
         if is_played and self.accept == "word":
             raise refusal(
@@ -172,6 +201,12 @@ class PersonSettings(Section):
         return self
 
     @property
-    def groups(self) -> tuple[tuple[str, ...], ...]:
+    def groups(self) -> tuple[CoreGroup, ...]:
         """Whom to call, group after group."""
-        return tuple((one,) if isinstance(one, str) else tuple(one) for one in self.to)
+        return tuple(_group(one) for one in self.to)
+
+
+def _group(one: str | list[str] | ElsewhereSettings) -> CoreGroup:
+    if isinstance(one, ElsewhereSettings):
+        return one.elsewhere
+    return (one,) if isinstance(one, str) else tuple(one)

@@ -10,7 +10,7 @@ from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.core.briefing import BriefingCall
 from bridge.core.call import Call
 from bridge.core.failover import FailoverPlan
-from bridge.core.people import BriefingNotes, Person
+from bridge.core.people import BriefingNotes, People, Person
 from bridge.core.people_call import PeopleCall
 from bridge.shell.call_rules import call_limits, dialogue_rules, new_call
 from bridge.shell.session import clock
@@ -25,16 +25,19 @@ NOBODY = "[people] has nobody of this name"
 log = structlog.get_logger()
 
 
-def caller_call(setup: Setup, carrier: Carrier, expected: ExpectedCall, announcement: bytes) -> PeopleCall:
-    """The call of a caller. `announcement`: what is played first, PCMU; nothing if it is empty."""
+def caller_call(
+    setup: Setup, carrier: Carrier, expected: ExpectedCall, announcement: bytes, *, name: str = ""
+) -> PeopleCall:
+    """The call of a caller. `announcement`: what is played first, PCMU; nothing if it is empty. `name`: the carrier's."""
     is_announced = bool(expected.call_id)
-    context = _possible(setup, expected)
+    people = setup.switchboard.people.at(name)
+    context = _possible(setup, expected, people)
     return new_call(
         setup.settings,
         carrier,
         clock(),
         random=random.random,
-        people=setup.switchboard.people,
+        people=people,
         can=commands_of(expected),
         resume_s=expected.returns_s,
         announcement=announcement,
@@ -79,9 +82,9 @@ def listening_stream(setup: Setup, carrier: Carrier, expected: ExpectedCall) -> 
     )
 
 
-def _possible(setup: Setup, expected: ExpectedCall) -> CallContext:
+def _possible(setup: Setup, expected: ExpectedCall, people: People) -> CallContext:
     """What is different in this call. A person whom it cannot be put through to is logged, and the assistant answers."""
-    context, people = expected.context, setup.switchboard.people
+    context = expected.context
     if not context.put_through:
         return context
     is_known = context.put_through in people.persons

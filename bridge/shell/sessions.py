@@ -77,7 +77,7 @@ class Sessions:
             call = briefing_call(setup, carrier, expected, notes)
             connected = self._handovers.of_person(name, expected.briefs, expected.call_id)
         else:
-            call = caller_call(setup, carrier, expected, self._announcement)
+            call = caller_call(setup, carrier, expected, self._announcement, name=name)
             connected = self._handovers.of_caller(name)
         end = StreamEndObserver()
         start = StartObserver(call, lambda event: self._started(session, event))

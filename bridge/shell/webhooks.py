@@ -43,6 +43,7 @@ from bridge.shell.session import clock
 from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 from bridge.vocabulary.people import PersonEvent
+from bridge.vocabulary.supervision import SupervisorEvent
 
 BODY_TIMEOUT_S = 5.0
 
@@ -306,7 +307,7 @@ class _Host:
     def is_under_way(self, call_id: str) -> bool:
         return self._admission.active.with_call(self._carrier, call_id) is not None
 
-    def tell(self, call_id: str, event: PersonEvent) -> None:
+    def tell(self, call_id: str, event: PersonEvent | SupervisorEvent) -> None:
         self._admission.active.tell(self._carrier, call_id, event)
 
     def close_stream(self, call_id: str, why: str) -> None:

@@ -53,6 +53,8 @@ class Outcome(StrEnum):
     """The caller hung up before the two were joined."""
     NOT_POSSIBLE = "not_possible"
     """The request was refused, and nobody was called."""
+    SENT_ON = "sent_on"
+    """The carrier has the caller, in a queue or at another line, and the call is over for us."""
 
 
 # Events: from the assistant
@@ -98,7 +100,10 @@ class NobodyReached(Word, frozen=True, gc=False):
 
 
 class PeopleJoined(Word, frozen=True, gc=False):
-    """The carrier joined the caller with this person: they hear each other."""
+    """The carrier joined the caller with this person: they hear each other.
+
+    `person_leg` is empty where the carrier names no leg: somebody took the caller out of a queue, or a referral is done.
+    """
 
     person_leg: str
 
@@ -227,7 +232,10 @@ class JoinPerson(Word, frozen=True, gc=False, omit_defaults=True):
 
 
 class ReleasePerson(Word, frozen=True, gc=False):
-    """Hang up on this person, who may be gone by then. With an empty `person_leg`: on all whom this call has called."""
+    """Hang up on this person, who may be gone by then. With an empty `person_leg`: on all whom this call has called.
+
+    A caller in a queue is then taken out of it, and hung up on.
+    """
 
     person_leg: str
     why: str
@@ -237,8 +245,31 @@ class TakeBack(Word, frozen=True, gc=False):
     """Open the caller's stream again, unless it is open: `CallStarted` follows."""
 
 
+class EnterQueue(Word, frozen=True, gc=False):
+    """Put the caller into this queue of the carrier's, whose stream ends for it. `person`, `request_id`: as `CallPeople` has.
+
+    `PeopleJoined` follows if the carrier says that somebody takes the caller; `PersonLeft` when they have talked and the
+    caller is still there, `NobodyReached` when the caller is out of the queue without.
+    """
+
+    person: str
+    queue: str
+    request_id: str
+
+
+class ReferCaller(Word, frozen=True, gc=False):
+    """Have the caller's telephone call the SIP address `to` in place of us. `person`, `request_id`: as `CallPeople` has.
+
+    The stream may end for it. `PeopleJoined` follows where it was done, and the call is over; else `NobodyReached`.
+    """
+
+    person: str
+    to: str
+    request_id: str
+
+
 class CloseStream(Word, frozen=True, gc=False):
-    """Close the caller's stream with code 1000, behind `PutThrough` and `JoinPerson`: the carrier goes on by itself.
+    """Close the caller's stream with code 1000, behind the command that needs it: the carrier goes on by itself.
 
     Only for a carrier whose `CallControl.can` has it, because a stream is in the way of what comes next; the session
     performs it, and not the control.
@@ -309,7 +340,17 @@ TalkEvent = ListeningStarted | TalkAudio | ListeningLost
 BriefingEvent = BriefingAccepted | BriefingDeclined
 """What an assistant that briefs a person says of it."""
 
-PersonCommand = CallPeople | PutThrough | BriefPerson | JoinPerson | ReleasePerson | TakeBack | CloseStream
+PersonCommand = (
+    CallPeople
+    | PutThrough
+    | EnterQueue
+    | ReferCaller
+    | BriefPerson
+    | JoinPerson
+    | ReleasePerson
+    | TakeBack
+    | CloseStream
+)
 """What the core has the carrier's call control do in a handover."""
 
 HandoverNote = EndBriefing | ReportBriefing | EndHandover | TakeMessage | EndMessage

@@ -23,6 +23,7 @@ from bridge.settings.busy import BusySettings
 from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 from bridge.vocabulary.people import PersonEvent
+from bridge.vocabulary.supervision import SupervisorEvent
 
 UNIX_S = 1_700_000_000.0
 
@@ -64,8 +65,8 @@ class Host:
         """Whether the settings name people."""
         self.under_way: set[str] = set()
         """The calls that have a session."""
-        self.told: list[tuple[str, PersonEvent]] = []
-        self.commands_after: Callable[[PersonEvent], None] = lambda _event: None
+        self.told: list[tuple[str, PersonEvent | SupervisorEvent]] = []
+        self.commands_after: Callable[[Any], None] = lambda _event: None
         """What the core commands after an event of a handover."""
         self.closed: list[str] = []
         """The calls whose streams we closed."""
@@ -112,7 +113,7 @@ class Host:
     def is_under_way(self, call_id: str) -> bool:
         return call_id in self.under_way
 
-    def tell(self, call_id: str, event: PersonEvent) -> None:
+    def tell(self, call_id: str, event: PersonEvent | SupervisorEvent) -> None:
         if call_id in self.under_way:
             self.told.append((call_id, event))
             self.commands_after(event)

@@ -56,13 +56,22 @@ from bridge.vocabulary.people import (
     CallPeople,
     CloseStream,
     EndBriefing,
+    EnterQueue,
     Outcome,
     PersonAnswered,
     PersonDeclined,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     ReportBriefing,
     TransferRequested,
+)
+from bridge.vocabulary.supervision import (
+    EndSupervision,
+    Supervise,
+    SuperviseRequested,
+    SupervisionRefused,
+    SupervisorRole,
 )
 from telecodecs.format import PCMU_8K
 
@@ -137,6 +146,12 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (EndBriefing("CA2", NUMBER), {"person_leg": "CA2", "why": "***99"}),
     (ReportBriefing(False, NUMBER), {"why": "***99"}),
     (BriefingDeclined(NUMBER), {"why": "***99"}),
+    (EnterQueue("billing", NUMBER, "r1"), {"queue": "***99", "request_id": "r1"}),
+    (ReferCaller("billing", "sip:15550100@example.com", "r1"), {"to": "sip:***00@example.com"}),
+    (SuperviseRequested("desk", SupervisorRole.WHISPER, NUMBER), {"supervisor": "desk", "role": "whisper", "to": "***99"}),
+    (Supervise("desk", (NUMBER,), NUMBER, 25.0, SupervisorRole.LISTEN, SID), {"group": ["***99"], "from_": "***99", "person_leg": SID}),
+    (EndSupervision("desk", NUMBER), {"why": "***99"}),
+    (SupervisionRefused("desk", NUMBER), {"why": "***99"}),
 ]  # fmt: skip
 USED = (
     ToolUsed("c1", "book", NUMBER, NUMBER),
@@ -176,6 +191,8 @@ NAMES = {
     "digit",
     "person",
     "person_leg",
+    "supervisor",
+    "supervisor_leg",
     "tool",
     "assistant",
     "digits",

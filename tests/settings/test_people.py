@@ -7,8 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.config.checks import doubts
-from bridge.config.people import people_of
+from bridge.config.people import doubtful_people, people_of, wrong_people
 from bridge.config.settings import Settings
+from bridge.core.elsewhere import Elsewhere
 from bridge.settings.faults import faults_in
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -152,3 +153,77 @@ def test_whom_the_address_of_before_call_may_put_callers_through_to() -> None:
     written = tables() | {"before_call": {"url": "https://crm.example.com/calls"}}
     written["people"]["boss"] = BILLING
     assert not [line for line in doubts(Settings.model_validate(written)) if "people" in line]
+
+
+# Where the carrier takes the caller by itself
+
+TWILIO_KEYS = {"twilio": {"account_sid": "AC" + "0" * 32, "auth_token": "1" * 32}}
+TELNYX_KEYS = {
+    "telnyx": {"public_key": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "api_key": "KEY" + "0" * 20}
+}
+
+
+@pytest.mark.parametrize(
+    ("to", "groups"),
+    [
+        ({"twilio_queue": "support"}, (Elsewhere("queue", "support", "twilio"),)),
+        ({"telnyx_queue": "support"}, (Elsewhere("queue", "support", "telnyx"),)),
+        ({"sip_refer": "sip:ann@pbx.example.com"}, (Elsewhere("refer", "sip:ann@pbx.example.com"),)),
+        (
+            ["+15550111", {"twilio_queue": "a"}, {"telnyx_queue": "b"}],
+            (("+15550111",), Elsewhere("queue", "a", "twilio"), Elsewhere("queue", "b", "telnyx")),
+        ),
+    ],
+)
+def test_a_queue_and_a_referral_stand_beside_numbers(to: Any, groups: Any) -> None:
+    assert people_of(Settings.model_validate(tables(to=to))).persons["billing"].groups == groups
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where", "expected"),
+    [
+        ({"to": {}}, "to", "should have one of twilio_queue, telnyx_queue and sip_refer"),
+        (
+            {"to": {"twilio_queue": "a", "telnyx_queue": "b"}},
+            "to",
+            "should have one of twilio_queue, telnyx_queue and sip_refer",
+        ),
+        ({"to": {"sip_refer": "ann"}}, "sip_refer", "should be an address such as sip:ann@pbx.example.com"),
+        ({"to": {"twilio_queue": ""}}, "twilio_queue", "at least 1 character"),
+        ({"to": {"twilio_queue": "a" * 65}}, "twilio_queue", "at most 64 characters"),
+        ({"to": {"other_queue": "a"}}, "other_queue", ""),
+        ({"to": {"twilio_queue": "a"}, "how": "warm"}, "how", 'should be "cold" where `to` has a queue'),
+        (
+            {"to": ["+15550111", {"sip_refer": "sip:a@b"}], "stays": "listens"},
+            "stays",
+            'should be "leaves" where `to` has a queue',
+        ),
+    ],
+)
+def test_what_is_no_queue_and_no_referral_is_refused(
+    wrong: dict[str, Any], where: str, expected: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate(tables(**wrong))
+    said = str(refused.value)
+    assert where in said
+    assert expected in said
+
+
+def test_the_queue_of_a_carrier_that_brings_no_calls_is_refused_with_the_name_of_the_field() -> None:
+    settings = Settings.model_validate(
+        tables(to=["+15550111", {"twilio_queue": "support"}], back=True) | TELNYX_KEYS
+    )
+    assert list(wrong_people(settings)) == [
+        "people.billing.to[1].twilio_queue = 'support': is a queue of Twilio, and the calls come from Telnyx; should be "
+        "one of theirs, or twilio.auth_token should be set"
+    ]
+
+
+def test_a_person_whom_only_the_calls_of_one_carrier_can_reach_is_doubtful() -> None:
+    settings = Settings.model_validate(tables(to={"telnyx_queue": "support"}) | TELNYX_KEYS | TWILIO_KEYS)
+    assert list(wrong_people(settings)) == []
+    assert (
+        "people.billing.to: has queues of other carriers only, so a call of Twilio cannot be put through to them; should "
+        "have a number, or twilio_queue, too" in list(doubtful_people(settings))
+    )

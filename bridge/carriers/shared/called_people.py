@@ -109,6 +109,15 @@ class CalledPeople:
         """The handle of whoever answered first; empty if nobody has."""
         return "" if self._winner is None else self._winner.handle
 
+    @property
+    def handles(self) -> tuple[str, ...]:
+        """Those of all legs."""
+        return tuple(self._legs)
+
+    def leg_of(self, handle: str) -> str:
+        """The carrier's id of this leg; empty as long as it is not known."""
+        return self._legs[handle].person_leg
+
     def joined_s(self, now: float) -> float:
         """For how long the two have been joined; 0 if they are not."""
         return 0.0 if self._joined_at is None else now - self._joined_at

@@ -1,7 +1,7 @@
 """The documents of a handover, in TwiML and TeXML, which have the same verbs: `<Dial>` with people or a conference.
 
-Source: Twilio, "TwiML Voice: <Dial>", "<Number>", "<Sip>", "<Conference>", "<Redirect>"; Telnyx, "TeXML <Dial>",
-"TeXML <Conference>". A carrier's own attributes are passed in. No socket, no clock.
+Source: Twilio, "TwiML Voice: <Dial>", "<Number>", "<Sip>", "<Conference>", "<Enqueue>", "<Refer>", "<Redirect>"; Telnyx,
+"TeXML <Dial>", "TeXML <Conference>", "TeXML <Enqueue>", "TeXML <Refer>". A carrier's own attributes are passed in. No socket, no clock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,6 +77,20 @@ def room_document(
         **conference,
     }
     _add(_add(response, "Dial", verb), "Conference", attributes).text = room
+    return _document(response)
+
+
+def enqueue_document(attributes: Mapping[str, str], queue: str) -> str:
+    """Put the call into this queue. `attributes`: of `<Enqueue>`; its `action` is asked when the call is out of it."""
+    response = ET.Element("Response")
+    _add(response, "Enqueue", {"method": "POST", **attributes}).text = queue or None
+    return _document(response)
+
+
+def refer_document(to: str, *, action: str) -> str:
+    """Have the caller's telephone call this SIP address; then ask `action`, which hears what came of it."""
+    response = ET.Element("Response")
+    _add(_add(response, "Refer", {"action": action, "method": "POST"}), "Sip", NONE).text = to
     return _document(response)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.carriers.shared.called_people import CalledPeople
-from bridge.vocabulary.people import Nobody, NobodyReached, PersonLeft
+from bridge.vocabulary.people import Nobody, NobodyReached, PeopleJoined, PersonLeft
 
 WHY: dict[str, Nobody] = {
     "busy": Nobody.BUSY,
@@ -34,8 +34,10 @@ class Dial:
     is_machine: bool = False
     in_room: frozenset[str] = frozenset()
     """Who has joined the conference."""
+    room: str = ""
+    """The name of the conference."""
 
-    def verdict(self, form: Mapping[str, str], now: float) -> NobodyReached | PersonLeft:
+    def verdict(self, form: Mapping[str, str], now: float) -> NobodyReached | PersonLeft | PeopleJoined:
         """What the core is told when the dial has ended, and the caller is still there."""
         status = form.get("DialCallStatus", "")
         if self.is_machine and not self.called.is_joining_told:

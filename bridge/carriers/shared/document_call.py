@@ -174,6 +174,7 @@ class DocumentCall:
         if called is None or called.person_leg != leg:
             return
         dial, room = Dial(self._new_handle(), called, is_room=True), self._host.new_handle()
+        dial.room = room
         callback, action = self._address("room", dial.handle), self._address("back", dial.handle)
         self._leg_documents[leg] = self._words.room(room, "person", callback, None)
         document = partial(self._words.room, room, "caller", callback, action)

@@ -1,21 +1,20 @@
 """The control of a call that follows documents, where nothing but a handover can be done beside its stream."""
 
-from bridge.carriers.shared.document_call import DocumentCall
-from bridge.vocabulary.commands import ControlCommand, PressKeys
+from bridge.carriers.shared.supervised_document_call import SupervisedDocumentCall
+from bridge.vocabulary.commands import ControlCommand
 from bridge.vocabulary.contracts import StreamEnd
 
 
 class DocumentControl:
     """See `contracts.CallControl`."""
 
-    def __init__(self, documents: DocumentCall) -> None:
-        self.can: frozenset[type[ControlCommand]] = frozenset(documents.can)
+    def __init__(self, documents: SupervisedDocumentCall) -> None:
+        self.can: frozenset[type[ControlCommand]] = documents.controls
         self._documents = documents
 
     def perform(self, command: ControlCommand, now: float) -> None:
         """Have the documents do it."""
-        assert not isinstance(command, PressKeys), "it is not among those that it can"
-        self._documents.perform(command, now)
+        self._documents.control(command, now)
 
     def hang_up(self, _end: StreamEnd, _now: float) -> None:
         """The call ends with its stream, or with its `<Dial>`: what follows them hangs up."""

@@ -25,6 +25,7 @@ from bridge.vocabulary.errors import WebhookRefused
 SHOWN = (
     *("CallSid", "CallStatus", "AnsweredBy", "DialCallStatus", "DialCallDuration"),
     *("StatusCallbackEvent", "ReasonParticipantLeft"),
+    *("QueueResult", "QueueTime", "ReferCallStatus", "ReferSipResponseCode", "NotifySipResponseCode"),
 )
 """The fields of these webhooks that are logged."""
 

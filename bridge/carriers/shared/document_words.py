@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from bridge.carriers.shared.dial_documents import Target
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.vocabulary.errors import CarrierRefused
+from bridge.vocabulary.supervision import SupervisorRole
 
 
 class DocumentWords(Protocol):
@@ -32,6 +33,14 @@ class DocumentWords(Protocol):
 
     def room(self, room: str, who: Literal["caller", "person"], callback: str, action: str | None) -> str:
         """Join a conference of two; see `room_document`."""
+        ...
+
+    def queue(self, queue: str, action: str) -> str:
+        """Put the call into this queue of the carrier's; see `enqueue_document`."""
+        ...
+
+    def refer(self, to: str, action: str) -> str:
+        """Have the caller's telephone call this SIP address; see `refer_document`."""
         ...
 
     def listen(self, document: str, url: str) -> str:
@@ -67,6 +76,41 @@ class DocumentApi(Protocol):
     def is_over(self, found: Mapping[str, Any] | CarrierRefused) -> bool:
         """Whether the answer to `look_up` says that the call is over."""
         ...
+
+
+class SupervisionApi(DocumentApi, Protocol):
+    """Those with which a supervisor joins a conference, too. `conference`: its SID, or the name that we gave it."""
+
+    def add_supervisor(
+        self,
+        conference: str,
+        to: str,
+        from_: str,
+        *,
+        role: SupervisorRole,
+        person_leg: str,
+        address: str,
+        ring_s: float,
+    ) -> ApiRequest:
+        """Call a supervisor, who joins the conference in this role; the leg tells `address` how far it has come."""
+        ...
+
+    def change_supervisor(
+        self, conference: str, leg: str, *, role: SupervisorRole, person_leg: str
+    ) -> ApiRequest:
+        """Give a supervisor who is in the conference another role."""
+        ...
+
+
+def role_fields(role: SupervisorRole, person_leg: str) -> dict[str, str | bool]:
+    """The fields of a participant in this role (Twilio, "Conference Participant resource"; TeXML has the same)."""
+    match role:
+        case SupervisorRole.WHISPER:
+            return {"Muted": False, "Coaching": True, "CallSidToCoach": person_leg}
+        case SupervisorRole.BARGE:
+            return {"Muted": False, "Coaching": False}
+        case _:
+            return {"Muted": True, "Coaching": False}
 
 
 class Caller(NamedTuple):

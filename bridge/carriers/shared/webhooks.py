@@ -16,6 +16,7 @@ from bridge.vocabulary.call_facts import NO_CONTEXT, CallContext, Facts, facts_o
 from bridge.vocabulary.contracts import CallControl
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 from bridge.vocabulary.people import PersonEvent
+from bridge.vocabulary.supervision import SupervisorEvent
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -204,7 +205,7 @@ class CallHost(Protocol):
         """Whether this call has a session, with or without a stream that can be spoken into."""
         ...
 
-    def tell(self, call_id: str, event: PersonEvent) -> None:
+    def tell(self, call_id: str, event: PersonEvent | SupervisorEvent) -> None:
         """Hand an event of a handover to the call's session, which may command what follows from it at once."""
         ...
 

@@ -9,10 +9,21 @@ from typing import Any
 
 from bridge.carriers.telnyx.handover import TelnyxHandover
 from bridge.carriers.telnyx.phone_call import PhoneCall, Step
+from bridge.carriers.telnyx.supervision import TelnyxSupervision
 from bridge.vocabulary.commands import ControlCommand, PressKeys
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.dispatch import on
-from bridge.vocabulary.people import BriefPerson, CallPeople, JoinPerson, PutThrough, ReleasePerson, TakeBack
+from bridge.vocabulary.people import (
+    BriefPerson,
+    CallPeople,
+    EnterQueue,
+    JoinPerson,
+    PutThrough,
+    ReferCaller,
+    ReleasePerson,
+    TakeBack,
+)
+from bridge.vocabulary.supervision import ChangeSupervisor, EndSupervision, Supervise
 
 
 def _press(phone_call: PhoneCall, command: PressKeys, _now: float) -> list[Step]:
@@ -28,6 +39,8 @@ _OF_PEOPLE: dict[type[ControlCommand], Callable[[TelnyxHandover, Any, float], li
     [
         on(CallPeople, TelnyxHandover.call_people),
         on(PutThrough, TelnyxHandover.call_people),
+        on(EnterQueue, TelnyxHandover.go_elsewhere),
+        on(ReferCaller, TelnyxHandover.go_elsewhere),
         on(BriefPerson, TelnyxHandover.brief),
         on(JoinPerson, TelnyxHandover.join),
         on(ReleasePerson, TelnyxHandover.release),
@@ -35,6 +48,15 @@ _OF_PEOPLE: dict[type[ControlCommand], Callable[[TelnyxHandover, Any, float], li
     ]
 )
 """The same for the commands of a handover."""
+
+_OF_SUPERVISION: dict[type[ControlCommand], Callable[[TelnyxSupervision, Any, float], list[Step]]] = dict(
+    [
+        on(Supervise, TelnyxSupervision.supervise),
+        on(ChangeSupervisor, TelnyxSupervision.change),
+        on(EndSupervision, TelnyxSupervision.end),
+    ]
+)
+"""The same for those of supervisors."""
 
 
 class TelnyxCallControl:
@@ -51,7 +73,7 @@ class TelnyxCallControl:
     ) -> None:
         self.can: frozenset[type[ControlCommand]] = frozenset(_STEPS)
         if handover is not None:
-            self.can |= frozenset(_OF_PEOPLE)
+            self.can |= frozenset(_OF_PEOPLE) | frozenset(_OF_SUPERVISION)
         self._phone_call = phone_call
         self._send = send
         self._handover = handover
@@ -63,6 +85,9 @@ class TelnyxCallControl:
             self._send(_STEPS[kind](self._phone_call, command, now), now)
             return
         assert self._handover is not None, "without it the command is not among those that it can"
+        if kind in _OF_SUPERVISION:
+            self._send(_OF_SUPERVISION[kind](self._handover.supervision, command, now), now)
+            return
         self._send(_OF_PEOPLE[kind](self._handover, command, now), now)
 
     def hang_up(self, _end: StreamEnd, now: float) -> None:

@@ -25,10 +25,12 @@ MOST_REMEMBERED = 10_000
 
 DETECTION_ENDED = frozenset({"call.machine.detection.ended", "call.machine.premium.detection.ended"})
 GREETING_ENDED = frozenset({"call.machine.greeting.ended", "call.machine.premium.greeting.ended"})
+DEQUEUED, REFERRED, NOT_REFERRED = "call.dequeued", "call.refer.completed", "call.refer.failed"
 STREAM_ENDED = frozenset({"streaming.stopped", "streaming.failed"})
 READ = frozenset(
     {
         *("call.initiated", "call.answered", "call.bridged", "call.hangup"),
+        *(DEQUEUED, REFERRED, NOT_REFERRED),
         "streaming.started",
         *STREAM_ENDED,
         *DETECTION_ENDED,
@@ -68,6 +70,10 @@ class CallEvent(Struct, frozen=True):
     result: str = ""
     """The verdict of the detection of answering machines."""
     failure_reason: str = ""
+    reason: str = ""
+    """Why a call is out of a queue."""
+    sip_response: str = ""
+    """The code with which whoever a call was referred to answered."""
 
 
 def read(body: bytes) -> CallEvent | Ignored:
@@ -109,6 +115,8 @@ def read(body: bytes) -> CallEvent | Ignored:
         hangup_cause=_text(payload, "hangup_cause"),
         result=_text(payload, "result"),
         failure_reason=without_addresses(_text(payload, "failure_reason")),
+        reason=_text(payload, "reason"),
+        sip_response=_code(payload, "sip_notify_response"),
     )
 
 
@@ -143,6 +151,11 @@ def _object(fields: Mapping[str, object], name: str) -> Mapping[str, object]:
 def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
     return value if isinstance(value, str) else ""
+
+
+def _code(fields: Mapping[str, object], name: str) -> str:
+    value = fields.get(name)
+    return str(value) if isinstance(value, int) else _text(fields, name)
 
 
 def _utc(text: str) -> str:

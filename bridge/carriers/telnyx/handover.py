@@ -6,78 +6,35 @@ caller when the person leaves. Source: Telnyx, "Dial", "Bridge calls", "Streamin
 Units: seconds. No clock: `now` is passed in.
 """
 
-from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
-
-from msgspec import DecodeError, Struct, json
+from typing import Any
 
 from bridge.carriers.shared.called_people import CalledPeople, Outcome, Release
 from bridge.carriers.shared.document_words import Shown, shown_number
 from bridge.carriers.shared.leg_control import LegControl
 from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
+from bridge.carriers.telnyx.elsewhere import Owner, TelnyxElsewhere
 from bridge.carriers.telnyx.events import DETECTION_ENDED, CallEvent
-from bridge.carriers.telnyx.phone_call import PhoneCall, Step
+from bridge.carriers.telnyx.person_state import WHY, PersonState
+from bridge.carriers.telnyx.phone_call import Step
 from bridge.carriers.telnyx.rest import RULE, TelnyxApi
+from bridge.carriers.telnyx.supervision import TelnyxSupervision
 from bridge.vocabulary.errors import CarrierRefused
 from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
+    EnterQueue,
     JoinPerson,
     Nobody,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     TakeBack,
 )
 
-WHY: dict[str, Nobody] = {
-    "user_busy": Nobody.BUSY,
-    "call_rejected": Nobody.REFUSED,
-    "timeout": Nobody.NO_ANSWER,
-    "no_answer": Nobody.NO_ANSWER,
-    "normal_clearing": Nobody.NO_ANSWER,
-    "originator_cancel": Nobody.NO_ANSWER,
-}
-"""By `hangup_cause`, of a leg that nobody answered; any other cause is a failure."""
-
 MACHINES = frozenset({"machine", "fax_detected"})
 """The verdicts that are no person."""
-
-
-class PersonState(Struct, frozen=True):
-    """The client state of a person's leg."""
-
-    person: str
-    """The person's name in the settings."""
-    handle: str
-    call_id: str
-    """The call that is put through."""
-
-    def encode(self) -> str:
-        """As a command carries it, in base64."""
-        return b64encode(json.encode(_Marked(self))).decode()
-
-
-class _Marked(Struct):
-    voicebridge_person: PersonState
-
-
-def read_person_state(text: str) -> PersonState | None:
-    """The state in `text`, which is decoded as in `CallEvent`; None if it is not that of a person's leg."""
-    try:
-        return json.decode(text, type=_Marked).voicebridge_person
-    except (DecodeError, RecursionError):
-        return None
-
-
-class Owner(NamedTuple):
-    """Whom a handover belongs to. `send`: sends steps of the phone call. `registered`: a leg with this handle is its."""
-
-    call_id: str
-    phone_call: PhoneCall
-    send: Callable[[list[Step], float], None]
-    registered: Callable[[str], None]
 
 
 class TelnyxHandover:
@@ -88,6 +45,8 @@ class TelnyxHandover:
         self._api = api
         self._owner = owner
         self._call_id, self._phone_call = owner.call_id, owner.phone_call
+        self.elsewhere = TelnyxElsewhere(host, api, owner)
+        self.supervision = TelnyxSupervision(host, api, owner, self._shown, self._talks_with)
         self._called: CalledPeople | None = None  # those who were called last
         self._by_handle: dict[str, CalledPeople] = {}
         self._joins_at_answer = self._listens = False
@@ -156,6 +115,8 @@ class TelnyxHandover:
 
     def release(self, command: ReleasePerson, _now: float) -> list[Step]:
         """Hang up on this person; without a leg on all who were called."""
+        if not command.person_leg:
+            self.elsewhere.release()
         if self._called is not None:
             self._deliver(self._called.release(command.person_leg))
         return []
@@ -165,7 +126,13 @@ class TelnyxHandover:
         if self._call_id in self._stopping:
             self._wants_back = True
             return []
-        return self._phone_call.take_back()
+        return self.elsewhere.take_back()
+
+    def go_elsewhere(self, command: EnterQueue | ReferCaller, now: float) -> list[Step]:
+        """Take the caller into a queue, or to another line."""
+        if self._called is not None:
+            self._deliver(self._called.release())
+        return self.elsewhere.begin(command, now)
 
     def session_over(self) -> None:
         """The session of the call has ended: whoever was called is hung up on.
@@ -176,6 +143,10 @@ class TelnyxHandover:
         if called is not None and not called.is_joined:
             leg = called.person_leg
             self._deliver(called.release(but=leg if leg and self._host.is_under_way(leg) else ""))
+
+    def _talks_with(self) -> str:
+        """The leg of the person whom the caller talks with; empty if there is none."""
+        return self._called.person_leg if self._called is not None and self._called.is_joined else ""
 
     def _shown(self, from_: str) -> Shown:
         """The number that a person is shown; Telnyx puts the caller's in place of ours."""
@@ -188,6 +159,8 @@ class TelnyxHandover:
 
     def handle(self, handle: str, event: CallEvent, now: float) -> None:
         """The leg with this handle has come so far."""
+        if self.supervision.handle(handle, event, now):
+            return
         called, leg = self._by_handle[handle], event.call_id
         match event.type:
             case "call.initiated":
@@ -225,6 +198,7 @@ class TelnyxHandover:
     def caller_gone(self) -> None:
         """The caller has hung up: nobody who rings is left ringing, and whoever talked with them is hung up on."""
         self.session_over()
+        self.supervision.supervisors.end_all()
         called = self._called
         if called is not None and called.is_joined:
             self._deliver(called.release())
@@ -237,11 +211,13 @@ class TelnyxHandover:
     @property
     def due_at(self) -> float | None:
         """When `due` wants to be called."""
-        return None if self._called is None else self._called.due_at
+        dues = (None if self._called is None else self._called.due_at, self.supervision.supervisors.due_at)
+        return min((due for due in dues if due is not None), default=None)
 
-    def due(self) -> None:
+    def due(self, now: float) -> None:
         """No verdict came in time on those who are called."""
-        if self._called is not None:
+        self.supervision.supervisors.due(now)
+        if self._called is not None and self._called.due_at is not None and self._called.due_at <= now:
             self._deliver(self._called.due())
 
     def _ended(self, called: CalledPeople, handle: str, event: CallEvent, now: float) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from functools import partial
 
 from bridge.carriers.shared.webhooks import CallHost
+from bridge.carriers.telnyx.elsewhere import Owner
 from bridge.carriers.telnyx.events import CallEvent
-from bridge.carriers.telnyx.handover import Owner, PersonState, TelnyxHandover
+from bridge.carriers.telnyx.handover import TelnyxHandover
+from bridge.carriers.telnyx.person_state import PersonState
 from bridge.carriers.telnyx.phone_call import PhoneCall, Step
 from bridge.carriers.telnyx.rest import TelnyxApi
 
@@ -70,6 +72,8 @@ class Handovers:
     def caller_says(self, event: CallEvent, now: float) -> None:
         """The call of a caller has come so far."""
         handover = self._by_call.get(event.call_id)
+        if handover is not None:
+            handover.elsewhere.handle(event, now)
         if handover is not None and event.type == "call.bridged":
             handover.bridged(now)
         elif handover is not None and event.type == "call.hangup":
@@ -89,4 +93,4 @@ class Handovers:
         """No verdict came in time on those who are called."""
         for handover in list(self._by_call.values()):
             if handover.due_at is not None and handover.due_at <= now:
-                handover.due()
+                handover.due(now)

@@ -123,6 +123,19 @@ class TelnyxApi:
         body = {"call_control_id": person_leg, "park_after_unbridge": "self", "mute_dtmf": "none"}
         return replace(self._action(call_id, "bridge", command_id, body), rule=PERSON_RULE)
 
+    def enqueue(self, call_id: str, command_id: str, queue: str) -> ApiRequest:
+        """Put the call into this queue."""
+        return replace(self._action(call_id, "enqueue", command_id, {"queue_name": queue}), rule=PERSON_RULE)
+
+    def leave_queue(self, call_id: str, command_id: str) -> ApiRequest:
+        """Take the call out of its queue; it is parked."""
+        leave = self._action(call_id, "leave_queue", command_id, {}, done=(CALL_IS_OVER,))
+        return replace(leave, rule=PERSON_RULE)
+
+    def refer(self, call_id: str, command_id: str, to: str) -> ApiRequest:
+        """Have the caller's telephone call this SIP address in place of us."""
+        return replace(self._action(call_id, "refer", command_id, {"sip_address": to}), rule=PERSON_RULE)
+
     def call_person(
         self,
         to: str,
@@ -154,6 +167,35 @@ class TelnyxApi:
             more=more,
         )
         return replace(request, command="call person", rule=PERSON_RULE)
+
+    def call_supervisor(
+        self,
+        to: str,
+        from_: str,
+        command_id: str,
+        *,
+        person_leg: str,
+        role: str,
+        ring_s: float,
+        webhook_url: str,
+        client_state: str,
+    ) -> ApiRequest:
+        """Call somebody who supervises this leg of a bridged pair. `role`: `monitor`, `whisper` or `barge`."""
+        more = {
+            "supervise_call_control_id": person_leg,
+            "supervisor_role": role,
+            "timeout_secs": min(max(round(ring_s), 5), 600),
+        }
+        request = self.dial(
+            to, from_, command_id, webhook_url=webhook_url, client_state=client_state, more=more
+        )
+        return replace(request, command="call supervisor", rule=PERSON_RULE)
+
+    def switch_supervisor_role(self, leg: str, role: str) -> ApiRequest:
+        """Give a supervisor another role. It has no `command_id`, and may be done twice."""
+        path = f"/calls/{quote(leg, safe='')}/actions/switch_supervisor_role"
+        request = self._request("switch_supervisor_role", leg, path, {"role": role}, done=(CALL_IS_OVER,))
+        return replace(request, rule=PERSON_RULE)
 
     def send_dtmf(self, call_id: str, command_id: str, keys: str) -> ApiRequest:
         """Press keys in an answered call: 0-9 * # A-D; w pauses for half a second, W for a second."""

@@ -1,13 +1,20 @@
 """TeXML: the documents that connect a Telnyx call to a media socket, and to a person.
 
-Source: Telnyx, "TeXML <Stream>", "<Dial>", "<Conference>", "TeXML stream callbacks". No socket, no clock.
+Source: Telnyx, "TeXML <Stream>", "<Dial>", "<Conference>", "<Enqueue>", "<Refer>", "TeXML stream callbacks". No socket, no clock.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Literal
 from xml.etree import ElementTree as ET
 
-from bridge.carriers.shared.dial_documents import Target, dial_document, listen_document, room_document
+from bridge.carriers.shared.dial_documents import (
+    Target,
+    dial_document,
+    enqueue_document,
+    listen_document,
+    refer_document,
+    room_document,
+)
 from bridge.carriers.telnyx.settings import TelnyxSettings
 
 SHOWN = ("CallSid", "StreamSid", "StreamEvent", "CallStatus")
@@ -87,6 +94,14 @@ class TexmlWords:
     def room(self, room: str, who: Literal["caller", "person"], callback: str, action: str | None) -> str:
         """Join a conference of two."""
         return room_document(room, callback=callback, action=action)
+
+    def queue(self, queue: str, action: str) -> str:
+        """Put the call into this queue. Telnyx plays its own music there."""
+        return enqueue_document({"action": action}, queue)
+
+    def refer(self, to: str, action: str) -> str:
+        """Have the caller's telephone call this SIP address."""
+        return refer_document(to, action=action)
 
     def listen(self, document: str, url: str) -> str:
         """Have a stream listen to both parties beside the document. It may not come back by itself: what is lost is lost."""

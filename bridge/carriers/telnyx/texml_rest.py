@@ -14,11 +14,13 @@ from urllib.parse import quote
 from msgspec import json
 
 from bridge.carriers.shared.dial_documents import PERSON_EVENTS
+from bridge.carriers.shared.document_words import role_fields
 from bridge.carriers.shared.rest import ApiAnswer, ApiRequest, RetryRule, json_object
 from bridge.carriers.shared.webhooks import ENDED_STATUSES
 from bridge.carriers.telnyx.rest import CALL_IS_OVER, TelnyxApi, read_answer
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.vocabulary.errors import CarrierRefused
+from bridge.vocabulary.supervision import SupervisorRole
 
 HARMLESS = RetryRule(answer_s=2.0, at_once=1, backoff_s=0.5, last_try_s=8.0, give_up_s=10.0)
 """For a request that may be done twice."""
@@ -36,7 +38,8 @@ class TexmlApi:
     def __init__(self, settings: TelnyxSettings, account_sid: str) -> None:
         self._settings = settings
         self._headers = TelnyxApi(settings).headers
-        self._calls = f"{settings.api_url}/texml/Accounts/{quote(account_sid, safe='')}/Calls"
+        account = f"{settings.api_url}/texml/Accounts/{quote(account_sid, safe='')}"
+        self._calls, self._conferences = f"{account}/Calls", f"{account}/Conferences"
 
     def call_person(
         self, to: str, from_: str, *, address: str, ring_s: float, call_token: str | None = None
@@ -64,6 +67,39 @@ class TexmlApi:
                 "AsyncAmdStatusCallbackMethod": "POST",
             }
         return self._request("call person", "", self._calls, body, PERSON_RULE)
+
+    def add_supervisor(
+        self,
+        conference: str,
+        to: str,
+        from_: str,
+        *,
+        role: SupervisorRole,
+        person_leg: str,
+        address: str,
+        ring_s: float,
+    ) -> ApiRequest:
+        """Call a supervisor, who joins the conference. Telnyx documents its id here, and not the name that it was given."""
+        body: dict[str, object] = {
+            "To": to,
+            "From": from_,
+            **role_fields(role, person_leg),
+            "Beep": "false",
+            "EndConferenceOnExit": False,
+            "Timeout": min(max(round(ring_s), 5), 120),
+            "StatusCallback": address,
+            "StatusCallbackMethod": "POST",
+            "StatusCallbackEvent": " ".join(PERSON_EVENTS),
+        }
+        url = f"{self._conferences}/{quote(conference, safe='')}/Participants"
+        return self._request("call supervisor", "", url, body, PERSON_RULE)
+
+    def change_supervisor(
+        self, conference: str, leg: str, *, role: SupervisorRole, person_leg: str
+    ) -> ApiRequest:
+        """Give a supervisor who is in the conference another role."""
+        url = f"{self._conferences}/{quote(conference, safe='')}/Participants/{quote(leg, safe='')}"
+        return self._request("change supervisor", leg, url, role_fields(role, person_leg))
 
     def hang_up(self, call_id: str) -> ApiRequest:
         """End the call. That it has ended already is no error."""

@@ -15,11 +15,11 @@ from msgspec import structs
 from bridge.carriers.shared.before_call import NOTHING_SAID, Decision, Reject
 from bridge.carriers.shared.busy import busy_document, reject_document
 from bridge.carriers.shared.dial_documents import hang_up_document
-from bridge.carriers.shared.document_call import DocumentCall
 from bridge.carriers.shared.document_calls import DocumentCalls
 from bridge.carriers.shared.document_control import DocumentControl
 from bridge.carriers.shared.document_routes import DocumentRoutes
 from bridge.carriers.shared.document_words import caller_of
+from bridge.carriers.shared.supervised_document_call import SupervisedDocumentCall
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
     FORM,
@@ -43,7 +43,7 @@ from bridge.carriers.shared.webhooks import (
 )
 from bridge.carriers.telnyx import texml
 from bridge.carriers.telnyx.events import STREAM_ENDED, CallEvent, Deliveries, event_facts, read
-from bridge.carriers.telnyx.handover import PersonState, read_person_state
+from bridge.carriers.telnyx.person_state import PersonState, read_person_state
 from bridge.carriers.telnyx.phone_call import PhoneCall, Stage, begins_a_call
 from bridge.carriers.telnyx.phone_calls import PhoneCalls
 from bridge.carriers.telnyx.rest import TelnyxApi
@@ -257,11 +257,11 @@ class TelnyxWebhooks:
         )
         return WebhookAnswer(200, document, XML)
 
-    def _documents_of(self, form: Mapping[str, str]) -> DocumentCall:
+    def _documents_of(self, form: Mapping[str, str]) -> SupervisedDocumentCall:
         """Those of a call that can go to a person: it asks us how it goes on when its stream has ended."""
         settings, account_sid = self._settings, form.get("AccountSid", "")
         api = TexmlApi(settings, account_sid) if settings.api_key is not None and account_sid else None
-        return DocumentCall(
+        return SupervisedDocumentCall(
             self._host,
             self._words,
             api,

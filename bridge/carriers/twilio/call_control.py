@@ -8,12 +8,14 @@ Voice: <Play>"). No clock: `now` is passed in.
 from collections.abc import Callable
 from typing import Any, get_args
 
-from bridge.carriers.shared.document_call import DocumentCall, Place
+from bridge.carriers.shared.document_call import Place
+from bridge.carriers.shared.supervised_document_call import SupervisedDocumentCall
 from bridge.carriers.shared.webhooks import CallHost
 from bridge.carriers.twilio.rest import TwilioApi
 from bridge.vocabulary.commands import ControlCommand
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.people import PersonCommand
+from bridge.vocabulary.supervision import SupervisionCommand
 
 
 class TwilioCallControl:
@@ -30,9 +32,9 @@ class TwilioCallControl:
         call_id: str,
         *,
         ends_with_stream: bool,
-        documents: DocumentCall | None = None,
+        documents: SupervisedDocumentCall | None = None,
     ) -> None:
-        can_person = frozenset() if documents is None else documents.can
+        can_person = frozenset() if documents is None else documents.controls
         self.can: frozenset[type[ControlCommand]] = (frozenset(_PERFORM) - _OF_PEOPLE) | can_person
         self._host = host
         self._api = api
@@ -58,12 +60,14 @@ class TwilioCallControl:
             self._host.log("info", "> twilio end call", call_id=self._call_id, why=f"its stream: {end.value}")
             self._host.send(self._api.hang_up(self._call_id))
 
-    def _in_documents(self, command: PersonCommand, now: float) -> None:
+    def _in_documents(self, command: ControlCommand, now: float) -> None:
         assert self._documents is not None, "without them the command is not among those that it can"
-        self._documents.perform(command, now)
+        self._documents.control(command, now)
 
 
-_OF_PEOPLE: frozenset[type[ControlCommand]] = frozenset(get_args(PersonCommand))
+_OF_PEOPLE: frozenset[type[ControlCommand]] = frozenset(
+    get_args(PersonCommand) + get_args(SupervisionCommand)
+)
 
 _PERFORM: dict[type[ControlCommand], Callable[[TwilioCallControl, Any, float], None]] = dict.fromkeys(
     _OF_PEOPLE, TwilioCallControl._in_documents

@@ -12,10 +12,12 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from bridge.carriers.shared.dial_documents import PERSON_EVENTS
+from bridge.carriers.shared.document_words import role_fields
 from bridge.carriers.shared.rest import ApiAnswer, ApiRequest, RetryRule, json_object, refusal
 from bridge.carriers.shared.webhooks import ENDED_STATUSES
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.vocabulary.errors import CarrierRefused, ConfigurationError
+from bridge.vocabulary.supervision import SupervisorRole
 
 HARMLESS = RetryRule(answer_s=5.0, at_once=0, backoff_s=0.5, last_try_s=25.0, give_up_s=30.0)
 """For a request that may be done twice: to end a call."""
@@ -104,6 +106,39 @@ class TwilioApi:
             }
         return self._request("call person", "", "/Calls.json", form, rule=PERSON_RULE)
 
+    def add_supervisor(
+        self,
+        conference: str,
+        to: str,
+        from_: str,
+        *,
+        role: SupervisorRole,
+        person_leg: str,
+        address: str,
+        ring_s: float,
+    ) -> ApiRequest:
+        """Call a supervisor, who joins the conference. The answer's data has `call_sid` and `conference_sid`."""
+        form = {
+            "To": to,
+            "From": from_,
+            **_flags(role_fields(role, person_leg)),
+            "Beep": "false",
+            "EndConferenceOnExit": "false",
+            "Timeout": round(ring_s),
+            "StatusCallback": address,
+            "StatusCallbackMethod": "POST",
+            "StatusCallbackEvent": list(PERSON_EVENTS),
+        }
+        path = f"/Conferences/{quote(conference, safe='')}/Participants.json"
+        return self._request("call supervisor", "", path, form, rule=PERSON_RULE)
+
+    def change_supervisor(
+        self, conference: str, leg: str, *, role: SupervisorRole, person_leg: str
+    ) -> ApiRequest:
+        """Give a supervisor who is in the conference another role."""
+        path = f"/Conferences/{quote(conference, safe='')}/Participants/{quote(leg, safe='')}.json"
+        return self._request("change supervisor", leg, path, _flags(role_fields(role, person_leg)))
+
     def redirect(self, call_id: str, url: str) -> ApiRequest:
         """Have the call follow the TwiML at `url` now, whatever it does. A call that has ended stays ended."""
         return self._request("redirect call", call_id, _path(call_id), {"Url": url, "Method": "POST"})
@@ -158,6 +193,10 @@ def _path(call_id: str) -> str:
 def _instructions(url: str | None, twiml: str | None) -> dict[str, object]:
     assert (url is None) is not (twiml is None), "either TwiML or the address of some"
     return {"Url": url, "Twiml": twiml}
+
+
+def _flags(fields: Mapping[str, str | bool]) -> dict[str, str]:
+    return {name: str(value).lower() if isinstance(value, bool) else value for name, value in fields.items()}
 
 
 def read_answer(answer: ApiAnswer, done: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -1,17 +1,29 @@
 """TwiML: the documents that answer a call.
 
-Source: Twilio, "TwiML Voice: <Stream>", "<Redirect>", "<Dial>", "<Number>", "<Conference>". No socket, no clock.
+Source: Twilio, "TwiML Voice: <Stream>", "<Redirect>", "<Dial>", "<Number>", "<Conference>", "<Enqueue>", "<Refer>".
+No socket, no clock.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 from xml.etree import ElementTree as ET
 
-from bridge.carriers.shared.dial_documents import Target, dial_document, listen_document, room_document
+from bridge.carriers.shared.dial_documents import (
+    Target,
+    dial_document,
+    enqueue_document,
+    listen_document,
+    refer_document,
+    room_document,
+)
 from bridge.carriers.twilio.settings import TwilioSettings
 
 TRACKS = ("inbound_track", "outbound_track", "both_tracks")
 """What a stream that only listens may be asked for; from Twilio's side of the call."""
+
+WORKFLOW = re.compile(r"WW[0-9a-f]{32}", re.ASCII)
+"""The SID of a workflow of TaskRouter's."""
 
 
 def stream_document(
@@ -76,6 +88,16 @@ class TwilioWords:
         """Join a conference of two, with as little delay as Twilio's mixer can have."""
         conference = {"jitterBufferSize": "small", "participantLabel": who, "waitUrl": ""}
         return room_document(room, callback=callback, action=action, conference=conference)
+
+    def queue(self, queue: str, action: str) -> str:
+        """Put the call into this queue, or into a workflow of TaskRouter's. Twilio plays its own music there."""
+        if WORKFLOW.fullmatch(queue):
+            return enqueue_document({"action": action, "workflowSid": queue}, "")
+        return enqueue_document({"action": action}, queue)
+
+    def refer(self, to: str, action: str) -> str:
+        """Have the caller's telephone call this SIP address, which Twilio does on SIP legs alone."""
+        return refer_document(to, action=action)
 
     def listen(self, document: str, url: str) -> str:
         """Have a stream listen to both parties beside the document."""

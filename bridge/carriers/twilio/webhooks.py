@@ -12,10 +12,10 @@ from functools import partial
 from bridge.carriers.shared.before_call import NOTHING_SAID, Decision
 from bridge.carriers.shared.busy import busy_document, reject_document
 from bridge.carriers.shared.dial_documents import hang_up_document
-from bridge.carriers.shared.document_call import DocumentCall
 from bridge.carriers.shared.document_calls import DocumentCalls
 from bridge.carriers.shared.document_routes import DocumentRoutes
 from bridge.carriers.shared.document_words import caller_of
+from bridge.carriers.shared.supervised_document_call import SupervisedDocumentCall
 from bridge.carriers.shared.webhooks import (
     ENDED_STATUSES,
     FORM,
@@ -143,12 +143,16 @@ class TwilioWebhooks:
         )
         return WebhookAnswer(200, twiml, XML)
 
-    def _documents(self, form: Mapping[str, str]) -> DocumentCall:
+    def _documents(self, form: Mapping[str, str]) -> SupervisedDocumentCall:
         """Those of a call that can go to a person: it asks us how it goes on when its stream has ended."""
         then = self._settings.then
-        return DocumentCall(self._host, self._words, self._api, caller_of(form), self._calls, then=then)
+        return SupervisedDocumentCall(
+            self._host, self._words, self._api, caller_of(form), self._calls, then=then
+        )
 
-    def _control(self, call_id: str, documents: DocumentCall | None = None) -> TwilioCallControl | None:
+    def _control(
+        self, call_id: str, documents: SupervisedDocumentCall | None = None
+    ) -> TwilioCallControl | None:
         if self._api is None and documents is None:
             return None
         ends = self._settings.then is None  # a call that is only listened to has a `then`

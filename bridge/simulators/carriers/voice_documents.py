@@ -1,7 +1,7 @@
 """Reads the documents that TwiML and TeXML webhooks answer with, into the verbs that the simulated carriers obey.
 
-Wire: Twilio, "TwiML Voice: <Dial>, <Number>, <Sip>, <Conference>, <Queue>, <Enqueue>, <Redirect>, <Reject>, <Pause>,
-<Hangup>"; Telnyx, "TeXML verbs". Verbs that are not here (Say, Play, Gather) are skipped. Where a carrier would log a
+Wire: Twilio, "TwiML Voice: <Dial>, <Number>, <Sip>, <Conference>, <Queue>, <Enqueue>, <Refer>, <Redirect>, <Reject>,
+<Pause>, <Hangup>"; Telnyx, "TeXML verbs". Verbs that are not here (Say, Play, Gather) are skipped. Where a carrier would log a
 warning about an attribute and go on, this raises, so that a test sees it. There is no I/O here.
 """
 
@@ -97,6 +97,15 @@ class Enqueue:
 
 
 @dataclass(frozen=True, slots=True)
+class Refer:
+    """`<Refer>`: the call's party is told to call another SIP address in place of us."""
+
+    address: str
+    action: str = ""
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
 class Redirect:
     """`<Redirect>`: another document takes the place of this one."""
 
@@ -123,9 +132,9 @@ class Hangup:
     """`<Hangup>`: the call ends."""
 
 
-Verb = ConnectStream | StartStream | StopStream | Dial | Enqueue | Redirect | Reject | Pause | Hangup
+Verb = ConnectStream | StartStream | StopStream | Dial | Enqueue | Refer | Redirect | Reject | Pause | Hangup
 
-FLOWS = (ConnectStream, StartStream, StopStream, Dial, Enqueue, Redirect, Pause)
+FLOWS = (ConnectStream, StartStream, StopStream, Dial, Enqueue, Refer, Redirect, Pause)
 """Verbs by which a call goes on."""
 
 
@@ -182,6 +191,8 @@ class _Reader:
                         element.get("waitUrl"),
                     )
                 ]
+            case "Refer":
+                return [self._refer(element)]
             case "Redirect":
                 _known(element, {"method"})
                 return [Redirect(urljoin(self._url, _text(element)), _method(element))]
@@ -193,6 +204,14 @@ class _Reader:
                 return [Hangup()]
             case _:
                 return []
+
+    def _refer(self, element: ElementTree.Element) -> Refer:
+        _known(element, {"action", "method"})
+        sip = element.find("Sip")
+        address = "" if sip is None else _text(sip)
+        if not address.startswith(("sip:", "sips:")):
+            raise CallRefused(f"<Refer><Sip>{address}: expected an address that begins with sip:")
+        return Refer(address, self._address(element, "action"), _method(element))
 
     def _dial(self, element: ElementTree.Element) -> Dial:
         _known(element, _DIAL)

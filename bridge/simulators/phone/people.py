@@ -3,7 +3,8 @@
     music = "hold.wav"        # what the carrier plays to those on hold; left out: a tone
 
     [people.ann]
-    to = "+15550111"          # or "sip:ann@pbx.example.com"; the calls to it reach this person
+    to = "+15550111"          # or "sip:ann@pbx.example.com"; the calls to it reach this person. "queue:support": this
+                              # person serves the queue `support`, and takes its first caller after `answers_after_s`
     answers_after_s = 2.0     # left out: 1; or instead of an answer one of
     # busy = true             #   the line is busy
     # refused = true          #   the call is rejected
@@ -105,7 +106,7 @@ class Acts(Section):
 class Person(Acts):
     """Somebody whom the simulated carrier can call."""
 
-    to: str = Field(pattern=r"^(\+[1-9]\d{1,14}|sip:.+)$")
+    to: str = Field(pattern=r"^(\+[1-9]\d{1,14}|sip:.+|queue:.+)$")
     answers_after_s: float = Field(1.0, ge=0)
     busy: bool = False
     refused: bool = False

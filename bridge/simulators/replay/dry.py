@@ -160,7 +160,7 @@ class DryReplay:
             dialect,
             0.0,
             random=lambda: 0.5,
-            people=people_of(settings),
+            people=people_of(settings).at(header.carrier),
             can=can,
             resume_s=header.resume_s,
             announcement=announcement_of(settings),

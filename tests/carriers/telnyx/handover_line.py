@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import json
 
-from bridge.carriers.telnyx.handover import PersonState
+from bridge.carriers.telnyx.person_state import PersonState
 from bridge.carriers.telnyx.settings import TelnyxSettings
 from bridge.carriers.telnyx.webhooks import TelnyxWebhooks
 from bridge.simulators.carriers.telnyx.webhooks import TEST_PUBLIC_KEY, Signer
@@ -15,6 +15,7 @@ from bridge.vocabulary.people import (
     PersonEvent,
     PutThrough,
 )
+from bridge.vocabulary.supervision import SupervisorEvent
 
 if TYPE_CHECKING:
     from tests.carriers.conftest import Host, Sent
@@ -60,7 +61,7 @@ class Line:
         assert type(command) in self.control.can
         self.control.perform(command, self.now)
 
-    def says(self, kind: str, call_id: str = A, **payload: str) -> None:
+    def says(self, kind: str, call_id: str = A, **payload: Any) -> None:
         """A webhook of the caller's call."""
         self._events += 1
         event = {
@@ -79,7 +80,7 @@ class Line:
         """A webhook of a person's leg."""
         self.says(kind, leg, client_state=PersonState("billing", handle, A).encode(), **payload)
 
-    def told(self) -> list[PersonEvent]:
+    def told(self) -> list[PersonEvent | SupervisorEvent]:
         """What the core was told since the last time."""
         told = [event for call_id, event in self.host.told if call_id == A]
         self.host.told.clear()

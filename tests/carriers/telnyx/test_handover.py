@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.carriers.shared.called_people import VERDICT_S
-from bridge.carriers.telnyx.handover import PersonState, read_person_state
+from bridge.carriers.telnyx.person_state import PersonState, read_person_state
 from bridge.vocabulary.commands import PressKeys
 from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
+    EnterQueue,
     JoinPerson,
     Nobody,
     NobodyReached,
@@ -18,9 +19,11 @@ from bridge.vocabulary.people import (
     PersonLeft,
     PersonRings,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     TakeBack,
 )
+from bridge.vocabulary.supervision import ChangeSupervisor, EndSupervision, Supervise
 from tests.carriers.telnyx.handover_line import (
     ANN,
     BOB,
@@ -46,6 +49,7 @@ def line(serve: Any, host: "Host") -> Line:
 
 
 EVERYTHING = {PressKeys, CallPeople, PutThrough, BriefPerson, JoinPerson, ReleasePerson, TakeBack}
+EVERYTHING |= {EnterQueue, ReferCaller, Supervise, ChangeSupervisor, EndSupervision}
 
 
 def test_what_can_be_done_to_a_call(line: Line, serve: Any, host: "Host") -> None:

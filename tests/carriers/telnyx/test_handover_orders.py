@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from bridge.carriers.telnyx.events import CallEvent
-from bridge.carriers.telnyx.handover import PersonState
+from bridge.carriers.telnyx.person_state import PersonState
 from bridge.carriers.telnyx.phone_call import PhoneCall, Stage
 from bridge.carriers.telnyx.rest import TelnyxApi
 from bridge.carriers.telnyx.settings import TelnyxSettings

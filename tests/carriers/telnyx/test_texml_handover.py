@@ -16,6 +16,7 @@ from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
     CloseStream,
+    EnterQueue,
     JoinPerson,
     Nobody,
     NobodyReached,
@@ -23,9 +24,11 @@ from bridge.vocabulary.people import (
     PersonAnswered,
     PersonLeft,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     TakeBack,
 )
+from bridge.vocabulary.supervision import ChangeSupervisor, EndSupervision, Supervise
 
 if TYPE_CHECKING:
     from tests.carriers.conftest import Host
@@ -105,7 +108,8 @@ def test_a_stream_that_we_will_close_is_not_opened_again(line: Line) -> None:
     assert stream.get("enableReconnect") == "false"
     assert line.first.findtext("Redirect") == f"{US}/next/h1"
     assert line.control.can == {
-        *(CallPeople, PutThrough, BriefPerson, JoinPerson, ReleasePerson, TakeBack, CloseStream)
+        *(CallPeople, PutThrough, BriefPerson, JoinPerson, ReleasePerson, TakeBack, CloseStream),
+        *(EnterQueue, ReferCaller, Supervise, ChangeSupervisor, EndSupervision),
     }
 
 
@@ -131,7 +135,7 @@ def test_without_people_nothing_is_different(serve: Any, host: "Host") -> None:
 
 def test_without_a_key_a_call_can_be_put_through_cold(serve: Any, host: "Host") -> None:
     line = Line(serve, host, api_key=None)
-    assert line.control.can == {PutThrough, ReleasePerson, TakeBack, CloseStream}
+    assert line.control.can == {*(PutThrough, EnterQueue, ReferCaller, ReleasePerson, TakeBack, CloseStream)}
 
 
 def test_the_people_of_a_group_ring_together(line: Line) -> None:
@@ -232,3 +236,26 @@ def test_without_a_key_a_call_that_never_asks_is_over_at_last(serve: Any, host: 
         if (due := line.webhooks.deadline()) is not None:
             line.webhooks.due(due)
     assert host.ended == ["v3:a"]
+
+
+# Elsewhere
+
+
+def test_a_queue_and_a_referral_are_documents_as_they_are_at_twilio(line: Line) -> None:
+    line.do(EnterQueue("billing", "support", "r1"))
+    document = line.ask("next/h1")
+    assert shape(document) == ["Enqueue"]
+    assert document is not None
+    assert document.findtext("Enqueue") == "support"
+    line.back_at("NobodyReached")
+    assert shape(line.ask("back/h2")) == ["Connect", "Redirect"], "TeXML does not document `QueueResult`"
+    assert line.host.told[-1][1] == NobodyReached(Nobody.NO_ANSWER, "r1")
+    line.do(ReferCaller("billing", "sip:ann@pbx.example.com", "r2"))
+    document = line.ask("next/h1")
+    assert document is not None
+    assert document.findtext("Refer/Sip") == "sip:ann@pbx.example.com"
+    answer = line.ask(
+        "back/h3", ReferCallStatus="failed", ReferSipResponseCode="202", NotifySipResponseCode="486"
+    )
+    assert shape(answer) == ["Connect", "Redirect"]
+    assert line.host.told[-1][1] == NobodyReached(Nobody.BUSY, "r2")

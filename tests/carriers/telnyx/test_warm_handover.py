@@ -7,7 +7,7 @@ from msgspec import json
 
 from bridge.carriers.shared.called_people import LATE_S
 from bridge.carriers.telnyx.events import CallEvent
-from bridge.carriers.telnyx.handover import PersonState, read_person_state
+from bridge.carriers.telnyx.person_state import PersonState, read_person_state
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.people import (
     BriefPerson,

@@ -14,6 +14,7 @@ from bridge.vocabulary.people import (
     PersonEvent,
     PutThrough,
 )
+from bridge.vocabulary.supervision import SupervisorEvent
 
 if TYPE_CHECKING:
     from tests.carriers.conftest import Host
@@ -87,7 +88,7 @@ class Line:
         text = self.text(f"/twilio/person/{handle}", CallSid=sid, CallStatus=status, **form)
         return ET.fromstring(text) if text else None
 
-    def told(self) -> list[PersonEvent]:
+    def told(self) -> list[PersonEvent | SupervisorEvent]:
         """What the core was told since the last time."""
         told = [event for call_id, event in self.host.told if call_id == "CA1"]
         self.host.told.clear()

@@ -12,6 +12,7 @@ from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
     CloseStream,
+    EnterQueue,
     JoinPerson,
     Nobody,
     NobodyReached,
@@ -20,9 +21,11 @@ from bridge.vocabulary.people import (
     PersonLeft,
     PersonRings,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     TakeBack,
 )
+from bridge.vocabulary.supervision import ChangeSupervisor, EndSupervision, Supervise
 from tests.carriers.twilio.handover_line import (
     ANN,
     BOB,
@@ -54,6 +57,7 @@ def test_a_call_asks_us_how_it_goes_on_where_people_are_set(line: Line) -> None:
     assert verbs(line.first) == ["Connect", "Redirect"]
     assert only(line.first, "Redirect").text == f"{US}/next/h1"
     everything = {CallPeople, PutThrough, BriefPerson, JoinPerson, ReleasePerson, TakeBack, CloseStream}
+    everything |= {EnterQueue, ReferCaller, Supervise, ChangeSupervisor, EndSupervision}
     assert line.control.can == everything
 
 
@@ -69,7 +73,7 @@ def test_without_people_nothing_is_different(serve: Any, host: "Host") -> None:
 
 def test_without_an_account_a_call_can_be_put_through_cold(serve: Any, host: "Host") -> None:
     line = Line(serve, host, account_sid=None)
-    assert line.control.can == {PutThrough, ReleasePerson, TakeBack, CloseStream}
+    assert line.control.can == {PutThrough, EnterQueue, ReferCaller, ReleasePerson, TakeBack, CloseStream}
 
 
 # How a call ends that was not put through

@@ -11,6 +11,7 @@ from bridge.simulators.carriers.voice_documents import (
     Hangup,
     Pause,
     Redirect,
+    Refer,
     StartStream,
     Target,
     Verb,
@@ -82,6 +83,10 @@ DOCUMENTS: list[tuple[str, tuple[Verb, ...]]] = [
         ),
     ),
     ("<Dial><Queue>support</Queue></Dial>", (Dial(queue="support"),)),
+    (
+        '<Refer action="/after"><Sip>sip:ann@pbx.example.com</Sip></Refer>',
+        (Refer("sip:ann@pbx.example.com", "https://voice.example.com/after"),),
+    ),
     (
         '<Enqueue action="/after" waitUrl="">support</Enqueue>',
         (Enqueue("support", "https://voice.example.com/after", wait_url=""),),

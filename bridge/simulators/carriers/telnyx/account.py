@@ -77,7 +77,9 @@ class TelnyxAccount:
         self._codec = codec
         self._tries: Counter[str] = Counter()
         self._remembered: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
-        self._bridges = Bridges(self.calls, self._end, self._callee_of)
+        self._bridges = Bridges(
+            self.calls, self._end, self._callee_of, lambda address: address in self._callees
+        )
         self._conferences = Conferences(self.calls, self._bridges, self._end)
 
     def ring(
@@ -372,6 +374,8 @@ class TelnyxAccount:
             return [self._webhook(call, event) for event in call.verdicts(callee, now)]
         if call.dequeued_at is not None and call.dequeued_at <= now:
             return self._bridges.dequeue(call, "timeout", now)
+        if call.agent_at is not None and call.agent_at <= now:
+            return self._bridges.agent_takes(call, now)
         if call.referred_at is not None and call.referred_at <= now:
             return self._bridges.referred(call, now)
         return []

@@ -29,11 +29,19 @@ End = Callable[[TelnyxCall, str, float], list[Action]]
 
 
 class Bridges:
-    """What belongs together in one account. `calls`: all of them, by id. `callee`: who answers an address."""
+    """What belongs together in one account. `calls`: all of them, by id. `callee`: who answers an address.
+
+    `has_agent`: whether somebody serves the queue at this address, `queue:NAME`; `callee` says when.
+    """
 
     def __init__(
-        self, calls: Mapping[str, TelnyxCall], end: End, callee: Callable[[str], TelnyxCallee]
+        self,
+        calls: dict[str, TelnyxCall],
+        end: End,
+        callee: Callable[[str], TelnyxCallee],
+        has_agent: Callable[[str], bool] = lambda _address: False,
     ) -> None:
+        self._has_agent = has_agent
         self._calls = calls
         self._end = end
         self._callee = callee
@@ -74,7 +82,7 @@ class Bridges:
         name = call.call_control_id
         if call.queue:
             self._queues[call.queue].remove(name)
-            call.queue, call.dequeued_at = "", None
+            call.queue, call.dequeued_at, call.agent_at = "", None, None
         call.referred_at = None
         other = self._calls.get(call.bridged_with)
         if other is not None:
@@ -130,8 +138,20 @@ class Bridges:
         waiting.append(call.call_control_id)
         if "max_wait_time_secs" in body:
             call.dequeued_at = now + body["max_wait_time_secs"]
+        address = f"queue:{call.queue}"
+        if self._has_agent(address) and (after_s := self._callee(address).answers_after_s) is not None:
+            call.agent_at = now + after_s
         event = call.event("call.enqueued", now, queue=call.queue, current_position=len(waiting))
         return [*left, DeliverWebhook(call.webhook_url, event)]
+
+    def agent_takes(self, call: TelnyxCall, now: float) -> list[Action]:
+        """Somebody who serves the queue takes the call out of it, on a leg of their own."""
+        agent = TelnyxCall(
+            call.called, f"queue:{call.queue}", call.connection_id, call.webhook_url, now, incoming=False
+        )
+        agent.enter(CallState.ANSWERED)
+        self._calls[agent.call_control_id] = agent
+        return self._join(call, agent, now)
 
     def leave_queue(self, call: TelnyxCall, _body: dict[str, Any], now: float) -> list[Action]:
         """The call leaves its queue and is parked."""
@@ -143,7 +163,7 @@ class Bridges:
         """The call is out of its queue. `reason`: `timeout`, `leave`, `bridged`."""
         self._queues[call.queue].remove(call.call_control_id)
         event = call.event("call.dequeued", now, queue=call.queue, reason=reason)
-        call.queue, call.dequeued_at = "", None
+        call.queue, call.dequeued_at, call.agent_at = "", None, None
         return [DeliverWebhook(call.webhook_url, event)]
 
     def refer(self, call: TelnyxCall, body: dict[str, Any], now: float) -> list[Action]:

@@ -78,6 +78,8 @@ class TelnyxCall:
     """The call whose transfer placed this one."""
     conference_id: str = ""
     queue: str = ""
+    agent_at: float | None = None
+    """When somebody takes it out of its queue."""
     dequeued_at: float | None = None
     """When it has waited too long in its queue."""
     refers_to: str = ""
@@ -97,7 +99,8 @@ class TelnyxCall:
 
     def deadlines(self) -> Iterator[float]:
         """When something is due, in no order."""
-        times = self.answers_at, self.gives_up_at, self.judged_at, self.dequeued_at, self.referred_at
+        own = self.answers_at, self.gives_up_at, self.judged_at
+        times = *own, self.dequeued_at, self.referred_at, self.agent_at
         return (at for at in times if at is not None)
 
     @property

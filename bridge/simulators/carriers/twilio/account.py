@@ -66,6 +66,7 @@ class TwilioAccount:
             faults,
             dialect.read_stream,
             lambda caller, called, now: dialect.call(account_sid, caller, called, now),
+            lambda address: address in known,
         )
         self.calls = self.progress.calls
         self._conferences = ConferenceRequests(self.progress)
@@ -244,6 +245,11 @@ class TwilioAccount:
         if call.resumes_at is not None and call.resumes_at <= now:
             call.resumes_at = None
             return self.progress.run(call, now)
+        if call.agent_at is not None and call.agent_at <= now:
+            call.agent_at = None
+            return self.progress.agent_takes(call, now)
+        if call.referred_at is not None and call.referred_at <= now:
+            return self.progress.referred(call, now)
         return []
 
     def _pick_up(self, call: TwilioCall, now: float) -> list[Action]:

@@ -15,7 +15,7 @@ from bridge.simulators.carriers.twilio.actions import Action, Form, SendCallback
 from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee
 from bridge.simulators.carriers.twilio.media import new_sid
 from bridge.simulators.carriers.twilio.voice_webhook import call_form
-from bridge.simulators.carriers.voice_documents import Conference, Dial, Enqueue, Target, Verb
+from bridge.simulators.carriers.voice_documents import Conference, Dial, Enqueue, Refer, Target, Verb
 from bridge.simulators.carriers.voice_xml import StreamElement
 
 
@@ -106,6 +106,15 @@ class TwilioCall:
     """The conference that the call joins when it is answered, as a participant that was added by a request."""
     waits: Enqueue | None = None
     """The `<Enqueue>` under way."""
+    queued_at: float = 0.0
+    agent_at: float | None = None
+    """When somebody takes the call out of its queue."""
+    taken: tuple[Enqueue, float] | None = None
+    """The `<Enqueue>` out of which somebody has taken the call, and for how long it was there."""
+    refers: Refer | None = None
+    """The `<Refer>` under way."""
+    referred_at: float | None = None
+    """When it is known what came of it."""
     resumes_at: float | None = None
     """When a `<Pause>` is over."""
     listens: bool = False
@@ -139,7 +148,8 @@ class TwilioCall:
 
     def deadlines(self) -> Iterator[float]:
         """When something is due, in no order."""
-        times = self.answers_at, self.gives_up_at, self.judged_at, self.resumes_at
+        own = self.answers_at, self.gives_up_at, self.judged_at, self.resumes_at
+        times = *own, self.agent_at, self.referred_at
         return (at for at in times if at is not None)
 
     def verdict(self, answered_by: str) -> str:

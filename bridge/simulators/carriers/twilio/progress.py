@@ -14,6 +14,7 @@ from bridge.simulators.carriers.twilio.calls import CallStatus, Dialling, Twilio
 from bridge.simulators.carriers.twilio.checks import NOT_VERIFIED, TwilioRefusal
 from bridge.simulators.carriers.twilio.conferences import Conferences
 from bridge.simulators.carriers.twilio.injected_faults import TwilioCallee, TwilioFaults
+from bridge.simulators.carriers.twilio.queues import QUEUE, Queues
 from bridge.simulators.carriers.voice_documents import (
     ConnectStream,
     Dial,
@@ -22,6 +23,7 @@ from bridge.simulators.carriers.voice_documents import (
     Pause,
     ReadStream,
     Redirect,
+    Refer,
     Reject,
     StartStream,
     StopStream,
@@ -31,11 +33,20 @@ from bridge.simulators.carriers.voice_documents import (
 )
 from bridge.vocabulary.errors import CallRefused
 
+REFERRED = {"in-progress": "200", "busy": "486", "failed": "404", "no-answer": "408"}
+"""The code of SIP for each `ReferCallStatus`."""
+
+REFER_S = 30.0
+"""How long somebody rings who was referred to, and does not answer."""
+
 REJECTED = {"busy": CallStatus.BUSY, "rejected": CallStatus.NO_ANSWER}
 
 
 class CallProgress:
-    """The calls of one account. `callee`: who answers a number. `make_call`: makes a call from its two numbers."""
+    """The calls of one account. `callee`: who answers a number. `make_call`: makes a call from its two numbers.
+
+    `has_agent`: whether somebody serves the queue at this address, `queue:NAME`; `callee` says when.
+    """
 
     def __init__(
         self,
@@ -44,6 +55,7 @@ class CallProgress:
         faults: TwilioFaults,
         read_stream: ReadStream,
         make_call: Callable[[str, str, float], TwilioCall],
+        has_agent: Callable[[str], bool] = lambda _address: False,
     ) -> None:
         self.calls: dict[str, TwilioCall] = {}
         self.conferences = Conferences(account_sid)
@@ -51,7 +63,7 @@ class CallProgress:
         self._faults = faults
         self._read_stream = read_stream
         self._make_call = make_call
-        self._queues: dict[str, list[str]] = {}
+        self._queues = Queues(callee, has_agent)
 
     def new_call(self, caller: str, called: str, now: float) -> TwilioCall:
         """A call of this account, which is queued."""
@@ -132,9 +144,8 @@ class CallProgress:
                     actions += self._listen(call, verb)
                 case Dial():
                     return [*actions, *self._dial(call, verb, now)]
-                case Enqueue():
-                    call.waits = verb
-                    self._queues.setdefault(verb.queue, []).append(call.sid)
+                case Enqueue() | Refer():
+                    self._take_elsewhere(call, verb, now)
                     return actions
                 case Redirect(url, method):
                     return [*actions, FetchTwiml(call.sid, url, method, call.form())]
@@ -217,12 +228,12 @@ class CallProgress:
         if verb.conference is not None:
             return [*self.conferences.join(call, verb.conference, now)]
         if verb.queue:
-            waiting = self._queues.get(verb.queue, [])
-            if waiting:
-                dialling.with_sid = waiting.pop(0)
-                self.calls[dialling.with_sid].waits = None
-                return []
-            return self._dialled(call, now)
+            sid = self._queues.first(verb.queue)
+            if not sid:
+                return self._dialled(call, now)
+            dialling.with_sid = sid
+            self._queues.taken(self.calls[sid], now)
+            return []
         return self._call_next(call, dialling, now)
 
     def _call_next(self, call: TwilioCall, dialling: Dialling, now: float) -> list[Action]:
@@ -250,6 +261,59 @@ class CallProgress:
         told = child.callback("initiated", now, "initiated")
         child.enter(CallStatus.RINGING)
         return [*told, *child.callback("ringing", now)]
+
+    # Queues and referrals
+
+    def agent_takes(self, call: TwilioCall, now: float) -> list[Action]:
+        """Somebody who serves the queue takes the call out of it; or it is full, or fails."""
+        assert call.waits is not None, "it is in a queue"
+        queue = call.waits
+        if result := self._queues.refuses(call):
+            self._queues.leave(call)
+            form = call.form() | {"QueueResult": result}
+            return self._after(call, queue.action, queue.method, form, now)
+        agent = self.new_call(call.called, f"{QUEUE}{queue.queue}", now)
+        agent.direction = "outbound-dial"
+        agent.enter(CallStatus.RINGING)
+        agent.enter(CallStatus.IN_PROGRESS)
+        return self._dial(agent, Dial(queue=queue.queue), now)
+
+    def _served(self, call: TwilioCall, now: float) -> list[Action]:
+        """Whoever took the call out of its queue has left."""
+        assert call.taken is not None, "it was taken"
+        (queue, waited_s), call.taken = call.taken, None
+        form = call.form() | {"QueueResult": "bridged", "QueueTime": str(int(waited_s))}
+        return self._after(call, queue.action, queue.method, form, now)
+
+    def _take_elsewhere(self, call: TwilioCall, verb: Enqueue | Refer, now: float) -> None:
+        if isinstance(verb, Enqueue):
+            self._queues.enter(call, verb, now)
+            return
+        after_s = self.callee(verb.address).answers_after_s
+        call.refers, call.referred_at = verb, now + (REFER_S if after_s is None else after_s)
+
+    def referred(self, call: TwilioCall, now: float) -> list[Action]:
+        """It is known what came of a referral. After a good one whoever was referred hangs up, when we were told."""
+        verb, call.refers, call.referred_at = call.refers, None, None
+        assert verb is not None, "it was referred"
+        callee = self.callee(verb.address)
+        outcome = "no-answer" if callee.answers_after_s is None else callee.refuses or "in-progress"
+        code = REFERRED[outcome]
+        form = call.form() | {
+            "ReferCallStatus": outcome,
+            "ReferSipResponseCode": "202",
+            "NotifySipResponseCode": code,
+        }
+        return self._after(call, verb.action, verb.method, form, now)
+
+    def _after(
+        self, call: TwilioCall, action: str, method: str, form: dict[str, str], now: float
+    ) -> list[Action]:
+        """Ask this action how the call goes on; without one the next verb says it."""
+        if not action:
+            return self.run(call, now)
+        call.verbs.clear()
+        return [FetchTwiml(call.sid, action, method, form)]
 
     def _child_over(self, child: TwilioCall, now: float) -> list[Action]:
         parent = self.calls.get(child.parent_sid)
@@ -294,14 +358,16 @@ class CallProgress:
         """The call leaves what it is in: a `<Dial>`, whose other calls end; a conference; a queue; a pause."""
         dialling, call.dialling, call.resumes_at = call.dialling, None, None
         actions: list[Action] = []
-        if call.waits is not None:
-            self._queues[call.waits.queue].remove(call.sid)
-            call.waits = None
+        self._queues.leave(call)
+        call.taken = call.refers = call.referred_at = None
         if dialling is not None:
             for sid in [*dialling.ringing]:
                 actions += self.end(self.calls[sid], CallStatus.CANCELED, now)
             if dialling.with_sid and not (other := self.calls[dialling.with_sid]).over:
-                actions += self.end(other, CallStatus.COMPLETED, now)
+                is_guest = other.taken is not None
+                actions += (
+                    self._served(other, now) if is_guest else self.end(other, CallStatus.COMPLETED, now)
+                )
         if call.room:
             why = "participant_hung_up" if call.over else "participant_updated_via_api"
             actions += self.leave_room(call, now, why)

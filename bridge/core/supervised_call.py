@@ -1,0 +1,58 @@
+"""A call whose talk with a person a supervisor may join by the carrier, because no stream of ours is left in it.
+
+`supervision` has who is called, and in which role; here is when: while the caller is with a person. No clock.
+"""
+
+from typing import Any, get_args
+
+from bridge.core.call_tables import Reads, ReadsByState
+from bridge.core.handover import Handover, Phase
+from bridge.core.listening_call import ListeningCall, listening_falls_due, listening_reads
+from bridge.core.states import State
+from bridge.core.supervision import Supervision
+from bridge.vocabulary.commands import Command
+from bridge.vocabulary.dispatch import on
+from bridge.vocabulary.supervision import SuperviseRequested, SupervisorEvent
+
+
+class SupervisedCall(ListeningCall):
+    """See `ListeningCall`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._supervision = Supervision(self._people.supervisors, self._rules.can)
+
+    def _supervise_requested(self, event: SuperviseRequested, _now: float) -> list[Command]:
+        handover = self._handover
+        is_talk = handover is not None and handover.phase is Phase.WITH_PERSON
+        return self._supervision.request(event, handover.person_leg if handover and is_talk else "")
+
+    def _supervisor(self, event: SupervisorEvent, _now: float) -> list[Command]:
+        """The carrier says what became of a supervisor."""
+        return self._supervision.handle(event)
+
+    def _note_end(self, handover: Handover, now: float) -> list[Command]:
+        return self._supervision.end("the talk is over") + super()._note_end(handover, now)
+
+    def _leave_people(self, event: Any, now: float) -> list[Command]:
+        """The server stops: the two go on talking, and supervisors stay with them."""
+        self._supervision = Supervision({}, ())
+        return super()._leave_people(event, now)
+
+
+def supervised_reads(call: type[SupervisedCall]) -> ReadsByState:
+    """The table of this class of calls."""
+    rows: Reads = {
+        **dict([on(SuperviseRequested, call._supervise_requested)]),
+        **dict.fromkeys(get_args(SupervisorEvent), call._supervisor),
+    }
+    ended = (State.ENDED,)
+    tables = listening_reads(call)
+    return {
+        state: (read if state in ended else read | rows, converse)
+        for state, (read, converse) in tables.items()
+    }
+
+
+SupervisedCall.READS = supervised_reads(SupervisedCall)
+SupervisedCall.FALLS_DUE = listening_falls_due(SupervisedCall)

@@ -1,0 +1,108 @@
+"""The events and commands of supervision by the carrier, where a caller and a person talk and no stream of ours is left.
+
+A supervisor is named in the settings, as a person is, and is on one telephone leg. `core.supervision` has the rules.
+"""
+
+from enum import StrEnum
+
+from bridge.vocabulary.people import Nobody
+from bridge.vocabulary.word import Word
+
+
+class SupervisorRole(StrEnum):
+    """What a supervisor does while two talk. Each hears both."""
+
+    LISTEN = "listen"
+    """Nobody hears the supervisor."""
+    WHISPER = "whisper"
+    """The person alone hears the supervisor."""
+    BARGE = "barge"
+    """Both hear the supervisor."""
+    LEAVE = "leave"
+    """No role: the supervision is to end. Only in `SuperviseRequested`."""
+
+
+# Events: from whoever operates the bridge
+
+
+class SuperviseRequested(Word, frozen=True, gc=False, omit_defaults=True):
+    """A supervisor is to join a talk in this role, to change to it, or to leave. `to`: who is to hear a whisper."""
+
+    supervisor: str
+    role: SupervisorRole
+    to: str = "person"
+
+
+# Events: from the carrier's call control
+
+
+class SupervisorJoined(Word, frozen=True, gc=False):
+    """The supervisor is in the talk, on this leg, with this role."""
+
+    supervisor: str
+    supervisor_leg: str
+    role: SupervisorRole
+
+
+class SupervisorNotReached(Word, frozen=True, gc=False):
+    """Nobody of the group that was called for a supervisor is in the talk, and no leg of it is left."""
+
+    supervisor: str
+    why: Nobody
+
+
+class SupervisorLeft(Word, frozen=True, gc=False):
+    """The supervisor has hung up, or is out of the talk in another way."""
+
+    supervisor: str
+
+
+# Commands: to the carrier's call control
+
+
+class Supervise(Word, frozen=True):
+    """Call this group, all at the same time, and have whoever answers first in the talk with this person, in this role.
+
+    `from_`, `ring_s`: as in `CallPeople`. `SupervisorJoined` follows, or `SupervisorNotReached`; later `SupervisorLeft`.
+    """
+
+    supervisor: str
+    group: tuple[str, ...]
+    from_: str
+    ring_s: float
+    role: SupervisorRole
+    person_leg: str
+
+
+class ChangeSupervisor(Word, frozen=True, gc=False):
+    """Give this supervisor another role; one who still rings has it from the answer on."""
+
+    supervisor: str
+    role: SupervisorRole
+
+
+class EndSupervision(Word, frozen=True, gc=False):
+    """Hang up on this supervisor, who may be gone by then. Nothing more is told of the supervisor."""
+
+    supervisor: str
+    why: str
+
+
+# Commands: to the shell
+
+
+class SupervisionRefused(Word, frozen=True, gc=False):
+    """A `SuperviseRequested` is not done, for the journal. `why`: in words."""
+
+    supervisor: str
+    why: str
+
+
+SupervisorEvent = SupervisorJoined | SupervisorNotReached | SupervisorLeft
+"""What the carrier tells of supervisors."""
+
+SupervisionEvent = SuperviseRequested | SupervisorEvent
+"""What the core is told of supervision."""
+
+SupervisionCommand = Supervise | ChangeSupervisor | EndSupervision
+"""What the core has the carrier do."""
