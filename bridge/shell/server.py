@@ -186,7 +186,12 @@ class Server:
     def _load(self) -> Load:
         limits = self.admission.setups.current.settings.limits
         open_circuits = self.admission.readiness.open_circuits()
-        return Load(self.admission.closing, limits.max_calls or 0, limits.longest_call_s, open_circuits)
+        ahead = dict.fromkeys(CARRIERS, 0.0)
+        for call in self.admission.active:
+            ahead[call.carrier] = max(ahead[call.carrier], call.session.playout_ahead_s)
+        return Load(
+            self.admission.closing, limits.max_calls or 0, limits.longest_call_s, open_circuits, ahead
+        )
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"} | self._details(request))

@@ -2,7 +2,7 @@
 
 import asyncio
 import platform
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ class Load(NamedTuple):
     """How long a call may last."""
     open_circuits: Collection[str]
     """The assistants to which new calls do not go."""
+    playout_ahead_s: Mapping[str, float] = {}
+    """For each carrier: the most audio of any call that is still to be heard."""
 
 
 class ProcessMetrics:
@@ -116,6 +118,8 @@ class ProcessMetrics:
         figures.draining.set(load.is_draining)
         figures.calls_capacity.set(load.capacity)
         figures.call_limit.set(load.longest_s)
+        for carrier, ahead_s in load.playout_ahead_s.items():
+            figures.playout_ahead.labels(carrier).set(ahead_s)
         self._circuits.update(load.open_circuits)
         for name in self._circuits:
             figures.circuit_open.labels(name).set(name in load.open_circuits)
