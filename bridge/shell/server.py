@@ -44,6 +44,7 @@ from bridge.shell.session import clock
 from bridge.shell.setup_pace import SetupPace
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.systemd import Notifier
+from bridge.shell.tracing.traces import Traces
 from bridge.shell.webhooks import Answered, Webhooks
 from bridge.shell.websocket_server import accept
 
@@ -91,7 +92,9 @@ class Server:
         self.files.count_failure = self.metrics.file_failed
         after_call = AfterCall(self.network, self.files.written)
         switchboard = Switchboard(settings, self.network)
-        self.admission = Admission(settings, switchboard, self.files, after_call, self.metrics)
+        self.traces = Traces(settings)
+        """Of calls."""
+        self.admission = Admission(settings, switchboard, self.files, after_call, self.metrics, self.traces)
         self.lifecycle = Lifecycle(self.admission, self._stop_rules, self.notifier)
         self.certificate = Certificate(self._tls, settings)
         self._refused = RefusedRequests(self.metrics.webhook_refused)
@@ -157,6 +160,7 @@ class Server:
             await self.admission.after_call.aclose()
             await self.admission.setups.aclose()
             await self.network.aclose()
+            await self.traces.aclose()
             self._retention.stop()
             await self.files.aclose()
             self._loop_watch.stop()

@@ -3,7 +3,6 @@
 import asyncio
 import platform
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
@@ -14,6 +13,7 @@ from bridge.observers.metrics.closed_sets import FILES, OTHER, refusal_reason
 from bridge.observers.metrics.families import Metrics
 from bridge.observers.metrics.snapshot import Family, families, text
 from bridge.shell.metrics.gc_pauses import GcPauses
+from bridge.shell.program import program_version
 from bridge.shell.session import clock
 
 SLICE_S = 0.001
@@ -53,7 +53,7 @@ class ProcessMetrics:
         """Begin, on the loop that runs. `load` is called at each scrape."""
         self._load = load
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
-        self.figures.build.labels(_version(), platform.python_version(), loop).set(1)
+        self.figures.build.labels(program_version(), platform.python_version(), loop).set(1)
         self._gc_pauses.start()
 
     def stop(self) -> None:
@@ -123,10 +123,3 @@ class ProcessMetrics:
         self._circuits.update(load.open_circuits)
         for name in self._circuits:
             figures.circuit_open.labels(name).set(name in load.open_circuits)
-
-
-def _version() -> str:
-    try:
-        return version("voicebridge-server")
-    except PackageNotFoundError:  # a checkout that is not installed
-        return "unknown"
