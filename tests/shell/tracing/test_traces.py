@@ -142,19 +142,20 @@ async def _play(socket: ClientConnection) -> None:
                 await socket.send(json.dumps(told))
 
 
-async def call(traces: Receiver, shop: Shop, header: str = "", **otel: Any) -> Assistant:
+async def call(
+    traces: Receiver, shop: Shop, header: str = "", *, preconnect: bool = False, **otel: Any
+) -> Assistant:
     """One call of a server, which has closed behind it."""
     assistant = Assistant()
     async with asyncio.timeout(TIMEOUT_S), serve(assistant, "127.0.0.1", 0) as listening:
         port = next(iter(listening.sockets)).getsockname()[1]
         parameters = {"type": "object", "properties": {"of": {"type": "string"}}}
         price = {"url": str(shop.server.make_url("/price")), "description": "x", "parameters": parameters}
+        sales = {"kind": "stream", "url": f"ws://127.0.0.1:{port}/", "tools": {"price": price}}
         settings = {
             "port": 0,
             "assistant": "sales",
-            "assistants": {
-                "sales": {"kind": "stream", "url": f"ws://127.0.0.1:{port}/", "tools": {"price": price}}
-            },
+            "assistants": {"sales": sales | {"preconnect": preconnect}},
             "security": {"allow_unauthenticated": True},
             "otel": {"endpoint": traces.url} | otel,
         }
@@ -213,6 +214,15 @@ async def test_the_trace_of_the_webhook_goes_on(traces: Receiver, shop: Shop) ->
     assert root.parent_span_id.hex() == "00f067aa0ba902b7"
     assert attributes(root)["voicebridge.call.id"] != CALL
     assert len(attributes(root)["voicebridge.call.id"]) == 32
+
+
+async def test_an_assistant_that_is_connected_ahead_of_the_call_is_told_of_the_call(
+    traces: Receiver, shop: Shop
+) -> None:
+    assistant = await call(traces, shop, preconnect=True)
+    assert len(assistant.upgrades) == 1
+    assert assistant.upgrades[0]["traceparent"] == traceparent(traces.one("call"))
+    assert traces.one("assistant.connect")
 
 
 async def test_what_was_said_is_there_where_the_settings_say_so(traces: Receiver, shop: Shop) -> None:
