@@ -119,7 +119,7 @@ def pins(lock: str) -> set[str]:
     return {canonicalize_name(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE)}
 
 
-EVERYTHING = frozenset({"report", "encryption", "g722", "opus", "amr-wb", "mp3", "dev"})
+EVERYTHING = frozenset({"otel", "report", "encryption", "g722", "opus", "amr-wb", "mp3", "dev"})
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ from bridge.settings.calls import (
 )
 from bridge.settings.faults import Key
 from bridge.settings.metrics import MetricsSettings
+from bridge.settings.otel import ENVIRONMENT as OTEL_VARIABLES
+from bridge.settings.otel import OtelSettings
 from bridge.settings.people import PersonName, PersonSettings
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
@@ -166,6 +168,9 @@ class Settings(Section):
     )
     metrics: MetricsSettings = Field(
         MetricsSettings(), description="Where the figures for Prometheus are served, and who may read them"
+    )
+    otel: OtelSettings = Field(
+        OtelSettings(), description="Where the traces of calls are sent by OpenTelemetry, and what is in them"
     )
     proxy: ProxySettings = Field(
         ProxySettings(),
@@ -293,10 +298,10 @@ def known_paths() -> tuple[Key, ...]:
 
 
 def vendor_names() -> dict[str, Key]:
-    """The names of environment variables that are not ours, each with the setting that it sets: vendors', proxies'."""
+    """The names of environment variables that are not ours, each with the setting that it sets: vendors', proxies', traces'."""
     owners = [(name, kind.environment) for name, kind in CARRIERS.items()]
     owners += [(name, vendor.environment) for name, vendor in _vendors().items()]
-    owners.append(("proxy", PROXY_VARIABLES))
+    owners += [("proxy", PROXY_VARIABLES), ("otel", OTEL_VARIABLES)]
     return {variable: (owner, setting) for owner, names in owners for variable, setting in names.items()}
 
 

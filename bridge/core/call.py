@@ -126,6 +126,10 @@ class Call:
         counts.update(self._dialogue_counts())
         return {name: count for name, count in counts.items() if count}
 
+    def playout_ahead_s(self, now: float) -> float:
+        """Seconds of audio that assistants have sent and the caller has still to hear."""
+        return self._dialogue.conversation.voice.ahead_s(now) if self.state in SPOKEN_INTO else 0.0
+
     def _move(self, state: State) -> None:
         assert state in MOVES[self.state], f"a call that is {self.state} does not become {state}"
         self.state = state

@@ -10,11 +10,11 @@ sound was heard later. A clear in between throws that away, and nobody knows. No
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from bridge.observers.caller_sound import CallerSound
 from bridge.vocabulary.commands import ClearPlayback, EnterDigits, PlayAudio, SendMark, TypeDigit
@@ -46,18 +46,41 @@ MOST_MARKS = 100
 class _Wait:
     """A turn of the caller: when each step was reached. `since`: the end of the speech, None if that is not known."""
 
+    number: int
     since: float | None
     noticed: float
     replied: float | None = None
     sent: float | None = None
     heard: float | None = None
+    is_over: bool = False
+
+
+@runtime_checkable
+class TurnWatcher(Protocol):
+    """Whoever is told of the turns of a call while it lasts: an observer that has these methods is."""
+
+    def turn_began(self, number: int, since: float | None, now: float) -> None:
+        """The caller's utterance ended at `since`, None if that is not known; it was noticed now. Numbers count from 1."""
+        ...
+
+    def reply_began(self, item: str, now: float) -> None:
+        """The first audio of an item came from the assistant."""
+        ...
+
+    def turn_over(self, number: int, turn: Turn, now: float) -> None:
+        """No further step of this turn will be known; a later turn may be over before it."""
+        ...
 
 
 class TurnWaits:
-    """The waits of one call. `SEEN` has what it sees; `reply_began` is told of the first audio of each item."""
+    """The waits of one call. `SEEN` has what it sees; `reply_began` is told of the first audio of each item.
+
+    `watchers` are told of each turn.
+    """
 
     def __init__(self, caller: CallerSound) -> None:
         self._caller = caller
+        self.watchers: Sequence[TurnWatcher] = ()
         self._turns: deque[_Wait] = deque(maxlen=MOST_TURNS)
         self.count = 0
         """The number of turns so far; `turns` has the latest of them."""
@@ -87,6 +110,20 @@ class TurnWaits:
         """The waits so far, the latest `MOST_TURNS` of them."""
         return [_turn(wait) for wait in self._turns]
 
+    def finish(self, now: float) -> None:
+        """The call is over, and with it each turn."""
+        for wait in self._turns:
+            self._over(wait, now)
+
+    def _over(self, wait: _Wait | None, now: float) -> None:
+        if wait is None or wait.is_over:
+            return
+        wait.is_over = True
+        if self.watchers:
+            turn = _turn(wait)
+            for watcher in self.watchers:
+                watcher.turn_over(wait.number, turn, now)
+
     # The caller
 
     def _start(self, word: CallStarted, _now: float) -> None:
@@ -95,8 +132,10 @@ class TurnWaits:
 
     def _speech_started(self, _word: SpeechStarted, now: float) -> None:
         self._spoke_at = now
+        self._over(self._waiting, now)
         self._waiting = None
         if self._replied is not None and self._replied.sent is None:  # it will not be sent
+            self._over(self._replied, now)
             self._replied = None
 
     def _speech_stopped(self, _word: SpeechStopped, now: float) -> None:
@@ -115,17 +154,25 @@ class TurnWaits:
             self._begin(since, now)
 
     def _begin(self, since: float | None, now: float) -> None:
-        self._waiting = _Wait(None if since is None else min(since, now), now)
-        self._turns.append(self._waiting)
+        self._over(self._waiting, now)
+        if len(self._turns) == MOST_TURNS:
+            self._over(self._turns[0], now)
         self.count += 1
+        self._waiting = _Wait(self.count, None if since is None else min(since, now), now)
+        self._turns.append(self._waiting)
+        for watcher in self.watchers:
+            watcher.turn_began(self.count, self._waiting.since, now)
 
     # The reply
 
-    def reply_began(self, now: float) -> None:
+    def reply_began(self, item: str, now: float) -> None:
         """The first audio of an item came from the assistant."""
         if self._waiting is not None:
             self._waiting.replied = now
+            self._over(self._replied, now)
             self._replied, self._waiting = self._waiting, None
+        for watcher in self.watchers:
+            watcher.reply_began(item, now)
 
     def _play(self, word: PlayAudio, now: float) -> None:
         self._played_at = max(self._played_at, now)
@@ -143,17 +190,18 @@ class TurnWaits:
             self._replied = None
             self._sounded = (wait, self._played_at + block * block_samples(rate_hz) / rate_hz)
 
-    def _mark(self, word: SendMark, _now: float) -> None:
+    def _mark(self, word: SendMark, now: float) -> None:
         if self._sounded is not None:
             self._marked[word.name] = (*self._sounded, self._played_at)
             if len(self._marked) > MOST_MARKS:
-                del self._marked[next(iter(self._marked))]
+                self._over(self._marked.pop(next(iter(self._marked)))[0], now)
             self._sounded = None
 
     def _mark_reached(self, word: MarkReached, now: float) -> None:
         if (marked := self._marked.pop(word.name, None)) is not None:
             wait, sound_at, mark_at = marked
             wait.heard = max(sound_at + now - mark_at, wait.sent or sound_at)
+            self._over(wait, now)
 
     def _clear(self, _word: ClearPlayback, now: float) -> None:
         """Audio that no mark has proved to be heard by now: nobody knows when it was, or whether."""
@@ -161,7 +209,12 @@ class TurnWaits:
         if (
             self._replied is not None and self._replied.sent is not None
         ):  # else the reply cuts the waiting signal
+            self._over(self._replied, now)
             self._replied = None
+        if self._sounded is not None:
+            self._over(self._sounded[0], now)
+        for marked in self._marked.values():
+            self._over(marked[0], now)
         self._sounded = None
         self._marked.clear()
 

@@ -130,7 +130,7 @@ class Accounting:
         if len(self._items) > MOST_ITEMS:
             del self._items[next(iter(self._items))]
         self._counts["replies"] += 1
-        self.waits.reply_began(now)
+        self.waits.reply_began(word.item, now)
 
 
 _SEEN: dict[type[Word], Callable[[Accounting, Any, float], None]] = dict(

@@ -36,6 +36,7 @@ from bridge.shell.sessions import Sessions
 from bridge.shell.setups import Setup, Setups
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S, MediaToken, TokenFault, Tokens, token_key
+from bridge.shell.tracing.traces import Traces
 from bridge.vocabulary.contracts import Carrier
 from bridge.vocabulary.events import SERVER_CLOSES, CallEnded, CloseRequested, GoodbyeRequested
 
@@ -55,7 +56,7 @@ def media_paths() -> tuple[bytes, ...]:
 
 class Admission:
     """Who is let in on one server. `public_url`: where the carriers find us. `files`: writes the files of calls.
-    `metrics`: where calls and refusals are counted.
+    `metrics`: where calls and refusals are counted. `traces`: which calls are traced.
 
     Raises `ConfigurationError` if the announcement of recordings cannot be read, or nothing can be encrypted.
     """
@@ -67,6 +68,7 @@ class Admission:
         files: FileQueue = AT_ONCE,
         after_call: AfterCall | None = None,
         metrics: ProcessMetrics | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.public_url = ""
         self.closing = False
@@ -80,6 +82,8 @@ class Admission:
         """How late the event loop calls back, in seconds; see `LoopWatch.lag_s`."""
         self._settings = settings  # what holds until the server stops; new calls have those of their setup
         self._metrics = metrics or ProcessMetrics()
+        self.traces = traces or Traces(settings)
+        """The traces of calls."""
         self.after_call = after_call or AfterCall()
         """Tells of calls that are over."""
         self.owner = secrets.token_hex(4)
@@ -93,7 +97,7 @@ class Admission:
         self._gate = LoadGate(_load_limits(settings.limits))
         self._descriptors = Descriptors()
         self._refusals = SampledLog()
-        self._sessions = Sessions(settings, self._active, files, self.after_call, self._metrics)
+        self._sessions = Sessions(settings, self._active, files, self.after_call, self._metrics, self.traces)
 
     @property
     def busy(self) -> BusySettings:
@@ -170,7 +174,8 @@ class Admission:
         self._expected.add(carrier, kind, call, now, nonce=token.nonce, life_s=life_s, setup=setup)
         self._gate.keep_place((carrier, call.call_id), clock() + life_s)
         if kind == "media" and not (call.continues or call.briefs):
-            setup.switchboard.expect(call.call_id, call.assistant)
+            traceparent = "" if call.trace is None else call.trace.root.traceparent
+            setup.switchboard.expect(call.call_id, call.assistant, traceparent)
         return f"{self._media_url()}/{carrier}/{kind}/{self._tokens.sign(token)}"
 
     def _media_url(self) -> str:

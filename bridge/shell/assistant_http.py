@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from bridge.vocabulary import retry_after
 from bridge.vocabulary.contracts import Lost, Post, PostDelayed, Posted, Receive
 from bridge.vocabulary.errors import ConfigurationError
 from bridge.vocabulary.retries import Retries
+from bridge.vocabulary.trace_context import TRACEPARENT
 
 MOST_WAITING = 16
 """The most posts that wait behind the one under way; with one more the leg is lost. A dialect stays far below this."""
@@ -71,7 +72,9 @@ class PostingLeg:
         session: aiohttp.ClientSession,
         proxy: Proxy | None,
         reader: HeaderReader,
+        traceparent: Callable[[], str] = str,
     ) -> None:
+        self._traceparent = traceparent
         self._url = URL(address.url)
         self._headers = address.headers
         self._receive = receive
@@ -98,6 +101,8 @@ class PostingLeg:
                 self._lost, 1011, f"too many posts wait for their responses: expected at most {MOST_WAITING}"
             )
             return
+        if traceparent := self._traceparent():
+            post = post._replace(headers={**post.headers, TRACEPARENT: traceparent})
         self._waiting.append(post)
         self._more.set()
 
@@ -216,10 +221,12 @@ class AssistantPosts:
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def open(self, address: PostAddress, receive: Receive, lost: Lost) -> PostingLeg:
-        """Open a leg. It can send at once."""
+    def open(
+        self, address: PostAddress, receive: Receive, lost: Lost, traceparent: Callable[[], str] = str
+    ) -> PostingLeg:
+        """Open a leg. It can send at once. `traceparent`: returns what each post has in this header; empty: nothing."""
         proxy = self._network.proxies.proxy_for(address.url)
-        leg = PostingLeg(address, receive, lost, self._connections(), proxy, self._reader)
+        leg = PostingLeg(address, receive, lost, self._connections(), proxy, self._reader, traceparent)
         self._tasks.add(leg.task)
         leg.task.add_done_callback(self._tasks.discard)
         return leg

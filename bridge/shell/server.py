@@ -44,6 +44,7 @@ from bridge.shell.session import clock
 from bridge.shell.setup_pace import SetupPace
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.systemd import Notifier
+from bridge.shell.tracing.traces import Traces
 from bridge.shell.webhooks import Answered, Webhooks
 from bridge.shell.websocket_server import accept
 
@@ -91,7 +92,9 @@ class Server:
         self.files.count_failure = self.metrics.file_failed
         after_call = AfterCall(self.network, self.files.written)
         switchboard = Switchboard(settings, self.network)
-        self.admission = Admission(settings, switchboard, self.files, after_call, self.metrics)
+        self.traces = Traces(settings)
+        """Of calls."""
+        self.admission = Admission(settings, switchboard, self.files, after_call, self.metrics, self.traces)
         self.lifecycle = Lifecycle(self.admission, self._stop_rules, self.notifier)
         self.certificate = Certificate(self._tls, settings)
         self._refused = RefusedRequests(self.metrics.webhook_refused)
@@ -157,6 +160,7 @@ class Server:
             await self.admission.after_call.aclose()
             await self.admission.setups.aclose()
             await self.network.aclose()
+            await self.traces.aclose()
             self._retention.stop()
             await self.files.aclose()
             self._loop_watch.stop()
@@ -186,7 +190,12 @@ class Server:
     def _load(self) -> Load:
         limits = self.admission.setups.current.settings.limits
         open_circuits = self.admission.readiness.open_circuits()
-        return Load(self.admission.closing, limits.max_calls or 0, limits.longest_call_s, open_circuits)
+        ahead = dict.fromkeys(CARRIERS, 0.0)
+        for call in self.admission.active:
+            ahead[call.carrier] = max(ahead[call.carrier], call.session.playout_ahead_s)
+        return Load(
+            self.admission.closing, limits.max_calls or 0, limits.longest_call_s, open_circuits, ahead
+        )
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"} | self._details(request))

@@ -18,6 +18,7 @@ from bridge.core.call import Call
 from bridge.core.engine import CallEngine, Perform
 from bridge.core.people import BriefingNotes
 from bridge.core.people_call import PeopleCall
+from bridge.observers.turn_waits import TurnWatcher
 from bridge.observers.usage import Accounting
 from bridge.shell.assistant_slot import AssistantSlot
 from bridge.shell.close_frames import INTERNAL_ERROR, NORMAL_CLOSURE
@@ -91,6 +92,7 @@ class Session:
         self._call = call
         self._accounting = Accounting(sees_caller=False)
         self._observers = tuple(observers)
+        self._accounting.waits.watchers = [one for one in observers if isinstance(one, TurnWatcher)]
         self._engine = CallEngine(call, [self._accounting, self._accounting.waits, *observers])
         self._slot = AssistantSlot(
             connect, self._engine.handle, self._follow_deadline, clock, self._accounting.caller
@@ -115,6 +117,11 @@ class Session:
         self._former_streams: Counter[str] = Counter()  # what the dialects of former streams repaired
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = inf
+
+    @property
+    def playout_ahead_s(self) -> float:
+        """Seconds of audio that the carrier has and the caller has not heard yet."""
+        return self._call.playout_ahead_s(clock())
 
     def attach(self, carrier_leg: Leg[WireMessage]) -> None:
         """Start the call's timers. `carrier_leg`: the leg whose messages and loss are given to this session."""
@@ -292,11 +299,12 @@ class Session:
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
+        now = clock()
+        self._accounting.waits.finish(now)
         mended = self._former_streams + Counter(self._carrier.counts())
         account = self._accounting.account(
             Counter(self._call.counts()) + Counter(self._slot.counts()) + mended
         )
-        now = clock()
         close_leg = partial(self._carrier_leg.close, INTERNAL_ERROR, "a fault in the bridge")
         close_observers = [partial(observer.close, now, account) for observer in self._observers]
         for step in (

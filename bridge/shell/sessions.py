@@ -10,6 +10,7 @@ from bridge.core.call import Call
 from bridge.observers.call_file import FileQueue
 from bridge.observers.capture import CapturedCall, taps_of
 from bridge.observers.stream_end import StreamEndObserver
+from bridge.observers.tracing.call_trace import CallTrace
 from bridge.settings.assistants import Pings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver
@@ -26,9 +27,11 @@ from bridge.shell.session import Session, clock
 from bridge.shell.setups import Setup
 from bridge.shell.talks import TalkObserver
 from bridge.shell.tokens import MediaToken
+from bridge.shell.tracing.traces import Traces
 from bridge.vocabulary.contracts import Carrier, Connect, Observer, StreamEnd
 from bridge.vocabulary.events import CallStarted
 from bridge.vocabulary.message_rate import carrier_rate
+from bridge.vocabulary.trace_context import NO_TRACING
 
 log = structlog.get_logger()
 
@@ -46,10 +49,12 @@ class Sessions:
         files: FileQueue,
         after_call: AfterCall,
         metrics: ProcessMetrics,
+        traces: Traces,
     ) -> None:
         self._settings = settings
         self._active = active
         self._after_call = after_call
+        self._traces = traces
         keys = encryptions(settings)
         self._observers = CallObservers(settings, files, keys, metrics)
         self._announcement = announcement_of(settings)
@@ -89,7 +94,10 @@ class Sessions:
         capture = self._captures.begin(
             CapturedCall(name, kind, commands_of(expected), expected.returns_s), setup
         )
-        connect: Connect = setup.switchboard.connect
+        tracing = NO_TRACING if is_briefing else self._traces.of(name, expected, setup.settings)
+        if isinstance(tracing, CallTrace):
+            observers.append(tracing)
+        connect: Connect = partial(setup.switchboard.connect, tracing=tracing)
         if capture is not None:
             observers.append(capture)
             connect = capture.connect(connect)

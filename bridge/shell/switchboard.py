@@ -23,6 +23,7 @@ from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import OpenAssistant
 from bridge.vocabulary.contracts import Connection, Leg, Lost, Receive
 from bridge.vocabulary.people_tools import BRIEFING_TOOLS
+from bridge.vocabulary.trace_context import NO_TRACING, TRACEPARENT, CallTracing
 from telecodecs.format import PCMU_8K
 
 BRIEFING_SCHEMAS = tuple(tool.schema for tool in BRIEFING_TOOLS.values())
@@ -76,19 +77,21 @@ class Switchboard:
             if (address := self._assistants[name].address()) is not None:
                 self._headers.prepare(address.headers)
 
-    def expect(self, call_id: str, assistant: str = "") -> None:
-        """A call will come: connect its assistant now, if the settings say so."""
+    def expect(self, call_id: str, assistant: str = "", traceparent: str = "") -> None:
+        """A call will come: connect its assistant now, if the settings say so. `traceparent`: of the call's trace."""
         plan = self._plans[assistant or self._settings.assistant]
         name = self.health.chain(plan.assistants, clock(), takes_call=False)[0]
         settings = self._assistants[name]
         if settings.preconnect and isinstance(address := settings.address(), SocketAddress):
-            self._preconnections.open(call_id, name, address)
+            self._preconnections.open(call_id, name, _traced(address, traceparent))
 
     def forget(self, call_id: str) -> None:
         """The call will not come any more."""
         self._preconnections.forget(call_id)
 
-    def connect(self, command: OpenAssistant, receive: Receive, lost: Lost) -> Connection:
+    def connect(
+        self, command: OpenAssistant, receive: Receive, lost: Lost, *, tracing: CallTracing = NO_TRACING
+    ) -> Connection:
         """See `contracts.Connect`."""
         name = command.assistant
         settings, toolbox = self._assistants[name], self._toolboxes[name]
@@ -101,16 +104,21 @@ class Switchboard:
             case None:
                 leg = NoLeg()
             case PostAddress() as address:
-                leg = self._posts.open(address, receive, lost)
+                leg = self._posts.open(address, receive, lost, tracing.asking)
             case SocketAddress() as address:
                 claimed = self._preconnections.claim(command.call_id, name, receive, lost)
-                leg = claimed or self._sockets.connect(address, receive, lost)
+                leg = claimed or self._sockets.connect(_traced(address, tracing.opening()), receive, lost)
                 if isinstance(leg, AssistantSocketLeg):
                     leg.is_reply_owed = lambda: assistant.is_reply_owed(clock())
         return Connection(
             assistant,
             leg,
-            toolbox.open(call_id=command.call_id, parameters=command.parameters, facts=command.context.facts),
+            toolbox.open(
+                call_id=command.call_id,
+                parameters=command.parameters,
+                facts=command.context.facts,
+                tracing=tracing,
+            ),
         )
 
     async def aclose(self) -> None:
@@ -122,3 +130,8 @@ class Switchboard:
             await toolbox.aclose()
         if self._owns_network:
             await self._network.aclose()
+
+
+def _traced(address: SocketAddress, traceparent: str) -> SocketAddress:
+    """The same with the header in its upgrade; empty: without it."""
+    return address._replace(headers={**address.headers, TRACEPARENT: traceparent}) if traceparent else address

@@ -44,6 +44,7 @@ from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 from bridge.vocabulary.people import PersonEvent
 from bridge.vocabulary.supervision import SupervisorEvent
+from bridge.vocabulary.trace_context import TRACEPARENT
 
 BODY_TIMEOUT_S = 5.0
 
@@ -129,6 +130,7 @@ class Webhooks:
             query={name: request.query[name] for name in request.query},
             word=request.match_info.get("word", ""),
         )
+        self._host.traceparent = asked.headers.get(TRACEPARENT, "")
         try:
             answer = route.handle(asked, clock())
             if isinstance(answer, AskFirst):
@@ -138,7 +140,7 @@ class Webhooks:
             self.answered(self._carrier, b"", request.transport)
             return web.Response(status=refused.status, text=str(refused))
         finally:
-            self._host.route = ""
+            self._host.route = self._host.traceparent = ""
             self._follow_deadline()
         self.answered(self._carrier, body, request.transport)
         if not answer.text:
@@ -147,9 +149,11 @@ class Webhooks:
 
     async def _ask_first(self, first: AskFirst) -> WebhookAnswer:
         """The answer that waits for the address of [before_call]. Other webhooks are served meanwhile."""
-        route, self._host.route = self._host.route, ""
-        decision = await self._host.decide(first.question)
-        self._host.route = route
+        host = self._host
+        before = host.route, host.traceparent
+        host.route = host.traceparent = ""
+        decision = await host.decide(first.question)
+        host.route, host.traceparent = before
         return first.then(decision, clock())
 
     def _ask(self, question: Question, decided: Decided) -> None:
@@ -219,6 +223,8 @@ class _Host:
         self.allows_unauthenticated = allows_unauthenticated
         self.route = ""
         """What chose the assistant of the call that is being handled, for the log."""
+        self.traceparent = ""
+        """The header of the webhook that is being handled."""
         self._carrier = carrier
         self._admission = admission
         self._send = send
@@ -292,7 +298,10 @@ class _Host:
         return self._admission.why_refused(self._carrier, call_id)
 
     def expect(self, call: ExpectedCall, kind: StreamKind = "media") -> str:
-        return self._admission.expect(self._carrier, call._replace(route=call.route or self.route), kind)
+        trace = self._admission.traces.begin(self.traceparent)
+        return self._admission.expect(
+            self._carrier, call._replace(route=call.route or self.route, trace=trace), kind
+        )
 
     def call_ended(self, call_id: str) -> None:
         self._before_call.call_ended(call_id)

@@ -20,6 +20,7 @@ from bridge.tools.tool import LONGEST_OUTPUT, CallFacts, ToolRefused
 from bridge.vocabulary.call_facts import facts_header
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
+from bridge.vocabulary.trace_context import TRACEPARENT
 
 CALL_HEADER = "X-Voicebridge-Call"
 
@@ -119,8 +120,9 @@ class HttpTool:
             raise ToolRefused(why, type(error).__name__) from error
 
     def _about(self, facts: CallFacts) -> dict[str, str]:
-        """Headers that say which call it is, and who calls whom."""
-        return {CALL_HEADER: facts.call_id} | (facts_header(facts.facts) if self._tells_facts else {})
+        """Headers that say which call it is, who calls whom, and where in the trace it is."""
+        about = {CALL_HEADER: facts.call_id} | (facts_header(facts.facts) if self._tells_facts else {})
+        return about | ({TRACEPARENT: facts.traceparent} if facts.traceparent else {})
 
     def _read(self, arguments: str) -> dict[str, Any]:
         try:

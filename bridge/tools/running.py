@@ -7,6 +7,7 @@ model can act on. The log names the tool and the kind of error, never the argume
 import asyncio
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import msgspec
@@ -37,9 +38,19 @@ class NoSuchTool:
 
 
 class RunningTools:
-    """The running tools of one call. `alive` holds each task until it has ended, also after `close` cancelled it."""
+    """The running tools of one call. `alive` holds each task until it has ended, also after `close` cancelled it.
 
-    def __init__(self, tools: Mapping[str, Tool], facts: CallFacts, alive: set[asyncio.Task[str]]) -> None:
+    `traceparent`: returns that of a tool call, by its id.
+    """
+
+    def __init__(
+        self,
+        tools: Mapping[str, Tool],
+        facts: CallFacts,
+        alive: set[asyncio.Task[str]],
+        traceparent: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        self._traceparent = traceparent
         self._tools = tools
         self._facts = facts
         self._alive = alive
@@ -52,7 +63,12 @@ class RunningTools:
             return
         loop = asyncio.get_running_loop()
         tool = self._tools.get(command.tool) or NoSuchTool(self._tools)
-        task = loop.create_task(self._output(tool, command), name=f"tool {command.tool[:LONGEST_NAME]}")
+        facts = self._facts
+        if traceparent := self._traceparent(command.tool_call_id):
+            facts = replace(facts, traceparent=traceparent)
+        task = loop.create_task(
+            self._output(tool, command, facts), name=f"tool {command.tool[:LONGEST_NAME]}"
+        )
         self._alive.add(task)
         self._waiting[task] = loop.call_later(
             tool.timeout_s, self._expire, task, command, answered, tool.timeout_s
@@ -68,9 +84,9 @@ class RunningTools:
             timer.cancel()
             task.cancel()
 
-    async def _output(self, tool: Tool, command: RunTool) -> str:
+    async def _output(self, tool: Tool, command: RunTool, facts: CallFacts) -> str:
         try:
-            return _text(await tool.run(command.arguments, self._facts))
+            return _text(await tool.run(command.arguments, facts))
         except ToolRefused as refused:
             return self._refusal(command, str(refused), refused.kind)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # an error in a tool must not end the call

@@ -23,6 +23,8 @@ class CallFacts:
     """The custom parameters of the carrier's stream, and those of the answer to [before_call]."""
     facts: Facts = Facts()  # noqa: RUF009  # frozen
     """Who calls whom: `facts.from_`, `facts.to`, `facts.caller_name`, `facts.variables` and more."""
+    traceparent: str = ""
+    """The place of this tool call in the trace, for requests of its own (W3C Trace Context); empty without traces."""
 
 
 class ToolRefused(BridgeError):

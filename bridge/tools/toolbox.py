@@ -24,6 +24,7 @@ from bridge.vocabulary.call_facts import NO_CONTEXT, Facts
 from bridge.vocabulary.contracts import Tools, ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
 from bridge.vocabulary.people_tools import TRANSFER, transfer_schema
+from bridge.vocabulary.trace_context import NO_TRACING, CallTracing
 
 __all__ = ["CallFacts", "Toolbox"]
 
@@ -101,10 +102,17 @@ class Toolbox:
         self._tools[name] = tool
         return tool.schema
 
-    def open(self, *, call_id: str, parameters: Mapping[str, str], facts: Facts = NO_CONTEXT.facts) -> Tools:
+    def open(
+        self,
+        *,
+        call_id: str,
+        parameters: Mapping[str, str],
+        facts: Facts = NO_CONTEXT.facts,
+        tracing: CallTracing = NO_TRACING,
+    ) -> Tools:
         """The tools of one call, until they are closed. `parameters`, `facts`: what they may know of it."""
         known = CallFacts(call_id, self._assistant, MappingProxyType(dict(parameters)), facts)
-        return RunningTools(self._tools, known, self._alive)
+        return RunningTools(self._tools, known, self._alive, tracing.running)
 
     def _session(self) -> aiohttp.ClientSession:
         """The HTTP client, made when it is first needed: it belongs to the running loop."""

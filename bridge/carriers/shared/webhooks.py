@@ -17,6 +17,7 @@ from bridge.vocabulary.contracts import CallControl
 from bridge.vocabulary.errors import CarrierRefused, WebhookRefused
 from bridge.vocabulary.people import PersonEvent
 from bridge.vocabulary.supervision import SupervisorEvent
+from bridge.vocabulary.trace_context import NewTrace
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -104,6 +105,8 @@ class ExpectedCall(NamedTuple):
     assistant of that call, which listens to them."""
     continues: bool = False
     """Whether the stream is one more of a call that is under way, and goes on with it once it has started."""
+    trace: NewTrace | None = None
+    """The trace of the call; None: it has none, or one that begins with its stream."""
 
 
 class Numbers(NamedTuple):

@@ -1,6 +1,4 @@
-"""The samples of a call that is over: its turns, and what was counted by frames, marks and pieces of replies."""
-
-from collections.abc import Sequence
+"""The samples of a turn that is over; and of a call that is: what was counted by frames, marks and pieces of replies."""
 
 from bridge.observers.metrics.families import Metrics
 from bridge.vocabulary.contracts import Account, Turn
@@ -21,12 +19,8 @@ BAD_FRAMES = {
 DROPPED_REPLIES = {"late_replies": "late", "too_long_replies": "too_long"}
 
 
-def observe(metrics: Metrics, carrier: str, assistant: str, asked: Sequence[str], account: Account) -> None:
-    """Take them. `assistant`: who had the call last; `asked`: who had it in each turn, the latest."""
-    turns = account.turns
-    names = [assistant] * max(0, len(turns) - len(asked)) + list(asked)
-    for name, turn in zip(names[len(names) - len(turns) :], turns, strict=True):
-        _observe_turn(metrics, name, turn)
+def observe(metrics: Metrics, carrier: str, assistant: str, account: Account) -> None:
+    """Take those of a call. `assistant`: who had the call last."""
     counts = account.counts
     for outcome, count in (("interrupted", "barge_ins"), ("dismissed", "speech_dismissed")):
         if counts.get(count):
@@ -51,7 +45,8 @@ def observe(metrics: Metrics, carrier: str, assistant: str, asked: Sequence[str]
     metrics.assistant_audio.labels(assistant).inc(account.assistant_s)
 
 
-def _observe_turn(metrics: Metrics, assistant: str, turn: Turn) -> None:
+def observe_turn(metrics: Metrics, assistant: str, turn: Turn) -> None:
+    """Take those of a turn. `assistant`: who had the call when it began."""
     proof = "unproved" if turn.play_ms is None else "heard"
     outcome = "unanswered" if turn.send_ms is None else proof
     metrics.turns.labels(assistant, outcome).inc()

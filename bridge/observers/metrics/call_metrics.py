@@ -1,34 +1,30 @@
 """Turns the words of one call into samples: an observer that sees rare words alone, never a frame of audio.
 
-What frames are counted by, and the waits of turns, comes with the account at the end of the call. `clock` is the session's:
-what is done to a message takes a while, and the words of one message all have its time.
+What frames are counted by comes with the account at the end of the call; a turn is counted when it is over. `clock` is the
+session's: what is done to a message takes a while, and the words of one message all have its time.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from bridge.observers.call_log import EndedBy, end_sign
+from bridge.observers.call_log import CallEnd, EndedBy
 from bridge.observers.metrics import account_samples
 from bridge.observers.metrics.closed_sets import OTHER, TOKEN_KINDS, loss_reason
 from bridge.observers.metrics.families import Metrics
-from bridge.observers.turn_waits import MOST_TURNS
 from bridge.vocabulary.commands import (
     ClearPlayback,
     CloseAssistant,
     EnterDigits,
-    HangUp,
     OpenAssistant,
     RunTool,
     SwitchToStandby,
 )
-from bridge.vocabulary.contracts import Account
+from bridge.vocabulary.contracts import Account, Turn
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
     AssistantReportedError,
-    CallEnded,
     CallStarted,
     CloseRequested,
     LegLost,
@@ -36,11 +32,11 @@ from bridge.vocabulary.events import (
     MessageRefused,
     Opening,
     SpeechStarted,
-    SpeechStopped,
     TokensUsed,
     ToolAnswered,
     Word,
 )
+from bridge.vocabulary.people import EndHandover
 
 NOBODY = "none"
 """The label of the assistant, where a call has had none."""
@@ -53,7 +49,7 @@ Tools = Callable[[str], Collection[str]]
 
 
 class CallMetrics:
-    """An observer of one call, from when its socket is let in to its end.
+    """An observer of one call, and of its turns, from when its socket is let in to its end.
 
     `direction`: inbound or outbound, empty if it is not known.
     """
@@ -80,22 +76,21 @@ class CallMetrics:
         self._tools = tools
         self._clock = clock
         self._ended = ended
-        self._end: EndedBy | None = None
+        self._end = CallEnd()
         self._is_closing = False
         self._assistant = NOBODY  # that has the call
         self._standby = NOBODY
         self._opened: dict[str, float] = {}  # when an assistant was opened that is not ready yet
-        self._keys_interrupt = False
-        self._asked: deque[str] = deque(
-            maxlen=MOST_TURNS
-        )  # who had the call in each turn, as `Account.turns` has them
+        self._asked: dict[int, str] = {}  # who had the call when a turn began that is not over
         self._speech_began: float | None = None
         self._running: dict[str, tuple[str, str, float]] = {}
         metrics.calls_active.labels(carrier).inc()
 
     def saw(self, word: Word, now: float) -> None:
         """Take the samples of a word."""
-        _SEEN[type(word)](self, word, now)
+        self._end.saw(word)
+        if (see := _SEEN.get(type(word))) is not None:
+            see(self, word, now)
 
     def close(self, now: float, account: Account) -> None:
         """Take the samples of the whole call."""
@@ -104,23 +99,18 @@ class CallMetrics:
         self._ended(self)
         for assistant, tool, _ in self._running.values():
             metrics.tools.labels(assistant, tool, "broken_off").inc()
-        ended_by = str(self._end or EndedBy.FAULT)
+        ended_by = str(EndedBy.FAULT if self._end.sign is None else self._end.sign[0])
         metrics.calls.labels(carrier, self._direction, self._assistant, ended_by).inc()
         duration_s = 0.0 if self.started_at is None else now - self.started_at
         metrics.call_duration.labels(carrier, ended_by).observe(duration_s)
-        account_samples.observe(metrics, carrier, self._assistant, self._asked, account)
+        account_samples.observe(metrics, carrier, self._assistant, account)
 
     # The call
 
     def _start(self, word: CallStarted, now: float) -> None:
-        self._end = None  # a stream that broke has come back
         if self.started_at is None:
             self.started_at = now
             self._direction = "listened_to" if word.one_way else self._direction
-
-    def _note_end(self, word: CallEnded | HangUp, _now: float) -> None:
-        if self._end is None and (sign := end_sign(word)) is not None:
-            self._end = sign[0]
 
     def _close_requested(self, _word: CloseRequested, _now: float) -> None:
         self._is_closing = True
@@ -130,16 +120,25 @@ class CallMetrics:
 
     def _enter(self, word: EnterDigits, _now: float) -> None:
         self._metrics.entries.labels(str(word.reason)).inc()
-        if self._keys_interrupt:
-            self._asked.append(self._assistant)
 
-    # Turns
+    def _end_handover(self, word: EndHandover, _now: float) -> None:
+        self._metrics.handovers.labels(self._carrier, str(word.outcome)).inc()
+
+    # Turns; see `TurnWatcher`
+
+    def turn_began(self, number: int, _since: float | None, _now: float) -> None:
+        """Keep who is to reply."""
+        self._asked[number] = self._assistant
+
+    def reply_began(self, item: str, now: float) -> None:
+        """The turn has the time of it."""
+
+    def turn_over(self, number: int, turn: Turn, _now: float) -> None:
+        """Take the samples of a turn."""
+        account_samples.observe_turn(self._metrics, self._asked.pop(number), turn)
 
     def _speech_started(self, word: SpeechStarted, now: float) -> None:
         self._speech_began = now if word.interrupts else None
-
-    def _speech_stopped(self, _word: SpeechStopped, _now: float) -> None:
-        self._asked.append(self._assistant)
 
     def _clear(self, _word: ClearPlayback, now: float) -> None:
         if self._speech_began == now:  # the clear is part of the answer to that speech
@@ -159,8 +158,6 @@ class CallMetrics:
 
     def _ready(self, word: AssistantReady, now: float) -> None:
         name = self._standby if word.is_standby else self._assistant
-        if not word.is_standby:
-            self._keys_interrupt = word.keys_interrupt
         if (opened_at := self._opened.pop(name, None)) is not None:
             self._metrics.connect.labels(name).observe(now - opened_at)
 
@@ -169,8 +166,6 @@ class CallMetrics:
 
     def _leg_lost(self, word: LegLost, _now: float) -> None:
         if word.leg is LegName.CARRIER:
-            if self._end is None and (sign := end_sign(word)) is not None:
-                self._end = sign[0]
             return
         name = self._standby if word.leg is LegName.STANDBY else self._assistant
         self._lost(name, loss_reason(word.code, final=word.final))
@@ -215,13 +210,11 @@ class CallMetrics:
 _SEEN: Mapping[type[Word], Callable[[CallMetrics, Any, float], None]] = dict(
     [
         on(CallStarted, CallMetrics._start),
-        on(CallEnded, CallMetrics._note_end),
-        on(HangUp, CallMetrics._note_end),
         on(CloseRequested, CallMetrics._close_requested),
         on(MessageRefused, CallMetrics._refused),
         on(EnterDigits, CallMetrics._enter),
+        on(EndHandover, CallMetrics._end_handover),
         on(SpeechStarted, CallMetrics._speech_started),
-        on(SpeechStopped, CallMetrics._speech_stopped),
         on(ClearPlayback, CallMetrics._clear),
         on(OpenAssistant, CallMetrics._open),
         on(AssistantReady, CallMetrics._ready),
@@ -237,4 +230,4 @@ _SEEN: Mapping[type[Word], Callable[[CallMetrics, Any, float], None]] = dict(
 )
 """What each word counts. None of them comes with each frame."""
 
-_SEES = frozenset(_SEEN)
+_SEES = frozenset(_SEEN) | CallEnd.sees

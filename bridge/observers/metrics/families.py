@@ -95,6 +95,9 @@ class Metrics(Families):
             "call_duration_seconds", DURATIONS_S, "How long calls lasted", "carrier", "ended_by"
         )
         self.stream_drops = self.counter("stream_drops", "Streams of calls that broke", "carrier")
+        self.handovers = self.counter(
+            "handovers", "Handovers to people that are over, by what became of them", "carrier", "outcome"
+        )
         self.entries = self.counter("entries", "Entries on the keypad, by why they were complete", "reason")
 
     def _make_turns(self) -> None:
@@ -190,6 +193,11 @@ class Metrics(Families):
             "Frames of callers' audio that were not as they should be",
             "carrier",
             "problem",
+        )
+        self.playout_ahead = self.gauge(
+            "playout_ahead_seconds",
+            "The most audio of any call that assistants have sent and the caller has still to hear",
+            "carrier",
         )
         self.filled_audio = self.counter(
             "caller_audio_filled_seconds", "Holes in callers' audio that were filled with silence", "carrier"

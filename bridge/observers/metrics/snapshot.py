@@ -19,7 +19,13 @@ SMALLEST = frozenset({"voicebridge_draining", "process_start_time_seconds"})
 LARGEST = frozenset(
     {
         *("voicebridge_calls_capacity", "voicebridge_oldest_call_seconds", "voicebridge_call_limit_seconds"),
-        *("voicebridge_assistant_circuit_open", "voicebridge_build_info", "python_info", "process_max_fds"),
+        *(
+            "voicebridge_assistant_circuit_open",
+            "voicebridge_build_info",
+            "voicebridge_playout_ahead_seconds",
+            "python_info",
+            "process_max_fds",
+        ),
     }
 )
 

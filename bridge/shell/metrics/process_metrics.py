@@ -2,8 +2,7 @@
 
 import asyncio
 import platform
-from collections.abc import AsyncIterator, Callable, Collection
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import NamedTuple
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
@@ -14,6 +13,7 @@ from bridge.observers.metrics.closed_sets import FILES, OTHER, refusal_reason
 from bridge.observers.metrics.families import Metrics
 from bridge.observers.metrics.snapshot import Family, families, text
 from bridge.shell.metrics.gc_pauses import GcPauses
+from bridge.shell.program import program_version
 from bridge.shell.session import clock
 
 SLICE_S = 0.001
@@ -30,6 +30,8 @@ class Load(NamedTuple):
     """How long a call may last."""
     open_circuits: Collection[str]
     """The assistants to which new calls do not go."""
+    playout_ahead_s: Mapping[str, float] = {}
+    """For each carrier: the most audio of any call that is still to be heard."""
 
 
 class ProcessMetrics:
@@ -51,7 +53,7 @@ class ProcessMetrics:
         """Begin, on the loop that runs. `load` is called at each scrape."""
         self._load = load
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
-        self.figures.build.labels(_version(), platform.python_version(), loop).set(1)
+        self.figures.build.labels(program_version(), platform.python_version(), loop).set(1)
         self._gc_pauses.start()
 
     def stop(self) -> None:
@@ -116,13 +118,8 @@ class ProcessMetrics:
         figures.draining.set(load.is_draining)
         figures.calls_capacity.set(load.capacity)
         figures.call_limit.set(load.longest_s)
+        for carrier, ahead_s in load.playout_ahead_s.items():
+            figures.playout_ahead.labels(carrier).set(ahead_s)
         self._circuits.update(load.open_circuits)
         for name in self._circuits:
             figures.circuit_open.labels(name).set(name in load.open_circuits)
-
-
-def _version() -> str:
-    try:
-        return version("voicebridge-server")
-    except PackageNotFoundError:  # a checkout that is not installed
-        return "unknown"

@@ -1,7 +1,7 @@
 """Telephone numbers, keys, sensitive digits, secret parameters and names, planted wherever somebody else can write.
 
 One call over loopback with a carrier, an assistant, tools and strangers that plant them, at debug, with journal,
-recording and trace; then everything that was written is searched for them.
+recording, trace and spans; then everything that was written is searched for them.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from bridge.carriers.twilio.signature import signature
 from bridge.cli import log as log_module
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
+from tests.shell.tracing.otlp import Receiver, receiver
 
 AUTH_TOKEN = "0123456789canary0123456789canary"
 PIN = "864297"  # six digits: too few to be taken for a telephone number
@@ -175,7 +176,9 @@ def log_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def server(folder: Path, assistant_port: int, office: Office) -> AsyncIterator[Server]:
+async def server(
+    folder: Path, assistant_port: int, office: Office, traces: Receiver
+) -> AsyncIterator[Server]:
     function = {"pay": {"function": "vault:pay"}, "fail": {"function": "vault:fail"}}
     settings = Settings.model_validate(
         {
@@ -195,6 +198,7 @@ async def server(folder: Path, assistant_port: int, office: Office) -> AsyncIter
             "capture": {"directory": folder / "traces", "assistant": True},
             "limits": {"drain_s": 0.0},
             "keypad": {"sensitive": True},
+            "otel": {"endpoint": traces.url, "content": True, "call_id": "plain"},
             "before_call": {"url": f"{office.server.make_url('/before')}?api_key=plain-canary"},
             "after_call": {"url": f"{office.server.make_url('/after')}?api_key=plain-canary"},
         }
@@ -264,8 +268,13 @@ async def test_nothing_that_was_planted_is_written_anywhere(
     tmp_path: Path, log_file: Path, vault: ModuleType, office: Office
 ) -> None:
     assistant = Assistant()
-    async with asyncio.timeout(TIMEOUT_S), serve(assistant, "127.0.0.1", 0) as listening:
-        async with server(tmp_path, next(iter(listening.sockets)).getsockname()[1], office) as running:
+    async with (
+        asyncio.timeout(TIMEOUT_S),
+        receiver() as sent,
+        serve(assistant, "127.0.0.1", 0) as listening,
+    ):
+        port = next(iter(listening.sockets)).getsockname()[1]
+        async with server(tmp_path, port, office, sent) as running:
             await strangers(running.port)
             status, twiml = await post(running.port, "/twilio/voice", FORM)
             assert status == 200
@@ -288,6 +297,7 @@ async def test_nothing_that_was_planted_is_written_anywhere(
     traces = list((tmp_path / "traces").iterdir())
     assert len(journals) == len(recordings) == len(traces) == 1
     written = {"log": log, "journal": journals[0].read_text(), "trace": traces[0].read_text()}
+    written |= {"spans": b"".join(sent.bodies).decode(errors="replace")}
     files = [*journals, *recordings, *traces]
     written |= {"names": " ".join(str(file.relative_to(tmp_path)) for file in files)}
     leaks = [
@@ -320,6 +330,9 @@ async def test_nothing_that_was_planted_is_written_anywhere(
         "Ended",
     ):
         assert f'"what":"{word}"' in written["journal"], word
+    for name in ("call", "assistant.connect", "execute_tool pay", "execute_tool fail"):
+        assert sent.one(name), name
+    assert "gen_ai.input.messages" in written["spans"]
     for event in ("connected", "start", "media", "dtmf", "mark", "hello", "said", "note", "answer"):
         assert f':"{event}"' in written["trace"], event
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}

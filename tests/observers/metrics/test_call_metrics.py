@@ -37,16 +37,15 @@ from bridge.vocabulary.events import (
     Opening,
     ReplyAudio,
     SpeechStarted,
-    SpeechStopped,
     TokensUsed,
     ToolAnswered,
     Word,
 )
+from bridge.vocabulary.people import EndHandover, Outcome, PeopleJoined
 from telecodecs.format import PCMU_8K
 
 START = CallStarted("CA1", "MZ1", PCMU_8K)
 READY = AssistantReady(PCMU_8K, PCMU_8K)
-TYPED_READY = AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=True)
 STANDBY_READY = AssistantReady(PCMU_8K, PCMU_8K, is_standby=True)
 NO_ACCOUNT = Account({}, {}, 0.0, 0.0, ())
 
@@ -64,7 +63,7 @@ class Samples:
         self.metrics = Metrics()
         self.ended: list[CallMetrics] = []
         self.now = 0.0
-        call = CallMetrics(self.metrics, "twilio", "inbound", {"sales": ("price",)}.get, lambda: self.now + done_s, self.ended.append)  # type: ignore[arg-type]  # fmt: skip
+        self.call = call = CallMetrics(self.metrics, "twilio", "inbound", {"sales": ("price",)}.get, lambda: self.now + done_s, self.ended.append)  # type: ignore[arg-type]  # fmt: skip
         for at, word in rows:
             self.now = at
             assert type(word) in call.sees
@@ -242,8 +241,10 @@ HEARD = Turn(wait_ms=900, pause_ms=300, reply_ms=400, send_ms=0, play_ms=200)
     ],
 )
 def test_a_turn_gives_a_sample_for_each_step_that_it_reached(turn: Turn, outcome: str, seconds: Mapping[str, float]) -> None:  # fmt: skip
-    account = NO_ACCOUNT._replace(turns=[turn])
-    samples = Samples([(0.0, opened("sales")), (5.0, SpeechStopped())], account)
+    samples = Samples([(0.0, opened("sales"))])
+    samples.call.turn_began(1, 4.7, 5.0)
+    assert samples["turns_total"] == {}
+    samples.call.turn_over(1, turn, 8.0)
     found: dict[str, Any] = {
         name: samples[f"{family}_seconds_sum"].get("sales")
         for name, family in {
@@ -258,24 +259,26 @@ def test_a_turn_gives_a_sample_for_each_step_that_it_reached(turn: Turn, outcome
 
 
 def test_a_turn_belongs_to_the_assistant_that_had_the_call() -> None:
-    rows: list[Row] = [
-        (0.0, opened("sales")),
-        (1.0, READY),
-        (5.0, SpeechStopped()),
-        (6.0, EnterDigits("1")),  # to this assistant no turn
-        (9.0, opened("backup", Opening.RECOVERED)),
-        (9.5, TYPED_READY),
-        (12.0, EnterDigits("1")),
-    ]
-    account = NO_ACCOUNT._replace(turns=[HEARD, HEARD])
-    assert Samples(rows, account)["turns_total"] == {"sales heard": 1, "backup heard": 1}
+    samples = Samples([(0.0, opened("sales")), (1.0, READY)])
+    samples.call.turn_began(1, None, 5.0)
+    samples.call.saw(opened("backup", Opening.RECOVERED), 9.0)
+    samples.call.turn_began(2, None, 12.0)
+    samples.call.turn_over(2, HEARD, 13.0)
+    assert samples["turns_total"] == {"backup heard": 1}
+    samples.call.turn_over(1, HEARD, 14.0)
+    assert samples["turns_total"] == {"sales heard": 1, "backup heard": 1}
 
 
-@pytest.mark.parametrize("turns", [1, 3])
-def test_turns_that_nobody_saw_are_the_last_assistants(turns: int) -> None:
-    rows: list[Row] = [(0.0, opened("sales")), (1.0, SpeechStopped()), (2.0, SpeechStopped())]
-    account = NO_ACCOUNT._replace(turns=[HEARD] * turns)
-    assert Samples(rows, account)["turns_total"] == {"sales heard": turns}
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_handover_is_counted_by_what_became_of_it(outcome: Outcome) -> None:
+    samples = Samples([(9.0, EndHandover("billing", outcome, waited_s=12.0))])
+    assert samples["handovers_total"] == {f"twilio {outcome}": 1}
+
+
+def test_a_stream_that_the_carrier_ends_because_two_people_talk_is_not_the_end_of_the_call() -> None:
+    joined: list[Row] = [(0.0, START), (5.0, PeopleJoined("CA2")), (5.1, LegLost(LegName.CARRIER, 1006))]
+    samples = Samples([*joined, (60.0, CallEnded())], NO_ACCOUNT)
+    assert samples["calls_total"] == {"twilio inbound none caller_or_carrier": 1}
 
 
 def test_what_is_counted_by_frames_comes_with_the_account() -> None:

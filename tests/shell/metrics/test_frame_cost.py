@@ -1,4 +1,4 @@
-"""What the figures add to a frame, counted in Python calls: nothing."""
+"""What the figures and a trace add to a frame, counted in Python calls: nothing."""
 
 import json
 import sys
@@ -14,6 +14,7 @@ from bridge.shell.metrics.process_metrics import ProcessMetrics
 from bridge.shell.server import Server
 from bridge.shell.websocket import SocketLeg
 from bridge.vocabulary.contracts import Observer
+from tests.shell.tracing.otlp import receiver
 
 WARM, FRAMES = 20, 100
 """Frames before those that are counted: who sees words of a type is asked with the first one."""
@@ -39,10 +40,10 @@ class Line:
         """It was never open."""
 
 
-async def calls_of_frames() -> int:
-    """Python calls that a hundred of the caller's frames, and their echoes, cost in a server."""
-    settings = {"port": 0, "assistant": "echo", "security": {"allow_unauthenticated": True}}
-    server = Server(Settings.model_validate(settings | {"limits": {"drain_s": 0.0}}))
+async def calls_of_frames(**more: Any) -> int:
+    """Python calls that a hundred of the caller's frames, and their echoes, cost in a server. `more`: settings."""
+    settings: dict[str, Any] = {"port": 0, "assistant": "echo", "security": {"allow_unauthenticated": True}}
+    server = Server(Settings.model_validate(settings | {"limits": {"drain_s": 0.0}} | more))
     leg = server.admission.admit("/twilio/media", {})
     assert isinstance(leg, SocketLeg)
     (active,) = server.admission._active
@@ -78,7 +79,16 @@ async def calls_of_frames() -> int:
     await server.admission.setups.aclose()
     await server.network.aclose()
     await server.files.aclose()
+    await server.traces.aclose()
     return counted
+
+
+async def test_a_frame_costs_as_many_calls_with_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "clock", lambda: 1000.0)
+    async with receiver() as traces:
+        with_trace = await calls_of_frames(otel={"endpoint": traces.url})
+        assert traces.one("call")
+    assert with_trace == await calls_of_frames()
 
 
 async def test_a_frame_costs_as_many_calls_as_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ async def test_a_garbage_collection_is_measured_until_the_server_stops() -> None
 
 async def test_a_scrape_reads_what_nobody_counts() -> None:
     metrics = ProcessMetrics()
-    metrics.start(lambda: Load(True, 50, 14400.0, {"sales"}))
+    metrics.start(lambda: Load(True, 50, 14400.0, {"sales"}, {"twilio": 3.5}))
     try:
         call = metrics.observer("twilio", "inbound", lambda _: ())
         call.saw(CallStarted("CA1", "MZ1", PCMU_8K), -1e6)
@@ -60,6 +60,7 @@ async def test_a_scrape_reads_what_nobody_counts() -> None:
         assert (found["draining"], found["calls_capacity"], found["call_limit_seconds"]) == (1, 50, 14400)
         assert found["assistant_circuit_open sales"] == 1
         assert found["oldest_call_seconds"] > 1e6
+        assert found["playout_ahead_seconds twilio"] == 3.5
         assert any(name.startswith("build_info") for name in found)
         assert found["process_open_fds"] > 0
         call.close(0.0, Account({}, {}, 0.0, 0.0, ()))
