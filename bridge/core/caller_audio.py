@@ -6,11 +6,12 @@ Until the assistant is ready the audio is held. No clock: `now` is seconds; what
 from bridge.core.catch_up import CatchUp
 from bridge.core.entries import KeypadRules
 from bridge.core.key_tones import KeyTones
-from bridge.core.media import Uplink
+from bridge.core.media import Conversion, Uplink
 from bridge.core.timers import Timer, Timers
 from bridge.vocabulary.commands import AppendAudio, Command
 from bridge.vocabulary.events import CallerAudio, DigitPressed
 from telecodecs.format import AudioFormat
+from telecodecs.jitter import TICKS
 
 PAUSE_S = 0.2
 """After so long without a frame the carrier pauses (mute, loss, suppressed silence): silence is filled in from here on,
@@ -47,6 +48,8 @@ class Caller:
         self._tones = KeyTones(line, keypad)
         self._timers = timers
         self._is_frame_missing = False
+        self._straight: Conversion | None = None  # for the next frame; every event but a frame takes it away
+        self._reorder = self._uplink.reorder
         self._audio_until: float | None = None  # what the assistant has; None before the first frame
         self._is_pausing = False
         self._was_late = False
@@ -58,17 +61,19 @@ class Caller:
 
         Raises ValueError if the audio cannot be converted to the format `hears`.
         """
+        self._straight = None
         return list(map(AppendAudio, self._uplink.open(hears)))
 
     def close(self) -> None:
         """The assistant was lost: what the caller says until the next one is ready would be old by then, and is dropped."""
+        self._straight = None
         self._catch_up.forget()
         self._uplink.close()
 
     def hold(self) -> None:
         """The assistant hears nothing until `stream_resumed`, and no pause is filled in for it."""
         self._timers.stop(Timer.MISSING_FRAME, Timer.PAUSE)
-        self._audio_until = None
+        self._audio_until = self._straight = None
 
     def stream_resumed(self) -> list[Command]:
         """Another stream begins, with a clock of its own: pass on what waited for a missing frame of the last one."""
@@ -82,24 +87,18 @@ class Caller:
         """Take one frame as `audio` does, if it goes straight through: in order, behind one that was, where nothing waits
         for it, listens to it or skips quiet. See `lanes.Lane`.
         """
-        timers, tones, uplink = self._timers, self._tones, self._uplink
-        conversion = uplink.conversion
-        if (
-            self._audio_until is None
-            or self._is_frame_missing
-            or self._catch_up.owed
-            or conversion is None
-            or tones.detector is not None
-            or now < tones.muted_until
-            or timers.next_due is None
-            or now >= timers.next_due
-            or not uplink.in_order(event.at_ms, event.audio)
-        ):
+        timers, conversion, reorder = self._timers, self._straight, self._reorder
+        audio, due = event.audio, timers.next_due
+        if conversion is None or due is None or now >= due or reorder.held or not reorder.given:
             return None
+        length = len(audio) * TICKS
+        if not -length < 2 * (event.at_ms * reorder.ticks_per_ms - reorder.due) <= length:
+            return None  # as in `Reorder.passes`
+        reorder.due += length
+        reorder.given.append(event.at_ms)
         timers.heard_at = self._audio_until = now
-        self._is_pausing = False
-        self._catch_up.given += len(event.audio)
-        return [AppendAudio(conversion.feed(event.audio) if conversion.needed else event.audio)]
+        self._catch_up.given += len(audio)
+        return [AppendAudio(conversion.feed(audio) if conversion.needed else audio)]
 
     def audio(self, event: CallerAudio, now: float) -> list[Command]:
         """Take one frame, and pass on the frames that are due."""
@@ -112,12 +111,15 @@ class Caller:
         self._audio_until, self._is_pausing = now, False
         if len(frames) != 1 or self._is_frame_missing:  # a frame in order comes back alone
             self._await_frame(uplink.is_holding, bool(frames), now)
-        if self._tones.is_listening(now):
+        is_listened_to = self._tones.is_listening(now)
+        if is_listened_to:
             frames = [self._listen(frame, now) for frame in frames]
         for frame in frames:
             catch_up.given += len(frame)
         if catch_up.owed:
             frames = catch_up.trim(frames, now)
+        waits = self._is_frame_missing or is_listened_to or catch_up.owed
+        self._straight = None if waits else uplink.conversion
         return list(map(AppendAudio, uplink.convert(frames)))
 
     def _listen(self, frame: bytes, now: float) -> bytes:
@@ -135,7 +137,7 @@ class Caller:
 
     def give_up_frame(self) -> list[Command]:
         """A missing frame is no longer waited for: fill the hole with silence, and pass on what waited behind it."""
-        self._is_frame_missing = False
+        self._is_frame_missing, self._straight = False, None
         frames = self._uplink.release()
         self._catch_up.given += sum(map(len, frames))
         return list(map(AppendAudio, self._uplink.convert(self._catch_up.take_held() + frames)))
@@ -156,6 +158,7 @@ class Caller:
         self._was_late = False
         missing_ms = round((now - self._audio_until) * 1000)
         self._audio_until, self._is_pausing = now, True
+        self._straight = None
         self._timers.set(Timer.PAUSE, now + FILL_S)
         self._timers.stop(Timer.MISSING_FRAME)
         commands = self.give_up_frame()  # in a pause no single frame is waited for
@@ -173,6 +176,7 @@ class Caller:
 
     def press(self, event: DigitPressed, now: float) -> bool:
         """The carrier reported a key. Returns False if its tone was heard before."""
+        self._straight = None  # its tone may be muted
         return self._tones.notice(event.digit, now, heard=False)
 
     def counts(self) -> dict[str, int]:

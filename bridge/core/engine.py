@@ -9,8 +9,8 @@ from types import MethodType
 from typing import Any, Protocol, get_args
 
 from bridge.core.call import Call
-from bridge.vocabulary.commands import Command
-from bridge.vocabulary.events import Event, Word
+from bridge.vocabulary.commands import AppendAudio, Command, PlayAudio
+from bridge.vocabulary.events import CallerAudio, Event, ReplyAudio, Word
 
 Perform = Callable[[Any, float], None]
 """Performs one command; `now` is seconds on the session's clock."""
@@ -36,18 +36,21 @@ class _Seen(dict[type[Word], tuple[Callable[[Any, float], None], ...]]):
 
     def __init__(self, observers: Sequence[SeesWords]) -> None:
         super().__init__()
-        self._observers = observers
+        self._observers = [(one, one.sees) for one in observers]
 
     def __missing__(self, kind: type[Word]) -> tuple[Callable[[Any, float], None], ...]:
-        self[kind] = tuple(_see(one, kind) for one in self._observers if one.sees is None or kind in one.sees)
+        found = [(one, sees) for one, sees in self._observers if sees is None or kind in sees]
+        self[kind] = tuple(
+            MethodType(sees[kind], one) if isinstance(sees, Mapping) else one.saw for one, sees in found
+        )
         return self[kind]
 
 
-def _see(observer: SeesWords, kind: type[Word]) -> Callable[[Any, float], None]:
-    return MethodType(observer.sees[kind], observer) if isinstance(observer.sees, Mapping) else observer.saw
-
-
 def _nothing() -> None:
+    pass
+
+
+def _perform_nothing(_command: Word, _now: float) -> None:
     pass
 
 
@@ -58,6 +61,10 @@ class CallEngine:
         self._call = call
         self._seen = _Seen(observers)
         self._performers: Mapping[type[Word], Perform] = {}
+        self._append: Perform = _perform_nothing
+        self._play: Perform = _perform_nothing
+        self._sees_caller = bool(self._seen[CallerAudio] or self._seen[AppendAudio])
+        self._see_reply, self._see_play = self._seen[ReplyAudio], self._seen[PlayAudio]
         self._waiting: deque[Event] = deque()
         self.in_round = False
         """Whether an event is being handled: one that comes now waits for its turn."""
@@ -72,6 +79,53 @@ class CallEngine:
         if missing := sorted(kind.__name__ for kind in COMMANDS - performers.keys()):
             raise ValueError(f"commands without a performer: {', '.join(missing)}")
         self._performers = performers
+        self._append, self._play = performers[AppendAudio], performers[PlayAudio]
+
+    def caller_audio(self, event: CallerAudio, now: float) -> None:
+        """As `handle`, in fewer steps where the frame goes straight through and no observer wants it. The hot path."""
+        lane = None if self.in_round or self._sees_caller else self._call.lanes.get(CallerAudio)
+        commands = None if lane is None else lane(event, now)
+        if commands is None:
+            self.handle(event, now)
+            return
+        self.in_round = True
+        append = self._append
+        try:
+            for command in commands:
+                append(command, now)
+        finally:
+            self.in_round = False
+            if self._waiting:
+                self.handle(self._waiting.popleft(), now)
+
+    def reply_audio(self, event: ReplyAudio, now: float) -> None:
+        """As `handle`, in fewer steps where the piece goes straight through. The hot path."""
+        lane = None if self.in_round else self._call.lanes.get(ReplyAudio)
+        if lane is None:
+            self.handle(event, now)
+            return
+        self.in_round = True
+        play = self._play
+        try:
+            for saw in self._see_reply:
+                saw(event, now)
+            commands = lane(event, now)
+            if commands is None:
+                self._perform(self._call.handle(event, now), now)
+                return
+            for command in commands:
+                if type(command) is not PlayAudio:
+                    self._perform([command], now)
+                    continue
+                for saw in self._see_play:
+                    saw(command, now)
+                play(command, now)
+        finally:
+            self.in_round = False
+            if self._waiting:
+                self.handle(self._waiting.popleft(), now)
+            if self._timers.next_due != self.deadline:
+                self._follow_timers()
 
     def handle(self, event: Event, now: float) -> None:
         """Feed the core one event and have its commands performed; then the events that came meanwhile, in order.
@@ -109,10 +163,24 @@ class CallEngine:
         finally:
             self.in_round = False
             if waiting:  # after an exception
-                self.handle(waiting.popleft(), now)
-            due, before = self._timers.next_due, self.deadline
-            self.deadline = due
-            if due is None or (before is not None and due < before):
-                self.on_earlier()
-            if due is None:  # so that nothing refers to whoever drives this in a circle
-                self._seen, self._performers, self.on_earlier = _Seen(()), {}, _nothing
+                self.handle(self._waiting.popleft(), now)
+            if self._timers.next_due != self.deadline:
+                self._follow_timers()
+
+    def _perform(self, commands: Sequence[Command], now: float) -> None:
+        seen, performers = self._seen, self._performers
+        for command in commands:
+            kind = type(command)
+            for saw in seen[kind]:
+                saw(command, now)
+            performers[kind](command, now)
+
+    def _follow_timers(self) -> None:
+        due, before = self._timers.next_due, self.deadline
+        self.deadline = due
+        if due is None or (before is not None and due < before):
+            self.on_earlier()
+        if due is None:  # so that nothing refers to whoever drives this in a circle
+            self._seen, self._performers, self.on_earlier = _Seen(()), {}, _nothing
+            self._see_reply = self._see_play = ()
+            self._append = self._play = _perform_nothing

@@ -54,9 +54,8 @@ class Uplink:
     def __init__(self, line: AudioFormat, reorder_ms: int, noise_dbfs: float | None = None) -> None:
         self._line = line
         fill = None if noise_dbfs is None else ComfortNoise(line, noise_dbfs).take
-        self._order = Reorder(line, reorder_ms, fill=fill)
-        self.in_order = self._order.passes
-        """Takes one frame, `in_order(at_ms, audio)`, if it is in order and nothing waits; see `Reorder.passes`."""
+        self.reorder = Reorder(line, reorder_ms, fill=fill)
+        """What puts the frames in order."""
         self.conversion: Conversion | None = None
         """To the format that the assistant hears; None while there is no assistant."""
         self._held: deque[bytes] = deque()
@@ -81,27 +80,27 @@ class Uplink:
     @property
     def is_holding(self) -> bool:
         """Whether frames wait for one that is missing."""
-        return self._order.holding
+        return self.reorder.holding
 
     def order(self, audio: bytes, at_ms: int) -> list[bytes]:
         """Take one frame; return the frames that are due, in the line's format, to be given to `convert`."""
-        return self._order.feed(at_ms, audio)
+        return self.reorder.feed(at_ms, audio)
 
     def fill_in(self, ms: int) -> list[bytes]:
         """The carrier pauses: return `ms` of silence for the assistant, as if the carrier had sent it."""
         if self.conversion is None:
             return []
         self._paused_ms += ms
-        silence = self._order.fill_in(self._line.samples_in(self._line.bytes_in(ms)))
+        silence = self.reorder.fill_in(self._line.samples_in(self._line.bytes_in(ms)))
         return self.convert([silence])
 
     def restart(self) -> None:
         """Another stream begins: the carrier's clock starts again."""
-        self._order.restart()
+        self.reorder.restart()
 
     def release(self) -> list[bytes]:
         """Give up on a missing frame: return what waited for it, with silence in the hole, as `order` does."""
-        return self._order.release()
+        return self.reorder.release()
 
     def convert(self, frames: list[bytes]) -> list[bytes]:
         """Convert frames that are in order to the format that the assistant hears; hold them while there is no assistant."""
@@ -121,7 +120,7 @@ class Uplink:
 
     def counts(self) -> dict[str, int]:
         """What was wrong with the caller's audio so far."""
-        order = self._order
+        order = self.reorder
         return {
             "late": order.late,
             "repeated": order.repeated,

@@ -114,12 +114,14 @@ class AssistantSlot:
         on_deadline_changed: Callable[[], None],
         clock: Callable[[], float],
         given: CallerSound | None = None,
+        on_next_piece: Callable[[ReplyAudio, float], None] | None = None,
     ) -> None:
         self.deadline_moved = False
         """Whether a deadline may have moved to an earlier time; set to False by whoever looks at all of them."""
         self._given = given
         self._connect = connect
         self._on_event = on_event
+        self._on_next_piece = on_next_piece or on_event
         self._on_deadline_changed = on_deadline_changed
         self._clock = clock
         self._call_id = ""
@@ -246,7 +248,8 @@ class AssistantSlot:
     def end(self) -> None:
         """The call is over, whether or not an assistant has it: stop the tools that still run."""
         self._runs.close()
-        self._on_event, self._on_deadline_changed = _ignore_event, _ignore
+        self._on_event = self._on_next_piece = _ignore_event
+        self._on_deadline_changed = _ignore
 
     def _encode(self, attached: _Attached, command: AssistantCommand, now: float) -> None:
         try:
@@ -274,7 +277,7 @@ class AssistantSlot:
         try:
             alone = outcomes[0] if len(outcomes) == 1 else None
             if type(alone) is ReplyAudio and attached is self.active and alone.item == attached.incoming_item:
-                self._on_event(alone, now)  # as in `append`
+                self._on_next_piece(alone, now)  # as in `append`
             else:
                 self._deliver(attached, outcomes, now)
         finally:

@@ -95,7 +95,12 @@ class Session:
         self._accounting.waits.watchers = [one for one in observers if isinstance(one, TurnWatcher)]
         self._engine = CallEngine(call, [self._accounting, self._accounting.waits, *observers])
         self._slot = AssistantSlot(
-            connect, self._engine.handle, self._follow_deadline, clock, self._accounting.caller
+            connect,
+            self._engine.handle,
+            self._follow_deadline,
+            clock,
+            self._accounting.caller,
+            self._engine.reply_audio,
         )
         self._engine.on_earlier = self._note_deadline
         performers = [
@@ -193,8 +198,9 @@ class Session:
         except MalformedMessage as error:
             outcomes = (MessageRefused(LegName.CARRIER, str(error)),)
         try:
-            if len(outcomes) == 1 and type(outcomes[0]) is CallerAudio:
-                self._engine.handle(outcomes[0], now)
+            alone = outcomes[0] if len(outcomes) == 1 else None
+            if type(alone) is CallerAudio:
+                self._engine.caller_audio(alone, now)
             else:
                 self._take(outcomes, now)
         finally:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from telecodecs.format import AudioFormat
 
 # Timestamps are in ms and lengths in bytes; in ticks of a thousandth of a byte both are whole numbers at any rate.
-_TICKS = 1000  # per byte
+TICKS = 1000
+"""In the time of a byte."""
 
 _REMEMBERED = 64  # timestamps, to tell a repeated frame from a late one: more than a second of 20 ms frames
 _RESTARTED_MS = 1000  # after so much late audio in a row the sender must have set its clock back
@@ -44,13 +45,16 @@ class Reorder:
         self.holes = 0
         """Holes that were filled or jumped over."""
         self._fill = fill or format.silence.__mul__
+        self.due = 0
+        """The position of the next sample to return, in ticks of the sender's clock."""
+        self.given: deque[int] = deque(maxlen=_REMEMBERED)
+        """The timestamps of the latest frames that were returned; empty before a first frame."""
+        self.held: list[tuple[int, bytes]] = []
+        """Timestamp and audio of each frame behind a hole, sorted."""
+        self.ticks_per_ms = format.rate_hz * format.sample_bytes
         self._sample_bytes = format.sample_bytes
-        self._ticks_per_ms = format.rate_hz * format.sample_bytes
-        self._window = window_ms * self._ticks_per_ms
-        self._max_gap = max_gap_ms * self._ticks_per_ms
-        self._due = 0  # position of the next sample to return, in ticks of the sender's clock
-        self._given: deque[int] = deque(maxlen=_REMEMBERED)  # timestamps; empty before a first frame
-        self._held: list[tuple[int, bytes]] = []  # timestamp and audio behind a hole, sorted
+        self._window = window_ms * self.ticks_per_ms
+        self._max_gap = max_gap_ms * self.ticks_per_ms
         self._filled_bytes = 0
         self._ahead = 0  # ticks that were filled in for a pause, until the next frame
         self._late_run = 0  # ticks of late audio since the position last moved
@@ -59,21 +63,21 @@ class Reorder:
     @property
     def filled_ms(self) -> int:
         """Milliseconds of silence returned in place of frames that never came."""
-        return self._filled_bytes * _TICKS // self._ticks_per_ms
+        return self._filled_bytes * TICKS // self.ticks_per_ms
 
     @property
     def holding(self) -> bool:
         """Whether frames wait behind a hole; `release` gives up on it."""
-        return bool(self._held)
+        return bool(self.held)
 
     def passes(self, at_ms: int, audio: bytes) -> bool:
         """Take one frame if it is in order, behind one that was: it is due now. False: give it to `feed`."""
-        if self._given and not self._held:
-            length = len(audio) * _TICKS
+        if self.given and not self.held:
+            length = len(audio) * TICKS
             # Half a frame ahead still fits, half a frame behind does not: it may be the last one, repeated.
-            if -length < 2 * (at_ms * self._ticks_per_ms - self._due) <= length:
-                self._due += length
-                self._given.append(at_ms)
+            if -length < 2 * (at_ms * self.ticks_per_ms - self.due) <= length:
+                self.due += length
+                self.given.append(at_ms)
                 return True
         return False
 
@@ -95,34 +99,34 @@ class Reorder:
         meanwhile, that frame is not late.
         """
         silence = self._fill(samples)
-        self._due += len(silence) * _TICKS
-        self._ahead += len(silence) * _TICKS
-        self._given.clear()
+        self.due += len(silence) * TICKS
+        self._ahead += len(silence) * TICKS
+        self.given.clear()
         return silence
 
     def restart(self) -> None:
         """The sender's clock starts again: the next frame sets the position. Held frames are dropped; see `release`."""
-        self._given.clear()
-        self._held.clear()
+        self.given.clear()
+        self.held.clear()
         self._ahead = 0
 
     def _feed_unordered(self, at_ms: int, audio: bytes) -> list[bytes]:
         if not audio:
             return []
-        at = at_ms * self._ticks_per_ms
-        if not self._given and not self._held:
+        at = at_ms * self.ticks_per_ms
+        if not self.given and not self.held:
             self._begin(at)
-        length = len(audio) * _TICKS
-        if any(at_ms == stamp for stamp, _ in self._held):
+        length = len(audio) * TICKS
+        if any(at_ms == stamp for stamp, _ in self.held):
             self.repeated += 1
-        elif 2 * (at - self._due) > -length:
-            insort(self._held, (at_ms, audio))
-        elif at_ms in self._given:
+        elif 2 * (at - self.due) > -length:
+            insort(self.held, (at_ms, audio))
+        elif at_ms in self.given:
             self.repeated += 1
         elif self._clock_restarted(length):
             before = self.release()
-            self._due = at + length
-            self._given.append(at_ms)
+            self.due = at + length
+            self.given.append(at_ms)
             return [*before, audio]
         else:
             self.late += 1
@@ -131,44 +135,44 @@ class Reorder:
     def _begin(self, at: int) -> None:
         """The first frame, or the first after a pause."""
         if not self._ahead:
-            self._due = at
-        elif at >= self._due - self._ahead:
-            self._due = min(at, self._due)
+            self.due = at
+        elif at >= self.due - self._ahead:
+            self.due = min(at, self.due)
             self._ahead = 0
 
     def _drain(self, window: int) -> list[bytes]:
         """The frames held, up to the first hole behind which at most `window` ticks of audio wait."""
         given: list[bytes] = []
-        while self._held:
-            at_ms, audio = self._held[0]
-            at, length = at_ms * self._ticks_per_ms, len(audio) * _TICKS
-            if 2 * (at - self._due) > length:
+        while self.held:
+            at_ms, audio = self.held[0]
+            at, length = at_ms * self.ticks_per_ms, len(audio) * TICKS
+            if 2 * (at - self.due) > length:
                 if self._span() <= window:
                     break
-                given += self._fill_hole(at - self._due)
-                self._due = at
-            del self._held[0]
-            if 2 * (at - self._due) <= -length:  # a longer frame covers its time
+                given += self._fill_hole(at - self.due)
+                self.due = at
+            del self.held[0]
+            if 2 * (at - self.due) <= -length:  # a longer frame covers its time
                 self.late += 1
                 continue
-            self._due += length
-            self._given.append(at_ms)
+            self.due += length
+            self.given.append(at_ms)
             given.append(audio)
         return given
 
     def _fill_hole(self, gap: int) -> list[bytes]:
         self.holes += 1
-        silence = self._fill(min(gap, self._max_gap) // (_TICKS * self._sample_bytes))
+        silence = self._fill(min(gap, self._max_gap) // (TICKS * self._sample_bytes))
         self._filled_bytes += len(silence)
         return [silence] if silence else []
 
     def _span(self) -> int:
-        (first_ms, _), (last_ms, last) = self._held[0], self._held[-1]
-        return (last_ms - first_ms) * self._ticks_per_ms + len(last) * _TICKS
+        (first_ms, _), (last_ms, last) = self.held[0], self.held[-1]
+        return (last_ms - first_ms) * self.ticks_per_ms + len(last) * TICKS
 
     def _clock_restarted(self, late: int) -> bool:
         """Whether late audio has come for so long that the sender must have started its clock again."""
-        if self._late_run_due != self._due:
-            self._late_run_due, self._late_run = self._due, 0
+        if self._late_run_due != self.due:
+            self._late_run_due, self._late_run = self.due, 0
         self._late_run += late
-        return self._late_run > _RESTARTED_MS * self._ticks_per_ms
+        return self._late_run > _RESTARTED_MS * self.ticks_per_ms
