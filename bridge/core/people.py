@@ -42,6 +42,10 @@ class Person:
     """What the caller hears, over and over, in the format of `People.spoken`; empty: nothing."""
     listens: bool = False
     """The assistant stays while the two talk: it hears both, and is not heard."""
+    mixes: bool = False
+    """The bridge mixes the caller and this person, on streams of its own; the assistant hears both."""
+    assistant_talks: bool = False
+    """Where the bridge mixes: both hear the assistant, too."""
     comes_back: bool = True
     """When the person has left, the caller goes on with the assistant; otherwise the call ends."""
     nobody: Literal["back", "message", "hang_up"] = "back"
@@ -75,7 +79,8 @@ class People:
         """Why a call cannot be put through to this person, whoever asks for it; empty if it can."""
         if person not in self.persons:
             return f"there is no person {person[:40]!r}"
-        if not _NEEDED[self.persons[person].is_warm] <= set(can):
+        one = self.persons[person]
+        if not (TO_MIX if one.mixes else _NEEDED[one.is_warm]) <= set(can):
             return "callers cannot be put through on this telephone line"
         return ""
 
@@ -95,6 +100,9 @@ _NEEDED: dict[bool, frozenset[type[Command]]] = {
     False: frozenset({PutThrough}),
 }
 """What the carrier must be able to do for a person, by whether they are briefed."""
+
+TO_MIX: frozenset[type[Command]] = frozenset({CallPeople, BriefPerson})
+"""What it must be able to do for a person whom the bridge mixes with the caller."""
 
 WHY_NOBODY: Mapping[Outcome, str] = {
     Outcome.BUSY: "the line is busy",

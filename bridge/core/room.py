@@ -115,6 +115,10 @@ class Room:
                 played += [(listener, heard) for heard in ear.take(member, frame, now)]
         return played
 
+    def rest(self, listener: Member) -> list[tuple[Member, bytes]]:
+        """What this member is still to hear of what was said so far: the room is about to end."""
+        return [(listener, heard) for heard in self._ears[listener].rest()] if listener in self._ears else []
+
     def pause(self, member: Member, now: float) -> list[tuple[Member, bytes]]:
         """This member says nothing for now: nobody waits for a further frame. Returns what has waited for one."""
         return [

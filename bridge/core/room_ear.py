@@ -89,6 +89,11 @@ class Ear:
         self._came_at[speaker] = -inf
         return self._due(now)
 
+    def rest(self) -> list[bytes]:
+        """Return all that waits: nobody is waited for any more."""
+        self._came_at = dict.fromkeys(self._came_at, -inf)
+        return self._due(0.0)
+
     def _catch_up(self, waiting: deque[bytes]) -> None:
         if len(waiting) > MOST_WAITING or self._mix.is_quiet(waiting[0]):
             waiting.popleft()

@@ -69,3 +69,13 @@ class Speaker:
                 self._queue.popleft()
                 self._at = 0
         return Spoken(frames, marks)
+
+    def drain(self) -> list[PlayAudio | SendMark]:
+        """Give all that was not heard, as a carrier is told it."""
+        rest, at = self._queue, self._at
+        self._queue, self._at = deque(), 0
+        told: list[PlayAudio | SendMark] = []
+        for one in rest:
+            told.append(SendMark(one) if isinstance(one, str) else PlayAudio(one[at:]))
+            at = 0
+        return told

@@ -10,6 +10,7 @@ from msgspec import field
 from bridge.vocabulary.call_facts import NO_CONTEXT, CallContext
 from bridge.vocabulary.events import EntryEnd, History, Opening
 from bridge.vocabulary.people import Briefing, HandoverNote, Outcome, PersonCommand
+from bridge.vocabulary.room import RoomCommand
 from bridge.vocabulary.word import Word
 from telecodecs.format import AudioFormat
 
@@ -187,10 +188,11 @@ CarrierCommand = PlayAudio | SendMark | ClearPlayback
 ControlCommand = PressKeys | PersonCommand
 CONTROL_COMMANDS: tuple[type[ControlCommand], ...] = get_args(ControlCommand)
 """What a `CallControl` may be told to do."""
-SHELL_COMMANDS: tuple[type[SetSensitive | RetryAssistant | HandoverNote], ...] = (
+SHELL_COMMANDS: tuple[type[SetSensitive | RetryAssistant | HandoverNote | RoomCommand], ...] = (
     SetSensitive,
     RetryAssistant,
     *get_args(HandoverNote),
+    *get_args(RoomCommand),
 )
 """What goes neither to the carrier nor to an assistant: observers see it, and the shell performs some of it."""
 AssistantCommand = (
@@ -216,4 +218,5 @@ Command = (
     | SetSensitive
     | RetryAssistant
     | HandoverNote
+    | RoomCommand
 )

@@ -1,6 +1,6 @@
 """The events and commands of a room: a call in which more than two hear each other, mixed by the bridge. `core.room` has it.
 
-Each member but the assistant has a telephone leg with a media stream of its own. `leg` is the carrier's id of that leg.
+Each member but the assistant has a telephone leg with a media stream of its own. `member_leg` is the carrier's id of that leg.
 """
 
 from enum import StrEnum
@@ -42,7 +42,7 @@ class MemberJoined(Word, frozen=True, gc=False):
     """The stream of this member's leg is a part of the room from here on. `line`: the format of its frames."""
 
     member: Member
-    leg: str
+    member_leg: str
     line: AudioFormat
 
 
@@ -58,7 +58,7 @@ class MemberLeft(Word, frozen=True, gc=False):
     """The stream of this member's leg has ended, or broke."""
 
     member: Member
-    leg: str
+    member_leg: str
 
 
 class RoleRequested(Word, frozen=True, gc=False, omit_defaults=True):
@@ -98,7 +98,7 @@ class PlayToMember(Word, frozen=True, gc=False):
     """A frame of what this member hears: `RoomAudio` tells the call of its leg."""
 
     member: Member
-    leg: str
+    member_leg: str
     audio: bytes
 
 

@@ -176,6 +176,7 @@ NAMES = {
     "digit",
     "person",
     "person_leg",
+    "member_leg",
     "tool",
     "assistant",
     "digits",
