@@ -10,8 +10,8 @@ from bridge.core.room_ear import Mix
 from bridge.vocabulary.commands import Command, PlayAudio, SendMark
 from telecodecs.format import AudioFormat
 
-CUSHION_S = 0.02
-"""The far end should have at least so much: it bridges a frame that comes late. Silence is added below it."""
+LEAST_S = 0.01
+"""Below this silence is added where it is quiet: the far end should have a frame, which bridges one that comes late."""
 
 ENOUGH_S = 0.12
 """Above this what is quiet is skipped."""
@@ -62,7 +62,7 @@ class FarBuffer:
         if ahead_s <= 0:
             self._begin(now)
             return self._add() + self._send(frame)
-        added = self._add() if ahead_s < CUSHION_S and self._mix.is_quiet(frame) else []
+        added = self._add() if ahead_s < LEAST_S and self._mix.is_quiet(frame) else []
         return added + self._send(frame)
 
     def _begin(self, now: float) -> None:

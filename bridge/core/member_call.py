@@ -11,7 +11,7 @@ from bridge.core.far_buffer import FarBuffer, is_of_a_room
 from bridge.core.states import State
 from bridge.core.timers import Timer
 from bridge.vocabulary.commands import Command, HangUp
-from bridge.vocabulary.dispatch import on
+from bridge.vocabulary.dispatch import on, on_bound
 from bridge.vocabulary.events import (
     CallEnded,
     CallerAudio,
@@ -57,6 +57,9 @@ class MemberCall(BriefingCall):
         dialogue.caller.hold()
         self._far = FarBuffer(started.plays or started.line)
         self._move(State.IN_ROOM)
+        self.lanes = dict(
+            [on_bound(CallerAudio, self._speaks_straight), on_bound(RoomAudio, self._hears_straight)]
+        )
         self.timers.stop(Timer.HANDOVER, Timer.PARTING, Timer.GOODBYE, *_OF_AN_ASSISTANT)
         self.timers.set(Timer.LONGEST, now + self._limits.longest_s)
         return [*commands, JoinRoom(started.line)]
@@ -74,6 +77,16 @@ class MemberCall(BriefingCall):
         self.timers.heard_at = now
         self._far.mark_reached(event.name, now)
         return []
+
+    # The straight way; see `lanes.Lane`
+
+    def _speaks_straight(self, event: CallerAudio, now: float) -> list[Command] | None:
+        due = self.timers.next_due
+        return None if due is None or now >= due else self._person_speaks(event, now)
+
+    def _hears_straight(self, event: RoomAudio, now: float) -> list[Command] | None:
+        due = self.timers.next_due
+        return None if due is None or now >= due else self._room_audio(event, now)
 
     def _caller_left_in_room(self, event: CallerLeft, now: float) -> list[Command]:
         return self._end(HangUp(1000, event.why), now)

@@ -103,6 +103,9 @@ class MixedCall:
 
     def caller_speaks(self, event: CallerAudio, now: float) -> None:
         """A frame of the caller's."""
+        if self._order.passes(event.at_ms, event.audio):
+            self._play(self.room.speak(Member.CALLER, event.audio, now), now)
+            return
         for frame in self._order.feed(event.at_ms, event.audio):
             self._play(self.room.speak(Member.CALLER, frame, now), now)
 
@@ -123,7 +126,10 @@ class MixedCall:
                     played_as = self._played
                     out += self._far.play(played_as.feed(frame) if played_as.needed else frame, now)
             elif listener is Member.ASSISTANT:
-                out += self._dialogue.caller.audio(CallerAudio(frame, self._ear_ms), now)
+                heard_frame = CallerAudio(frame, self._ear_ms)
+                caller = self._dialogue.caller
+                straight = caller.straight(heard_frame, now)
+                out += caller.audio(heard_frame, now) if straight is None else straight
                 self._ear_ms += FRAME_MS
             elif (leg := self._legs.get(listener)) is not None:
                 heard = leg.heard.feed(frame) if leg.heard.needed else frame
@@ -137,10 +143,11 @@ class MixedCall:
 
     def take(self, commands: list[Command], now: float) -> list[Command]:
         """Take what the assistant's side would have the carrier play. Returns the other commands, and what the room gives."""
-        kept = self._route(commands, now)
+        kept = self._route(commands, now) if commands else commands
         if self._speaker.is_speaking:
             self._assistant_speaks(now)
-        return kept + self._take_out()
+        out = self._take_out()
+        return kept + out if kept else out
 
     def _take_out(self) -> list[Command]:
         out, self._out = self._out, []

@@ -17,7 +17,7 @@ from bridge.core.people_tables import OF_PEOPLE
 from bridge.core.states import State
 from bridge.core.timers import REASONS, Timer
 from bridge.vocabulary.commands import Command, HangUp
-from bridge.vocabulary.dispatch import on
+from bridge.vocabulary.dispatch import on, on_bound
 from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReady,
@@ -92,6 +92,9 @@ class RoomCall(ListeningCall):
             mixed.give(dialogue.caller.stream_resumed())
         self._mixed = mixed
         self._move(State.IN_ROOM)
+        self.lanes = dict(
+            [on_bound(CallerAudio, self._caller_straight), on_bound(MemberAudio, self._member_straight)]
+        )
         self.timers.set(Timer.LONGEST, now + self._limits.longest_s)
         return []
 
@@ -116,14 +119,35 @@ class RoomCall(ListeningCall):
         mixed = self._mixed
         assert mixed is not None, "a call in a room has one"
         mixed.caller_speaks(event, now)
-        self._dialogue.caller.take_keys()  # they are not meant for the assistant
+        self._forget_keys()
         return []
+
+    def _forget_keys(self) -> None:
+        """They are not meant for the assistant."""
+        if self._dialogue.caller.keys:
+            self._dialogue.caller.take_keys()
 
     def _member_audio(self, event: MemberAudio, now: float) -> list[Command]:
         if self._mixed is not None:
             self._mixed.member_speaks(event, now)
-            self._dialogue.caller.take_keys()
+            self._forget_keys()
         return []
+
+    # The straight way; see `lanes.Lane`
+
+    def _caller_straight(self, event: CallerAudio, now: float) -> list[Command] | None:
+        due, mixed = self.timers.next_due, self._mixed
+        if due is None or now >= due or mixed is None:
+            return None
+        self._caller_in_room(event, now)
+        return mixed.take([], now)
+
+    def _member_straight(self, event: MemberAudio, now: float) -> list[Command] | None:
+        due, mixed = self.timers.next_due, self._mixed
+        if due is None or now >= due or mixed is None:
+            return None
+        self._member_audio(event, now)
+        return mixed.take([], now)
 
     def _member_joined(self, event: MemberJoined, now: float) -> list[Command]:
         """The person's stream is a part of the room; where its sound cannot be converted, the person is hung up on."""

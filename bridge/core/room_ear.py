@@ -7,9 +7,11 @@ No clock: `now` is seconds.
 
 from collections import deque
 from collections.abc import Iterable
+from functools import cache
 from math import inf
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bridge.vocabulary.room import Member
 from telecodecs.codec import decoder, encoder
@@ -28,6 +30,17 @@ LOUDEST, QUIETEST = 32_767, -32_768
 """The range of a linear sample of 16 bits; a sum beyond it is saturated."""
 
 
+_BYTES = np.arange(256, dtype=np.uint8).tobytes()
+
+
+@cache
+def _sums(line: AudioFormat) -> NDArray[np.uint8]:
+    """The sum of any two samples of a format whose samples are one byte, shape (256, 256)."""
+    samples = decoder(line)(_BYTES).astype(np.int32)
+    sums = np.clip(samples[:, None] + samples[None, :], QUIETEST, LOUDEST).astype(np.int16)
+    return np.frombuffer(encoder(line)(sums.ravel()), np.uint8).reshape(256, 256)
+
+
 class Mix:
     """The sum of frames. `line`: the format of the frames, in and out. Raises ValueError on more than one channel."""
 
@@ -35,12 +48,16 @@ class Mix:
         self._decode, self._encode = decoder(line), encoder(line)
         self.silence = line.silence * line.samples_in(line.bytes_in(FRAME_MS))
         """A silent frame."""
+        self._sums = _sums(line) if line.sample_bytes == 1 else None
 
     def add(self, frames: Iterable[bytes]) -> bytes:
         """The sum of these frames, all of the same length; where one alone has a sound, that one, untouched."""
         sounds = [frame for frame in frames if frame != self.silence]
         if len(sounds) < 2:
             return sounds[0] if sounds else self.silence
+        if self._sums is not None and len(sounds) == 2:
+            one, other = (np.frombuffer(frame, np.uint8) for frame in sounds)
+            return self._sums[one, other].tobytes()
         samples = self._decode(b"".join(sounds)).reshape(len(sounds), -1)
         total = samples.sum(axis=0, dtype=np.int32)
         return self._encode(np.clip(total, QUIETEST, LOUDEST).astype(np.int16))
@@ -66,6 +83,7 @@ class Ear:
             for speaker in speakers & before.speakers:
                 self._waiting[speaker] = before._waiting[speaker]
                 self._came_at[speaker] = before._came_at[speaker]
+        self._queues = [*self._waiting.values()]
         self.is_of_one = False
         """There is one speaker alone: each frame is what is heard, and none need be given to `take`."""
         self._look()
@@ -78,11 +96,12 @@ class Ear:
         if len(waiting) > 1:
             self._catch_up(waiting)
         heard = self._due(now)
-        self._look()
+        if len(self._queues) == 1:
+            self._look()
         return heard
 
     def _look(self) -> None:
-        self.is_of_one = len(self.speakers) == 1 and not any(self._waiting.values())
+        self.is_of_one = len(self._queues) == 1 and not any(self._queues)
 
     def pause(self, speaker: Member, now: float) -> list[bytes]:
         """This speaker says nothing for now: return what has waited for it."""
@@ -101,11 +120,15 @@ class Ear:
 
     def _due(self, now: float) -> list[bytes]:
         heard: list[bytes] = []
+        queues = self._queues
         while True:
-            ready = [waiting for waiting in self._waiting.values() if waiting]
-            if not ready or (len(ready) < len(self._waiting) and self._is_awaited(now)):
+            ready = [waiting for waiting in queues if waiting]
+            if not ready or (len(ready) < len(queues) and self._is_awaited(now)):
                 return heard
-            heard.append(self._mix.add([waiting.popleft() for waiting in ready]))
+            if len(ready) == 1:
+                heard.append(ready[0].popleft())
+            else:
+                heard.append(self._mix.add([waiting.popleft() for waiting in ready]))
 
     def _is_awaited(self, now: float) -> bool:
         """Whether a frame of somebody who has none waiting should come soon."""

@@ -38,19 +38,24 @@ class Rooms:
         def play(command: PlayToMember, _now: float) -> None:
             session = self._legs.get((carrier, command.member_leg))
             if session is not None:
-                session.handle(RoomAudio(command.audio))
+                session.handle_frame(RoomAudio(command.audio))
 
         return dict([on_bound(PlayToMember, play)])
 
     def of_member(self, carrier: str, call_id: str, member: Member, leg: str) -> Mapping[type[Word], Perform]:
         """Performs what the call of a member's leg gives to the room of the call `call_id`."""
 
+        caller: Session | None = None
+
         def join(command: JoinRoom, _now: float) -> None:
+            nonlocal caller
+            caller = self._find_caller(carrier, call_id)
             self._joined.add((carrier, leg))
             self._tell(carrier, call_id, MemberJoined(member, leg, command.line))
 
         def speak(command: SpeakToRoom, _now: float) -> None:
-            self._tell(carrier, call_id, MemberAudio(member, command.audio, command.at_ms))
+            if caller is not None:  # one whose call is over takes nothing
+                caller.handle_frame(MemberAudio(member, command.audio, command.at_ms))
 
         return dict([on_bound(JoinRoom, join), on_bound(SpeakToRoom, speak)])
 
