@@ -38,6 +38,8 @@ def _person(settings: PersonSettings) -> Person:
         spoken_briefing=b"" if recording is None else read_wav(recording.play),
         hold=encoder(PCMU_8K)(hold_signal()) if settings.hold is None else read_wav(settings.hold.play),
         listens=settings.stays == "listens",
+        mixes=settings.stays == "mixes",
+        assistant_talks=settings.assistant == "talks",
         comes_back=settings.back,
         nobody=settings.nobody,
         message_s=settings.message_s,
@@ -52,8 +54,8 @@ def wrong_people(settings: Settings) -> Iterator[str]:
             yield (
                 f'people.{name}.nobody = "message": should go with recording.directory; without it a message would be lost'
             )
-        if person.stays == "listens":
-            yield from _deaf(settings, name)
+        if person.stays != "leaves":
+            yield from _deaf(settings, name, person.stays)
         yield from _queues_of_others(settings, name, person)
         if person.how == "warm" and not (person.briefing and person.briefing.play):
             named = person.briefing.assistant if person.briefing else None
@@ -85,12 +87,12 @@ def _queues_of_others(settings: Settings, name: str, person: PersonSettings) -> 
             )
 
 
-def _deaf(settings: Settings, person: str) -> Iterator[str]:
+def _deaf(settings: Settings, person: str, stays: str) -> Iterator[str]:
     """The assistants that can put callers through to this person, and cannot listen to them."""
     for name, kind in settings.assistant_kinds.items():
         if person in settings.assistant_settings(name).people and not ASSISTANTS[kind].can_listen:
             yield (
-                f'people.{person}.stays = "listens": {name} is of kind {kind} and cannot listen to two people; should be '
+                f'people.{person}.stays = "{stays}": {name} is of kind {kind} and cannot listen to two people; should be '
                 f'"leaves", or the kind {_listening_kinds()}'
             )
 

@@ -134,6 +134,8 @@ class Handover:
     @property
     def takes_stream(self) -> bool:
         """Whether the carrier may end the caller's stream in this phase, because it joins the caller with somebody."""
+        if self.person.mixes:
+            return False
         is_put_through = self.phase is Phase.RINGING and not self.person.is_warm
         return is_put_through or self.phase in (Phase.JOINING, Phase.ELSEWHERE, Phase.WITH_PERSON)
 
@@ -170,7 +172,12 @@ class Handover:
             return [group.command(self.name, self._request_id)]
         self._wait(Phase.RINGING, now + person.ring_s + ANSWER_S)
         fields = (self.name, group, person.from_, person.ring_s, self._request_id)
-        return [CallPeople(*fields) if person.is_warm else PutThrough(*fields, person.listens)]
+        return [CallPeople(*fields) if self._has_stream else PutThrough(*fields, person.listens)]
+
+    @property
+    def _has_stream(self) -> bool:
+        """Whether this person's leg has a media stream of ours: to be briefed, or mixed."""
+        return self.person.is_warm or self.person.mixes
 
     @property
     def _request_id(self) -> str:
@@ -211,7 +218,7 @@ class Handover:
         self.person_leg = leg
         self._ringing.pop(leg, None)
         commands = self._release_ringing("somebody else answered")
-        if not self.person.is_warm:
+        if not self._has_stream:
             self._wait(Phase.JOINING, now + JOIN_S)
             return commands
         self._wait(Phase.BRIEFING, now + BRIEFING_STREAM_S)
@@ -229,6 +236,10 @@ class Handover:
         """Nobody of the group is there: call the next one."""
         if event.request_id not in ("", self._request_id):
             return []
+        if (
+            self.phase is Phase.WITH_PERSON and self.person.mixes
+        ):  # what answered is no person, which was found out late
+            return self._release_person("nobody was reached") + self._end(Outcome(event.why), "", now)
         if self.phase not in (Phase.RINGING, Phase.ELSEWHERE, Phase.BRIEFING, Phase.JOINING):
             return []
         return self._give_up_group(Outcome(event.why), "nobody was reached", now)
@@ -290,6 +301,10 @@ class Handover:
             self._waited_s = max(0.0, now - self._asked_at - self.talked_s)
         return self._end(Outcome.TALKED, "", now)
 
+    def person_lost(self, now: float) -> list[Command]:
+        """The stream of a person who is in a room with the caller has ended."""
+        return self._release_person("their stream has ended") + self._talked(0.0, now)
+
     def caller_returned(self, now: float) -> list[Command]:
         """The caller's stream is back though nobody said that the person has left: they are not joined any more."""
         return self._release_person("the caller is not with them any more") + self._talked(0.0, now)
@@ -307,6 +322,9 @@ class Handover:
         if event.person_leg != self.person_leg or self.phase is Phase.LEAVING:
             return self._told(event.person_leg, now)
         if self.phase is not Phase.BRIEFING:
+            return []
+        if self.person.mixes:
+            self._are_joined(now)
             return []
         self._wait(Phase.JOINING, now + JOIN_S)
         return [JoinPerson(self.person_leg, self.person.listens)]

@@ -44,6 +44,10 @@ class Person:
     """What the caller hears, over and over, in the format of `People.spoken`; empty: nothing."""
     listens: bool = False
     """The assistant stays while the two talk: it hears both, and is not heard."""
+    mixes: bool = False
+    """The bridge mixes the caller and this person, on streams of its own; the assistant hears both."""
+    assistant_talks: bool = False
+    """Where the bridge mixes: both hear the assistant, too."""
     comes_back: bool = True
     """When the person has left, the caller goes on with the assistant; otherwise the call ends."""
     nobody: Literal["back", "message", "hang_up"] = "back"
@@ -79,7 +83,8 @@ class People:
         """Why a call cannot be put through to this person, whoever asks for it; empty if it can."""
         if person not in self.persons:
             return f"there is no person {person[:40]!r}"
-        if not _needed(self.persons[person]) <= set(can) or not self.persons[person].groups:
+        one = self.persons[person]
+        if not _needed(one) <= set(can) or not one.groups:
             return "callers cannot be put through on this telephone line"
         return ""
 
@@ -110,10 +115,15 @@ def _at(carrier: str, person: Person) -> Person:
 
 def _needed(person: Person) -> set[type[Command]]:
     """What the carrier must be able to do for a person."""
+    if person.mixes:
+        return set(TO_MIX)
     if person.is_warm:
         return {CallPeople, BriefPerson, JoinPerson}
     return {one.needs if isinstance(one, Elsewhere) else PutThrough for one in person.groups}
 
+
+TO_MIX: frozenset[type[Command]] = frozenset({CallPeople, BriefPerson})
+"""What it must be able to do for a person whom the bridge mixes with the caller."""
 
 WHY_NOBODY: Mapping[Outcome, str] = {
     Outcome.BUSY: "the line is busy",

@@ -4,6 +4,9 @@ waiting ──start──▶ opening ──ready──▶ talking ──▶ clos
    │                │ ▲ └─────◀──lost────┘│ ▲
    │                ▼ │                   ▼ │
    │               holding ◀────────▶ with person ───────────▶ ended
+   │                  │ ▲
+   │                  ▼ │
+   │                in room ◀── opening, talking ────────────▶ ended
    └──start, one way──▶ listening ───────────────────────────▶ ended
 """
 
@@ -21,20 +24,27 @@ class State(StrEnum):
     """The caller waits for a person, or leaves a message for one; no assistant hears them."""
     WITH_PERSON = "with person"
     """The carrier has joined the caller with a person; there is no stream, and no assistant but one that listens."""
+    IN_ROOM = "in room"
+    """The bridge mixes the caller and a person, and an assistant that takes part; or this is the call of a member's leg."""
     CLOSING = "closing"
     ENDED = "ended"
 
 
 MOVES: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.OPENING, State.LISTENING, State.ENDED}),
-    State.OPENING: frozenset({State.TALKING, State.HOLDING, State.CLOSING, State.ENDED}),
+    State.OPENING: frozenset({State.TALKING, State.HOLDING, State.IN_ROOM, State.CLOSING, State.ENDED}),
     State.LISTENING: frozenset({State.ENDED}),
-    State.TALKING: frozenset({State.OPENING, State.HOLDING, State.CLOSING, State.ENDED}),
-    State.HOLDING: frozenset({State.TALKING, State.OPENING, State.WITH_PERSON, State.CLOSING, State.ENDED}),
+    State.TALKING: frozenset({State.OPENING, State.HOLDING, State.IN_ROOM, State.CLOSING, State.ENDED}),
+    State.HOLDING: frozenset(
+        {State.TALKING, State.OPENING, State.WITH_PERSON, State.IN_ROOM, State.CLOSING, State.ENDED}
+    ),
+    State.IN_ROOM: frozenset({State.HOLDING, State.TALKING, State.OPENING, State.CLOSING, State.ENDED}),
     State.WITH_PERSON: frozenset({State.HOLDING, State.TALKING, State.OPENING, State.CLOSING, State.ENDED}),
     State.CLOSING: frozenset({State.ENDED}),
     State.ENDED: frozenset(),
 }
 
-SPOKEN_INTO = frozenset({State.OPENING, State.TALKING, State.HOLDING, State.WITH_PERSON, State.CLOSING})
+SPOKEN_INTO = frozenset(
+    {State.OPENING, State.TALKING, State.HOLDING, State.WITH_PERSON, State.IN_ROOM, State.CLOSING}
+)
 """The states in which there is a dialogue between the caller and an assistant."""

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from bridge.core.call_tables import Reads, ReadsByState
 from bridge.core.handover import Handover, Phase
-from bridge.core.listening_call import ListeningCall, listening_falls_due, listening_reads
+from bridge.core.room_call import RoomCall, room_falls_due, room_reads
 from bridge.core.states import State
 from bridge.core.supervision import Supervision
 from bridge.vocabulary.commands import Command
@@ -15,8 +15,8 @@ from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.supervision import SuperviseRequested, SupervisorEvent
 
 
-class SupervisedCall(ListeningCall):
-    """See `ListeningCall`."""
+class SupervisedCall(RoomCall):
+    """See `RoomCall`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,7 +47,7 @@ def supervised_reads(call: type[SupervisedCall]) -> ReadsByState:
         **dict.fromkeys(get_args(SupervisorEvent), call._supervisor),
     }
     ended = (State.ENDED,)
-    tables = listening_reads(call)
+    tables = room_reads(call)
     return {
         state: (read if state in ended else read | rows, converse)
         for state, (read, converse) in tables.items()
@@ -55,4 +55,4 @@ def supervised_reads(call: type[SupervisedCall]) -> ReadsByState:
 
 
 SupervisedCall.READS = supervised_reads(SupervisedCall)
-SupervisedCall.FALLS_DUE = listening_falls_due(SupervisedCall)
+SupervisedCall.FALLS_DUE = room_falls_due(SupervisedCall)

@@ -54,6 +54,7 @@ from bridge.vocabulary.events import (
     Word,
 )
 from bridge.vocabulary.people import EndHandover, TalkAudio
+from bridge.vocabulary.room import MemberAudio, PlayToMember, RoomAudio, SpeakToRoom
 
 RUN_S = 1.0
 """How long a run of audio is, and how long marks wait."""
@@ -71,7 +72,8 @@ MOST_LETTERS = 4_000
 MOST_SPEAKING = 16
 """The most items whose words are gathered at the same time; with one more the oldest is written."""
 
-_Audio = CallerAudio | OtherPartyAudio | TalkAudio | ReplyAudio | AppendAudio | PlayAudio
+_RoomAudio = MemberAudio | RoomAudio | SpeakToRoom | PlayToMember
+_Audio = CallerAudio | OtherPartyAudio | TalkAudio | ReplyAudio | AppendAudio | PlayAudio | _RoomAudio
 _Frequent = _Audio | SendMark | MarkReached
 _ItemOver = ReplyEnded | TruncateReply | DropReply | ConfirmHeard
 _COMMANDS = frozenset(get_args(Command))

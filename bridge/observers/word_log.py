@@ -22,6 +22,7 @@ from bridge.vocabulary.events import (
     Word,
 )
 from bridge.vocabulary.people import TalkAudio
+from bridge.vocabulary.room import MemberAudio, PlayToMember, RoomAudio, SpeakToRoom
 
 COUNT_S = 1.0
 """From one line about frames to the next."""
@@ -32,7 +33,12 @@ SHOWN = (
 )
 """Fields that are shown. Others hold what somebody said, typed or did, or come with each call."""
 
-_COUNTED = frozenset({CallerAudio, OtherPartyAudio, TalkAudio, ReplyAudio, AppendAudio, PlayAudio, ReplySaid})
+_COUNTED = frozenset(
+    {
+        *(CallerAudio, OtherPartyAudio, TalkAudio, ReplyAudio, AppendAudio, PlayAudio, ReplySaid),
+        *(MemberAudio, RoomAudio, SpeakToRoom, PlayToMember),
+    }
+)
 _COMMANDS = frozenset(get_args(Command))
 
 log = structlog.get_logger()

@@ -80,12 +80,6 @@ To = Annotated[
 """One entry of `to`."""
 
 
-def _mixes_later(value: Any) -> Any:
-    if value == "mixes":
-        raise ValueError('"mixes" comes later; should be "leaves" or "listens"')
-    return value
-
-
 class PlayHold(PlayFallback):
     """The table people.NAME.hold: { play = "hold.wav" }."""
 
@@ -157,10 +151,16 @@ class PersonSettings(Section):
         None,
         description='A WAV file that the caller hears over and over meanwhile: { play = "hold.wav" }. Not set: two quiet tones',
     )
-    stays: Annotated[Literal["leaves", "listens"], BeforeValidator(_mixes_later)] = Field(
+    stays: Literal["leaves", "listens", "mixes"] = Field(
         "leaves",
         description='What the assistant does while the two talk: "leaves", it is closed; "listens", it hears both and nobody '
-        "hears it, and it may use its tools",
+        'hears it, and it may use its tools; "mixes", the bridge itself mixes the two, and the assistant takes part as '
+        "`assistant` says",
+    )
+    assistant: Literal["silent", "talks"] = Field(
+        "silent",
+        description='With stays = "mixes": "silent", the assistant hears both and is not heard until the person has left or an '
+        'operator addresses it; "talks", both hear it, too',
     )
     back: bool = Field(
         _PERSON.comes_back,
@@ -177,6 +177,12 @@ class PersonSettings(Section):
 
     @model_validator(mode="after")
     def _check_briefing(self) -> "PersonSettings":
+        if self.stays != "mixes" and "assistant" in self.model_fields_set:
+            raise refusal(
+                ("assistant",),
+                'should go with stays = "mixes"; else nobody hears the assistant',
+                self.assistant,
+            )
         if self.how == "cold":
             for key in ("briefing", "accept"):
                 if key in self.model_fields_set and getattr(self, key) is not None:

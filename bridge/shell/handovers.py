@@ -4,13 +4,14 @@ A person's leg has a media socket and a session of its own. It is announced as a
 call of the caller; the carrier's own word for the leg is its `call_id`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import structlog
 
 from bridge.core.engine import Perform
 from bridge.core.people import BriefingNotes
+from bridge.shell.rooms import FindCaller, Rooms
 from bridge.shell.session import Session
 from bridge.vocabulary.dispatch import on_bound
 from bridge.vocabulary.events import Word
@@ -23,9 +24,7 @@ from bridge.vocabulary.people import (
     PersonEvent,
     ReportBriefing,
 )
-
-FindCaller = Callable[[str, str], Session | None]
-"""The session of a caller, by carrier and call; None where it is over."""
+from bridge.vocabulary.room import Member
 
 log = structlog.get_logger()
 
@@ -36,6 +35,7 @@ class Handovers:
     def __init__(self, find_caller: FindCaller) -> None:
         self._find_caller = find_caller
         self._briefings: dict[tuple[str, str], Session] = {}  # by carrier and leg of the person
+        self._rooms = Rooms(find_caller)
 
     def notes(self, carrier: str, call_id: str, person_leg: str) -> BriefingNotes | None:
         """What this person is to be told; None where nobody waits for them any more."""
@@ -44,7 +44,10 @@ class Handovers:
 
     def of_caller(self, carrier: str) -> Mapping[type[Word], Perform]:
         """Performs what the call of a caller asks of a briefing."""
-        return dict([on_bound(EndBriefing, partial(self._end, carrier))])
+        return {
+            **dict([on_bound(EndBriefing, partial(self._end, carrier))]),
+            **self._rooms.of_caller(carrier),
+        }
 
     def of_person(self, carrier: str, call_id: str, person_leg: str) -> Mapping[type[Word], Perform]:
         """Performs what the call of a briefing tells the call `call_id` of the caller."""
@@ -54,11 +57,13 @@ class Handovers:
             accepted, declined = PersonAccepted(person_leg), PersonDeclined(person_leg, command.why)
             self._tell(carrier, call_id, accepted if command.is_accepted else declined)
 
-        return dict([on_bound(ReportBriefing, report)])
+        in_room = self._rooms.of_member(carrier, call_id, Member.PERSON, person_leg)
+        return {**dict([on_bound(ReportBriefing, report)]), **in_room}
 
     def begins(self, carrier: str, person_leg: str, session: Session) -> None:
         """The media socket of a person was let in."""
         self._briefings[carrier, person_leg] = session
+        self._rooms.begins(carrier, person_leg, session)
 
     def started(self, carrier: str, call_id: str, person_leg: str) -> None:
         """The stream of a person has started."""
@@ -69,6 +74,7 @@ class Handovers:
         if self._briefings.get((carrier, person_leg)) is session:
             del self._briefings[carrier, person_leg]
             self._tell(carrier, call_id, PersonDeclined(person_leg, "the briefing ended"))
+        self._rooms.is_over(carrier, call_id, Member.PERSON, person_leg, session)
 
     def _tell(self, carrier: str, call_id: str, event: PersonEvent) -> None:
         caller = self._find_caller(carrier, call_id)

@@ -1,6 +1,7 @@
 """Makes the call of a media socket that was let in: its limits, its rules and its plan, from what its setup says."""
 
 import random
+from functools import partial
 
 import structlog
 from msgspec import structs
@@ -10,6 +11,7 @@ from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.core.briefing import BriefingCall
 from bridge.core.call import Call
 from bridge.core.failover import FailoverPlan
+from bridge.core.member_call import MemberCall
 from bridge.core.people import BriefingNotes, People, Person
 from bridge.core.people_call import PeopleCall
 from bridge.shell.call_rules import call_limits, dialogue_rules, new_call
@@ -54,7 +56,8 @@ def briefing_call(
     request, person = notes.request, notes.person
     plan = setup.switchboard.plan(person.briefer or notes.assistant)
     briefing = Briefing(request.person, request.why, request.summary, person.instructions)
-    return BriefingCall(
+    make = partial(MemberCall, briefs=person.is_warm) if person.mixes else BriefingCall
+    return make(
         clock(),
         call_limits(setup.settings, carrier, expected.returns_s),
         dialogue_rules(setup.settings, carrier, random=random.random, can=commands_of(expected)),

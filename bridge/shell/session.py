@@ -237,6 +237,12 @@ class Session:
         finally:
             self._follow_deadline()
 
+    def handle_frame(self, event: Event) -> None:
+        """As `handle`, for a frame of a room: it moves no deadline to a later time, and the engine tells of an earlier one."""
+        self._engine.handle(event, clock())
+        if self._slot.deadline_moved:
+            self._follow_deadline()
+
     def _tell_carrier(self, command: CarrierCommand, now: float) -> None:
         """The hot path: a command of which one message comes alone moves no deadline."""
         outcomes = self._carrier.encode(command, now)

@@ -10,6 +10,7 @@ from msgspec import field
 from bridge.vocabulary.call_facts import NO_CONTEXT, CallContext
 from bridge.vocabulary.events import EntryEnd, History, Opening
 from bridge.vocabulary.people import Briefing, HandoverNote, Outcome, PersonCommand
+from bridge.vocabulary.room import RoomCommand
 from bridge.vocabulary.supervision import SupervisionCommand, SupervisionRefused
 from bridge.vocabulary.word import Word
 from telecodecs.format import AudioFormat
@@ -188,11 +189,14 @@ CarrierCommand = PlayAudio | SendMark | ClearPlayback
 ControlCommand = PressKeys | PersonCommand | SupervisionCommand
 CONTROL_COMMANDS: tuple[type[ControlCommand], ...] = get_args(ControlCommand)
 """What a `CallControl` may be told to do."""
-SHELL_COMMANDS: tuple[type[SetSensitive | RetryAssistant | HandoverNote | SupervisionRefused], ...] = (
+SHELL_COMMANDS: tuple[
+    type[SetSensitive | RetryAssistant | HandoverNote | RoomCommand | SupervisionRefused], ...
+] = (
     SetSensitive,
     RetryAssistant,
     SupervisionRefused,
     *get_args(HandoverNote),
+    *get_args(RoomCommand),
 )
 """What goes neither to the carrier nor to an assistant: observers see it, and the shell performs some of it."""
 AssistantCommand = (
@@ -218,5 +222,6 @@ Command = (
     | SetSensitive
     | RetryAssistant
     | HandoverNote
+    | RoomCommand
     | SupervisionRefused
 )

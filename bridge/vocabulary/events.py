@@ -9,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from bridge.vocabulary.people import BriefingEvent, CallerLeft, PersonEvent, TalkEvent, TransferRequested
+from bridge.vocabulary.room import RoomEvent
 from bridge.vocabulary.supervision import SupervisionEvent
 from bridge.vocabulary.word import Word as Word  # noqa: PLC0414  # most modules import it with the events
 from telecodecs.format import AudioFormat
@@ -396,4 +397,4 @@ AssistantEvent = (
 ShellEvent = (
     LegLost | MessageRefused | CloseRequested | GoodbyeRequested | CallerLeft | ToolAnswered | TimePassed
 )
-Event = CarrierEvent | AssistantEvent | PersonEvent | TalkEvent | ShellEvent | SupervisionEvent
+Event = CarrierEvent | AssistantEvent | PersonEvent | TalkEvent | RoomEvent | ShellEvent | SupervisionEvent

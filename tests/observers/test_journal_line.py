@@ -193,6 +193,7 @@ NAMES = {
     "person_leg",
     "supervisor",
     "supervisor_leg",
+    "member_leg",
     "tool",
     "assistant",
     "digits",

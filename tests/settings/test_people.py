@@ -50,7 +50,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"to": []}, "people.billing.to", "at least 1 item"),
     ({"to": [["+15550111"] * 11]}, "people.billing.to", "at most 10 items"),
     ({"from": "me"}, "people.billing.from", 'should be "caller", "ours", or a number of yours'),
-    ({"stays": "mixes"}, "people.billing.stays", '"mixes" comes later'),
+    ({"stays": "joins"}, "people.billing.stays", "'leaves', 'listens' or 'mixes'"),
+    ({"assistant": "talks"}, "people.billing.assistant", 'should go with stays = "mixes"'),
+    ({"stays": "listens", "assistant": "silent"}, "people.billing.assistant", 'should go with stays = "mixes"'),
+    ({"stays": "mixes", "assistant": "mumbles"}, "people.billing.assistant", "'silent' or 'talks'"),
     ({"how": "hot"}, "people.billing.how", "'cold' or 'warm'"),
     ({"briefing": {"instructions": "x"}}, "people.billing.briefing", 'should go with how = "warm"'),
     ({"accept": "key"}, "people.billing.accept", 'should go with how = "warm"'),
@@ -113,9 +116,17 @@ CANNOT: list[tuple[dict[str, Any], str]] = [
 TURNS = {"kind": "turn-based", "url": "https://assistant.example.com/", "tools": RECEPTION["tools"]}
 
 
-def test_who_cannot_listen() -> None:
-    written = tables(stays="listens")
-    assert people_of(Settings.model_validate(written)).persons["billing"].listens
+def test_a_person_whom_the_bridge_mixes_with_the_caller() -> None:
+    mixed = people_of(Settings.model_validate(tables(stays="mixes"))).persons["billing"]
+    assert (mixed.mixes, mixed.assistant_talks, mixed.listens) == (True, False, False)
+    talks = people_of(Settings.model_validate(tables(stays="mixes", assistant="talks"))).persons["billing"]
+    assert talks.assistant_talks
+
+
+@pytest.mark.parametrize("stays", ["listens", "mixes"])
+def test_who_cannot_listen(stays: str) -> None:
+    written = tables(stays=stays)
+    assert people_of(Settings.model_validate(written)).persons["billing"].listens is (stays == "listens")
     written["assistants"] |= {"books": TURNS}
     with pytest.raises(ConfigurationError, match="books is of kind turn-based and cannot listen"):
         people_of(Settings.model_validate(written))

@@ -1,0 +1,110 @@
+"""What a room plays to one leg: how much the far end has still to play, and silence skipped or added to hold that.
+
+The far end plays by a clock of its own. Marks that come back show how far it is: of the last few the earliest counts,
+so one that the network held up changes nothing. No clock: `now` is seconds.
+"""
+
+from collections import deque
+
+from bridge.core.room_ear import Mix
+from bridge.vocabulary.commands import Command, PlayAudio, SendMark
+from telecodecs.format import AudioFormat
+
+LEAST_S = 0.01
+"""Below this silence is added where it is quiet: the far end should have a frame, which bridges one that comes late."""
+
+ENOUGH_S = 0.12
+"""Above this what is quiet is skipped."""
+
+MOST_S = 0.14
+"""Above this any frame is skipped, so that the far end never has more than 160 ms."""
+
+MARK_EVERY = 10
+"""So many frames from one mark to the next."""
+
+MARKS = 5
+"""Of so many marks the earliest counts."""
+
+MOST_PENDING = 100
+"""So many marks are waited for; then the oldest are forgotten."""
+
+PREFIX = "room."
+"""Names of a room's marks begin so: they say nothing of what was played before or after."""
+
+
+class FarBuffer:
+    """The far end of one leg, which plays the format `line`."""
+
+    def __init__(self, line: AudioFormat) -> None:
+        self.skipped = 0
+        """Frames that were not sent, because the far end had too much."""
+        self.added = 0
+        """Silent frames that were sent in addition, because it had too little."""
+        self._mix = Mix(line)
+        self._second = line.bytes_in(1000)
+        self._ends_at = 0.0  # when all that was sent will have been played
+        self._frames = 0
+        self._marks = 0
+        self._pending: dict[str, float] = {}  # when the end of each mark's audio will have been played
+        self._late: deque[float] = deque(maxlen=MARKS)  # how much later than that the marks came back
+        self._usual: float | None = None  # the same, where the clocks have not drifted yet: the round trip
+
+    def ahead_s(self, now: float) -> float:
+        """How much the far end has still to play, seconds."""
+        return max(0.0, self._ends_at - now)
+
+    def play(self, frame: bytes, now: float) -> list[Command]:
+        """Play the next frame: return the commands for that."""
+        ahead_s = self._ends_at - now
+        if ahead_s > ENOUGH_S and (ahead_s > MOST_S or self._mix.is_quiet(frame)):
+            self.skipped += 1
+            return []
+        if ahead_s <= 0:
+            self._begin(now)
+            return self._add() + self._send(frame)
+        added = self._add() if ahead_s < LEAST_S and self._mix.is_quiet(frame) else []
+        return added + self._send(frame)
+
+    def _begin(self, now: float) -> None:
+        """The far end has nothing more to play, or never had anything."""
+        self._ends_at = now
+        self._pending.clear()
+        self._late.clear()
+
+    def _add(self) -> list[Command]:
+        self.added += 1
+        return self._send(self._mix.silence)
+
+    def _send(self, frame: bytes) -> list[Command]:
+        self._ends_at += len(frame) / self._second
+        self._frames += 1
+        if self._frames % MARK_EVERY:
+            return [PlayAudio(frame)]
+        self._marks += 1
+        name = f"{PREFIX}{self._marks}"
+        self._pending[name] = self._ends_at
+        if len(self._pending) > MOST_PENDING:
+            del self._pending[next(iter(self._pending))]
+        return [PlayAudio(frame), SendMark(name)]
+
+    def mark_reached(self, name: str, now: float) -> None:
+        """A mark came back. One that is not of this room, or is of what was played before a pause, means nothing."""
+        due_at = self._pending.pop(name, None)
+        if due_at is None:
+            return
+        self._late.append(now - due_at)
+        if len(self._late) < MARKS:
+            return
+        late_s = min(self._late)
+        if self._usual is None:
+            self._usual = late_s
+        drift_s = late_s - self._usual
+        self._ends_at += drift_s
+        self._late = deque((late - drift_s for late in self._late), maxlen=MARKS)
+        for pending in self._pending:
+            self._pending[pending] += drift_s
+
+
+def is_of_a_room(mark: str) -> bool:
+    """Whether a mark of this name was sent by a room."""
+    return mark.startswith(PREFIX)

@@ -1,0 +1,184 @@
+"""What a call does with a room: the voices of its members in, and out to each what they hear.
+
+To the assistant the room is a carrier: what it plays is spoken into the room, and what it hears is what the room gives it.
+Without a room this costs nothing. No clock: `now` is seconds.
+"""
+
+from bridge.core.dialogue import Dialogue
+from bridge.core.far_buffer import FarBuffer
+from bridge.core.media import Conversion
+from bridge.core.room import Room
+from bridge.core.room_speaker import Speaker
+from bridge.core.timers import Timer, Timers
+from bridge.vocabulary.commands import ClearPlayback, Command, PlayAudio, SendMark
+from bridge.vocabulary.events import CallerAudio, MarkReached
+from bridge.vocabulary.room import LeaveRoom, Member, MemberAudio, PlayToMember, Role, SetRole
+from telecodecs.format import FRAME_MS, AudioFormat
+from telecodecs.jitter import Reorder
+
+LONGEST_HOLE_MS = 40
+"""The most silence in place of a frame that never came: the room goes on without it."""
+
+LOOK_AGAIN_S = 0.1
+"""From one look whether the assistant has something due to the next, where no frames come."""
+
+
+class MemberLeg:
+    """The leg of a member that is not the caller's: its frames in the room's format, and back. Raises ValueError where
+    `line`, the format of its frames, cannot be converted.
+    """
+
+    def __init__(self, leg: str, line: AudioFormat, room: AudioFormat, reorder_ms: int) -> None:
+        self.leg = leg
+        self.order = Reorder(line, reorder_ms, LONGEST_HOLE_MS)
+        self.spoken = Conversion(line, room)
+        self.heard = Conversion(room, line)
+
+
+class MixedCall:
+    """The room of one call. `line`, `plays`: the formats of the caller's stream. Raises ValueError as `Room` does."""
+
+    def __init__(
+        self, line: AudioFormat, plays: AudioFormat, dialogue: Dialogue, timers: Timers, reorder_ms: int
+    ) -> None:
+        self.room = Room(line)
+        self._dialogue = dialogue
+        self._timers = timers
+        self._reorder_ms = reorder_ms
+        self._order = Reorder(line, reorder_ms, LONGEST_HOLE_MS)
+        self._far = FarBuffer(plays)
+        self._played = Conversion(line, plays)
+        self._speaker = Speaker(plays)
+        self._spoken = Conversion(plays, line)
+        self._legs: dict[Member, MemberLeg] = {}
+        self._ear_ms = 0  # the clock of what the assistant hears
+        self._look_at = 0.0
+        self._out: list[Command] = []  # what the room gives, until `take`
+        self._is_caller_there = True  # the caller's stream is
+
+    def counts(self) -> dict[str, int]:
+        """What was skipped and added, in frames."""
+        return {
+            "room_skipped": self.room.skipped + self._far.skipped,
+            "room_added": self._far.added,
+        }
+
+    def give(self, commands: list[Command]) -> None:
+        """These commands are for the carrier, and no part of what the assistant says into the room."""
+        self._out += commands
+
+    # Members
+
+    def place(self, member: Member, role: Role, to: Member | None = None) -> None:
+        """A member joins, or has another role."""
+        self.room.place(member, role, to)
+        self._out.append(SetRole(member, role, to))
+
+    def join(self, member: Member, leg: str, line: AudioFormat) -> None:
+        """The leg of a member that was placed is there. Raises ValueError as `MemberLeg` does."""
+        self._legs[member] = MemberLeg(leg, line, self.room.line, self._reorder_ms)
+
+    def leg_of(self, member: Member) -> str:
+        """The leg of this member; empty where there is none."""
+        leg = self._legs.get(member)
+        return "" if leg is None else leg.leg
+
+    def leave(self, member: Member) -> None:
+        """A member leaves; nothing if it is not there."""
+        self._legs.pop(member, None)
+        if member in self.room.parts:
+            self.room.leave(member)
+            self._out.append(LeaveRoom(member))
+
+    def caller_dropped(self) -> None:
+        """The caller's stream broke: nothing is played there until it is back."""
+        self._is_caller_there = False
+
+    def caller_resumed(self) -> None:
+        """It is back, with a clock of its own."""
+        self._is_caller_there = True
+        self._order.restart()
+
+    # What members say
+
+    def caller_speaks(self, event: CallerAudio, now: float) -> None:
+        """A frame of the caller's."""
+        if self._order.passes(event.at_ms, event.audio):
+            self._play(self.room.speak(Member.CALLER, event.audio, now), now)
+            return
+        for frame in self._order.feed(event.at_ms, event.audio):
+            self._play(self.room.speak(Member.CALLER, frame, now), now)
+
+    def member_speaks(self, event: MemberAudio, now: float) -> None:
+        """A frame of a member's leg; nothing if it has not joined."""
+        leg = self._legs.get(event.member)
+        if leg is None:
+            return
+        for frame in leg.order.feed(event.at_ms, event.audio):
+            heard = leg.spoken.feed(frame) if leg.spoken.needed else frame
+            self._play(self.room.speak(event.member, heard, now), now)
+
+    def _play(self, played: list[tuple[Member, bytes]], now: float) -> None:
+        out = self._out
+        for listener, frame in played:
+            if listener is Member.CALLER:
+                if self._is_caller_there:
+                    played_as = self._played
+                    out += self._far.play(played_as.feed(frame) if played_as.needed else frame, now)
+            elif listener is Member.ASSISTANT:
+                heard_frame = CallerAudio(frame, self._ear_ms)
+                caller = self._dialogue.caller
+                straight = caller.straight(heard_frame, now)
+                out += caller.audio(heard_frame, now) if straight is None else straight
+                self._ear_ms += FRAME_MS
+            elif (leg := self._legs.get(listener)) is not None:
+                heard = leg.heard.feed(frame) if leg.heard.needed else frame
+                out.append(PlayToMember(listener, leg.leg, heard))
+
+    def mark_reached(self, event: MarkReached, now: float) -> None:
+        """The carrier returned a mark that the room has sent."""
+        self._far.mark_reached(event.name, now)
+
+    # What the assistant says
+
+    def take(self, commands: list[Command], now: float) -> list[Command]:
+        """Take what the assistant's side would have the carrier play. Returns the other commands, and what the room gives."""
+        kept = self._route(commands, now) if commands else commands
+        if self._speaker.is_speaking:
+            self._assistant_speaks(now)
+        out = self._take_out()
+        return kept + out if kept else out
+
+    def _take_out(self) -> list[Command]:
+        out, self._out = self._out, []
+        return out
+
+    def _route(self, commands: list[Command], now: float) -> list[Command]:
+        kept: list[Command] = []
+        for command in commands:
+            if isinstance(command, PlayAudio | SendMark | ClearPlayback):
+                self._speaker.tell(command, now)
+            else:
+                kept.append(command)
+        return kept
+
+    def _assistant_speaks(self, now: float) -> None:
+        spoken = self._speaker.due(now)
+        for frame in spoken.frames:
+            heard = self._spoken.feed(frame) if self._spoken.needed else frame
+            self._play(self.room.speak(Member.ASSISTANT, heard, now), now)
+        for mark in spoken.marks:
+            self._out += self._route(self._dialogue.conversation.mark_reached(MarkReached(mark), now), now)
+        if not self._speaker.is_speaking:
+            self._timers.stop(Timer.ROOM)
+            self._play(self.room.pause(Member.ASSISTANT, now), now)
+        elif now >= self._look_at:
+            self._look_at = now + LOOK_AGAIN_S
+            self._timers.set(Timer.ROOM, self._look_at)
+
+    def close(self, now: float) -> list[Command]:
+        """The room is over: what the assistant has said, and nobody has heard, goes to the caller alone."""
+        self._timers.stop(Timer.ROOM)
+        self._play(self.room.rest(Member.CALLER), now)
+        rest = self._speaker.drain()
+        return self._take_out() + (rest if self._is_caller_there else [])
