@@ -16,7 +16,7 @@ from bridge.core.on_hold import ON_HOLD
 from bridge.core.people_tables import OF_PEOPLE
 from bridge.core.states import State
 from bridge.core.timers import REASONS, Timer
-from bridge.vocabulary.commands import Command, HangUp
+from bridge.vocabulary.commands import Command, DropReply, HangUp
 from bridge.vocabulary.dispatch import on, on_bound
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -34,6 +34,7 @@ from bridge.vocabulary.events import (
     MarkReached,
     OtherPartyAudio,
     OutcomeSet,
+    ReplyAudio,
     TokensUsed,
     Word,
 )
@@ -93,7 +94,11 @@ class RoomCall(ListeningCall):
         self._mixed = mixed
         self._move(State.IN_ROOM)
         self.lanes = dict(
-            [on_bound(CallerAudio, self._caller_straight), on_bound(MemberAudio, self._member_straight)]
+            [
+                on_bound(CallerAudio, self._caller_straight),
+                on_bound(MemberAudio, self._member_straight),
+                on_bound(ReplyAudio, self._reply_straight),
+            ]
         )
         self.timers.set(Timer.LONGEST, now + self._limits.longest_s)
         return []
@@ -148,6 +153,13 @@ class RoomCall(ListeningCall):
             return None
         self._member_audio(event, now)
         return mixed.take([], now)
+
+    def _reply_straight(self, event: ReplyAudio, now: float) -> list[Command] | None:
+        """Of an assistant that is not heard; one that is heard takes the general way."""
+        due, dialogue = self.timers.next_due, self._dialogue
+        if due is None or now >= due or self._role is Role.TALKS or not dialogue.is_talking:
+            return None
+        return [DropReply(event.item)] if dialogue.conversation.voice.refuse(event.item) else []
 
     def _member_joined(self, event: MemberJoined, now: float) -> list[Command]:
         """The person's stream is a part of the room; where its sound cannot be converted, the person is hung up on."""

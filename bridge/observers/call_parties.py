@@ -27,6 +27,8 @@ class Hears(StrEnum):
     HOLD = "on hold"
     BRIEFING = "on hold, {person} is briefed"
     PERSON = "with {person}"
+    ROOM = "in a room with {person}"
+    ROOM_OF_THREE = "in a room with {person} and the assistant"
     NOBODY = "leaves a message for {person}"
 
 
@@ -43,6 +45,19 @@ class Stretch(NamedTuple):
         return self.who.startswith(Hears.PERSON.split("{", 1)[0])
 
 
+def _joined(line: Line) -> Hears | None:
+    """Whom the caller hears once the carrier has joined the two, or a member of a room has another role, or leaves.
+
+    None where that changes nothing.
+    """
+    if line.what == "PeopleJoined":
+        return Hears.PERSON
+    member, role = line.fields["member"], line.fields.get("role")
+    if member == "assistant":
+        return Hears.ROOM_OF_THREE if role == "talks" else Hears.ROOM
+    return Hears.ROOM if member == "person" and role else None
+
+
 def stretches(entries: Sequence[Line], ended_s: float) -> Iterator[Stretch]:
     """The stretches of a call, in order. `ended_s`: when the call ended."""
     began_s, who, person = 0.0, "", ""
@@ -54,8 +69,8 @@ def stretches(entries: Sequence[Line], ended_s: float) -> Iterator[Stretch]:
                 now = Hears.HOLD
             case "BriefPerson":
                 now = Hears.BRIEFING
-            case "PeopleJoined" if who:
-                now = Hears.PERSON
+            case "PeopleJoined" | "SetRole" | "LeaveRoom" if who:
+                now = _joined(one)
             case "TakeMessage":
                 now = Hears.NOBODY
             case "ReleasePerson" if who == Hears.BRIEFING.format(person=person):

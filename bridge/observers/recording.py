@@ -133,6 +133,11 @@ class Recording:
             self._keys.saw(word, 0, now)
         return False
 
+    def begin(self, now: float) -> None:
+        """Begin the file after `CallStarted`, though no word says that the call was accepted."""
+        if self._call is not None and self._file is None:
+            self._open(self._call, now)
+
     def _open(self, call: CallStarted, now: float) -> None:
         self._line = call.line
         self._decode = decoder(call.line)

@@ -9,6 +9,7 @@ from bridge.observers.call_file import FileQueue
 from bridge.observers.carrier_log import CarrierLog
 from bridge.observers.journal import Journal
 from bridge.observers.recording import Recording
+from bridge.observers.room_recording import RoomRecording
 from bridge.observers.word_log import WordLog
 from bridge.shell.encryption import Encryptions
 from bridge.shell.metrics.process_metrics import ProcessMetrics
@@ -45,6 +46,7 @@ class CallObservers:
             observers.append(WordLog(lambda: call.state))
         if (directory := self._settings.journal.directory) is not None:
             observers.append(Journal(directory, started, self._files, self._encryptions.journal))
-        if not is_briefing and (directory := self._settings.recording.directory) is not None:
-            observers.append(Recording(directory, started, self._files, self._encryptions.recording))
+        if (directory := self._settings.recording.directory) is not None:
+            recording = Recording(directory, started, self._files, self._encryptions.recording)
+            observers.append(RoomRecording(recording) if is_briefing else recording)
         return observers

@@ -43,6 +43,32 @@ CASES = {
         [(1.0, "PutThrough", BILLING), (9.0, "TakeMessage", {})],
         [Stretch(1.0, 9.0, "on hold"), Stretch(9.0, 99.0, "leaves a message for billing")],
     ),
+    "mixed with a person, and with an assistant that talks until it is lost": Case(
+        [
+            (1.0, "CallPeople", BILLING),
+            (9.0, "BriefPerson", {}),
+            (12.0, "SetRole", {"member": "caller", "role": "talks"}),
+            (12.0, "SetRole", {"member": "person", "role": "talks"}),
+            (12.0, "SetRole", {"member": "assistant", "role": "talks"}),
+            (30.0, "LeaveRoom", {"member": "assistant"}),
+            (60.0, "ReportTransfer", {}),
+        ],
+        [
+            Stretch(1.0, 9.0, "on hold"),
+            Stretch(9.0, 12.0, "on hold, billing is briefed"),
+            Stretch(12.0, 30.0, "in a room with billing and the assistant"),
+            Stretch(30.0, 60.0, "in a room with billing"),
+        ],
+    ),
+    "mixed with a person, and with an assistant that is silent": Case(
+        [
+            (1.0, "CallPeople", BILLING),
+            (12.0, "SetRole", {"member": "person", "role": "talks"}),
+            (12.0, "SetRole", {"member": "assistant", "role": "silent"}),
+            (60.0, "ReportTransfer", {}),
+        ],
+        [Stretch(1.0, 12.0, "on hold"), Stretch(12.0, 60.0, "in a room with billing")],
+    ),
     "a request that was refused": Case([(1.0, "ReportTransfer", {})], []),
 }
 
