@@ -43,6 +43,7 @@ from bridge.settings.calls import (
     LimitSettings,
     SilenceSettings,
 )
+from bridge.settings.control import ControlSettings
 from bridge.settings.faults import Key
 from bridge.settings.metrics import MetricsSettings
 from bridge.settings.otel import ENVIRONMENT as OTEL_VARIABLES
@@ -171,6 +172,9 @@ class Settings(Section):
     )
     otel: OtelSettings = Field(
         OtelSettings(), description="Where the traces of calls are sent by OpenTelemetry, and what is in them"
+    )
+    control: ControlSettings = Field(
+        ControlSettings(), description="Who may see the calls under way, place calls and steer them over HTTP"
     )
     proxy: ProxySettings = Field(
         ProxySettings(),

@@ -59,12 +59,11 @@ class CallEngine:
 
     def __init__(self, call: Call, observers: Sequence[SeesWords] = ()) -> None:
         self._call = call
-        self._seen = _Seen(observers)
+        self._observers = list(observers)
+        self._show()
         self._performers: Mapping[type[Word], Perform] = {}
         self._append: Perform = _perform_nothing
         self._play: Perform = _perform_nothing
-        self._sees_caller = bool(self._seen[CallerAudio] or self._seen[AppendAudio])
-        self._see_reply, self._see_play = self._seen[ReplyAudio], self._seen[PlayAudio]
         self._waiting: deque[Event] = deque()
         self.in_round = False
         """Whether an event is being handled: one that comes now waits for its turn."""
@@ -73,6 +72,24 @@ class CallEngine:
         """When the call wants `TimePassed`, at the latest; None once it has ended. Valid outside a round."""
         self.on_earlier: Callable[[], None] = _nothing
         """Called at the end of a round in which the deadline moved to an earlier time, or the call ended."""
+
+    def watch(self, observer: SeesWords) -> None:
+        """From the next event on show words to this observer as well, until `unwatch`."""
+        if self.deadline is not None:
+            self._observers.append(observer)
+            self._show()
+
+    def unwatch(self, observer: SeesWords) -> None:
+        """Show it no more words."""
+        if observer in self._observers:
+            self._observers.remove(observer)
+            self._show()
+
+    def _show(self) -> None:
+        """Words are shown to the observers that there are now."""
+        self._seen = _Seen(self._observers)
+        self._sees_caller = bool(self._seen[CallerAudio] or self._seen[AppendAudio])
+        self._see_reply, self._see_play = self._seen[ReplyAudio], self._seen[PlayAudio]
 
     def perform_with(self, performers: Mapping[type[Word], Perform]) -> None:
         """What performs each type of command. Raises ValueError if one of them is missing."""
@@ -181,6 +198,7 @@ class CallEngine:
         if due is None or (before is not None and due < before):
             self.on_earlier()
         if due is None:  # so that nothing refers to whoever drives this in a circle
-            self._seen, self._performers, self.on_earlier = _Seen(()), {}, _nothing
-            self._see_reply = self._see_play = ()
+            self._observers.clear()
+            self._show()
+            self._performers, self.on_earlier = {}, _nothing
             self._append = self._play = _perform_nothing

@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.core.elsewhere import Elsewhere
 from bridge.core.people import Person
+from bridge.core.released_legs import Released
 from bridge.core.timers import Timer, Timers
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.dispatch import on
@@ -56,9 +57,6 @@ JOIN_S = 10.0
 LEAVING_S = 10.0
 """For the person to be told that the caller has hung up."""
 
-MOST_RELEASED = 100
-"""Legs of which it is remembered that they were released; then the oldest are forgotten."""
-
 
 class Phase(StrEnum):
     """How far a handover has come."""
@@ -74,25 +72,6 @@ class Phase(StrEnum):
     LEAVING = "leaving"
     """The caller is gone, and the person who is being briefed is told so."""
     OVER = "over"
-
-
-class Released:
-    """The legs that a call has released, and those who answered too late: nobody is left on the line."""
-
-    def __init__(self) -> None:
-        self._legs: dict[str, bool] = {}  # whether somebody had answered
-
-    def release(self, person_leg: str, why: str, *, has_answered: bool = False) -> list[Command]:
-        """Hang up on this leg, once; and once more if it answers after that."""
-        if person_leg in self._legs and (self._legs[person_leg] or not has_answered):
-            return []
-        self._legs[person_leg] = has_answered
-        if len(self._legs) > MOST_RELEASED:
-            del self._legs[next(iter(self._legs))]
-        return [ReleasePerson(person_leg, why)]
-
-    def __contains__(self, person_leg: str) -> bool:
-        return person_leg in self._legs
 
 
 class Handover:

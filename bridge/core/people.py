@@ -65,6 +65,8 @@ class People:
     spoken: AudioFormat = PCMU_8K
     supervisors: Mapping[str, Supervisor] = field(default_factory=dict)
     """Who can join a talk, by name."""
+    held: bytes = b""
+    """What the caller hears while an operator holds the call, in the format `spoken`; empty: nothing."""
 
     def why_not(self, person: str, assistant: str, can: Collection[type[Command]]) -> str:
         """Why this assistant cannot have callers put through to this person, in words for a model; empty if it can.

@@ -110,6 +110,14 @@ class TurnWaits:
         """The waits so far, the latest `MOST_TURNS` of them."""
         return [_turn(wait) for wait in self._turns]
 
+    @property
+    def last_ms(self) -> int | None:
+        """The wait of the last turn of which it is known."""
+        for wait in reversed(self._turns):
+            if wait.since is not None and wait.heard is not None:
+                return round((wait.heard - wait.since) * 1000)
+        return None
+
     def finish(self, now: float) -> None:
         """The call is over, and with it each turn."""
         for wait in self._turns:

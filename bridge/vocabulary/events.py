@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
+from bridge.vocabulary.operator import OperatorEvent
 from bridge.vocabulary.people import BriefingEvent, CallerLeft, PersonEvent, TalkEvent, TransferRequested
 from bridge.vocabulary.room import RoomEvent
 from bridge.vocabulary.supervision import SupervisionEvent
@@ -397,4 +398,13 @@ AssistantEvent = (
 ShellEvent = (
     LegLost | MessageRefused | CloseRequested | GoodbyeRequested | CallerLeft | ToolAnswered | TimePassed
 )
-Event = CarrierEvent | AssistantEvent | PersonEvent | TalkEvent | RoomEvent | ShellEvent | SupervisionEvent
+Event = (
+    CarrierEvent
+    | AssistantEvent
+    | PersonEvent
+    | TalkEvent
+    | RoomEvent
+    | OperatorEvent
+    | ShellEvent
+    | SupervisionEvent
+)
