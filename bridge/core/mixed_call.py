@@ -55,6 +55,7 @@ class MixedCall:
         self._look_at = 0.0
         self._out: list[Command] = []  # what the room gives, until `take`
         self._is_caller_there = True  # the caller's stream is
+        self._falls_silent = False  # the assistant, once it was heard
 
     def counts(self) -> dict[str, int]:
         """What was skipped and added, in frames."""
@@ -71,6 +72,8 @@ class MixedCall:
 
     def place(self, member: Member, role: Role, to: Member | None = None) -> None:
         """A member joins, or has another role."""
+        if member is Member.ASSISTANT:
+            self._falls_silent = False
         self.room.place(member, role, to)
         self._out.append(SetRole(member, role, to))
 
@@ -172,9 +175,15 @@ class MixedCall:
         if not self._speaker.is_speaking:
             self._timers.stop(Timer.ROOM)
             self._play(self.room.pause(Member.ASSISTANT, now), now)
+            if self._falls_silent:
+                self.place(Member.ASSISTANT, Role.SILENT)
         elif now >= self._look_at:
             self._look_at = now + LOOK_AGAIN_S
             self._timers.set(Timer.ROOM, self._look_at)
+
+    def fall_silent(self) -> None:
+        """The assistant is silent once all that it has said was heard."""
+        self._falls_silent = True
 
     def close(self, now: float) -> list[Command]:
         """The room is over: what the assistant has said, and nobody has heard, goes to the caller alone."""

@@ -35,11 +35,20 @@ from bridge.vocabulary.events import (
     OtherPartyAudio,
     OutcomeSet,
     ReplyAudio,
+    ReplyEnded,
     TokensUsed,
     Word,
 )
 from bridge.vocabulary.people import ListeningLost, ListeningStarted, TalkAudio, TransferRequested
-from bridge.vocabulary.room import Member, MemberAudio, MemberJoined, MemberLeft, Role, RoleRequested
+from bridge.vocabulary.room import (
+    AssistantAddressed,
+    Member,
+    MemberAudio,
+    MemberJoined,
+    MemberLeft,
+    Role,
+    RoleRequested,
+)
 
 
 class RoomCall(ListeningCall):
@@ -49,6 +58,7 @@ class RoomCall(ListeningCall):
         super().__init__(*args, **kwargs)
         self._mixed: MixedCall | None = None  # while there is a room
         self._role = Role.SILENT  # of the assistant
+        self._is_addressed = False  # though it is silent: its next reply is heard
 
     def counts(self) -> dict[str, int]:
         """Those of `ListeningCall`, and what a room skipped and added."""
@@ -89,6 +99,7 @@ class RoomCall(ListeningCall):
         mixed.place(Member.PERSON, Role.TALKS)
         if dialogue.is_talking:
             self._role = Role.TALKS if handover.person.assistant_talks else Role.SILENT
+            self._is_addressed = False
             mixed.place(Member.ASSISTANT, self._role)
             mixed.give(dialogue.caller.stream_resumed())
         self._mixed = mixed
@@ -185,9 +196,20 @@ class RoomCall(ListeningCall):
         if mixed is None or event.member not in mixed.room.parts:
             return self._count("out_of_place")
         mixed.place(event.member, event.role, event.to)
+        if event.member is Member.ASSISTANT:
+            self._is_addressed = False
         if event.member is Member.ASSISTANT and event.role is not self._role:
             self._role = event.role
             return [] if event.role is Role.TALKS else self._dialogue.conversation.voice.interrupt(now)
+        return []
+
+    def _addressed(self, _event: AssistantAddressed, _now: float) -> list[Command]:
+        """The next reply of a silent assistant is heard."""
+        mixed = self._mixed
+        if mixed is None or self._role is Role.TALKS or Member.ASSISTANT not in mixed.room.parts:
+            return []
+        self._is_addressed, self._role = True, Role.TALKS
+        mixed.place(Member.ASSISTANT, Role.TALKS)
         return []
 
     # The carrier
@@ -222,7 +244,11 @@ class RoomCall(ListeningCall):
             return []
         table = _TALKS if self._role is Role.TALKS else _IS_SILENT
         read = table.get(type(event))
-        return [] if read is None else read(self._dialogue.conversation, event, now)
+        commands = [] if read is None else read(self._dialogue.conversation, event, now)
+        if self._is_addressed and isinstance(event, ReplyEnded) and self._mixed is not None:
+            self._is_addressed, self._role = False, Role.SILENT
+            self._mixed.fall_silent()
+        return commands
 
     def _failed_in_room(self, _event: AssistantFailed, now: float) -> list[Command]:
         """The two go on."""
@@ -265,6 +291,7 @@ def room_reads(call: type[RoomCall]) -> ReadsByState:
             on(MemberJoined, call._member_joined),
             on(MemberLeft, call._member_left),
             on(RoleRequested, call._role_requested),
+            on(AssistantAddressed, call._addressed),
         ]
     )
     in_room: Reads = {

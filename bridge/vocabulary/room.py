@@ -69,6 +69,10 @@ class RoleRequested(Word, frozen=True, gc=False, omit_defaults=True):
     to: Member | None = None
 
 
+class AssistantAddressed(Word, frozen=True, gc=False):
+    """An operator has told a silent assistant something that it is to answer: its next reply is heard by all."""
+
+
 # Events: in the call of a member
 
 
@@ -116,7 +120,7 @@ class LeaveRoom(Word, frozen=True, gc=False):
     member: Member
 
 
-RoomEvent = MemberJoined | MemberAudio | MemberLeft | RoleRequested | RoomAudio
+RoomEvent = MemberJoined | MemberAudio | MemberLeft | RoleRequested | AssistantAddressed | RoomAudio
 """What the core is told of a room."""
 
 RoomCommand = JoinRoom | SpeakToRoom | PlayToMember | SetRole | LeaveRoom

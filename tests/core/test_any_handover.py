@@ -5,13 +5,14 @@ assistant never hears a caller who is with somebody else, unless it is to listen
 """
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.core.dialogue import DialogueRules
-from bridge.core.listening_call import ListeningCall
 from bridge.core.people import People, Person
+from bridge.core.room_call import RoomCall
 from bridge.core.states import State
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
@@ -65,6 +66,15 @@ from bridge.vocabulary.people import (
     TalkAudio,
     TransferRequested,
 )
+from bridge.vocabulary.room import (
+    AssistantAddressed,
+    Member,
+    MemberAudio,
+    MemberJoined,
+    MemberLeft,
+    Role,
+    RoleRequested,
+)
 from telecodecs.format import PCMA_8K, PCMU_8K
 
 START = CallStarted("CA1", "MZ1", PCMU_8K)
@@ -107,6 +117,15 @@ others: list[Event] = [
     *(LegLost(LegName.ASSISTANT, 1006), AssistantFailed("it failed")),
     *(ListeningStarted(PCMU_8K), ListeningStarted(PCMU_8K), ListeningStarted(PCMA_8K), ListeningLost()),
     *(TalkAudio(b"\x22" * 160, at_ms, is_callers=at_ms == 20) for at_ms in (0, 20, 20, 400)),
+    *(MemberJoined(Member.PERSON, leg, PCMU_8K) for leg in LEGS),
+    *(MemberLeft(Member.PERSON, leg) for leg in LEGS),
+    *(MemberAudio(Member.PERSON, b"\x44" * 160, at_ms) for at_ms in (0, 20, 40)),
+    *(RoleRequested(Member.ASSISTANT, role) for role in (Role.TALKS, Role.SILENT)),
+    *(
+        AssistantAddressed(),
+        RoleRequested(Member.CALLER, Role.MUTED),
+        RoleRequested(Member.SUPERVISOR, Role.TALKS),
+    ),
 ]
 ends: list[Event] = [
     CallEnded(),
@@ -126,6 +145,8 @@ persons = st.builds(
     Person,
     groups=st.just(GROUPS),
     listens=st.booleans(),
+    mixes=st.booleans(),
+    assistant_talks=st.booleans(),
     is_warm=st.booleans(),
     hold=st.sampled_from([b"", b"\x33" * 800]),
     comes_back=st.booleans(),
@@ -141,7 +162,7 @@ class Line:
         people = People({"ann": person}, {"": ("ann",)})
         limits = Limits(open_s=5, silent_s=600, longest_s=900, resume_s=20)
         self.listens = person.listens
-        self.call = ListeningCall(0.0, limits, DialogueRules(reorder_ms=0, can=can), people=people)
+        self.call = RoomCall(0.0, limits, DialogueRules(reorder_ms=0, can=can), people=people)
         self.now = 0.0
         self.requests: Counter[str] = Counter()
         self.on_the_line: dict[str, None] = {}
@@ -221,6 +242,22 @@ def test_nobody_is_called_twice_left_behind_or_talked_over(
 ) -> None:
     line = Line(person, closes)
     line.run([START, READY, TransferRequested("ann", tool_call_id="z")])
+    ends_well(line, order)
+
+
+@settings(max_examples=300, deadline=None)
+@given(persons, st.booleans(), orders)
+def test_nor_in_a_room(
+    person: Person, talks: bool, order: tuple[list[Event | float], Event, list[Event | float]]
+) -> None:
+    line = Line(replace(person, mixes=True, assistant_talks=talks, hold=b""), closes=False)
+    line.run([START, READY, TransferRequested("ann", tool_call_id="z"), PersonAnswered("B1", "+1555011")])
+    line.run([PersonAccepted("B1"), MemberJoined(Member.PERSON, "B1", PCMU_8K)])
+    assert line.call.state is State.IN_ROOM
+    ends_well(line, order)
+
+
+def ends_well(line: Line, order: tuple[list[Event | float], Event, list[Event | float]]) -> None:
     before, end, after = order
     line.run([*before, end, *after])
     line.give(CallEnded())

@@ -39,7 +39,15 @@ from bridge.vocabulary.people import (
     PutThrough,
     ReleasePerson,
 )
-from bridge.vocabulary.room import LeaveRoom, Member, MemberJoined, Role, RoleRequested, SetRole
+from bridge.vocabulary.room import (
+    AssistantAddressed,
+    LeaveRoom,
+    Member,
+    MemberJoined,
+    Role,
+    RoleRequested,
+    SetRole,
+)
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat
 from tests.core.rooms import Talk
 from tests.core.test_room import SILENCE, likeness, samples, voice
@@ -195,6 +203,19 @@ def test_another_role_of_the_assistant_holds_at_once() -> None:
     assert len(heard(talk.caller.heard)) - before <= 2 * 160
     talk.feed(RoleRequested(Member.SUPERVISOR, Role.TALKS))
     assert talk.call.counts()["out_of_place"] == 1
+
+
+def test_a_silent_assistant_that_is_addressed_is_heard_for_one_reply() -> None:
+    talk = in_room()
+    talk.lasts(QUIET[:20], QUIET[:20])
+    talk.feed(AssistantAddressed(), ReplyAudio("r1", b"\x11" * 8000), ReplyEnded("r1"))
+    talk.feed(ReplyAudio("r2", b"\x12" * 8000))
+    talk.lasts(QUIET, QUIET)
+    for far in (talk.caller, talk.person):
+        assert b"\x11" * 8000 in far.heard
+        assert b"\x12" not in far.heard
+    assert talk.commanded(DropReply) == [DropReply("r2")]
+    assert talk.commanded(SetRole)[-1] == SetRole(Member.ASSISTANT, Role.SILENT)
 
 
 def test_a_muted_person_is_not_heard_and_hears() -> None:
