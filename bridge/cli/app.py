@@ -10,7 +10,7 @@ import typer
 
 from bridge.cli.call import NamesCarriers, call, dial
 from bridge.cli.check import check_assistant
-from bridge.cli.config import config_check, config_reference, config_show
+from bridge.cli.config import config_check, config_init, config_reference, config_schema, config_show
 from bridge.cli.erase import erase
 from bridge.cli.health import health
 from bridge.cli.load import load
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-config_app = typer.Typer(help="Check or show the settings.", no_args_is_help=True)
+config_app = typer.Typer(help="Begin, check, describe or show the settings.", no_args_is_help=True)
 
 app.command("serve")(serve)
 app.command("call", cls=NamesCarriers)(call)
@@ -44,8 +44,10 @@ app.command("demo")(demo)
 app.command("timeline")(timeline)
 app.command("erase")(erase)
 app.add_typer(config_app, name="config")
+config_app.command("init")(config_init)
 config_app.command("check")(config_check)
 config_app.command("reference")(config_reference)
+config_app.command("schema")(config_schema)
 config_app.command("show")(config_show)
 
 
