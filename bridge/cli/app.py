@@ -11,6 +11,7 @@ import typer
 from bridge.cli.call import NamesCarriers, call, dial
 from bridge.cli.check import check_assistant
 from bridge.cli.config import config_check, config_init, config_reference, config_schema, config_show
+from bridge.cli.doctor import doctor
 from bridge.cli.erase import erase
 from bridge.cli.health import health
 from bridge.cli.load import load
@@ -35,6 +36,7 @@ app.command("serve")(serve)
 app.command("call", cls=NamesCarriers)(call)
 app.command("dial", cls=NamesCarriers)(dial)
 app.command("load", cls=NamesCarriers)(load)
+app.command("doctor")(doctor)
 app.command("health")(health)
 app.command("fake-openai")(fake_openai)
 app.command("fake-assistant")(fake_assistant)
