@@ -9,7 +9,9 @@ from typing import Annotated, Never
 import typer
 
 from bridge.cli.call import NamesCarriers, call, dial
+from bridge.cli.calls import calls_app
 from bridge.cli.check import check_assistant
+from bridge.cli.completion import completion
 from bridge.cli.config import config_check, config_init, config_reference, config_schema, config_show
 from bridge.cli.doctor import doctor
 from bridge.cli.erase import erase
@@ -26,7 +28,6 @@ from bridge.vocabulary.errors import BridgeError, ConfigurationError
 app = typer.Typer(
     help="Carries telephone calls between carriers' media streams and voice assistants.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -45,6 +46,8 @@ app.command("replay")(replay)
 app.command("demo")(demo)
 app.command("timeline")(timeline)
 app.command("erase")(erase)
+app.command("completion")(completion)
+app.add_typer(calls_app, name="calls")
 app.add_typer(config_app, name="config")
 config_app.command("init")(config_init)
 config_app.command("check")(config_check)

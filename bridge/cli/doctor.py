@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.completion import group_names
 from bridge.cli.options import AsJson, ConfigFile, load_settings, run
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -19,6 +20,7 @@ def doctor(
         typer.Argument(
             help="What to look at: settings, keys, machine, port, public, call, assistants, carrier, clock.",
             show_default="all of it",
+            autocompletion=group_names,
         ),
     ] = None,
     config: ConfigFile = None,

@@ -33,6 +33,11 @@ _SERVICE_LINK = re.compile(
 No setting has one of these names with such a value: the names of settings in tables have `__` in them.
 """
 
+OF_CLIENTS = frozenset(
+    {"VOICEBRIDGE_CONTROL_URL", "VOICEBRIDGE_CONTROL_TOKEN", "VOICEBRIDGE_CONTROL_TOKEN_FILE"}
+)
+"""What `voicebridge calls` reads: how it reaches a server. They are no settings."""
+
 Layer = dict[Key, tuple[Any, str]]
 """Values by their path in the settings, each with the place that it came from."""
 
@@ -86,7 +91,7 @@ def _file_variables(read: Mapping[str, tuple[str, str]]) -> set[str]:
 def setting_of(variable: str, vendor_names: Mapping[str, Key]) -> Key | None:
     """The setting that a variable sets; None if it is none of ours."""
     path = vendor_names.get(variable)
-    if path is None and variable.startswith(PREFIX):
+    if path is None and variable.startswith(PREFIX) and variable not in OF_CLIENTS:
         path = tuple(variable.removeprefix(PREFIX).lower().split("__"))
     return path
 
