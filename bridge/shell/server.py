@@ -21,6 +21,7 @@ from bridge.config.settings import Settings, service_manager
 from bridge.core.call import LAST_MARK_S
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.after_call import AfterCall
+from bridge.shell.control.routes import ControlApi
 from bridge.shell.descriptors import descriptor_limit
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
@@ -94,6 +95,8 @@ class Server:
         self.admission = Admission(settings, switchboard, self.files, after_call, self.metrics)
         self.lifecycle = Lifecycle(self.admission, self._stop_rules, self.notifier)
         self.certificate = Certificate(self._tls, settings)
+        self.control = ControlApi(settings, self.admission)
+        """Who may see the calls under way and steer them."""
         self._refused = RefusedRequests(self.metrics.webhook_refused)
         self._webhooks = tuple(
             Webhooks(
@@ -142,6 +145,7 @@ class Server:
                     lambda read, released: FrontDoor(paths, media, http, released, read, pace.enter)
                 )
                 self.admission.public_url = self._settings.reachable_url(self.port)
+                self.control.access.public_url = self.admission.public_url
                 self.admission.setups.current.switchboard.prepare()
                 watch = asyncio.create_task(self.certificate.watch())
                 try:
@@ -180,6 +184,7 @@ class Server:
         for webhooks in self._webhooks:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
+        self.control.add_to(app)
         app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape)])
         return app
 
