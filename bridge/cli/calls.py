@@ -67,25 +67,27 @@ def client_of(given: dict[str, Any], answer_s: float | None = None) -> "ControlC
     if token_file:
         token = read_secret(token_file)
     if not url or not token:
-        own_url, own_token = _of_settings(given["config"])
+        own_url, own_token = of_settings(given["config"])
         token = token or ("" if url else own_token)  # a token goes to the server whose settings it is from
         url = url or own_url
     return ControlClient(url, token, ANSWER_S if answer_s is None else answer_s)
 
 
-def _of_settings(config: Path | None) -> tuple[str, str]:
+def of_settings(config: Path | None) -> tuple[str, str]:
     """Address and token of the server that runs with these settings; of several tokens the one that may do most."""
     from bridge.cli.health import ANY_ADDRESS
 
     settings = load_settings(config)
-    control = getattr(settings, "control", None)
-    own_port = getattr(control, "port", None)
-    tokens = sorted(getattr(control, "tokens", ()), key=lambda one: -len(one.can))
-    host = getattr(control, "host", settings.host) if own_port else settings.host
+    control = settings.control
+    tokens = sorted(control.tokens, key=lambda one: -len(one.can))
+    host = settings.host if control.port is None else control.host
     host = ANY_ADDRESS.get(host, host)
     shown = f"[{host}]" if ":" in host else host
-    scheme = "https" if settings.ssl_certfile and not own_port else "http"
-    return f"{scheme}://{shown}:{own_port or settings.port}", tokens[0].secret if tokens else ""
+    scheme = "https" if settings.ssl_certfile and control.port is None else "http"
+    port = settings.port if control.port is None else control.port
+    if port == 0:
+        raise ConfigurationError("port = 0: calls needs to know the port; expected a fixed one, or --url")
+    return f"{scheme}://{shown}:{port}", tokens[0].secret if tokens else ""
 
 
 def _done(work: Callable[[], Any], *, as_json: bool, said: str) -> None:

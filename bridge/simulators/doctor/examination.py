@@ -15,6 +15,7 @@ from bridge.carriers.shared.kind import CarrierKind
 from bridge.config.settings import Settings
 from bridge.settings.before_and_after import AfterCallSettings, BeforeCallSettings
 from bridge.settings.call_files import CaptureSettings, JournalSettings, RecordingSettings
+from bridge.settings.control import ControlSettings
 from bridge.settings.metrics import MetricsSettings
 from bridge.shell.network import Network
 from bridge.shell.server import Server
@@ -205,6 +206,7 @@ async def _serving(patient: Patient, caller: Caller | None) -> AsyncIterator[int
             "before_call": BeforeCallSettings(),
             "after_call": AfterCallSettings(),
             "metrics": MetricsSettings(),
+            "control": ControlSettings(),
             "security": security,
             "workers": 1,
             "limits": settings.limits.model_copy(update={"max_lag_ms": 0.0}),
