@@ -1,18 +1,22 @@
 """`voicebridge doctor`: what is printed, which groups are looked at, and the exit codes."""
 
+import asyncio
 import json
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from bridge.cli import app as cli
 from bridge.cli.doctor_display import conclusion
 from bridge.config.settings import Settings
+from bridge.shell.server import Server
 from bridge.simulators.doctor.findings import Finding, Group, Level, exit_code
 from bridge.simulators.doctor.machine import likeness, look_at_keys, look_at_machine
 from bridge.vocabulary.errors import ConfigurationError
@@ -20,14 +24,16 @@ from tests.processes import SETTINGS, free_port
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    log = structlog.get_config()
     monkeypatch.chdir(tmp_path)
     for name in [one for one in os.environ if one.startswith(SETTINGS)]:
         monkeypatch.delenv(name)
     (tmp_path / "voicebridge.toml").write_text(
         f"port = {free_port()}\n[security]\nallow_unauthenticated = true\n"
     )
-    return tmp_path
+    yield tmp_path
+    structlog.configure(**log)  # the command makes one of its own
 
 
 def doctor(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
@@ -94,6 +100,19 @@ def test_a_port_that_somebody_else_has(here: Path) -> None:
     assert code == 2
     assert levels(findings, "port") == {"fault"}
     assert levels(findings, "call") == {"skipped"}
+
+
+async def test_a_server_that_runs_is_called_as_it_is(here: Path) -> None:
+    port = free_port()
+    table = {"port": port, "security": {"allow_unauthenticated": True}, "limits": {"max_lag_ms": 0}}
+    (here / "voicebridge.toml").write_text(f"port = {port}\n[security]\nallow_unauthenticated = true\n")
+    async with Server(Settings.model_validate(table)).running() as server:
+        code, findings = await asyncio.to_thread(doctor, "--offline", "port", "call")
+        figures = await server.metrics.scrape()
+    assert b'"echo"' in figures, "it was this server's call"
+    assert code == 0, findings
+    assert f"Our own server runs at port {port}." in [finding["found"] for finding in findings]
+    assert levels(findings, "call") == {"ok"}
 
 
 @pytest.mark.parametrize(

@@ -71,18 +71,19 @@ async def _ask(findings: Findings, name: str, address: PostAddress, asker: Asker
 async def _shake_hands(
     findings: Findings, name: str, table: AssistantSettings, address: Address, network: Network
 ) -> None:
-    """Open it as a call does. Nothing is said, so nothing is billed but the session, if that is."""
+    """Open it as a call does, and hang up when it is ready."""
     try:
         schemas = Toolbox(name, table.tools).schemas
     except ConfigurationError as error:
         findings.fault(name, f"Its tools cannot be used: {error}.", "See the settings.")
         return
+    silent = _without_greeting(table)
     ways = Ways(address, network)
     began = clock()
     try:
         call = CheckedCall(
             "doctor",
-            lambda: ASSISTANTS[table.kind].dialect(table, schemas),
+            lambda: ASSISTANTS[table.kind].dialect(silent, schemas),
             ways.open,
             _until_ready,
             clock,
@@ -95,6 +96,12 @@ async def _shake_hands(
     finally:
         await ways.aclose()
     _judge(findings, name, without_credentials(address.url), call, clock() - began)
+
+
+def _without_greeting(table: AssistantSettings) -> AssistantSettings:
+    """It should say nothing, for what a model says is billed."""
+    field = type(table).model_fields.get("greeting")
+    return table if field is None else table.model_copy(update={"greeting": field.default})
 
 
 def _until_ready(call: CheckedCall) -> Script:

@@ -100,7 +100,12 @@ async def test_one_that_is_reached_by_posts_and_is_not_there() -> None:
     assert "cannot be reached" in finding.found
 
 
-async def test_a_session_of_the_realtime_api() -> None:
+async def test_a_session_of_the_realtime_api_without_a_word() -> None:
     async with SimulatedOpenAI().running() as server:
-        finding = await found(kind="openai-realtime", base_url=server.url, api_key="sk-" + "a" * 40)
+        finding = await found(
+            kind="openai-realtime", base_url=server.url, api_key="sk-" + "a" * 40, greeting="Hello"
+        )
+        (connection,) = server.connections
+        assert connection.events("session.update")
+        assert not connection.events("response.create"), "what a model says is billed"
     assert finding.level is Level.OK, finding
