@@ -21,6 +21,7 @@ from bridge.config.settings import Settings, service_manager
 from bridge.core.call import LAST_MARK_S
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.after_call import AfterCall
+from bridge.shell.control.port import control_port
 from bridge.shell.control.routes import ControlApi
 from bridge.shell.descriptors import descriptor_limit
 from bridge.shell.file_writer import FileWriter
@@ -117,6 +118,8 @@ class Server:
         """The port that is open; the system's choice where the settings say 0."""
         self.metrics_port: int | None = None
         """That of [metrics], if it has one."""
+        self.control_port: int | None = None
+        """That of [control], if it has one."""
 
     @asynccontextmanager
     async def running(self, source: "ConnectionSource | None" = None) -> AsyncIterator["Server"]:
@@ -135,6 +138,7 @@ class Server:
             async with (
                 http_server(self._routes()) as http,
                 MetricsPort(own_metrics, self.metrics.scrape) as self.metrics_port,
+                control_port(self._settings, self._tls, self.control) as self.control_port,
             ):
                 source = source or _OwnPort(self._settings, self._tls)
                 media = partial(
@@ -184,8 +188,10 @@ class Server:
         for webhooks in self._webhooks:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
-        self.control.add_to(app)
-        app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape)])
+        if self._settings.control.port is None:
+            self.control.add_to(app)
+        may_read = partial(self.control.guard.may, need="metrics")
+        app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape, may_read)])
         return app
 
     def _load(self) -> Load:
@@ -199,7 +205,7 @@ class Server:
     async def _readyz(self, request: web.Request) -> web.Response:
         if self.admission.closing:
             return web.json_response({"status": "draining"} | self._details(request), status=503)
-        if not _is_local(request):
+        if not self._tells_more(request):
             return web.json_response({"status": "ready"})
         answer: dict[str, object] = {"status": "ready"}
         health = self.admission.readiness
@@ -212,7 +218,11 @@ class Server:
         return web.json_response(answer | self._details(request))
 
     def _details(self, request: web.Request) -> dict[str, object]:
-        return {"calls": self.admission.calls} if _is_local(request) else {}
+        return {"calls": self.admission.calls} if self._tells_more(request) else {}
+
+    def _tells_more(self, request: web.Request) -> bool:
+        """Whether whoever asks is on this machine, or has a token that may see the calls."""
+        return is_local(request.remote or "", request.headers) or self.control.guard.may(request, "see")
 
 
 def pending_connections(settings: Settings) -> PendingConnections:
@@ -241,10 +251,6 @@ class _OwnPort:
         """See `ConnectionSource`."""
         if self._listener is not None:
             self._listener.close()
-
-
-def _is_local(request: web.Request) -> bool:
-    return is_local(request.remote or "", request.headers)
 
 
 def _since(at: float) -> str:

@@ -32,11 +32,15 @@ async def listed(*arguments: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_a_call_is_seen_steered_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_own_port", [False, True])
+async def test_a_call_is_seen_steered_and_ended(
+    has_own_port: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    port = free_port()
-    (tmp_path / "voicebridge.toml").write_text(written(f"port = {port}"))
-    settings = Settings.model_validate(SETTINGS | {"port": port})
+    port, own = free_port(), {"port": free_port()} if has_own_port else {}
+    table = f"port = {port}" + (f"\n[control]\nport = {own['port']}" if own else "")
+    (tmp_path / "voicebridge.toml").write_text(written(table))
+    settings = Settings.model_validate(SETTINGS | {"port": port, "control": SETTINGS["control"] | own})
     with capture_logs():  # the server's are not the command's
         async with Server(settings).running() as server, calling(port) as caller:
             (call,) = await listed()

@@ -4,13 +4,11 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from bridge.cli import app as cli
@@ -24,16 +22,14 @@ from tests.processes import SETTINGS, free_port
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    log = structlog.get_config()
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in [one for one in os.environ if one.startswith(SETTINGS)]:
         monkeypatch.delenv(name)
     (tmp_path / "voicebridge.toml").write_text(
         f"port = {free_port()}\n[security]\nallow_unauthenticated = true\n"
     )
-    yield tmp_path
-    structlog.configure(**log)  # the command makes one of its own
+    return tmp_path
 
 
 def doctor(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
