@@ -9,8 +9,11 @@ from typing import Annotated, Never
 import typer
 
 from bridge.cli.call import NamesCarriers, call, dial
+from bridge.cli.calls import calls_app
 from bridge.cli.check import check_assistant
-from bridge.cli.config import config_check, config_reference, config_show
+from bridge.cli.completion import completion
+from bridge.cli.config import config_check, config_init, config_reference, config_schema, config_show
+from bridge.cli.doctor import doctor
 from bridge.cli.erase import erase
 from bridge.cli.health import health
 from bridge.cli.load import load
@@ -25,16 +28,16 @@ from bridge.vocabulary.errors import BridgeError, ConfigurationError
 app = typer.Typer(
     help="Carries telephone calls between carriers' media streams and voice assistants.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-config_app = typer.Typer(help="Check or show the settings.", no_args_is_help=True)
+config_app = typer.Typer(help="Begin, check, describe or show the settings.", no_args_is_help=True)
 
 app.command("serve")(serve)
 app.command("call", cls=NamesCarriers)(call)
 app.command("dial", cls=NamesCarriers)(dial)
 app.command("load", cls=NamesCarriers)(load)
+app.command("doctor")(doctor)
 app.command("health")(health)
 app.command("fake-openai")(fake_openai)
 app.command("fake-assistant")(fake_assistant)
@@ -43,9 +46,13 @@ app.command("replay")(replay)
 app.command("demo")(demo)
 app.command("timeline")(timeline)
 app.command("erase")(erase)
+app.command("completion")(completion)
+app.add_typer(calls_app, name="calls")
 app.add_typer(config_app, name="config")
+config_app.command("init")(config_init)
 config_app.command("check")(config_check)
 config_app.command("reference")(config_reference)
+config_app.command("schema")(config_schema)
 config_app.command("show")(config_show)
 
 

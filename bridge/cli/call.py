@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from bridge.cli.completion import assistant_names
 from bridge.cli.options import (
     AsJson,
     ByteOrder,
@@ -228,7 +229,10 @@ def dial(
     from_: Annotated[str, typer.Option("--from", help="As whom: a number of yours at the carrier.")],
     carrier: Annotated[str, typer.Option()],
     assistant: Annotated[
-        str, typer.Option(help="Who talks, by name.", show_default="the settings' default")
+        str,
+        typer.Option(
+            help="Who talks, by name.", show_default="the settings' default", autocompletion=assistant_names
+        ),
     ] = "",
     machines: Annotated[bool, typer.Option(help="Talk to answering machines, too.")] = False,
     config: ConfigFile = None,

@@ -27,7 +27,8 @@ A setting can be given in five places. The first place that has it is used:
 1. a flag of the command, such as `--port 9000`;
 2. a variable of the environment: `VOICEBRIDGE_` and the path of the setting in capitals, with `__` between the levels,
    such as `VOICEBRIDGE_LIMITS__DRAIN_S=10`. Some settings also have the vendor's own name, such as `OPENAI_API_KEY`;
-   the tables below list these names. An empty variable counts as not set;
+   the tables below list these names. An empty variable counts as not set. With `_FILE` behind the name of a secret the
+   variable names a file that holds it, such as `OPENAI_API_KEY_FILE`;
 3. the file `.env` in the working directory, with the same names;
 4. the file `voicebridge.toml` in the working directory, or the file that `--config` names;
 5. the default.

@@ -18,7 +18,7 @@ from bridge.config.certificate import load_certificate
 from bridge.config.durations import long_durations
 from bridge.config.people import doubtful_people
 from bridge.config.routes import never_taken
-from bridge.config.settings import Settings
+from bridge.config.settings import Settings, doubtful_secret_files
 from bridge.redaction import without_credentials, without_numbers
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.errors import ConfigurationError
@@ -85,6 +85,7 @@ def doubts(settings: Settings) -> Iterator[str]:
         yield from public_url_doubts(settings.public_url, own_paths())
     if not is_on_loopback(settings.public_url):
         yield from _unlikely_keys(settings)
+    yield from doubtful_secret_files()
     yield from long_durations(settings)
     yield from _doubtful_posts(settings)
     public = urlsplit(settings.public_url or "")

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from bridge.config.secret_files import is_secret_path, secrets_read
 from bridge.settings.faults import NO_TABLE, Key, describe, faults_in
 from bridge.vocabulary.errors import ConfigurationError
 
@@ -31,6 +32,11 @@ _SERVICE_LINK = re.compile(
 
 No setting has one of these names with such a value: the names of settings in tables have `__` in them.
 """
+
+OF_CLIENTS = frozenset(
+    {"VOICEBRIDGE_CONTROL_URL", "VOICEBRIDGE_CONTROL_TOKEN", "VOICEBRIDGE_CONTROL_TOKEN_FILE"}
+)
+"""What `voicebridge calls` reads: how it reaches a server. They are no settings."""
 
 Layer = dict[Key, tuple[Any, str]]
 """Values by their path in the settings, each with the place that it came from."""
@@ -51,26 +57,52 @@ def from_file(file: Path, *, required: bool) -> Layer:
         raise ConfigurationError(f"{file}: {error}") from None
 
 
-def from_variables(variables: Mapping[str, str], place: str, vendor_names: Mapping[str, Key]) -> Layer:
+def from_variables(
+    variables: Mapping[str, str],
+    place: str,
+    vendor_names: Mapping[str, Key],
+    secrets: frozenset[Key] = frozenset(),
+) -> Layer:
     """What variables of an environment say, but for those that Kubernetes injects.
 
     `vendor_names`: variables that have a name of their vendor's, each with the setting that it sets. Of two for one
     setting our own name goes before a vendor's, and that in lower case before the same in capitals, as curl has it.
+    `secrets`: the settings that are secret, as `secret_paths` has them: NAME_FILE names a file with the value of NAME.
+    Raises `ConfigurationError` if such a file cannot be used.
     """
+    read = secrets_read(variables, place, lambda name: holds_secret(name, vendor_names, secrets))
+    given = {
+        name: (value, name) for name, value in variables.items() if name not in _file_variables(read)
+    } | read
     found: Layer = {}
-    for name, value in sorted(variables.items(), key=_rank):
+    for name, (value, said_by) in sorted(given.items(), key=lambda variable: _rank(variable[0])):
         if _SERVICE_LINK.fullmatch(f"{name}={value}"):
             continue
-        path = vendor_names.get(name)
-        if path is None and name.startswith(PREFIX):
-            path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        path = setting_of(name, vendor_names)
         if path is not None and value:  # an empty variable is one that is not set
-            found[path] = (value, f"{place}: {name}")
+            found[path] = (value, f"{place}: {said_by}")
     return found
 
 
-def _rank(variable: tuple[str, str]) -> tuple[bool, bool]:
-    name, _ = variable
+def _file_variables(read: Mapping[str, tuple[str, str]]) -> set[str]:
+    return {variable for _, variable in read.values()}
+
+
+def setting_of(variable: str, vendor_names: Mapping[str, Key]) -> Key | None:
+    """The setting that a variable sets; None if it is none of ours."""
+    path = vendor_names.get(variable)
+    if path is None and variable.startswith(PREFIX) and variable not in OF_CLIENTS:
+        path = tuple(variable.removeprefix(PREFIX).lower().split("__"))
+    return path
+
+
+def holds_secret(variable: str, vendor_names: Mapping[str, Key], secrets: frozenset[Key]) -> bool:
+    """Whether a variable holds a secret."""
+    path = setting_of(variable, vendor_names)
+    return path is not None and is_secret_path(path, secrets)
+
+
+def _rank(name: str) -> tuple[bool, bool]:
     return name.startswith(PREFIX), name.islower()
 
 

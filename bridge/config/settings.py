@@ -29,8 +29,17 @@ from bridge.assistants.registry import ASSISTANTS, Vendor
 from bridge.carriers.registry import CARRIERS
 from bridge.carriers.shared.settings import CarrierSettings
 from bridge.config import assistant_names, person_names
-from bridge.config.layers import explain, from_file, from_flags, from_variables, nested, together
+from bridge.config.layers import (
+    explain,
+    from_file,
+    from_flags,
+    from_variables,
+    holds_secret,
+    nested,
+    together,
+)
 from bridge.config.routes import RouteSettings
+from bridge.config.secret_files import ANY, files_named, readable_by_all, secret_paths, secrets_read
 from bridge.config.systemd import ServiceManager, told_by
 from bridge.settings.assistants import AssistantSettings, PlayFallback
 from bridge.settings.before_and_after import AfterCallSettings, BeforeCallSettings
@@ -319,8 +328,8 @@ def load(
     environment = os.environ if environment is None else environment
     names = vendor_names()
     found = from_file(file or FILE, required=file is not None)
-    found |= from_variables(_dotenv(), str(DOTENV), names)
-    found |= from_variables(environment, "environment", names)
+    found |= from_variables(_dotenv(), str(DOTENV), names, secret_settings())
+    found |= from_variables(environment, "environment", names, secret_settings())
     found |= from_flags(flags or {})
     try:
         return Settings.model_validate(nested(found))
@@ -335,8 +344,29 @@ def service_manager() -> ServiceManager | None:
 
 def vendor_variables(names: Mapping[str, str]) -> dict[str, str]:
     """What the environment, and behind it .env, say under a vendor's own names: the values by their settings."""
-    variables = _dotenv() | dict(os.environ)
+    variables: dict[str, str] = {}
+    for place, layer in ((str(DOTENV), _dotenv()), ("environment", dict(os.environ))):
+        read = secrets_read(layer, place, lambda name: name in names)
+        variables |= layer | {name: value for name, (value, _) in read.items()}
     return {setting: value for name, setting in names.items() if (value := variables.get(name, ""))}
+
+
+@lru_cache
+def secret_settings() -> frozenset[Key]:
+    """The paths of all settings that are secret, and of those that carriers have in an environment; see `secret_paths`."""
+    kinds = (kind.settings for kind in ASSISTANTS.values())
+    own = (secret_paths(table, ("assistants", ANY)) for table in kinds)
+    named = {path for path in vendor_names().values() if path[0] in CARRIERS}
+    return secret_paths(settings_model()).union(named, *own)
+
+
+def doubtful_secret_files() -> Iterator[str]:
+    """A line for each file with a secret, named in the environment or in .env, that every user can read."""
+    vendors, secrets = vendor_names(), secret_settings()
+    for variables in (_dotenv(), dict(os.environ)):
+        for named in files_named(variables, lambda name: holds_secret(name, vendors, secrets)):
+            if (doubt := readable_by_all(named)) is not None:
+                yield doubt
 
 
 def _dotenv() -> dict[str, str]:

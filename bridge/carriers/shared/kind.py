@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
+from bridge.carriers.shared.account import AccountLook
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.shared.settings import CarrierSettings
 from bridge.carriers.shared.webhooks import CallHost, CarrierWebhooks
@@ -78,6 +79,9 @@ class CarrierKind(Generic[S]):
     """Whether it opens media sockets with wss alone."""
     simulator: str = ""
     """Its row in the registry of simulated carriers; empty where nothing plays it."""
+    look_at_account: Callable[[S], AccountLook] | None = None
+    """How the account is looked up, for `doctor`; None where it cannot be. Raises `ConfigurationError` where a setting is
+    missing."""
 
     def __post_init__(self) -> None:
         for setting in (self.authenticated_by, *self.environment.values(), *self.published, *self.expected):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from bridge.carriers.shared.kind import CarrierKind, OutboundCall, VoiceWebhook
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.shared.webhooks import call_id_in_form
+from bridge.carriers.telnyx.account import look_at_account
 from bridge.carriers.telnyx.events import call_control_id_in
 from bridge.carriers.telnyx.phone_call import ClientState
 from bridge.carriers.telnyx.rest import TelnyxApi
@@ -60,4 +61,5 @@ TELNYX = CarrierKind(
     published={"public_key": SIMULATED_PUBLIC_KEY, "api_key": SIMULATED_API_KEY},
     expected={"api_key": (r"KEY\w{20,}", "KEY and at least 20 letters and digits")},
     simulator="telnyx",
+    look_at_account=look_at_account,
 )

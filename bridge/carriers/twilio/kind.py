@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from bridge.carriers.shared.kind import CarrierKind, OutboundCall, VoiceWebhook
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.shared.webhooks import call_id_in_form
+from bridge.carriers.twilio.account import look_at_account
 from bridge.carriers.twilio.rest import TwilioApi
 from bridge.carriers.twilio.settings import TwilioSettings
 from bridge.carriers.twilio.signature import is_signed
@@ -71,4 +72,5 @@ TWILIO = CarrierKind(
     expected={"auth_token": (r"[0-9a-f]{32}", "32 hexadecimal digits")},
     requires_tls=True,
     simulator="twilio",
+    look_at_account=look_at_account,
 )

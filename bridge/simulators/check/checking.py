@@ -12,6 +12,7 @@ from bridge.assistants.registry import ASSISTANTS
 from bridge.settings.assistants import Address, AssistantSettings, PostAddress
 from bridge.shell.assistant_http import AssistantPosts, PostingLeg
 from bridge.shell.assistant_socket import CONNECT_TIMEOUT_S, AssistantSocketLeg, AssistantSockets
+from bridge.shell.network import Network
 from bridge.shell.session import clock
 from bridge.simulators.check.checked_call import Way
 from bridge.simulators.check.examination import Examination
@@ -51,20 +52,22 @@ class _RemoteWay:
         self._leg.task.cancel()
 
 
-class _Ways:
-    """Opens legs to one assistant."""
+class Ways:
+    """Opens legs to one assistant. `network`: how it is reached; None: directly."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, network: Network | None = None) -> None:
         self._address = address
-        self._sockets = AssistantSockets()
-        self._posts = AssistantPosts()
+        self._sockets = AssistantSockets(network=network)
+        self._posts = AssistantPosts(network)
 
     def open(self, receive: Receive, lost: Lost) -> Way:
+        """Open a leg; see `Dial`."""
         if isinstance(self._address, PostAddress):
             return _RemoteWay(self._posts.open(self._address, receive, lost))
         return _RemoteWay(self._sockets.connect(self._address, receive, lost))
 
     async def aclose(self) -> None:
+        """Drop all of them."""
         await self._sockets.aclose()
         await self._posts.aclose()
 
@@ -91,7 +94,7 @@ async def check(
     """
     interruption = interruption or Interruption()
     settings, address = _settings(kind, url, headers)
-    ways = _Ways(address)
+    ways = Ways(address)
     began = clock()
 
     def now() -> float:

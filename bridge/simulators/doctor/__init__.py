@@ -1,0 +1,1 @@
+"""Examines a server and all that is around it, for `voicebridge doctor`."""
