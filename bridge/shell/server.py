@@ -23,6 +23,7 @@ from bridge.core.call import LAST_MARK_S
 from bridge.observers.call_history import JournalEntry
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.after_call import AfterCall
+from bridge.shell.control.access import ControlAccess
 from bridge.shell.descriptors import descriptor_limit
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
@@ -41,7 +42,6 @@ from bridge.shell.page.address import page_address
 from bridge.shell.page.history import Histories
 from bridge.shell.page.history_routes import HistoryRoutes
 from bridge.shell.page.routes import Page
-from bridge.shell.page.visitor import LoopbackAccess
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending
 from bridge.shell.refused_requests import RefusedRequests
 from bridge.shell.reload import Certificate, Reload
@@ -188,7 +188,8 @@ class Server:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape)])
-        page = Page(LoopbackAccess())
+        access = ControlAccess(self._settings.control.tokens, self._settings.public_url or "")
+        page = Page(access, lambda: self.admission.setups.current.settings)
         app.add_routes(page.routes())
         app.add_routes(HistoryRoutes(Histories(self._settings), page.visitor, self._live_lines).routes())
         return app
