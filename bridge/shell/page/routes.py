@@ -18,7 +18,8 @@ import msgspec
 from aiohttp import web
 
 from bridge.config.settings import Settings
-from bridge.shell.control.access import COOKIE, SESSION_S, ControlAccess, Visitor
+from bridge.shell.control.access import COOKIE, SESSION_S, Visitor
+from bridge.shell.control.guard import Guard
 from bridge.shell.page.web_files import WebFile, web_files
 
 PAGE, LOGIN, PHONE = "index.html", "login.html", "phone/index.html"
@@ -51,8 +52,9 @@ class _Login(msgspec.Struct, forbid_unknown_fields=True):
 class Page:
     """The page of one server. `settings`: returns those that hold for new calls."""
 
-    def __init__(self, access: ControlAccess, settings: Callable[[], Settings]) -> None:
-        self._access = access
+    def __init__(self, guard: Guard, settings: Callable[[], Settings]) -> None:
+        self._guard = guard
+        self._access = guard.access
         self._settings = settings
 
     def routes(self) -> list[web.RouteDef]:
@@ -115,7 +117,7 @@ class Page:
             raise web.HTTPBadRequest(text=f'{error}: expected {{"token": "…"}}') from error
         session = self._access.log_in(login.token, unix_clock())
         if session is None:
-            raise self._refused()
+            return self._guard.stranger(request.remote or "").answer()
         answer = web.Response(status=HTTPStatus.NO_CONTENT, headers=NO_STORE)
         is_secure = request.secure or (self._settings().public_url or "").startswith("https:")
         answer.set_cookie(
