@@ -118,7 +118,11 @@ class Phone:
     async def _begin(self) -> None:
         self.socket = await connect(f"{self.served.address.replace('http', 'ws')}/twilio/media")
         line = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
-        start: dict[str, Any] = {"streamSid": f"MZ{self.call_id}", "callSid": self.call_id, "tracks": ["inbound"]}
+        start: dict[str, Any] = {
+            "streamSid": f"MZ{self.call_id}",
+            "callSid": self.call_id,
+            "tracks": ["inbound"],
+        }
         start |= {"mediaFormat": line, "customParameters": {}}
         said = {"event": "start", "sequenceNumber": "1", "streamSid": f"MZ{self.call_id}", "start": start}
         await self.socket.send(json.dumps(said))

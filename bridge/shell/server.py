@@ -194,7 +194,9 @@ class Server:
         app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape)])
         page = Page(self.control.guard, lambda: self.admission.setups.current.settings)
         app.add_routes(page.routes())
-        app.add_routes(HistoryRoutes(Histories(self._settings), self.control.guard, self._live_lines).routes())
+        app.add_routes(
+            HistoryRoutes(Histories(self._settings), self.control.guard, self._live_lines).routes()
+        )
         return app
 
     def _live_lines(self, call_id: str) -> Sequence[JournalEntry] | None:

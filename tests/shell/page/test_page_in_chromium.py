@@ -96,12 +96,66 @@ def test_html_in_names_and_words_is_shown_as_it_is(served: Served, page: Page) -
         assert page.evaluate("window.harmed") is None
 
 
+def test_a_stranger_logs_in_and_hangs_up(served: Served, browser: Browser) -> None:
+    context = browser.new_context(base_url=served.address, extra_http_headers=STRANGER)
+    context.set_default_timeout(8_000)
+    page = opened_page(context)
+    log_in(page, "wrong")
+    expect(page.get_by_role("alert")).to_contain_text("This token is not known")
+    assert context.cookies() == []
+    with Phone(served, "CA3") as phone:
+        log_in(page, TOKEN)
+        expect(page.get_by_text("ops")).to_be_visible()
+        (cookie,) = context.cookies()
+        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+        assert page.evaluate("document.cookie") == ""
+        page.get_by_role("list", name="Calls under way").get_by_role("link").click()
+        page.get_by_role("button", name="Hang up …").click()
+        expect(page.get_by_role("heading", name="Hang up this call?")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("heading", name="Hang up this call?")).to_be_hidden()
+        page.get_by_role("button", name="Hang up …").click()
+        page.get_by_role("button", name="Hang up", exact=True).click()
+        assert phone.is_closed()
+        expect(page.get_by_role("status").first).to_have_text("no longer under way")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Control token")).to_be_visible()
+    assert context.cookies() == []
+    context.close()
+
+
 def test_buttons_are_those_that_the_token_may(served: Served, page: Page) -> None:
     with Phone(served, "CA4"):
         page.goto("/#/call/CA4")
         expect(page.get_by_text("talking")).to_be_visible()
         expect(page.get_by_role("button", name="Hang up …")).to_have_count(0)
         expect(page.get_by_role("heading", name="Actions")).to_be_hidden()
+
+
+def test_another_sites_page_can_do_nothing(served: Served, context: BrowserContext) -> None:
+    page = opened_page(context)
+    log_in(page, TOKEN, "/login")
+    expect(page.get_by_text("ops")).to_be_visible()
+    with serving(SETTINGS | {"control": {}}) as other, Phone(served, "CA5"):
+        page.goto(other.address)  # another port is another origin, and the same site: the cookie is sent
+        found = page.evaluate(
+            """async (address) => {
+                const ask = async (path, method) => {
+                    try {
+                        const answer = await fetch(address + path, { method, credentials: "include", mode: "no-cors" });
+                        return answer.type;
+                    } catch { return "failed"; }
+                };
+                return [await ask("/calls/CA5/hold", "POST"), await ask("/session", "POST"), await ask("/calls", "GET")];
+            }""",
+            served.address,
+        )
+        assert set(found) <= {"failed", "opaque"}  # it reads nothing
+        page.goto(f"{served.address}/#/call/CA5")
+        expect(page.get_by_text("talking")).to_be_visible()
+        expect(page.get_by_role("button", name="Hold", exact=True)).to_be_visible()  # so it is not held
+        refused = context.request.delete("/calls/CA5", headers={"Origin": other.address})
+        assert refused.status == 403
 
 
 def test_a_network_that_is_cut_for_three_seconds(served: Served, context: BrowserContext) -> None:
