@@ -1,12 +1,13 @@
 """The server: serves webhooks, media sockets and health on one port, and lets calls end when it closes.
 
-Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, GET /metrics, and those of `admission.media_paths`.
+Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, GET /metrics, those of `admission.media_paths`, and those
+of the page.
 """
 
 import asyncio
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,6 +20,7 @@ from bridge.carriers.registry import CARRIERS
 from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
 from bridge.config.settings import Settings, service_manager
 from bridge.core.call import LAST_MARK_S
+from bridge.observers.call_history import JournalEntry
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.after_call import AfterCall
 from bridge.shell.control.port import control_port
@@ -37,6 +39,10 @@ from bridge.shell.metrics.port import NO_PORT, MetricsPort
 from bridge.shell.metrics.process_metrics import Load, ProcessMetrics
 from bridge.shell.metrics.route import access_of, metrics_route
 from bridge.shell.network import Network
+from bridge.shell.page.address import page_address
+from bridge.shell.page.history import Histories
+from bridge.shell.page.history_routes import HistoryRoutes
+from bridge.shell.page.routes import Page
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending
 from bridge.shell.refused_requests import RefusedRequests
 from bridge.shell.reload import Certificate, Reload
@@ -141,7 +147,7 @@ class Server:
             async with (
                 http_server(self._routes()) as http,
                 MetricsPort(own_metrics, self.metrics.scrape) as self.metrics_port,
-                control_port(self._settings, self._tls, self.control) as self.control_port,
+                control_port(self._settings, self._tls, self._add_control) as self.control_port,
             ):
                 source = source or _OwnPort(self._settings, self._tls)
                 media = partial(
@@ -193,10 +199,21 @@ class Server:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         if self._settings.control.port is None:
-            self.control.add_to(app)
+            self._add_control(app)
         may_read = partial(self.control.guard.may, need="metrics")
         app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape, may_read)])
         return app
+
+    def _add_control(self, app: web.Application) -> None:
+        """Serve the control API there, and the page that uses it."""
+        self.control.add_to(app)
+        app.add_routes(Page(self.control.guard, lambda: self.admission.setups.current.settings).routes())
+        histories = Histories(self._settings)
+        app.add_routes(HistoryRoutes(histories, self.control.guard, self._live_lines).routes())
+
+    def _live_lines(self, call_id: str) -> Sequence[JournalEntry] | None:
+        call = self.admission.live.find(call_id)
+        return None if call is None else call.entries()
 
     def _load(self) -> Load:
         limits = self.admission.setups.current.settings.limits
@@ -302,6 +319,7 @@ async def serve(
             for doubt in doubts(settings):
                 log.warning("= doubtful settings", reason=doubt)
             log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
+            log.info("= the page is open", address=page_address(settings, server.control_port or server.port))
             notifier.ready("serving")
             await server.lifecycle.finished()
             await reload.aclose()

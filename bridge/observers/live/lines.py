@@ -1,10 +1,12 @@
 """The lines of a call's journal while somebody watches that call: masked as the journal is, and every key besides."""
 
+from collections import deque
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 
 from msgspec import json, structs
 
+from bridge.observers.call_history import JournalEntry
 from bridge.observers.journal_line import encode
 from bridge.observers.journal_redaction import MASK
 from bridge.vocabulary.commands import AppendAudio, Command, EnterDigits, PlayAudio, TypeDigit
@@ -24,6 +26,9 @@ from bridge.vocabulary.people import TalkAudio
 MOST_LINES = 100
 """Lines from one look to the next; what comes beyond them is counted."""
 
+MOST_KEPT = 5_000
+"""Lines of a call that are kept while somebody watches it: marks of four minutes, or more where there are fewer."""
+
 _COMMANDS = frozenset(get_args(Command))
 
 _NOT_SHOWN = frozenset(
@@ -42,6 +47,8 @@ class LiveLines:
         self._hide = hide
         self._lines: list[bytes] = []
         self._left_out = 0
+        self.kept: deque[bytes] = deque(maxlen=MOST_KEPT)
+        """The lines since it began to watch."""
 
     def saw(self, word: Word, now: float) -> None:
         """Keep the line of a word."""
@@ -50,9 +57,10 @@ class LiveLines:
             return
         way = ">" if type(word) in _COMMANDS else "<"
         line = encode(_without_keys(word), self._hide)
-        self._lines.append(
-            b'{"at_ms":%d,"way":"%s",%s' % (round((now - self._started_at) * 1000), way.encode(), line[1:])
-        )
+        at_ms = round((now - self._started_at) * 1000)
+        written = b'{"at_ms":%d,"way":"%s",%s' % (at_ms, way.encode(), line[1:])
+        self._lines.append(written)
+        self.kept.append(written)
 
     def close(self, now: float, account: Account) -> None:
         """The call is over."""
@@ -64,6 +72,12 @@ class LiveLines:
             lines.append(json.encode({"what": "LeftOut", "lines": self._left_out}))
             self._left_out = 0
         return lines
+
+
+def read_live_line(line: bytes) -> JournalEntry:
+    """A line as the history of a call wants it."""
+    fields = json.decode(line, type=dict[str, Any])
+    return JournalEntry(fields["at_ms"] / 1000, fields["way"], fields["what"], fields)
 
 
 def _without_keys(word: Word) -> Word:

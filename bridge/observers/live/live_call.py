@@ -8,10 +8,11 @@ from msgspec import structs
 
 from bridge.core.engine import SeesWords
 from bridge.core.states import State
+from bridge.observers.call_history import JournalEntry
 from bridge.observers.call_log import CallEnd, EndedBy
 from bridge.observers.call_secrets import CallSecrets
 from bridge.observers.live.levels import VoiceFrames
-from bridge.observers.live.lines import LiveLines
+from bridge.observers.live.lines import LiveLines, read_live_line
 from bridge.observers.live.spoken import Spoken
 from bridge.observers.live.view import CallDetails, CallView, PartyName, parties_of
 from bridge.redaction import safe_id, without_private
@@ -267,6 +268,13 @@ class LiveCall:
     def take_lines(self) -> list[bytes]:
         """The lines since the last call; each an object of JSON."""
         return [] if self._lines is None else self._lines.take()
+
+    def entries(self) -> list[JournalEntry]:
+        """What happened since somebody began to watch this call alone, as its journal has it."""
+        rates = {"line": {"rate_hz": self._line.rate_hz}, "plays": {"rate_hz": self._plays.rate_hz}}
+        start = JournalEntry(0.0, "<", "CallStarted", {"call_id": self.id, **rates})
+        lines = () if self._lines is None else self._lines.kept
+        return [start, *(read_live_line(line) for line in lines)]
 
 
 _SEEN: Mapping[type[Word], Callable[[LiveCall, Any, float], None]] = dict(

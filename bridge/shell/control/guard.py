@@ -56,7 +56,7 @@ class Guard:
         address = request.remote or ""
         visitor = self.access.visitor(address, request.headers, unix_clock())
         if visitor is None or (visitor.by == "loopback" and need not in visitor.can):
-            raise self._stranger(address)
+            raise self.stranger(address)
         if need not in visitor.can:
             raise Problem(HTTPStatus.FORBIDDEN, f"this token may not do it: its `can` should have {need!r}")
         if self.access.is_foreign(visitor, request.method, request.headers):
@@ -68,7 +68,8 @@ class Guard:
             raise retry_later(wait_s, "too many requests of this token: see control.requests_per_s")
         return visitor
 
-    def _stranger(self, address: str) -> Problem:
+    def stranger(self, address: str) -> Problem:
+        """The answer to somebody at this address who is not known: too many of them are told to wait."""
         if not self.access.is_on:
             return Problem(HTTPStatus.NOT_FOUND)
         if wait_s := self._failures.wait_s(address, clock()):

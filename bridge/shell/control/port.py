@@ -1,14 +1,14 @@
-"""The port of [control], if it has one: the control API alone is served there."""
+"""The port of [control], if it has one: the control API and the page alone are served there."""
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
+from aiohttp import web
 
 from bridge.config.settings import Settings
-from bridge.shell.control.routes import ControlApi
 from bridge.shell.descriptors import descriptor_limit
 from bridge.shell.front_door import FrontDoor
 from bridge.shell.http_server import application, http_server
@@ -20,14 +20,14 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def control_port(
-    settings: Settings, tls: ssl.SSLContext | None, control: ControlApi
+    settings: Settings, tls: ssl.SSLContext | None, add_to: Callable[[web.Application], None]
 ) -> AsyncIterator[int | None]:
-    """Open it inside; its number, or None. Raises `ConfigurationError` if it cannot be opened."""
+    """Open it inside; its number, or None. `add_to`: adds what is served. Raises `ConfigurationError` if it cannot be opened."""
     if settings.control.port is None:
         yield None
         return
     app = application()
-    control.add_to(app)
+    add_to(app)
     pending = PendingConnections(most_pending(descriptor_limit()), settings.limits.connections_per_address)
     async with http_server(app) as http:
         door = partial(FrontDoor, (), http, http)
