@@ -160,7 +160,7 @@ def _wrong_doors(settings: Settings) -> Iterator[str]:
             "would refuse the call again, over and over"
         )
     kinds = CARRIERS.values()
-    if not is_open and not any(kind.can_authenticate(settings.carrier(kind.name)) for kind in kinds):
+    if not (_is_only_here(settings) or is_open or _can_authenticate(settings)):
         missing = [f"{kind.name}.{kind.authenticated_by}" for kind in kinds]
         variables = [kind.authenticated_by_variable for kind in kinds if kind.authenticated_by_variable]
         yield (
@@ -173,6 +173,16 @@ def _wrong_doors(settings: Settings) -> Iterator[str]:
             "public_url is missing: it is where the carriers send calls, and what their signatures are "
             "checked against, such as https://voice.example.com"
         )
+
+
+def _is_only_here(settings: Settings) -> bool:
+    """Whether nobody but this machine reaches the server: then the phone on its page is enough to try it with."""
+    return settings.host in LOOPBACK and settings.public_url is None
+
+
+def _can_authenticate(settings: Settings) -> bool:
+    """Whether some carrier can prove to be one."""
+    return any(kind.can_authenticate(settings.carrier(kind.name)) for kind in CARRIERS.values())
 
 
 def _wrong_workers(settings: Settings) -> Iterator[str]:

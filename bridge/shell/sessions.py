@@ -19,6 +19,7 @@ from bridge.shell.call_rules import announcement_of
 from bridge.shell.captures import Captures
 from bridge.shell.encryption import encryptions
 from bridge.shell.handovers import Handovers
+from bridge.shell.kept_traces import KeptTraces
 from bridge.shell.metrics.process_metrics import ProcessMetrics
 from bridge.shell.new_call import briefing_call, caller_call, commands_of, listening_stream
 from bridge.shell.returning_stream import ReturningStream
@@ -53,7 +54,9 @@ class Sessions:
         keys = encryptions(settings)
         self._observers = CallObservers(settings, files, keys, metrics)
         self._announcement = announcement_of(settings)
-        self._captures = Captures(settings, files, keys.capture)
+        self.kept_traces = KeptTraces()
+        """The traces that are kept in memory."""
+        self._captures = Captures(settings, files, keys.capture, self.kept_traces)
         self._handovers = Handovers(self._caller)
 
     def begin(
@@ -87,7 +90,7 @@ class Sessions:
         if report := self._after_call.observer(after_call, name, expected, call, observers):
             observers.append(report)
         capture = self._captures.begin(
-            CapturedCall(name, kind, commands_of(expected), expected.returns_s), setup
+            CapturedCall(name, kind, commands_of(expected), expected.returns_s), setup, expected.call_id
         )
         connect: Connect = setup.switchboard.connect
         if capture is not None:

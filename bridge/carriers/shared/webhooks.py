@@ -103,6 +103,9 @@ class ExpectedCall(NamedTuple):
     assistant of that call, which listens to them."""
     continues: bool = False
     """Whether the stream is one more of a call that is under way, and goes on with it once it has started."""
+    origin: str = ""
+    """The origin of the page that placed the call (RFC 6454): its browser opens the stream, and nobody signs that. Empty
+    where a carrier opens it."""
 
 
 class Numbers(NamedTuple):
