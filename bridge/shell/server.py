@@ -1,6 +1,7 @@
 """The server: serves webhooks, media sockets and health on one port, and lets calls end when it closes.
 
-Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, GET /metrics, and those of `admission.media_paths`.
+Paths: those of each carrier's webhooks, GET /healthz, GET /readyz, GET /metrics, those of `admission.media_paths`, and those
+of the page.
 """
 
 import asyncio
@@ -35,6 +36,9 @@ from bridge.shell.metrics.port import NO_PORT, MetricsPort
 from bridge.shell.metrics.process_metrics import Load, ProcessMetrics
 from bridge.shell.metrics.route import access_of, metrics_route
 from bridge.shell.network import Network
+from bridge.shell.page.address import page_address
+from bridge.shell.page.routes import Page
+from bridge.shell.page.visitor import LoopbackAccess
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending
 from bridge.shell.refused_requests import RefusedRequests
 from bridge.shell.reload import Certificate, Reload
@@ -181,6 +185,7 @@ class Server:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape)])
+        app.add_routes(Page(LoopbackAccess()).routes())
         return app
 
     def _load(self) -> Load:
@@ -282,6 +287,7 @@ async def serve(
             for doubt in doubts(settings):
                 log.warning("= doubtful settings", reason=doubt)
             log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
+            log.info("= the page is open", address=page_address(settings, server.port))
             notifier.ready("serving")
             await server.lifecycle.finished()
             await reload.aclose()

@@ -19,6 +19,7 @@ from bridge.shell.listener import bind
 from bridge.shell.metrics.port import PATH as METRICS_PATH
 from bridge.shell.metrics.port import MetricsAnswers, MetricsPort
 from bridge.shell.metrics.route import access_of
+from bridge.shell.page.address import page_address
 from bridge.shell.supervisor.entrance import Entrance
 from bridge.shell.supervisor.health import health_answer, no_worker
 from bridge.shell.supervisor.messages import HandedConnection, encode
@@ -85,6 +86,7 @@ class Supervisor:
                 log.info(
                     "= serving", host=host, port=port, assistant=self._settings.assistant, workers=workers
                 )
+                log.info("= the page is open", address=page_address(self._settings, port))
                 self._notifier.ready("serving")
             await self._until(lambda: False)
             await self._until_gone()
