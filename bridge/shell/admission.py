@@ -308,9 +308,7 @@ class Admission:
         expected = found if active is None else active.expected
         return "" if expected is None else expected.origin
 
-    def _upgrade_fault(
-        self, carrier: str, path: str, headers: Mapping[str, str], page: str = ""
-    ) -> str:
+    def _upgrade_fault(self, carrier: str, path: str, headers: Mapping[str, str], page: str = "") -> str:
         """Why an upgrade is refused: another page opens it than `page`, the call's own; or the carrier did not sign it."""
         given = {name.lower(): value for name, value in headers.items()}
         if page:

@@ -37,6 +37,7 @@ from bridge.shell.metrics.process_metrics import Load, ProcessMetrics
 from bridge.shell.metrics.route import access_of, metrics_route
 from bridge.shell.network import Network
 from bridge.shell.page.address import page_address
+from bridge.shell.page.phone import Phone
 from bridge.shell.page.routes import Page
 from bridge.shell.page.visitor import LoopbackAccess
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending
@@ -185,7 +186,9 @@ class Server:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape)])
-        app.add_routes(Page(LoopbackAccess()).routes())
+        page = Page(LoopbackAccess())
+        app.add_routes(page.routes())
+        app.add_routes(Phone(page, self.admission).routes())
         return app
 
     def _load(self) -> Load:

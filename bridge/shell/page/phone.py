@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
-from multidict import CIMultiDictProxy
 
 from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.observers.call_file import stem
@@ -27,6 +26,7 @@ from bridge.observers.trace import SUFFIX
 from bridge.shell.admission import Admission
 from bridge.shell.handles import new_handle
 from bridge.shell.local_requests import is_local
+from bridge.shell.page.address import is_local_name
 from bridge.shell.page.visitor import Visitor
 from bridge.shell.session import clock
 from bridge.vocabulary.message_rate import MessageRate
@@ -49,7 +49,8 @@ COMPLETE_S = 3.0
 
 NO_STORE = {"Cache-Control": "no-store"}
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+PLACE = "place"
+"""What a token must allow."""
 
 _HANDLE = re.compile(r"[0-9a-f]{8}-([0-9a-f]{32})")
 
@@ -100,10 +101,12 @@ class Phone:
     async def _place(self, request: web.Request) -> web.Response:
         """Announce a call, and tell where its stream may be opened."""
         self._check_caller(request)
-        origin = own_origin(request)
+        origin = self._own_origin(request)
         wanted = await _wanted(request)
         if not self._admission.has_assistant(wanted.assistant):
-            raise refusal(400, f"assistant = {wanted.assistant!r}: unknown: expected a name from the settings")
+            raise refusal(
+                400, f"assistant = {wanted.assistant!r}: unknown: expected a name from the settings"
+            )
         if not self._rate.take(1, self._now()):
             raise refusal(429, "too many calls were placed: expected at most one every two seconds")
         handle = new_handle(self._admission.owner)
@@ -157,25 +160,17 @@ class Phone:
         visitor = self._pages.visitor(request)
         if visitor is None:
             raise web.HTTPNotFound
-        if is_local(request.remote or "", request.headers):
-            check_host(request.headers)
-        elif "place" not in visitor.can:
+        is_here = is_local(request.remote or "", request.headers) and is_local_name(request.host)
+        if not (is_here or PLACE in visitor.can):
             raise refusal(403, "this token cannot place calls: expected one that can `place`")
 
-
-def own_origin(request: web.Request) -> str:
-    """The origin of the page that asks, if it is ours. Raises 403 if not, or if there is none."""
-    origin = request.headers.get("Origin", "")
-    if urlsplit(origin).netloc.lower() != request.host.lower():
-        raise refusal(403, "another site's page asks: expected our own")
-    return origin
-
-
-def check_host(headers: "CIMultiDictProxy[str]") -> None:
-    """Raise 403 if a request from this machine is for another host: a site gave its name our address (DNS rebinding)."""
-    name = urlsplit(f"//{headers.get('Host', '')}").hostname
-    if name not in LOOPBACK_NAMES:
-        raise refusal(403, f"host = {name!r}: expected {', '.join(sorted(LOOPBACK_NAMES))} on this machine")
+    def _own_origin(self, request: web.Request) -> str:
+        """The origin of the page that asks, if it is ours. Raises 403 if not, or if there is none."""
+        origin = request.headers.get("Origin", "")
+        ours = {request.host.lower(), urlsplit(self._admission.public_url).netloc.lower()}
+        if urlsplit(origin).netloc.lower() not in ours:
+            raise refusal(403, "another site's page asks: expected our own")
+        return origin
 
 
 def refusal(status: int, detail: str) -> web.HTTPException:

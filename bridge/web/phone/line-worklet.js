@@ -23,7 +23,7 @@ class Line extends AudioWorkletProcessor {
     super();
     this.down = new Down(filter.down);
     this.up = new Up(filter.up);
-    this.delay = filter.delay_ms / 1000;
+    this.delays = { down: filter.down_ms / 1000, up: filter.up_ms / 1000 };
     this.buffer = new PlayoutBuffer();
     this.frame = new Uint8Array(FRAME);
     this.frameAt = 0;
@@ -62,7 +62,7 @@ class Line extends AudioWorkletProcessor {
   }
 
   #playedAt(index) {
-    return currentTime + index / PAGE_HZ + this.delay;
+    return currentTime + index / PAGE_HZ + this.delays.up;
   }
 
   process([input], [output]) {
@@ -85,7 +85,7 @@ class Line extends AudioWorkletProcessor {
     this.frameSum += this.muted ? 0 : sample * sample;
     if (this.frameAt < FRAME) return;
     this.frameAt = 0;
-    const at = currentTime + index / PAGE_HZ - FRAME_S - this.delay;
+    const at = currentTime + index / PAGE_HZ - FRAME_S - this.delays.down;
     this.port.postMessage({ frame: this.frame.slice(), at, dbfs: dbfs(this.frameSum) });
   }
 
