@@ -43,6 +43,7 @@ from bridge.settings.calls import (
     LimitSettings,
     SilenceSettings,
 )
+from bridge.settings.control import ControlSettings
 from bridge.settings.faults import Key
 from bridge.settings.metrics import MetricsSettings
 from bridge.settings.people import PersonName, PersonSettings
@@ -166,6 +167,9 @@ class Settings(Section):
     )
     metrics: MetricsSettings = Field(
         MetricsSettings(), description="Where the figures for Prometheus are served, and who may read them"
+    )
+    control: ControlSettings = Field(
+        ControlSettings(), description="Who may see the calls under way, place calls and steer them over HTTP"
     )
     proxy: ProxySettings = Field(
         ProxySettings(),

@@ -4,7 +4,7 @@ A journal counts seconds from its first line, a recording from its first frame o
 recording does, so that both can be put side by side.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,6 +18,8 @@ from bridge.vocabulary.errors import ConfigurationError
 from bridge.vocabulary.events import LegName, Opening
 
 Way = Literal["<", ">", "="]
+
+LINES_TO_REST = 100
 
 _LEAVES_STREAM = ("CloseStream", "JoinPerson", "PeopleJoined")
 
@@ -176,14 +178,19 @@ class _Ended(Struct):
 _LINES: dict[str, type[Struct]] = LINES | {"Ended": _Ended}
 
 
-def read_journal(path: Path) -> list[JournalEntry]:
-    """Return the lines of a journal by time. Raises `ConfigurationError`, with file and line, if a line is malformed."""
+def read_journal(path: Path, rests: Callable[[], object] = lambda: None) -> list[JournalEntry]:
+    """Return the lines of a journal by time. Raises `ConfigurationError`, with file and line, if a line is malformed.
+
+    `rests`: called now and then, for a thread beside which calls go on.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
     entries = []
     for number, text in enumerate(lines, 1):
+        if number % LINES_TO_REST == 0:
+            rests()
         try:
             entries.append(_read_line(text))
         except (MsgspecError, UnicodeDecodeError) as error:

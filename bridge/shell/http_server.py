@@ -66,6 +66,13 @@ class HttpServer:
         return connection
 
 
+def give_more_time(request: web.Request) -> None:
+    """The answer is a long one and makes progress: its connection has `REQUEST_TIMEOUT_S` from now on."""
+    connection = request.protocol
+    if isinstance(connection, _Connection):
+        connection.give_more_time()
+
+
 class _Connection(RequestHandler):
     """One connection, which carries one request."""
 
@@ -75,8 +82,15 @@ class _Connection(RequestHandler):
         abort = cast(
             asyncio.Transport, transport
         ).abort  # aiofastnet's transports do not derive from asyncio's
+        self._abort = abort
         self._deadline = asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, abort)
         super().connection_made(transport)
+
+    def give_more_time(self) -> None:
+        """See the function of this name."""
+        self._deadline.cancel()
+        if self.transport is not None:
+            self._deadline = asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, self._abort)
 
     async def start(self) -> None:
         """Serve the request, unless the connection is gone already: aiohttp would fail, with a traceback in the log."""

@@ -7,7 +7,7 @@ of the page.
 import asyncio
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,6 +20,7 @@ from bridge.carriers.registry import CARRIERS
 from bridge.config.checks import check_carriers, check_doors, check_folders, doubts, tls_context
 from bridge.config.settings import Settings, service_manager
 from bridge.core.call import LAST_MARK_S
+from bridge.observers.call_history import JournalEntry
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.after_call import AfterCall
 from bridge.shell.descriptors import descriptor_limit
@@ -38,6 +39,8 @@ from bridge.shell.metrics.route import access_of, metrics_route
 from bridge.shell.network import Network
 from bridge.shell.page.address import page_address
 from bridge.shell.page.phone import Phone
+from bridge.shell.page.history import Histories
+from bridge.shell.page.history_routes import HistoryRoutes
 from bridge.shell.page.routes import Page
 from bridge.shell.page.visitor import LoopbackAccess
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending
@@ -189,7 +192,11 @@ class Server:
         page = Page(LoopbackAccess())
         app.add_routes(page.routes())
         app.add_routes(Phone(page, self.admission).routes())
+        app.add_routes(HistoryRoutes(Histories(self._settings), page.visitor, self._live_lines).routes())
         return app
+
+    def _live_lines(self, call_id: str) -> Sequence[JournalEntry] | None:
+        return () if any(active.call_id == call_id for active in self.admission.active) else None
 
     def _load(self) -> Load:
         limits = self.admission.setups.current.settings.limits

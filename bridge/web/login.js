@@ -21,7 +21,7 @@ form.addEventListener("submit", async (event) => {
       body: JSON.stringify({ token: token.value.trim() }),
     });
     if (answer.ok) {
-      location.reload();
+      location.replace("."); // the page itself
       return;
     }
     said.textContent = FAULTS[answer.status] ?? `The server answered ${answer.status}.`;
