@@ -38,9 +38,9 @@ from bridge.shell.metrics.process_metrics import Load, ProcessMetrics
 from bridge.shell.metrics.route import access_of, metrics_route
 from bridge.shell.network import Network
 from bridge.shell.page.address import page_address
-from bridge.shell.page.phone import Phone
 from bridge.shell.page.history import Histories
 from bridge.shell.page.history_routes import HistoryRoutes
+from bridge.shell.page.phone import Phone
 from bridge.shell.page.routes import Page
 from bridge.shell.page.visitor import LoopbackAccess
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending

@@ -10,13 +10,16 @@ import { closeWords, CUT, ENDED_MICROPHONE, Fault, LOST, NOT_LET_IN, OFFLINE, re
 import { Timeline } from "./timeline.js";
 
 const RETURNS_MS = 10_000;
+const BUSY = 503; // a browser that starts can hold up a small machine for a moment
+const BUSY_MS = 1_000;
+const TRIES = 3;
 const RETRY_MS = 400;
 const UNSENT_BYTES = 65_536; // some four seconds: Twilio discards audio for a server that reads too slowly
 const BROKEN = 1006;
 const MOST_ECHO = 500; // frames that may still come back: 10 s
 
-/** Ask the server for a call. Throws a `Fault`. */
-export async function announce(assistant) {
+/** Ask the server for a call; a server that is busy is asked again. Throws a `Fault`. */
+export async function announce(assistant, tries = TRIES) {
   let answer;
   try {
     answer = await fetch("phone/calls", {
@@ -27,8 +30,10 @@ export async function announce(assistant) {
   } catch {
     throw new Fault(SERVER_AWAY);
   }
-  if (!answer.ok) throw await refusalOf(answer);
-  return answer.json();
+  if (answer.ok) return answer.json();
+  if (answer.status !== BUSY || tries <= 1) throw await refusalOf(answer);
+  await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+  return announce(assistant, tries - 1);
 }
 
 export class Call {
