@@ -21,8 +21,8 @@ let listed = 0;
 let last = null; // element and event that was listed last, whose words may grow
 
 function say(words, kind = "") {
-  part("status").textContent = words;
-  part("status").className = `status ${kind}`;
+  part("phone-status").textContent = words;
+  part("phone-status").className = `phone-status ${kind}`;
 }
 
 /** Take the phone for this tab. Throws a `Fault` if another tab of this browser has it. */
@@ -116,7 +116,7 @@ function list() {
     const text = document.createElement("span");
     time.textContent = `${event.at.toFixed(1)} s`;
     text.textContent = words;
-    item.className = event.kind;
+    item.className = `event-${event.kind}`;
     item.append(time, text);
     part("events").append(item);
     item.scrollIntoView({ block: "nearest" });

@@ -9,6 +9,8 @@
 export const SOUND_DBFS = -45;
 /** Silence of this length ends a turn, seconds; a shorter one is a pause in it. */
 export const PAUSE_S = 0.5;
+/** Sound that follows yours sooner than this, seconds, is an echo of it and no reply. */
+const SHORTEST_WAIT_S = 0.15;
 /** The newest levels and events that are kept: half an hour of levels. */
 const MOST_LEVELS = 90_000;
 const MOST_EVENTS = 5_000;
@@ -36,7 +38,7 @@ export class Timeline {
     keep(this.assistant, [at, dbfs], MOST_LEVELS);
     if (dbfs <= SOUND_DBFS) return;
     const isFirst = this.heardUntil === null || at - this.heardUntil > PAUSE_S;
-    if (isFirst && this.spokeUntil !== null && at >= this.spokeUntil && (this.heardUntil ?? -1) < this.spokeUntil) {
+    if (isFirst && this.spokeUntil !== null && at - this.spokeUntil >= SHORTEST_WAIT_S && (this.heardUntil ?? -1) < this.spokeUntil) {
       this.waitsMs.push(Math.round((at - this.spokeUntil) * 1000));
     }
     this.heardUntil = at + 0.02;
