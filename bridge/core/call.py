@@ -37,6 +37,7 @@ from bridge.vocabulary.events import (
     MessageRefused,
     Word,
 )
+from bridge.vocabulary.operator import Voice
 
 LAST_MARK_S = 5.0
 """How much longer than its audio the last mark may take; then the call is hung up without it."""
@@ -71,6 +72,10 @@ class Call:
         self.state = State.WAITING
         self.call_id = ""
         """The carrier's name for the call; empty until it started."""
+        self.is_held = False
+        """An operator holds it."""
+        self.muted: frozenset[Voice] = frozenset()
+        """Whom an operator has muted."""
         self._reads, self._conversation_reads = self.READS[State.WAITING]
         self._limits = limits
         self._rules = rules
@@ -114,6 +119,11 @@ class Call:
     def can_resume(self) -> bool:
         """Whether another stream of the carrier could still continue this call."""
         return self.state in RESUMABLE
+
+    @property
+    def assistant_listens(self) -> bool:
+        """Whether an assistant hears the caller and a person, and is not heard."""
+        return False
 
     @property
     def expects_stream_end(self) -> bool:

@@ -56,7 +56,8 @@ class CallEngine:
 
     def __init__(self, call: Call, observers: Sequence[SeesWords] = ()) -> None:
         self._call = call
-        self._seen = _Seen(observers)
+        self._observers = list(observers)
+        self._seen = _Seen(self._observers)
         self._performers: Mapping[type[Word], Perform] = {}
         self._waiting: deque[Event] = deque()
         self.in_round = False
@@ -66,6 +67,18 @@ class CallEngine:
         """When the call wants `TimePassed`, at the latest; None once it has ended. Valid outside a round."""
         self.on_earlier: Callable[[], None] = _nothing
         """Called at the end of a round in which the deadline moved to an earlier time, or the call ended."""
+
+    def watch(self, observer: SeesWords) -> None:
+        """From the next event on show words to this observer as well, until `unwatch`."""
+        if self.deadline is not None:
+            self._observers.append(observer)
+            self._seen = _Seen(self._observers)
+
+    def unwatch(self, observer: SeesWords) -> None:
+        """Show it no more words."""
+        if observer in self._observers:
+            self._observers.remove(observer)
+            self._seen = _Seen(self._observers)
 
     def perform_with(self, performers: Mapping[type[Word], Perform]) -> None:
         """What performs each type of command. Raises ValueError if one of them is missing."""
@@ -115,4 +128,5 @@ class CallEngine:
             if due is None or (before is not None and due < before):
                 self.on_earlier()
             if due is None:  # so that nothing refers to whoever drives this in a circle
+                self._observers.clear()
                 self._seen, self._performers, self.on_earlier = _Seen(()), {}, _nothing

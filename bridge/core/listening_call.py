@@ -53,6 +53,11 @@ class ListeningCall(PeopleCall):
         late = self._counts["late_talk_frames"] + (0 if self._mixer is None else self._mixer.late)
         return super().counts() | ({"late_talk_frames": late} if late else {})
 
+    @property
+    def assistant_listens(self) -> bool:
+        """Whether an assistant hears the caller and a person, and is not heard."""
+        return self._mixer is not None
+
     def _start(self, event: CallStarted, now: float) -> list[Command]:
         self._line = event.line
         return super()._start(event, now)

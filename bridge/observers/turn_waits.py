@@ -87,6 +87,14 @@ class TurnWaits:
         """The waits so far, the latest `MOST_TURNS` of them."""
         return [_turn(wait) for wait in self._turns]
 
+    @property
+    def last_ms(self) -> int | None:
+        """The wait of the last turn of which it is known."""
+        for wait in reversed(self._turns):
+            if wait.since is not None and wait.heard is not None:
+                return round((wait.heard - wait.since) * 1000)
+        return None
+
     # The caller
 
     def _start(self, word: CallStarted, _now: float) -> None:

@@ -20,6 +20,7 @@ from bridge.config.routes import Routes
 from bridge.config.settings import Settings
 from bridge.observers.assistant_health import AssistantHealth
 from bridge.observers.call_file import AT_ONCE, FileQueue
+from bridge.observers.live.live_calls import LiveCalls
 from bridge.settings.before_and_after import BeforeCallSettings
 from bridge.settings.busy import BusySettings
 from bridge.settings.calls import LimitSettings
@@ -94,7 +95,9 @@ class Admission:
         self._gate = LoadGate(_load_limits(settings.limits))
         self._descriptors = Descriptors()
         self._refusals = SampledLog()
-        self._sessions = Sessions(settings, self._active, files, self.after_call, self._metrics)
+        self.live = LiveCalls(clock)
+        """The calls under way, as watchers see them."""
+        self._sessions = Sessions(settings, self._active, files, self.after_call, self._metrics, self.live)
 
     @property
     def busy(self) -> BusySettings:

@@ -5,7 +5,7 @@ No answer names the software. A malformed request is one line at debug; a fault 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import cast
@@ -73,10 +73,18 @@ def give_more_time(request: web.Request) -> None:
         connection.give_more_time()
 
 
+def may_last(request: web.Request, lost: Callable[[], None]) -> None:
+    """The answer to this request is a stream without an end. `lost` is called when the connection is lost."""
+    connection = request.protocol
+    assert isinstance(connection, _Connection), "a request of this server"
+    connection.may_last(lost)
+
+
 class _Connection(RequestHandler):
     """One connection, which carries one request."""
 
     released: Released
+    lost: Released = staticmethod(lambda: None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         abort = cast(
@@ -92,6 +100,12 @@ class _Connection(RequestHandler):
         if self.transport is not None:
             self._deadline = asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, self._abort)
 
+    def may_last(self, lost: Callable[[], None]) -> None:
+        """Its answer is a stream without an end: it has no time limit, and is not dropped for a newer connection."""
+        self._deadline.cancel()
+        self.released()
+        self.lost = lost
+
     async def start(self) -> None:
         """Serve the request, unless the connection is gone already: aiohttp would fail, with a traceback in the log."""
         if self.transport is not None:
@@ -100,6 +114,7 @@ class _Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._deadline.cancel()
         self.released()
+        self.lost()
         super().connection_lost(exc)
 
     def handle_error(

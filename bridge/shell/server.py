@@ -23,6 +23,7 @@ from bridge.core.call import LAST_MARK_S
 from bridge.observers.call_history import JournalEntry
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.after_call import AfterCall
+from bridge.shell.control.routes import ControlApi
 from bridge.shell.descriptors import descriptor_limit
 from bridge.shell.file_writer import FileWriter
 from bridge.shell.front_door import FrontDoor
@@ -42,7 +43,6 @@ from bridge.shell.page.history import Histories
 from bridge.shell.page.history_routes import HistoryRoutes
 from bridge.shell.page.phone import Phone
 from bridge.shell.page.routes import Page
-from bridge.shell.page.visitor import LoopbackAccess
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending
 from bridge.shell.refused_requests import RefusedRequests
 from bridge.shell.reload import Certificate, Reload
@@ -102,6 +102,8 @@ class Server:
         self.admission = Admission(settings, switchboard, self.files, after_call, self.metrics)
         self.lifecycle = Lifecycle(self.admission, self._stop_rules, self.notifier)
         self.certificate = Certificate(self._tls, settings)
+        self.control = ControlApi(settings, self.admission)
+        """Who may see the calls under way and steer them."""
         self._refused = RefusedRequests(self.metrics.webhook_refused)
         self._webhooks = tuple(
             Webhooks(
@@ -150,6 +152,7 @@ class Server:
                     lambda read, released: FrontDoor(paths, media, http, released, read, pace.enter)
                 )
                 self.admission.public_url = self._settings.reachable_url(self.port)
+                self.control.access.public_url = self.admission.public_url
                 self.admission.setups.current.switchboard.prepare()
                 watch = asyncio.create_task(self.certificate.watch())
                 try:
@@ -188,15 +191,17 @@ class Server:
         for webhooks in self._webhooks:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
+        self.control.add_to(app)
         app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape)])
-        page = Page(LoopbackAccess())
+        page = Page(self.control.guard, lambda: self.admission.setups.current.settings)
         app.add_routes(page.routes())
         app.add_routes(Phone(page, self.admission).routes())
         app.add_routes(HistoryRoutes(Histories(self._settings), page.visitor, self._live_lines).routes())
         return app
 
     def _live_lines(self, call_id: str) -> Sequence[JournalEntry] | None:
-        return () if any(active.call_id == call_id for active in self.admission.active) else None
+        call = self.admission.live.find(call_id)
+        return None if call is None else call.entries()
 
     def _load(self) -> Load:
         limits = self.admission.setups.current.settings.limits

@@ -15,7 +15,7 @@ from math import inf
 import structlog
 
 from bridge.core.call import Call
-from bridge.core.engine import CallEngine, Perform
+from bridge.core.engine import CallEngine, Perform, SeesWords
 from bridge.core.people import BriefingNotes
 from bridge.core.people_call import PeopleCall
 from bridge.observers.usage import Accounting
@@ -120,6 +120,19 @@ class Session:
         """Start the call's timers. `carrier_leg`: the leg whose messages and loss are given to this session."""
         self._carrier_leg = carrier_leg
         self._follow_deadline()
+
+    def watch(self, observer: SeesWords) -> None:
+        """See `CallEngine.watch`."""
+        self._engine.watch(observer)
+
+    def unwatch(self, observer: SeesWords) -> None:
+        """See `CallEngine.unwatch`."""
+        self._engine.unwatch(observer)
+
+    @property
+    def last_wait_ms(self) -> int | None:
+        """How long the caller waited for the last reply; see `Turn.wait_ms`."""
+        return self._accounting.waits.last_ms
 
     @property
     def call_id(self) -> str:

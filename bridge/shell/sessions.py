@@ -1,5 +1,6 @@
 """Makes the session of each media socket that was let in, with its observers and its files, and takes leave of it."""
 
+from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -9,6 +10,8 @@ from bridge.config.settings import Settings
 from bridge.core.call import Call
 from bridge.observers.call_file import FileQueue
 from bridge.observers.capture import CapturedCall, taps_of
+from bridge.observers.live.live_call import LiveCall
+from bridge.observers.live.live_calls import LiveCalls
 from bridge.observers.stream_end import StreamEndObserver
 from bridge.settings.assistants import Pings
 from bridge.shell import websocket
@@ -47,7 +50,9 @@ class Sessions:
         files: FileQueue,
         after_call: AfterCall,
         metrics: ProcessMetrics,
+        live: LiveCalls,
     ) -> None:
+        self._live = live
         self._settings = settings
         self._active = active
         self._after_call = after_call
@@ -73,6 +78,7 @@ class Sessions:
             return self._listen(name, kind, carrier, expected, token, setup)
         control, is_briefing = expected.control, bool(expected.briefs)
         call: Call
+        live: LiveCall | None = None
         if is_briefing:
             notes = self._handovers.notes(name, expected.briefs, expected.call_id)
             if notes is None:
@@ -81,6 +87,7 @@ class Sessions:
             connected = self._handovers.of_person(name, expected.briefs, expected.call_id)
         else:
             call = caller_call(setup, carrier, expected, self._announcement)
+            live = self._live_call(name, call, expected)
             connected = self._handovers.of_caller(name)
         end = StreamEndObserver()
         start = StartObserver(call, lambda event: self._started(session, event))
@@ -89,6 +96,8 @@ class Sessions:
         after_call = setup.settings.after_call
         if report := self._after_call.observer(after_call, name, expected, call, observers):
             observers.append(report)
+        if live is not None:
+            observers.append(live)
         capture = self._captures.begin(
             CapturedCall(name, kind, commands_of(expected), expected.returns_s), setup, expected.call_id
         )
@@ -97,6 +106,8 @@ class Sessions:
             observers.append(capture)
             connect = capture.connect(connect)
         session = Session(carrier, call, connect, observers, self._over, control, connected)
+        if live is not None:
+            live.session = session
         taps = taps_of(capture, session.carrier_said, partial(session.carrier_lost, carrier))
         leg = websocket.SocketLeg(taps.receive, taps.lost, rate=carrier_rate(), pings=self._pings())
         self._active.add(
@@ -108,6 +119,11 @@ class Sessions:
             self._handovers.begins(name, expected.call_id, session)
         session.attach(taps.leg(leg))
         return leg
+
+    def _live_call(self, name: str, call: Call, expected: ExpectedCall) -> LiveCall:
+        """What is shown of a caller's call while it is under way."""
+        facts, now = expected.context.facts, datetime.now(UTC)
+        return self._live.begin(name, call, now, facts, direction=expected.direction, route=expected.route)
 
     def _listen(
         self,

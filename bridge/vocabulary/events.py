@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
+from bridge.vocabulary.operator import OperatorEvent
 from bridge.vocabulary.people import BriefingEvent, CallerLeft, PersonEvent, TalkEvent, TransferRequested
 from bridge.vocabulary.word import Word as Word  # noqa: PLC0414  # most modules import it with the events
 from telecodecs.format import AudioFormat
@@ -395,4 +396,4 @@ AssistantEvent = (
 ShellEvent = (
     LegLost | MessageRefused | CloseRequested | GoodbyeRequested | CallerLeft | ToolAnswered | TimePassed
 )
-Event = CarrierEvent | AssistantEvent | PersonEvent | TalkEvent | ShellEvent
+Event = CarrierEvent | AssistantEvent | PersonEvent | TalkEvent | OperatorEvent | ShellEvent

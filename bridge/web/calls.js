@@ -32,7 +32,7 @@ export class Calls {
     this.all.set(view.id, {
       view,
       toldAt: now,
-      stateSince: isSame ? before.stateSince : now,
+      stateSince: isSame ? before.stateSince : before ? now : null, // null: it began before the page was opened
       levels: before?.levels ?? [null, null],
       words: before?.words ?? "",
       speaker: before?.speaker ?? "",
@@ -62,8 +62,9 @@ export class Calls {
     return call.view.duration_s + (now - call.toldAt) / 1000;
   }
 
+  // Seconds; null where nobody saw the state begin.
   inState(call, now) {
-    return (now - call.stateSince) / 1000;
+    return call.stateSince === null ? null : (now - call.stateSince) / 1000;
   }
 
   // Those that fit the filter, in an order of `ORDERS`.
@@ -86,7 +87,7 @@ export class Calls {
     const isWaiting = call.view.held || ["holding", "opening", "waiting"].includes(call.view.state);
     return [
       isWaiting ? 2 : reason(call.view, this.inState(call, now)) ? 1 : 0,
-      isWaiting ? -call.stateSince : (call.view.last_wait_ms ?? -1),
+      isWaiting ? (this.inState(call, now) ?? this.lasted(call, now)) : (call.view.last_wait_ms ?? -1),
     ];
   }
 }

@@ -35,11 +35,12 @@ export function hearing(parties) {
 
 export const SLOW_MS = 2000;
 
-// Why an operator should look at a call, in words; empty if there is no reason. `inState`: seconds in its state.
+// Why an operator should look at a call, in words; empty if there is no reason. `inState`: seconds; null: not known.
 export function reason(call, inState) {
-  if (call.held) return `held for ${duration(inState)}`;
-  if (call.state === "holding") return `waits for a person for ${duration(inState)}`;
-  if (call.state === "opening" && inState > 3) return `waits for the assistant for ${duration(inState)}`;
+  const since = inState === null ? "" : ` for ${duration(inState)}`;
+  if (call.held) return `held${since}`;
+  if (call.state === "holding") return `waits for a person${since}`;
+  if (call.state === "opening" && inState > 3) return `waits for the assistant${since}`;
   if ((call.muted ?? []).length) return `muted: ${call.muted.join(", ")}`;
   if (call.last_wait_ms >= SLOW_MS) return `slow: ${wait(call.last_wait_ms)}`;
   return "";

@@ -30,7 +30,7 @@ export function lengthOf(history) {
 // [{atS, text, kind}] in the order of time: what the drawing shows, for whoever cannot see it.
 export function sentences(history) {
   const found = [];
-  const add = (atS, kind, text) => found.push({ atS, kind, text });
+  const add = (atS, kind, text) => found.push({ atS: Math.max(0, atS), kind, text });
   for (const { atS, text } of history.notes) add(atS, "note", text);
   for (const { atS, text, typed } of history.said) add(atS, "caller", typed ? `the caller typed ${text}` : `caller: “${text}”`);
   for (const { fromS, heardMs, text, item } of history.replies) {

@@ -6,6 +6,8 @@ import { duration, hearing, loudness, reason, wait } from "./format.js";
 
 const ORDER_MS = 2_000; // from one order to the next, so that a row can be read and hit
 
+const COLUMNS = ["caller → called", "state", "assistant", "who hears whom", "levels", "last wait", "lasts"];
+
 export class CallList {
   constructor(calls, announcer) {
     this.calls = calls;
@@ -22,6 +24,7 @@ export class CallList {
       { "aria-labelledby": "calls-heading" },
       el("div", { class: "bar" }, this.heading, el("label", {}, el("span", {}, "Search"), this.filter), orderLabel),
       this.none,
+      el("div", { class: "columns-of-calls", "aria-hidden": "true" }, ...COLUMNS.map((name) => el("span", {}, name))),
       this.list,
     );
     this.heading.id = "calls-heading";

@@ -26,7 +26,14 @@ function route() {
   main.replaceChildren(page.element);
   const path = isCall ? callPath(id, "/events") : "calls/events";
   const shown = page;
-  feed = new Feed(path, (event, message) => shown.take(event, message), (state) => tell(state, shown));
+  feed = new Feed(
+    path,
+    (event, message) => {
+      shown.take(event, message);
+      if (shown.isOver) feed.stop("gone");
+    },
+    (state) => tell(state, shown),
+  );
 }
 
 function decode(name) {

@@ -2,7 +2,7 @@
 
 import { lengthOf } from "./history.js";
 
-const HEIGHT = 300;
+const HEIGHT = 314;
 const LEFT = 4;
 const LANES = { notes: [14, 28, 42], said: [62, 76], turns: 88, caller: 122, waits: 158, tools: 168, other: 208, replies: [246, 260], sent: 278, returned: 290 };
 const VOICE = 26; // from the middle to the top of a voice
@@ -176,9 +176,9 @@ export class Timeline {
     const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600].find((one) => one >= wanted) ?? 3600;
     this.c.fillStyle = this.colour("faint");
     for (let at = Math.ceil(this.from / step) * step; at <= this.to; at += step) {
-      this.line(this.x(at), 50, this.x(at), HEIGHT, this.colour("line"));
+      this.line(this.x(at), 50, this.x(at), HEIGHT - 14, this.colour("line"));
       const text = step < 1 ? `${at.toFixed(1)} s` : at < 60 && step < 60 ? `${Math.round(at)} s` : clock(at);
-      if (this.x(at) + 30 < this.width) this.c.fillText(text, this.x(at) + 3, HEIGHT - 5);
+      if (this.x(at) + 30 < this.width) this.c.fillText(text, this.x(at) + 3, HEIGHT - 8);
     }
   }
 

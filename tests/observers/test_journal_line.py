@@ -50,6 +50,7 @@ from bridge.vocabulary.events import (
     ToolUsed,
     Word,
 )
+from bridge.vocabulary.operator import HangUpRequested, KeysRequested, TellRequested
 from bridge.vocabulary.people import (
     BriefingDeclined,
     CallerLeft,
@@ -107,6 +108,9 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (MessageRefused(LegName.CARRIER, NUMBER), {"why": "***99"}),
     (Ignored(NUMBER), {"kind": "***99"}),
     (HangUp(1000, NUMBER), {"why": "***99"}),
+    (TellRequested(f"call {NUMBER}"), {"text": "call ***99", "responds": True}),
+    (KeysRequested("123#"), {"keys": "123#"}),
+    (HangUpRequested(NUMBER), {"why": "***99"}),
     (CloseRequested(NUMBER), {"why": "***99"}),
     (GoodbyeRequested(NUMBER, 10.0), {"why": "***99"}),
     (AssistantReportedError(NUMBER), {"why": "***99"}),

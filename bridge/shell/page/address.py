@@ -11,21 +11,6 @@ def page_address(settings: Settings, port: int) -> str:
     return f"{scheme}://{_host(settings.host)}:{port}/"
 
 
-def is_local_name(host: str) -> bool:
-    """Whether a request's `Host` means this machine.
-
-    Another site can have its own name resolve to this machine, and its page then reads what is served here: but the
-    browser names that site as the host (DNS rebinding).
-    """
-    name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
-    if name.lower() == "localhost" or name.lower().endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 def _host(host: str) -> str:
     try:
         ip = ip_address(host)

@@ -74,8 +74,9 @@ class Histories:
                 entries = read_journal(files.journal, _rest)
             except ConfigurationError:
                 missing.append("The journal cannot be read.")
-        elif not missing and not is_live:
-            missing.append("There is no journal of this call: see [journal] in the settings.")
+        elif not missing:
+            before = ", so what happened before you looked is not shown" if is_live else ""
+            missing.append(f"There is no journal of this call{before}: see [journal] in the settings.")
         peaks = None
         if files.recording is not None:
             try:

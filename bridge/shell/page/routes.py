@@ -2,22 +2,27 @@
 
     GET /                 the page, or the form to log in
     GET /web/PATH         a file of the page
-    GET /session          {"name", "can"} of whoever asks
+    GET /login            the form to log in, for whoever sees the page without a token
+    GET /session          {"name", "can", …} of whoever asks
     POST /session         {"token"}: log in, which sets a cookie
     DELETE /session       log out
 
 Another address than this machine's gets the form and its two files if the server has a token of [control], else nothing.
 """
 
+import time
+from collections.abc import Callable
 from http import HTTPStatus
 
 import msgspec
 from aiohttp import web
 
-from bridge.shell.page.visitor import COOKIE, PageAccess, Visitor
+from bridge.config.settings import Settings
+from bridge.shell.control.access import COOKIE, SESSION_S, Visitor
+from bridge.shell.control.guard import Guard
 from bridge.shell.page.web_files import WebFile, web_files
 
-PAGE, LOGIN = "index.html", "login.html"
+PAGE, LOGIN, PHONE = "index.html", "login.html", "phone/index.html"
 
 OPEN_FILES = frozenset({"style.css", "login.js"})
 """What the form to log in needs."""
@@ -37,8 +42,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 ASK_AGAIN = {"Cache-Control": "no-cache"}
 """Kept by the browser, which asks each time whether it is still the same."""
 
-SESSION_S = 12 * 3600
-"""How long a login holds."""
+unix_clock = time.time
 
 
 class _Login(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,15 +50,18 @@ class _Login(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Page:
-    """The page of one server."""
+    """The page of one server. `settings`: returns those that hold for new calls."""
 
-    def __init__(self, access: PageAccess) -> None:
-        self._access = access
+    def __init__(self, guard: Guard, settings: Callable[[], Settings]) -> None:
+        self._guard = guard
+        self._access = guard.access
+        self._settings = settings
 
     def routes(self) -> list[web.RouteDef]:
         """The routes; other pages beside this one have their own, see `answer_page`."""
         return [
             web.get("/", self._page),
+            web.get("/login", self._login),
             web.get("/web/{path:.+}", self._file),
             web.get("/session", self._session),
             web.post("/session", self._log_in),
@@ -63,13 +70,14 @@ class Page:
 
     def visitor(self, request: web.Request) -> Visitor | None:
         """Who asks; None: nobody who may see the page."""
-        return self._access.visitor(request.remote or "", request.headers)
+        visitor = self._access.visitor(request.remote or "", request.headers, unix_clock())
+        return visitor if visitor is not None and "see" in visitor.can else None
 
     def answer_page(self, request: web.Request, path: str) -> web.Response:
         """A page, by its path among the files; the form to log in for whoever may not see it. Raises `HTTPNotFound`."""
         if self.visitor(request) is not None:
             return _answer(web_files()[path], NO_STORE)
-        if not self._access.has_tokens:
+        if not self._access.is_on:
             raise web.HTTPNotFound
         refused = _answer(web_files()[LOGIN], NO_STORE | {"WWW-Authenticate": "Bearer"})
         refused.set_status(HTTPStatus.UNAUTHORIZED)
@@ -78,9 +86,14 @@ class Page:
     async def _page(self, request: web.Request) -> web.Response:
         return self.answer_page(request, PAGE)
 
+    async def _login(self, request: web.Request) -> web.Response:
+        if not self._access.is_on:
+            raise web.HTTPNotFound
+        return _answer(web_files()[LOGIN], NO_STORE)
+
     async def _file(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
-        is_open = path in OPEN_FILES and self._access.has_tokens
+        is_open = path in OPEN_FILES and self._access.is_on
         file = web_files().get(path)
         if file is None or path.endswith(".html") or not (is_open or self.visitor(request)):
             raise web.HTTPNotFound
@@ -91,38 +104,61 @@ class Page:
     async def _session(self, request: web.Request) -> web.Response:
         visitor = self.visitor(request)
         if visitor is None:
-            raise _refused(self._access)
-        return _session(visitor, can_log_in=self._access.has_tokens)
+            raise self._refused()
+        return web.json_response(self._told(visitor), headers=NO_STORE)
 
     async def _log_in(self, request: web.Request) -> web.Response:
-        if not self._access.has_tokens:
+        if not self._access.is_on:
             raise web.HTTPNotFound
-        _check_origin(request)
+        self._check_origin(request)
         try:
             login = msgspec.json.decode(await request.read(), type=_Login)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise web.HTTPBadRequest(text=f'{error}: expected {{"token": "…"}}') from error
-        entered = self._access.log_in(request.remote or "", login.token)
-        if entered is None:
-            raise _refused(self._access)
-        visitor, session = entered
-        answer = _session(visitor, can_log_in=True)
+        session = self._access.log_in(login.token, unix_clock())
+        if session is None:
+            return self._guard.stranger(request.remote or "").answer()
+        answer = web.Response(status=HTTPStatus.NO_CONTENT, headers=NO_STORE)
+        is_secure = request.secure or (self._settings().public_url or "").startswith("https:")
         answer.set_cookie(
             COOKIE,
             session,
-            max_age=SESSION_S,
+            max_age=int(SESSION_S),
             path="/",
             httponly=True,
             samesite="Strict",
-            secure=request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https",
+            secure=is_secure,
         )
         return answer
 
     async def _log_out(self, request: web.Request) -> web.Response:
-        _check_origin(request)
-        answer = web.Response(status=204, headers=NO_STORE)
+        self._check_origin(request)
+        answer = web.Response(status=HTTPStatus.NO_CONTENT, headers=NO_STORE)
         answer.del_cookie(COOKIE, path="/")
         return answer
+
+    def _told(self, visitor: Visitor) -> dict[str, object]:
+        settings = self._settings()
+        return {
+            "name": visitor.name,
+            "can": sorted(visitor.can),
+            "by": visitor.by,
+            "can_log_in": self._access.is_on,
+            "has_phone": PHONE in web_files(),
+            "people": sorted(settings.people),
+            "supervisors": sorted(getattr(settings, "supervisors", ())),
+        }
+
+    def _refused(self) -> web.HTTPException:
+        if not self._access.is_on:
+            return web.HTTPNotFound()
+        return web.HTTPUnauthorized(headers=NO_STORE | {"WWW-Authenticate": "Bearer"})
+
+    def _check_origin(self, request: web.Request) -> None:
+        """Raise `HTTPForbidden` if another site's page asks."""
+        headers = request.headers
+        if not self._access.is_own_origin(headers.get("Origin", ""), headers.get("Host", "")):
+            raise web.HTTPForbidden(text="The request comes from another site's page.")
 
 
 def _answer(file: WebFile, more: dict[str, str]) -> web.Response:
@@ -132,21 +168,3 @@ def _answer(file: WebFile, more: dict[str, str]) -> web.Response:
 
 def _tags(request: web.Request) -> list[str]:
     return request.headers.get("If-None-Match", "").split(",")
-
-
-def _session(visitor: Visitor, *, can_log_in: bool) -> web.Response:
-    told = {"name": visitor.name, "can": sorted(visitor.can), "can_log_in": can_log_in}
-    return web.json_response(told, headers=NO_STORE)
-
-
-def _refused(access: PageAccess) -> web.HTTPException:
-    if not access.has_tokens:
-        return web.HTTPNotFound()
-    return web.HTTPUnauthorized(headers=NO_STORE | {"WWW-Authenticate": "Bearer"})
-
-
-def _check_origin(request: web.Request) -> None:
-    """Raise `HTTPForbidden` if another site's page asks: it does not have our host as its origin."""
-    origin = request.headers.get("Origin", "")
-    if origin.partition("://")[2].lower() != request.host.lower():
-        raise web.HTTPForbidden(text="The request comes from another site's page.")

@@ -8,7 +8,7 @@ import pytest
 from yarl import URL
 
 from bridge.config.settings import Settings
-from bridge.shell.page.address import is_local_name, page_address
+from bridge.shell.page.address import page_address
 from bridge.shell.page.web_files import web_files
 from bridge.shell.server import Server
 
@@ -100,23 +100,3 @@ async def test_pages_are_only_read(port: int, method: str) -> None:
 )
 def test_the_address_that_is_told(settings: dict[str, Any], address: str) -> None:
     assert page_address(Settings.model_validate(OPEN | settings), 8080) == address
-
-
-@pytest.mark.parametrize(
-    ("host", "is_local"),
-    [
-        ("127.0.0.1:8080", True),
-        ("127.0.0.1", True),
-        ("localhost:8080", True),
-        ("[::1]:8080", True),
-        ("bridge.localhost", True),
-        ("", False),
-        ("evil.example", False),
-        ("127.0.0.1.evil.example", False),
-        ("localhost.evil.example", False),
-        ("192.0.2.1", False),
-        ("[::2]", False),
-    ],
-)
-def test_names_of_this_machine(host: str, is_local: bool) -> None:
-    assert is_local_name(host) == is_local
