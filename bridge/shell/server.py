@@ -195,7 +195,7 @@ class Server:
         app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape)])
         page = Page(self.control.guard, lambda: self.admission.setups.current.settings)
         app.add_routes(page.routes())
-        app.add_routes(Phone(page, self.admission).routes())
+        app.add_routes(Phone(page, self.control.guard.access, self.admission).routes())
         app.add_routes(HistoryRoutes(Histories(self._settings), page.visitor, self._live_lines).routes())
         return app
 

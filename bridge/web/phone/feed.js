@@ -3,9 +3,18 @@
  * and how much of an interrupted reply the assistant was told you heard.
  */
 
-/** Follow a call. Returns how to stop. The feed's clock is brought to that of the timeline by its promptest line. */
+const RETRY_MS = 300;
+const TRIES = 5;
+
+/**
+ * Follow a call, which the server shows once its stream has started. Returns how to stop. `lost` is called if there is no feed.
+ * The feed's clock is brought to that of the timeline by its promptest line.
+ */
 export function follow(call, lost) {
-  const source = new EventSource(`calls/${encodeURIComponent(call.placed.call_id)}/events`);
+  const url = `calls/${encodeURIComponent(call.placed.call_id)}/events`;
+  let source = null;
+  let timer = null;
+  let tries = TRIES;
   let offset = Infinity;
 
   function timeOf(atMs) {
@@ -20,14 +29,28 @@ export function follow(call, lost) {
     });
   }
 
-  on("word", (word) => {
-    const at = timeOf(word.at_ms);
-    if (word.what === "TruncateReply") call.timeline.told(at, Math.round(word.heard_ms));
-  });
-  on("text", ({ speaker, text }) => call.timeline.say(call.now, speaker === "caller" ? "you" : "assistant", text, true));
-  on("call", (view) => {
-    call.serverWaitMs = view.last_wait_ms ?? null;
-  });
-  source.onerror = () => source.readyState === EventSource.CLOSED && !call.isOver && lost();
-  return () => source.close();
+  function open() {
+    source = new EventSource(url);
+    on("word", (word) => {
+      if (word.what === "TruncateReply") call.timeline.told(timeOf(word.at_ms), Math.round(word.heard_ms));
+    });
+    on("text", ({ speaker, text }) => call.timeline.say(call.now, speaker === "caller" ? "you" : "assistant", text, true));
+    source.onopen = () => {
+      tries = TRIES;
+    };
+    source.onerror = failed;
+  }
+
+  function failed() {
+    if (call.isOver || source.readyState !== EventSource.CLOSED) return; // else the browser asks again by itself
+    tries -= 1;
+    if (tries > 0) timer = setTimeout(open, RETRY_MS);
+    else lost();
+  }
+
+  timer = setTimeout(open, RETRY_MS);
+  return () => {
+    clearTimeout(timer);
+    source?.close();
+  };
 }

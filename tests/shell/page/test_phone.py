@@ -9,6 +9,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from bridge.config.checks import check_doors
 from bridge.config.settings import Settings
 from bridge.observers.trace import read_trace
 from bridge.shell.kept_traces import MOST_KEPT, KeptTraces
@@ -16,6 +17,7 @@ from bridge.shell.page import phone as module
 from bridge.shell.server import Server
 from bridge.simulators.replay.comparison import compare
 from bridge.simulators.replay.dry import DryReplay
+from bridge.vocabulary.errors import ConfigurationError
 
 SECRETS: dict[str, Any] = {
     "port": 0,
@@ -147,6 +149,29 @@ async def test_who_is_not_on_this_machine_gets_nothing(
     assert server.admission.promised == 0
 
 
+TOKEN = "k3Jt9QvXw2LmZ8pRb6TyN4cF"
+
+
+@pytest.mark.parametrize(
+    ("can", "status", "detail"),
+    [
+        (["see", "place"], 200, ""),
+        (["see"], 403, "'place'"),
+        (["place"], 401, ""),
+    ],
+)
+async def test_from_elsewhere_it_needs_a_token_that_can_place(
+    can: list[str], status: int, detail: str
+) -> None:
+    settings = SECRETS | {"control": {"tokens": [{"name": "ops", "token": TOKEN, "can": can}]}}
+    async with Server(Settings.model_validate(settings)).running() as server:
+        headers = {"X_Forwarded_For": "192.0.2.7", "Origin": page_of(server)}
+        assert (await ask(server, **headers))[0] == 401
+        found, problem = await ask(server, Authorization=f"Bearer {TOKEN}", **headers)
+        assert found == status
+        assert detail in problem.get("detail", "")
+
+
 async def test_calls_are_rationed(server: Server) -> None:
     answers = [(await ask(server, Origin=page_of(server)))[0] for _ in range(module.CALLS_AT_ONCE + 1)]
     assert answers == [200] * module.CALLS_AT_ONCE + [429]
@@ -186,12 +211,9 @@ def test_a_trace_that_is_too_long_is_cut_off(monkeypatch: pytest.MonkeyPatch) ->
 def test_without_a_carriers_key_a_server_starts_for_this_machine_alone(
     more: dict[str, Any], starts: bool
 ) -> None:
-    def made() -> bool:
-        try:
-            Server(Settings.model_validate({"port": 0} | more))
-        except Exception as error:  # noqa: BLE001
-            assert "no carrier can prove" in str(error)
-            return False
-        return True
-
-    assert made() is starts
+    settings = Settings.model_validate({"port": 0} | more)
+    if starts:
+        check_doors(settings)
+        return
+    with pytest.raises(ConfigurationError, match="no carrier can prove"):
+        check_doors(settings)
