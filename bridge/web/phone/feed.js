@@ -34,7 +34,7 @@ export function follow(call, lost) {
     on("word", (word) => {
       if (word.what === "TruncateReply") call.timeline.told(timeOf(word.at_ms), Math.round(word.heard_ms));
     });
-    on("text", ({ speaker, text }) => call.timeline.say(call.now, speaker === "caller" ? "you" : "assistant", text, true));
+    on("text", ({ speaker, text }) => call.timeline.say(call.now, speaker === "caller" ? "you" : "assistant", text, speaker !== "caller"));
     source.onopen = () => {
       tries = TRIES;
     };

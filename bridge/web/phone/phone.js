@@ -18,7 +18,7 @@ let call = null;
 let unfollow = () => {};
 let release = () => {};
 let listed = 0;
-let last = null; // element and event that was listed last, whose words may grow
+let growing = []; // elements and events of the last words, which may grow
 
 function say(words, kind = "") {
   part("phone-status").textContent = words;
@@ -99,12 +99,12 @@ function mute() {
 function clearEvents() {
   part("events").replaceChildren();
   listed = 0;
-  last = null;
+  growing = [];
 }
 
 /** Add the new events to the list; words may have grown. */
 function list() {
-  if (last !== null) last.text.textContent = inWords(last.event);
+  for (const { text, event } of growing) if (text.textContent !== inWords(event)) text.textContent = inWords(event);
   const { events } = call.timeline;
   const fresh = events.slice(listed);
   listed = events.length;
@@ -120,7 +120,7 @@ function list() {
     item.append(time, text);
     part("events").append(item);
     item.scrollIntoView({ block: "nearest" });
-    if (event.kind === "words") last = { text, event };
+    if (event.kind === "words") growing = [...growing.slice(-1), { text, event }];
   }
 }
 

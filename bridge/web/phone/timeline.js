@@ -11,6 +11,8 @@ export const SOUND_DBFS = -45;
 export const PAUSE_S = 0.5;
 /** Sound that follows yours sooner than this, seconds, is an echo of it and no reply. */
 const SHORTEST_WAIT_S = 0.15;
+/** Words that come later than this, seconds, are another reply. */
+const PAUSE_OF_WORDS_S = 1.5;
 /** The newest levels and events that are kept: half an hour of levels. */
 const MOST_LEVELS = 90_000;
 const MOST_EVENTS = 5_000;
@@ -24,7 +26,7 @@ export class Timeline {
     this.waitsMs = [];
     this.spokeUntil = null; // when your last sound was
     this.heardUntil = null;
-    this.words = new Map(); // speaker -> event that still grows
+    this.words = new Map(); // speaker -> event that was said last
   }
 
   /** A 20 ms level of your voice. */
@@ -78,14 +80,12 @@ export class Timeline {
     return this.#add(at, "note", { text });
   }
 
-  /** Words of "you" or "assistant". With `grows` they go on with the last ones of this speaker. */
+  /** Words of "you" or "assistant". With `grows` they go on with the last ones of this speaker, if those are new. */
   say(at, speaker, text, grows = false) {
-    const last = this.words.get(speaker);
-    if (grows && last && this.events.findLast((event) => event.kind === "words") === last) {
-      last.text += text;
-      return last;
-    }
-    const event = this.#add(at, "words", { speaker, text });
+    let event = this.words.get(speaker);
+    if (grows && event && at - event.until < PAUSE_OF_WORDS_S) event.text += text;
+    else event = this.#add(at, "words", { speaker, text });
+    event.until = at;
     this.words.set(speaker, event);
     return event;
   }
