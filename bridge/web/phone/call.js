@@ -12,7 +12,7 @@ import { Timeline } from "./timeline.js";
 const RETURNS_MS = 10_000;
 const BUSY = 503; // a browser that starts can hold up a small machine for a moment
 const BUSY_MS = 1_000;
-const TRIES = 3;
+const TRIES = 2;
 const RETRY_MS = 400;
 const UNSENT_BYTES = 65_536; // some four seconds: Twilio discards audio for a server that reads too slowly
 const BROKEN = 1006;
