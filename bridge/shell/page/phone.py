@@ -1,4 +1,4 @@
-"""The phone in the browser: its page, and the calls that it places over the media socket of Twilio's dialect.
+"""The phone in the browser: its page, and the calls that it places over a media socket, as a carrier does.
 
     GET  /phone                       the page
     GET  /phone/assistants            {"assistants", "default"}: whom it can call
@@ -19,6 +19,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
+from bridge.carriers.registry import PAGE_PHONE
 from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.observers.call_file import stem
 from bridge.observers.trace import SUFFIX
@@ -29,9 +30,6 @@ from bridge.shell.handles import new_handle
 from bridge.shell.page.routes import PHONE, Page
 from bridge.shell.session import clock
 from bridge.vocabulary.message_rate import MessageRate
-
-CARRIER = "twilio"
-"""Whose dialect the phone speaks."""
 
 RETURNS_S = 10.0
 """How long the phone may take to come back where its network was cut."""
@@ -113,11 +111,11 @@ class Phone:
             )
         handle = new_handle(self._admission.owner)
         call_id = _call_id(handle)
-        if why := self._admission.why_refused(CARRIER, call_id):
+        if why := self._admission.why_refused(PAGE_PHONE, call_id):
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the call is not taken: {why}", LATER)
-        self._admission.kept_traces.keep(CARRIER, call_id)
+        self._admission.kept_traces.keep(PAGE_PHONE, call_id)
         url = self._admission.expect(
-            CARRIER,
+            PAGE_PHONE,
             ExpectedCall(
                 call_id,
                 wanted.assistant,
@@ -138,10 +136,10 @@ class Phone:
     async def _trace(self, request: web.Request) -> web.Response:
         """The trace; of a call that is about to end, it is waited for."""
         call_id = _call_id(request.match_info["handle"])
-        kept = self._admission.kept_traces.find(CARRIER, call_id)
+        kept = self._admission.kept_traces.find(PAGE_PHONE, call_id)
         if kept is None:
             raise Problem(HTTPStatus.NOT_FOUND, "the trace of this call is not kept, or no longer")
-        if self._admission.active.with_call(CARRIER, call_id) is None:
+        if self._admission.active.with_call(PAGE_PHONE, call_id) is None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(kept.is_over.wait(), COMPLETE_S)
         if not kept.content:
