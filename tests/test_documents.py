@@ -31,7 +31,7 @@ PAGES = [*DOCUMENTS, "CONTRIBUTING.md", "SECURITY.md"]
 
 LANGUAGES = {"sh", "toml", "dotenv", "xml", "json", "yaml", "python", "text"}
 NEEDS = re.compile(
-    r"# Needs (an account at [A-Z]\w+( and at [A-Z]\w+)?|Docker|age|(a quiet machine for )?\d+ minutes)\."
+    r"# Needs (an account at [A-Z]\w+( and at [A-Z]\w+)?|Docker|age|a microphone|(a quiet machine for )?\d+ minutes)\."
 )
 """The first line of a command block that is not run."""
 

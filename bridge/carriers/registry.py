@@ -10,3 +10,6 @@ CARRIERS: dict[str, CarrierKind[Any]] = {
     "twilio": TWILIO,
     "telnyx": TELNYX,
 }
+
+PAGE_PHONE = "twilio"
+"""The carrier whose dialect the phone in the browser speaks."""

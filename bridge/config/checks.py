@@ -100,6 +100,8 @@ def doubts(settings: Settings) -> Iterator[str]:
             f"proxy.{key} = {without_credentials(url)!r}: is not used: should begin with http://; what it is for is "
             "reached directly"
         )
+    if not (settings.security.allow_unauthenticated or _can_authenticate(settings)):
+        yield f"{_missing_keys()}: no carrier can call; the phone on the page can, on this machine"
     yield from _doubtful_announcement(settings)
     yield from doubtful_people(settings)
     for number, taker in never_taken(settings.routes):
@@ -160,12 +162,11 @@ def _wrong_doors(settings: Settings) -> Iterator[str]:
             f"busy.redirect = {without_credentials(settings.busy.redirect or '')!r}: should be another server's; this one "
             "would refuse the call again, over and over"
         )
-    kinds = CARRIERS.values()
-    if not is_open and not any(kind.can_authenticate(settings.carrier(kind.name)) for kind in kinds):
-        missing = [f"{kind.name}.{kind.authenticated_by}" for kind in kinds]
+    if not (_is_only_here(settings) or is_open or _can_authenticate(settings)):
+        kinds = CARRIERS.values()
         variables = [kind.authenticated_by_variable for kind in kinds if kind.authenticated_by_variable]
         yield (
-            f"{_listed(missing, 'and')} are missing, and without one of them no carrier can prove "
+            f"{_missing_keys()}, and without one of them no carrier can prove "
             f"to be one: set {_listed(variables, 'or')}, or to try things on this machine alone, "
             "[security] allow_unauthenticated = true"
         )
@@ -174,6 +175,22 @@ def _wrong_doors(settings: Settings) -> Iterator[str]:
             "public_url is missing: it is where the carriers send calls, and what their signatures are "
             "checked against, such as https://voice.example.com"
         )
+
+
+def _is_only_here(settings: Settings) -> bool:
+    """Whether nobody but this machine reaches the server: then the phone on its page is enough to try it with."""
+    return settings.host in LOOPBACK and settings.public_url is None
+
+
+def _can_authenticate(settings: Settings) -> bool:
+    """Whether some carrier can prove to be one."""
+    return any(kind.can_authenticate(settings.carrier(kind.name)) for kind in CARRIERS.values())
+
+
+def _missing_keys() -> str:
+    """That none of the keys is there with which a carrier proves to be one."""
+    names = [f"{kind.name}.{kind.authenticated_by}" for kind in CARRIERS.values()]
+    return f"{_listed(names, 'and')} are missing"
 
 
 def _wrong_workers(settings: Settings) -> Iterator[str]:

@@ -29,6 +29,7 @@ from bridge.shell.active_calls import ActiveCall, ActiveCalls, stream_key
 from bridge.shell.after_call import AfterCall
 from bridge.shell.descriptors import Descriptors
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
+from bridge.shell.kept_traces import KeptTraces
 from bridge.shell.load_gate import LoadGate, LoadLimits
 from bridge.shell.metrics.process_metrics import ProcessMetrics
 from bridge.shell.sampled_log import SampledLog
@@ -110,6 +111,11 @@ class Admission:
         return self.setups.current.settings.busy
 
     @property
+    def kept_traces(self) -> KeptTraces:
+        """The traces of calls from the page, which can be saved there."""
+        return self._sessions.kept_traces
+
+    @property
     def active(self) -> ActiveCalls:
         """The calls under way."""
         return self._active
@@ -181,9 +187,10 @@ class Admission:
         if kind == "media" and not (call.continues or call.briefs):
             traceparent = "" if call.trace is None else call.trace.root.traceparent
             setup.switchboard.expect(call.call_id, call.assistant, traceparent)
-        return f"{self._media_url()}/{carrier}/{kind}/{self._tokens.sign(token)}"
+        return f"{self.media_url}/{carrier}/{kind}/{self._tokens.sign(token)}"
 
-    def _media_url(self) -> str:
+    @property
+    def media_url(self) -> str:
         """The public address, as media sockets are opened at it: ws, or wss."""
         here = urlsplit(self.public_url)
         return here._replace(scheme="wss" if here.scheme == "https" else "ws").geturl()
@@ -259,10 +266,10 @@ class Admission:
         name, kind, text, *more = [*map(unquote, path), "", ""]
         if name not in CARRIERS or kind not in STREAMS or any(more):
             return self._turned_away(HTTPStatus.NOT_FOUND, "there is no media socket at its path")
-        if reason := self._upgrade_fault(name, target, headers):
+        token = self._tokens.read(text, name, kind) if text else None
+        if reason := self._upgrade_fault(name, target, headers, self._origin_of(token)):
             return self._turned_away(HTTPStatus.FORBIDDEN, reason)
         carrier = CARRIERS[name].stream(self._settings.carrier(name), kind == "listen")
-        token = self._tokens.read(text, name, kind) if text else None
         if token is not None and (active := self._continued(token)) is not None:
             return self._let_return(active, carrier)
         if self.closing and (token is None or not self._keeps_promises):
@@ -302,14 +309,25 @@ class Admission:
         self._metrics.socket_refused(reason)
         return status
 
-    def _upgrade_fault(self, carrier: str, path: str, headers: Mapping[str, str]) -> str:
-        """Why an upgrade is refused whatever its token: a browser's page opens it, or the carrier did not sign it."""
+    def _origin_of(self, token: MediaToken | None) -> str:
+        """The page that placed this token's call; empty where a carrier did."""
+        if token is None:
+            return ""
+        active = self._active.with_token(token)
+        found = self._expected.find(token.carrier, token.kind, token.call_id, token.nonce)
+        expected = found if active is None else active.expected
+        return "" if expected is None else expected.origin
+
+    def _upgrade_fault(self, carrier: str, path: str, headers: Mapping[str, str], page: str = "") -> str:
+        """Why an upgrade is refused: another page opens it than `page`, the call's own; or the carrier did not sign it."""
         given = {name.lower(): value for name, value in headers.items()}
+        if page:
+            return "" if given.get("origin") == page else "another page placed its call"
         origins = self._settings.security.origins
         if (origin := given.get("origin")) is not None and not {origin, "*"} & set(origins):
             return "it comes from a page in a browser, and security.origins does not have its origin"
         check = CARRIERS[carrier].upgrade_fault
-        return check(self._settings.carrier(carrier), self._media_url() + path, given)
+        return check(self._settings.carrier(carrier), self.media_url + path, given)
 
     def _announced(self, token: MediaToken | None) -> ExpectedCall | str:
         """The call that a token was minted for; or why nobody is let in with it."""

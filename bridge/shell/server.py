@@ -42,6 +42,7 @@ from bridge.shell.network import Network
 from bridge.shell.page.address import page_address
 from bridge.shell.page.history import Histories
 from bridge.shell.page.history_routes import HistoryRoutes
+from bridge.shell.page.phone import Phone
 from bridge.shell.page.routes import Page
 from bridge.shell.pending_connections import PendingConnections, Released, most_pending
 from bridge.shell.refused_requests import RefusedRequests
@@ -207,7 +208,9 @@ class Server:
     def _add_control(self, app: web.Application) -> None:
         """Serve the control API there, and the page that uses it."""
         self.control.add_to(app)
-        app.add_routes(Page(self.control.guard, lambda: self.admission.setups.current.settings).routes())
+        page = Page(self.control.guard, lambda: self.admission.setups.current.settings)
+        app.add_routes(page.routes())
+        app.add_routes(Phone(page, self.control.guard.access, self.admission).routes())
         histories = Histories(self._settings)
         app.add_routes(HistoryRoutes(histories, self.control.guard, self._live_lines).routes())
 

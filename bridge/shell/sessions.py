@@ -23,6 +23,7 @@ from bridge.shell.call_rules import announcement_of
 from bridge.shell.captures import Captures
 from bridge.shell.encryption import encryptions
 from bridge.shell.handovers import Handovers
+from bridge.shell.kept_traces import KeptTraces
 from bridge.shell.metrics.process_metrics import ProcessMetrics
 from bridge.shell.new_call import briefing_call, caller_call, commands_of, listening_stream
 from bridge.shell.returning_stream import ReturningStream
@@ -63,7 +64,9 @@ class Sessions:
         keys = encryptions(settings)
         self._observers = CallObservers(settings, files, keys, metrics)
         self._announcement = announcement_of(settings)
-        self._captures = Captures(settings, files, keys.capture)
+        self.kept_traces = KeptTraces()
+        """The traces that are kept in memory."""
+        self._captures = Captures(settings, files, keys.capture, self.kept_traces)
         self._handovers = Handovers(self._caller)
 
     def begin(
@@ -101,7 +104,7 @@ class Sessions:
         if live is not None:
             observers.append(live)
         capture = self._captures.begin(
-            CapturedCall(name, kind, commands_of(expected), expected.returns_s), setup
+            CapturedCall(name, kind, commands_of(expected), expected.returns_s), setup, expected.call_id
         )
         tracing = NO_TRACING if is_briefing else self._traces.of(name, expected, setup.settings)
         if isinstance(tracing, CallTrace):

@@ -132,6 +132,13 @@ def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     return _as_samples(converted)
 
 
+def coefficients(from_hz: int, to_hz: int) -> tuple[int, ...]:
+    """The low-pass of a live conversion, in multiples of 2**-20, at the least common multiple of both rates."""
+    ticks_hz = lcm(from_hz, to_hz)
+    taps = _quantised(_low_pass(min(from_hz, to_hz) / ticks_hz), ticks_hz // from_hz)
+    return tuple((taps * _ONE).astype(int).tolist())
+
+
 def _as_samples(reals: _Reals) -> Samples:
     """Round, half to even, and clip to 16 bits."""
     whole = np.rint(reals)

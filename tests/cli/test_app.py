@@ -195,7 +195,9 @@ REFUSALS = {
     ),
     "no TOML": Refusal("config check", 2, ("voicebridge.toml", "line 1"), "port = \n"),
     "no file": Refusal("config show --config none.toml", 2, ("none.toml: there is no such file",)),
-    "a server without a token": Refusal("serve --port 0", 2, ("TWILIO_AUTH_TOKEN",)),
+    "a server without a token": Refusal(
+        "serve --port 0", 2, ("TWILIO_AUTH_TOKEN",), 'public_url = "https://voice.example.com"\n'
+    ),
     "a server whose port is none": Refusal(
         "serve --port 70000", 2, ("--port", "70000", "less than or equal to 65535")
     ),

@@ -220,7 +220,7 @@ async def test_a_request_that_is_no_upgrade_does_not_spend_the_token() -> None:
 
 
 REFUSED_SETTINGS = [
-    ({}, "TWILIO_AUTH_TOKEN"),
+    ({"public_url": "https://voice.example.com"}, "TWILIO_AUTH_TOKEN"),
     ({"host": "0.0.0.0", "security": {"allow_unauthenticated": True}}, "host"),
     (
         {"host": "0.0.0.0", "security": {"allow_unauthenticated": True}, "twilio": {"auth_token": "x"}},

@@ -107,6 +107,9 @@ class ExpectedCall(NamedTuple):
     """Whether the stream is one more of a call that is under way, and goes on with it once it has started."""
     trace: NewTrace | None = None
     """The trace of the call; None: it has none, or one that begins with its stream."""
+    origin: str = ""
+    """The origin of the page that placed the call (RFC 6454): its browser opens the stream, and nobody signs that. Empty
+    where a carrier opens it."""
 
 
 class Numbers(NamedTuple):

@@ -15,6 +15,9 @@ from bridge.shell.handles import owner_in
 from bridge.shell.http_server import MOST_BODY_BYTES
 from bridge.shell.tokens import owner_of
 
+PAGE_CALLS = ("phone", "calls")
+"""How the paths of calls from the page begin; a handle follows."""
+
 HEAD_END = b"\r\n\r\n"
 MOST_READ_BYTES = HEAD_BYTES + MOST_BODY_BYTES
 
@@ -83,6 +86,8 @@ class RequestReader:
 def destination(request: Request) -> Destination:
     """Who shall have this request, as far as it says so. Nothing of it was authenticated."""
     carrier, kind, word, *_ = [*request.path.removeprefix("/").split("/"), "", "", ""]
+    if (carrier, kind) == PAGE_CALLS:
+        return Destination(owner=owner_in(word), may_begin_call=not word)
     if carrier not in CARRIERS:
         return Destination()
     if kind in STREAMS:

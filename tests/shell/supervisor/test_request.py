@@ -48,6 +48,8 @@ DESTINATIONS = [
     ("JSON of another shape", post("/telnyx/webhook", b'{"data":[],"call_control_id":7}'), Destination()),
     ("too many fields", post("/twilio/voice", b"a&" * 300 + b"CallSid=CA1"), Destination()),
     ("a webhook's path with GET", get("/twilio/voice"), Destination()),
+    ("a call from the page", post("/phone/calls", b"{}"), Destination(may_begin_call=True)),
+    ("its trace", get(f"/phone/calls/{HANDLE}/trace"), Destination(owner="0a1b2c3d")),
     ("another path", post("/elsewhere", FORM), Destination()),
     ("the request's target is malformed", get("http://[x/"), Destination()),
     ("no path at all", b"GET\r\n\r\n", Destination()),
