@@ -131,7 +131,8 @@ class Voice:
             or now >= self._timers.next_due
         ):
             return None
-        audio = self._downlink.feed(event.audio)
+        feed = self._downlink.feed
+        audio = feed(event.audio)
         commands = self._playout.play_on(item, audio, now, AHEAD_S)
         if commands is None:
             return self._send(item, audio, now)

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
@@ -22,10 +22,10 @@ from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
 from bridge.core.timers import Limits
 from bridge.settings.assistants import SocketAddress
-from bridge.shell import assistant_socket, paced_intake
+from bridge.shell import assistant_socket, paced_intake, session
 from bridge.shell.assistant_slot import NoLeg
 from bridge.shell.assistant_socket import AssistantSockets
-from bridge.shell.session import Session, clock
+from bridge.shell.session import Session
 from bridge.shell.websocket import SocketLeg
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import OpenAssistant
@@ -132,9 +132,19 @@ DELTA = (
 
 
 class CountedCall:
-    """One call between two played sockets, or between one and an assistant in this process."""
+    """One call between two played sockets, or between one and an assistant in this process.
 
-    def __init__(self, carrier: Twilio | Telnyx, assistant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    `clock`: the session's; by default no time passes, however busy the machine is.
+    """
+
+    def __init__(
+        self,
+        carrier: Twilio | Telnyx,
+        assistant: str,
+        monkeypatch: pytest.MonkeyPatch,
+        clock: Callable[[], float] = lambda: 1.0,
+    ) -> None:
+        monkeypatch.setattr(session, "clock", clock)
         monkeypatch.setattr(assistant_socket, "connect", self._open_socket)
         monkeypatch.setattr(
             paced_intake, "clock", lambda: 0.0
