@@ -8,7 +8,7 @@ import pytest
 
 from tests.shell.played_call import DELTA, PAYLOAD, CountedCall, Telnyx, Twilio
 
-CALLER_BAR, REPLY_BAR, ECHO_BAR = 10, 16, 18
+CALLER_BAR, REPLY_BAR, ECHO_BAR = 9, 16, 18
 """The most calls for a caller's frame, for a reply's, and for a frame that an assistant in this process sends back."""
 
 
