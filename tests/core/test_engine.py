@@ -213,6 +213,14 @@ FRAME, PIECE = CallerAudio(b"frame", 0), ReplyAudio("item", b"piece")
 STRAIGHT: list[Command] = [PlayAudio(b"piece"), SendMark("a")]
 
 
+def _caller_lane(_frame: CallerAudio, _now: float) -> list[Command]:
+    return [AppendAudio(b"frame")]
+
+
+def _reply_lane(_piece: ReplyAudio, _now: float) -> list[Command]:
+    return [*STRAIGHT]
+
+
 @pytest.mark.parametrize("straight", [True, False], ids=["by the lane", "by the general way"])
 @pytest.mark.parametrize("sees", [[], [None], [{ReplyAudio}, {PlayAudio}], [{AppendAudio}], [{CallerAudio}]])
 @pytest.mark.parametrize(
@@ -230,8 +238,7 @@ def test_the_ways_of_frames_do_what_the_general_way_does(
         asked = Engine({CallerAudio: [AppendAudio(b"frame")], ReplyAudio: STRAIGHT}, tells, sees)
         engine, call = asked.engine, asked.call
         if straight:
-            lanes = {CallerAudio: lambda *_: [AppendAudio(b"frame")], ReplyAudio: lambda *_: [*STRAIGHT]}
-            call.lanes = lanes
+            call.lanes = {CallerAudio: _caller_lane, ReplyAudio: _reply_lane}
         engine.on_earlier = lambda: asked.story.append("earlier")
         if not frame_way:
             engine.handle(event, 1.0)
