@@ -119,7 +119,7 @@ class Voice:
         """Play the next piece of the item that is coming in, as `play` does, if nothing waits or is paused, and the carrier
         has room for it. See `lanes.Lane`.
         """
-        item = event.item
+        item, feed = event.item, self._downlink.feed
         if (
             item != self.incoming_item
             or item not in self._lengths
@@ -131,7 +131,7 @@ class Voice:
             or now >= self._timers.next_due
         ):
             return None
-        audio = self._downlink.feed(event.audio)
+        audio = feed(event.audio)
         commands = self._playout.play_on(item, audio, now, AHEAD_S)
         if commands is None:
             return self._send(item, audio, now)

@@ -217,7 +217,8 @@ class AssistantSlot:
             outcomes = active.assistant.encode(command, now)
             alone = outcomes[0] if len(outcomes) == 1 else None
             if isinstance(alone, (str, bytes)):
-                active.leg.send(alone)
+                send = active.leg.send
+                send(alone)
             elif type(alone) is ReplyAudio and alone.item == active.incoming_item:
                 self._on_event(alone, now)
             else:
@@ -264,7 +265,11 @@ class AssistantSlot:
     def _receive(self, attached: _Attached, message: LegMessage) -> None:
         if attached is not self.active and attached is not self.standby:
             return  # it was closed
-        now = self._clock()
+        clock, on_next_piece = (
+            self._clock,
+            self._on_next_piece,
+        )  # by local names, as in `SocketLeg.on_ws_frame`
+        now = clock()
         outcomes: Sequence[AssistantOutcome]
         try:
             outcomes = attached.assistant.decode(message, now)
@@ -279,7 +284,7 @@ class AssistantSlot:
         try:
             alone = outcomes[0] if len(outcomes) == 1 else None
             if type(alone) is ReplyAudio and attached is self.active and alone.item == attached.incoming_item:
-                self._on_next_piece(alone, now)  # as in `append`
+                on_next_piece(alone, now)  # as in `append`
             else:
                 self._deliver(attached, outcomes, now)
         finally:

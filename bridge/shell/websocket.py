@@ -171,7 +171,8 @@ class SocketLeg(picows.WSListener):
             except UnicodeDecodeError:  # RFC 6455, 8.1
                 self._refuse(1007, "the text is not UTF-8")
             else:
-                self._receive(text)
+                receive = self._receive  # a function in an attribute is called much faster by a local name
+                receive(text)
         else:
             self._take(kind, frame.fin, rsv, frame.get_payload_as_bytes())
 

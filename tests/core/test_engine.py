@@ -11,6 +11,7 @@ from bridge.core.engine import CallEngine, Perform
 from bridge.core.timers import Limits, Timer
 from bridge.vocabulary.commands import (
     AnswerTool,
+    AppendAudio,
     AssistantCommand,
     ClearPlayback,
     Command,
@@ -27,6 +28,7 @@ from bridge.vocabulary.events import (
     Event,
     LegLost,
     LegName,
+    ReplyAudio,
     SpeechStarted,
     ToolCalled,
     Word,
@@ -205,3 +207,46 @@ def test_a_command_without_a_performer_is_refused_before_the_call_begins() -> No
     some: dict[type[Word], Perform] = dict.fromkeys(get_args(AssistantCommand), perform)
     with pytest.raises(ValueError, match="without a performer: BriefPerson, CallPeople, ClearPlayback"):
         engine.perform_with(some)
+
+
+FRAME, PIECE = CallerAudio(b"frame", 0), ReplyAudio("item", b"piece")
+STRAIGHT: list[Command] = [PlayAudio(b"piece"), SendMark("a")]
+
+
+def _caller_lane(_frame: CallerAudio, _now: float) -> list[Command]:
+    return [AppendAudio(b"frame")]
+
+
+def _reply_lane(_piece: ReplyAudio, _now: float) -> list[Command]:
+    return [*STRAIGHT]
+
+
+@pytest.mark.parametrize("straight", [True, False], ids=["by the lane", "by the general way"])
+@pytest.mark.parametrize("sees", [[], [None], [{ReplyAudio}, {PlayAudio}], [{AppendAudio}], [{CallerAudio}]])
+@pytest.mark.parametrize(
+    "tells", [{}, {AppendAudio: [PIECE]}, {PlayAudio: [FRAME, LOST]}, {SendMark: [CallEnded(), FRAME]}]
+)
+@pytest.mark.parametrize("event", [FRAME, PIECE])
+def test_the_ways_of_frames_do_what_the_general_way_does(
+    event: CallerAudio | ReplyAudio,
+    tells: dict[type[Word], Sequence[Event]],
+    sees: Sequence[Collection[type[Word]] | None],
+    *,
+    straight: bool,
+) -> None:
+    def told(*, frame_way: bool) -> tuple[list[str], list[type[Event]], float | None]:
+        asked = Engine({CallerAudio: [AppendAudio(b"frame")], ReplyAudio: STRAIGHT}, tells, sees)
+        engine, call = asked.engine, asked.call
+        if straight:
+            call.lanes = {CallerAudio: _caller_lane, ReplyAudio: _reply_lane}
+        engine.on_earlier = lambda: asked.story.append("earlier")
+        if not frame_way:
+            engine.handle(event, 1.0)
+        elif isinstance(event, CallerAudio):
+            engine.caller_audio(event, 1.0)
+        else:
+            engine.reply_audio(event, 1.0)
+        return asked.story, asked.handled(), engine.deadline
+
+    assert told(frame_way=True) == told(frame_way=False)
+    assert told(frame_way=True)[0], "something happened"
