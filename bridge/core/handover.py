@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.core.elsewhere import Elsewhere
 from bridge.core.people import Person
+from bridge.core.released import Released
 from bridge.core.timers import Timer, Timers
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.dispatch import on
@@ -56,9 +57,6 @@ JOIN_S = 10.0
 LEAVING_S = 10.0
 """For the person to be told that the caller has hung up."""
 
-MOST_RELEASED = 100
-"""Legs of which it is remembered that they were released; then the oldest are forgotten."""
-
 
 class Phase(StrEnum):
     """How far a handover has come."""
@@ -74,25 +72,6 @@ class Phase(StrEnum):
     LEAVING = "leaving"
     """The caller is gone, and the person who is being briefed is told so."""
     OVER = "over"
-
-
-class Released:
-    """The legs that a call has released, and those who answered too late: nobody is left on the line."""
-
-    def __init__(self) -> None:
-        self._legs: dict[str, bool] = {}  # whether somebody had answered
-
-    def release(self, person_leg: str, why: str, *, has_answered: bool = False) -> list[Command]:
-        """Hang up on this leg, once; and once more if it answers after that."""
-        if person_leg in self._legs and (self._legs[person_leg] or not has_answered):
-            return []
-        self._legs[person_leg] = has_answered
-        if len(self._legs) > MOST_RELEASED:
-            del self._legs[next(iter(self._legs))]
-        return [ReleasePerson(person_leg, why)]
-
-    def __contains__(self, person_leg: str) -> bool:
-        return person_leg in self._legs
 
 
 class Handover:
@@ -141,6 +120,11 @@ class Handover:
     def is_away(self) -> bool:
         """Whether the caller is with a person, or elsewhere: no assistant is needed."""
         return self.phase in (Phase.ELSEWHERE, Phase.WITH_PERSON)
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        """Whether the caller is where nobody has a leg that we know."""
+        return self.is_away and isinstance(self.person.groups[self._group], Elsewhere)
 
     def waited_s(self, now: float) -> float:
         """How long the caller waited until they were joined, or until the handover was over."""
@@ -273,7 +257,7 @@ class Handover:
                 return self._talked(event.after_s, now)  # that they were joined was never said
             self._ringing.pop(leg, None)
             return []
-        if self.person_leg and leg not in ("", self.person_leg):
+        if leg and (self._is_elsewhere or (self.person_leg and leg != self.person_leg)):
             return []
         if phase in (Phase.WITH_PERSON, Phase.ELSEWHERE) or (phase is Phase.JOINING and event.after_s > 0):
             return self._talked(event.after_s, now)

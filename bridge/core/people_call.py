@@ -10,10 +10,11 @@ from typing import Any
 
 from bridge.core.call import Call
 from bridge.core.elsewhere import NEED_STREAM
-from bridge.core.handover import Handover, Phase, Released, request_of
+from bridge.core.handover import Handover, Phase, request_of
 from bridge.core.on_hold import BEEP_S, ENDS_MESSAGE, play_beep
 from bridge.core.people import BriefingNotes, People, Person, in_words
 from bridge.core.people_tables import people_falls_due, people_reads
+from bridge.core.released import Released
 from bridge.core.states import State
 from bridge.core.timers import REASONS, Timer
 from bridge.vocabulary.commands import ClearPlayback, Command, HangUp, ReportTransfer
