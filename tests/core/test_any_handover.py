@@ -5,11 +5,13 @@ assistant never hears a caller who is with somebody else, unless it is to listen
 """
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.core.dialogue import DialogueRules
+from bridge.core.elsewhere import Elsewhere
 from bridge.core.listening_call import ListeningCall
 from bridge.core.people import People, Person
 from bridge.core.states import State
@@ -50,6 +52,7 @@ from bridge.vocabulary.people import (
     CallPeople,
     CloseStream,
     EndHandover,
+    EnterQueue,
     ListeningLost,
     ListeningStarted,
     Nobody,
@@ -61,6 +64,7 @@ from bridge.vocabulary.people import (
     PersonLeft,
     PersonRings,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     TalkAudio,
     TransferRequested,
@@ -95,8 +99,9 @@ person_events: list[Event] = [
 verdicts: list[Event] = [
     NobodyReached(why, request_id)
     for why in (Nobody.BUSY, Nobody.MACHINE)
-    for request_id in ("", "1.1", "1.2", "2.1")
+    for request_id in ("", "1.1", "1.2", "1.3", "2.1")
 ]
+verdicts += [PeopleJoined(""), PersonLeft(""), PersonLeft("", 12.0)]
 others: list[Event] = [
     *(TransferRequested("ann", tool_call_id=name) for name in ("a", "b", "c", "d")),
     *(LegLost(LegName.CARRIER, 1000), LegLost(LegName.CARRIER, 1006)),
@@ -122,7 +127,8 @@ moments = st.one_of(
     st.floats(0.01, 1.0),
 )
 orders = st.tuples(st.lists(moments, max_size=40), st.sampled_from(ends), st.lists(moments, max_size=6))
-persons = st.builds(
+ELSEWHERE = (("+1555011",), Elsewhere("queue", "support"), Elsewhere("refer", "sip:a@b"), ("+1555012",))
+people_called = st.builds(
     Person,
     groups=st.just(GROUPS),
     listens=st.booleans(),
@@ -131,6 +137,11 @@ persons = st.builds(
     comes_back=st.booleans(),
     nobody=st.sampled_from(["back", "message", "hang_up"]),
 )
+
+taken_elsewhere = people_called.map(
+    lambda person: replace(person, groups=ELSEWHERE, listens=False, is_warm=False)
+)
+persons = st.one_of(people_called, people_called, taken_elsewhere)
 
 
 class Line:
@@ -178,7 +189,7 @@ class Line:
         is_away = before in away and self.call.state in away
         assert before is not State.ENDED, f"{command} after the end"
         match command:
-            case CallPeople() | PutThrough():
+            case CallPeople() | PutThrough() | EnterQueue() | ReferCaller():
                 self.requests[command.request_id] += 1
                 assert self.requests[command.request_id] == 1, "a group is called twice"
             case ReleasePerson(""):

@@ -166,6 +166,14 @@ def test_a_caller_who_hangs_up_in_the_queue_left_before_anybody_came() -> None:
     ]
 
 
+def test_a_caller_whose_stream_is_back_unasked_leaves_a_message_on_hold() -> None:
+    call = talking(CLOSES, groups=(QUEUE,), nobody="message")
+    call.handle(ASK, 1.0)
+    call.handle(AGAIN, 5.0)
+    assert call.state is State.HOLDING, "nobody is with the caller"
+    call.handle(CloseRequested("the assistant hung up", 1000), 6.0)
+
+
 def test_a_server_that_stops_leaves_the_caller_in_the_queue() -> None:
     call = talking(CLOSES, groups=(QUEUE,))
     call.handle(ASK, 1.0)
