@@ -160,10 +160,14 @@ class Line:
         self.answered: set[str] = set()
         self.marks: list[str] = []
         self.is_open = False
+        self.is_elsewhere = False
+        """The last request was for a queue, or a referral: of these alone carriers tell without a leg."""
         self.handovers = 0
 
     def give(self, event: Event) -> None:
         if isinstance(event, FROM_THE_ASSISTANT) and not self.is_open:
+            return
+        if isinstance(event, PeopleJoined | PersonLeft) and not event.person_leg and not self.is_elsewhere:
             return
         if isinstance(event, MarkReached):
             if not self.marks:
@@ -190,6 +194,7 @@ class Line:
         assert before is not State.ENDED, f"{command} after the end"
         match command:
             case CallPeople() | PutThrough() | EnterQueue() | ReferCaller():
+                self.is_elsewhere = isinstance(command, EnterQueue | ReferCaller)
                 self.requests[command.request_id] += 1
                 assert self.requests[command.request_id] == 1, "a group is called twice"
             case ReleasePerson(""):
