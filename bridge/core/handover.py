@@ -14,7 +14,7 @@ from typing import Any
 
 from bridge.core.elsewhere import Elsewhere
 from bridge.core.people import Person
-from bridge.core.released_legs import Released
+from bridge.core.released import Released
 from bridge.core.timers import Timer, Timers
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.dispatch import on
@@ -122,6 +122,11 @@ class Handover:
     def is_away(self) -> bool:
         """Whether the caller is with a person, or elsewhere: no assistant is needed."""
         return self.phase in (Phase.ELSEWHERE, Phase.WITH_PERSON)
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        """Whether the caller is where nobody has a leg that we know."""
+        return self.is_away and isinstance(self.person.groups[self._group], Elsewhere)
 
     def waited_s(self, now: float) -> float:
         """How long the caller waited until they were joined, or until the handover was over."""
@@ -263,7 +268,7 @@ class Handover:
                 return self._talked(event.after_s, now)  # that they were joined was never said
             self._ringing.pop(leg, None)
             return []
-        if self.person_leg and leg not in ("", self.person_leg):
+        if leg and (self._is_elsewhere or (self.person_leg and leg != self.person_leg)):
             return []
         if phase in (Phase.WITH_PERSON, Phase.ELSEWHERE) or (phase is Phase.JOINING and event.after_s > 0):
             return self._talked(event.after_s, now)

@@ -14,7 +14,7 @@ from bridge.core.handover import Handover, Phase, request_of
 from bridge.core.on_hold import BEEP_S, ENDS_MESSAGE, play_beep
 from bridge.core.people import BriefingNotes, People, Person, in_words
 from bridge.core.people_tables import people_falls_due, people_reads
-from bridge.core.released_legs import Released
+from bridge.core.released import Released
 from bridge.core.states import State
 from bridge.core.timers import REASONS, Timer
 from bridge.vocabulary.commands import ClearPlayback, Command, HangUp, ReportTransfer
@@ -256,12 +256,12 @@ class PeopleCall(Call):
 
     def _take_back(self, then: Callable[[float], list[Command]], now: float) -> list[Command]:
         """Do `then`, once the caller's stream is there."""
+        if self.state is State.WITH_PERSON:
+            self._move(State.HOLDING)
         if not self._is_stream_left and not self._liveness.is_dropped:
             return then(now)
         if TakeBack not in self._rules.can:
             return self._end(HangUp(1000, "the carrier cannot take the caller back"), now)
-        if self.state is State.WITH_PERSON:
-            self._move(State.HOLDING)
         self._is_stream_left, self._then = True, then
         self.timers.stop(Timer.RESUME)
         self.timers.set(Timer.HANDOVER, now + RETURN_S)

@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.carriers.shared.document_call import DocumentCall
 from bridge.carriers.shared.document_calls import DocumentCalls
 from bridge.carriers.shared.document_words import Caller
+from bridge.carriers.shared.supervised_document_call import SupervisedDocumentCall
 from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.carriers.twilio.rest import TwilioApi
 from bridge.carriers.twilio.settings import TwilioSettings
@@ -14,15 +14,18 @@ from bridge.vocabulary.errors import CarrierRefused
 from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
+    EnterQueue,
     JoinPerson,
     NobodyReached,
     PersonAnswered,
     PersonEvent,
     PersonLeft,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     TakeBack,
 )
+from bridge.vocabulary.supervision import EndSupervision, Supervise, SupervisorRole
 from tests.carriers.conftest import Host
 
 GROUP = ("+15550111", "+15550112")
@@ -33,7 +36,7 @@ STATUSES = ["initiated", "ringing", "in-progress", "completed", "busy", "no-answ
 class Core:
     """Does what the real one does, as far as a carrier sees it: takes the call back when nobody is left to wait for."""
 
-    def __init__(self, call: DocumentCall) -> None:
+    def __init__(self, call: SupervisedDocumentCall) -> None:
         self.call = call
         self.leg = ""
 
@@ -59,7 +62,7 @@ class World:
         api = TwilioApi(SETTINGS)
         words = TwilioWords(SETTINGS, lambda: self.host.public_url)
         caller = Caller("CA1", "+1", "+2")
-        self.call = DocumentCall(self.host, words, api, caller, self.calls, may_return=True)
+        self.call = SupervisedDocumentCall(self.host, words, api, caller, self.calls, may_return=True)
         self.call.begin(ExpectedCall("CA1"))
         self.core = Core(self.call)
         self.host.commands_after = self.core.hears
@@ -82,6 +85,21 @@ class World:
         self.requests += 1
         self.call.perform(PutThrough("billing", GROUP, "ours", 25.0, f"r{self.requests}"), 0.0)
 
+    def _queue(self, _number: int) -> None:
+        self.requests += 1
+        self.call.perform(EnterQueue("billing", "support", f"r{self.requests}"), 0.0)
+
+    def _refer(self, _number: int) -> None:
+        self.requests += 1
+        self.call.perform(ReferCaller("billing", "sip:a@b", f"r{self.requests}"), 0.0)
+
+    def _supervise(self, number: int) -> None:
+        role = (SupervisorRole.LISTEN, SupervisorRole.BARGE)[number % 2]
+        if number % 3:
+            self.call.control(Supervise("desk", ("+15550121",), "ours", 20.0, role, self.core.leg), 0.0)
+        else:
+            self.call.control(EndSupervision("desk", "enough"), 0.0)
+
     def _join(self, _number: int) -> None:
         self.call.perform(JoinPerson(self.core.leg), 0.0)
 
@@ -98,6 +116,8 @@ class World:
         if (dial := self.call._dial) is not None or number % 2:
             handle = "old" if dial is None else dial.handle
             form = {"DialCallStatus": ("completed", "busy", "failed")[number % 3]}
+            form["QueueResult"] = ("bridged", "leave", "error")[number % 3]
+            form["ReferCallStatus"] = ("busy", "failed", "no-answer")[number % 3]
             self.documents.append(self.call.back(handle, form, 0.0))
 
     def _leg(self, number: int) -> None:
@@ -142,6 +162,7 @@ STEPS = st.lists(
         st.sampled_from(
             [
                 *("call_people", "put_through", "join", "release", "take_back"),
+                *("queue", "refer", "supervise"),
                 *("next", "back", "leg", "leg", "leg", "answer", "look"),
             ]
         ),

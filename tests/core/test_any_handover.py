@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.core.dialogue import DialogueRules
+from bridge.core.elsewhere import Elsewhere
 from bridge.core.people import People, Person
 from bridge.core.room_call import RoomCall
 from bridge.core.states import State
@@ -51,6 +52,7 @@ from bridge.vocabulary.people import (
     CallPeople,
     CloseStream,
     EndHandover,
+    EnterQueue,
     ListeningLost,
     ListeningStarted,
     Nobody,
@@ -62,6 +64,7 @@ from bridge.vocabulary.people import (
     PersonLeft,
     PersonRings,
     PutThrough,
+    ReferCaller,
     ReleasePerson,
     TalkAudio,
     TransferRequested,
@@ -105,8 +108,9 @@ person_events: list[Event] = [
 verdicts: list[Event] = [
     NobodyReached(why, request_id)
     for why in (Nobody.BUSY, Nobody.MACHINE)
-    for request_id in ("", "1.1", "1.2", "2.1")
+    for request_id in ("", "1.1", "1.2", "1.3", "2.1")
 ]
+verdicts += [PeopleJoined(""), PersonLeft(""), PersonLeft("", 12.0)]
 others: list[Event] = [
     *(TransferRequested("ann", tool_call_id=name) for name in ("a", "b", "c", "d")),
     *(LegLost(LegName.CARRIER, 1000), LegLost(LegName.CARRIER, 1006)),
@@ -141,7 +145,8 @@ moments = st.one_of(
     st.floats(0.01, 1.0),
 )
 orders = st.tuples(st.lists(moments, max_size=40), st.sampled_from(ends), st.lists(moments, max_size=6))
-persons = st.builds(
+ELSEWHERE = (("+1555011",), Elsewhere("queue", "support"), Elsewhere("refer", "sip:a@b"), ("+1555012",))
+people_called = st.builds(
     Person,
     groups=st.just(GROUPS),
     listens=st.booleans(),
@@ -152,6 +157,11 @@ persons = st.builds(
     comes_back=st.booleans(),
     nobody=st.sampled_from(["back", "message", "hang_up"]),
 )
+
+taken_elsewhere = people_called.map(
+    lambda person: replace(person, groups=ELSEWHERE, listens=False, is_warm=False)
+)
+persons = st.one_of(people_called, people_called, taken_elsewhere)
 
 
 class Line:
@@ -170,10 +180,14 @@ class Line:
         self.answered: set[str] = set()
         self.marks: list[str] = []
         self.is_open = False
+        self.is_elsewhere = False
+        """The last request was for a queue, or a referral: of these alone carriers tell without a leg."""
         self.handovers = 0
 
     def give(self, event: Event) -> None:
         if isinstance(event, FROM_THE_ASSISTANT) and not self.is_open:
+            return
+        if isinstance(event, PeopleJoined | PersonLeft) and not event.person_leg and not self.is_elsewhere:
             return
         if isinstance(event, MarkReached):
             if not self.marks:
@@ -199,7 +213,8 @@ class Line:
         is_away = before in away and self.call.state in away
         assert before is not State.ENDED, f"{command} after the end"
         match command:
-            case CallPeople() | PutThrough():
+            case CallPeople() | PutThrough() | EnterQueue() | ReferCaller():
+                self.is_elsewhere = isinstance(command, EnterQueue | ReferCaller)
                 self.requests[command.request_id] += 1
                 assert self.requests[command.request_id] == 1, "a group is called twice"
             case ReleasePerson(""):

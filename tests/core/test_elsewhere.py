@@ -103,6 +103,22 @@ def test_a_queue_comes_after_a_number_and_a_number_after_a_queue() -> None:
     assert call.state is State.WITH_PERSON
 
 
+def test_a_leg_of_the_group_before_that_ends_late_says_nothing_of_the_queue() -> None:
+    call = talking(CLOSES, groups=(NUMBER, QUEUE))
+    call.handle(ASK, 1.0)
+    call.handle(NobodyReached(Nobody.BUSY, "1.1"), 9.0)
+    follow(
+        call,
+        [
+            (9.1, PersonLeft("B1"), []),
+            (9.2, PeopleJoined("B1"), [ReleasePerson("B1", "the caller is not with them")]),
+            (60.0, PeopleJoined(""), []),
+            (61.0, PersonLeft("B1", 50.0), []),
+            (99.0, PersonLeft(""), [EndHandover("billing", Outcome.TALKED, 59.0, 39.0), TakeBack()]),
+        ],
+    )
+
+
 def test_a_referral_that_is_done_ends_the_call() -> None:
     call = talking(CLOSES, groups=(REFER,))
     follow(
@@ -148,6 +164,14 @@ def test_a_caller_who_hangs_up_in_the_queue_left_before_anybody_came() -> None:
         ReleasePerson("", "the caller hung up"),
         EndHandover("billing", Outcome.CALLER_LEFT, 10.0),
     ]
+
+
+def test_a_caller_whose_stream_is_back_unasked_leaves_a_message_on_hold() -> None:
+    call = talking(CLOSES, groups=(QUEUE,), nobody="message")
+    call.handle(ASK, 1.0)
+    call.handle(AGAIN, 5.0)
+    assert call.state is State.HOLDING, "nobody is with the caller"
+    call.handle(CloseRequested("the assistant hung up", 1000), 6.0)
 
 
 def test_a_server_that_stops_leaves_the_caller_in_the_queue() -> None:

@@ -18,7 +18,6 @@ CALLEES = {
     REFUSING: TelnyxCallee(answers_after_s=1.0, refuses="user_busy"),
     SILENT: TelnyxCallee(answers_after_s=None),
     "sip:desk@pbx": TelnyxCallee(answers_after_s=1.0),
-    "queue:desk": TelnyxCallee(answers_after_s=5.0),
     "sip:busy@pbx": TelnyxCallee(answers_after_s=1.0, refuses="user_busy"),
 }
 
@@ -88,7 +87,6 @@ class Office:
 
 
 NAMES = {
-    "queue:desk": "desk",
     ANN: "ann",
     BOB: "bob",
     REFUSING: "refusing",
@@ -393,19 +391,3 @@ def test_faults_at_a_command() -> None:
     assert code(answers[2]) == (422, "90041")
     assert answers[3].body == answers[1].body
     assert len(office.account.calls) == 2
-
-
-def test_somebody_who_serves_a_queue() -> None:
-    office = Office()
-    office.done("enqueue", office.caller, queue_name="desk")
-    assert told(office.wait()) == [
-        "call.dequeued caller",
-        "call.bridged caller",
-        "call.bridged desk",
-    ]
-    agent = next(call for call in office.account.calls.values() if call.called == "queue:desk")
-    assert office.account.audible().heard == {
-        office.caller.call_control_id: {agent.call_control_id},
-        agent.call_control_id: {office.caller.call_control_id},
-    }
-    assert "call.hangup caller" in told(office.account.hang_up(agent, office.now))

@@ -1,4 +1,4 @@
-"""The legs of people that a call has released: each is hung up on once, and nobody is left on the line. No clock."""
+"""The legs of people that a call has released: each is hung up on once, and once more if it answers after that. No clock."""
 
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.people import ReleasePerson
