@@ -46,6 +46,8 @@ class Destination(NamedTuple):
     call: tuple[str, str] | None = None
     """The carrier and the call that it tells of."""
     may_begin_call: bool = False
+    call_id: str = ""
+    """The call that it steers or watches, whichever carrier it is of."""
 
 
 class RequestReader:
@@ -83,6 +85,8 @@ class RequestReader:
 def destination(request: Request) -> Destination:
     """Who shall have this request, as far as it says so. Nothing of it was authenticated."""
     carrier, kind, word, *_ = [*request.path.removeprefix("/").split("/"), "", "", ""]
+    if carrier == "calls":
+        return Destination(call_id=kind)
     if carrier not in CARRIERS:
         return Destination()
     if kind in STREAMS:
