@@ -220,9 +220,8 @@ class Handover:
         """Nobody of the group is there: call the next one."""
         if event.request_id not in ("", self._request_id):
             return []
-        if (
-            self.phase is Phase.WITH_PERSON and self.person.mixes
-        ):  # what answered is no person, which was found out late
+        # a machine that answered for them, found out late
+        if self.phase is Phase.WITH_PERSON and self.person.mixes:
             return self._release_person("nobody was reached") + self._end(Outcome(event.why), "", now)
         if self.phase not in (Phase.RINGING, Phase.ELSEWHERE, Phase.BRIEFING, Phase.JOINING):
             return []

@@ -89,7 +89,7 @@ def _is_day(text: str) -> bool:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return False
     year, month, day = map(int, text.split("-"))
-    return year > 0 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]
+    return 0 < year < 9999 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]
 
 
 def too_weak(token: str) -> str:

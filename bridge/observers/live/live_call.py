@@ -158,11 +158,11 @@ class LiveCall:
 
     def close(self, now: float, account: Account) -> None:
         """The call is over."""
-        self.listen(on=False)
-        self.read(on=False)
         if self._end.sign is not None:
             self.reason = str(self._end.sign[0])
-        self._owner.ended(self)
+        self._owner.ended(self)  # who takes the last lines
+        self.listen(on=False)
+        self.read(on=False)
         self.session = None
 
     def _hide(self, text: str) -> str:

@@ -25,6 +25,9 @@ MOST_BYTES = 3_400
 LEVEL_BYTES, TEXT_BYTES = 1_600, 900
 """The parts of it that levels and words may have where there is much of everything."""
 
+MOST_TEXT = 200
+"""Letters of one call's words that whoever watches all calls is told at a look: the last ones."""
+
 Words = dict[LiveCall, list[tuple[Speaker, str]]]
 """What was said, by call."""
 
@@ -246,7 +249,7 @@ class LiveCalls:
             if room > 0 or self._is_alone(call):
                 del self._spoke[call]
                 said = call.spoken.take()
-                room -= sum(len(text) + len(call.id) + 70 for _, text in said)
+                room -= sum(min(len(text), MOST_TEXT) + len(call.id) + 70 for _, text in said[-2:])
                 yield call, said
 
     def _measure(self, now: float) -> dict[str, tuple[int, int]]:
@@ -285,7 +288,9 @@ class LiveCalls:
         """Of all calls what fits."""
         parts = [event("call", view) for view in views.values()]
         parts += [
-            event("text", Text(call.id, *said)) for call, all_said in texts.items() for said in all_said
+            event("text", Text(call.id, speaker, said[-MOST_TEXT:]))
+            for call, all_said in texts.items()
+            for speaker, said in all_said[-2:]
         ]
         if chosen := self._some_levels(levels, MOST_BYTES - sum(map(len, parts))):
             parts.append(event("levels", chosen))
@@ -293,7 +298,7 @@ class LiveCalls:
 
     def _some_levels(self, levels: dict[str, tuple[int, int]], room: int) -> dict[str, tuple[int, int]]:
         """As many as fit into so many bytes; those that did not fit come first at the next look."""
-        room = max(room, LEVEL_BYTES)
+        room = min(max(room, LEVEL_BYTES // 2), LEVEL_BYTES)
         ids = [*levels]
         start = self._turn % len(ids) if ids else 0
         chosen: dict[str, tuple[int, int]] = {}

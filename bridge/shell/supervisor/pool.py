@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
+from bridge.carriers.registry import CARRIERS
 from bridge.shell.supervisor.messages import Load
 from bridge.shell.supervisor.request import Destination
 
@@ -129,4 +130,7 @@ class Pool:
 
     def _owner(self, where: Destination) -> Member | None:
         owner = next((member for member in self if where.owner and member.owner == where.owner), None)
+        if owner is None and where.call_id:
+            found = (self._calls.get((carrier, where.call_id)) for carrier in CARRIERS)
+            return next((member for member in found if member is not None), None)
         return owner or (None if where.call is None else self._calls.get(where.call))

@@ -49,6 +49,8 @@ class Destination(NamedTuple):
     call: tuple[str, str] | None = None
     """The carrier and the call that it tells of."""
     may_begin_call: bool = False
+    call_id: str = ""
+    """The call that it steers or watches, whichever carrier it is of."""
 
 
 class RequestReader:
@@ -88,6 +90,8 @@ def destination(request: Request) -> Destination:
     carrier, kind, word, *_ = [*request.path.removeprefix("/").split("/"), "", "", ""]
     if (carrier, kind) == PAGE_CALLS:
         return Destination(owner=owner_in(word), may_begin_call=not word)
+    if carrier == "calls":
+        return Destination(call_id=kind)
     if carrier not in CARRIERS:
         return Destination()
     if kind in STREAMS:

@@ -79,6 +79,8 @@ CHOICES = [
     ("the handle's owner", Destination("owner-1", CALL, may_begin_call=True), (), (1, False)),
     ("the owner is gone: the worker that has the call", Destination("owner-9", CALL, may_begin_call=True), (), (2, False)),
     ("the owner is gone, and nobody has the call", Destination("owner-9", ("twilio", "CA2"), may_begin_call=True), (), (1, True)),
+    ("the worker of the call that is steered", Destination(call_id="CA1"), (), (2, False)),
+    ("a call that nobody has is steered", Destination(call_id="CA2"), (), (1, False)),
     ("another call", Destination(call=("twilio", "CA2"), may_begin_call=True), (), (1, True)),
     ("the same id of another carrier", Destination(call=("telnyx", "CA1"), may_begin_call=True), (), (1, True)),
     ("the first choice cannot be reached", NEW, (1,), (2, True)),
