@@ -39,7 +39,8 @@ export class Actions {
 
   over() {
     if (this.dialog.open) this.dialog.close();
-    for (const button of this.element.querySelectorAll("button, input, select")) button.disabled = true;
+    for (const group of this.element.querySelectorAll(":scope > .group")) group.hidden = true;
+    this.element.hidden ||= !this.said.textContent; // what became of the last action stays
   }
 
   async do(rest, body, method = "POST") {
