@@ -46,6 +46,8 @@ class AssistantKind(Generic[S]):
     can_listen: bool = False
     """Whether it can stay while the caller talks with a person, and hear both: its replies can be refused, and it has the
     call again after that."""
+    can_be_told: Callable[[S], bool] = lambda _: False
+    """Whether it can be told something in words that the caller does not hear, by its settings."""
     is_built_in: bool = False
     """Whether there is an assistant by the name of its kind, without a table: all of that can be left out."""
     vendor: Vendor | None = None
@@ -68,10 +70,15 @@ ASSISTANTS: dict[str, AssistantKind[Any]] = {
         RealtimeDialect,
         can_brief=True,
         can_listen=True,
+        can_be_told=lambda _: True,
         is_built_in=True,
         vendor=OPENAI,
         with_vendor=RealtimeSettings.with_account,
     ),
-    "stream": AssistantKind(StreamSettings, StreamDialect, can_brief=True, can_listen=True),
-    "turn-based": AssistantKind(TurnBasedSettings, TurnBasedDialect),
+    "stream": AssistantKind(
+        StreamSettings, StreamDialect, can_brief=True, can_listen=True, can_be_told=lambda _: True
+    ),
+    "turn-based": AssistantKind(
+        TurnBasedSettings, TurnBasedDialect, can_be_told=lambda settings: settings.is_posted
+    ),
 }

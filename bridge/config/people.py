@@ -6,7 +6,7 @@ from bridge.assistants.registry import ASSISTANTS
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
 from bridge.core.people import People, Person
-from bridge.settings.people import PersonSettings
+from bridge.settings.people import PersonSettings, PlayHold
 from bridge.vocabulary.errors import ConfigurationError
 from telecodecs.codec import encoder
 from telecodecs.format import PCMU_8K
@@ -19,7 +19,7 @@ def people_of(settings: Settings) -> People:
         raise ConfigurationError(faults)
     persons = {name: _person(person) for name, person in settings.people.items()}
     allowed = {name: settings.assistant_settings(name).people for name in settings.assistant_kinds}
-    return People(persons, allowed, PCMU_8K)
+    return People(persons, allowed, PCMU_8K, _hold(settings.control.hold))
 
 
 def _person(settings: PersonSettings) -> Person:
@@ -34,12 +34,16 @@ def _person(settings: PersonSettings) -> Person:
         instructions="" if briefing is None else briefing.instructions or "",
         briefer="" if briefing is None else briefing.assistant or "",
         spoken_briefing=b"" if recording is None else read_wav(recording.play),
-        hold=encoder(PCMU_8K)(hold_signal()) if settings.hold is None else read_wav(settings.hold.play),
+        hold=_hold(settings.hold),
         listens=settings.stays == "listens",
         comes_back=settings.back,
         nobody=settings.nobody,
         message_s=settings.message_s,
     )
+
+
+def _hold(settings: PlayHold | None) -> bytes:
+    return encoder(PCMU_8K)(hold_signal()) if settings is None else read_wav(settings.play)
 
 
 def wrong_people(settings: Settings) -> Iterator[str]:

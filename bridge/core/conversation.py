@@ -48,6 +48,7 @@ from bridge.vocabulary.events import (
     ToolCalled,
     Word,
 )
+from bridge.vocabulary.operator import TellRequested
 from bridge.vocabulary.people_tools import TRANSFER
 from telecodecs.format import AudioFormat
 
@@ -331,6 +332,13 @@ class Conversation:
         """The next assistant is told of it, so that it does not do it once more."""
         mask = self._sensitive.mask
         self.transcript.built_in_used(tool.name, mask(arguments.decode()), mask(output.decode()))
+
+    def told(self, event: TellRequested, now: float) -> None:
+        """An operator tells the assistant something; the next one is told of it, too."""
+        if event.responds:
+            self._reply_expected_until = now + REPLY_EXPECTED_S
+        mask = self._sensitive.mask
+        self.transcript.built_in_used("operator", mask(json.encode({"text": event.text}).decode()), "told")
 
     def assistant_hanging_up(self, event: AssistantHangingUp, _now: float) -> list[Command]:
         """The assistant is about to hang up, or was kept from it."""

@@ -12,8 +12,8 @@ from bridge.core.call_tables import FallsDue, Reads, ReadsByState
 from bridge.core.conversation import Conversation, Read
 from bridge.core.handover import Handover
 from bridge.core.on_hold import ON_HOLD
-from bridge.core.people_call import PeopleCall
-from bridge.core.people_tables import people_falls_due, people_reads
+from bridge.core.operated_call import OperatedCall, operated_reads
+from bridge.core.people_tables import people_falls_due
 from bridge.core.states import State
 from bridge.core.talk_audio import TalkMixer
 from bridge.core.timers import Timer
@@ -23,7 +23,6 @@ from bridge.vocabulary.events import (
     AssistantFailed,
     AssistantReportedError,
     CallerAudio,
-    CallStarted,
     CloseRequested,
     GoodbyeRequested,
     LegLost,
@@ -38,12 +37,11 @@ STARTS_S = 10.0
 """For the stream that listens to start, from when the two are joined."""
 
 
-class ListeningCall(PeopleCall):
+class ListeningCall(OperatedCall):
     """One call; the arguments are those of `PeopleCall`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._line: AudioFormat  # of the caller's stream
         self._heard_in: AudioFormat | None = None  # the format of the stream that listens, while there is one
         self._is_kept = False  # an assistant is there while the two talk
         self._mixer: TalkMixer | None = None  # while it hears them
@@ -57,10 +55,6 @@ class ListeningCall(PeopleCall):
     def assistant_listens(self) -> bool:
         """Whether an assistant hears the caller and a person, and is not heard."""
         return self._mixer is not None
-
-    def _start(self, event: CallStarted, now: float) -> list[Command]:
-        self._line = event.line
-        return super()._start(event, now)
 
     def _begin_handover(self, request: TransferRequested, now: float) -> None:
         super()._begin_handover(request, now)
@@ -169,7 +163,7 @@ _IN_TALK: dict[type[Word], Read] = ON_HOLD | dict([on(OutcomeSet, Conversation.o
 
 def listening_reads(call: type[ListeningCall]) -> ReadsByState:
     """The table of this class of calls."""
-    usual = people_reads(call)
+    usual = operated_reads(call)
     stream: Reads = dict(
         [on(ListeningStarted, call._listening_started), on(ListeningLost, call._listening_lost)]
     )

@@ -57,6 +57,8 @@ class People:
     persons: Mapping[str, Person] = field(default_factory=dict)
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     spoken: AudioFormat = PCMU_8K
+    held: bytes = b""
+    """What the caller hears while an operator holds the call, in the format `spoken`; empty: nothing."""
 
     def why_not(self, person: str, assistant: str, can: Collection[type[Command]]) -> str:
         """Why this assistant cannot have callers put through to this person, in words for a model; empty if it can.

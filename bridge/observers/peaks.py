@@ -3,9 +3,9 @@
 A recording may still be written: what its header says of the length is not waited for.
 """
 
+from collections.abc import Callable
 from io import SEEK_END
 from pathlib import Path
-from time import sleep
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -24,8 +24,6 @@ FRAME_BYTES = 4
 """A sample of both sides, 16 bits each."""
 
 BATCH_BYTES = 262_144
-PAUSE_S = 0.001
-"""Between batches: this runs in a thread, and calls go on beside it."""
 
 
 class Peaks(NamedTuple):
@@ -37,15 +35,18 @@ class Peaks(NamedTuple):
     other: list[int]
 
 
-def read_peaks(recording: Path) -> Peaks:
-    """Raises `ConfigurationError` if the file cannot be read or is no recording of ours."""
+def read_peaks(recording: Path, rests: Callable[[], object] = lambda: None) -> Peaks:
+    """`rests`: called now and then, for a thread beside which calls go on.
+
+    Raises `ConfigurationError` if the file cannot be read or is no recording of ours.
+    """
     try:
         with recording.open("rb") as file:
             rate_hz = _rate_hz(file, recording)
             samples = (file.seek(0, SEEK_END) - HEADER_BYTES) // FRAME_BYTES
             stretch = max(round(rate_hz * FINEST_S), -(-samples // MOST_PEAKS))
             file.seek(HEADER_BYTES)
-            found = _read(file, stretch)
+            found = _read(file, stretch, rests)
     except OSError as error:
         raise ConfigurationError(f"{recording}: {error.strerror}") from error
     return Peaks(stretch / rate_hz, samples / rate_hz, found[:, 0].tolist(), found[:, 1].tolist())
@@ -61,7 +62,7 @@ def _rate_hz(file: BinaryIO, recording: Path) -> int:
     return rate_hz
 
 
-def _read(file: BinaryIO, stretch: int) -> np.ndarray:
+def _read(file: BinaryIO, stretch: int, rests: Callable[[], object]) -> np.ndarray:
     """Shape (stretches, 2)."""
     stretch_bytes = stretch * FRAME_BYTES
     batch_bytes = max(1, BATCH_BYTES // stretch_bytes) * stretch_bytes
@@ -73,5 +74,5 @@ def _read(file: BinaryIO, stretch: int) -> np.ndarray:
                 np.abs(samples.astype(np.int32)), np.arange(0, len(samples), stretch)
             )
             found.append(-(-highest.astype(np.int64) * FULL // 32768))
-        sleep(PAUSE_S)
+        rests()
     return np.concatenate(found)

@@ -29,6 +29,7 @@ from bridge.vocabulary.commands import (
     RunTool,
     SayText,
     SwitchToStandby,
+    TellAssistant,
     TruncateReply,
     TypeDigit,
 )
@@ -147,6 +148,7 @@ class AssistantSlot:
                 on_bound(AnswerTool, self.answer_tool),
                 on_bound(ReportTransfer, self.send_command),
                 on_bound(SayText, self.send_command),
+                on_bound(TellAssistant, self.send_command),
             ]
         )
 

@@ -23,6 +23,7 @@ from bridge.core.call import LAST_MARK_S
 from bridge.observers.call_history import JournalEntry
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.after_call import AfterCall
+from bridge.shell.control.port import control_port
 from bridge.shell.control.routes import ControlApi
 from bridge.shell.descriptors import descriptor_limit
 from bridge.shell.file_writer import FileWriter
@@ -124,6 +125,8 @@ class Server:
         """The port that is open; the system's choice where the settings say 0."""
         self.metrics_port: int | None = None
         """That of [metrics], if it has one."""
+        self.control_port: int | None = None
+        """That of [control], if it has one."""
 
     @asynccontextmanager
     async def running(self, source: "ConnectionSource | None" = None) -> AsyncIterator["Server"]:
@@ -142,6 +145,7 @@ class Server:
             async with (
                 http_server(self._routes()) as http,
                 MetricsPort(own_metrics, self.metrics.scrape) as self.metrics_port,
+                control_port(self._settings, self._tls, self._add_control) as self.control_port,
             ):
                 source = source or _OwnPort(self._settings, self._tls)
                 media = partial(
@@ -191,13 +195,21 @@ class Server:
         for webhooks in self._webhooks:
             app.add_routes(webhooks.routes())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
+        if self._settings.control.port is None:
+            self._add_control(app)
+        may_read = partial(self.control.guard.may, need="metrics")
+        app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape, may_read)])
+        return app
+
+    def _add_control(self, app: web.Application) -> None:
+        """Serve the control API there, and the page that uses it."""
         self.control.add_to(app)
-        app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape)])
         page = Page(self.control.guard, lambda: self.admission.setups.current.settings)
         app.add_routes(page.routes())
-        app.add_routes(Phone(page, self.control.guard.access, self.admission).routes())
-        app.add_routes(HistoryRoutes(Histories(self._settings), page.visitor, self._live_lines).routes())
-        return app
+        if self._settings.control.port is None:  # its media socket has to be at the page's own address
+            app.add_routes(Phone(page, self.control.guard.access, self.admission).routes())
+        histories = Histories(self._settings)
+        app.add_routes(HistoryRoutes(histories, self.control.guard, self._live_lines).routes())
 
     def _live_lines(self, call_id: str) -> Sequence[JournalEntry] | None:
         call = self.admission.live.find(call_id)
@@ -214,7 +226,7 @@ class Server:
     async def _readyz(self, request: web.Request) -> web.Response:
         if self.admission.closing:
             return web.json_response({"status": "draining"} | self._details(request), status=503)
-        if not _is_local(request):
+        if not self._tells_more(request):
             return web.json_response({"status": "ready"})
         answer: dict[str, object] = {"status": "ready"}
         health = self.admission.readiness
@@ -227,7 +239,11 @@ class Server:
         return web.json_response(answer | self._details(request))
 
     def _details(self, request: web.Request) -> dict[str, object]:
-        return {"calls": self.admission.calls} if _is_local(request) else {}
+        return {"calls": self.admission.calls} if self._tells_more(request) else {}
+
+    def _tells_more(self, request: web.Request) -> bool:
+        """Whether whoever asks is on this machine, or has a token that may see the calls."""
+        return is_local(request.remote or "", request.headers) or self.control.guard.may(request, "see")
 
 
 def pending_connections(settings: Settings) -> PendingConnections:
@@ -256,10 +272,6 @@ class _OwnPort:
         """See `ConnectionSource`."""
         if self._listener is not None:
             self._listener.close()
-
-
-def _is_local(request: web.Request) -> bool:
-    return is_local(request.remote or "", request.headers)
 
 
 def _since(at: float) -> str:
@@ -302,7 +314,7 @@ async def serve(
             for doubt in doubts(settings):
                 log.warning("= doubtful settings", reason=doubt)
             log.info("= serving", host=settings.host, port=server.port, assistant=settings.assistant)
-            log.info("= the page is open", address=page_address(settings, server.port))
+            log.info("= the page is open", address=page_address(settings, server.control_port or server.port))
             notifier.ready("serving")
             await server.lifecycle.finished()
             await reload.aclose()

@@ -16,8 +16,10 @@ import structlog
 
 from bridge.core.call import Call
 from bridge.core.engine import CallEngine, Perform, SeesWords
+from bridge.core.operated_call import OperatedCall
 from bridge.core.people import BriefingNotes
 from bridge.core.people_call import PeopleCall
+from bridge.core.states import State
 from bridge.observers.usage import Accounting
 from bridge.shell.assistant_slot import AssistantSlot
 from bridge.shell.close_frames import INTERNAL_ERROR, NORMAL_CLOSURE
@@ -55,6 +57,7 @@ from bridge.vocabulary.events import (
     Word,
 )
 from bridge.vocabulary.message_rate import BadMessages
+from bridge.vocabulary.operator import OperatorEvent
 from bridge.vocabulary.people import CloseStream
 
 clock = time.monotonic
@@ -128,6 +131,17 @@ class Session:
     def unwatch(self, observer: SeesWords) -> None:
         """See `CallEngine.unwatch`."""
         self._engine.unwatch(observer)
+
+    def why_not(self, event: OperatorEvent) -> str:
+        """Why an operator's request cannot be done now; empty if it can. See `OperatedCall.why_not`."""
+        if isinstance(self._call, OperatedCall):
+            return self._call.why_not(event)
+        return "this stream is not that of a caller"
+
+    @property
+    def state(self) -> State:
+        """The state of the call."""
+        return self._call.state
 
     @property
     def last_wait_ms(self) -> int | None:

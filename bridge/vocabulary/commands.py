@@ -148,6 +148,16 @@ class SayText(Word, frozen=True, gc=False):
     text: str
 
 
+class TellAssistant(Word, frozen=True, gc=False):
+    """Tell the assistant this, in words that the caller does not hear. `responds`: it should answer at once.
+
+    It comes from an operator, or says what became of what one has asked for.
+    """
+
+    text: str
+    responds: bool = True
+
+
 class SwitchToStandby(Word, frozen=True, gc=False):
     """Give the call to the standby, and close the active assistant."""
 
@@ -204,6 +214,7 @@ AssistantCommand = (
     | AnswerTool
     | ReportTransfer
     | SayText
+    | TellAssistant
     | CloseAssistant
 )
 Command = (

@@ -84,7 +84,7 @@ export class Actions {
     const text = el("input", { type: "text", required: true, maxlength: 2000, autocomplete: "off" });
     const responds = el("input", { type: "checkbox", checked: true });
     return this.form(
-      "Tell the assistant",
+      "Tell",
       () => this.do("/tell", { text: text.value, respond: responds.checked }),
       el("label", { class: "wide" }, el("span", {}, "Tell the assistant"), text),
       el("label", { class: "check" }, responds, "it answers at once"),
@@ -94,7 +94,7 @@ export class Actions {
 
   press() {
     const keys = el("input", { type: "text", required: true, pattern: "[0-9*#A-Da-dwW]{1,64}", inputmode: "tel", size: 8, autocomplete: "off", title: "digits, * and #" });
-    return this.form("Press keys", () => this.do("/press", { keys: keys.value }), el("label", {}, el("span", {}, "Press keys"), keys), el("button", {}, "Press"));
+    return this.form("Keys", () => this.do("/press", { keys: keys.value }), el("label", {}, el("span", {}, "Press keys"), keys), el("button", {}, "Press"));
   }
 
   transfer(people) {

@@ -1,6 +1,7 @@
 // Tells screen readers what happened: one sentence at a time, with time to hear it, and many events as one.
 
-const EVERY_MS = 4_000;
+const EVERY_MS = 3_000;
+const SOON_MS = 300; // what comes together is told together
 
 export class Announcer {
   constructor(element) {
@@ -13,7 +14,8 @@ export class Announcer {
   tell(kind, one, many) {
     const { count = 0 } = this.counts.get(kind) ?? {};
     this.counts.set(kind, { count: count + 1, one, many });
-    this.timer ??= setTimeout(() => this.speak(), this.spokeAt && performance.now() - this.spokeAt < EVERY_MS ? EVERY_MS : 300);
+    const freeMs = (this.spokeAt ?? -EVERY_MS) + EVERY_MS - performance.now();
+    this.timer ??= setTimeout(() => this.speak(), Math.max(SOON_MS, freeMs));
   }
 
   speak() {

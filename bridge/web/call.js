@@ -89,7 +89,10 @@ export class CallPage {
       if (view) this.words();
     } else if (name === "call" && message.id === this.id) this.show(message);
     else if (name === "ended" && message.id === this.id) this.ended(message.reason);
-    else if (name === "text") this.transcript.said(message.speaker, message.text, this.nowS());
+    else if (name === "text") {
+      this.cameMeanwhile = true;
+      this.transcript.said(message.speaker, message.text, this.nowS());
+    }
     else if (name === "word") this.line(message);
     else if (name === "levels" && message[this.id]) this.levels(message[this.id]);
   }
@@ -109,12 +112,12 @@ export class CallPage {
     this.toldAt = performance.now();
     say(this.heading, `${view.from || "unknown"} → ${view.to || "unknown"}`);
     document.title = `${view.from || "unknown"} – voicebridge`;
-    say(this.about, `Call ${view.id}, ${view.direction} by ${view.carrier}`);
+    say(this.about, `Call ${view.id}, ${[view.direction, view.carrier].filter(Boolean).join(" by ")}`);
     this.facts.replaceChildren(
       fact("state", view.held ? `${view.state}, held` : view.state, view.held ? "held" : view.state),
       fact("lasts", duration(view.duration_s), "", (this.time = el("b"))),
       fact("assistant", view.assistant || "–"),
-      fact("route", view.route || "–"),
+      ...(view.route ? [fact("route", view.route)] : []),
       fact("last wait", wait(view.last_wait_ms)),
       ...(view.digits ? [fact("keys", view.digits)] : []),
       ...((view.muted ?? []).length ? [fact("muted", view.muted.join(", "))] : []),
@@ -126,7 +129,11 @@ export class CallPage {
 
   async words() {
     try {
-      const told = await ask(callPath(this.id));
+      let told;
+      do {
+        this.cameMeanwhile = false; // it may be in what is told, or not
+        told = await ask(callPath(this.id));
+      } while (this.cameMeanwhile && !this.isClosed);
       this.transcript.restart(told.transcript ?? []);
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;

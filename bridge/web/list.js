@@ -3,13 +3,14 @@
 import { ORDERS } from "./calls.js";
 import { choose, el, say } from "./dom.js";
 import { duration, hearing, loudness, reason, wait } from "./format.js";
+import { Refused, ask } from "./server.js";
 
 const ORDER_MS = 2_000; // from one order to the next, so that a row can be read and hit
 
 const COLUMNS = ["caller → called", "state", "assistant", "who hears whom", "levels", "last wait", "lasts"];
 
 export class CallList {
-  constructor(calls, announcer) {
+  constructor(calls, session, announcer) {
     this.calls = calls;
     this.announcer = announcer;
     this.rows = new Map();
@@ -23,6 +24,7 @@ export class CallList {
       "section",
       { "aria-labelledby": "calls-heading" },
       el("div", { class: "bar" }, this.heading, el("label", {}, el("span", {}, "Search"), this.filter), orderLabel),
+      session.can.includes("place") ? placing(session) : null,
       this.none,
       el("div", { class: "columns-of-calls", "aria-hidden": "true" }, ...COLUMNS.map((name) => el("span", {}, name))),
       this.list,
@@ -184,4 +186,28 @@ export class CallList {
     this.showWords(id);
     return row;
   }
+}
+
+// The form that has a carrier call somebody.
+function placing({ carriers, assistants }) {
+  const [carrierLabel, carrier] = choose("Carrier", carriers.map((name) => [name, name]));
+  const [assistantLabel, assistant] = choose("Assistant", [["", "the default"], ...assistants.map((name) => [name, name])]);
+  const to = el("input", { type: "tel", required: true, placeholder: "+15550100", autocomplete: "off" });
+  const from = el("input", { type: "tel", required: true, autocomplete: "off", title: "a number of yours at the carrier" });
+  const said = el("p", { class: "outcome", role: "status" });
+  const form = el("form", { class: "group" }, carrierLabel, el("label", {}, el("span", {}, "Number"), to), el("label", {}, el("span", {}, "From your number"), from), assistantLabel, el("button", {}, "Call"), said);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    say(said, "…");
+    const body = { carrier: carrier.value, to: to.value.trim(), from: from.value.trim(), ...(assistant.value ? { assistant: assistant.value } : {}) };
+    try {
+      const { id } = await ask("calls", "POST", body);
+      said.replaceChildren("It rings: ", el("a", { href: `#/call/${encodeURIComponent(id)}` }, id));
+      to.value = "";
+    } catch (refused) {
+      if (!(refused instanceof Refused)) throw refused;
+      say(said, `Not done: ${refused.message}`);
+    }
+  });
+  return el("details", { class: "place" }, el("summary", {}, "Place a call"), form);
 }

@@ -22,7 +22,7 @@ function route() {
   page?.close();
   const isCall = kind === "call" && name !== "";
   const id = isCall ? decode(name) : "";
-  page = isCall ? new CallPage(id, session, announcer) : new CallList(new Calls(), announcer);
+  page = isCall ? new CallPage(id, session, announcer) : new CallList(new Calls(), session, announcer);
   main.replaceChildren(page.element);
   const path = isCall ? callPath(id, "/events") : "calls/events";
   const shown = page;

@@ -4,6 +4,14 @@ import { el } from "./dom.js";
 
 const PAUSE_MS = 1_200; // without another piece an utterance is over
 
+// How many letters of `more` the end of `text` has already.
+export function overlap(text, more) {
+  for (let length = Math.min(text.length, more.length); length > 0; length -= 1) {
+    if (text.endsWith(more.slice(0, length))) return length;
+  }
+  return 0;
+}
+
 export class Transcript {
   constructor(announcer) {
     this.announcer = announcer;
@@ -17,21 +25,35 @@ export class Transcript {
     clearTimeout(this.timer);
   }
 
-  // Show what was said until now, as the server knows it.
+  // Show what was said until now, as the server knows it. What is being said may come once more, in pieces.
   restart(entries) {
+    const speaking = this.last?.speaker;
     this.words.replaceChildren();
     this.last = null;
     for (const { speaker, text, at_ms: atMs } of entries) this.append(speaker, text, atMs / 1000);
-    this.last = null;
+    this.overlaps = this.last;
+    if (this.last?.speaker !== speaking) this.last = null;
+    else this.wholeSoon();
   }
 
   said(speaker, text, atS) {
+    const overlaps = this.overlaps?.speaker === speaker ? this.overlaps : null;
+    this.overlaps = null;
+    if (overlaps) {
+      this.last = overlaps;
+      text = text.slice(overlap(overlaps.text.textContent, text));
+    }
+    const isAtEnd = this.isAtEnd();
     if (this.last?.speaker === speaker) this.last.text.textContent += text;
     else {
       this.whole();
       this.append(speaker, text, atS);
     }
-    if (this.isAtEnd()) this.words.scrollTop = this.words.scrollHeight;
+    if (isAtEnd) this.words.scrollTop = this.words.scrollHeight;
+    this.wholeSoon();
+  }
+
+  wholeSoon() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.whole(), PAUSE_MS);
   }

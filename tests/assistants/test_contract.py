@@ -29,6 +29,7 @@ from bridge.vocabulary.commands import (
     OpenAssistant,
     ReportTransfer,
     SayText,
+    TellAssistant,
     TruncateReply,
     TypeDigit,
 )
@@ -99,6 +100,7 @@ def commands(line: AudioFormat) -> dict[object, st.SearchStrategy[AssistantComma
         AnswerTool: st.builds(AnswerTool, TOOL_CALLS, st.text(), st.booleans()),
         ReportTransfer: st.builds(ReportTransfer, TOOL_CALLS, st.text(), st.sampled_from(Outcome), st.text()),
         SayText: st.text().map(SayText),
+        TellAssistant: st.builds(TellAssistant, st.text(), st.booleans()),
         CloseAssistant: st.just(CloseAssistant()),
     }
 

@@ -20,6 +20,7 @@ from bridge.vocabulary.commands import (
     RetryAssistant,
     RunTool,
     SayText,
+    TellAssistant,
 )
 from bridge.vocabulary.events import (
     AssistantFailed,
@@ -109,6 +110,7 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (Ignored(NUMBER), {"kind": "***99"}),
     (HangUp(1000, NUMBER), {"why": "***99"}),
     (TellRequested(f"call {NUMBER}"), {"text": "call ***99", "responds": True}),
+    (TellAssistant(f"call {NUMBER}"), {"text": "call ***99", "responds": True}),
     (KeysRequested("123#"), {"keys": "123#"}),
     (HangUpRequested(NUMBER), {"why": "***99"}),
     (CloseRequested(NUMBER), {"why": "***99"}),

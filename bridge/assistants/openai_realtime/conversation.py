@@ -204,6 +204,13 @@ class RealtimeConversation:
         self.gate.ask(scripted(self._scripted.prompt(text)))
         return cancels
 
+    def tell(self, text: str, *, responds: bool) -> list[AssistantOutcome]:
+        """Words that the caller does not hear, as an item of the system's. `responds`: a response to them is wanted."""
+        item_id = self._new_id()
+        if responds:
+            self.gate.ask(Request(items=frozenset({item_id})))
+        return [wire.create_told(text, item_id)]
+
     # Replies
 
     def audio(self, event: AudioDelta, now: float) -> list[ReplyAudio]:

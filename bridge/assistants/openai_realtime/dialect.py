@@ -45,6 +45,7 @@ from bridge.vocabulary.commands import (
     OpenAssistant,
     ReportTransfer,
     SayText,
+    TellAssistant,
     TruncateReply,
     TypeDigit,
 )
@@ -156,12 +157,12 @@ class RealtimeDialect:
                 return outcomes + self._silence(command) if outcomes else []
             case AnswerTool(tool_call_id, output, is_late=True):
                 return self._talk.earlier.answer(tool_call_id, output)
-            case AnswerTool(tool_call_id, output):
-                return self._talk.answer_call(tool_call_id, output)
-            case ReportTransfer(tool_call_id, output=output):
+            case AnswerTool(tool_call_id, output) | ReportTransfer(tool_call_id, output=output):
                 return self._talk.answer_call(tool_call_id, output)
             case SayText(text):
                 return self._talk.say(text)
+            case TellAssistant(text, responds):
+                return self._talk.tell(text, responds=responds)
             case CloseAssistant():
                 return self._talk.close()
             case AppendAudio() | TypeDigit():

@@ -99,6 +99,12 @@ def create_said(said: Said, item_id: str) -> str:
     return _create_item({"id": item_id, "type": "message", "role": role, "content": [content]})
 
 
+def create_told(text: str, item_id: str) -> str:
+    """A message item of the system's, which nobody has said."""
+    content = {"type": "input_text", "text": text}
+    return _create_item({"id": item_id, "type": "message", "role": "system", "content": [content]})
+
+
 def create_call(used: ToolUsed, call_id: str, item_id: str) -> str:
     """A function call that was made before this session; its output is an item of its own."""
     called = {"call_id": call_id, "name": used.tool, "arguments": used.arguments}

@@ -22,6 +22,7 @@ from bridge.vocabulary.commands import (
     EnterDigits,
     ReportTransfer,
     SayText,
+    TellAssistant,
     TruncateReply,
     TypeDigit,
 )
@@ -101,23 +102,26 @@ class StreamConversation:
                     return []
                 self._owed.ask(now)
                 return [wire.answer(earlier_id, output)]
-            case AnswerTool(tool_call_id, output) if tool_call_id in self._open_requests:
+            case AnswerTool(tool_call_id) | ReportTransfer(tool_call_id) if (
+                tool_call_id in self._open_requests
+            ):
                 self._open_requests.remove(tool_call_id)
                 self._owed.ask(now)
-                return [wire.answer(tool_call_id, output)]
-            case ReportTransfer(tool_call_id) if tool_call_id in self._open_requests:
-                self._open_requests.remove(tool_call_id)
-                self._owed.ask(now)
-                return [wire.transfer_ended(command)]
+                if isinstance(command, ReportTransfer):
+                    return [wire.transfer_ended(command)]
+                return [wire.answer(tool_call_id, command.output)]
             case SayText(text):
                 self._owed.ask(now)
                 return [wire.say(text)]
+            case TellAssistant(text, responds):
+                if responds:
+                    self._owed.ask(now)
+                return [wire.tell(text, responds=responds)]
             case ConfirmHeard(item) if self._replies.is_known(item):
                 return [wire.heard(item)]
-            case TruncateReply(item, heard_ms) if self._replies.is_known(item):
+            case TruncateReply(item) | DropReply(item) if self._replies.is_known(item):
+                heard_ms = command.heard_ms if isinstance(command, TruncateReply) else 0
                 return [wire.interrupted(item, heard_ms), *self._replies.cut(item, now)]
-            case DropReply(item) if self._replies.is_known(item):
-                return [wire.interrupted(item, 0), *self._replies.cut(item, now)]
             case _:
                 return []
 

@@ -239,6 +239,11 @@ def say(text: str) -> str:
     return _message("say", text=text)
 
 
+def tell(text: str, *, responds: bool) -> str:
+    """An operator tells the assistant something that the caller does not hear."""
+    return _message("tell", text=text, respond=responds)
+
+
 def error(why: str) -> str:
     """A message of the assistant's was refused."""
     return _message("error", why=why)

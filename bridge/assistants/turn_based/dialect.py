@@ -29,6 +29,7 @@ from bridge.vocabulary.commands import (
     OpenAssistant,
     ReportTransfer,
     SayText,
+    TellAssistant,
     TruncateReply,
     TypeDigit,
 )
@@ -139,6 +140,8 @@ class TurnBasedDialect:
                 turns.close()
             case ReportTransfer():
                 self._report(command, now)
+            case TellAssistant():
+                self._tell(command, now)
             case AppendAudio() | TypeDigit() | AnswerTool() | SayText():
                 pass
 
@@ -185,6 +188,18 @@ class TurnBasedDialect:
             turns.interject(now)
             turns.outcomes += posts
             turns.awaited += 1
+
+    def _tell(self, told: TellAssistant, now: float) -> None:
+        """An operator's words. The response to them is a reply, if one is wanted."""
+        turns = self._turns
+        if turns.awaited >= MOST_AWAITED:
+            turns.report_error(f"an operator's words were dropped: {MOST_AWAITED} posts have no answer yet")
+            return
+        if posts := self._transport.tell(told):
+            if told.responds:
+                turns.interject(now)
+                turns.awaited += 1
+            turns.outcomes += posts
 
     def _entry_call(self, entry: EnterDigits, tool: ToolSchema) -> ToolCalled:
         """A call of `on_entry` with the arguments that it takes. For a sensitive entry it gets the placeholder, which is replaced

@@ -10,7 +10,7 @@ from binascii import Error, a2b_base64, b2a_base64
 
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.transport import Received, Unknown, Unusable, UtteranceEnded, WholeReply
-from bridge.vocabulary.commands import EnterDigits, OpenAssistant, ReportTransfer
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, ReportTransfer, TellAssistant
 from bridge.vocabulary.contracts import Posted, WireMessage
 from telecodecs.format import PCMU_8K
 
@@ -52,6 +52,10 @@ class Frames:
         return [] if prefix is None else [prefix + entry.digits]
 
     def report(self, _report: ReportTransfer) -> tuple[()]:
+        """Send nothing: the protocol has no word for it."""
+        return ()
+
+    def tell(self, _told: TellAssistant) -> tuple[()]:
         """Send nothing: the protocol has no word for it."""
         return ()
 

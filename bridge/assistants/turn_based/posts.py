@@ -17,7 +17,7 @@ from bridge.assistants.turn_based.answers import ACCEPTED, read_answer
 from bridge.assistants.turn_based.settings import TurnBasedSettings
 from bridge.assistants.turn_based.transport import Received, Unknown, Unusable
 from bridge.vocabulary.call_facts import facts_header
-from bridge.vocabulary.commands import EnterDigits, OpenAssistant, ReportTransfer
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, ReportTransfer, TellAssistant
 from bridge.vocabulary.contracts import Post, Posted, WireMessage
 from bridge.vocabulary.events import Opening, ToolUsed
 from telecodecs.format import PCMU_8K, AudioFormat, Encoding
@@ -82,6 +82,13 @@ class Posts:
         """The post with what became of a transfer."""
         told = {"person": report.person, "outcome": report.outcome, "text": report.output}
         return [self._transfer(json.encode(told))]
+
+    def tell(self, told: TellAssistant) -> list[Post]:
+        """The post with an operator's words; what is answered to words that want no reply is not played."""
+        self._turn += 1
+        self._asked.append(_Asked("", wanted=told.responds))
+        body = {"tell": {"text": told.text, "respond": told.responds}}
+        return [self._post(json.encode(body), "application/json", self._turn)]
 
     def _transfer(self, told: bytes) -> Post:
         self._turn += 1

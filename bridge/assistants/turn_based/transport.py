@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from bridge.vocabulary.commands import EnterDigits, OpenAssistant, ReportTransfer
+from bridge.vocabulary.commands import EnterDigits, OpenAssistant, ReportTransfer, TellAssistant
 from bridge.vocabulary.contracts import Post, Posted, WireMessage
 from telecodecs.format import AudioFormat
 
@@ -84,6 +84,10 @@ class Transport(Protocol):
 
     def report(self, report: ReportTransfer) -> Sequence[Post | WireMessage]:
         """Tell what became of a transfer, where the protocol has a word for it."""
+        ...
+
+    def tell(self, told: TellAssistant) -> Sequence[Post | WireMessage]:
+        """Tell what an operator says, where the protocol has a word for it."""
         ...
 
     def withdraw(self) -> None:

@@ -168,6 +168,11 @@ class LiveCall:
     def _hide(self, text: str) -> str:
         return self._secrets.hide(text)
 
+    @property
+    def assistant(self) -> str:
+        """The name of the assistant that has the call; empty before there is one."""
+        return self._assistant
+
     # What is seen
 
     def _start(self, word: CallStarted, now: float) -> None:

@@ -46,6 +46,11 @@ class Guard:
 
         return answer
 
+    def may(self, request: web.Request, need: Can) -> bool:
+        """Whether a token, or a session, lets this request do it. It counts for no rate."""
+        visitor = self.access.visitor(request.remote or "", request.headers, unix_clock())
+        return visitor is not None and need in visitor.can
+
     def visitor(self, request: web.Request, need: Can) -> Visitor:
         """Who asks. Raises `Problem`."""
         address = request.remote or ""

@@ -1,21 +1,36 @@
-"""The control API over HTTP: see the calls under way, and watch them."""
+"""The control API over HTTP: see the calls under way, watch them, place calls and steer them. `docs/control.md` has it all."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 
+import structlog
 from aiohttp import web
 from msgspec import json
 
+from bridge.assistants.registry import ASSISTANTS
 from bridge.config.settings import Settings
+from bridge.observers.live.live_call import LiveCall
+from bridge.redaction import safe_id
+from bridge.shell.active_calls import ActiveCall
 from bridge.shell.admission import Admission
 from bridge.shell.control.access import ControlAccess, Visitor
 from bridge.shell.control.feed import Feed
 from bridge.shell.control.guard import Guard
+from bridge.shell.control.openapi import Done, Placed, document
 from bridge.shell.control.problems import Problem
+from bridge.shell.control.repeats import Repeats
+from bridge.shell.control.verbs import VERBS, Place, Verb, read_body
+from bridge.shell.outbound import place_call
 from bridge.shell.session import clock
+from bridge.vocabulary.errors import CarrierRefused, ConfigurationError
+from bridge.vocabulary.operator import TellRequested
 
 JSON = "application/json"
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+log = structlog.get_logger()
 
 
 class ControlApi:
@@ -26,7 +41,9 @@ class ControlApi:
         self.access = ControlAccess(control.tokens)
         """Who may use it; the page asks it too."""
         self.guard = Guard(self.access, control.requests_per_s)
+        self._admission = admission
         self._live = admission.live
+        self._repeats = Repeats()
         self.feed = Feed(self._live)
         """The streams of those who watch."""
 
@@ -36,34 +53,131 @@ class ControlApi:
         app.add_routes(
             [
                 web.get("/calls", guarded("see", self._calls)),
+                web.post("/calls", guarded("place", self._place)),
                 web.get("/calls/events", guarded("see", self._events)),
                 web.get("/calls/{id}", guarded("see", self._call)),
                 web.get("/calls/{id}/events", guarded("see", self._events)),
+                web.get("/openapi.json", guarded("see", self._document)),
             ]
         )
+        for verb in VERBS:
+            path = f"/calls/{{id}}{verb.path}"
+            app.router.add_route(verb.method, path, guarded(verb.can, partial(self._steer, verb)))
         app.on_shutdown.append(self._close)
 
     async def _close(self, _app: web.Application) -> None:
         self.feed.close()
 
+    # To see
+
     async def _calls(self, _request: web.Request, _visitor: Visitor) -> web.Response:
-        return answer(self._live.calls())
+        return answer(json.encode(self._live.calls()))
 
     async def _call(self, request: web.Request, _visitor: Visitor) -> web.Response:
-        call = self._live.find(request.match_info["id"])
-        if call is None:
-            raise unknown_call()
-        return answer(call.details(clock()))
+        return answer(json.encode(self._find(request).details(clock())))
 
     async def _events(self, request: web.Request, _visitor: Visitor) -> web.StreamResponse:
         return await self.feed.stream(request, request.match_info.get("id", ""))
 
+    async def _document(self, _request: web.Request, _visitor: Visitor) -> web.Response:
+        return answer(document())
 
-def answer(body: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    def _find(self, request: web.Request) -> LiveCall:
+        call = self._live.find(request.match_info["id"])
+        if call is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "no call of this id is under way")
+        return call
+
+    # To steer
+
+    async def _steer(self, verb: Verb, request: web.Request, visitor: Visitor) -> web.Response:
+        call_id = request.match_info["id"]
+        return await self._once(verb.name, call_id, request, visitor, partial(self._do, verb, request))
+
+    async def _once(
+        self,
+        verb: str,
+        call_id: str,
+        request: web.Request,
+        visitor: Visitor,
+        do: Callable[[bytes], Awaitable[bytes]],
+    ) -> web.Response:
+        """Do it, unless it was done before under the same key. A line in the log says who did what, and its outcome."""
+        key, outcome = request.headers.get("Idempotency-Key", ""), "failed"
+        try:
+            body = await _read(request)
+            asked = b"%s %s\n%s" % (request.method.encode(), request.path.encode(), body)
+            done = self._repeats.begin(visitor.name, key, asked, clock())
+            outcome = "repeated"
+            if done is None:
+                try:
+                    done = await do(body)
+                    outcome = "done"
+                finally:
+                    self._repeats.done(visitor.name, key, done)
+        except Problem as problem:
+            outcome = f"refused: {problem.status.value}"
+            raise
+        finally:
+            log.info("= control", token=visitor.name, verb=verb, call_id=safe_id(call_id), outcome=outcome)
+        return answer(done, HTTPStatus.ACCEPTED)
+
+    async def _do(self, verb: Verb, request: web.Request, body: bytes) -> bytes:
+        asked = read_body(body, verb.body)
+        call = self._find(request)
+        active = self._admission.active.with_call(call.carrier, call.id)
+        if active is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "no call of this id is under way")
+        state = str(active.session.state)
+        if verb.event is None:
+            raise Problem(HTTPStatus.CONFLICT, "not possible: this server has no supervisors", state=state)
+        event = verb.event(asked)
+        why = active.session.why_not(event)
+        if not why and isinstance(event, TellRequested):
+            why = self._why_deaf(active, call.assistant)
+        if why:
+            raise Problem(HTTPStatus.CONFLICT, why, state=state)
+        active.session.handle(event)
+        return json.encode(Done(type(event).__name__, call.id))
+
+    def _why_deaf(self, active: ActiveCall, assistant: str) -> str:
+        """Why the assistant that has the call cannot be told anything; empty if it can."""
+        settings = active.setup.settings
+        kind = settings.assistant_kinds.get(assistant, "")
+        if kind in ASSISTANTS and ASSISTANTS[kind].can_be_told(settings.assistant_settings(assistant)):
+            return ""
+        return f"an assistant of kind {kind!r} cannot be told anything"
+
+    async def _place(self, request: web.Request, visitor: Visitor) -> web.Response:
+        return await self._once("place", "", request, visitor, self._place_call)
+
+    async def _place_call(self, body: bytes) -> bytes:
+        asked = read_body(body, Place)
+        if self._admission.closing:
+            raise Problem(HTTPStatus.CONFLICT, "the server is closing", state="draining")
+        try:
+            call_id = await place_call(
+                self._admission.setups.current.settings,
+                asked.carrier,
+                to=asked.to,
+                from_=asked.from_,
+                assistant=asked.assistant,
+                talks_to_machines=False,
+            )
+        except ConfigurationError as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, str(error).replace("--", "")) from None
+        except CarrierRefused as error:
+            raise Problem(HTTPStatus.BAD_GATEWAY, f"the carrier did not place the call: {error}") from None
+        return json.encode(Placed(call_id))
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too long") from None
+
+
+def answer(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
     """An answer in JSON."""
-    return web.Response(status=status, body=json.encode(body), content_type=JSON, headers=NO_STORE)
-
-
-def unknown_call() -> Problem:
-    """No call of this id."""
-    return Problem(HTTPStatus.NOT_FOUND, "no call of this id is under way")
+    return web.Response(status=status, body=body, content_type=JSON, headers=NO_STORE)

@@ -1,5 +1,7 @@
 """`GET /metrics` on the server's own port, for who may read it."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from bridge.observers.metrics.snapshot import CONTENT_TYPE
@@ -13,11 +15,13 @@ def access_of(settings: MetricsSettings) -> Access:
     return Access([] if settings.token is None else [settings.token.get_secret_value()])
 
 
-def metrics_route(access: Access, scrape: Scrape) -> web.RouteDef:
-    """The route."""
+def metrics_route(
+    access: Access, scrape: Scrape, also: Callable[[web.Request], bool] = lambda _: False
+) -> web.RouteDef:
+    """The route. `also`: whether somebody else may read them, by this request."""
 
     async def serve(request: web.Request) -> web.Response:
-        if not access.is_allowed(request.remote or "", request.headers):
+        if not (access.is_allowed(request.remote or "", request.headers) or also(request)):
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
         return web.Response(body=await scrape(), headers={"Content-Type": CONTENT_TYPE})
 

@@ -6,9 +6,10 @@ from bridge.config.settings import Settings
 
 
 def page_address(settings: Settings, port: int) -> str:
-    """The address on this machine where the server has one there, else that of the host it binds."""
+    """The address on this machine where the server has one there, else that of the host it binds. `port`: the page's."""
     scheme = "https" if settings.ssl_certfile else "http"
-    return f"{scheme}://{_host(settings.host)}:{port}/"
+    host = settings.host if settings.control.port is None else settings.control.host
+    return f"{scheme}://{_host(host)}:{port}/"
 
 
 def _host(host: str) -> str:

@@ -80,7 +80,7 @@ class Histories:
         peaks = None
         if files.recording is not None:
             try:
-                peaks = read_peaks(files.recording)
+                peaks = read_peaks(files.recording, _rest)
             except ConfigurationError:
                 missing.append("The recording cannot be read.")
         elif "recording" not in files.encrypted:

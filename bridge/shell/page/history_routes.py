@@ -5,11 +5,14 @@ GET /calls/ID/recording    the WAV, also in parts (`Range`), as far as it has be
 """
 
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 
 from aiohttp import web
 
 from bridge.observers.call_history import JournalEntry
 from bridge.shell.control.access import Visitor
+from bridge.shell.control.guard import Guard
+from bridge.shell.control.problems import Problem
 from bridge.shell.page.history import Histories
 from bridge.shell.page.routes import NO_STORE
 from bridge.shell.page.sent_file import send_file
@@ -19,38 +22,35 @@ LiveLines = Callable[[str], Sequence[JournalEntry] | None]
 
 
 class HistoryRoutes:
-    """Those of one server. `visitor`: who asks; None: nobody who may see anything."""
+    """Those of one server. `guard`: lets requests in."""
 
-    def __init__(
-        self, histories: Histories, visitor: Callable[[web.Request], Visitor | None], live: LiveLines
-    ) -> None:
+    def __init__(self, histories: Histories, guard: Guard, live: LiveLines) -> None:
         self._histories = histories
-        self._visitor = visitor
+        self._guard = guard
         self._live = live
 
     def routes(self) -> list[web.RouteDef]:
         """The routes."""
+        guarded = self._guard.guarded
         return [
-            web.get("/calls/{id}/history", self._history),
-            web.get("/calls/{id}/recording", self._recording),
+            web.get("/calls/{id}/history", guarded("see", self._history)),
+            web.get("/calls/{id}/recording", guarded("see", self._recording)),
         ]
 
-    async def _history(self, request: web.Request) -> web.Response:
-        call_id = self._checked(request)
+    async def _history(self, request: web.Request, _visitor: Visitor) -> web.Response:
+        call_id = request.match_info["id"]
         lines = self._live(call_id)
         body = await self._histories.encoded(call_id, lines or (), is_live=lines is not None)
         if body is None:
-            raise web.HTTPNotFound
+            raise _nothing_kept()
         return web.Response(body=body, content_type="application/json", headers=NO_STORE)
 
-    async def _recording(self, request: web.Request) -> web.StreamResponse:
-        files = await self._histories.files(self._checked(request))
+    async def _recording(self, request: web.Request, _visitor: Visitor) -> web.StreamResponse:
+        files = await self._histories.files(request.match_info["id"])
         if files.recording is None:
-            raise web.HTTPNotFound
+            raise _nothing_kept()
         return await send_file(request, files.recording, "audio/wav")
 
-    def _checked(self, request: web.Request) -> str:
-        """The call that is asked for. Raises `HTTPNotFound` for whoever may not see it."""
-        if self._visitor(request) is None:
-            raise web.HTTPNotFound
-        return request.match_info["id"]
+
+def _nothing_kept() -> Problem:
+    return Problem(HTTPStatus.NOT_FOUND, "nothing is kept of a call of this id")

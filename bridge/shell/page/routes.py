@@ -17,6 +17,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
+from bridge.carriers.registry import CARRIERS
 from bridge.config.settings import Settings
 from bridge.shell.control.access import COOKIE, SESSION_S, Visitor
 from bridge.shell.control.guard import Guard
@@ -144,7 +145,9 @@ class Page:
             "can": sorted(visitor.can),
             "by": visitor.by,
             "can_log_in": self._access.is_on,
-            "has_phone": PHONE in web_files(),
+            "has_phone": settings.control.port is None and PHONE in web_files(),
+            "carriers": sorted(CARRIERS),
+            "assistants": sorted(settings.assistants),
             "people": sorted(settings.people),
             "supervisors": sorted(getattr(settings, "supervisors", ())),
         }

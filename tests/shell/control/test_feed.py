@@ -112,6 +112,35 @@ async def test_a_feed_lasts_longer_than_a_request(monkeypatch: pytest.MonkeyPatc
     assert lines.count(b":\n") >= 4
 
 
+# Where
+
+
+async def test_a_port_of_its_own() -> None:
+    control = {"tokens": [{"name": "ops", "token": OPS}], "port": 0}
+    async with serving(control=control) as running, aiohttp.ClientSession() as http, calling(running.port):
+        assert (await Asking(http, running.port).ask("GET", "/calls"))[0] == 404
+        assert running.control_port is not None
+        own = Asking(http, running.control_port)
+        assert len((await own.ask("GET", "/calls"))[1]["calls"]) == 1
+        assert (await own.ask("GET", "/healthz"))[0] == 404
+        assert (await own.ask("POST", "/twilio/voice"))[0] == 404
+        async with own.watching() as events:
+            assert (await events.next())[0] == "snapshot"
+
+
+async def test_a_token_opens_the_figures_and_the_details_of_health(server: Server, ops: Asking) -> None:
+    from_elsewhere = {"X-Forwarded-For": "192.0.2.1"}
+    assert (await ops.ask("GET", "/metrics", headers=from_elsewhere))[0] == 200
+    assert (await ops.ask("GET", "/healthz", headers=from_elsewhere))[1] == {"status": "ok", "calls": 0}
+    assert "calls" in (await ops.ask("GET", "/readyz", headers=from_elsewhere))[1]
+    ops.headers = {"Authorization": f"Bearer {SHOW}"}
+    assert (await ops.ask("GET", "/metrics", headers=from_elsewhere))[0] == 401
+    assert "calls" in (await ops.ask("GET", "/readyz", headers=from_elsewhere))[1]
+    ops.headers = {}
+    assert (await ops.ask("GET", "/metrics", headers=from_elsewhere))[0] == 401
+    assert (await ops.ask("GET", "/healthz", headers=from_elsewhere))[1] == {"status": "ok"}
+
+
 # Who may
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+from websockets.asyncio.client import connect
 
 from bridge.config.settings import Settings
 from bridge.observers.peaks import read_peaks
@@ -16,6 +17,7 @@ from bridge.shell.server import Server
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan, Digit
 from bridge.vocabulary.errors import ConfigurationError
+from bridge.vocabulary.events import CallerSaid, DigitPressed
 
 OPEN: dict[str, Any] = {"port": 0, "assistant": "echo", "security": {"allow_unauthenticated": True}}
 FORWARDED = {"X-Forwarded-For": "192.0.2.7"}
@@ -71,6 +73,42 @@ async def test_a_call_that_is_over_is_drawn_from_its_files(tmp_path: Path) -> No
         for asked in ("999999999-", "5-4", "x", "1-2,5-6"):
             refused = await get(running.port, f"/calls/{call_id}/recording", Range=f"bytes={asked}")
             assert (refused[0], refused[1]["Content-Range"]) == (416, f"bytes */{len(wav)}")
+
+
+START = {
+    "event": "start",
+    "sequenceNumber": "1",
+    "streamSid": "MZ7",
+    "start": {
+        "streamSid": "MZ7",
+        "callSid": "CA7",
+        "tracks": ["inbound"],
+        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        "customParameters": {},
+    },
+}
+
+
+async def test_a_call_under_way_without_a_journal_has_what_happened_while_somebody_watches() -> None:
+    async with server().running() as running, aiohttp.ClientSession() as http:
+        async with connect(f"ws://127.0.0.1:{running.port}/twilio/media") as phone:
+            await phone.send(json.dumps(START))
+            while (await get(running.port, "/calls/CA7"))[0] != 200:
+                pass
+            before = json.loads((await get(running.port, "/calls/CA7/history"))[2])
+            async with http.get(f"http://127.0.0.1:{running.port}/calls/CA7/events") as feed:
+                assert await feed.content.readline() == b"event: snapshot\n"
+                running.admission.active.tell("twilio", "CA7", CallerSaid("item-1", "Is anybody there?"))
+                running.admission.active.tell("twilio", "CA7", DigitPressed("4"))
+                during = json.loads((await get(running.port, "/calls/CA7/history"))[2])
+        await running.admission.idle()
+    assert (before["is_over"], before["said"], before["notes"]) == (False, [], [[0.0, "call starts"]])
+    assert [(text, typed) for _, text, typed in during["said"]] == [("Is anybody there?", False)]
+    assert [text for _, text in during["digits"]] == ["•"]
+    assert during["missing"] == [
+        "There is no journal of this call, so what happened before you looked is not shown: see [journal] in the settings.",
+        "There is no recording of this call: see [recording] in the settings.",
+    ]
 
 
 @pytest.mark.parametrize("path", ["/calls/CA7/history", "/calls/CA7/recording"])

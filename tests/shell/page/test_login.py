@@ -124,3 +124,13 @@ async def test_a_token_that_may_not_see_calls_sees_no_page(port: int) -> None:
 @pytest.mark.parametrize("value", ["ops", "ops~99999999999~00", "", "~~", "ops~0~x"])
 async def test_a_forged_cookie(port: int, value: str) -> None:
     assert (await ask(port, "/session", Cookie=f"voicebridge_control={value}")).status == 401
+
+
+async def test_where_the_control_api_has_a_port_of_its_own_the_page_is_there() -> None:
+    control = OPEN["control"] | {"port": 0}
+    async with Server(Settings.model_validate(OPEN | {"control": control})).running() as running:
+        assert running.control_port is not None
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        assert (await ask(running.control_port, "/", **bearer)).status == 200
+        assert (await ask(running.port, "/", **bearer)).status == 404
+        assert (await ask(running.port, "/web/main.js", **bearer)).status == 404

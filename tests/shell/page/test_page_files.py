@@ -1,6 +1,11 @@
 """The files of the page over real sockets: who gets them, with which headers, and what is not served."""
 
+import json
+import subprocess
+import sys
+import urllib.request
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,6 +16,7 @@ from bridge.config.settings import Settings
 from bridge.shell.page.address import page_address
 from bridge.shell.page.web_files import web_files
 from bridge.shell.server import Server
+from tests.processes import clean_environment
 
 OPEN: dict[str, Any] = {"port": 0, "assistant": "echo", "security": {"allow_unauthenticated": True}}
 FORWARDED = {"X-Forwarded-For": "192.0.2.7"}
@@ -85,6 +91,22 @@ async def test_nothing_else_is_served(port: int, path: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 async def test_pages_are_only_read(port: int, method: str) -> None:
     assert (await ask(port, "/", method))[0] == 405
+
+
+def test_serve_tells_the_address_of_the_page(tmp_path: Path) -> None:
+    settings = {"VOICEBRIDGE_ASSISTANT": "echo", "VOICEBRIDGE_SECURITY__ALLOW_UNAUTHENTICATED": "true"}
+    command = [sys.executable, "-m", "bridge", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=clean_environment(**settings)
+    ) as process:
+        assert process.stderr is not None
+        try:
+            lines = (json.loads(line) for line in process.stderr)
+            told = next(line for line in lines if line["event"] == "= the page is open")
+            with urllib.request.urlopen(told["address"], timeout=10) as answer:
+                assert b"web/main.js" in answer.read()
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(
