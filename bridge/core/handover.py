@@ -9,10 +9,10 @@ Events may come late, twice, or not at all: each phase that waits for the carrie
 """
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Any
 
 from bridge.core.elsewhere import Elsewhere
+from bridge.core.handover_phase import Phase
 from bridge.core.people import Person
 from bridge.core.released import Released
 from bridge.core.timers import Timer, Timers
@@ -56,22 +56,6 @@ JOIN_S = 10.0
 
 LEAVING_S = 10.0
 """For the person to be told that the caller has hung up."""
-
-
-class Phase(StrEnum):
-    """How far a handover has come."""
-
-    PARTING = "parting"
-    """The caller hears the assistant's last words."""
-    RINGING = "ringing"
-    ELSEWHERE = "elsewhere"
-    """The carrier has the caller, in a queue of its own, or refers them to another line."""
-    BRIEFING = "briefing"
-    JOINING = "joining"
-    WITH_PERSON = "with person"
-    LEAVING = "leaving"
-    """The caller is gone, and the person who is being briefed is told so."""
-    OVER = "over"
 
 
 class Handover:

@@ -10,7 +10,8 @@ from typing import Any
 
 from bridge.core.call import Call
 from bridge.core.elsewhere import NEED_STREAM
-from bridge.core.handover import Handover, Phase, request_of
+from bridge.core.handover import Handover, request_of
+from bridge.core.handover_phase import Phase
 from bridge.core.on_hold import BEEP_S, ENDS_MESSAGE, play_beep
 from bridge.core.people import BriefingNotes, People, Person, in_words
 from bridge.core.people_tables import people_falls_due, people_reads
@@ -387,8 +388,7 @@ class PeopleCall(Call):
         """What was waited for did not come; or a message is long enough."""
         if self._message is not None:
             return self._end(HangUp(1000, "a message was taken"), now)
-        handover = self._handover
-        if handover is None:
+        if (handover := self._handover) is None:
             return self._end(HangUp(1008, REASONS[Timer.RESUME]), now)
         if handover.phase is Phase.RINGING and self._is_stream_left:
             handover.assume_joined(now)

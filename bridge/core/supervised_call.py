@@ -6,7 +6,8 @@
 from typing import Any, get_args
 
 from bridge.core.call_tables import Reads, ReadsByState
-from bridge.core.handover import Handover, Phase
+from bridge.core.handover import Handover
+from bridge.core.handover_phase import Phase
 from bridge.core.room_call import RoomCall, room_falls_due, room_reads
 from bridge.core.states import State
 from bridge.core.supervision import Supervision

@@ -210,7 +210,8 @@ class Server:
         self.control.add_to(app)
         page = Page(self.control.guard, lambda: self.admission.setups.current.settings)
         app.add_routes(page.routes())
-        app.add_routes(Phone(page, self.control.guard.access, self.admission).routes())
+        if self._settings.control.port is None:  # its media socket has to be at the page's own address
+            app.add_routes(Phone(page, self.control.guard.access, self.admission).routes())
         histories = Histories(self._settings)
         app.add_routes(HistoryRoutes(histories, self.control.guard, self._live_lines).routes())
 

@@ -369,15 +369,13 @@ CarrierEvent = (
     | CloseRequested
     | Ignored
 )
+SpeechEvent = SpeechSuspected | SpeechDismissed | SpeechStarted | SpeechStopped
 AssistantEvent = (
     AssistantReady
     | ReplyAudio
     | ReplyEnded
     | ReplySaid
-    | SpeechSuspected
-    | SpeechDismissed
-    | SpeechStarted
-    | SpeechStopped
+    | SpeechEvent
     | CallerSaid
     | ToolCalled
     | EntryRequested
@@ -398,13 +396,5 @@ AssistantEvent = (
 ShellEvent = (
     LegLost | MessageRefused | CloseRequested | GoodbyeRequested | CallerLeft | ToolAnswered | TimePassed
 )
-Event = (
-    CarrierEvent
-    | AssistantEvent
-    | PersonEvent
-    | TalkEvent
-    | RoomEvent
-    | OperatorEvent
-    | ShellEvent
-    | SupervisionEvent
-)
+CallEvent = CarrierEvent | AssistantEvent | PersonEvent | TalkEvent | RoomEvent | SupervisionEvent
+Event = CallEvent | OperatorEvent | ShellEvent

@@ -145,7 +145,7 @@ class Page:
             "can": sorted(visitor.can),
             "by": visitor.by,
             "can_log_in": self._access.is_on,
-            "has_phone": PHONE in web_files(),
+            "has_phone": settings.control.port is None and PHONE in web_files(),
             "carriers": sorted(CARRIERS),
             "assistants": sorted(settings.assistants),
             "people": sorted(settings.people),

@@ -20,6 +20,7 @@ export class Drawing {
       canvas.height = Math.round(height * ratio);
     }
     const colours = coloursOf(canvas);
+    this.paper = colours.paper; // behind labels
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     pen.font = "12px system-ui, sans-serif";
@@ -89,8 +90,11 @@ export class Drawing {
   #label(text, at, y, width, colour) {
     const { pen } = this;
     const length = pen.measureText(text).width;
+    const left = at + 4 + length > width ? at - length - 4 : at + 4;
+    pen.fillStyle = this.paper;
+    pen.fillRect(left - 2, y - 11, length + 4, 14);
     pen.fillStyle = colour;
-    pen.fillText(text, at + 4 + length > width ? at - length - 4 : at + 4, y);
+    pen.fillText(text, left, y);
   }
 
   #stroke(colour, [fromX, fromY, toX, toY], thick, dash) {
@@ -117,5 +121,6 @@ function coloursOf(canvas) {
     cut: colour("--bad"),
     faint: colour("--faint"),
     grid: colour("--line"),
+    paper: colour("--lane"),
   };
 }

@@ -172,6 +172,12 @@ async def test_from_elsewhere_it_needs_a_token_that_can_place(
         assert detail in problem.get("detail", "")
 
 
+async def test_a_page_on_a_port_of_its_own_has_no_phone() -> None:
+    control = {"port": 0, "tokens": [{"name": "ops", "token": TOKEN}]}
+    async with Server(Settings.model_validate(SECRETS | {"control": control})).running() as server:
+        assert (await ask(server, "/phone", None, Authorization=f"Bearer {TOKEN}"))[0] == 404
+
+
 async def test_calls_are_rationed(server: Server) -> None:
     answers = [(await ask(server, Origin=page_of(server)))[0] for _ in range(module.CALLS_AT_ONCE + 1)]
     assert answers == [200] * module.CALLS_AT_ONCE + [429]
