@@ -116,7 +116,7 @@ REFUSED: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("key", "why"), REFUSED)
+@pytest.mark.parametrize(("key", "why"), REFUSED, ids=["another checksum"])
 def test_a_key_that_cannot_be_one_is_refused_at_the_start(key: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why):
         Encryption(key, "journal.encrypt_to")
