@@ -22,9 +22,9 @@ NUMBER_0: dict[str, Any] = {"const": 0}
 SHORTER: dict[str, tuple[dict[str, Any], ...]] = {
     "_lower": (),
     "_split_at_commas": (),
+    "_split_pairs": (),
     "_assistant_table": (),
     "_checked_address": (),
-    "_mixes_later": (),
     "none_if_false": (FALSE,),
     "_none_if_off": (FALSE, NUMBER_0),
     "_as_groups": (TEXT,),

@@ -147,7 +147,11 @@ def test_config_show_hides_secrets() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        (["config", "check"], 2, "voicebridge: twilio.auth_token and telnyx.public_key are missing"),
+        (
+            ["config", "check", "--host", "0.0.0.0"],
+            2,
+            "voicebridge: twilio.auth_token and telnyx.public_key are missing",
+        ),
         (["call", "ws://", "--audio", "said.wav"], 1, "voicebridge: no WebSocket was opened"),
     ],
 )

@@ -81,7 +81,8 @@ def test_settings_that_cannot_be_read_are_a_finding(here: Path) -> None:
 
 
 def test_settings_with_which_no_server_starts_are_told_whatever_is_asked_for(here: Path) -> None:
-    (here / "voicebridge.toml").write_text(f"port = {free_port()}\n")
+    address = 'public_url = "https://bridge.example.com"'
+    (here / "voicebridge.toml").write_text(f"port = {free_port()}\n{address}\n")
     code, findings = doctor("call")
     assert code == 2
     assert "without one of them no carrier can prove to be one" in findings[0]["found"]

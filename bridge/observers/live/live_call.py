@@ -119,7 +119,8 @@ class LiveCall:
         """Set once there is one."""
         self.reason = str(EndedBy.FAULT)
         """Who ended the call."""
-        self.spoken = Spoken(self._hide)
+        self._secrets = CallSecrets()
+        self.spoken = Spoken(self._secrets.hide)
         """What was said."""
         self._call = call
         self._began = began
@@ -132,7 +133,6 @@ class LiveCall:
         self._owner = owner
         self._line = self._plays = PCMU_8K
         self._end = CallEnd()
-        self._secrets = CallSecrets()
         self._frames: VoiceFrames | None = None
         self._lines: LiveLines | None = None
 
@@ -164,9 +164,6 @@ class LiveCall:
         self.listen(on=False)
         self.read(on=False)
         self.session = None
-
-    def _hide(self, text: str) -> str:
-        return self._secrets.hide(text)
 
     @property
     def assistant(self) -> str:
@@ -258,7 +255,7 @@ class LiveCall:
     def read(self, *, on: bool) -> None:
         """Keep the lines of the journal, for whoever watches this call alone; or no longer."""
         if on and self._lines is None and self.session is not None:
-            self._lines = LiveLines(self._started_at, self._hide)
+            self._lines = LiveLines(self._started_at, self._secrets.hide)
             self.session.watch(self._lines)
         elif not on and self._lines is not None:
             if self.session is not None:
