@@ -4,12 +4,13 @@ import os
 import signal
 import time
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from websockets.exceptions import ConnectionClosed
 
 from tests.cli.test_signals import ECHO, LONG_ENOUGH_S, Process, serving
 from tests.cli.test_workers import QUIET, WORKERS, announced
@@ -75,5 +76,6 @@ def test_figures_of_workers_are_one_answer_and_survive_them(tmp_path: Path) -> N
         draining = until(port, "draining", 1)
         assert draining["calls_active twilio"] == 1
         for call in calls[2:]:
-            call.hang_up()
+            with suppress(ConnectionClosed):  # the one that was lost
+                call.hang_up()
         assert server.ended() == 0

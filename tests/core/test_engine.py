@@ -214,7 +214,7 @@ STRAIGHT: list[Command] = [PlayAudio(b"piece"), SendMark("a")]
 
 
 def _caller_lane(_frame: CallerAudio, _now: float) -> list[Command]:
-    return [AppendAudio(b"frame")]
+    return [AppendAudio(b"frame"), SendMark("b")]
 
 
 def _reply_lane(_piece: ReplyAudio, _now: float) -> list[Command]:
@@ -235,7 +235,7 @@ def test_the_ways_of_frames_do_what_the_general_way_does(
     straight: bool,
 ) -> None:
     def told(*, frame_way: bool) -> tuple[list[str], list[type[Event]], float | None]:
-        asked = Engine({CallerAudio: [AppendAudio(b"frame")], ReplyAudio: STRAIGHT}, tells, sees)
+        asked = Engine({CallerAudio: _caller_lane(FRAME, 0.0), ReplyAudio: STRAIGHT}, tells, sees)
         engine, call = asked.engine, asked.call
         if straight:
             call.lanes = {CallerAudio: _caller_lane, ReplyAudio: _reply_lane}
