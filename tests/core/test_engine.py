@@ -214,7 +214,7 @@ STRAIGHT: list[Command] = [PlayAudio(b"piece"), SendMark("a")]
 
 
 def _caller_lane(_frame: CallerAudio, _now: float) -> list[Command]:
-    return [AppendAudio(b"frame"), SendMark("b")]
+    return [AppendAudio(b"frame"), ClearPlayback(0)]
 
 
 def _reply_lane(_piece: ReplyAudio, _now: float) -> list[Command]:
