@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import NamedTuple
 
 import pytest
@@ -31,7 +32,7 @@ PAGES = [*DOCUMENTS, "CONTRIBUTING.md", "SECURITY.md"]
 
 LANGUAGES = {"sh", "toml", "dotenv", "xml", "json", "yaml", "python", "text"}
 NEEDS = re.compile(
-    r"# Needs (an account at [A-Z]\w+( and at [A-Z]\w+)?|Docker|age|a microphone|(a quiet machine for )?\d+ minutes)\."
+    r"# Needs (an account at [A-Z]\w+( and at [A-Z]\w+)?|Docker|age|a microphone|a package index|a server with a token|(a quiet machine for )?\d+ minutes)\."
 )
 """The first line of a command block that is not run."""
 
@@ -184,6 +185,7 @@ SAYS = {
         ".png",
         '"opening": "returned"',
     ],
+    "docs/operate.md": ["The settings are good.", "complete -o default -F"],
     "docs/load.md": ["calls at once, held", "results.json"],
     "docs/traces.md": ["the same: ", "only what was sent to the carrier was compared"],
 }
@@ -259,6 +261,9 @@ def test_settings_load(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     for name in ("sorry.wav", "recorded.wav"):
         (tmp_path / name).symlink_to(ROOT / "fixtures/pause.wav")
+    for name in ("ops.token", "wallboard.token"):
+        (tmp_path / name).write_text(token_hex())
+        (tmp_path / name).chmod(0o600)
     (tmp_path / "voicebridge.toml").write_text(block.text, encoding="utf-8")
     assert load(environment={}).model_fields_set == tomllib.loads(block.text).keys()
 
