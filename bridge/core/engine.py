@@ -109,7 +109,10 @@ class CallEngine:
         append = self._append
         try:
             for command in commands:
-                append(command, now)
+                if type(command) is AppendAudio:
+                    append(command, now)
+                else:  # of a room
+                    self._perform((command,), now)
         finally:
             self.in_round = False
             if self._waiting:

@@ -64,6 +64,11 @@ class MixedCall:
             "room_added": self._far.added,
         }
 
+    @property
+    def is_assistant_speaking(self) -> bool:
+        """Whether something that the assistant said is still to be heard: then timers move."""
+        return self._speaker.is_speaking
+
     def give(self, commands: list[Command]) -> None:
         """These commands are for the carrier, and no part of what the assistant says into the room."""
         self._out += commands

@@ -153,7 +153,7 @@ class RoomCall(ListeningCall):
 
     def _caller_straight(self, event: CallerAudio, now: float) -> list[Command] | None:
         due, mixed = self.timers.next_due, self._mixed
-        if due is None or now >= due or mixed is None:
+        if due is None or now >= due or mixed is None or mixed.is_assistant_speaking:
             return None
         self._caller_in_room(event, now)
         return mixed.take([], now)
