@@ -92,8 +92,8 @@ class LongTalk:
                     frames = self._frames[name]
                     frames += [SILENCE] * (at - len(frames)) + said
             at += WORD + 30 + self.random.randrange(40)
-        for frames in self._frames.values():
-            frames += [SILENCE] * (seconds * 50 - len(frames))
+        for spoken in self._frames.values():
+            spoken.extend([SILENCE] * (seconds * 50 - len(spoken)))
 
     def _at(self, when: float, what: str, data: object) -> None:
         heapq.heappush(self._events, (when, next(self._numbers), what, data))
