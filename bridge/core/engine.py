@@ -111,8 +111,8 @@ class CallEngine:
             for command in commands:
                 if type(command) is AppendAudio:
                     append(command, now)
-                else:
-                    self._perform([command], now)
+                else:  # of a room
+                    self._perform((command,), now)
         finally:
             self.in_round = False
             if self._waiting:

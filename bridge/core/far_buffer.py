@@ -1,17 +1,27 @@
 """What a room plays to one leg: how much the far end has still to play, and silence skipped or added to hold that.
 
 The far end plays by a clock of its own. Marks that come back show how far it is: of the last few the earliest counts,
-so one that the network held up changes nothing. No clock: `now` is seconds.
+so one that the network held up changes nothing. Silence is skipped and added in pauses, so that no word is changed. No clock: `now` is seconds.
 """
 
 from collections import deque
+from math import inf
 
-from bridge.core.room_ear import Mix
+from bridge.core.room_ear import PAUSE, Mix
 from bridge.vocabulary.commands import Command, PlayAudio, SendMark
-from telecodecs.format import AudioFormat
+from telecodecs.format import FRAME_MS, AudioFormat
 
-LEAST_S = 0.01
-"""Below this silence is added where it is quiet: the far end should have a frame, which bridges one that comes late."""
+LEAST_S = 0.025
+"""The far end should never have had less of late: a frame, which bridges one that comes late. Else silence is added."""
+
+LOWEST_S = -0.04
+"""What it had counts as no less than this: a stall of the network is not made up for beforehand."""
+
+OF_LATE = 250
+"""So many frames are of late, 5 s."""
+
+STALLED_S = 0.1
+"""A far end that had nothing for so long begins anew, behind silence; after less the word goes on at once."""
 
 ENOUGH_S = 0.12
 """Above this what is quiet is skipped."""
@@ -22,7 +32,7 @@ MOST_S = 0.14
 MARK_EVERY = 10
 """So many frames from one mark to the next."""
 
-MARKS = 5
+MARKS = 10
 """Of so many marks the earliest counts."""
 
 MOST_PENDING = 100
@@ -42,7 +52,9 @@ class FarBuffer:
         """Silent frames that were sent in addition, because it had too little."""
         self._mix = Mix(line)
         self._second = line.bytes_in(1000)
-        self._ends_at = 0.0  # when all that was sent will have been played
+        self._ends_at = -inf  # when all that was sent will have been played
+        self._lowest_s = ENOUGH_S  # the least that the far end had of late
+        self._quiet = 0  # quiet frames in turn, up to the last
         self._frames = 0
         self._marks = 0
         self._pending: dict[str, float] = {}  # when the end of each mark's audio will have been played
@@ -56,14 +68,21 @@ class FarBuffer:
     def play(self, frame: bytes, now: float) -> list[Command]:
         """Play the next frame: return the commands for that."""
         ahead_s = self._ends_at - now
-        if ahead_s > ENOUGH_S and (ahead_s > MOST_S or self._mix.is_quiet(frame)):
+        self._quiet = self._quiet + 1 if self._mix.is_quiet(frame) else 0
+        is_pause = self._quiet >= PAUSE
+        if ahead_s > ENOUGH_S and (ahead_s > MOST_S or is_pause):
             self.skipped += 1
             return []
         if ahead_s <= 0:
             self._begin(now)
+            if ahead_s < -STALLED_S:
+                self._lowest_s = ENOUGH_S
+                return self._add() + self._send(frame)
+        self._lowest_s = min(self._lowest_s, max(ahead_s, LOWEST_S))
+        if is_pause and self._lowest_s < LEAST_S:
+            self._lowest_s += FRAME_MS / 1000
             return self._add() + self._send(frame)
-        added = self._add() if ahead_s < LEAST_S and self._mix.is_quiet(frame) else []
-        return added + self._send(frame)
+        return self._send(frame)
 
     def _begin(self, now: float) -> None:
         """The far end has nothing more to play, or never had anything."""
@@ -78,6 +97,8 @@ class FarBuffer:
     def _send(self, frame: bytes) -> list[Command]:
         self._ends_at += len(frame) / self._second
         self._frames += 1
+        if not self._frames % OF_LATE:
+            self._lowest_s = ENOUGH_S
         if self._frames % MARK_EVERY:
             return [PlayAudio(frame)]
         self._marks += 1

@@ -19,7 +19,7 @@ from telecodecs.jitter import Reorder
 LONGEST_HOLE_MS = 40
 """The most silence in place of a frame that never came: the room goes on without it."""
 
-LOOK_AGAIN_S = 0.1
+LOOK_S = 0.04
 """From one look whether the assistant has something due to the next, where no frames come."""
 
 
@@ -64,6 +64,11 @@ class MixedCall:
             "room_added": self._far.added,
         }
 
+    @property
+    def is_assistant_speaking(self) -> bool:
+        """Whether something that the assistant said is still to be heard: then timers move."""
+        return self._speaker.is_speaking
+
     def give(self, commands: list[Command]) -> None:
         """These commands are for the carrier, and no part of what the assistant says into the room."""
         self._out += commands
@@ -106,17 +111,21 @@ class MixedCall:
 
     def caller_speaks(self, event: CallerAudio, now: float) -> None:
         """A frame of the caller's."""
+        if self._speaker.is_speaking:
+            self._assistant_speaks(now)
         if self._order.passes(event.at_ms, event.audio):
             self._play(self.room.speak(Member.CALLER, event.audio, now), now)
-            return
-        for frame in self._order.feed(event.at_ms, event.audio):
-            self._play(self.room.speak(Member.CALLER, frame, now), now)
+        else:
+            for frame in self._order.feed(event.at_ms, event.audio):
+                self._play(self.room.speak(Member.CALLER, frame, now), now)
 
     def member_speaks(self, event: MemberAudio, now: float) -> None:
         """A frame of a member's leg; nothing if it has not joined."""
         leg = self._legs.get(event.member)
         if leg is None:
             return
+        if self._speaker.is_speaking:
+            self._assistant_speaks(now)
         for frame in leg.order.feed(event.at_ms, event.audio):
             heard = leg.spoken.feed(frame) if leg.spoken.needed else frame
             self._play(self.room.speak(event.member, heard, now), now)
@@ -147,7 +156,7 @@ class MixedCall:
     def take(self, commands: list[Command], now: float) -> list[Command]:
         """Take what the assistant's side would have the carrier play. Returns the other commands, and what the room gives."""
         kept = self._route(commands, now) if commands else commands
-        if self._speaker.is_speaking:
+        if self._speaker.is_speaking and now >= self._look_at:
             self._assistant_speaks(now)
         out = self._take_out()
         return kept + out if kept else out
@@ -160,6 +169,9 @@ class MixedCall:
         kept: list[Command] = []
         for command in commands:
             if isinstance(command, PlayAudio | SendMark | ClearPlayback):
+                if not self._speaker.is_speaking:
+                    self._look_at = now + LOOK_S  # their frames are its clock
+                    self._timers.set(Timer.ROOM, self._look_at)
                 self._speaker.tell(command, now)
             else:
                 kept.append(command)
@@ -177,8 +189,8 @@ class MixedCall:
             self._play(self.room.pause(Member.ASSISTANT, now), now)
             if self._falls_silent:
                 self.place(Member.ASSISTANT, Role.SILENT)
-        elif now >= self._look_at:
-            self._look_at = now + LOOK_AGAIN_S
+        else:
+            self._look_at = now + LOOK_S
             self._timers.set(Timer.ROOM, self._look_at)
 
     def fall_silent(self) -> None:

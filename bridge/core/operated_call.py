@@ -265,6 +265,9 @@ _PERFORM: dict[type[Word], Callable[[OperatedCall, Any, float], list[Command]]] 
     ]
 )
 
+OPERATED = frozenset(_PERFORM)
+"""The events that an operator brings about."""
+
 
 def operated_reads(call: type[OperatedCall]) -> ReadsByState:
     """The table of this class of calls."""

@@ -13,6 +13,7 @@ from bridge.core.handover import Handover
 from bridge.core.listening_call import ListeningCall, listening_falls_due, listening_reads
 from bridge.core.mixed_call import MixedCall
 from bridge.core.on_hold import ON_HOLD
+from bridge.core.operated_call import GOING_AWAY, OPERATED
 from bridge.core.people_tables import OF_PEOPLE
 from bridge.core.states import State
 from bridge.core.timers import REASONS, Timer
@@ -39,6 +40,7 @@ from bridge.vocabulary.events import (
     TokensUsed,
     Word,
 )
+from bridge.vocabulary.operator import HangUpRequested, MuteRequested, OperatorEvent, TellRequested
 from bridge.vocabulary.people import ListeningLost, ListeningStarted, TalkAudio, TransferRequested
 from bridge.vocabulary.room import (
     AssistantAddressed,
@@ -95,10 +97,11 @@ class RoomCall(ListeningCall):
         mixed.give(conversation.hold_music.stop(now))  # of which the carrier has some
         if self._liveness.is_dropped:
             mixed.caller_dropped()
-        mixed.place(Member.CALLER, Role.TALKS)
+        mixed.place(Member.CALLER, Role.MUTED if "caller" in self.muted else Role.TALKS)
         mixed.place(Member.PERSON, Role.TALKS)
         if dialogue.is_talking:
-            self._role = Role.TALKS if handover.person.assistant_talks else Role.SILENT
+            talks = handover.person.assistant_talks and "assistant" not in self.muted
+            self._role = Role.TALKS if talks else Role.SILENT
             self._is_addressed = False
             mixed.place(Member.ASSISTANT, self._role)
             mixed.give(dialogue.caller.stream_resumed())
@@ -153,7 +156,7 @@ class RoomCall(ListeningCall):
 
     def _caller_straight(self, event: CallerAudio, now: float) -> list[Command] | None:
         due, mixed = self.timers.next_due, self._mixed
-        if due is None or now >= due or mixed is None:
+        if due is None or now >= due or mixed is None or mixed.is_assistant_speaking:
             return None
         self._caller_in_room(event, now)
         return mixed.take([], now)
@@ -206,11 +209,52 @@ class RoomCall(ListeningCall):
     def _addressed(self, _event: AssistantAddressed, _now: float) -> list[Command]:
         """The next reply of a silent assistant is heard."""
         mixed = self._mixed
-        if mixed is None or self._role is Role.TALKS or Member.ASSISTANT not in mixed.room.parts:
+        if (
+            mixed is None
+            or self._role is Role.TALKS
+            or "assistant" in self.muted
+            or Member.ASSISTANT not in mixed.room.parts
+        ):
             return []
         self._is_addressed, self._role = True, Role.TALKS
         mixed.place(Member.ASSISTANT, Role.TALKS)
         return []
+
+    # What an operator asks for
+
+    def why_not(self, event: OperatorEvent) -> str:
+        """As `OperatedCall.why_not`."""
+        if self.state is not State.IN_ROOM:
+            return super().why_not(event)
+        if isinstance(event, HangUpRequested):
+            return ""
+        if not isinstance(event, TellRequested | MuteRequested):
+            return "the caller is with a person, whom the bridge mixes with them"
+        needs_assistant = isinstance(event, TellRequested) or event.who == "assistant"
+        return "no assistant is there" if needs_assistant and not self._dialogue.is_talking else ""
+
+    def _perform(self, event: OperatorEvent, now: float) -> list[Command]:
+        if self.state is not State.IN_ROOM or self.why_not(event):
+            return super()._perform(event, now)
+        match event:
+            case TellRequested():
+                told = self._tell(event, now)
+                return told + self._addressed(AssistantAddressed(), now) if event.responds else told
+            case MuteRequested():
+                super()._perform(event, now)
+                return self._mute_in_room(event, now)
+            case HangUpRequested(why):
+                return self._end(HangUp(GOING_AWAY, why), now)
+            case _:
+                return []
+
+    def _mute_in_room(self, event: MuteRequested, now: float) -> list[Command]:
+        if event.who == "caller":
+            role = Role.MUTED if event.muted else Role.TALKS
+            return self._role_requested(RoleRequested(Member.CALLER, role), now)
+        talks = self._handover is not None and self._handover.person.assistant_talks
+        role = Role.TALKS if talks and not event.muted else Role.SILENT
+        return self._role_requested(RoleRequested(Member.ASSISTANT, role), now)
 
     # The carrier
 
@@ -299,6 +343,7 @@ def room_reads(call: type[RoomCall]) -> ReadsByState:
         **dict.fromkeys({**_TALKS, **_IS_SILENT}, call._said_in_room),
         **dict.fromkeys(OF_PEOPLE, call._person),
         **members,
+        **dict.fromkeys(OPERATED, call._perform),
         **dict(
             [
                 on(CallerAudio, call._caller_in_room),

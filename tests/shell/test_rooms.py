@@ -66,10 +66,13 @@ async def test_each_is_sent_what_the_other_says(line: Line, monkeypatch: pytest.
     assert line.took() == [], "no request of the carrier joins them"
     assert line.admission.calls == 2
     to_caller, to_person = sent(line.caller, monkeypatch), sent(person, monkeypatch)
-    says(person, "MZ2", LOUD, 0)
-    assert to_caller[-1] == LOUD
-    says(line.caller, "MZ1", LOUD[::-1], 0)
-    assert to_person[-1] == LOUD[::-1]
+    for at_ms in range(0, 100, 20):
+        says(person, "MZ2", LOUD, at_ms)
+        says(line.caller, "MZ1", LOUD[::-1], at_ms)
+    assert to_caller.count(LOUD) == to_person.count(LOUD[::-1]) == 5
+    assert to_caller.count(LOUD[::-1]) == 0, (
+        "nobody, and no assistant, is given what only the person is to hear"
+    )
 
 
 async def test_the_person_hangs_up_and_the_assistant_has_the_caller_again(line: Line) -> None:
