@@ -114,6 +114,8 @@ class Pool:
         candidates = [one for one in reachable if not one.is_stopping] or reachable
         if not candidates:
             return None
+        if where.is_pinned:
+            return candidates[0].number, False
         member = min(candidates, key=lambda one: (one.unread > MOST_UNREAD, one.load, one.chosen_at))
         self._choices += 1
         member.chosen_at = self._choices

@@ -51,6 +51,8 @@ class Destination(NamedTuple):
     may_begin_call: bool = False
     call_id: str = ""
     """The call that it steers or watches, whichever carrier it is of."""
+    is_pinned: bool = False
+    """All of its kind go to the same worker: it knows requests that are sent again."""
 
 
 class RequestReader:
@@ -91,7 +93,7 @@ def destination(request: Request) -> Destination:
     if (carrier, kind) == PAGE_CALLS:
         return Destination(owner=owner_in(word), may_begin_call=not word)
     if carrier == "calls":
-        return Destination(call_id=kind)
+        return Destination(call_id=kind, is_pinned=not kind)
     if carrier not in CARRIERS:
         return Destination()
     if kind in STREAMS:

@@ -52,7 +52,7 @@ DESTINATIONS = [
     ("its trace", get(f"/phone/calls/{HANDLE}/trace"), Destination(owner="0a1b2c3d")),
     ("a call that is watched", get("/calls/v3%3Ax/events"), Destination(call_id="v3:x")),
     ("a call that is steered", post("/calls/CA1/hold", b"{}"), Destination(call_id="CA1")),
-    ("all calls", get("/calls"), Destination()),
+    ("a call that is placed", post("/calls", b"{}"), Destination(is_pinned=True)),
     ("another path", post("/elsewhere", FORM), Destination()),
     ("the request's target is malformed", get("http://[x/"), Destination()),
     ("no path at all", b"GET\r\n\r\n", Destination()),
