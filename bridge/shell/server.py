@@ -323,6 +323,7 @@ async def serve(
         set_log_level,
         lambda: server.lifecycle.stage is not Stage.SERVING,
         notifier,
+        server.use_tokens,
     )
     handle = asyncio.get_running_loop().add_signal_handler
     for number in (signal.SIGTERM, signal.SIGINT):

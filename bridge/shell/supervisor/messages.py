@@ -60,6 +60,8 @@ class KnowsCall(Struct, frozen=True, tag="knows"):
 
     carrier: str
     call_id: str
+    is_placed: bool = False
+    """It placed the call, of which no webhook has told so far."""
 
 
 class TellMetrics(Struct, frozen=True, tag="tell metrics"):

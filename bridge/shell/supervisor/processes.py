@@ -193,8 +193,8 @@ class Processes:
                 log.info("= a worker is ready", worker=number, pid=worker.pid)
             case Load() as load:
                 self._pool.report(number, load)
-            case KnowsCall(carrier=carrier, call_id=call_id):
-                self._pool.knows(number, (carrier, call_id))
+            case KnowsCall(carrier=carrier, call_id=call_id, is_placed=is_placed):
+                self._pool.knows(number, (carrier, call_id), is_placed=is_placed)
             case ToldMetrics(families=families, is_last=is_last):
                 self.metrics.told(number, families, is_last=is_last)
             case ToldCalls(events=events, is_last=is_last):

@@ -77,6 +77,9 @@ class PassedConnections:
         """The server runs: have the supervisor pass what comes."""
         self._server.admission.watch_calls(self._changed)
         self._server.watch_webhooks(self._answered)
+        self._server.admission.placed.noted = lambda carrier, call_id: self._tell(
+            KnowsCall(carrier, call_id, is_placed=True)
+        )
         self._server.admission.live.began = lambda carrier, call_id: self._tell(KnowsCall(carrier, call_id))
         self._tell(Ready(self._server.admission.owner))
         self._look_again()
