@@ -20,7 +20,7 @@ from tests.observers.live.test_live_calls import PlayedCall
 
 CALLER, PERSON, ASSISTANT, SUPERVISOR = Member.CALLER, Member.PERSON, Member.ASSISTANT, Member.SUPERVISOR
 
-ROOM = [SetRole(CALLER, Role.TALKS), SetRole(PERSON, Role.TALKS), SetRole(ASSISTANT, Role.SILENT)]
+ROOM: list[Word] = [SetRole(CALLER, Role.TALKS), SetRole(PERSON, Role.TALKS), SetRole(ASSISTANT, Role.SILENT)]
 """A person has joined, and the assistant is silent."""
 
 ENDS = EndHandover("billing", Outcome.TALKED, 1.0, 1.0)
