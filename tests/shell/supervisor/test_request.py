@@ -51,6 +51,7 @@ DESTINATIONS = [
     ("a call from the page", post("/phone/calls", b"{}"), Destination(may_begin_call=True)),
     ("its trace", get(f"/phone/calls/{HANDLE}/trace"), Destination(owner="0a1b2c3d")),
     ("a call that is watched", get("/calls/v3%3Ax/events"), Destination(call_id="v3:x")),
+    ("an id that has slashes", post("/calls/v3%3Aa%2Fb%2B%3D/hold", b"{}"), Destination(call_id="v3:a/b+=")),
     ("a call that is steered", post("/calls/CA1/hold", b"{}"), Destination(call_id="CA1")),
     ("a call that is placed", post("/calls", b"{}"), Destination(is_pinned=True)),
     ("another path", post("/elsewhere", FORM), Destination()),
