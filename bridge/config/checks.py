@@ -199,11 +199,6 @@ def _wrong_workers(settings: Settings) -> Iterator[str]:
             f"workers = {settings.workers} with ssl_certfile: should be 1; what goes to which worker is read from the "
             "request, and TLS hides it: let a proxy do TLS, and leave ssl_certfile out"
         )
-    if settings.control.port is not None:
-        yield (
-            f"workers = {settings.workers} with control.port: should be left out; the server's own port has the control API, "
-            "and passes a request to the worker that has the call"
-        )
     most = settings.limits.max_calls_per_s
     if most is not None and most < settings.workers:
         yield (

@@ -32,6 +32,7 @@ from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
 from bridge.shell.kept_traces import KeptTraces
 from bridge.shell.load_gate import LoadGate, LoadLimits
 from bridge.shell.metrics.process_metrics import ProcessMetrics
+from bridge.shell.placed_calls import PlacedCalls
 from bridge.shell.sampled_log import SampledLog
 from bridge.shell.session import clock
 from bridge.shell.sessions import Sessions
@@ -92,6 +93,8 @@ class Admission:
         """The name of this process, in the tokens that it mints."""
         self._tokens = Tokens({carrier: _token_keys(settings, carrier) for carrier in CARRIERS}, self.owner)
         self._expected = ExpectedCalls()
+        self.placed = PlacedCalls()
+        """The calls that were placed with variables."""
         self._active = ActiveCalls()
         self.setups = Setups(
             Setup(settings, switchboard), lambda setup: self._expected.has_setup(setup, unix_clock())
@@ -179,6 +182,7 @@ class Admission:
     def expect(self, carrier: str, call: ExpectedCall, kind: StreamKind = "media") -> str:
         """A call will come. The address for its media socket: good once, or again where the stream may return."""
         now = unix_clock()
+        call = call._replace(context=self.placed.context(carrier, call.call_id, call.context))
         life_s = LIFE_S + call.opens_s
         token = self._tokens.new(carrier, kind, call.call_id, call.assistant, now, life_s)
         setup = self.setups.current
@@ -198,6 +202,7 @@ class Admission:
     def call_ended(self, carrier: str, call_id: str) -> None:
         """The carrier says so; its stream may not have heard of it, or may never have come."""
         self._expected.ended(carrier, call_id, unix_clock())
+        self.placed.forget(carrier, call_id)
         self._gate.free_place((carrier, call_id))
         self.setups.forget(call_id)
         for active in self._active.streams_of(carrier, call_id):

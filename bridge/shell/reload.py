@@ -6,7 +6,7 @@ in the log. Settings with a fault change nothing. Reading and checking is done i
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from pydantic import BaseModel
 
 from bridge.config.checks import doubts, tls_context
 from bridge.config.settings import Settings, vendor_tables
+from bridge.shell.control.access import KnownToken, known_tokens
+from bridge.shell.metrics.route import tokens_of
 from bridge.shell.network import Network
 from bridge.shell.setups import Setup, Setups
 from bridge.shell.switchboard import Switchboard
@@ -27,10 +29,15 @@ LOOK_S = 30.0
 RELOADED = frozenset(
     {
         *("ssl_certfile", "ssl_keyfile", "log_level", "routes", "assistant", "assistants"),
-        *("limits", "circuit", "keypad", "silence", "busy", "closing", "before_call", "after_call"),
+        *("limits", "circuit", "keypad", "silence", "busy", "closing", "before_call", "after_call", "people"),
     }
 )
 """The settings that are read again, beside the tables of the assistants' vendors. All others need a restart."""
+
+RELOADED_IN = {"control": frozenset({"tokens", "tokens_file", "hold"}), "metrics": frozenset({"token"})}
+"""Those in tables of which the rest needs a restart."""
+
+UseTokens = Callable[[Sequence[KnownToken], Sequence[str]], None]
 
 log = structlog.get_logger()
 
@@ -44,14 +51,22 @@ class Changes(NamedTuple):
 
 def changes(running: Settings, read: Settings) -> Changes:
     """The settings to go on with: those that were read, but for what a running server cannot change."""
-    fixed = [name for name in type(running).model_fields if name not in RELOADED | vendor_tables()]
+    again = RELOADED | vendor_tables() | RELOADED_IN.keys()
+    fixed = [name for name in type(running).model_fields if name not in again]
     if (running.ssl_certfile is None) != (read.ssl_certfile is None):  # TLS does not begin on an open port
         fixed += ["ssl_certfile", "ssl_keyfile"]
     ignored = [difference for name in fixed for difference in _differences(name, running, read)]
-    return Changes(read.model_copy(update={name: getattr(running, name) for name in fixed}), ignored)
+    kept: dict[str, object] = {name: getattr(running, name) for name in fixed}
+    for name, reloaded in RELOADED_IN.items():
+        one, other = getattr(running, name), getattr(read, name)
+        ignored += _differences(name, running, read, reloaded)
+        kept[name] = one.model_copy(update={key: getattr(other, key) for key in reloaded})
+    return Changes(read.model_copy(update=kept), ignored)
 
 
-def _differences(name: str, running: Settings, read: Settings) -> Iterator[str]:
+def _differences(
+    name: str, running: Settings, read: Settings, reloaded: frozenset[str] = frozenset()
+) -> Iterator[str]:
     one, other = getattr(running, name), getattr(read, name)
     if one == other:
         return
@@ -59,7 +74,7 @@ def _differences(name: str, running: Settings, read: Settings) -> Iterator[str]:
         yield name
         return
     for key in type(one).model_fields:
-        if getattr(one, key) != getattr(other, key):
+        if key not in reloaded and getattr(one, key) != getattr(other, key):
             yield f"{name}.{key}"
 
 
@@ -116,7 +131,8 @@ class Reload:
     """The reloads of one server.
 
     `read`: reads and checks the settings, in a thread; raises `ConfigurationError` with a line for each fault.
-    `set_log_level`: what to do with `log_level`. `is_stopping`: whether the server has begun to stop.
+    `set_log_level`: what to do with `log_level`. `is_stopping`: whether the server has begun to stop. `use_tokens`: what to
+    do with the tokens of [control] and [metrics].
     """
 
     def __init__(
@@ -128,6 +144,7 @@ class Reload:
         set_log_level: Callable[[str], None],
         is_stopping: Callable[[], bool],
         notifier: Notifier,
+        use_tokens: UseTokens = lambda _control, _metrics: None,
     ) -> None:
         self._setups = setups
         self._certificate = certificate
@@ -136,6 +153,7 @@ class Reload:
         self._set_log_level = set_log_level
         self._is_stopping = is_stopping
         self._notifier = notifier
+        self._use_tokens = use_tokens
         self._started = setups.current.settings
         self._task: asyncio.Task[None] | None = None
         self._is_asked_again = False
@@ -182,6 +200,7 @@ class Reload:
         settings = change.settings
         self._set_log_level(settings.log_level)
         self._setups.replace(Setup(settings, switchboard))
+        self._use_tokens(known_tokens(settings.control.tokens), tokens_of(settings.metrics))
         await self._certificate.follow(settings)
         for doubt in doubts(settings):
             log.warning("= doubtful settings", reason=doubt)

@@ -23,6 +23,7 @@ from bridge.core.call import LAST_MARK_S
 from bridge.observers.call_history import JournalEntry
 from bridge.shell.admission import Admission, media_paths
 from bridge.shell.after_call import AfterCall
+from bridge.shell.control.access import KnownToken
 from bridge.shell.control.port import control_port
 from bridge.shell.control.routes import ControlApi
 from bridge.shell.descriptors import descriptor_limit
@@ -66,11 +67,15 @@ CLOSE_S = 2.0
 log = structlog.get_logger()
 
 
+Make = Callable[[bytes, Released], asyncio.Protocol]
+"""Makes the protocol of a connection, from what was read of it."""
+
+
 class ConnectionSource(Protocol):
     """Where a server gets its connections from."""
 
-    async def open(self, make: Callable[[bytes, Released], asyncio.Protocol]) -> int:
-        """Begin; `make` makes the protocol of a connection, from what was read of it. Returns the port that is open."""
+    async def open(self, make: Make, make_control: Make) -> int:
+        """Begin. `make_control`: for what comes to the port of [control]. Returns the port that is open."""
         ...
 
     def close(self) -> None:
@@ -108,6 +113,7 @@ class Server:
         self.certificate = Certificate(self._tls, settings)
         self.control = ControlApi(settings, self.admission)
         """Who may see the calls under way and steer them."""
+        self._metrics_access = access_of(settings.metrics)
         self._refused = RefusedRequests(self.metrics.webhook_refused)
         self._webhooks = tuple(
             Webhooks(
@@ -148,15 +154,17 @@ class Server:
             async with (
                 http_server(self._routes()) as http,
                 MetricsPort(own_metrics, self.metrics.scrape) as self.metrics_port,
-                control_port(self._settings, self._tls, self._add_control) as self.control_port,
+                control_port(self._settings, self._tls, self._add_control, is_open=source is None) as control,
             ):
+                self.control_port = control.number
                 source = source or _OwnPort(self._settings, self._tls)
                 media = partial(
                     accept, self.admission.admit, refusals=SampledLog(), retry_after_s=RETRY_AFTER_S
                 )
                 pace = SetupPace(lambda: self.admission.calls, asyncio.get_running_loop().call_later)
                 self.port = await source.open(
-                    lambda read, released: FrontDoor(paths, media, http, released, read, pace.enter)
+                    lambda read, released: FrontDoor(paths, media, http, released, read, pace.enter),
+                    control.make,
                 )
                 self.admission.public_url = self._settings.reachable_url(self.port)
                 self.control.access.public_url = self.admission.public_url
@@ -202,8 +210,13 @@ class Server:
         if self._settings.control.port is None:
             self._add_control(app)
         may_read = partial(self.control.guard.may, need="metrics")
-        app.add_routes([metrics_route(access_of(self._settings.metrics), self.metrics.scrape, may_read)])
+        app.add_routes([metrics_route(self._metrics_access, self.metrics.scrape, may_read)])
         return app
+
+    def use_tokens(self, control: Sequence[KnownToken], metrics: Sequence[str]) -> None:
+        """The tokens of [control] and [metrics] from now on."""
+        self.control.access.replace(control)
+        self._metrics_access.replace(metrics)
 
     def _add_control(self, app: web.Application) -> None:
         """Serve the control API there, and the page that uses it."""
@@ -268,7 +281,7 @@ class _OwnPort:
         self._tls = tls
         self._listener: Listener | None = None
 
-    async def open(self, make: Callable[[bytes, Released], asyncio.Protocol]) -> int:
+    async def open(self, make: Make, make_control: Make) -> int:
         """See `ConnectionSource`."""
         settings = self._settings
         self._listener = await open_port(
@@ -310,6 +323,7 @@ async def serve(
         set_log_level,
         lambda: server.lifecycle.stage is not Stage.SERVING,
         notifier,
+        server.use_tokens,
     )
     handle = asyncio.get_running_loop().add_signal_handler
     for number in (signal.SIGTERM, signal.SIGINT):

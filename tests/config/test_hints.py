@@ -145,7 +145,6 @@ WRONG_DOORS = [
         {"workers": 2, "ssl_certfile": "chain.pem", "ssl_keyfile": "key.pem"},
         "workers = 2 with ssl_certfile: should be 1; what goes to which worker is read from the request",
     ),
-    ({"workers": 2, "control": {"port": 0}}, "workers = 2 with control.port: should be left out"),
     (
         {"workers": 4, "limits": {"max_calls_per_s": 3}},
         "limits.max_calls_per_s = 3 with workers = 4: expected at least one call for each worker",

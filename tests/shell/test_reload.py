@@ -23,6 +23,7 @@ from bridge.shell.systemd import Notifier
 from bridge.vocabulary.errors import ConfigurationError
 
 PATIENCE_S = 10.0
+TOKEN = "r4Zk0-Wm2Qv8_Tn6Ly1Xc5Bd9"
 PLAIN: dict[str, Any] = {
     "port": 0,
     "assistant": "parrot",
@@ -48,6 +49,12 @@ CHANGED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "host and port": ({"host": "::1", "port": 81}, ["host", "port"]),
     "a carrier's key": ({"twilio": {"auth_token": "54321"}}, ["twilio.auth_token"]),
     "the keys of tokens": ({"security": {"token_keys": ["x" * 32]}}, ["security.token_keys"]),
+    "people": ({"people": {"billing": {"to": "+15550111"}}}, []),
+    "tokens": ({"control": {"tokens": [{"name": "ops", "token": TOKEN}]}, "metrics": {"token": TOKEN}}, []),
+    "ports of their own": (
+        {"control": {"port": 81}, "metrics": {"port": 82}},
+        ["control.port", "metrics.port"],
+    ),
     "a folder": ({"journal": {"directory": "elsewhere"}}, ["journal.directory"]),
     "TLS on an open port": (
         {"ssl_certfile": "cert.pem", "ssl_keyfile": "key.pem"},
@@ -92,6 +99,7 @@ async def reloading(
         levels.append,
         lambda: server.lifecycle.stage is not Stage.SERVING,
         Notifier(),
+        server.use_tokens,
     )
     async with asyncio.timeout(PATIENCE_S), server.running():
         yield server, reload, levels

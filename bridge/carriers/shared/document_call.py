@@ -140,11 +140,8 @@ class DocumentCall:
                 ring_s=command.ring_s,
                 call_token=token or None,
             )
-            placed, not_placed = (
-                partial(self._placed, called, handle),
-                partial(self._not_placed, called, handle),
-            )
-            self._host.send(request, placed, not_placed)
+            placed = partial(self._placed, called, handle)
+            self._host.send(request, placed, partial(self._not_placed, called, handle))
         called.rings_for(command.ring_s, now)
         self._calls.watch(self)
 
@@ -227,7 +224,7 @@ class DocumentCall:
         self.place = Place.BETWEEN
         if self._api is not None:
             self._host.send(self._api.redirect(self.call_id, self._address("next", self.handle)))
-        self._silent.look_in(ASKS_S, now)
+        self._silent.is_made_to_ask(now)
 
     # What the caller's call asks
 
@@ -238,6 +235,10 @@ class DocumentCall:
 
     def back(self, handle: str, form: Mapping[str, str], now: float) -> str:
         """Its `<Dial>` has ended: how does it go on?"""
+        if self._silent.is_redirected and (self._dial is None or self._dial.handle != handle):
+            return redirect_document(
+                self._address("next", self.handle), after_s=1
+            )  # the redirect is on its way
         if handle != self._answered_back[0]:  # else it asks a second time
             self._asks()
             dial = self._dial

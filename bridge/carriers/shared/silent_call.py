@@ -36,6 +36,8 @@ class SilentCall:
     ) -> None:
         self.at: float | None = None
         """When `look` wants to be called."""
+        self.is_redirected = False
+        """A request is on its way that makes it ask. A document that it is given before is broken off by that."""
         self._host = host
         self._api = api
         self._call_id = call_id
@@ -48,9 +50,14 @@ class SilentCall:
         self.at = now + wait_s
         self._watched()
 
+    def is_made_to_ask(self, now: float) -> None:
+        """The carrier was requested to have it ask."""
+        self.is_redirected = self._api is not None
+        self.look_in(ASKS_S, now)
+
     def asks(self) -> None:
         """It asks: there is nothing to look for."""
-        self.at, self._looks = None, 0
+        self.at, self._looks, self.is_redirected = None, 0, False
 
     def look(self, now: float) -> None:
         """Look whether the call is there."""

@@ -13,6 +13,7 @@ from bridge.observers.call_log import CallEnd, EndedBy
 from bridge.observers.call_secrets import CallSecrets
 from bridge.observers.live.levels import VoiceFrames
 from bridge.observers.live.lines import LiveLines, read_live_line
+from bridge.observers.live.parties import LiveParties
 from bridge.observers.live.spoken import Spoken
 from bridge.observers.live.view import CallDetails, CallView, PartyName, parties_of
 from bridge.redaction import safe_id, without_private
@@ -130,6 +131,7 @@ class LiveCall:
         self._assistant = self._standby = ""
         self._keys = 0  # of an entry that is not complete
         self._started_at = 0.0
+        self._parties = LiveParties()
         self._owner = owner
         self._line = self._plays = PCMU_8K
         self._end = CallEnd()
@@ -148,6 +150,8 @@ class LiveCall:
             self._secrets.saw(word)
         if kind in CallEnd.sees:
             self._end.saw(word)
+        if kind in LiveParties.sees:
+            self._parties.saw(word, now)
         if (see := _SEEN.get(kind)) is not None:
             see(self, word, now)
         if self.id:
@@ -224,7 +228,13 @@ class LiveCall:
             duration_s=round(now - self._started_at, 1),
             from_=safe_id(without_private(facts.from_)),
             to=safe_id(without_private(facts.to)),
-            parties=parties_of(call.state, call.muted, assistant_listens=call.assistant_listens),
+            parties=parties_of(
+                call.state,
+                call.muted,
+                assistant_listens=call.assistant_listens,
+                room=self._parties.room,
+                supervisors=self._parties.supervisors.values(),
+            ),
             last_wait_ms=None if self.session is None else self.session.last_wait_ms,
             digits="•" * self._keys,
             held=call.is_held,
@@ -299,7 +309,7 @@ _OTHERS: frozenset[type[Word]] = frozenset(
 )
 """Words with which the view may be another: by the state of the call, or by how long the caller waited."""
 
-_SEES = frozenset(_SEEN) | CallSecrets.sees | CallEnd.sees | _OTHERS
+_SEES = frozenset(_SEEN) | CallSecrets.sees | CallEnd.sees | LiveParties.sees | _OTHERS
 
 _OF_WORDS = frozenset({CallerSaid, ReplySaid, ReplyEnded, TruncateReply, DropReply})
 """They change nothing but what was said."""

@@ -70,6 +70,10 @@ class LiveCalls:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.watched: Callable[[bool], None] = lambda _: None
         """Called with True when somebody begins to watch, and with False when nobody watches any more."""
+        self.share = 1.0
+        """The part of `MOST_BYTES` that whoever watches all calls may be told: with other processes beside this one."""
+        self.began: Callable[[str, str], None] = lambda _carrier, _id: None
+        """Called with the carrier and the id of each call whose stream has started."""
         self._clock = clock
         self._calls: dict[str, LiveCall] = {}
         self._watches: list[Watch] = []
@@ -122,6 +126,7 @@ class LiveCalls:
         if before is not None:
             self._forget(before)
         self._calls[call.id] = call
+        self.began(call.carrier, call.id)
         if self._watches:
             self._changed[call] = None
             self._attend(call)
@@ -219,7 +224,7 @@ class LiveCalls:
     def _new_views(self, now: float) -> Iterator[tuple[LiveCall, CallView]]:
         """The views that differ from what was told: as many as fit, those of another state before others."""
         late: dict[LiveCall, CallView] = {}
-        room = MOST_BYTES - LEVEL_BYTES - TEXT_BYTES
+        room = self.share * (MOST_BYTES - LEVEL_BYTES - TEXT_BYTES)
         for call in [*self._changed]:
             view, told = call.view(now), self._told.get(call)
             if told is not None and _same(view, told):
@@ -244,7 +249,7 @@ class LiveCalls:
 
     def _new_words(self) -> Iterator[tuple[LiveCall, list[tuple[Speaker, str]]]]:
         """What was said: of those who spoke the first ones, as many as fit; the others come at the next look."""
-        room = TEXT_BYTES
+        room = self.share * TEXT_BYTES
         for call in [*self._spoke]:
             if room > 0 or self._is_alone(call):
                 del self._spoke[call]
@@ -292,13 +297,13 @@ class LiveCalls:
             for call, all_said in texts.items()
             for speaker, said in all_said[-2:]
         ]
-        if chosen := self._some_levels(levels, MOST_BYTES - sum(map(len, parts))):
+        if chosen := self._some_levels(levels, self.share * MOST_BYTES - sum(map(len, parts))):
             parts.append(event("levels", chosen))
         return b"".join(parts)
 
-    def _some_levels(self, levels: dict[str, tuple[int, int]], room: int) -> dict[str, tuple[int, int]]:
+    def _some_levels(self, levels: dict[str, tuple[int, int]], room: float) -> dict[str, tuple[int, int]]:
         """As many as fit into so many bytes; those that did not fit come first at the next look."""
-        room = min(max(room, LEVEL_BYTES // 2), LEVEL_BYTES)
+        room = min(max(room, self.share * LEVEL_BYTES / 2), self.share * LEVEL_BYTES)
         ids = [*levels]
         start = self._turn % len(ids) if ids else 0
         chosen: dict[str, tuple[int, int]] = {}

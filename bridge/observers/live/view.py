@@ -1,11 +1,14 @@
 """What is shown of a call under way: who is in it, who hears whom, and what the caller waited for. Numbers are masked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct, field
 
+from bridge.core.room import Part, who_hears_whom
 from bridge.core.states import State
+from bridge.vocabulary.room import Member
+from bridge.vocabulary.supervision import SupervisorRole
 
 PartyName = Literal["caller", "assistant", "person", "supervisor"]
 
@@ -69,20 +72,61 @@ class Calls(Struct, frozen=True):
 
 
 def parties_of(
-    state: State, muted: Collection[PartyName] = (), *, assistant_listens: bool = False
+    state: State,
+    muted: Collection[PartyName] = (),
+    *,
+    assistant_listens: bool = False,
+    room: Mapping[Member, Part] | None = None,
+    supervisors: Iterable[SupervisorRole] = (),
 ) -> tuple[Party, ...]:
-    """Who is in a call of this state. `assistant_listens`: it stays while the caller talks with a person."""
+    """Who is in a call of this state. `assistant_listens`: it stays while the caller talks with a person.
+
+    `room`: who is in the call's room, if it has one. `supervisors`: the roles of those whom the carrier has in the talk.
+    """
+    if room and (state is State.IN_ROOM or Member.SUPERVISOR in room):
+        return _in_room(room)
     match state:
         case State.HOLDING:
             return Party("caller", "held"), Party("assistant", "silent")
         case State.WITH_PERSON:
-            two = Party("caller", "talks", ("person",)), Party("person", "talks", ("caller",))
-            return (*two, Party("assistant", "listens", ("caller", "person"))) if assistant_listens else two
+            listens = (Party("assistant", "listens", ("caller", "person")),) if assistant_listens else ()
+            return _with_person([*supervisors]) + listens
         case State.OPENING | State.TALKING | State.CLOSING:
             caller, assistant = _voice("caller", "assistant", muted), _voice("assistant", "caller", muted)
             is_there = state is State.TALKING
             return caller, assistant if is_there else Party("assistant", "silent")
     return (Party("caller", "talks"),)
+
+
+def _in_room(room: Mapping[Member, Part]) -> tuple[Party, ...]:
+    matrix, members = who_hears_whom(room), [one for one in _ORDER if one in room]
+    return tuple(
+        Party(
+            member.value,
+            room[member].role.value,
+            tuple(one.value for one in members if one in matrix[member]),
+        )
+        for member in members
+    )
+
+
+_ORDER = [Member.CALLER, Member.ASSISTANT, Member.PERSON, Member.SUPERVISOR]
+
+
+def _with_person(supervisors: Sequence[SupervisorRole]) -> tuple[Party, ...]:
+    """The caller and the person, and those who supervise their talk on the carrier's side."""
+    barges: tuple[PartyName, ...] = ("supervisor",) if SupervisorRole.BARGE in supervisors else ()
+    whispers: tuple[PartyName, ...] = ("supervisor",) if SupervisorRole.WHISPER in supervisors else ()
+    caller = Party("caller", "talks", ("person", *barges))
+    person = Party("person", "talks", ("caller", *(barges or whispers)))
+    return caller, person, *(Party("supervisor", _ROLES[role], ("caller", "person")) for role in supervisors)
+
+
+_ROLES: Mapping[SupervisorRole, Role] = {
+    SupervisorRole.LISTEN: "listens",
+    SupervisorRole.WHISPER: "whispers",
+    SupervisorRole.BARGE: "talks",
+}
 
 
 def _voice(name: PartyName, other: PartyName, muted: Collection[PartyName]) -> Party:

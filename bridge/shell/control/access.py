@@ -38,8 +38,8 @@ class Visitor(NamedTuple):
     by: Literal["token", "cookie", "loopback"]
 
 
-class _Known(NamedTuple):
-    """One token."""
+class KnownToken(NamedTuple):
+    """One token, as it is kept."""
 
     name: str
     digest: bytes
@@ -52,10 +52,12 @@ class ControlAccess:
     """The tokens of one server. `public_url`: where the server is reached beside the host that a request names."""
 
     def __init__(self, tokens: Sequence[ControlToken] = (), public_url: str = "") -> None:
-        self._known = [
-            _Known(one.name, _digest(one.secret), frozenset(one.can), _end_of_day(one)) for one in tokens
-        ]
+        self._known = known_tokens(tokens)
         self.public_url = public_url
+
+    def replace(self, known: Sequence[KnownToken]) -> None:
+        """These tokens are good from now on, and no others; sessions end with their tokens."""
+        self._known = [*known]
 
     @property
     def is_on(self) -> bool:
@@ -77,13 +79,18 @@ class ControlAccess:
             return Visitor("loopback", LOCAL, "loopback")
         return None
 
+    def may(self, address: str, headers: Mapping[str, str], now: float, need: Can) -> bool:
+        """Whether whoever asks may do it."""
+        visitor = self.visitor(address, headers, now)
+        return visitor is not None and need in visitor.can
+
     def _bearer(self, authorization: str, now: float) -> Visitor | None:
         if not authorization.lower().startswith(SCHEME):
             return None
         known = self._with_token(authorization[len(SCHEME) :].strip(), now)
         return None if known is None else Visitor(known.name, known.can, "token")
 
-    def _with_token(self, token: str, now: float) -> _Known | None:
+    def _with_token(self, token: str, now: float) -> KnownToken | None:
         digest = _digest(token)
         found = None
         for known in self._known:  # all of them, so that the time tells nothing
@@ -136,11 +143,16 @@ class ControlAccess:
         return is_public or page.netloc.lower() == host.lower()
 
 
+def known_tokens(tokens: Sequence[ControlToken]) -> list[KnownToken]:
+    """The tokens of the settings."""
+    return [KnownToken(one.name, _digest(one.secret), frozenset(one.can), _end_of_day(one)) for one in tokens]
+
+
 def _digest(token: str) -> bytes:
     return sha256(token.encode(errors="replace")).digest()
 
 
-def _signature(known: _Known, ends: str) -> str:
+def _signature(known: KnownToken, ends: str) -> str:
     said = f"voicebridge session\0{known.name}\0{ends}".encode()
     return hmac.new(known.digest, said, sha256).hexdigest()
 

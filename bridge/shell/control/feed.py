@@ -6,12 +6,14 @@ are viewers.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Protocol
 
 import structlog
 from aiohttp import web
 
-from bridge.observers.live.live_calls import LOOK_S, LiveCalls
+from bridge.observers.live.live_calls import LOOK_S, Take, Watch
 from bridge.shell.control.problems import Problem
 from bridge.shell.http_server import may_last
 
@@ -33,6 +35,20 @@ HEADERS = {
 }
 
 log = structlog.get_logger()
+
+
+class WatchedCalls(Protocol):
+    """The calls that are watched: see `LiveCalls`."""
+
+    watched: Callable[[bool], None]
+
+    def find(self, call_id: str) -> object | None: ...
+
+    def watch(self, take: Take, call_id: str = "") -> Watch: ...
+
+    def unwatch(self, watch: Watch) -> None: ...
+
+    def look(self) -> None: ...
 
 
 class _Viewer:
@@ -87,7 +103,7 @@ class _Viewer:
 class Feed:
     """The viewers of one process."""
 
-    def __init__(self, live: LiveCalls) -> None:
+    def __init__(self, live: WatchedCalls) -> None:
         self._live = live
         self._timer: asyncio.TimerHandle | None = None
         self._viewers: set[_Viewer] = set()

@@ -1,7 +1,7 @@
 """Lets requests of the control API in: who asks, what they may do, how often, and from which page."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 import structlog
@@ -48,8 +48,7 @@ class Guard:
 
     def may(self, request: web.Request, need: Can) -> bool:
         """Whether a token, or a session, lets this request do it. It counts for no rate."""
-        visitor = self.access.visitor(request.remote or "", request.headers, unix_clock())
-        return visitor is not None and need in visitor.can
+        return self.access.may(request.remote or "", request.headers, unix_clock(), need)
 
     def visitor(self, request: web.Request, need: Can) -> Visitor:
         """Who asks. Raises `Problem`."""
@@ -63,10 +62,23 @@ class Guard:
             raise Problem(
                 HTTPStatus.FORBIDDEN, "a page of another site asks: the header Origin should name this server"
             )
+        if (problem := self._too_many(visitor)) is not None:
+            raise problem
+        return visitor
+
+    def too_many(self, address: str, headers: Mapping[str, str]) -> Problem | None:
+        """Count a request that somebody else will answer: why it is not to be answered, or None."""
+        visitor = self.access.visitor(address, headers, unix_clock())
+        if visitor is not None:
+            return self._too_many(visitor)
+        problem = self.stranger(address)
+        return problem if problem.status is HTTPStatus.TOO_MANY_REQUESTS else None
+
+    def _too_many(self, visitor: Visitor) -> Problem | None:
         rate = self._local if visitor.by == "loopback" else self._requests
         if wait_s := rate.wait_s(visitor.name, clock()):
-            raise retry_later(wait_s, "too many requests of this token: see control.requests_per_s")
-        return visitor
+            return retry_later(wait_s, "too many requests of this token: see control.requests_per_s")
+        return None
 
     def stranger(self, address: str) -> Problem:
         """The answer to somebody at this address who is not known: too many of them are told to wait."""

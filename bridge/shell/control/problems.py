@@ -23,15 +23,19 @@ class Problem(Exception):  # it is answered, and no error of ours
 
     def answer(self) -> web.Response:
         """The answer."""
-        body: dict[str, object] = {"title": self.status.phrase, "status": self.status.value}
-        if self.detail:
-            body["detail"] = self.detail
         return web.Response(
             status=self.status,
-            body=json.encode(body | self.more),
+            body=self.body(),
             headers=self.headers,
             content_type=CONTENT_TYPE,
         )
+
+    def body(self) -> bytes:
+        """The answer's body."""
+        body: dict[str, object] = {"title": self.status.phrase, "status": self.status.value}
+        if self.detail:
+            body["detail"] = self.detail
+        return json.encode(body | self.more)
 
 
 def retry_later(after_s: float, detail: str) -> Problem:

@@ -23,6 +23,7 @@ from bridge.shell.control.repeats import Repeats
 from bridge.shell.control.verbs import VERBS, Place, Verb, read_body
 from bridge.shell.outbound import place_call
 from bridge.shell.session import clock
+from bridge.vocabulary.call_facts import LONGEST_VARIABLE, cleaned
 from bridge.vocabulary.errors import CarrierRefused, ConfigurationError
 from bridge.vocabulary.operator import TellRequested
 
@@ -168,6 +169,8 @@ class ControlApi:
             raise Problem(HTTPStatus.BAD_REQUEST, str(error).replace("--", "")) from None
         except CarrierRefused as error:
             raise Problem(HTTPStatus.BAD_GATEWAY, f"the carrier did not place the call: {error}") from None
+        variables = {name: cleaned(text, LONGEST_VARIABLE) for name, text in asked.variables.items()}
+        self._admission.placed.note(asked.carrier, call_id, variables)
         return json.encode(Placed(call_id))
 
 

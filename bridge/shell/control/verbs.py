@@ -8,6 +8,7 @@ from msgspec import DecodeError, Meta, Struct, ValidationError, field, json
 
 from bridge.settings.control import Can
 from bridge.shell.control.problems import Problem
+from bridge.vocabulary.call_facts import LONGEST_VARIABLE, MOST_VARIABLES
 from bridge.vocabulary.operator import (
     HandoverRequested,
     HangUpRequested,
@@ -20,6 +21,9 @@ from bridge.vocabulary.operator import (
 )
 
 LONGEST_TEXT = 4_000
+
+VARIABLE = "^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
+"""The name of a variable."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 
@@ -65,12 +69,16 @@ class Supervise(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Place(Struct, frozen=True, forbid_unknown_fields=True):
-    """A call to be placed. `from`: a number of yours at the carrier."""
+    """A call to be placed. `from`: a number of yours at the carrier. `variables`: what the assistant is told of the call."""
 
     carrier: Name
     to: Name
-    from_: Name = field(name="from")
+    from_: Annotated[Name, Meta(description="A number of yours at the carrier")] = field(name="from")
     assistant: Annotated[str, Meta(max_length=100)] = ""
+    variables: Annotated[
+        dict[Annotated[str, Meta(pattern=VARIABLE)], Annotated[str, Meta(max_length=LONGEST_VARIABLE)]],
+        Meta(max_length=MOST_VARIABLES),
+    ] = {}
 
 
 class Verb(NamedTuple):

@@ -12,6 +12,10 @@ class Access:
     """The rule of one server. `tokens`: each of them will do (RFC 6750, 2.1)."""
 
     def __init__(self, tokens: Sequence[str] = ()) -> None:
+        self.replace(tokens)
+
+    def replace(self, tokens: Sequence[str]) -> None:
+        """These tokens are good from now on, and no others."""
         self._tokens = [token.encode() for token in tokens]
 
     def is_allowed(self, address: str, headers: Mapping[str, str]) -> bool:

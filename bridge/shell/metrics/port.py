@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 
@@ -28,15 +28,21 @@ NO_PORT = MetricsSettings()
 Scrape = Callable[[], Awaitable[bytes]]
 """Returns the figures as text."""
 
+MayAsk = Callable[[str, Mapping[str, str]], bool]
+"""Whether somebody at an address may ask, by the headers of the request."""
+
 log = structlog.get_logger()
 
 
 class MetricsAnswers:
-    """Answers each request in a task of its own. `access`: who may ask; None: everybody."""
+    """Answers each request in a task of its own. `access`: who may ask; None: everybody. `also`: who else may."""
 
-    def __init__(self, scrape: Scrape, access: Access | None) -> None:
+    def __init__(
+        self, scrape: Scrape, access: Access | None, also: MayAsk = lambda _address, _headers: False
+    ) -> None:
         self._scrape = scrape
         self._access = access
+        self._also = also
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, connection: socket.socket, request: Request) -> None:
@@ -69,10 +75,14 @@ class MetricsAnswers:
         if request.method not in ("GET", "HEAD"):
             return _answer(HTTPStatus.METHOD_NOT_ALLOWED, more="Allow: GET, HEAD\r\n")
         address = connection.getpeername()[0]
-        if self._access is not None and not self._access.is_allowed(address, request.headers):
+        if not self._may_ask(address, request.headers):
             return _answer(HTTPStatus.UNAUTHORIZED, more="WWW-Authenticate: Bearer\r\n")
         body = await self._scrape()
         return _answer(HTTPStatus.OK, body, CONTENT_TYPE, is_head=request.method == "HEAD")
+
+    def _may_ask(self, address: str, headers: Mapping[str, str]) -> bool:
+        access = self._access
+        return access is None or access.is_allowed(address, headers) or self._also(address, headers)
 
 
 def _answer(

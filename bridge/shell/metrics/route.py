@@ -12,7 +12,12 @@ from bridge.shell.metrics.port import PATH, Scrape
 
 def access_of(settings: MetricsSettings) -> Access:
     """Who may read the figures on the server's own port."""
-    return Access([] if settings.token is None else [settings.token.get_secret_value()])
+    return Access(tokens_of(settings))
+
+
+def tokens_of(settings: MetricsSettings) -> list[str]:
+    """The token of [metrics], if there is one."""
+    return [] if settings.token is None else [settings.token.get_secret_value()]
 
 
 def metrics_route(

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from msgspec import msgpack
 
 from bridge.config.settings import Settings
+from bridge.shell.control.access import known_tokens
+from bridge.shell.metrics.route import tokens_of
 from bridge.shell.supervisor.channel import closed, receive
 from bridge.shell.supervisor.messages import (
     Exited,
@@ -30,6 +32,9 @@ from bridge.vocabulary.errors import ConfigurationError
 
 NEED_RESTART = ("host", "port", "workers", "ssl_certfile", "ssl_keyfile")
 """Settings of the supervisor, which does not change while it runs."""
+
+NEED_RESTART_IN = {"control": ("port", "host", "requests_per_s"), "metrics": ("port", "host")}
+"""Those in tables."""
 
 Work = Callable[[Settings, socket.socket, Fork], int]
 """What a worker does from its settings, its end of the pair of sockets and the request for it. Returns its exit code."""
@@ -110,10 +115,15 @@ class ForkServer:
             return SettingsRead(str(error).splitlines(), [], before.log_level)
         except Exception as error:  # noqa: BLE001  # in a module of a tool, for example
             return SettingsRead([f"{type(error).__name__}: {error}"], [], before.log_level)
-        kept = {name: getattr(before, name) for name in NEED_RESTART}
+        kept: dict[str, object] = {name: getattr(before, name) for name in NEED_RESTART}
         ignored = [name for name, value in kept.items() if getattr(settings, name) != value]
+        for table, names in NEED_RESTART_IN.items():
+            was, now = getattr(before, table), getattr(settings, table)
+            ignored += [f"{table}.{name}" for name in names if getattr(was, name) != getattr(now, name)]
+            kept[table] = now.model_copy(update={name: getattr(was, name) for name in names})
         self._settings = settings.model_copy(update=kept)
-        return SettingsRead([], ignored, settings.log_level)
+        tokens = known_tokens(settings.control.tokens)
+        return SettingsRead([], ignored, settings.log_level, tokens, "".join(tokens_of(settings.metrics)))
 
     def _tell(self, message: FromForkServer) -> None:
         try:

@@ -5,6 +5,7 @@ from typing import TypeVar
 from msgspec import Struct, msgpack
 
 from bridge.observers.metrics.snapshot import Family
+from bridge.shell.control.access import KnownToken
 
 MOST_BYTES = 131_072
 """The longest message: a request's head and body, with room to spare."""
@@ -23,6 +24,8 @@ class HandedConnection(Struct, frozen=True, tag="connection"):
     """Whether it may begin a call."""
     elsewhere: int = 0
     """Calls in the other workers, and those that may come of what was passed to them."""
+    is_control: bool = False
+    """Whether it came to the port of [control]."""
 
 
 class Stop(Struct, frozen=True, tag="stop"):
@@ -53,10 +56,12 @@ class Alive(Struct, frozen=True, tag="alive"):
 
 
 class KnowsCall(Struct, frozen=True, tag="knows"):
-    """From a worker: it has a call, of which an authenticated webhook told."""
+    """From a worker: it has a call, of which an authenticated webhook told, or whose stream was let in."""
 
     carrier: str
     call_id: str
+    is_placed: bool = False
+    """It placed the call, of which no webhook has told so far."""
 
 
 class TellMetrics(Struct, frozen=True, tag="tell metrics"):
@@ -70,8 +75,33 @@ class ToldMetrics(Struct, frozen=True, tag="metrics"):
     is_last: bool
 
 
-ToWorker = HandedConnection | Stop | TellMetrics
-FromWorker = Ready | Load | Alive | KnowsCall | ToldMetrics
+class WatchCalls(Struct, frozen=True, tag="watch calls"):
+    """To a worker: somebody watches all calls, or nobody does any more. `share`: its part of what a viewer may be told."""
+
+    on: bool
+    share: float = 1.0
+
+
+class TellCalls(Struct, frozen=True, tag="tell calls"):
+    """To a worker: somebody asks for the calls under way."""
+
+
+class ToldCalls(Struct, frozen=True, tag="calls"):
+    """From a worker: a part of whole events of its live feed; a snapshot comes first, and for each `TellCalls`."""
+
+    events: bytes
+    is_last: bool
+
+
+class NewTokens(Struct, frozen=True, tag="tokens"):
+    """To a worker that has settings of before: the tokens of [control] and [metrics] as they are now."""
+
+    tokens: list[KnownToken]
+    metrics_token: str
+
+
+ToWorker = HandedConnection | Stop | TellMetrics | WatchCalls | TellCalls | NewTokens
+FromWorker = Ready | Load | Alive | KnowsCall | ToldMetrics | ToldCalls
 
 
 class Fork(Struct, frozen=True, tag="fork"):
@@ -109,6 +139,9 @@ class SettingsRead(Struct, frozen=True, tag="settings"):
     faults: list[str]
     ignored: list[str]
     log_level: str
+    tokens: list[KnownToken] = []
+    """Those of [control]."""
+    metrics_token: str = ""
 
 
 ToForkServer = Fork | ReadSettings

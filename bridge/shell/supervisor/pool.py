@@ -50,6 +50,7 @@ class Pool:
     def __init__(self) -> None:
         self._members: dict[int, Member] = {}
         self._calls: OrderedDict[tuple[str, str], Member] = OrderedDict()
+        self._placed: set[tuple[str, str]] = set()
         self._choices = 0
 
     def __iter__(self) -> Iterator[Member]:
@@ -92,14 +93,19 @@ class Pool:
         member = self._members.pop(number)
         for call in [call for call, owner in self._calls.items() if owner is member]:
             del self._calls[call]
+            self._placed.discard(call)
         return member.reported.calls
 
-    def knows(self, number: int, call: tuple[str, str]) -> None:
-        """This worker has this call."""
+    def knows(self, number: int, call: tuple[str, str], *, is_placed: bool = False) -> None:
+        """This worker has this call. `is_placed`: it has placed it, and another one may take it as well."""
         self._calls[call] = self._members[number]
+        if is_placed:
+            self._placed.add(call)
+        else:
+            self._placed.discard(call)
         self._calls.move_to_end(call)
         if len(self._calls) > MOST_CALLS:
-            self._calls.popitem(last=False)
+            self._placed.discard(self._calls.popitem(last=False)[0])
 
     def choose(self, where: Destination, without: Collection[int] = ()) -> tuple[int, bool] | None:
         """The worker for a connection, and whether it is new there and may begin a call. None: there is no worker.
@@ -108,12 +114,16 @@ class Pool:
         cannot be reached.
         """
         member = self._owner(where)
+        if member is not None and member.is_stopping and where.call in self._placed:
+            member = None  # it takes no new calls, and the call has not come yet
         if member is not None and member.owner:
             return None if member.number in without else (member.number, False)
         reachable = [one for one in self if one.owner and one.number not in without]
         candidates = [one for one in reachable if not one.is_stopping] or reachable
         if not candidates:
             return None
+        if where.is_pinned:
+            return candidates[0].number, False
         member = min(candidates, key=lambda one: (one.unread > MOST_UNREAD, one.load, one.chosen_at))
         self._choices += 1
         member.chosen_at = self._choices

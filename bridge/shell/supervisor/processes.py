@@ -12,6 +12,7 @@ import structlog
 from msgspec import msgpack
 
 from bridge.observers.metrics.snapshot import Family
+from bridge.shell.control.fleet import FleetCalls
 from bridge.shell.metrics.fleet import FleetMetrics, supervisor_families
 from bridge.shell.session import clock
 from bridge.shell.supervisor.back_off import BackOff
@@ -25,12 +26,17 @@ from bridge.shell.supervisor.messages import (
     FromWorker,
     KnowsCall,
     Load,
+    NewTokens,
     ReadSettings,
     Ready,
     SettingsRead,
     Stop,
+    TellCalls,
     TellMetrics,
+    ToldCalls,
     ToldMetrics,
+    ToWorker,
+    WatchCalls,
     encode,
 )
 from bridge.shell.supervisor.pool import Pool
@@ -88,8 +94,10 @@ class Processes:
         """Set when a worker becomes ready, or has ended."""
         self.deaths = 0
         """Workers that have ended without being told to."""
-        self.metrics = FleetMetrics(self._ask_for_metrics, self._own_metrics)
+        self.metrics = FleetMetrics(partial(self._ask, TellMetrics()), self._own_metrics)
         """The figures of all workers."""
+        self.calls = FleetCalls(partial(self._ask, TellCalls()), self._watch_calls)
+        """The calls of all workers."""
         self._pool = pool
         self._places = places
         self._lost = lost
@@ -154,9 +162,17 @@ class Processes:
         for worker in self.running.values():
             worker.channel.close()
 
-    def _ask_for_metrics(self) -> list[int]:
+    def tell_tokens(self, tokens: NewTokens) -> None:
+        """Have the workers use these tokens from now on."""
+        self._ask(tokens)
+
+    def _ask(self, asked: ToWorker) -> list[int]:
+        """Send all workers a message. Returns the numbers of those that got it."""
         ready = [worker for worker in self.running.values() if worker.ready.is_set()]
-        return [worker.number for worker in ready if worker.channel.send(encode(TellMetrics()))]
+        return [worker.number for worker in ready if worker.channel.send(encode(asked))]
+
+    def _watch_calls(self, on: bool) -> None:
+        self._ask(WatchCalls(on, 1 / self._places))
 
     def _own_metrics(self) -> list[Family]:
         return supervisor_families(len(self._pool.ready), self._places, self.deaths)
@@ -172,13 +188,17 @@ class Processes:
                     self.stop(worker, self.stops)
                 worker.ready.set()
                 self.changed.set()
+                if self.calls.is_watched:
+                    worker.channel.send(encode(WatchCalls(on=True, share=1 / self._places)))
                 log.info("= a worker is ready", worker=number, pid=worker.pid)
             case Load() as load:
                 self._pool.report(number, load)
-            case KnowsCall(carrier=carrier, call_id=call_id):
-                self._pool.knows(number, (carrier, call_id))
+            case KnowsCall(carrier=carrier, call_id=call_id, is_placed=is_placed):
+                self._pool.knows(number, (carrier, call_id), is_placed=is_placed)
             case ToldMetrics(families=families, is_last=is_last):
                 self.metrics.told(number, families, is_last=is_last)
+            case ToldCalls(events=events, is_last=is_last):
+                self.calls.told(number, events, is_last=is_last)
             case Alive():
                 pass
 
@@ -221,6 +241,7 @@ class Processes:
     def _ended(self, worker: Worker, status: int | None) -> None:
         calls = self._pool.remove(worker.number)
         self.metrics.ended(worker.number)
+        self.calls.ended(worker.number)
         worker.channel.close()
         worker.gone.set()
         facts = {"worker": worker.number, "pid": worker.pid, "status": in_words(status)}

@@ -51,6 +51,8 @@ class Destination(NamedTuple):
     may_begin_call: bool = False
     call_id: str = ""
     """The call that it steers or watches, whichever carrier it is of."""
+    is_pinned: bool = False
+    """All of its kind go to the same worker: it knows requests that are sent again."""
 
 
 class RequestReader:
@@ -91,7 +93,8 @@ def destination(request: Request) -> Destination:
     if (carrier, kind) == PAGE_CALLS:
         return Destination(owner=owner_in(word), may_begin_call=not word)
     if carrier == "calls":
-        return Destination(call_id=kind)
+        call_id = _call_id_in(request.read)
+        return Destination(call_id=call_id, is_pinned=not call_id)
     if carrier not in CARRIERS:
         return Destination()
     if kind in STREAMS:
@@ -101,6 +104,13 @@ def destination(request: Request) -> Destination:
     call_id = CARRIERS[carrier].call_id_in(request.body)
     call = (carrier, call_id) if call_id else None
     return Destination(owner=owner_in(word), call=call, may_begin_call=bool(call_id))
+
+
+def _call_id_in(read: bytes) -> str:
+    """The word behind /calls/ of a request's target. A call's id may have slashes, which are encoded there."""
+    words = read.partition(b"\r\n")[0].decode("latin-1").split(" ")
+    segments = _path(words[1]).split("/") if len(words) > 1 else []
+    return unquote(segments[2]) if len(segments) > 2 else ""
 
 
 def _head(head: bytes) -> tuple[str, str, dict[str, str]]:

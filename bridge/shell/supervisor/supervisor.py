@@ -8,7 +8,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import structlog
@@ -20,9 +20,10 @@ from bridge.shell.metrics.port import PATH as METRICS_PATH
 from bridge.shell.metrics.port import MetricsAnswers, MetricsPort
 from bridge.shell.metrics.route import access_of
 from bridge.shell.page.address import page_address
+from bridge.shell.supervisor.control import FleetControl, serves
 from bridge.shell.supervisor.entrance import Entrance
 from bridge.shell.supervisor.health import health_answer, no_worker
-from bridge.shell.supervisor.messages import HandedConnection, encode
+from bridge.shell.supervisor.messages import HandedConnection, NewTokens, SettingsRead, encode
 from bridge.shell.supervisor.pool import Pool
 from bridge.shell.supervisor.processes import Processes, Worker
 from bridge.shell.supervisor.request import Request, destination
@@ -60,7 +61,13 @@ class Supervisor:
         self._notifier = notifier
         self._pool = Pool()
         self._processes = Processes(fork_server, settings.workers, self._pool, self._fork_server_lost)
-        self._metrics = MetricsAnswers(self._processes.metrics.scrape, access_of(settings.metrics))
+        self._control = FleetControl(settings, self._processes.calls)
+        self._metrics_access = access_of(settings.metrics)
+        self._metrics = MetricsAnswers(
+            self._processes.metrics.scrape,
+            self._metrics_access,
+            lambda address, headers: self._control.may(address, headers, "metrics"),
+        )
         self._exit_code = 0
         self._replacing: asyncio.Task[None] | None = None
         self._is_asked_again = False
@@ -71,6 +78,7 @@ class Supervisor:
         metrics_port = MetricsPort(self._settings.metrics, self._processes.metrics.scrape)
         metrics_port.open()
         port = self._processes.port = listeners[0].getsockname()[1]
+        control_listeners, control_port = self._bind_control()
         self._handle_signals()
         self._notifier.start_watchdog()
         for place in range(self._settings.workers):
@@ -78,20 +86,26 @@ class Supervisor:
         for doubt in doubts(self._settings):
             log.warning("= doubtful settings", reason=doubt)
         await self._until(lambda: bool(self._pool.ready or self._processes.deaths))
-        entrance = Entrance(listeners, self._pass)
+        entrances = [Entrance(listeners, self._pass)]
+        if control_listeners:
+            entrances.append(Entrance(control_listeners, partial(self._pass, is_control_port=True)))
+        serving = AsyncExitStack()
         try:
+            await serving.enter_async_context(self._control.running())
             await self._until(lambda: len(self._pool.ready) >= self._settings.workers)
             if not self._processes.stops:
                 workers, host = self._settings.workers, self._settings.host
                 log.info(
                     "= serving", host=host, port=port, assistant=self._settings.assistant, workers=workers
                 )
-                log.info("= the page is open", address=page_address(self._settings, port))
+                log.info("= the page is open", address=page_address(self._settings, control_port or port))
                 self._notifier.ready("serving")
             await self._until(lambda: False)
             await self._until_gone()
         finally:
-            entrance.close()
+            for entrance in entrances:
+                entrance.close()
+            await serving.aclose()
             await metrics_port.aclose()
             await self._metrics.aclose()
             self._processes.close()
@@ -105,29 +119,55 @@ class Supervisor:
         handle(signal.SIGHUP, self._replace)
         handle(signal.SIGUSR1, partial(log.debug, "= SIGUSR1: nothing to do, the log has no file of its own"))
 
+    def _bind_control(self) -> tuple[list[socket.socket], int | None]:
+        """The port of [control], if it has one. Raises `ConfigurationError` if it cannot be opened."""
+        control = self._settings.control
+        if control.port is None:
+            return [], None
+        listeners = bind(control.host, control.port, BACKLOG)
+        port: int = listeners[0].getsockname()[1]
+        log.info("= the control API has a port of its own", host=control.host, port=port)
+        return listeners, port
+
     # Connections
 
-    def _pass(self, connection: socket.socket, request: Request) -> None:
+    def _pass(self, connection: socket.socket, request: Request, *, is_control_port: bool = False) -> None:
         try:
             address = connection.getpeername()[0]
         except OSError:  # the peer is gone
             connection.close()
             return
-        if request.path == METRICS_PATH:
+        if request.path == METRICS_PATH and not is_control_port:
             self._metrics.take(connection, request)
             return
-        is_stopping = self._processes.stops > 0
-        answer = health_answer(request, address, self._pool, self._settings.workers, is_stopping=is_stopping)
-        if answer is None and self._passed(connection, request):
+        has_control = is_control_port or self._settings.control.port is None
+        if has_control and serves(request):
+            self._control.take(connection, request, address)
+            return
+        answer = self._control.refusal(request, address) if has_control else None
+        if answer is None and not is_control_port:
+            answer = health_answer(
+                request,
+                address,
+                self._pool,
+                self._settings.workers,
+                is_stopping=self._processes.stops > 0,
+                tells_more=self._control.may(address, request.headers, "see"),
+            )
+        if answer is None and self._passed(connection, request, is_control_port):
             return
         _answer(connection, answer or no_worker())
 
-    def _passed(self, connection: socket.socket, request: Request) -> bool:
+    def _passed(self, connection: socket.socket, request: Request, is_control_port: bool) -> bool:
         """Pass a connection on. Returns False if no worker can take it."""
         where, tried = destination(request), set[int]()
+        if is_control_port:
+            where = where._replace(may_begin_call=False)
         while (choice := self._pool.choose(where, tried)) is not None:
             number, is_new = choice
-            message = encode(HandedConnection(request.read, is_new, self._pool.load_beside(number)))
+            message = encode(
+                HandedConnection(request.read, is_new, self._pool.load_beside(number), is_control_port)
+            )
             if self._processes.running[number].channel.send(message, connection):
                 return True
             self._pool.not_passed(number, is_new)
@@ -195,6 +235,7 @@ class Supervisor:
                 log.error(why, faults=read.faults)
             else:
                 self._set_log_level(read.log_level)
+                self._use_tokens(read)
                 if read.ignored:
                     why = "= these settings need a restart, and stay as they were"
                     log.warning(why, settings=read.ignored)
@@ -203,6 +244,12 @@ class Supervisor:
                 self._notifier.ready("serving")
             if not self._is_asked_again or self._processes.stops:
                 return
+
+    def _use_tokens(self, read: SettingsRead) -> None:
+        """Also in workers that are replaced, as long as they have calls."""
+        self._control.access.replace(read.tokens)
+        self._metrics_access.replace([read.metrics_token] if read.metrics_token else [])
+        self._processes.tell_tokens(NewTokens(read.tokens, read.metrics_token))
 
     async def _replace_each(self) -> None:
         """One after the other: the new worker is ready before the old one takes no more calls."""

@@ -16,8 +16,9 @@ from bridge.config.settings import Settings
 from bridge.shell.lifecycle import Stage
 from bridge.shell.listener import shut_down
 from bridge.shell.memory import settle
-from bridge.shell.pending_connections import PendingConnections, Released
-from bridge.shell.server import Server, pending_connections
+from bridge.shell.pending_connections import PendingConnections
+from bridge.shell.server import Make, Server, pending_connections
+from bridge.shell.supervisor.calls import CallsTeller
 from bridge.shell.supervisor.channel import Channel, closed
 from bridge.shell.supervisor.messages import (
     Alive,
@@ -26,10 +27,13 @@ from bridge.shell.supervisor.messages import (
     HandedConnection,
     KnowsCall,
     Load,
+    NewTokens,
     Ready,
     Stop,
+    TellCalls,
     TellMetrics,
     ToWorker,
+    WatchCalls,
     encode,
 )
 from bridge.shell.supervisor.metrics import MetricsTeller
@@ -51,7 +55,8 @@ class PassedConnections:
         self._port = port
         self._pending = pending
         self._loop = asyncio.get_running_loop()
-        self._make: Callable[[bytes, Released], asyncio.Protocol]
+        self._make: Make
+        self._make_control: Make
         self._channel: Channel
         self._tasks: set[asyncio.Task[None]] = set()
         self._received = 0
@@ -60,10 +65,11 @@ class PassedConnections:
         self._will_tell = False
         self._look: asyncio.TimerHandle | None = None
         self._told_metrics = MetricsTeller(server.metrics, self._tell)
+        self._told_calls = CallsTeller(server.admission.live, self._tell)
 
-    async def open(self, make: Callable[[bytes, Released], asyncio.Protocol]) -> int:
+    async def open(self, make: Make, make_control: Make) -> int:
         """See `ConnectionSource`."""
-        self._make = make
+        self._make, self._make_control = make, make_control
         self._channel = Channel(self._end, self._take, self._lost_supervisor)
         return self._port
 
@@ -71,6 +77,10 @@ class PassedConnections:
         """The server runs: have the supervisor pass what comes."""
         self._server.admission.watch_calls(self._changed)
         self._server.watch_webhooks(self._answered)
+        self._server.admission.placed.noted = lambda carrier, call_id: self._tell(
+            KnowsCall(carrier, call_id, is_placed=True)
+        )
+        self._server.admission.live.began = lambda carrier, call_id: self._tell(KnowsCall(carrier, call_id))
         self._tell(Ready(self._server.admission.owner))
         self._look_again()
 
@@ -94,6 +104,15 @@ class PassedConnections:
             case TellMetrics():
                 closed(descriptor)
                 self._told_metrics.ask()
+            case WatchCalls() as asked:
+                closed(descriptor)
+                self._told_calls.watch(asked)
+            case TellCalls():
+                closed(descriptor)
+                self._told_calls.ask()
+            case NewTokens(tokens=tokens, metrics_token=metrics_token):
+                closed(descriptor)
+                self._server.use_tokens(tokens, [metrics_token] if metrics_token else [])
 
     def _serve(self, handed: HandedConnection, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -101,12 +120,13 @@ class PassedConnections:
             self._server.admission.calls_elsewhere = handed.elsewhere
             self._received += 1
             self._undecided[connection.fileno()] = connection
-        task = self._loop.create_task(self._connect(handed.read, connection))
+        task = self._loop.create_task(self._connect(handed, connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, read: bytes, connection: socket.socket) -> None:
+    async def _connect(self, handed: HandedConnection, connection: socket.socket) -> None:
         descriptor = connection.fileno()
+        make = self._make_control if handed.is_control else self._make
         no_longer_pending = self._pending.add(_address_of(connection), partial(shut_down, connection))
 
         def released() -> None:
@@ -117,7 +137,7 @@ class PassedConnections:
 
         try:
             await aiofastnet.connect_accepted_socket(
-                self._loop, lambda: self._make(read, released), connection
+                self._loop, lambda: make(handed.read, released), connection
             )
         except OSError:  # the peer is gone
             connection.close()

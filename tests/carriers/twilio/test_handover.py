@@ -335,3 +335,33 @@ def test_a_person_who_left_a_call_that_does_not_ask_gives_it_back(line: Line) ->
     assert [type(event) for event in line.told()] == [PersonLeft]
     assert len(line.forms("redirect call")) == 1
     assert verbs(line.ask(line.next)) == ["Connect", "Redirect"]
+
+
+# An operator takes the caller back from a person: the person's leg is hung up, and the caller redirected, at the same time
+
+
+def taken_back(line: Line) -> str:
+    """The handle of the `<Dial>` that is over."""
+    dialled(line, put_through())
+    line.leg("h2", "CA2", "in-progress")
+    line.do(ReleasePerson("CA2", "an operator took the caller back"))
+    line.do(TakeBack())
+    assert line.forms("end call") == [{"Status": "completed"}]
+    assert line.forms("redirect call") == [{"Url": f"{US}/next/h1", "Method": "POST"}]
+    return "h3"
+
+
+def test_a_dial_that_ends_before_the_redirect_comes_opens_no_stream_that_it_would_break(line: Line) -> None:
+    handle, streams = taken_back(line), len(line.host.expected)
+    waits = line.ask(f"/twilio/back/{handle}", DialCallStatus="completed", DialCallDuration="9")
+    assert verbs(waits) == ["Pause", "Redirect"], "if the redirect fails, the call asks by itself"
+    assert only(waits, "Redirect").text == f"{US}/next/h1"
+    assert len(line.host.expected) == streams
+    assert verbs(line.ask(line.next)) == ["Connect", "Redirect"]
+    assert len(line.host.expected) == streams + 1
+
+
+def test_a_redirect_that_comes_before_the_dial_ends_opens_the_stream(line: Line) -> None:
+    taken_back(line)
+    assert verbs(line.ask(line.next)) == ["Connect", "Redirect"]
+    assert line.webhooks.deadline() is None

@@ -81,8 +81,10 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(port: int, call_id: str = "CA1", *, echoes: bool = True) -> AsyncIterator[Caller]:
-    async with connect(f"ws://127.0.0.1:{port}/twilio/media", max_queue=None) as socket:
+async def calling(
+    port: int, call_id: str = "CA1", *, echoes: bool = True, path: str = "/twilio/media"
+) -> AsyncIterator[Caller]:
+    async with connect(f"ws://127.0.0.1:{port}{path}", max_queue=None) as socket:
         start = {
             "streamSid": f"MZ{call_id}",
             "callSid": call_id,

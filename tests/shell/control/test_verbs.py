@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -13,6 +14,7 @@ import structlog
 from aiohttp import web
 from structlog.testing import LogCapture
 
+from bridge.carriers.shared.webhooks import ExpectedCall
 from bridge.shell.control.access import COOKIE
 from bridge.shell.control.verbs import VERBS
 from bridge.shell.server import Server
@@ -282,12 +284,35 @@ async def test_a_call_is_placed() -> None:
                 ({"assistant": "nobody"}, "assistant 'nobody': should be one of"),
                 ({"carrier": "pigeon"}, "carrier 'pigeon': should be one of"),
                 ({"from": None}, "`$.from`"),
+                ({"from": ...}, "missing required field `from`"),
+                ({"variables": {"na me": "Ann"}}, "`key` in `$.variables`"),
+                ({"variables": {"name": 4}}, "Expected `str`, got `int` - at `$.variables[...]`"),
+                ({"variables": {"name": "x" * 501}}, "length <= 500"),
+                ({"variables": {f"n{number}": "" for number in range(33)}}, "length <= 32"),
             ):
-                status, problem = await ops.ask("POST", "/calls", asked | wrong)
+                body = {name: value for name, value in (asked | wrong).items() if value is not ...}
+                status, problem = await ops.ask("POST", "/calls", body)
                 assert status == 400
                 assert said in problem["detail"]
             status, _ = await Asking(http, running.port, SHOW).ask("POST", "/calls", asked)
             assert status == 403
+
+
+async def test_variables_of_a_call_that_is_placed_are_told_to_its_assistant_and_not_to_the_carrier() -> None:
+    async with carrier() as api:
+        twilio = {"account_sid": "AC" + "1" * 32, "auth_token": "2" * 32, "api_url": api}
+        more = {"public_url": "https://voice.example.com", "twilio": twilio, "security": {}}
+        async with serving(**more) as running, aiohttp.ClientSession() as http:
+            ops, admission = Asking(http, running.port), running.admission
+            asked = {"carrier": "twilio", "to": "+15550199", "from": "+15550100"}
+            told = asked | {"variables": {"name": "Ann\n Lee", "due": "$12"}}
+            assert (await ops.ask("POST", "/calls", told))[0] == 202
+            url = admission.expect("twilio", ExpectedCall("CA77", direction="outbound"))
+            async with calling(running.port, "CA77", path=urlsplit(url).path):
+                (call,) = admission.active
+                assert call.expected.context.facts.variables == {"name": "Ann Lee", "due": "$12"}
+                admission.call_ended("twilio", "CA77")
+            assert len(admission.placed) == 0
 
 
 # The document

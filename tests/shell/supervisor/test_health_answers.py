@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from bridge.shell.supervisor.health import health_answer, no_worker
+from bridge.shell.control.problems import retry_later
+from bridge.shell.supervisor.health import health_answer, no_worker, refused
 from bridge.shell.supervisor.messages import Load
 from bridge.shell.supervisor.pool import Pool
 from bridge.shell.supervisor.request import Request
@@ -74,3 +75,17 @@ def test_other_requests_are_a_workers(method: str, path: str) -> None:
 def test_without_a_worker_one_is_told_to_come_again() -> None:
     assert no_worker().startswith(b"HTTP/1.1 503 ")
     assert b"\r\nRetry-After: 5\r\n" in no_worker()
+
+
+def test_a_token_that_may_see_the_calls_opens_the_details() -> None:
+    request = Request("GET", "/healthz", {}, b"", b"")
+    answer = health_answer(request, ELSEWHERE, pool_of(True, True), 2, is_stopping=False, tells_more=True)
+    assert answer is not None
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"status": "ok", "calls": 4, "workers": BOTH}
+
+
+def test_too_many_requests_are_told_when_to_come_again() -> None:
+    answer = refused(retry_later(2.0, "too many"))
+    assert answer.startswith(b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\n")
+    assert b"\r\nRetry-After: 2\r\n" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"] == "too many"

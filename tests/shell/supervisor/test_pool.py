@@ -153,3 +153,20 @@ def test_a_worker_is_told_the_calls_of_the_others_and_those_on_their_way() -> No
     assert [pool.load_beside(number) for number in (1, 2, 3)] == [4, 6, 8]
     pool.stop(1)  # it takes no new calls, and has its own
     assert pool.load_beside(2) == 6
+
+
+def test_a_call_that_was_placed_comes_back_to_its_worker_unless_that_one_stops() -> None:
+    pool = pool_of(1, 2)
+    pool.knows(2, CALL, is_placed=True)
+    assert chosen(pool, OF_CALL) == 2
+    pool.stop(2)
+    assert chosen(pool, OF_CALL) == 1
+    pool.knows(2, CALL)  # a webhook has told of it
+    assert chosen(pool, OF_CALL) == 2
+
+
+def test_calls_are_placed_by_one_worker_which_knows_requests_that_are_sent_again() -> None:
+    pool = pool_of(1, 2, 3)
+    pool.report(1, Load(received=0, calls=50, coming=0))
+    assert {chosen(pool, Destination(is_pinned=True)) for _ in range(5)} == {1}
+    assert chosen(pool, Destination(is_pinned=True), 1) == 2

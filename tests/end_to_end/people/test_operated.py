@@ -1,0 +1,204 @@
+"""An operator steers a call over HTTP, at each carrier: how soon each verb has its effect.
+
+The calls are carried side by side before the first test looks at one. Times are ms from the begin of the call.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import numpy as np
+import pytest
+import uvloop
+from yarl import URL
+
+from bridge.config.audio_file import write_wav
+from bridge.config.settings import Settings
+from bridge.shell.server import Server
+from bridge.simulators.carriers.api_log import ApiLog
+from bridge.simulators.openai.voice import spoken
+from bridge.simulators.phone.people import People
+from bridge.simulators.phone.people_call import PeopleCall, PeopleReport
+from bridge.simulators.phone.plan import CallPlan
+from telecodecs.format import L16_8K, Samples
+from tests.end_to_end.people.line import ANN, HOLD, HOLD_FILE
+from tests.end_to_end.people.test_listening import CARRIERS, RATE_HZ
+from tests.processes import free_port
+
+EFFECT_MS = 300
+LOAD_MS = 200
+"""Head-room for the machine that runs the tests."""
+TIMEOUT_S = 60.0
+LOUD = 500
+TOKEN = "r4Zk0-Wm2Qv8_Tn6Ly1Xc5Bd9"
+
+CALLER = {"says": [{"at_s": 0.5, "words": "hello"}], "hangs_up_after_s": 40.0}
+PERSON = {"to": ANN, "answers_after_s": 0.3, "verdict_after_s": 0.1, "says": "ann"}
+
+
+@dataclass(frozen=True)
+class Operated:
+    """One call."""
+
+    report: PeopleReport
+    log: list[dict[str, Any]]
+    asked: dict[str, float]
+    """When the operator asked for what."""
+    left: int
+
+    @property
+    def heard(self) -> Samples:
+        """What the caller heard."""
+        return next(one for one in self.report.parties if one.name == "caller").heard
+
+    def effect_ms(self, step: str) -> float:
+        """From the operator's request until the carrier was asked, or did, the first thing after it."""
+        asked = self.asked[step]
+        done = [one for one in self.log if one["at_ms"] >= asked and one["kind"] in ("request", "stream")]
+        assert done, f"nothing came of {step}"
+        return float(done[0]["at_ms"]) - asked
+
+    def sound_ms(self, step: str) -> float:
+        """From the operator's request until the caller heard a sound."""
+        asked = self.asked[step]
+        heard = np.abs(self.heard[int(asked * RATE_HZ / 1000) :].astype(np.int32)) > LOUD
+        assert heard.any(), f"silence behind {step}"
+        return float(np.argmax(heard)) * 1000 / RATE_HZ
+
+    def is_quiet(self, from_ms: float, until_ms: float) -> bool:
+        heard = self.heard[int(from_ms * RATE_HZ / 1000) : int(until_ms * RATE_HZ / 1000)]
+        return bool(len(heard)) and not (np.abs(heard.astype(np.int32)) > LOUD).any()
+
+
+class Operator:
+    """Asks the server over HTTP. `until`: waits until a call is in a state."""
+
+    def __init__(self, http: aiohttp.ClientSession, port: int, log: ApiLog) -> None:
+        self._http = http
+        self._url = f"http://127.0.0.1:{port}"
+        self._log = log
+        self._headers = {"Authorization": f"Bearer {TOKEN}"}
+        self.call_id = ""
+        self.asked: dict[str, float] = {}
+
+    async def until(self, state: str) -> None:
+        while True:
+            async with self._http.get(f"{self._url}/calls", headers=self._headers) as answer:
+                found = [one for one in (await answer.json())["calls"] if one["state"] == state]
+            if found:
+                self.call_id = found[0]["id"]
+                return
+            await asyncio.sleep(0.02)
+
+    async def do(self, step: str, verb: str, body: dict[str, Any] | None = None) -> None:
+        url = URL(f"{self._url}/calls/{quote(self.call_id, safe='')}{verb}", encoded=True)
+        self.asked[step] = (time.monotonic() - self._log.started) * 1000
+        method = "POST" if verb else "DELETE"
+        async with self._http.request(method, url, json=body or {}, headers=self._headers) as answer:
+            assert answer.status == 202, (step, await answer.text())
+
+    async def steer(self) -> None:
+        """All verbs, one after the other."""
+        await self.until("talking")
+        await asyncio.sleep(3.5)  # the parrot has said all
+        await self.do("hold", "/hold")
+        await asyncio.sleep(1.0)
+        await self.do("unhold", "/unhold")
+        await asyncio.sleep(1.0)
+        await self.do("press", "/press", {"keys": "12"})
+        await asyncio.sleep(1.5)
+        for name in ("transfer", "take"):
+            await self.do(name, f"/{name}", {"person": "ann"})
+            await self.until("with person")
+            await asyncio.sleep(0.7)
+            await self.do(f"give-back after {name}", "/give-back")
+            await self.until("talking")
+            await asyncio.sleep(0.7)
+        await self.do("take, to be hung up", "/take", {"person": "ann"})
+        await self.until("with person")
+        await asyncio.sleep(0.5)
+        await self.do("end", "")
+
+
+async def carry(name: str, folder: Path) -> Operated:
+    carrier = CARRIERS[name]
+    folder.mkdir()
+    write_wav(folder / HOLD_FILE, spoken(HOLD, RATE_HZ).tobytes(), L16_8K)
+    port, log = free_port(), ApiLog()
+    given = Settings.model_validate(
+        {
+            "port": 0,
+            "assistant": "parrot",
+            "people": {"ann": {"to": ANN}},
+            "limits": {"max_lag_ms": 0},
+            "control": {
+                "tokens": [{"name": "ops", "token": TOKEN}],
+                "requests_per_s": 1000,
+                "hold": {"play": str(folder / HOLD_FILE)},
+            },
+            **carrier.keys(port),
+        }
+    )
+    people = People.model_validate({"caller": CALLER, "people": {"ann": PERSON}})
+    async with (
+        asyncio.timeout(TIMEOUT_S),
+        Server(given).running() as server,
+        aiohttp.ClientSession() as http,
+        asyncio.TaskGroup() as group,
+    ):
+        operator = Operator(http, server.port, log)
+        group.create_task(operator.steer())
+        url = f"{server.admission.public_url}{carrier.path}"
+        report = await carrier.place(
+            PeopleCall(url, lambda _: CallPlan(), people, log=log, port=port, **carrier.asks)
+        )
+        await server.admission.idle()
+        left = server.admission.calls
+    return Operated(report, log.lines, operator.asked, left)
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Operated | BaseException]:
+    """One call at each carrier, side by side."""
+    folder = tmp_path_factory.mktemp("calls")
+
+    async def all_of_them() -> list[Operated | BaseException]:
+        return await asyncio.gather(
+            *(carry(name, folder / name) for name in CARRIERS), return_exceptions=True
+        )
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return dict(zip(CARRIERS, runner.run(all_of_them()), strict=True))
+
+
+@pytest.fixture(params=CARRIERS)
+def call(request: pytest.FixtureRequest, calls: dict[str, Operated | BaseException]) -> Operated:
+    """One call. Whatever happens in it, nobody is left on the line."""
+    became = calls[str(request.param)]
+    if isinstance(became, BaseException):
+        raise became
+    assert not [one for one in became.log if one.get("event") == "left behind"]
+    assert became.left == 0
+    return became
+
+
+def test_verbs_that_are_heard(call: Operated) -> None:
+    assert call.sound_ms("hold") <= EFFECT_MS + LOAD_MS
+    assert call.is_quiet(call.asked["unhold"] + EFFECT_MS + LOAD_MS, call.asked["press"])
+
+
+@pytest.mark.parametrize(
+    "step", ["transfer", "take", "give-back after transfer", "give-back after take", "end"]
+)
+def test_verbs_that_are_the_carriers(step: str, call: Operated) -> None:
+    assert call.effect_ms(step) <= EFFECT_MS + LOAD_MS
+
+
+def test_a_caller_who_was_given_back_has_one_stream_each_time(call: Operated) -> None:
+    """None is opened that the next request to the carrier would break off."""
+    opened = [one for one in call.log if one["kind"] == "stream" and one["event"] == "opened"]
+    assert len([one for one in opened if one["party"] == "caller"]) == 3
