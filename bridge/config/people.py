@@ -7,6 +7,7 @@ from bridge.carriers.registry import CARRIERS
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
 from bridge.core.people import People, Person
+from bridge.core.supervision import Supervisor
 from bridge.settings.elsewhere import ElsewhereSettings
 from bridge.settings.people import PersonSettings, PlayHold
 from bridge.vocabulary.errors import ConfigurationError
@@ -21,7 +22,12 @@ def people_of(settings: Settings) -> People:
         raise ConfigurationError(faults)
     persons = {name: _person(person) for name, person in settings.people.items()}
     allowed = {name: settings.assistant_settings(name).people for name in settings.assistant_kinds}
-    return People(persons, allowed, PCMU_8K, held=_hold(settings.control.hold))
+    return People(persons, allowed, PCMU_8K, supervisors_of(settings), held=_hold(settings.control.hold))
+
+
+def supervisors_of(settings: Settings) -> dict[str, Supervisor]:
+    """Who can join a call."""
+    return {name: Supervisor(one.groups, one.from_, one.ring_s) for name, one in settings.supervisors.items()}
 
 
 def _person(settings: PersonSettings) -> Person:
@@ -104,6 +110,8 @@ def _deaf(settings: Settings, person: str, stays: str) -> Iterator[str]:
 def doubtful_people(settings: Settings) -> Iterator[str]:
     """What is hardly meant; a line for each. The address of [before_call] can put calls through to anybody."""
     yield from _left_without(settings)
+    if settings.supervisors and not any("supervise" in token.can for token in settings.control.tokens):
+        yield "supervisors: nobody can have them join a call; should go with a token of [control] that can supervise"
     if settings.before_call.url is not None:
         return
     named = {

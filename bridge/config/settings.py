@@ -57,7 +57,7 @@ from bridge.settings.faults import Key
 from bridge.settings.metrics import MetricsSettings
 from bridge.settings.otel import ENVIRONMENT as OTEL_VARIABLES
 from bridge.settings.otel import OtelSettings
-from bridge.settings.people import PersonName, PersonSettings
+from bridge.settings.people import PersonName, PersonSettings, SupervisorSettings
 from bridge.settings.proxies import ENVIRONMENT as PROXY_VARIABLES
 from bridge.settings.proxies import ProxySettings
 from bridge.settings.security import SecuritySettings
@@ -166,6 +166,10 @@ class Settings(Section):
     people: dict[PersonName, PersonSettings] = Field(
         {},
         description="Whom calls can be put through to, each by a name of your own, which an assistant's tool `transfer` lists",
+    )
+    supervisors: dict[PersonName, SupervisorSettings] = Field(
+        {},
+        description="Who can join a call to listen, whisper or barge in, each by a name of your own, which the control API takes",
     )
     closing: ClosingSettings = Field(
         ClosingSettings(), description="What callers hear when the server stops while they are on the line"

@@ -65,6 +65,11 @@ class FarBuffer:
         """How much the far end has still to play, seconds."""
         return max(0.0, self._ends_at - now)
 
+    def has(self, ahead_s: float, now: float) -> None:
+        """The far end has so much to play that was not sent from here; 0: it has nothing, what was sent is cleared."""
+        self._begin(now)
+        self._ends_at = now + ahead_s
+
     def play(self, frame: bytes, now: float) -> list[Command]:
         """Play the next frame: return the commands for that."""
         ahead_s = self._ends_at - now

@@ -5,7 +5,7 @@ Without a room this costs nothing. No clock: `now` is seconds.
 """
 
 from bridge.core.dialogue import Dialogue
-from bridge.core.far_buffer import FarBuffer
+from bridge.core.far_buffer import MOST_S, FarBuffer
 from bridge.core.media import Conversion
 from bridge.core.room import Room
 from bridge.core.room_speaker import Speaker
@@ -18,6 +18,9 @@ from telecodecs.jitter import Reorder
 
 LONGEST_HOLE_MS = 40
 """The most silence in place of a frame that never came: the room goes on without it."""
+
+SEAM_S = 0.04
+"""So much before the far end has played what it has from before the room, more is sent to it."""
 
 LOOK_S = 0.04
 """From one look whether the assistant has something due to the next, where no frames come."""
@@ -56,6 +59,7 @@ class MixedCall:
         self._out: list[Command] = []  # what the room gives, until `take`
         self._is_caller_there = True  # the caller's stream is
         self._falls_silent = False  # the assistant, once it was heard
+        self._asks_carrier = False  # what the caller heard of the assistant
 
     def counts(self) -> dict[str, int]:
         """What was skipped and added, in frames."""
@@ -68,6 +72,19 @@ class MixedCall:
     def is_assistant_speaking(self) -> bool:
         """Whether something that the assistant said is still to be heard: then timers move."""
         return self._speaker.is_speaking
+
+    def ask_carrier(self, ahead_s: float, now: float) -> None:
+        """What the caller heard of the assistant is what the caller's carrier says: it gets the assistant's marks and clears.
+
+        `ahead_s`: how much it has to play from before the room.
+        """
+        self._asks_carrier = True
+        self._far.has(ahead_s, now)
+        self._speaker.begins_at(now + max(0.0, ahead_s - SEAM_S))
+
+    def is_behind(self, now: float) -> bool:
+        """Whether the caller has still to hear so much from before the room that nothing else is played to them."""
+        return self._far.ahead_s(now) > MOST_S
 
     def give(self, commands: list[Command]) -> None:
         """These commands are for the carrier, and no part of what the assistant says into the room."""
@@ -173,6 +190,10 @@ class MixedCall:
                     self._look_at = now + LOOK_S  # their frames are its clock
                     self._timers.set(Timer.ROOM, self._look_at)
                 self._speaker.tell(command, now)
+                if self._asks_carrier and isinstance(command, ClearPlayback):
+                    self._out.append(command)
+                    self._far.has(0.0, now)
+                    self._speaker.begins_at(now)
             else:
                 kept.append(command)
         return kept
@@ -182,7 +203,7 @@ class MixedCall:
         for frame in spoken.frames:
             heard = self._spoken.feed(frame) if self._spoken.needed else frame
             self._play(self.room.speak(Member.ASSISTANT, heard, now), now)
-        for mark in spoken.marks:
+        for mark in () if self._asks_carrier else spoken.marks:
             self._out += self._route(self._dialogue.conversation.mark_reached(MarkReached(mark), now), now)
         if not self._speaker.is_speaking:
             self._timers.stop(Timer.ROOM)
@@ -192,10 +213,17 @@ class MixedCall:
         else:
             self._look_at = now + LOOK_S
             self._timers.set(Timer.ROOM, self._look_at)
+        if self._asks_carrier:  # behind the audio: at most one frame of it still waits to be added to another
+            self._out += map(SendMark, spoken.marks)
 
     def fall_silent(self) -> None:
         """The assistant is silent once all that it has said was heard."""
         self._falls_silent = True
+
+    def drop(self) -> list[Command]:
+        """The room is over, and what the assistant has said is not heard any more."""
+        self._timers.stop(Timer.ROOM)
+        return self._take_out()
 
     def close(self, now: float) -> list[Command]:
         """The room is over: what the assistant has said, and nobody has heard, goes to the caller alone."""

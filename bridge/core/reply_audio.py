@@ -385,9 +385,9 @@ class Voice:
         """Seconds of audio that the caller has still to hear."""
         return self._playout.left_s(now) + self._waiting_bytes / self._second
 
-    def ahead_s(self, now: float) -> float:
-        """Seconds of audio that are still to be played, on a line without delay; no mark is waited for."""
-        return self._playout.ahead_s(now) + self._waiting_bytes / self._second
+    def ahead_s(self, now: float, *, sent: bool = False) -> float:
+        """Seconds of audio that are still to be played, on a line without delay; no mark is waited for. `sent`: of what was sent."""
+        return self._playout.ahead_s(now) + (0.0 if sent else self._waiting_bytes / self._second)
 
     @property
     def round_trip_ms(self) -> int | None:

@@ -138,19 +138,18 @@ class RoomCall(ListeningCall):
         mixed = self._mixed
         assert mixed is not None, "a call in a room has one"
         mixed.caller_speaks(event, now)
-        self._forget_keys()
-        return []
+        return self._keys_heard(now) if self._dialogue.caller.keys else []
 
-    def _forget_keys(self) -> None:
-        """They are not meant for the assistant."""
-        if self._dialogue.caller.keys:
-            self._dialogue.caller.take_keys()
+    def _keys_heard(self, _now: float) -> list[Command]:
+        """In a room with a person they are not meant for the assistant."""
+        self._dialogue.caller.take_keys()
+        return []
 
     def _member_audio(self, event: MemberAudio, now: float) -> list[Command]:
-        if self._mixed is not None:
-            self._mixed.member_speaks(event, now)
-            self._forget_keys()
-        return []
+        if self._mixed is None:
+            return []
+        self._mixed.member_speaks(event, now)
+        return self._keys_heard(now) if self._dialogue.caller.keys else []
 
     # The straight way; see `lanes.Lane`
 
@@ -158,15 +157,13 @@ class RoomCall(ListeningCall):
         due, mixed = self.timers.next_due, self._mixed
         if due is None or now >= due or mixed is None or mixed.is_assistant_speaking:
             return None
-        self._caller_in_room(event, now)
-        return mixed.take([], now)
+        return mixed.take(self._caller_in_room(event, now), now)
 
     def _member_straight(self, event: MemberAudio, now: float) -> list[Command] | None:
         due, mixed = self.timers.next_due, self._mixed
         if due is None or now >= due or mixed is None:
             return None
-        self._member_audio(event, now)
-        return mixed.take([], now)
+        return mixed.take(self._member_audio(event, now), now)
 
     def _reply_straight(self, event: ReplyAudio, now: float) -> list[Command] | None:
         """Of an assistant that is not heard; one that is heard takes the general way."""

@@ -55,6 +55,10 @@ class Speaker:
             self._due_at = max(self._due_at, now)
         self._queue.append(command.name if isinstance(command, SendMark) else command.audio)
 
+    def begins_at(self, at: float) -> None:
+        """Nothing is due before this time."""
+        self._due_at = at
+
     def due(self, now: float) -> Spoken:
         """Give what is due by `now`."""
         if not self._queue or self._due_at > now:

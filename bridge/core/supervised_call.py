@@ -13,6 +13,7 @@ from bridge.core.states import State
 from bridge.core.supervision import Supervision
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.dispatch import on
+from bridge.vocabulary.operator import OperatorEvent
 from bridge.vocabulary.supervision import SuperviseRequested, SupervisorEvent
 
 
@@ -23,10 +24,24 @@ class SupervisedCall(RoomCall):
         super().__init__(*args, **kwargs)
         self._supervision = Supervision(self._people.supervisors, self._rules.can)
 
-    def _supervise_requested(self, event: SuperviseRequested, _now: float) -> list[Command]:
+    def why_not(self, event: OperatorEvent) -> str:
+        """Why this cannot be done now, in words for an operator; empty if it can."""
+        if isinstance(event, SuperviseRequested):
+            return self._why_not_supervise(event)
+        return super().why_not(event)
+
+    def _why_not_supervise(self, event: SuperviseRequested) -> str:
+        return self._supervision.why_not(event, self._talks_with)
+
+    @property
+    def _talks_with(self) -> str:
+        """The leg of the person whom the caller talks with on the carrier's side; empty if there is none."""
         handover = self._handover
-        is_talk = handover is not None and handover.phase is Phase.WITH_PERSON
-        return self._supervision.request(event, handover.person_leg if handover and is_talk else "")
+        is_talk = handover is not None and handover.phase is Phase.WITH_PERSON and not handover.person.mixes
+        return handover.person_leg if handover is not None and is_talk else ""
+
+    def _supervise_requested(self, event: SuperviseRequested, _now: float) -> list[Command]:
+        return self._supervision.request(event, self._talks_with)
 
     def _supervisor(self, event: SupervisorEvent, _now: float) -> list[Command]:
         """The carrier says what became of a supervisor."""

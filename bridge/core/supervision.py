@@ -48,7 +48,7 @@ class Supervision:
     def request(self, event: SuperviseRequested, person_leg: str) -> list[Command]:
         """Call a supervisor, change the role, or hang up. `person_leg`: of the talk; empty: there is none."""
         name, role = event.supervisor, event.role
-        if why := self._why_not(event, person_leg):
+        if why := self.why_not(event, person_leg):
             return [SupervisionRefused(name, why)]
         called = self._called.get(name)
         if role is SupervisorRole.LEAVE:
@@ -83,7 +83,8 @@ class Supervision:
         called, self._called = self._called, {}
         return [EndSupervision(name, why) for name in called]
 
-    def _why_not(self, event: SuperviseRequested, person_leg: str) -> str:
+    def why_not(self, event: SuperviseRequested, person_leg: str) -> str:
+        """Why this is not done, in words for an operator; empty if it is. The arguments are those of `request`."""
         if not person_leg:
             return "the caller does not talk with a person on the carrier's side"
         if event.role is SupervisorRole.LEAVE:
@@ -92,7 +93,7 @@ class Supervision:
             return "there is no supervisor of this name"
         if not {Supervise, ChangeSupervisor, EndSupervision} <= set(self._can):
             return "the carrier cannot have this call supervised"
-        if event.role is SupervisorRole.WHISPER and event.to != "person":
+        if event.role is SupervisorRole.WHISPER and event.to == "assistant":
             return "only the person can be whispered to while the two talk"
         return ""
 

@@ -58,6 +58,8 @@ class Timer(StrEnum):
     """The next step of a handover should have come."""
     LISTENING = "listening"
     """The stream that listens to the caller and a person should have started."""
+    SUPERVISOR = "supervisor"
+    """A supervisor who was called should have answered, or their stream have started."""
     ROOM = "room"
     """More of what the assistant says into a room may be due, though nobody's frames come."""
     HOLD = "hold"

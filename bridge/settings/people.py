@@ -1,4 +1,5 @@
-"""The settings of people: [people.NAME], whom calls can be put through to. The core states what they mean.
+"""The settings of people, [people.NAME], whom calls can be put through to, and of supervisors, [supervisors.NAME], who can
+join a call. The core states what they mean.
 
 No number ever comes from a model or from a caller: an assistant names a person of these, which its tool `transfer` lists.
 """
@@ -10,11 +11,13 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from bridge.core.elsewhere import Group as CoreGroup
 from bridge.core.people import Person
+from bridge.core.supervision import Supervisor
 from bridge.settings.assistants import PlayFallback
 from bridge.settings.elsewhere import ElsewhereSettings
 from bridge.settings.table import Section, refusal
 
 _PERSON = Person(groups=())
+_SUPERVISOR = Supervisor(groups=())
 _WRITTEN = re.compile(r"\(0\)|[\s./()\u2010-\u2013-]")
 _NUMBER = re.compile(r"\+[1-9]\d{3,14}", re.ASCII)
 _SIP = re.compile(r"sips?:[^\s@<>\"]+@[^\s@<>\"]+", re.ASCII)
@@ -210,6 +213,36 @@ class PersonSettings(Section):
     def groups(self) -> tuple[CoreGroup, ...]:
         """Whom to call, group after group."""
         return tuple(_group(one) for one in self.to)
+
+
+class SupervisorSettings(Section):
+    """The table [supervisors.NAME]."""
+
+    to: Annotated[
+        list[
+            Annotated[
+                Annotated[Address, Tag("address")] | Annotated[Group, Tag("group")],
+                Discriminator(lambda value: "group" if isinstance(value, list | tuple) else "address"),
+            ]
+        ],
+        BeforeValidator(_as_groups),
+        Field(min_length=1, max_length=MOST_GROUPS),
+    ] = Field(
+        description="Whom to call: numbers with their country (+15550111) and sip: addresses, one after the other; a list "
+        "inside the list rings at the same time, and who answers first is the supervisor"
+    )
+    from_: Annotated[str, AfterValidator(_checked_from)] = Field(
+        _SUPERVISOR.from_,
+        alias="from",
+        description='What they see: "ours", the number that the caller called; "caller", the caller\'s, where the carrier allows '
+        "that; or another number of yours",
+    )
+    ring_s: float = Field(_SUPERVISOR.ring_s, ge=5, le=120, description="How long it rings")
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Whom to call, group after group."""
+        return tuple((one,) if isinstance(one, str) else tuple(one) for one in self.to)
 
 
 def _group(one: str | list[str] | ElsewhereSettings) -> CoreGroup:

@@ -131,7 +131,8 @@ class Admission:
     @property
     def puts_through(self) -> bool:
         """Whether a call can be put through to a person."""
-        return bool(self.setups.current.settings.people)
+        settings = self.setups.current.settings
+        return bool(settings.people or settings.supervisors)
 
     @property
     def promised(self) -> int:

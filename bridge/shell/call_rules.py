@@ -10,9 +10,9 @@ from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
 from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
+from bridge.core.joined_call import JoinedCall
 from bridge.core.people import People
 from bridge.core.people_call import PeopleCall
-from bridge.core.supervised_call import SupervisedCall
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.contracts import Carrier
@@ -41,7 +41,7 @@ def new_call(
     `resume_s`: how long its stream may be away. `announcement`: see `announcement_of`. The others are those of
     `PeopleCall`.
     """
-    return SupervisedCall(
+    return JoinedCall(
         now,
         call_limits(settings, carrier, resume_s),
         dialogue_rules(settings, carrier, random=random, can=can, announcement=announcement),

@@ -60,6 +60,18 @@ class Handovers:
         in_room = self._rooms.of_member(carrier, call_id, Member.PERSON, person_leg)
         return {**dict([on_bound(ReportBriefing, report)]), **in_room}
 
+    def of_supervisor(self, carrier: str, call_id: str, leg: str) -> Mapping[type[Word], Perform]:
+        """Performs what the leg of a supervisor gives to the room of the call `call_id`."""
+        return self._rooms.of_member(carrier, call_id, Member.SUPERVISOR, leg)
+
+    def supervisor_begins(self, carrier: str, leg: str, session: Session) -> None:
+        """The media socket of a supervisor was let in."""
+        self._rooms.begins(carrier, leg, session)
+
+    def supervisor_is_over(self, carrier: str, call_id: str, leg: str, session: Session) -> None:
+        """The session of a supervisor's leg is over."""
+        self._rooms.is_over(carrier, call_id, Member.SUPERVISOR, leg, session)
+
     def begins(self, carrier: str, person_leg: str, session: Session) -> None:
         """The media socket of a person was let in."""
         self._briefings[carrier, person_leg] = session

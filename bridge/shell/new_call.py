@@ -14,6 +14,7 @@ from bridge.core.failover import FailoverPlan
 from bridge.core.member_call import MemberCall
 from bridge.core.people import BriefingNotes, People, Person
 from bridge.core.people_call import PeopleCall
+from bridge.core.supervisor_leg import SupervisorLeg
 from bridge.shell.call_rules import call_limits, dialogue_rules, new_call
 from bridge.shell.session import clock
 from bridge.shell.setups import Setup
@@ -72,6 +73,17 @@ def briefing_call(
             briefing=briefing,
             history=notes.history,
         ),
+    )
+
+
+def supervisor_leg(setup: Setup, carrier: Carrier, expected: ExpectedCall) -> SupervisorLeg:
+    """The call of the leg of a supervisor whom the bridge mixes with the call `expected.briefs`."""
+    return SupervisorLeg(
+        clock(),
+        call_limits(setup.settings, carrier, 0.0),
+        dialogue_rules(setup.settings, carrier, random=random.random, can=frozenset()),
+        briefs=False,
+        expected=expected.call_id,
     )
 
 

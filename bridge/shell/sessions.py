@@ -1,5 +1,6 @@
 """Makes the session of each media socket that was let in, with its observers and its files, and takes leave of it."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -8,6 +9,7 @@ import structlog
 from bridge.carriers.shared.webhooks import ExpectedCall, StreamKind
 from bridge.config.settings import Settings
 from bridge.core.call import Call
+from bridge.core.engine import Perform
 from bridge.observers.call_file import FileQueue
 from bridge.observers.capture import CapturedCall, taps_of
 from bridge.observers.live.live_call import LiveCall
@@ -25,7 +27,7 @@ from bridge.shell.encryption import encryptions
 from bridge.shell.handovers import Handovers
 from bridge.shell.kept_traces import KeptTraces
 from bridge.shell.metrics.process_metrics import ProcessMetrics
-from bridge.shell.new_call import briefing_call, caller_call, commands_of, listening_stream
+from bridge.shell.new_call import briefing_call, caller_call, commands_of, listening_stream, supervisor_leg
 from bridge.shell.returning_stream import ReturningStream
 from bridge.shell.session import Session, clock
 from bridge.shell.setups import Setup
@@ -33,7 +35,7 @@ from bridge.shell.talks import TalkObserver
 from bridge.shell.tokens import MediaToken
 from bridge.shell.tracing.traces import Traces
 from bridge.vocabulary.contracts import Carrier, Connect, Observer, StreamEnd
-from bridge.vocabulary.events import CallStarted
+from bridge.vocabulary.events import CallStarted, Word
 from bridge.vocabulary.message_rate import carrier_rate
 from bridge.vocabulary.trace_context import NO_TRACING
 
@@ -85,11 +87,10 @@ class Sessions:
         call: Call
         live: LiveCall | None = None
         if is_briefing:
-            notes = self._handovers.notes(name, expected.briefs, expected.call_id)
-            if notes is None:
+            member = self._member(name, carrier, expected, setup)
+            if member is None:
                 return None
-            call = briefing_call(setup, carrier, expected, notes)
-            connected = self._handovers.of_person(name, expected.briefs, expected.call_id)
+            call, connected = member
         else:
             call = caller_call(setup, carrier, expected, self._announcement, name=name)
             live = self._live_call(name, call, expected)
@@ -124,9 +125,28 @@ class Sessions:
             )
         )
         if is_briefing:
-            self._handovers.begins(name, expected.call_id, session)
+            self._member_begins(name, expected, session)
         session.attach(taps.leg(leg))
         return leg
+
+    def _member(
+        self, name: str, carrier: Carrier, expected: ExpectedCall, setup: Setup
+    ) -> tuple[Call, Mapping[type[Word], Perform]] | None:
+        """The call of the leg of a person or a supervisor, and what connects it with the caller's; None: that is over."""
+        caller, leg = expected.briefs, expected.call_id
+        if expected.supervises:
+            if self._caller(name, caller) is None:
+                return None
+            return supervisor_leg(setup, carrier, expected), self._handovers.of_supervisor(name, caller, leg)
+        notes = self._handovers.notes(name, caller, leg)
+        if notes is None:
+            return None
+        return briefing_call(setup, carrier, expected, notes), self._handovers.of_person(name, caller, leg)
+
+    def _member_begins(self, name: str, expected: ExpectedCall, session: Session) -> None:
+        handovers = self._handovers
+        begins = handovers.supervisor_begins if expected.supervises else handovers.begins
+        begins(name, expected.call_id, session)
 
     def _live_call(self, name: str, call: Call, expected: ExpectedCall) -> LiveCall:
         """What is shown of a caller's call while it is under way."""
@@ -164,7 +184,7 @@ class Sessions:
 
     def _started(self, session: Session, event: CallStarted) -> None:
         active = self._active.started(session, event)
-        if active.expected.briefs:
+        if active.expected.briefs and not active.expected.supervises:
             self._handovers.started(active.carrier, active.expected.briefs, active.expected.call_id)
 
     def _caller(self, carrier: str, call_id: str) -> Session | None:
@@ -197,6 +217,8 @@ class Sessions:
         if active is None:
             return
         if briefs := active.expected.briefs:
-            self._handovers.is_over(active.carrier, briefs, active.expected.call_id, session)
+            handovers = self._handovers
+            is_over = handovers.supervisor_is_over if active.expected.supervises else handovers.is_over
+            is_over(active.carrier, briefs, active.expected.call_id, session)
         if active.expected.control is not None and not session.leaves_people:
             active.expected.control.hang_up(active.end.end or StreamEnd.BY_BRIDGE, clock())

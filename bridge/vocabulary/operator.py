@@ -5,6 +5,7 @@ Whether a call can do it now, `Call.why_not` says before.
 
 from typing import Literal
 
+from bridge.vocabulary.supervision import SuperviseRequested
 from bridge.vocabulary.word import Word
 
 Voice = Literal["caller", "assistant"]
@@ -62,4 +63,5 @@ OperatorEvent = (
     | MuteRequested
     | KeysRequested
     | HangUpRequested
+    | SuperviseRequested
 )

@@ -1,6 +1,8 @@
-"""The events and commands of supervision by the carrier, where a caller and a person talk and no stream of ours is left.
+"""The events and commands of supervision: by the carrier, where a caller and a person talk and no stream of ours is left; and
+by the bridge, in whose room the supervisor is a member.
 
-A supervisor is named in the settings, as a person is, and is on one telephone leg. `core.supervision` has the rules.
+A supervisor is named in the settings, as a person is, and is on one telephone leg. `core.supervision` has the rules of the
+carrier's supervision, `core.joined_call` those of the bridge's.
 """
 
 from enum import StrEnum
@@ -26,11 +28,14 @@ class SupervisorRole(StrEnum):
 
 
 class SuperviseRequested(Word, frozen=True, gc=False, omit_defaults=True):
-    """A supervisor is to join a talk in this role, to change to it, or to leave. `to`: who is to hear a whisper."""
+    """A supervisor is to join a talk in this role, to change to it, or to leave.
+
+    `to`: who is to hear a whisper, "person" or "assistant"; empty: the person where there is one, else the assistant.
+    """
 
     supervisor: str
     role: SupervisorRole
-    to: str = "person"
+    to: str = ""
 
 
 # Events: from the carrier's call control
@@ -42,6 +47,13 @@ class SupervisorJoined(Word, frozen=True, gc=False):
     supervisor: str
     supervisor_leg: str
     role: SupervisorRole
+
+
+class SupervisorAnswered(Word, frozen=True, gc=False):
+    """A supervisor who was called for the bridge's room has answered on this leg, whose media stream is about to start."""
+
+    supervisor: str
+    supervisor_leg: str
 
 
 class SupervisorNotReached(Word, frozen=True, gc=False):
@@ -74,6 +86,18 @@ class Supervise(Word, frozen=True):
     person_leg: str
 
 
+class CallSupervisor(Word, frozen=True):
+    """Call this group, all at the same time, and open a media stream on the leg of whoever answers first.
+
+    `from_`, `ring_s`: as in `CallPeople`. `SupervisorAnswered` follows, or `SupervisorNotReached`; later `SupervisorLeft`.
+    """
+
+    supervisor: str
+    group: tuple[str, ...]
+    from_: str
+    ring_s: float
+
+
 class ChangeSupervisor(Word, frozen=True, gc=False):
     """Give this supervisor another role; one who still rings has it from the answer on."""
 
@@ -98,11 +122,11 @@ class SupervisionRefused(Word, frozen=True, gc=False):
     why: str
 
 
-SupervisorEvent = SupervisorJoined | SupervisorNotReached | SupervisorLeft
+SupervisorEvent = SupervisorJoined | SupervisorAnswered | SupervisorNotReached | SupervisorLeft
 """What the carrier tells of supervisors."""
 
 SupervisionEvent = SuperviseRequested | SupervisorEvent
 """What the core is told of supervision."""
 
-SupervisionCommand = Supervise | ChangeSupervisor | EndSupervision
+SupervisionCommand = Supervise | CallSupervisor | ChangeSupervisor | EndSupervision
 """What the core has the carrier do."""

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from bridge.core.dialogue import DialogueRules
 from bridge.core.elsewhere import Elsewhere
+from bridge.core.joined_call import JoinedCall
 from bridge.core.people import People, Person
-from bridge.core.room_call import RoomCall
 from bridge.core.states import State
+from bridge.core.supervision import Supervisor
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
     CONTROL_COMMANDS,
@@ -47,6 +48,7 @@ from bridge.vocabulary.events import (
     ToolAnswered,
     ToolCalled,
 )
+from bridge.vocabulary.operator import HoldRequested, MuteRequested
 from bridge.vocabulary.people import (
     BriefingStarted,
     CallPeople,
@@ -77,6 +79,16 @@ from bridge.vocabulary.room import (
     MemberLeft,
     Role,
     RoleRequested,
+)
+from bridge.vocabulary.supervision import (
+    CallSupervisor,
+    EndSupervision,
+    Supervise,
+    SuperviseRequested,
+    SupervisorAnswered,
+    SupervisorLeft,
+    SupervisorNotReached,
+    SupervisorRole,
 )
 from telecodecs.format import PCMA_8K, PCMU_8K
 
@@ -130,6 +142,18 @@ others: list[Event] = [
         RoleRequested(Member.CALLER, Role.MUTED),
         RoleRequested(Member.SUPERVISOR, Role.TALKS),
     ),
+    *(HoldRequested(on=True), HoldRequested(on=False)),
+    *(MuteRequested(who, muted) for who in ("caller", "assistant") for muted in (True, False)),
+]
+supervision: list[Event] = [
+    *(SuperviseRequested("desk", role) for role in SupervisorRole),
+    *(SuperviseRequested("desk", SupervisorRole.WHISPER, to) for to in ("person", "assistant")),
+    SuperviseRequested("boss", SupervisorRole.LISTEN),
+    *(SupervisorAnswered("desk", leg) for leg in ("S1", "S1", "S2")),
+    *(SupervisorNotReached("desk", Nobody.BUSY), SupervisorLeft("desk")),
+    *(MemberJoined(Member.SUPERVISOR, leg, line) for leg in ("S1", "S2") for line in (PCMU_8K, PCMA_8K)),
+    *(MemberLeft(Member.SUPERVISOR, leg) for leg in ("S1", "S2")),
+    *(MemberAudio(Member.SUPERVISOR, b"\x66" * 160, at_ms) for at_ms in (0, 20, 40)),
 ]
 ends: list[Event] = [
     CallEnded(),
@@ -141,6 +165,7 @@ moments = st.one_of(
     st.sampled_from(person_events),
     st.sampled_from(verdicts),
     st.sampled_from(others),
+    st.sampled_from(supervision),
     st.floats(0.01, 40.0),
     st.floats(0.01, 1.0),
 )
@@ -169,15 +194,18 @@ class Line:
 
     def __init__(self, person: Person, closes: bool) -> None:
         can = EVERYTHING if closes else EVERYTHING - {CloseStream}
-        people = People({"ann": person}, {"": ("ann",)})
+        supervisors = dict.fromkeys(("desk", "boss"), Supervisor((("+1555019",),)))
+        people = People({"ann": person}, {"": ("ann",)}, supervisors=supervisors)
         limits = Limits(open_s=5, silent_s=600, longest_s=900, resume_s=20)
         self.listens = person.listens
-        self.call = RoomCall(0.0, limits, DialogueRules(reorder_ms=0, can=can), people=people)
+        self.call = JoinedCall(0.0, limits, DialogueRules(reorder_ms=0, can=can), people=people)
         self.now = 0.0
         self.requests: Counter[str] = Counter()
         self.on_the_line: dict[str, None] = {}
         """Legs that have answered, and that nobody has hung up on."""
         self.answered: set[str] = set()
+        self.supervisors: set[str] = set()
+        """Those who were called, and are neither gone nor hung up on."""
         self.marks: list[str] = []
         self.is_open = False
         self.is_elsewhere = False
@@ -200,6 +228,8 @@ class Line:
             self.answered.add(event.person_leg)
         if isinstance(event, PersonLeft):
             self.on_the_line.pop(event.person_leg, None)
+        if isinstance(event, SupervisorLeft | SupervisorNotReached):
+            self.supervisors.discard(event.supervisor)
         if event == LegLost(LegName.ASSISTANT, 1006):
             self.is_open = False
         for command in self.call.handle(event, self.now):
@@ -221,6 +251,11 @@ class Line:
                 self.on_the_line.clear()
             case ReleasePerson(leg):
                 self.on_the_line.pop(leg, None)
+            case CallSupervisor(name) | Supervise(name):
+                assert name not in self.supervisors, "a supervisor is called twice"
+                self.supervisors.add(name)
+            case EndSupervision(name):
+                self.supervisors.discard(name)
             case PlayAudio(audio):
                 assert not (is_away and VOICE in audio), "the assistant is heard by somebody on hold"
             case AppendAudio():
@@ -261,6 +296,17 @@ def test_nobody_is_called_twice_left_behind_or_talked_over(
 
 
 @settings(max_examples=300, deadline=None)
+@given(persons, orders)
+def test_nor_with_a_supervisor(
+    person: Person, order: tuple[list[Event | float], Event, list[Event | float]]
+) -> None:
+    line = Line(person, closes=False)
+    line.run([START, READY, SuperviseRequested("desk", SupervisorRole.BARGE)])
+    line.run([SupervisorAnswered("desk", "S1"), MemberJoined(Member.SUPERVISOR, "S1", PCMU_8K)])
+    ends_well(line, order)
+
+
+@settings(max_examples=300, deadline=None)
 @given(persons, st.booleans(), orders)
 def test_nor_in_a_room(
     person: Person, talks: bool, order: tuple[list[Event | float], Event, list[Event | float]]
@@ -280,5 +326,6 @@ def ends_well(line: Line, order: tuple[list[Event | float], Event, list[Event | 
     line.give(CallEnded())
     assert line.call.state is State.ENDED
     assert line.call.leaves_people or not line.on_the_line
+    assert line.call.leaves_people or not line.supervisors, "a supervisor is left on the line"
     assert line.handovers <= line.requests.total() + 1
     assert max(line.requests.values(), default=1) == 1

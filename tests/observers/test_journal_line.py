@@ -69,6 +69,7 @@ from bridge.vocabulary.people import (
     TransferRequested,
 )
 from bridge.vocabulary.supervision import (
+    CallSupervisor,
     EndSupervision,
     Supervise,
     SuperviseRequested,
@@ -156,6 +157,7 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (ReferCaller("billing", "sip:15550100@example.com", "r1"), {"to": "sip:***00@example.com"}),
     (SuperviseRequested("desk", SupervisorRole.WHISPER, NUMBER), {"supervisor": "desk", "role": "whisper", "to": "***99"}),
     (Supervise("desk", (NUMBER,), NUMBER, 25.0, SupervisorRole.LISTEN, SID), {"group": ["***99"], "from_": "***99", "person_leg": SID}),
+    (CallSupervisor("desk", (NUMBER,), NUMBER, 25.0), {"group": ["***99"], "from_": "***99"}),
     (EndSupervision("desk", NUMBER), {"why": "***99"}),
     (SupervisionRefused("desk", NUMBER), {"why": "***99"}),
 ]  # fmt: skip

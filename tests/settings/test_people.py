@@ -238,3 +238,49 @@ def test_a_person_whom_only_the_calls_of_one_carrier_can_reach_is_doubtful() -> 
         "people.billing.to: has queues of other carriers only, so a call of Twilio cannot be put through to them; should "
         "have a number, or twilio_queue, too" in list(doubtful_people(settings))
     )
+
+
+# Supervisors
+
+
+def supervised(**desk: Any) -> dict[str, Any]:
+    return tables() | {"supervisors": {"desk": {"to": ["+1 555 0130", ["+15550131", "sip:a@b"]]} | desk}}
+
+
+def test_who_can_supervise() -> None:
+    people = people_of(Settings.model_validate(supervised(**{"from": "caller", "ring_s": 20})))
+    (desk,) = people.supervisors.values()
+    assert desk.groups == (("+15550130",), ("+15550131", "sip:a@b"))
+    assert (desk.from_, desk.ring_s) == ("caller", 20.0)
+    assert people_of(Settings.model_validate(tables())).supervisors == {}
+
+
+@pytest.mark.parametrize(
+    ("desk", "key", "told"),
+    [
+        ({"to": "desk"}, "supervisors.desk.to", "should be a number with its country"),
+        ({"to": []}, "supervisors.desk.to", "at least 1 item"),
+        ({"to": [{"twilio_queue": "support"}]}, "supervisors.desk.to", "should be a number with its country"),
+        ({"from": "me"}, "supervisors.desk.from", 'should be "caller", "ours", or a number of yours'),
+        ({"ring_s": 1}, "supervisors.desk.ring_s", "greater than or equal to 5"),
+        ({"how": "warm"}, "supervisors.desk.how", ""),
+    ],
+    ids=str,
+)
+def test_what_is_refused_of_a_supervisor(desk: dict[str, Any], key: str, told: str) -> None:
+    written = supervised(**desk)
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate(written)
+    (fault, *_) = faults_in(refused.value, written)
+    assert ".".join(fault.key).startswith(key)
+    assert told in fault.message
+
+
+def test_supervisors_without_a_token_that_can_supervise_are_doubted() -> None:
+    assert any(
+        one.startswith("supervisors: nobody")
+        for one in doubtful_people(Settings.model_validate(supervised()))
+    )
+    token = {"name": "ops", "token": "0123456789abcdefghijklmnopqrstuv", "can": ["supervise"]}
+    given = supervised() | {"control": {"tokens": [token]}}
+    assert not any("supervisors" in one for one in doubtful_people(Settings.model_validate(given)))

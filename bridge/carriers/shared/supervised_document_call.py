@@ -9,15 +9,18 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from bridge.carriers.shared.dial_documents import hang_up_document
 from bridge.carriers.shared.dial_verdict import WHY
 from bridge.carriers.shared.document_words import SupervisionApi
 from bridge.carriers.shared.elsewhere_call import ElsewhereCall
+from bridge.carriers.shared.leg_control import LegControl
 from bridge.carriers.shared.supervisors import SupervisorLegs, Supervisors
-from bridge.carriers.shared.webhooks import ENDED_STATUSES
+from bridge.carriers.shared.webhooks import ENDED_STATUSES, ExpectedCall
 from bridge.vocabulary.commands import ControlCommand
 from bridge.vocabulary.errors import CarrierRefused
 from bridge.vocabulary.people import Nobody
 from bridge.vocabulary.supervision import (
+    CallSupervisor,
     ChangeSupervisor,
     EndSupervision,
     Supervise,
@@ -36,13 +39,15 @@ class SupervisedDocumentCall(ElsewhereCall):
         self._supervisors = Supervisors(self._hang_up_on, self._tell_of_supervisor, self._change_role)
         self._conference = ""  # its SID, once it is known
         if self._api is not None:
-            self.controls |= {Supervise, ChangeSupervisor, EndSupervision}
+            self.controls |= {Supervise, CallSupervisor, ChangeSupervisor, EndSupervision}
 
     def control(self, command: ControlCommand, now: float) -> None:
         """Do what the core commands."""
         match command:
             case Supervise():
                 self._supervise(command, now)
+            case CallSupervisor():
+                self._call_supervisor(command, now)
             case ChangeSupervisor(supervisor, role):
                 self._supervisors.change(supervisor, role)
             case EndSupervision(supervisor):
@@ -78,6 +83,40 @@ class SupervisedDocumentCall(ElsewhereCall):
             self._host.send(request, placed, partial(self._supervisor_not_placed, legs, handle))
         self._calls.watch(self)
 
+    def _call_supervisor(self, command: CallSupervisor, now: float) -> None:
+        """Call a group as people are; whoever answers is given a stream, and is joined with nobody by the carrier."""
+        handles = [self._new_handle() for _ in command.group]
+        legs = self._supervisors.begin(command, handles, now)
+        shown = self._caller.shown(command.from_)
+        for handle, to in zip(handles, command.group, strict=True):
+            request = self._with_requests.call_person(
+                to,
+                shown.ours if shown.is_callers else shown.number,
+                address=self._address("person", handle),
+                ring_s=command.ring_s,
+                call_token=None,
+            )
+            placed = partial(self._supervisor_placed, legs, handle)
+            self._host.send(request, placed, partial(self._supervisor_not_placed, legs, handle))
+        self._calls.watch(self)
+
+    def _stream_of_supervisor(self, legs: SupervisorLegs, handle: str, leg: str) -> str:
+        """What the leg of a supervisor is answered: its stream, where it is the one that counts."""
+        if leg != legs.called.person_leg:
+            return hang_up_document()
+        if leg not in self._leg_documents:
+            control = LegControl(partial(self._supervisors.stream_over, legs))
+            expected = ExpectedCall(
+                leg, control=control, direction="outbound", briefs=self.call_id, supervises=True
+            )
+            goes_on = self._address("next", handle) + "?leg=person"
+            self._leg_documents[leg] = self._words.stream(self._host.expect(expected), goes_on)
+        return self._leg_documents[leg]
+
+    def leg_next(self, handle: str) -> str:
+        """The stream of a leg has ended: how does it go on? That of a supervisor does not."""
+        return super().leg_next(handle) if self._supervisors.find(handle) is None else hang_up_document()
+
     def _change_role(self, legs: SupervisorLegs, leg: str) -> None:
         conference = self._conference or ("" if self._dial is None else self._dial.room)
         request = self._with_requests.change_supervisor(
@@ -95,7 +134,7 @@ class SupervisedDocumentCall(ElsewhereCall):
         self, legs: SupervisorLegs, handle: str, data: Mapping[str, Any], _now: float
     ) -> None:
         self._conference = self._conference or str(data.get("conference_sid") or "")
-        if leg := str(data.get("call_sid") or ""):
+        if leg := str(data.get("call_sid") or "") or self._with_requests.leg_in(data):
             self._supervisors.deliver(legs, legs.called.placed(handle, leg))
 
     def _supervisor_not_placed(
@@ -112,8 +151,11 @@ class SupervisedDocumentCall(ElsewhereCall):
         leg, status = form.get("CallSid", ""), form.get("CallStatus", "")
         if status in ENDED_STATUSES:
             self._supervisors.ended(handle, leg, WHY.get(status, Nobody.NO_ANSWER), now)
+            if legs.streams:
+                self._host.call_ended(leg)
         elif status == "in-progress":
             self._supervisors.deliver(legs, legs.called.answered(handle, leg))
+            return self._stream_of_supervisor(legs, handle, leg) if legs.streams else ""
         else:
             self._supervisors.deliver(legs, legs.called.placed(handle, leg))
         return ""

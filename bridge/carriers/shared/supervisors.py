@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bridge.carriers.shared.called_people import CalledPeople, Outcome, Release
-from bridge.vocabulary.people import Nobody, NobodyReached, PeopleJoined, PersonLeft
+from bridge.vocabulary.people import Nobody, NobodyReached, PeopleJoined, PersonAnswered, PersonLeft
 from bridge.vocabulary.supervision import (
+    CallSupervisor,
     Supervise,
+    SupervisorAnswered,
     SupervisorEvent,
     SupervisorJoined,
     SupervisorLeft,
@@ -28,6 +30,8 @@ class SupervisorLegs:
     called: CalledPeople
     role: SupervisorRole
     asked: SupervisorRole
+    streams: bool = False
+    """Whoever answers has a media stream of ours, and is told as `SupervisorAnswered`."""
 
 
 class Supervisors:
@@ -49,12 +53,19 @@ class Supervisors:
         self._by_handle: dict[str, SupervisorLegs] = {}
         self._by_name: dict[str, SupervisorLegs] = {}
 
-    def begin(self, command: Supervise, handles: Iterable[str], now: float) -> SupervisorLegs:
+    def begin(
+        self, command: Supervise | CallSupervisor, handles: Iterable[str], now: float
+    ) -> SupervisorLegs:
         """This group is called. `handles`: one for each address. Whoever was called before for this supervisor is released."""
         self.end(command.supervisor)
         called = CalledPeople(dict(zip(handles, command.group, strict=True)))
         called.rings_for(command.ring_s, now)
-        legs = SupervisorLegs(command.supervisor, command.person_leg, called, command.role, command.role)
+        if isinstance(command, Supervise):
+            role, person_leg = command.role, command.person_leg
+        else:
+            role, person_leg = SupervisorRole.LISTEN, ""
+        is_streamed = isinstance(command, CallSupervisor)
+        legs = SupervisorLegs(command.supervisor, person_leg, called, role, role, is_streamed)
         self._by_name[command.supervisor] = legs
         self._by_handle |= dict.fromkeys(called.handles, legs)
         return legs
@@ -79,6 +90,15 @@ class Supervisors:
         """Hang up on this supervisor, and tell nothing more."""
         if (legs := self._by_name.pop(name, None)) is not None:
             self.deliver(legs, legs.called.release())
+
+    def lost(self, legs: SupervisorLegs, now: float) -> None:
+        """The stream of whoever answered cannot be opened: they are hung up on."""
+        self.deliver(legs, legs.called.lost(now))
+
+    def stream_over(self, legs: SupervisorLegs) -> None:
+        """The session of this supervisor's stream has ended: they are hung up on."""
+        if self._by_name.get(legs.name) is legs:
+            self.end(legs.name)
 
     def end_all(self) -> None:
         """The same for all of them."""
@@ -115,6 +135,8 @@ class Supervisors:
             match one:
                 case Release(leg):
                     self._hang_up(leg)
+                case PersonAnswered(leg) if legs.streams:
+                    self._tell(SupervisorAnswered(legs.name, leg))
                 case PeopleJoined(leg):
                     self._tell(SupervisorJoined(legs.name, leg, legs.role))
                 case NobodyReached(why):

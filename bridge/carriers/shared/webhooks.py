@@ -96,6 +96,8 @@ class ExpectedCall(NamedTuple):
     briefs: str = ""
     """The call of the caller about whom this one is: `call_id` is the leg of a person, who is briefed and may be joined
     with the caller. `control` hangs up when the briefing is over, unless they are joined. Empty for a caller."""
+    supervises: bool = False
+    """Whether the leg is that of a supervisor of the call `briefs`, whom the bridge mixes with it."""
     route: str = ""
     """What chose the assistant, for the log: such as "routes[2]"; empty if it is not known."""
     context: CallContext = NO_CONTEXT

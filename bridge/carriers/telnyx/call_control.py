@@ -23,7 +23,7 @@ from bridge.vocabulary.people import (
     ReleasePerson,
     TakeBack,
 )
-from bridge.vocabulary.supervision import ChangeSupervisor, EndSupervision, Supervise
+from bridge.vocabulary.supervision import CallSupervisor, ChangeSupervisor, EndSupervision, Supervise
 
 
 def _press(phone_call: PhoneCall, command: PressKeys, _now: float) -> list[Step]:
@@ -52,6 +52,7 @@ _OF_PEOPLE: dict[type[ControlCommand], Callable[[TelnyxHandover, Any, float], li
 _OF_SUPERVISION: dict[type[ControlCommand], Callable[[TelnyxSupervision, Any, float], list[Step]]] = dict(
     [
         on(Supervise, TelnyxSupervision.supervise),
+        on(CallSupervisor, TelnyxSupervision.call),
         on(ChangeSupervisor, TelnyxSupervision.change),
         on(EndSupervision, TelnyxSupervision.end),
     ]

@@ -1,4 +1,5 @@
-"""Supervisors of one call under Call Control that is bridged with a person: each is a call that supervises the person's leg.
+"""Supervisors of one call under Call Control: where it is bridged with a person, each is a call that supervises the person's
+leg; where the bridge mixes, each is a call with a media stream of ours.
 
 Source: Telnyx, "Dial", `supervise_call_control_id`, `supervisor_role`; "Switch supervisor role". Whoever whispers is heard by
 the supervised leg alone, so that leg is the person's. Units: seconds. No clock: `now` is passed in.
@@ -9,16 +10,18 @@ from functools import partial
 from typing import Any
 
 from bridge.carriers.shared.document_words import Shown
+from bridge.carriers.shared.leg_control import LegControl
 from bridge.carriers.shared.supervisors import SupervisorLegs, Supervisors
-from bridge.carriers.shared.webhooks import CallHost
+from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
 from bridge.carriers.telnyx.elsewhere import Owner
 from bridge.carriers.telnyx.events import CallEvent
 from bridge.carriers.telnyx.person_state import WHY, PersonState
 from bridge.carriers.telnyx.phone_call import Step
-from bridge.carriers.telnyx.rest import TelnyxApi
+from bridge.carriers.telnyx.rest import RULE, TelnyxApi
 from bridge.vocabulary.errors import CarrierRefused
 from bridge.vocabulary.people import Nobody
 from bridge.vocabulary.supervision import (
+    CallSupervisor,
     ChangeSupervisor,
     EndSupervision,
     Supervise,
@@ -77,6 +80,44 @@ class TelnyxSupervision:
             self._host.send(request, placed, partial(self._not_placed, legs, handle))
         return []
 
+    def call(self, command: CallSupervisor, now: float) -> list[Step]:
+        """Call the group; whoever answers first is given a media stream."""
+        handles = [self._host.new_handle() for _ in command.group]
+        legs = self.supervisors.begin(command, handles, now)
+        shown = self._shown(command.from_)
+        for handle, to in zip(handles, command.group, strict=True):
+            self._owner.registered(handle)
+            request = self._api.call_person(
+                to,
+                shown.ours if shown.is_callers else shown.number,
+                self._host.unique_id(),
+                call_id=self._owner.call_id,
+                ring_s=command.ring_s,
+                webhook_url=f"{self._host.public_url}/telnyx/leg/{handle}",
+                client_state=PersonState(command.supervisor, handle, self._owner.call_id).encode(),
+            )
+            placed = partial(self._placed, legs, handle)
+            self._host.send(request, placed, partial(self._not_placed, legs, handle))
+        return []
+
+    def _answered(self, legs: SupervisorLegs, handle: str, leg: str, now: float) -> None:
+        """Have Telnyx open a media stream of the leg, where it is the one that counts."""
+        had = legs.called.person_leg
+        self.supervisors.deliver(legs, legs.called.answered(handle, leg))
+        if had or leg != legs.called.person_leg:
+            return
+        control = LegControl(partial(self.supervisors.stream_over, legs))
+        expected = ExpectedCall(
+            leg,
+            opens_s=RULE.give_up_s,
+            control=control,
+            direction="outbound",
+            briefs=self._owner.call_id,
+            supervises=True,
+        )
+        request = self._api.start_streaming(leg, self._host.unique_id(), self._host.expect(expected))
+        self._host.send(request, None, lambda _why, at: self.supervisors.lost(legs, at))
+
     def change(self, command: ChangeSupervisor, _now: float) -> list[Step]:
         """Give a supervisor another role."""
         self.supervisors.change(command.supervisor, command.role)
@@ -94,6 +135,10 @@ class TelnyxSupervision:
         match event.type:
             case "call.initiated":
                 self.supervisors.deliver(legs, legs.called.placed(handle, event.call_id))
+            case "call.answered" if legs.streams:
+                self._answered(legs, handle, event.call_id, now)
+            case "streaming.failed" if legs.streams and event.call_id == legs.called.person_leg:
+                self.supervisors.lost(legs, now)
             case "call.answered":
                 self.supervisors.joined(handle, event.call_id, now)
             case "call.hangup":

@@ -26,6 +26,7 @@ from bridge.shell.session import clock
 from bridge.vocabulary.call_facts import LONGEST_VARIABLE, cleaned
 from bridge.vocabulary.errors import CarrierRefused, ConfigurationError
 from bridge.vocabulary.operator import TellRequested
+from bridge.vocabulary.supervision import SuperviseRequested
 
 JSON = "application/json"
 
@@ -130,9 +131,9 @@ class ControlApi:
         if active is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no call of this id is under way")
         state = str(active.session.state)
-        if verb.event is None:
-            raise Problem(HTTPStatus.CONFLICT, "not possible: this server has no supervisors", state=state)
         event = verb.event(asked)
+        if isinstance(event, SuperviseRequested):
+            _check_supervisor(event.supervisor, active)
         why = active.session.why_not(event)
         if not why and isinstance(event, TellRequested):
             why = self._why_deaf(active, call.assistant)
@@ -172,6 +173,13 @@ class ControlApi:
         variables = {name: cleaned(text, LONGEST_VARIABLE) for name, text in asked.variables.items()}
         self._admission.placed.note(asked.carrier, call_id, variables)
         return json.encode(Placed(call_id))
+
+
+def _check_supervisor(name: str, active: ActiveCall) -> None:
+    """Raises `Problem` where the settings that this call has know no such supervisor."""
+    if name not in (known := active.setup.settings.supervisors):
+        expected = f"one of {', '.join(known)}" if known else "one of [supervisors], which has none"
+        raise Problem(HTTPStatus.BAD_REQUEST, f"supervisor: there is no {name[:40]!r}: expected {expected}")
 
 
 async def _read(request: web.Request) -> bytes:

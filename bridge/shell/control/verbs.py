@@ -19,6 +19,7 @@ from bridge.vocabulary.operator import (
     ReturnRequested,
     TellRequested,
 )
+from bridge.vocabulary.supervision import SuperviseRequested, SupervisorRole
 
 LONGEST_TEXT = 4_000
 
@@ -89,8 +90,8 @@ class Verb(NamedTuple):
     """Behind /calls/{id}; empty for the call itself."""
     can: Can
     body: type[Struct]
-    event: Callable[[Any], OperatorEvent] | None
-    """Makes the event for the core; None: it is not possible."""
+    event: Callable[[Any], OperatorEvent]
+    """Makes the event for the core."""
     summary: str
 
     @property
@@ -132,7 +133,7 @@ VERBS: tuple[Verb, ...] = (
         "/supervise",
         "supervise",
         Supervise,
-        None,
+        lambda body: SuperviseRequested(body.supervisor, SupervisorRole(body.role), body.to or ""),
         "Have a supervisor join, change their role, or leave",
     ),
     Verb(

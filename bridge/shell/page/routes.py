@@ -149,7 +149,7 @@ class Page:
             "carriers": sorted(CARRIERS),
             "assistants": sorted(settings.assistants),
             "people": sorted(settings.people),
-            "supervisors": sorted(getattr(settings, "supervisors", ())),
+            "supervisors": sorted(settings.supervisors),
         }
 
     def _refused(self) -> web.HTTPException:

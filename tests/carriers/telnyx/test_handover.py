@@ -23,7 +23,7 @@ from bridge.vocabulary.people import (
     ReleasePerson,
     TakeBack,
 )
-from bridge.vocabulary.supervision import ChangeSupervisor, EndSupervision, Supervise
+from bridge.vocabulary.supervision import CallSupervisor, ChangeSupervisor, EndSupervision, Supervise
 from tests.carriers.telnyx.handover_line import (
     ANN,
     BOB,
@@ -49,7 +49,7 @@ def line(serve: Any, host: "Host") -> Line:
 
 
 EVERYTHING = {PressKeys, CallPeople, PutThrough, BriefPerson, JoinPerson, ReleasePerson, TakeBack}
-EVERYTHING |= {EnterQueue, ReferCaller, Supervise, ChangeSupervisor, EndSupervision}
+EVERYTHING |= {EnterQueue, ReferCaller, Supervise, CallSupervisor, ChangeSupervisor, EndSupervision}
 
 
 def test_what_can_be_done_to_a_call(line: Line, serve: Any, host: "Host") -> None:

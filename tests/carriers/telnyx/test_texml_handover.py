@@ -28,7 +28,7 @@ from bridge.vocabulary.people import (
     ReleasePerson,
     TakeBack,
 )
-from bridge.vocabulary.supervision import ChangeSupervisor, EndSupervision, Supervise
+from bridge.vocabulary.supervision import CallSupervisor, ChangeSupervisor, EndSupervision, Supervise
 
 if TYPE_CHECKING:
     from tests.carriers.conftest import Host
@@ -109,7 +109,7 @@ def test_a_stream_that_we_will_close_is_not_opened_again(line: Line) -> None:
     assert line.first.findtext("Redirect") == f"{US}/next/h1"
     assert line.control.can == {
         *(CallPeople, PutThrough, BriefPerson, JoinPerson, ReleasePerson, TakeBack, CloseStream),
-        *(EnterQueue, ReferCaller, Supervise, ChangeSupervisor, EndSupervision),
+        *(EnterQueue, ReferCaller, Supervise, CallSupervisor, ChangeSupervisor, EndSupervision),
     }
 
 

@@ -25,7 +25,7 @@ from bridge.vocabulary.people import (
     ReleasePerson,
     TakeBack,
 )
-from bridge.vocabulary.supervision import ChangeSupervisor, EndSupervision, Supervise
+from bridge.vocabulary.supervision import CallSupervisor, ChangeSupervisor, EndSupervision, Supervise
 from tests.carriers.twilio.handover_line import (
     ANN,
     BOB,
@@ -57,7 +57,7 @@ def test_a_call_asks_us_how_it_goes_on_where_people_are_set(line: Line) -> None:
     assert verbs(line.first) == ["Connect", "Redirect"]
     assert only(line.first, "Redirect").text == f"{US}/next/h1"
     everything = {CallPeople, PutThrough, BriefPerson, JoinPerson, ReleasePerson, TakeBack, CloseStream}
-    everything |= {EnterQueue, ReferCaller, Supervise, ChangeSupervisor, EndSupervision}
+    everything |= {EnterQueue, ReferCaller, Supervise, CallSupervisor, ChangeSupervisor, EndSupervision}
     assert line.control.can == everything
 
 

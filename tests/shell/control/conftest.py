@@ -21,6 +21,7 @@ SETTINGS: dict[str, Any] = {
     "port": 0,
     "assistant": "echo",
     "security": {"allow_unauthenticated": True},
+    "supervisors": {"boss": {"to": "+15550130"}},
     "control": {
         "tokens": [
             {"name": "ops", "token": OPS},

@@ -177,6 +177,13 @@ async def test_what_cannot_be_done_is_said(server: Server, ops: Asking) -> None:
         assert (status, problem["detail"]) == (409, "the caller is not with a person")
         status, problem = await ops.ask("POST", "/calls/CA1/supervise", BODIES["supervise"])
         assert (status, problem["state"]) == (409, "talking")
+        assert problem["detail"] == "the carrier cannot have this call supervised"
+        leave = {"supervisor": "boss", "role": "leave"}
+        status, problem = await ops.ask("POST", "/calls/CA1/supervise", leave)
+        assert (status, problem["detail"]) == (409, "the supervisor is not there")
+        nobody = {"supervisor": "ann", "role": "listen"}
+        status, problem = await ops.ask("POST", "/calls/CA1/supervise", nobody)
+        assert (status, problem["detail"]) == (400, "supervisor: there is no 'ann': expected one of boss")
 
 
 # Bad input
