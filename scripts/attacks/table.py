@@ -15,7 +15,7 @@ from typing import Any
 
 from in_venv import PYTHON, ROOT
 
-from attacks import assistant, carrier, machine, operations, stranger
+from attacks import assistant, carrier, machine, operations, operator, stranger
 from attacks.row import Row
 from attacks.server import DidNotStart, RunningServer, cores, server
 
@@ -25,6 +25,7 @@ GROUPS = {
     "assistant": assistant.ROWS,
     "machine": machine.ROWS,
     "operations": operations.ROWS,
+    "operator": operator.ROWS,
 }
 ROWS = {row.name: row for rows in GROUPS.values() for row in rows}
 

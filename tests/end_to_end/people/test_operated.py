@@ -187,6 +187,7 @@ def call(request: pytest.FixtureRequest, calls: dict[str, Operated | BaseExcepti
 
 
 def test_verbs_that_are_heard(call: Operated) -> None:
+    assert call.is_quiet(call.asked["hold"] - 300, call.asked["hold"])
     assert call.sound_ms("hold") <= EFFECT_MS + LOAD_MS
     assert call.is_quiet(call.asked["unhold"] + EFFECT_MS + LOAD_MS, call.asked["press"])
 

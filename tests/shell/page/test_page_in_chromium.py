@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from bridge.vocabulary.events import CallerSaid, ReplyEnded, ReplySaid
+from bridge.vocabulary.room import Member, Role, SetRole
 from tests.pages import Phone, Served, chromium, log_in, opened_page, serving
 
 TOKEN = "r4Zk0-Wm2Qv8_Tn6Ly1Xc5Bd9"
@@ -260,3 +261,37 @@ def test_the_order_of_calls(page: Page, order: str, search: str, ids: str) -> No
         [CALLS, order, search],
     )
     assert found == ids
+
+
+def test_there_is_no_link_to_a_phone_where_there_is_none(browser: Browser) -> None:
+    own_port = SETTINGS | {"control": SETTINGS["control"] | {"port": 0}}
+    with serving(own_port) as served:
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{served.server.control_port}/")
+        expect(page.get_by_text("No call is under way.")).to_be_visible()
+        expect(page.get_by_role("link", name="Phone")).to_have_count(0)
+        page.close()
+
+
+def test_who_is_in_a_room_is_shown(served: Served, page: Page) -> None:
+    with Phone(served, "CA20"):
+        page.goto("/#/call/CA20")
+        parties = page.get_by_role("list", name="Who hears whom")
+        expect(parties).to_contain_text("caller talks")
+        served.run(join(served, "CA20"))
+        expect(parties).to_contain_text("person whispers")
+        expect(parties).to_contain_text("caller and person hear each other")
+        expect(parties).to_contain_text("supervisor hears caller")
+
+
+async def join(served: Served, call_id: str) -> None:
+    """The words that a room has for observers."""
+    call = served.server.admission.live.find(call_id)
+    assert call is not None
+    talks, whispers = Role.TALKS, Role.WHISPERS
+    for word in (
+        SetRole(Member.CALLER, talks),
+        SetRole(Member.PERSON, whispers, Member.CALLER),
+        SetRole(Member.SUPERVISOR, Role.LISTENS),
+    ):
+        call.saw(word, 0.0)
