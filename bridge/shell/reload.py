@@ -29,7 +29,8 @@ LOOK_S = 30.0
 RELOADED = frozenset(
     {
         *("ssl_certfile", "ssl_keyfile", "log_level", "routes", "assistant", "assistants"),
-        *("limits", "circuit", "keypad", "silence", "busy", "closing", "before_call", "after_call", "people"),
+        *("limits", "circuit", "keypad", "silence", "busy", "closing", "before_call", "after_call"),
+        *("people", "supervisors"),
     }
 )
 """The settings that are read again, beside the tables of the assistants' vendors. All others need a restart."""
