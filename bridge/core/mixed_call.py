@@ -143,7 +143,8 @@ class MixedCall:
             return
         if self._speaker.is_speaking:
             self._assistant_speaks(now)
-        for frame in leg.order.feed(event.at_ms, event.audio):
+        in_order = leg.order.passes(event.at_ms, event.audio)
+        for frame in (event.audio,) if in_order else leg.order.feed(event.at_ms, event.audio):
             heard = leg.spoken.feed(frame) if leg.spoken.needed else frame
             self._play(self.room.speak(event.member, heard, now), now)
 
