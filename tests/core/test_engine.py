@@ -205,7 +205,10 @@ def test_a_command_without_a_performer_is_refused_before_the_call_begins() -> No
     perform: Callable[[Word, float], None] = lambda _command, _now: None  # noqa: E731
     engine = CallEngine(ScriptedCall({}))
     some: dict[type[Word], Perform] = dict.fromkeys(get_args(AssistantCommand), perform)
-    with pytest.raises(ValueError, match="without a performer: BriefPerson, CallPeople, ClearPlayback"):
+    with pytest.raises(
+        ValueError,
+        match="without a performer: BriefPerson, CallPeople, CallSupervisor, ChangeSupervisor, ClearPlayback",
+    ):
         engine.perform_with(some)
 
 
