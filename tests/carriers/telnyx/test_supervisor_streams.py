@@ -102,3 +102,11 @@ def test_of_a_group_the_first_one_counts(line: Line) -> None:
     leg(line, "call.answered")
     assert line.told() == [SupervisorAnswered("desk", S)]
     assert ("hangup", T) in line.asked()
+
+
+def test_a_machine_is_nobody(line: Line) -> None:
+    answered(line)
+    line.told()
+    leg(line, "call.machine.detection.ended", result="machine")
+    assert line.told() == [SupervisorNotReached("desk", Nobody.MACHINE)]
+    assert line.asked()[-1] == ("hangup", S)

@@ -96,3 +96,11 @@ def test_of_a_group_the_first_one_counts(line: Line) -> None:
     assert line.told() == [SupervisorAnswered("desk", "CA9")]
     assert len(line.forms("end call")) == 1
     assert verbs(line.leg("h2", "CA8", "in-progress")) == ["Hangup"]
+
+
+def test_a_machine_is_nobody(line: Line) -> None:
+    answered(line)
+    line.told()
+    line.leg(HANDLE, "CA9", "", AnsweredBy="machine_start")
+    assert line.told() == [SupervisorNotReached("desk", Nobody.MACHINE)]
+    assert line.forms("end call")
