@@ -120,7 +120,8 @@ class JoinedCall(SupervisedCall):
             self.timers.set(Timer.SUPERVISOR, now + STREAM_S)
             return []
         if isinstance(event, SupervisorNotReached):
-            return self._call_next(here, now)
+            unseated = self._unseat(here, now)  # a machine that answered for them, found out late
+            return unseated + self._call_next(here, now)
         return self._dismiss("", now)
 
     def _supervisor_due(self, now: float) -> list[Command]:
@@ -178,11 +179,16 @@ class JoinedCall(SupervisedCall):
         if here is None:
             return []
         self.timers.stop(Timer.SUPERVISOR)
-        if self._mixed is not None:
-            self._mixed.leave(Member.SUPERVISOR)
         ended: list[Command] = [EndSupervision(here.name, why)] if why else []
-        is_ours = self.state in (*MIXES, State.CLOSING)
-        return ended + self._close_room(now) if is_ours and self._mixed is not None else ended
+        return ended + self._unseat(here, now)
+
+    def _unseat(self, here: MixedSupervisor, now: float) -> list[Command]:
+        """The stream of the supervisor is no part of the room any more, if it was."""
+        here.line = None
+        if self._mixed is None:
+            return []
+        self._mixed.leave(Member.SUPERVISOR)
+        return self._close_room(now) if self.state in (*MIXES, State.CLOSING) else []
 
     # The room of a caller and an assistant
 

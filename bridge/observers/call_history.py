@@ -37,6 +37,13 @@ _NOTES = {
     "PersonAccepted": "the person takes the call",
     "PersonDeclined": "the person declines: {why}",
     "PersonLeft": "the person has left",
+    "SuperviseRequested": "supervisor {supervisor}: {role}",
+    "SupervisorAnswered": "supervisor {supervisor} answers",
+    "SupervisorJoined": "supervisor {supervisor} joins",
+    "SupervisorNotReached": "supervisor {supervisor} is not reached: {why}",
+    "SupervisorLeft": "supervisor {supervisor} has left",
+    "EndSupervision": "supervisor {supervisor} is hung up on: {why}",
+    "SupervisionRefused": "supervisor {supervisor}: {why}",
 }
 _AGAIN = {Opening.RENEWED: "renewing", Opening.RETURNED: "back with the assistant"}
 """Why the assistant that had the call is opened again."""

@@ -93,6 +93,16 @@ def test_a_supervisor_of_whom_nothing_comes_is_given_up(answers: bool) -> None:
     assert not call.commanded(SetRole)
 
 
+def test_a_machine_that_is_found_out_late_is_out_of_the_room_and_the_next_group_is_called() -> None:
+    call = Supervised()
+    call.joins(BARGE)
+    call.lasts(QUIET, voice(2))
+    call.feed(SupervisorNotReached("desk", Nobody.MACHINE))
+    assert call.commanded(LeaveRoom) == [LeaveRoom(Member.SUPERVISOR)]
+    assert call.commanded(CallSupervisor)[1:] == [CallSupervisor("desk", ("+15550131",), "ours", 20.0)]
+    is_of_two(call)
+
+
 # Who hears whom
 
 ROLES: list[tuple[SupervisorRole, bool, bool]] = [

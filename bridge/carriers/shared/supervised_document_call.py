@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from bridge.carriers.shared.dial_documents import hang_up_document
-from bridge.carriers.shared.dial_verdict import WHY
+from bridge.carriers.shared.dial_verdict import MACHINES, WHY
 from bridge.carriers.shared.document_words import SupervisionApi
 from bridge.carriers.shared.elsewhere_call import ElsewhereCall
 from bridge.carriers.shared.leg_control import LegControl
@@ -153,6 +153,8 @@ class SupervisedDocumentCall(ElsewhereCall):
             self._supervisors.ended(handle, leg, WHY.get(status, Nobody.NO_ANSWER), now)
             if legs.streams:
                 self._host.call_ended(leg)
+        elif legs.streams and form.get("AnsweredBy", "").startswith(MACHINES):
+            self._supervisors.deliver(legs, legs.called.machine(handle, leg, now))
         elif status == "in-progress":
             self._supervisors.deliver(legs, legs.called.answered(handle, leg))
             return self._stream_of_supervisor(legs, handle, leg) if legs.streams else ""

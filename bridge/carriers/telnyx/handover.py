@@ -16,7 +16,7 @@ from bridge.carriers.shared.leg_control import LegControl
 from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
 from bridge.carriers.telnyx.elsewhere import Owner, TelnyxElsewhere
 from bridge.carriers.telnyx.events import DETECTION_ENDED, CallEvent
-from bridge.carriers.telnyx.person_state import WHY, PersonState
+from bridge.carriers.telnyx.person_state import MACHINES, WHY, PersonState
 from bridge.carriers.telnyx.phone_call import Step
 from bridge.carriers.telnyx.rest import RULE, TelnyxApi
 from bridge.carriers.telnyx.supervision import TelnyxSupervision
@@ -32,9 +32,6 @@ from bridge.vocabulary.people import (
     ReleasePerson,
     TakeBack,
 )
-
-MACHINES = frozenset({"machine", "fax_detected"})
-"""The verdicts that are no person."""
 
 
 class TelnyxHandover:

@@ -20,6 +20,10 @@ WHY: dict[str, Nobody] = {
 """By `hangup_cause`, of a leg that nobody answered; any other cause is a failure."""
 
 
+MACHINES = frozenset({"machine", "fax_detected"})
+"""The verdicts that are no person."""
+
+
 class PersonState(Struct, frozen=True):
     """The client state of a person's leg."""
 

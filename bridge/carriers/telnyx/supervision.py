@@ -14,8 +14,8 @@ from bridge.carriers.shared.leg_control import LegControl
 from bridge.carriers.shared.supervisors import SupervisorLegs, Supervisors
 from bridge.carriers.shared.webhooks import CallHost, ExpectedCall
 from bridge.carriers.telnyx.elsewhere import Owner
-from bridge.carriers.telnyx.events import CallEvent
-from bridge.carriers.telnyx.person_state import WHY, PersonState
+from bridge.carriers.telnyx.events import DETECTION_ENDED, CallEvent
+from bridge.carriers.telnyx.person_state import MACHINES, WHY, PersonState
 from bridge.carriers.telnyx.phone_call import Step
 from bridge.carriers.telnyx.rest import RULE, TelnyxApi
 from bridge.vocabulary.errors import CarrierRefused
@@ -139,6 +139,8 @@ class TelnyxSupervision:
                 self._answered(legs, handle, event.call_id, now)
             case "streaming.failed" if legs.streams and event.call_id == legs.called.person_leg:
                 self.supervisors.lost(legs, now)
+            case kind if kind in DETECTION_ENDED and legs.streams and event.result in MACHINES:
+                self.supervisors.deliver(legs, legs.called.machine(handle, event.call_id, now))
             case "call.answered":
                 self.supervisors.joined(handle, event.call_id, now)
             case "call.hangup":
