@@ -144,7 +144,6 @@ class Server:
         At the end, calls under way are closed once the caller has heard what was said.
         """
         paths = media_paths()
-        self._loop_watch.start()
         self.metrics.start(self._load)
         self._retention.start()
         errors = ExitStack()
@@ -166,6 +165,7 @@ class Server:
                     lambda read, released: FrontDoor(paths, media, http, released, read, pace.enter),
                     control.make,
                 )
+                self._loop_watch.start()  # what it took to get here kept no call waiting
                 self.admission.public_url = self._settings.reachable_url(self.port)
                 self.control.access.public_url = self.admission.public_url
                 self.admission.setups.current.switchboard.prepare()

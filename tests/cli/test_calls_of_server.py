@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from bridge.cli.calls import of_settings
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
 from bridge.vocabulary.errors import ConfigurationError
-from tests.processes import free_port
+from tests.processes import clean_environment, free_port
 from tests.shell.control.conftest import OPS, SETTINGS, SHOW, calling, until
 
 
@@ -50,13 +51,17 @@ async def test_a_call_is_seen_steered_and_ended(
             assert "caller talks and hears assistant" in out
             async with caller.speaking():
                 await steered()
-            watching = asyncio.create_task(calls("watch", "CA1", "--json"))
+            watching = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bridge", "calls", "watch", "CA1", "--json"),
+                env=clean_environment(),
+                stdout=asyncio.subprocess.PIPE,
+            )
             await until(lambda: len(server.control.feed) > 0)
             assert (await calls("end", "CA1"))[:2] == (0, "The call ends.\n")
             async with asyncio.timeout(20):
-                code, out, _ = await watching
+                out, _ = await watching.communicate()
     events = [json.loads(line) for line in out.splitlines()]
-    assert code == 0
+    assert watching.returncode == 0
     assert events[0]["data"]["calls"][0]["id"] == "CA1"
     assert events[-1]["event"] == "ended"
 
