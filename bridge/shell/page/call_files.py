@@ -22,10 +22,12 @@ class CallFiles(NamedTuple):
 
 def find_files(settings: Settings, call_id: str) -> CallFiles:
     """Find the files of this call; None where there is none, or none that can be read."""
-    journal, has_sealed_journal = _newest(settings.journal.directory, call_id, ".jsonl")
-    recording, has_sealed_recording = _newest(settings.recording.directory, call_id, ".wav")
-    sealed = {"journal": has_sealed_journal, "recording": has_sealed_recording}
-    return CallFiles(journal, recording, tuple(name for name, is_sealed in sealed.items() if is_sealed))
+    journal, has_encrypted_journal = _newest(settings.journal.directory, call_id, ".jsonl")
+    recording, has_encrypted_recording = _newest(settings.recording.directory, call_id, ".wav")
+    encrypted = {"journal": has_encrypted_journal, "recording": has_encrypted_recording}
+    return CallFiles(
+        journal, recording, tuple(name for name, is_encrypted in encrypted.items() if is_encrypted)
+    )
 
 
 def _newest(directory: Path | None, call_id: str, suffix: str) -> tuple[Path | None, bool]:
