@@ -1,6 +1,7 @@
 """Traces of calls that are kept in memory, so that whoever placed the call can save it: the newest few, each up to a size."""
 
 import asyncio
+import hmac
 from collections import OrderedDict
 
 MOST_KEPT = 8
@@ -11,9 +12,11 @@ MOST_BYTES = 16_777_216
 
 
 class KeptTrace:
-    """One trace. It is a `TraceFile`."""
+    """One trace. It is a `TraceFile`. `handle`: the secret of whoever may have it."""
 
-    def __init__(self) -> None:
+    def __init__(self, call_id: str, handle: str) -> None:
+        self.call_id = call_id
+        self.handle = handle
         self.is_over = asyncio.Event()
         """Set when nothing is added any more."""
         self._content = bytearray()
@@ -22,6 +25,11 @@ class KeptTrace:
     def content(self) -> bytes:
         """What was written so far."""
         return bytes(self._content)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was written."""
+        return not self._content
 
     def append(self, content: bytes) -> None:
         """Write at the end; lines beyond the size are left out."""
@@ -45,9 +53,9 @@ class KeptTraces:
     def __init__(self) -> None:
         self._traces: OrderedDict[tuple[str, str], KeptTrace] = OrderedDict()
 
-    def keep(self, carrier: str, call_id: str) -> KeptTrace:
+    def keep(self, carrier: str, call_id: str, handle: str) -> KeptTrace:
         """Have the trace of a call kept that will come."""
-        trace = self._traces[carrier, call_id] = KeptTrace()
+        trace = self._traces[carrier, call_id] = KeptTrace(call_id, handle)
         while len(self._traces) > MOST_KEPT:
             self._traces.popitem(last=False)[1].is_over.set()
         return trace
@@ -55,3 +63,8 @@ class KeptTraces:
     def find(self, carrier: str, call_id: str) -> KeptTrace | None:
         """The trace of this call; None where it is not kept, or no longer."""
         return self._traces.get((carrier, call_id))
+
+    def with_handle(self, handle: str) -> KeptTrace | None:
+        """The trace of whoever has this handle; None where it is not kept, or no longer."""
+        traces = self._traces.values()
+        return next((one for one in traces if hmac.compare_digest(one.handle, handle)), None)

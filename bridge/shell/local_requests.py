@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
+FORWARDED = frozenset(
+    {
+        *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
+        *("cf-connecting-ip", "true-client-ip", "x-envoy-external-address"),
+    }
+)
 """Headers with which a proxy says that it asks for somebody else."""
 
 

@@ -94,7 +94,7 @@ export class Actions {
   }
 
   press() {
-    const keys = el("input", { type: "text", required: true, pattern: "[0-9*#A-Da-dwW]{1,64}", inputmode: "tel", size: 8, autocomplete: "off", title: "digits, * and #" });
+    const keys = el("input", { type: "text", required: true, pattern: "[0-9*#A-DwW]{1,32}", inputmode: "tel", size: 8, autocomplete: "off", title: "digits, * and #" });
     return this.form("Keys", () => this.do("/press", { keys: keys.value }), el("label", {}, el("span", {}, "Press keys"), keys), el("button", {}, "Press"));
   }
 

@@ -59,8 +59,8 @@ async def test_a_call_is_seen_steered_and_ended(
             await until(lambda: len(server.control.feed) > 0)
             assert (await calls("end", "CA1"))[:2] == (0, "The call ends.\n")
             async with asyncio.timeout(20):
-                out, _ = await watching.communicate()
-    events = [json.loads(line) for line in out.splitlines()]
+                told, _ = await watching.communicate()
+    events = [json.loads(line) for line in told.splitlines()]
     assert watching.returncode == 0
     assert events[0]["data"]["calls"][0]["id"] == "CA1"
     assert events[-1]["event"] == "ended"

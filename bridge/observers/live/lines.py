@@ -9,18 +9,20 @@ from msgspec import json, structs
 from bridge.observers.call_history import JournalEntry
 from bridge.observers.journal_line import encode
 from bridge.observers.journal_redaction import MASK
-from bridge.vocabulary.commands import AppendAudio, Command, EnterDigits, PlayAudio, TypeDigit
+from bridge.vocabulary.commands import AppendAudio, Command, EnterDigits, PlayAudio, PressKeys, TypeDigit
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import (
     CallerAudio,
     DigitPressed,
     Event,
     OtherPartyAudio,
+    PressRequested,
     ReplyAudio,
     ReplySaid,
     TimePassed,
     Word,
 )
+from bridge.vocabulary.operator import KeysRequested
 from bridge.vocabulary.people import TalkAudio
 
 MOST_LINES = 100
@@ -86,4 +88,6 @@ def _without_keys(word: Word) -> Word:
             return structs.replace(word, digit=MASK)
         case EnterDigits():
             return structs.replace(word, digits=MASK * len(word.digits))
+        case KeysRequested() | PressRequested() | PressKeys():
+            return structs.replace(word, keys=MASK * len(word.keys))
     return word

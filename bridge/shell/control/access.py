@@ -13,6 +13,8 @@ from ipaddress import ip_address
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from bridge.config.addresses import is_on_loopback
+from bridge.config.settings import Settings
 from bridge.settings.control import Can, ControlToken
 from bridge.shell.local_requests import is_local
 
@@ -49,10 +51,16 @@ class KnownToken(NamedTuple):
 
 
 class ControlAccess:
-    """The tokens of one server. `public_url`: where the server is reached beside the host that a request names."""
+    """The tokens of one server. `public_url`: where the server is reached beside the host that a request names.
 
-    def __init__(self, tokens: Sequence[ControlToken] = (), public_url: str = "") -> None:
+    `is_behind_proxy`: what comes from this machine may be a proxy's, which need not say so: nobody is let in for being here.
+    """
+
+    def __init__(
+        self, tokens: Sequence[ControlToken] = (), public_url: str = "", *, is_behind_proxy: bool = False
+    ) -> None:
         self._known = known_tokens(tokens)
+        self._is_behind_proxy = is_behind_proxy
         self.public_url = public_url
 
     def replace(self, known: Sequence[KnownToken]) -> None:
@@ -75,7 +83,8 @@ class ControlAccess:
         session = _cookie(given.get("cookie", ""))
         if session and (visitor := self._of_session(session, now)) is not None:
             return visitor
-        if is_local(address, given) and _names_this_machine(given.get("host", "")):
+        is_here = not self._is_behind_proxy and is_local(address, given)
+        if is_here and _names_this_machine(given.get("host", "")):
             return Visitor("loopback", LOCAL, "loopback")
         return None
 
@@ -143,6 +152,11 @@ class ControlAccess:
         return is_public or page.netloc.lower() == host.lower()
 
 
+def may_be_behind_proxy(settings: Settings) -> bool:
+    """Whether the port of the control API is the one that the world reaches by `public_url`."""
+    return settings.control.port is None and not is_on_loopback(settings.public_url)
+
+
 def known_tokens(tokens: Sequence[ControlToken]) -> list[KnownToken]:
     """The tokens of the settings."""
     return [KnownToken(one.name, _digest(one.secret), frozenset(one.can), _end_of_day(one)) for one in tokens]
@@ -175,7 +189,10 @@ def _names_this_machine(host: str) -> bool:
 
     The page of a stranger whose name was made to lead to this machine sends that name (DNS rebinding).
     """
-    name = urlsplit(f"//{host}").hostname if not host.startswith("/") else None
+    try:
+        name = urlsplit(f"//{host}").hostname if not host.startswith("/") else None
+    except ValueError:
+        return False
     if name is None:
         return False
     try:

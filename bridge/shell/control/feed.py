@@ -112,8 +112,10 @@ class Feed:
     def __len__(self) -> int:
         return len(self._viewers)
 
-    async def stream(self, request: web.Request, call_id: str = "") -> web.StreamResponse:
-        """Answer with events until the viewer leaves, or is dropped; of one call until that is over."""
+    async def stream(
+        self, request: web.Request, may_see: Callable[[], bool], call_id: str = ""
+    ) -> web.StreamResponse:
+        """Answer with events until the viewer leaves, is dropped, or may see no more; of one call until that is over."""
         if call_id and self._live.find(call_id) is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no call of this id is under way")
         if len(self._viewers) >= MOST_VIEWERS:
@@ -129,7 +131,10 @@ class Feed:
             may_last(request, viewer.end)
             await response.prepare(request)
             while not (viewer.dropped.is_set() or viewer.is_over):
-                if part := await viewer.next():
+                part = await viewer.next()
+                if not may_see():  # the token was taken out of the settings, or is out of date
+                    break
+                if part:
                     await response.write(part)
                 if call_id and self._live.find(call_id) is None and not viewer.has_more:
                     break

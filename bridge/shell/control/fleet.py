@@ -167,7 +167,7 @@ class FleetCalls:
                 else:
                     self._note(number, name, data)
                     passed_on.append(event(name.decode(), data))
-        except DecodeError:  # a part was lost, because the worker could not send it
+        except (DecodeError, UnicodeDecodeError):  # a part was lost, because the worker could not send it
             return
         if passed_on:
             self._pass_on(number, b"".join(passed_on))

@@ -14,7 +14,7 @@ from bridge.observers.live.live_call import LiveCall
 from bridge.redaction import safe_id
 from bridge.shell.active_calls import ActiveCall
 from bridge.shell.admission import Admission
-from bridge.shell.control.access import ControlAccess, Visitor
+from bridge.shell.control.access import ControlAccess, Visitor, may_be_behind_proxy
 from bridge.shell.control.feed import Feed
 from bridge.shell.control.guard import Guard
 from bridge.shell.control.openapi import Done, Placed, document
@@ -40,7 +40,7 @@ class ControlApi:
 
     def __init__(self, settings: Settings, admission: Admission) -> None:
         control = settings.control
-        self.access = ControlAccess(control.tokens)
+        self.access = ControlAccess(control.tokens, is_behind_proxy=may_be_behind_proxy(settings))
         """Who may use it; the page asks it too."""
         self.guard = Guard(self.access, control.requests_per_s)
         self._admission = admission
@@ -79,7 +79,8 @@ class ControlApi:
         return answer(json.encode(self._find(request).details(clock())))
 
     async def _events(self, request: web.Request, _visitor: Visitor) -> web.StreamResponse:
-        return await self.feed.stream(request, request.match_info.get("id", ""))
+        may = partial(self.guard.may, request, "see")
+        return await self.feed.stream(request, may, request.match_info.get("id", ""))
 
     async def _document(self, _request: web.Request, _visitor: Visitor) -> web.Response:
         return answer(document())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bridge.config.settings import Settings
+from bridge.observers.call_file import call_name
 from bridge.observers.kept_files import is_of_call, names_in
 
 ENCRYPTED = ".age"
@@ -34,7 +35,11 @@ def _newest(directory: Path | None, call_id: str, suffix: str) -> tuple[Path | N
     """The newest plain file; and whether there are encrypted ones alone."""
     if directory is None:
         return None, False
-    ours = [name for name in names_in(directory) if suffix in name and is_of_call(name, call_id)]
+    ours = [
+        name
+        for name in names_in(directory)
+        if suffix in name and call_name(call_id) in name and is_of_call(name, call_id)
+    ]
     if suffix == ".jsonl":
         ours = [name for name in ours if ".trace." not in name]
     plain = [name for name in ours if name.endswith(suffix)]

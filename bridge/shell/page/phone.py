@@ -10,7 +10,6 @@ own: its origin is checked here, and once more where its browser opens the media
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -35,7 +34,7 @@ RETURNS_S = 10.0
 """How long the phone may take to come back where its network was cut."""
 
 CALLS_PER_S, CALLS_AT_ONCE = 0.5, 10
-"""The most calls that are placed on one server; see `MessageRate`."""
+"""The most calls that are placed on one server, and the most traces that are fetched; see `MessageRate`."""
 
 LATER = {"Retry-After": "2"}
 
@@ -43,8 +42,6 @@ COMPLETE_S = 3.0
 """How long the end of a call's trace is waited for."""
 
 NO_STORE = {"Cache-Control": "no-store"}
-
-_HANDLE = re.compile(r"[0-9a-f]{8}-([0-9a-f]{32})")
 
 
 class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,6 +59,7 @@ class Phone:
         self._admission = admission
         self._now = now
         self._rate = MessageRate(CALLS_PER_S, CALLS_AT_ONCE)
+        self._trace_rate = MessageRate(CALLS_PER_S, CALLS_AT_ONCE)
 
     def routes(self) -> list[web.RouteDef]:
         """What is served."""
@@ -109,11 +107,11 @@ class Phone:
                 "too many calls were placed: expected at most one every two seconds",
                 LATER,
             )
-        handle = new_handle(self._admission.owner)
-        call_id = _call_id(handle)
+        handle, own = new_handle(self._admission.owner), new_handle(self._admission.owner)
+        call_id = f"CA{own[-32:]}"
         if why := self._admission.why_refused(PAGE_PHONE, call_id):
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the call is not taken: {why}", LATER)
-        self._admission.kept_traces.keep(PAGE_PHONE, call_id)
+        self._admission.kept_traces.keep(PAGE_PHONE, call_id, handle)
         url = self._admission.expect(
             PAGE_PHONE,
             ExpectedCall(
@@ -135,14 +133,17 @@ class Phone:
 
     async def _trace(self, request: web.Request) -> web.Response:
         """The trace; of a call that is about to end, it is waited for."""
-        call_id = _call_id(request.match_info["handle"])
-        kept = self._admission.kept_traces.find(PAGE_PHONE, call_id)
+        if not self._trace_rate.take(1, self._now()):
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too many traces were asked for", LATER)
+        handle = request.match_info["handle"]
+        kept = self._admission.kept_traces.with_handle(handle) if handle.isascii() else None
         if kept is None:
             raise Problem(HTTPStatus.NOT_FOUND, "the trace of this call is not kept, or no longer")
+        call_id = kept.call_id
         if self._admission.active.with_call(PAGE_PHONE, call_id) is None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(kept.is_over.wait(), COMPLETE_S)
-        if not kept.content:
+        if kept.is_empty:
             raise Problem(HTTPStatus.NOT_FOUND, "the trace of this call is empty: no assistant answered it")
         name = f"{stem(call_id, datetime.now(UTC))}{SUFFIX}"
         return web.Response(
@@ -178,11 +179,3 @@ async def _wanted(request: web.Request) -> _Wanted:
         return msgspec.json.decode(body or b"{}", type=_Wanted)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f'{error}: expected {{"assistant": NAME}}') from None
-
-
-def _call_id(handle: str) -> str:
-    """The call of a handle. Raises 404 if it is none."""
-    found = _HANDLE.fullmatch(handle)
-    if found is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "there is no such call")
-    return f"CA{found[1]}"

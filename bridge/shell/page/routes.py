@@ -120,7 +120,7 @@ class Page:
         if session is None:
             return self._guard.stranger(request.remote or "").answer()
         answer = web.Response(status=HTTPStatus.NO_CONTENT, headers=NO_STORE)
-        is_secure = request.secure or (self._settings().public_url or "").startswith("https:")
+        is_secure = request.secure or request.headers.get("Origin", "").startswith("https:")
         answer.set_cookie(
             COOKIE,
             session,

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bridge.config.settings import Settings
 from bridge.settings.control import Can
-from bridge.shell.control.access import ControlAccess, Visitor
+from bridge.shell.control.access import ControlAccess, Visitor, may_be_behind_proxy
 from bridge.shell.control.feed import Feed
 from bridge.shell.control.fleet import FleetCalls
 from bridge.shell.control.guard import Guard, unix_clock
@@ -36,7 +36,7 @@ class FleetControl:
     """The supervisor's part. `calls`: those of all workers."""
 
     def __init__(self, settings: Settings, calls: FleetCalls) -> None:
-        self.access = ControlAccess(settings.control.tokens)
+        self.access = ControlAccess(settings.control.tokens, is_behind_proxy=may_be_behind_proxy(settings))
         """Who may ask."""
         self._guard = Guard(self.access, settings.control.requests_per_s)
         self._calls = calls
@@ -93,7 +93,7 @@ class FleetControl:
         return answer(await self._calls.calls())
 
     async def _events(self, request: web.Request, _visitor: Visitor) -> web.StreamResponse:
-        return await self._feed.stream(request)
+        return await self._feed.stream(request, partial(self._guard.may, request, "see"))
 
     async def _close(self, _app: web.Application) -> None:
         self._feed.close()
