@@ -8,7 +8,7 @@ import pytest
 
 from bridge.config.settings import Settings
 from bridge.settings.control import ControlSettings, ControlToken
-from bridge.shell.control.access import COOKIE, SESSION_S, ControlAccess, Visitor
+from bridge.shell.control.access import COOKIE, SESSION_S, ControlAccess, Visitor, may_be_behind_proxy
 
 OPS = "0123456789abcdefghijklmnopqrstuv"
 SHOW = "zyxwvutsrqponmlkjihgfedcba98765"
@@ -93,12 +93,31 @@ def test_this_machine_may_see(address: str, host: str) -> None:
         HERE | {"X-Forwarded-For": "192.0.2.1"},
         HERE | {"Via": "1.1 proxy"},
         {"Host": "rebound.example.com"},
+        {"Host": "["},
         {},
     ],
-    ids=["forwarded", "via", "a name that leads here", "no host"],
+    ids=["forwarded", "via", "a name that leads here", "no name at all", "no host"],
 )
 def test_a_proxy_on_this_machine_may_not(headers: dict[str, str]) -> None:
     assert ControlAccess().visitor("127.0.0.1", headers, NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "may"),
+    [
+        ({}, True),
+        ({"public_url": "http://127.0.0.1:9000"}, True),
+        ({"public_url": "https://voice.example.com"}, False),
+        ({"public_url": "https://voice.example.com", "control": {"port": 9001}}, True),
+    ],
+    ids=["no address", "of this machine", "a proxy may be in front", "a port of its own"],
+)
+def test_behind_a_proxy_that_does_not_say_so_being_here_proves_nothing(
+    more: dict[str, Any], may: bool
+) -> None:
+    settings = Settings.model_validate(more)
+    one = ControlAccess(is_behind_proxy=may_be_behind_proxy(settings))
+    assert one.may("127.0.0.1", {"Host": "127.0.0.1"}, NOON, "see") is may
 
 
 # Sessions

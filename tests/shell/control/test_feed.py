@@ -9,6 +9,7 @@ import pytest
 
 from bridge.shell.control import feed
 from bridge.shell.server import Server
+from bridge.vocabulary.events import PressRequested
 from tests.shell.control.conftest import OPS, SHOW, Asking, calling, serving, until
 
 
@@ -63,6 +64,22 @@ async def test_one_calls_stream_has_its_lines_and_ends_with_it(server: Server, o
             await caller.socket.close()
             assert (await events.until("ended"))["id"] == "CA8"
             assert await events.next() == ("", None)
+
+
+async def test_a_feed_ends_with_its_token(server: Server, ops: Asking) -> None:
+    async with ops.watching() as events:
+        assert await events.next() == ("snapshot", {"calls": []})
+        server.control.access.replace([])
+        async with calling(server.port, "CA7"):
+            assert await events.next() == ("", None)
+
+
+async def test_keys_that_are_pressed_for_the_caller_are_masked_too(server: Server, ops: Asking) -> None:
+    async with calling(server.port, "CA8"), ops.watching("/calls/CA8/events") as events:
+        (call,) = server.admission.active
+        call.session.handle(PressRequested("4711#"))
+        word = await events.until("word")
+        assert (word["what"], word["keys"]) == ("PressRequested", "•••••")
 
 
 async def test_a_hundred_viewers(server: Server, ops: Asking) -> None:

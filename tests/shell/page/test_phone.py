@@ -196,15 +196,17 @@ async def test_a_trace_that_is_not_there(server: Server, handle: str) -> None:
 
 def test_the_newest_traces_are_kept() -> None:
     traces = KeptTraces()
-    kept = [traces.keep("twilio", f"CA{number}") for number in range(MOST_KEPT + 1)]
+    kept = [traces.keep("twilio", f"CA{number}", f"handle {number}") for number in range(MOST_KEPT + 1)]
     assert traces.find("twilio", "CA0") is None
     assert kept[0].is_over.is_set()
     assert traces.find("twilio", "CA1") is kept[1]
+    assert traces.with_handle("handle 1") is kept[1]
+    assert traces.with_handle("handle 0") is None
 
 
 def test_a_trace_that_is_too_long_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.shell.kept_traces.MOST_BYTES", 10)
-    trace = KeptTraces().keep("twilio", "CA1")
+    trace = KeptTraces().keep("twilio", "CA1", "handle")
     for line in (b"12345\n", b"123\n", b"1\n", b"\n"):
         trace.append(line)
     assert trace.content == b"12345\n123\n"
