@@ -1,0 +1,68 @@
+"""What a room must get right where two things come together: an end and a stream that is gone, two formats, an old reply."""
+
+import pytest
+
+from bridge.core.media import Conversion
+from bridge.core.states import State
+from bridge.vocabulary.events import CallerAudio, CallStarted, LegLost, LegName
+from bridge.vocabulary.people import (
+    BriefingStarted,
+    Nobody,
+    NobodyReached,
+    PersonAnswered,
+    PersonLeft,
+    TakeBack,
+    TakeMessage,
+)
+from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat
+from tests.core.rooms import Talk
+from tests.core.test_room import SILENCE, voice
+
+QUIET = [SILENCE] * 100
+
+
+def in_room(**how: object) -> Talk:
+    talk = Talk(**how)  # type: ignore[arg-type]
+    talk.answers()
+    assert talk.call.state is State.IN_ROOM
+    return talk
+
+
+# The room is over, and the call goes on without it
+
+
+def test_a_machine_that_is_found_out_in_the_room_lets_the_caller_leave_a_message() -> None:
+    talk = in_room(nobody="message")
+    talk.feed(NobodyReached(Nobody.MACHINE, "1.1"))
+    assert talk.call.state is State.HOLDING
+    assert talk.commanded(TakeMessage)
+    talk.feed(CallerAudio(SILENCE, 0))
+    assert talk.call.counts().get("out_of_place", 0) == 0
+
+
+def test_a_caller_whose_stream_is_gone_when_the_person_leaves_comes_back_to_the_assistant() -> None:
+    talk = in_room()
+    talk.feed(LegLost(LegName.CARRIER, 1006, "gone"))
+    talk.feed(PersonLeft("B1"))
+    assert talk.call.state is State.HOLDING
+    assert talk.commanded(TakeBack)
+    talk.feed(CallStarted("CA1", "MZ3", PCMU_8K))
+    assert talk.call.state is State.TALKING
+    said = voice(1)
+    for at, frame in enumerate(said):
+        talk.feed(CallerAudio(frame, at * 20))
+    assert b"".join(said[10:90]) in talk.hears
+
+
+# A leg that is sent another format than it sends
+
+
+@pytest.mark.parametrize("plays", [PCMA_8K, L16_16K], ids=str)
+def test_a_person_hears_the_room_in_the_format_that_the_leg_plays(plays: AudioFormat) -> None:
+    talk = Talk()
+    talk.feed(PersonAnswered("B1", "+15550111"), BriefingStarted("B1"))
+    talk.feed_person(CallStarted("B1", "MZ2", PCMU_8K, plays=plays))
+    assert talk.call.state is State.IN_ROOM
+    said, played = voice(1), Conversion(PCMU_8K, plays)
+    talk.lasts(said, QUIET)
+    assert b"".join([played.feed(frame) for frame in said][10:90]) in talk.person.heard
