@@ -78,8 +78,13 @@ class RoomCall(ListeningCall):
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """As `Call.handle`; what the assistant says goes into the room, where there is one."""
+        due = self.timers.next_due
+        first = self._fall_due(now) if due is not None and now >= due else []
+        if first and self._mixed is not None:  # before the event opens a room, or closes this one
+            first = self._mixed.take(first, now)
         commands = super().handle(event, now)
-        return commands if self._mixed is None else self._mixed.take(commands, now)
+        commands = commands if self._mixed is None else self._mixed.take(commands, now)
+        return first + commands if first else commands
 
     # The room begins, and ends
 

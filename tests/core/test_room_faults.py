@@ -66,3 +66,20 @@ def test_a_person_hears_the_room_in_the_format_that_the_leg_plays(plays: AudioFo
     said, played = voice(1), Conversion(PCMU_8K, plays)
     talk.lasts(said, QUIET)
     assert b"".join([played.feed(frame) for frame in said][10:90]) in talk.person.heard
+
+
+# What falls due together with an event
+
+
+def test_hold_music_that_is_due_as_the_room_opens_is_the_callers_and_not_a_part_of_the_room() -> None:
+    talk = Talk(hold=b"\x55" * 8000)
+    talk.feed(PersonAnswered("B1", "+15550111"), BriefingStarted("B1"))
+    played = len(talk.caller.heard)
+    talk.now += 1.0
+    talk.feed_person(CallStarted("B1", "MZ2", PCMU_8K))
+    assert talk.call.state is State.IN_ROOM
+    assert talk.caller.came[-1][1] == b"", "what the carrier has of it is cleared"
+    assert len(talk.caller.heard) > played, "more of it was due"
+    talk.lasts(QUIET, QUIET)
+    assert b"\x55" not in talk.person.heard
+    assert talk.call.counts().get("stray_marks", 0) == 0
