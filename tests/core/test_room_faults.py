@@ -4,7 +4,8 @@ import pytest
 
 from bridge.core.media import Conversion
 from bridge.core.states import State
-from bridge.vocabulary.events import CallerAudio, CallStarted, LegLost, LegName
+from bridge.vocabulary.commands import DropReply
+from bridge.vocabulary.events import CallerAudio, CallStarted, LegLost, LegName, ReplyAudio, ReplyEnded
 from bridge.vocabulary.people import (
     BriefingStarted,
     Nobody,
@@ -14,6 +15,7 @@ from bridge.vocabulary.people import (
     TakeBack,
     TakeMessage,
 )
+from bridge.vocabulary.room import AssistantAddressed
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat
 from tests.core.rooms import Talk
 from tests.core.test_room import SILENCE, voice
@@ -83,3 +85,16 @@ def test_hold_music_that_is_due_as_the_room_opens_is_the_callers_and_not_a_part_
     talk.lasts(QUIET, QUIET)
     assert b"\x55" not in talk.person.heard
     assert talk.call.counts().get("stray_marks", 0) == 0
+
+
+# An assistant that is addressed
+
+
+def test_the_end_of_an_earlier_reply_does_not_take_the_turn_of_an_assistant_that_is_addressed() -> None:
+    talk = in_room()
+    talk.lasts(QUIET[:20], QUIET[:20])
+    talk.feed(ReplyAudio("r1", b"\x11" * 8000), AssistantAddressed(), ReplyEnded("r1"))
+    talk.feed(ReplyAudio("r2", b"\x12" * 8000), ReplyEnded("r2"), ReplyAudio("r3", b"\x13" * 8000))
+    talk.lasts(QUIET, QUIET)
+    assert b"\x12" * 8000 in talk.caller.heard
+    assert talk.commanded(DropReply) == [DropReply("r1"), DropReply("r3")]
