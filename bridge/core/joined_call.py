@@ -127,7 +127,11 @@ class JoinedCall(SupervisedCall):
         return self._dismiss("", now)
 
     def _supervisor_due(self, now: float) -> list[Command]:
-        return self._dismiss("they were not reached in time", now)
+        """The carrier says nothing of this group: the next one is called, which releases this one."""
+        here = self._supervisor_here
+        if here is None or here.leg or not here.has_next:
+            return self._dismiss("they were not reached in time", now)
+        return self._call_next(here, now)
 
     def _member_joined(self, event: MemberJoined, now: float) -> list[Command]:
         if event.member is not Member.SUPERVISOR:
