@@ -6,6 +6,7 @@ caller's carrier say. A room with a person takes the supervisor in. On hold nobo
 the carrier's side it is the carrier who supervises, see `SupervisedCall`. No clock: `now` is seconds.
 """
 
+from math import inf
 from typing import Any
 
 from msgspec import structs
@@ -48,6 +49,7 @@ class JoinedCall(SupervisedCall):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._supervisor_here: MixedSupervisor | None = None  # who rings, or is in the room
+        self._talk_ended_at = -inf  # in a room with a person
 
     # What an operator asks
 
@@ -125,7 +127,11 @@ class JoinedCall(SupervisedCall):
         return self._dismiss("", now)
 
     def _supervisor_due(self, now: float) -> list[Command]:
-        return self._dismiss("they were not reached in time", now)
+        """The carrier says nothing of this group: the next one is called, which releases this one."""
+        here = self._supervisor_here
+        if here is None or here.leg or not here.has_next:
+            return self._dismiss("they were not reached in time", now)
+        return self._call_next(here, now)
 
     def _member_joined(self, event: MemberJoined, now: float) -> list[Command]:
         if event.member is not Member.SUPERVISOR:
@@ -200,7 +206,8 @@ class JoinedCall(SupervisedCall):
         dialogue = self._dialogue
         conversation = dialogue.conversation
         mixed = MixedCall(self._line, conversation.plays, dialogue, self.timers, self._rules.reorder_ms)
-        mixed.ask_carrier(conversation.voice.ahead_s(now, sent=True), now)
+        goes_on = self._talk_ended_at == now  # the rest of what the assistant said comes into this room
+        mixed.ask_carrier(0.0 if goes_on else conversation.voice.ahead_s(now, sent=True), now)
         if self._liveness.is_dropped:
             mixed.caller_dropped()
         mixed.place(Member.CALLER, Role.TALKS)
@@ -273,6 +280,7 @@ class JoinedCall(SupervisedCall):
         """That with a person; one without is not over with a handover."""
         if self.state is not State.IN_ROOM:
             return []
+        self._talk_ended_at = now
         here, commands = self._supervisor_here, super()._end_room(now)
         if here is None or here.line is None:
             return commands

@@ -8,6 +8,7 @@ from typing import Any
 from bridge.core.briefing import BriefingCall
 from bridge.core.call_tables import Reads, any_state, too_late
 from bridge.core.far_buffer import FarBuffer, is_of_a_room
+from bridge.core.media import Conversion
 from bridge.core.states import State
 from bridge.core.timers import Timer
 from bridge.vocabulary.commands import Command, HangUp
@@ -34,6 +35,7 @@ class MemberCall(BriefingCall):
         self._briefs = briefs
         self._started: CallStarted
         self._far: FarBuffer | None = None  # in the room
+        self._played: Conversion  # from the format of the leg's frames to the one it plays
 
     def counts(self) -> dict[str, int]:
         """Those of `BriefingCall`, and the frames that were skipped and added for the far end."""
@@ -55,7 +57,8 @@ class MemberCall(BriefingCall):
         dialogue, started = self._dialogue, self._started
         commands = self._report(True) + dialogue.conversation.voice.interrupt(now) + dialogue.part(now)
         dialogue.caller.hold()
-        self._far = FarBuffer(started.plays or started.line)
+        plays = started.plays or started.line
+        self._far, self._played = FarBuffer(plays), Conversion(started.line, plays)
         self._move(State.IN_ROOM)
         self.lanes = dict(
             [on_bound(CallerAudio, self._speaks_straight), on_bound(RoomAudio, self._hears_straight)]
@@ -69,7 +72,10 @@ class MemberCall(BriefingCall):
         return [SpeakToRoom(event.audio, event.at_ms)]
 
     def _room_audio(self, event: RoomAudio, now: float) -> list[Command]:
-        return [] if self._far is None else self._far.play(event.audio, now)
+        if self._far is None:
+            return []
+        played = self._played
+        return self._far.play(played.feed(event.audio) if played.needed else event.audio, now)
 
     def _mark_reached(self, event: MarkReached, now: float) -> list[Command]:
         if self._far is None or not is_of_a_room(event.name):

@@ -36,6 +36,11 @@ class MixedSupervisor:
         """How long a group rings."""
         return self._one.ring_s
 
+    @property
+    def has_next(self) -> bool:
+        """Whether there is a group that was not called yet."""
+        return self._group + 1 < len(self._one.groups)
+
     def does(self, event: SuperviseRequested, to: Member) -> None:
         """The supervisor is to have another role. `to`: who hears a whisper."""
         self.role = ROLES[event.role]

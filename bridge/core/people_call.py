@@ -257,7 +257,7 @@ class PeopleCall(Call):
 
     def _take_back(self, then: Callable[[float], list[Command]], now: float) -> list[Command]:
         """Do `then`, once the caller's stream is there."""
-        if self.state is State.WITH_PERSON:
+        if self.state in (State.WITH_PERSON, State.IN_ROOM):
             self._move(State.HOLDING)
         if not self._is_stream_left and not self._liveness.is_dropped:
             return then(now)

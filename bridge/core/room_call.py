@@ -61,6 +61,7 @@ class RoomCall(ListeningCall):
         self._mixed: MixedCall | None = None  # while there is a room
         self._role = Role.SILENT  # of the assistant
         self._is_addressed = False  # though it is silent: its next reply is heard
+        self._addressed_item = ""  # the item of that reply that was last heard
 
     def counts(self) -> dict[str, int]:
         """Those of `ListeningCall`, and what a room skipped and added."""
@@ -78,8 +79,13 @@ class RoomCall(ListeningCall):
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """As `Call.handle`; what the assistant says goes into the room, where there is one."""
+        due = self.timers.next_due
+        first = self._fall_due(now) if due is not None and now >= due else []
+        if first and self._mixed is not None:  # before the event opens a room, or closes this one
+            first = self._mixed.take(first, now)
         commands = super().handle(event, now)
-        return commands if self._mixed is None else self._mixed.take(commands, now)
+        commands = commands if self._mixed is None else self._mixed.take(commands, now)
+        return first + commands if first else commands
 
     # The room begins, and ends
 
@@ -213,7 +219,7 @@ class RoomCall(ListeningCall):
             or Member.ASSISTANT not in mixed.room.parts
         ):
             return []
-        self._is_addressed, self._role = True, Role.TALKS
+        self._is_addressed, self._role, self._addressed_item = True, Role.TALKS, ""
         mixed.place(Member.ASSISTANT, Role.TALKS)
         return []
 
@@ -286,7 +292,11 @@ class RoomCall(ListeningCall):
         table = _TALKS if self._role is Role.TALKS else _IS_SILENT
         read = table.get(type(event))
         commands = [] if read is None else read(self._dialogue.conversation, event, now)
-        if self._is_addressed and isinstance(event, ReplyEnded) and self._mixed is not None:
+        if not self._is_addressed or self._mixed is None:
+            return commands
+        if isinstance(event, ReplyAudio) and event.item == self._dialogue.conversation.voice.incoming_item:
+            self._addressed_item = event.item
+        elif isinstance(event, ReplyEnded) and event.item == self._addressed_item:
             self._is_addressed, self._role = False, Role.SILENT
             self._mixed.fall_silent()
         return commands

@@ -81,13 +81,18 @@ def test_the_groups_of_a_supervisor_are_tried_in_turn() -> None:
 
 
 @pytest.mark.parametrize("answers", [False, True])
-def test_a_supervisor_of_whom_nothing_comes_is_given_up(answers: bool) -> None:
+def test_a_supervisor_of_whom_nothing_comes_is_given_up_after_each_group_was_called(answers: bool) -> None:
     call = Supervised()
     call.ask(LISTEN)
     if answers:
         call.feed(SupervisorAnswered("desk", "S1"))
-    for _ in range(16):
+    for _ in range(16 if answers else 32):
         call.lasts(QUIET, [b""] * 100)
+    groups = [
+        CallSupervisor("desk", ("+15550130",), "ours", 20.0),
+        CallSupervisor("desk", ("+15550131",), "ours", 20.0),
+    ]
+    assert call.commanded(CallSupervisor) == groups[: 1 if answers else 2], "whoever answered is the only one"
     assert call.commanded(EndSupervision) == [EndSupervision("desk", "they were not reached in time")]
     call.feed(MemberJoined(Member.SUPERVISOR, "S1", PCMU_8K))
     assert not call.commanded(SetRole)

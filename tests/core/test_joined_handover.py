@@ -4,7 +4,7 @@ import pytest
 
 from bridge.core.states import State
 from bridge.vocabulary.commands import CloseAssistant
-from bridge.vocabulary.events import Event
+from bridge.vocabulary.events import Event, ReplyAudio
 from bridge.vocabulary.operator import HoldRequested
 from bridge.vocabulary.people import (
     BriefingStarted,
@@ -17,7 +17,19 @@ from bridge.vocabulary.people import (
 from bridge.vocabulary.room import LeaveRoom, Member, MemberJoined
 from bridge.vocabulary.supervision import EndSupervision, SupervisionRefused, SupervisorRole
 from telecodecs.format import PCMU_8K
-from tests.core.joined import BARGE, LEAVE, LISTEN, NO, QUIET, WHISPER, YES, Supervised, hears, is_of_two
+from tests.core.joined import (
+    BARGE,
+    LEAVE,
+    LISTEN,
+    NO,
+    QUIET,
+    SILENCE,
+    WHISPER,
+    YES,
+    Supervised,
+    hears,
+    is_of_two,
+)
 from tests.core.test_room import voice
 
 # On hold, and to a person
@@ -97,3 +109,19 @@ def test_a_person_whom_the_bridge_mixes_comes_to_the_supervisor(
     assert hears(call.desk.sound, voice(1)) >= YES
     call.ask(LEAVE)
     is_of_two(call)
+
+
+def test_an_assistant_that_speaks_as_the_person_leaves_is_heard_without_a_gap() -> None:
+    call = Supervised()
+    call.joins()
+    call.lasts(QUIET, QUIET)
+    to(call, "ann", PersonAnswered("B1", "+15550111"), BriefingStarted("B1"))
+    call.feed(PersonAccepted("B1"), MemberJoined(Member.PERSON, "B1", PCMU_8K))
+    call.feed(ReplyAudio("r1", b"".join(voice(3, 4.0))))
+    call.lasts(QUIET[:50], QUIET[:50])
+    call.feed(PersonLeft("B1"))
+    before = len(call.caller.heard)
+    call.lasts(QUIET[:50], QUIET[:50])
+    heard = call.caller.heard[before:]
+    assert sum(frame == SILENCE for frame in heard) <= 3
+    assert call.caller.sound.strip(b"\xff") in b"".join(voice(3, 4.0))

@@ -115,7 +115,7 @@ class SupervisedDocumentCall(ElsewhereCall):
 
     def leg_next(self, handle: str) -> str:
         """The stream of a leg has ended: how does it go on? That of a supervisor does not."""
-        return super().leg_next(handle) if self._supervisors.find(handle) is None else hang_up_document()
+        return super().leg_next(handle) if handle in self._by_handle else hang_up_document()
 
     def _change_role(self, legs: SupervisorLegs, leg: str) -> None:
         conference = self._conference or ("" if self._dial is None else self._dial.room)
@@ -147,7 +147,7 @@ class SupervisedDocumentCall(ElsewhereCall):
     def person(self, handle: str, form: Mapping[str, str], now: float) -> str:
         """The leg of a person, or of a supervisor, has come so far."""
         if (legs := self._supervisors.find(handle)) is None:
-            return super().person(handle, form, now)
+            return super().person(handle, form, now) if handle in self._by_handle else ""
         leg, status = form.get("CallSid", ""), form.get("CallStatus", "")
         if status in ENDED_STATUSES:
             self._supervisors.ended(handle, leg, WHY.get(status, Nobody.NO_ANSWER), now)

@@ -20,6 +20,9 @@ from bridge.vocabulary.supervision import (
     SupervisorRole,
 )
 
+MOST = 100
+"""Of so many addresses that were called last the legs are still known, and those of whoever is called or there."""
+
 
 @dataclass(slots=True, eq=False)
 class SupervisorLegs:
@@ -68,6 +71,9 @@ class Supervisors:
         legs = SupervisorLegs(command.supervisor, person_leg, called, role, role, is_streamed)
         self._by_name[command.supervisor] = legs
         self._by_handle |= dict.fromkeys(called.handles, legs)
+        for handle, earlier in list(self._by_handle.items())[:-MOST]:
+            if self._by_name.get(earlier.name) is not earlier:
+                del self._by_handle[handle]
         return legs
 
     def find(self, handle: str) -> SupervisorLegs | None:

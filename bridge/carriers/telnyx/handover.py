@@ -158,7 +158,9 @@ class TelnyxHandover:
         """The leg with this handle has come so far."""
         if self.supervision.handle(handle, event, now):
             return
-        called, leg = self._by_handle[handle], event.call_id
+        if (called := self._by_handle.get(handle)) is None:
+            return
+        leg = event.call_id
         match event.type:
             case "call.initiated":
                 self._deliver(called.rings(handle, leg))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.carriers.shared.supervisors import MOST
 from bridge.carriers.telnyx.person_state import PersonState
 from bridge.vocabulary.people import Nobody
 from bridge.vocabulary.supervision import (
@@ -110,3 +111,12 @@ def test_a_machine_is_nobody(line: Line) -> None:
     leg(line, "call.machine.detection.ended", result="machine")
     assert line.told() == [SupervisorNotReached("desk", Nobody.MACHINE)]
     assert line.asked()[-1] == ("hangup", S)
+
+
+def test_a_leg_that_is_forgotten_means_nothing(line: Line) -> None:
+    answered(line)
+    for _ in range(MOST):
+        line.do(CallSupervisor("desk", (DESK,), "ours", 20.0))
+    line.told()
+    leg(line, "call.hangup", hangup_cause="normal_clearing")
+    assert line.told() == []

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.carriers.shared.supervisors import MOST
 from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.people import Nobody
 from bridge.vocabulary.supervision import (
@@ -104,3 +105,13 @@ def test_a_machine_is_nobody(line: Line) -> None:
     line.leg(HANDLE, "CA9", "", AnsweredBy="machine_start")
     assert line.told() == [SupervisorNotReached("desk", Nobody.MACHINE)]
     assert line.forms("end call")
+
+
+def test_a_leg_that_is_forgotten_means_nothing(line: Line) -> None:
+    answered(line)
+    for _ in range(MOST):
+        line.do(CallSupervisor("desk", (DESK,), "ours", 20.0))
+    line.told()
+    assert line.leg(HANDLE, "CA9", "completed") is None
+    assert verbs(line.ask(f"/twilio/next/{HANDLE}?leg=person", CallSid="CA9")) == ["Hangup"]
+    assert line.told() == []
