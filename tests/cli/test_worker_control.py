@@ -99,7 +99,7 @@ async def test_all_workers_answer_as_one(tmp_path: Path) -> None:
         await steers_and_limits(ops, show, placing)
         await logs_in_once_for_all(ops)
         await reads_tokens_again(tmp_path, settings, server, ops)
-        await loses_a_worker(server, ops, first, pids[2])
+        await loses_a_worker(server, ops, pids[2])
         server.signal(signal.SIGTERM)
         await until(server, "= stopping")
         assert len(await ids(ops)) == 2, "calls that go on while it stops are shown"
@@ -192,10 +192,12 @@ async def reads_tokens_again(folder: Path, settings: str, server: Process, ops: 
         assert answer.status == 200
 
 
-async def loses_a_worker(server: Process, ops: Asking, first: Events, pid: int) -> None:
+async def loses_a_worker(server: Process, ops: Asking, pid: int) -> None:
     """A worker that dies takes its calls out of the list."""
-    os.kill(pid, signal.SIGKILL)
-    lost = await ended(first, 2)
+    async with ops.watching() as events:  # whoever had the token of before sees no more
+        assert (await events.next())[0] == "snapshot"
+        os.kill(pid, signal.SIGKILL)
+        lost = await ended(events, 2)
     assert set(lost.values()) == {"fault"}
     assert await ids(ops) == sorted({"CA0", "CA1", "CA2", "CA3"} - lost.keys())
     for name in lost:
