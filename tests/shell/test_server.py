@@ -23,7 +23,6 @@ from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.plan import CallPlan, Digit
 from bridge.simulators.phone.report import CallReport
 from bridge.vocabulary.errors import CallRefused, ConfigurationError
-from tests.punctual import Round, carried_in_time
 
 AUTH_TOKEN = "12345"
 OPEN: dict[str, Any] = {"port": 0, "assistant": "echo", "security": {"allow_unauthenticated": True}}
@@ -99,21 +98,6 @@ async def test_an_echoed_call_comes_back_byte_for_byte() -> None:
     assert not report.warnings
     assert len(report.echo_ms()) >= 25
     assert [mark.cleared for mark in report.marks] == [False] * len(report.marks)
-
-
-async def test_many_calls_at_once_do_not_mix() -> None:
-    async with server(OPEN).running() as running:
-        said = [np.roll(np.frombuffer(noise(0.4), np.uint8), 97 * n).tobytes() for n in range(8)]
-        url = f"ws://127.0.0.1:{running.port}/twilio/media"
-
-        async def carry(call: int, this: Round) -> CallReport:
-            async with this.lines:
-                return await place_call(url, CallPlan(said[call], linger_s=0.1))
-
-        reports = await carried_in_time(len(said), carry, lambda report: report.latest_ms, (8, 4, 1))
-    for audio, report in zip(said, reports, strict=True):
-        assert isinstance(report, CallReport)
-        assert audio in replied(report)
 
 
 async def test_tls_on_the_same_port_for_webhook_and_media(tmp_path: Path) -> None:
