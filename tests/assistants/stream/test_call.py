@@ -113,7 +113,7 @@ async def server_for(assistant: Assistant, call: Call, options: Text) -> AsyncIt
             "security": {"allow_unauthenticated": True},
             "assistant": "mine",
             "assistants": {"mine": mine},
-            "limits": {"open_s": 0.5, "retry_s": 0.6},
+            "limits": {"open_s": 2.0, "retry_s": 2.4},
         }
         async with Server(Settings.model_validate(settings)).running() as server:
             yield server
@@ -140,7 +140,7 @@ async def test_calls_side_by_side() -> None:
         carry(plain, CallPlan(QUIET, (), linger_s=0.5, longest_s=10.0)),
         carry(talkative, CallPlan(coughs, linger_s=0.8, longest_s=10.0), barge_in={"confirm_ms": 500}),
         carry(wrong, CallPlan(QUIET, (), linger_s=0.5, longest_s=10.0)),
-        carry(silent, CallPlan(QUIET * 3, (), linger_s=0.5, longest_s=10.0)),
+        carry(silent, CallPlan(QUIET * 7, (), linger_s=0.5, longest_s=10.0)),
     )
 
     assert served.kinds() == ["hello", "heard", "entry", "heard", "bye"]
