@@ -122,8 +122,8 @@ class JoinedCall(SupervisedCall):
             self.timers.set(Timer.SUPERVISOR, now + STREAM_S)
             return []
         if isinstance(event, SupervisorNotReached):
-            unseated = self._unseat(here, now)  # a machine that answered for them, found out late
-            return unseated + self._call_next(here, now)
+            removed = self._remove_supervisor(here, now)  # a machine that answered for them, found out late
+            return removed + self._call_next(here, now)
         return self._dismiss("", now)
 
     def _supervisor_due(self, now: float) -> list[Command]:
@@ -143,7 +143,7 @@ class JoinedCall(SupervisedCall):
         self.timers.stop(Timer.SUPERVISOR)
         here.line = event.line
         if self.state is State.IN_ROOM:
-            return self._seat(here, now)
+            return self._join_supervisor(here, now)
         return self._open_room(now)
 
     def _member_left(self, event: MemberLeft, now: float) -> list[Command]:
@@ -170,7 +170,7 @@ class JoinedCall(SupervisedCall):
             return []
         return voice.resume(now) + voice.interrupt(now)
 
-    def _seat(self, here: MixedSupervisor, now: float) -> list[Command]:
+    def _join_supervisor(self, here: MixedSupervisor, now: float) -> list[Command]:
         """The supervisor is in the room; where the sound of their leg cannot be converted, they are hung up on."""
         assert self._mixed is not None and here.line is not None, "there is a room, and their stream"  # noqa: PT018
         try:
@@ -186,9 +186,9 @@ class JoinedCall(SupervisedCall):
             return []
         self.timers.stop(Timer.SUPERVISOR)
         ended: list[Command] = [EndSupervision(here.name, why)] if why else []
-        return ended + self._unseat(here, now)
+        return ended + self._remove_supervisor(here, now)
 
-    def _unseat(self, here: MixedSupervisor, now: float) -> list[Command]:
+    def _remove_supervisor(self, here: MixedSupervisor, now: float) -> list[Command]:
         """The stream of the supervisor is no part of the room any more, if it was."""
         here.line = None
         if self._mixed is None:
@@ -215,7 +215,7 @@ class JoinedCall(SupervisedCall):
         mixed.give(dialogue.caller.stream_resumed())
         self._mixed = mixed
         self._follow_room()
-        return self._seat(here, now)
+        return self._join_supervisor(here, now)
 
     def _close_room(self, now: float) -> list[Command]:
         """It is a call of two again."""
@@ -274,7 +274,7 @@ class JoinedCall(SupervisedCall):
 
     def _enter(self, handover: Handover, now: float) -> list[Command]:
         commands, here = super()._enter(handover, now), self._supervisor_here
-        return commands if here is None or here.line is None else commands + self._seat(here, now)
+        return commands if here is None or here.line is None else commands + self._join_supervisor(here, now)
 
     def _end_room(self, now: float) -> list[Command]:
         """That with a person; one without is not over with a handover."""

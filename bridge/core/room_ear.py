@@ -107,12 +107,12 @@ class Mix:
 class _Voice:
     """One speaker, as one member hears them."""
 
-    __slots__ = ("behind", "came_at", "has_spoken", "patience_s", "quiet", "waiting")
+    __slots__ = ("behind", "came_at", "has_spoken", "quiet", "wait_s", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[bytes] = deque()
         self.came_at = -inf
-        self.patience_s = STALLED_S
+        self.wait_s = STALLED_S
         self.has_spoken = False  # so far there was quiet alone
         self.behind = 0  # frames in turn that came while the one before still waited
         self.quiet = 0  # so many of these are quiet, up to the last
@@ -121,11 +121,11 @@ class _Voice:
         """A frame comes."""
         since_s = now - self.came_at + MARGIN_S
         self.came_at = now
-        if since_s > self.patience_s:
+        if since_s > self.wait_s:
             if since_s != inf:
-                self.patience_s = min(since_s, LONGEST_WAIT_S)
-        elif self.patience_s > STALLED_S:
-            self.patience_s -= EASES_S
+                self.wait_s = min(since_s, LONGEST_WAIT_S)
+        elif self.wait_s > STALLED_S:
+            self.wait_s -= EASES_S
 
 
 class Ear:
@@ -168,7 +168,7 @@ class Ear:
             if other is not None:  # the usual case
                 if other.waiting:
                     return [self._mix.add_two(other.waiting.popleft(), frame)]
-                if now - other.came_at >= other.patience_s:
+                if now - other.came_at >= other.wait_s:
                     return [frame]
                 waiting.append(frame)
                 return []
@@ -216,4 +216,4 @@ class Ear:
 
     def _is_awaited(self, now: float) -> bool:
         """Whether a frame of somebody who has none waiting should come soon."""
-        return any(not voice.waiting and now - voice.came_at < voice.patience_s for voice in self._voices)
+        return any(not voice.waiting and now - voice.came_at < voice.wait_s for voice in self._voices)

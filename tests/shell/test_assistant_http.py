@@ -15,7 +15,7 @@ from bridge.shell import assistant_http as posting
 from bridge.shell.assistant_http import MOST_WAITING, AssistantPosts, PostingLeg
 from bridge.vocabulary.contracts import LegMessage, Post, PostDelayed, Posted
 
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 SOON_S = 0.1
 MOST = 10_000
 
@@ -95,7 +95,7 @@ class Call:
         self.losses.put_nowait((code, reason))
 
     async def hears(self) -> Posted:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             while isinstance(message := await self.heard.get(), PostDelayed):
                 self.delays.append(message.wait_s)
         assert isinstance(message, Posted)
@@ -130,7 +130,7 @@ def call() -> Call:
 def open_to(assistant: Assistant, posts: AssistantPosts, call: Call) -> Open:
     def open_one(path: str, **options: Any) -> PostingLeg:
         headers = {"Authorization": "Bearer sesame", "content-type": "text/plain"}
-        address = PostAddress(str(assistant.server.make_url(path)), headers, PATIENCE_S, MOST)
+        address = PostAddress(str(assistant.server.make_url(path)), headers, GIVE_UP_S, MOST)
         return posts.open(address._replace(**options), call.heard.put_nowait, call.lost)
 
     return open_one
@@ -276,7 +276,7 @@ async def test_nobody_is_there(posts: AssistantPosts, call: Call, monkeypatch: p
     monkeypatch.setattr(posting, "REPEATED_S", 0.1)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = PostAddress(f"http://127.0.0.1:{free.getsockname()[1]}/", {}, PATIENCE_S, MOST)
+        address = PostAddress(f"http://127.0.0.1:{free.getsockname()[1]}/", {}, GIVE_UP_S, MOST)
     posts.open(address, call.heard.put_nowait, call.lost).send(post())
     answer = await call.hears()
     assert (answer.status, answer.body) == (
@@ -316,7 +316,7 @@ async def test_a_closed_leg_posts_what_it_was_given_and_tells_nobody(
     leg.close()
     leg.send(post(b"3"))
     assistant.let_go.set()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await leg.task
     assert [got.body for got in assistant.got] == [b"1", b"2"]
     assert call.heard.empty()
@@ -329,7 +329,7 @@ async def test_but_not_for_ever(open_to: Open, assistant: Assistant, monkeypatch
     leg.send(post())
     await assistant.asked.wait()
     leg.close()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await asyncio.wait([leg.task])
     assert leg.task.cancelled()
 
@@ -337,7 +337,7 @@ async def test_but_not_for_ever(open_to: Open, assistant: Assistant, monkeypatch
 async def test_an_idle_leg_closes_at_once(open_to: Open) -> None:
     leg = open_to("/echo")
     leg.close()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await leg.task
 
 
@@ -348,7 +348,7 @@ async def test_too_many_posts_cost_the_leg(open_to: Open, call: Call, assistant:
     for _ in range(MOST_WAITING + 2):
         leg.send(post())
     assert call.losses.empty(), "never from inside a call of ours"
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         assert await call.losses.get() == (
             1011,
             "too many posts wait for their responses: expected at most 16",

@@ -19,7 +19,7 @@ from bridge.shell import assistant_socket
 from bridge.shell.assistant_socket import AssistantSocketLeg, AssistantSockets
 from bridge.vocabulary.contracts import LegMessage
 
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 
 HELLO = Frame(Opcode.TEXT, b"hello").serialize(mask=False)
 
@@ -38,11 +38,11 @@ class Call:
         self.losses.put_nowait((code, reason))
 
     async def hears(self) -> LegMessage:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             return await self.heard.get()
 
     async def loses(self) -> tuple[int, str]:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             return await self.losses.get()
 
 
@@ -54,7 +54,7 @@ async def sockets() -> AsyncIterator[AssistantSockets]:
 
 
 def connects(
-    sockets: AssistantSockets, call: Call, address: SocketAddress, *, timeout_s: float = PATIENCE_S
+    sockets: AssistantSockets, call: Call, address: SocketAddress, *, timeout_s: float = GIVE_UP_S
 ) -> AssistantSocketLeg:
     leg = sockets.connect(address, call.heard.put_nowait, call.lost, timeout_s=timeout_s)
     assert (call.heard.empty(), call.losses.empty()) == (True, True)

@@ -25,7 +25,7 @@ TONE = bytes(range(0x10, 0x60)) * 50  # half a second that no silence looks like
 QUIET = b"\xff" * 8_000
 PINGS = {"ping_s": 0.1, "pong_s": 0.1}
 BUSY_S = 0.8
-PATIENCE_S = 20.0
+GIVE_UP_S = 20.0
 
 Converse = Callable[[ServerConnection], Awaitable[None]]
 
@@ -55,12 +55,12 @@ class Scene:
         loop, stop, listens = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
         thread = threading.Thread(target=loop.run_until_complete, args=(self._serve(listens, stop),))
         thread.start()
-        listens.wait(PATIENCE_S)
+        listens.wait(GIVE_UP_S)
         try:
             yield
         finally:
             loop.call_soon_threadsafe(stop.set)
-            thread.join(PATIENCE_S)
+            thread.join(GIVE_UP_S)
             loop.close()
 
 
@@ -79,7 +79,7 @@ async def carry(scene: Scene, quiet_s: int, **options: Any) -> CallReport:
                 },  # one try at once, and one more if the machine is quick
             }
         )
-        async with asyncio.timeout(PATIENCE_S), Server(settings).running() as server:
+        async with asyncio.timeout(GIVE_UP_S), Server(settings).running() as server:
             plan = CallPlan(QUIET * quiet_s, linger_s=0.3, longest_s=10.0)
             report = await place_call(f"ws://127.0.0.1:{server.port}/twilio/media", plan)
             await server.admission.idle()

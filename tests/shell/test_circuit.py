@@ -14,7 +14,7 @@ from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan
 from tests.processes import free_port
 
-PATIENCE_S = 20.0
+GIVE_UP_S = 20.0
 TONE = bytes(range(0x10, 0x60)) * 10
 PAUSE_S = 2.0
 
@@ -60,7 +60,7 @@ async def test_calls_go_to_the_fallback_until_the_assistant_is_back(tmp_path: Pa
         "limits": {"open_s": 0.1, "retry_s": 0},
         "journal": {"directory": tmp_path},
     }
-    async with asyncio.timeout(PATIENCE_S), Server(Settings.model_validate(settings)).running() as server:
+    async with asyncio.timeout(GIVE_UP_S), Server(Settings.model_validate(settings)).running() as server:
         for _ in range(2):
             opened = await opened_by(server, tmp_path)
             assert (opened[0], opened[-1]) == ("mine", "parrot")

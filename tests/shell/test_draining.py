@@ -32,7 +32,7 @@ from telecodecs.wav import wav_encode
 
 AUTH_TOKEN = "12345"
 UPGRADE = {"Upgrade": "websocket"}
-PATIENCE_S = 10.0
+GIVE_UP_S = 10.0
 CLOSING = "the server is closing"
 
 # Who is let in
@@ -136,7 +136,7 @@ def start(call_id: str) -> str:
 @asynccontextmanager
 async def serving(**more: Any) -> AsyncIterator[Server]:
     settings = {"port": 0, "assistant": "parrot", "twilio": {"auth_token": AUTH_TOKEN}} | more
-    async with asyncio.timeout(PATIENCE_S), Server(Settings.model_validate(settings)).running() as server:
+    async with asyncio.timeout(GIVE_UP_S), Server(Settings.model_validate(settings)).running() as server:
         yield server
 
 

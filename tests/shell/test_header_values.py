@@ -21,7 +21,7 @@ from bridge.shell.header_values import HeaderReader
 from bridge.vocabulary.contracts import LegMessage, Post, Posted
 from bridge.vocabulary.errors import ConfigurationError
 
-PATIENCE_S = 10.0
+GIVE_UP_S = 10.0
 SECRET = "s3cret"
 
 
@@ -75,7 +75,7 @@ async def test_a_command_runs_again_before_its_value_expires(
     monkeypatch.setattr(header_values, "RENEW_AFTER", 0.2)
     headers = {"A": command(counting(tmp_path / "runs"), for_s=1.0)}
     assert await reader.resolve(headers) == {"A": "run-1"}
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         while await reader.resolve(headers) == {"A": "run-1"}:
             assert not reader._running or reader._values, "nobody waits for it"
             await asyncio.sleep(0.01)
@@ -123,7 +123,7 @@ async def test_a_command_that_hangs_is_ended_with_all_that_it_started(
     source = HeaderSource(command=("sh", "-c", f"sleep 100 & echo $! > {pid}; wait"))
     with pytest.raises(ConfigurationError, match="the command 'sh' did not end within 1 s"):
         await reader.resolve({"A": source})
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         while is_alive(int(pid.read_text())):  # noqa: ASYNC110  # another process tells nobody
             await asyncio.sleep(0.01)
 
@@ -184,7 +184,7 @@ async def test_a_refused_socket_is_tried_once_more_with_another_value(
         await peer.wait_closed()
 
     async with (
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(GIVE_UP_S),
         serve(assistant, "127.0.0.1", 0, process_request=doorman.answer) as server,
     ):
         port = next(iter(server.sockets)).getsockname()[1]
@@ -212,7 +212,7 @@ async def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
         await peer.wait_closed()
 
     async with (
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(GIVE_UP_S),
         serve(assistant, "127.0.0.1", 0, process_request=answer) as server,
     ):
         port = next(iter(server.sockets)).getsockname()[1]
@@ -234,7 +234,7 @@ async def test_a_call_waits_for_a_command_no_longer_than_for_its_connection() ->
     sockets.connect(
         address, lambda _message: None, lambda code, why: lost.put_nowait((code, why)), timeout_s=0.1
     )
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         assert await lost.get() == (1006, "the values of the headers were not there within 0.1 s")
         await sockets.aclose()
 
@@ -244,7 +244,7 @@ async def test_a_value_that_cannot_be_read_loses_the_leg_with_the_reason(tmp_pat
     lost: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
     address = SocketAddress("ws://127.0.0.1:9/", {"A": HeaderSource(file=tmp_path / "none")})
     sockets.connect(address, lambda _message: None, lambda code, why: lost.put_nowait((code, why)))
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         code, why = await lost.get()
     assert code == 1006, "it may be there for the next try"
     assert why.startswith("header A: ")
@@ -268,11 +268,11 @@ async def test_a_refused_post_is_tried_once_more(tmp_path: Path) -> None:
     try:
         headers = {"Authorization": command(counting(tmp_path / "runs"))}
         port = runner.addresses[0][1]
-        address = PostAddress(f"http://127.0.0.1:{port}/", headers, PATIENCE_S, 1_000)
+        address = PostAddress(f"http://127.0.0.1:{port}/", headers, GIVE_UP_S, 1_000)
         leg = posts.open(address, answers.put_nowait, lambda _code, _why: None)
         for body in (b"one", b"two"):
             leg.send(Post(body, {}))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             got = [await answers.get(), await answers.get()]
         assert [one.status for one in got if isinstance(one, Posted)] == [200, 200]
         assert shown == ["run-1 one", "run-2 one", "run-2 two"]

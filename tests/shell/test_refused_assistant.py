@@ -39,7 +39,7 @@ from bridge.vocabulary.contracts import (
 from bridge.vocabulary.events import AssistantReady, CallEnded, CallStarted, LegLost, Word
 from telecodecs.format import PCMU_8K
 
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 
 
 class Quiet:
@@ -142,14 +142,14 @@ class Caller:
 
     async def is_answered(self, times: int = 1) -> float:
         """Seconds from the beginning until an assistant was ready for the nth time."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             while sum(isinstance(word, AssistantReady) for word in self.words) < times:
                 self._more.clear()
                 await self._more.wait()
         return self.seen_at[-1] - self.began_at
 
     async def is_tried_again(self, times: int) -> None:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             while len(self.reasons()) < times:
                 self._more.clear()
                 await self._more.wait()

@@ -22,7 +22,7 @@ from bridge.shell.switchboard import Switchboard
 from bridge.shell.systemd import Notifier
 from bridge.vocabulary.errors import ConfigurationError
 
-PATIENCE_S = 10.0
+GIVE_UP_S = 10.0
 TOKEN = "r4Zk0-Wm2Qv8_Tn6Ly1Xc5Bd9"
 PLAIN: dict[str, Any] = {
     "port": 0,
@@ -101,7 +101,7 @@ async def reloading(
         Notifier(),
         server.use_tokens,
     )
-    async with asyncio.timeout(PATIENCE_S), server.running():
+    async with asyncio.timeout(GIVE_UP_S), server.running():
         yield server, reload, levels
         await reload.aclose()
 
@@ -250,7 +250,7 @@ async def test_a_former_setup_is_closed_when_its_last_call_has_ended() -> None:
         await asyncio.sleep(0.01)
         assert (setups.former, first.switchboard.closed) == (1, False)  # type: ignore[attr-defined]
     first.calls, announced = 0, False
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         while not first.switchboard.closed:  # type: ignore[attr-defined]  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     assert setups.former == 0
@@ -335,7 +335,7 @@ async def test_new_connections_are_shown_the_certificate_that_was_put_into_the_f
 
 async def test_a_certificate_is_loaded_when_its_files_change(authority: trustme.CA, tmp_path: Path) -> None:
     files = put(authority, tmp_path)
-    async with asyncio.timeout(PATIENCE_S), Server(settings(**files)).running() as server:
+    async with asyncio.timeout(GIVE_UP_S), Server(settings(**files)).running() as server:
         first = await shown(authority, server.port)
         watch = asyncio.create_task(server.certificate.watch(look_s=0.01))
         put(authority, tmp_path)
@@ -348,7 +348,7 @@ async def test_half_a_pair_leaves_the_certificate_before_in_force(
     authority: trustme.CA, tmp_path: Path
 ) -> None:
     files = put(authority, tmp_path)
-    async with asyncio.timeout(PATIENCE_S), Server(settings(**files)).running() as server:
+    async with asyncio.timeout(GIVE_UP_S), Server(settings(**files)).running() as server:
         first = await shown(authority, server.port)
         key = (tmp_path / "key.pem").read_bytes()
         put(authority, tmp_path)
@@ -364,6 +364,6 @@ async def test_half_a_pair_leaves_the_certificate_before_in_force(
 
 async def test_without_tls_there_is_nothing_to_watch() -> None:
     certificate = Certificate(None, settings())
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await certificate.watch(look_s=0.001)
         await certificate.follow(settings())

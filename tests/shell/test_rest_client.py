@@ -22,12 +22,12 @@ from bridge.shell.rest_client import ApiClient
 from bridge.vocabulary.errors import CarrierRefused
 from tests.processes import free_port
 
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 KEY = "KEY0199A_secret"
 CALL = "v3:T02l/a+b=="
 
-SOON = RetryRule(answer_s=0.01, at_once=9, backoff_s=0.01, last_try_s=PATIENCE_S, give_up_s=PATIENCE_S)
-PATIENT = replace(SOON, answer_s=PATIENCE_S)
+SOON = RetryRule(answer_s=0.01, at_once=9, backoff_s=0.01, last_try_s=GIVE_UP_S, give_up_s=GIVE_UP_S)
+PATIENT = replace(SOON, answer_s=GIVE_UP_S)
 
 OVER = b'{"errors":[{"code":"90018","title":"Call has already ended"}]}'
 
@@ -109,7 +109,7 @@ def answer(url: str, rule: RetryRule = PATIENT) -> ApiRequest:
 
 
 async def sent(client: ApiClient, request: ApiRequest) -> Any:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         return await client.send(request)
 
 

@@ -21,7 +21,7 @@ from bridge.vocabulary.errors import LimitExceeded, MalformedMessage
 from bridge.vocabulary.events import Event, LegLost, LegName, MessageRefused
 from telecodecs.format import PCMU_8K
 
-PATIENCE_S = 10.0
+GIVE_UP_S = 10.0
 FLOOD = [str(number) for number in range(3_000)]
 
 Converse = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -151,7 +151,7 @@ async def test_a_flood_comes_in_order_in_slices_and_the_loss_behind_it(sockets: 
         if not lost.is_set():
             asyncio.get_running_loop().call_soon(count_turn)
 
-    async with assistant(converse) as address, asyncio.timeout(PATIENCE_S):
+    async with assistant(converse) as address, asyncio.timeout(GIVE_UP_S):
         sockets.connect(address, receive, lose)
         count_turn()
         await lost.wait()
@@ -174,7 +174,7 @@ async def test_a_leg_that_is_closed_for_its_flood_is_not_read_any_more(sockets: 
             leg.close(1008, "too much")
             closed.set()
 
-    async with assistant(converse) as address, asyncio.timeout(PATIENCE_S):
+    async with assistant(converse) as address, asyncio.timeout(GIVE_UP_S):
         leg = sockets.connect(address, receive, lambda code, reason: came.append((code, reason)))
         await closed.wait()
         for _ in range(100):  # what was read already

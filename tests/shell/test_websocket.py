@@ -24,7 +24,7 @@ from bridge.vocabulary.errors import CallRefused
 
 Lost = asyncio.Future[tuple[int, str]]
 
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 
 
 def loses(lost: Lost) -> Callable[[int, str], None]:
@@ -210,7 +210,7 @@ async def test_a_stalled_reader_shows_until_it_reads_again() -> None:
         assert not legs[0].stalled
         while not legs[0].stalled:
             legs[0].send("x" * 60_000)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             while legs[0].stalled:
                 await reader.read(1_000_000)
         legs[0].abort()
@@ -226,7 +226,7 @@ async def test_a_peer_that_closes_and_reads_nothing_does_not_hold_us(monkeypatch
         while not legs[0].stalled:
             legs[0].send("x" * 60_000)
         writer.write(Frame(Opcode.CLOSE, b"\x03\xf3").serialize(mask=True))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             assert await lost == (1011, "")
         writer.transport.abort()
 
@@ -250,7 +250,7 @@ async def test_a_peer_that_breaks_the_protocol_and_reads_nothing_can_be_left(
         while legs[0].backlog == unread:  # noqa: ASYNC110  # what picows does on its own, nothing tells
             await asyncio.sleep(0.001)
         legs[0].close()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             assert (await lost)[0] == 1002
         writer.transport.abort()
 

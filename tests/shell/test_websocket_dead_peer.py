@@ -17,7 +17,7 @@ from bridge.shell.websocket_client import connect as open_socket
 from bridge.shell.websocket_server import accept, listen
 from bridge.vocabulary.contracts import WireMessage
 
-PATIENCE_S = 10.0
+GIVE_UP_S = 10.0
 
 
 class Accepted:
@@ -46,7 +46,7 @@ async def accepting(pings: Pings | None = None) -> AsyncIterator[Accepted]:
         yield accepted
     finally:
         accepted.leg.abort()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             await accepted.lost
         server.close()
         await server.wait_closed()
@@ -68,7 +68,7 @@ async def silent_peer(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWr
 async def test_a_half_open_line_is_noticed_by_a_ping() -> None:
     async with accepting(Pings(0.1, 0.1)) as accepted:
         _, writer = await silent_peer(accepted.port)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             assert await accepted.lost == (1006, "no answer to a ping")
         writer.transport.abort()
 
@@ -90,7 +90,7 @@ async def test_a_peer_that_sends_and_reads_nothing_is_dropped_however_little_wai
         while accepted.leg.backlog == 0:
             accepted.leg.send("x" * 30_000)
         assert not accepted.leg.stalled  # so little waits that the socket does not count as full
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             while not accepted.lost.done():
                 writer.write(Frame(Opcode.TEXT, b"still here").serialize(mask=True))
                 await asyncio.wait([accepted.lost], timeout=0.02)

@@ -14,7 +14,7 @@ from bridge.shell.websocket_server import accept, listen
 from bridge.vocabulary.contracts import WireMessage
 from bridge.vocabulary.message_rate import MessageRate
 
-PATIENCE_S = 10.0
+GIVE_UP_S = 10.0
 
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -50,7 +50,7 @@ class Peer:
         self.writer.write(b"".join(frame.serialize(mask=True) for frame in frames))
 
     async def until(self, is_so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             while not is_so():  # noqa: ASYNC110  # each case waits for another thing
                 await asyncio.sleep(0.001)
 
@@ -60,7 +60,7 @@ class Peer:
         return self.leg._transport.underlying_transport.is_reading()
 
     async def is_lost(self) -> tuple[int, str]:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             return await self.lost
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ async def connected(
         peer.close()
         server.close()
         await server.wait_closed()
-        await asyncio.wait([peer.lost], timeout=PATIENCE_S)
+        await asyncio.wait([peer.lost], timeout=GIVE_UP_S)
 
 
 def certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:
@@ -225,7 +225,7 @@ async def test_pings_of_a_peer_that_reads_nothing_add_nothing_to_what_waits(
         assert peer.leg.backlog <= waits
         peer.reader._transport.resume_reading()  # type: ignore[attr-defined]
         read = b""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             while not read.endswith(b"\x8a\x0229"):
                 read = read[-100:] + await peer.reader.read(1_000_000)
         assert b"\x8a\x0228" not in read
@@ -250,7 +250,7 @@ async def test_a_flood_does_not_pile_up_in_this_process(is_secure: bool) -> None
     async with connected(tls=certified() if is_secure else None) as peer:
         peer.sends(*numbered(20_000))
         most = 0
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             while len(peer.received) < 20_000:
                 most = max(most, len(peer.leg._held))
                 await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from bridge.settings.assistants import ToolSettings
 from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.contracts import Tools
 
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 """What a test that fails waits for."""
 
 Users = Callable[..., object]
@@ -25,7 +25,7 @@ async def make_toolbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callabl
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, fault: faults.append(fault))
 
-    def make(*functions: Users, timeout_s: float = PATIENCE_S) -> Toolbox:
+    def make(*functions: Users, timeout_s: float = GIVE_UP_S) -> Toolbox:
         module = ModuleType("clinic")
         for function in functions:
             setattr(module, function.__name__, function)
@@ -51,7 +51,7 @@ async def make_toolbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callabl
 def open_toolbox(make_toolbox: Callable[..., Toolbox]) -> Callable[..., Tools]:
     """The tools of one call."""
 
-    def open_one(*functions: Users, timeout_s: float = PATIENCE_S) -> Tools:
+    def open_one(*functions: Users, timeout_s: float = GIVE_UP_S) -> Tools:
         return make_toolbox(*functions, timeout_s=timeout_s).open(
             call_id="CA1", parameters={"language": "de"}
         )

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from bridge.vocabulary.commands import RunTool
 from bridge.vocabulary.contracts import Tools
 
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 """What a test that fails waits for."""
 
 AT_ONCE_S = 0.01
@@ -25,7 +25,7 @@ Users = Callable[..., object]
 async def answer(tools: Tools, tool: str, arguments: str = "{}") -> str:
     output: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tools.run(RunTool("w1", tool, arguments), output.set_result)
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         return await output
 
 
@@ -155,7 +155,7 @@ async def test_a_tool_that_hangs_is_answered_in_time_and_cancelled(
         output = await answer(open_toolbox(hang, timeout_s=AT_ONCE_S), "hang")
     assert error_in(output) == "hang did not come to an end within 0.01 s; it may be done in part"
     assert [log["error"] for log in logs] == ["timeout"]
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await cancelled.wait()
 
 
@@ -175,7 +175,7 @@ async def test_a_tool_that_will_not_be_cancelled_is_answered_in_time_and_once(
     output = await answer(open_toolbox(insist, timeout_s=AT_ONCE_S), "insist")
     assert "did not come to an end" in error_in(output)
     go_on.set()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await gone.wait()
 
 

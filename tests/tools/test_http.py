@@ -18,7 +18,7 @@ from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.commands import RunTool
 
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 KEY = "open sesame"
 PARAMETERS = {
     "type": "object",
@@ -129,14 +129,14 @@ FACTS = Facts("+15550199", "+15550100", caller_name="Ann")
 async def ask(url: str, arguments: str = '{"day": "Monday"}', **settings: Any) -> str:
     """One tool at this address, asked once."""
     tool = ToolSettings.model_validate(
-        {"url": url, "description": "Slots.", "parameters": PARAMETERS, "timeout_s": PATIENCE_S} | settings
+        {"url": url, "description": "Slots.", "parameters": PARAMETERS, "timeout_s": GIVE_UP_S} | settings
     )
     box = Toolbox("receptionist", {"slots": tool})
     output: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     try:
         tools = box.open(call_id="CA1", parameters={}, facts=FACTS)
         tools.run(RunTool("w1", "slots", arguments), output.set_result)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             return await output
     finally:
         await box.aclose()
@@ -243,7 +243,7 @@ async def test_no_call_gets_the_cookies_of_another(clinic: Clinic) -> None:
     for call in ("CA1", "CA2"):
         output: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         box.open(call_id=call, parameters={}).run(RunTool("w1", "eat", ""), output.set_result)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(GIVE_UP_S):
             assert await output == "sweet"
     await box.aclose()
     assert [request.headers.get("cookie") for request in clinic.got] == [None, None]
@@ -337,7 +337,7 @@ async def test_a_call_that_ends_drops_its_requests(clinic: Clinic) -> None:
     tools = box.open(call_id="CA1", parameters={})
     output: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tools.run(RunTool("w1", "slots", "{}"), output.set_result)
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await clinic.asked.wait()
         tools.close()
         await box.aclose()

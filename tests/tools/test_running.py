@@ -16,7 +16,7 @@ from bridge.tools.toolbox import Toolbox
 from bridge.vocabulary.commands import RunTool
 from bridge.vocabulary.contracts import Tools
 
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 """What a test that fails waits for."""
 
 
@@ -29,7 +29,7 @@ def begin(tools: Tools, tool: str, arguments: str = "{}") -> asyncio.Future[str]
 
 
 async def answer(tools: Tools, tool: str, arguments: str = "{}") -> str:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         return await begin(tools, tool, arguments)
 
 
@@ -119,20 +119,20 @@ async def test_async_functions_run_at_once(open_toolbox: Callable[..., Tools]) -
         return "said"
 
     tools = open_toolbox(ask, tell)
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         outputs = await asyncio.gather(begin(tools, "ask"), begin(tools, "tell"))
     assert list(outputs) == ["heard", "said"]
 
 
 async def test_functions_that_block_run_at_once(open_toolbox: Callable[..., Tools]) -> None:
-    both = threading.Barrier(2, timeout=PATIENCE_S)
+    both = threading.Barrier(2, timeout=GIVE_UP_S)
 
     def meet() -> bool:
         both.wait()
         return True
 
     tools = open_toolbox(meet)
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         outputs = await asyncio.gather(begin(tools, "meet"), begin(tools, "meet"))
     assert list(outputs) == ["true", "true"]
 
@@ -155,7 +155,7 @@ async def test_a_call_that_ends_cancels_its_tools_and_hears_no_more(
 
     tools = open_toolbox(hang)
     output = begin(tools, "hang")
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await begun.wait()
         tools.close()
         tools.close()
@@ -198,7 +198,7 @@ async def test_one_call_ends_and_another_goes_on(make_toolbox: Callable[..., Too
     lost, kept = begin(ends, "wait"), begin(goes_on, "wait")
     ends.close()
     may_end.set()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         assert await kept == "done"
     assert not lost.done()
 
@@ -218,7 +218,7 @@ async def test_the_end_of_the_server_waits_for_last_words(make_toolbox: Callable
     box = make_toolbox(tidy)
     tools = box.open(call_id="CA1", parameters={})
     output = begin(tools, "tidy")
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await begun.wait()
         tools.close()
         await box.aclose()
@@ -238,7 +238,7 @@ async def test_the_end_of_the_server_does_not_wait_for_what_blocks(
     box = make_toolbox(hang)
     output = begin(box.open(call_id="CA1", parameters={}), "hang")
     await asyncio.to_thread(begun.wait)
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await box.aclose()
     assert "hang was cancelled" in await output
     let_go.set()

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.tools.threads import Threads
 
-PATIENCE_S = 5.0
+GIVE_UP_S = 5.0
 
 
 async def test_returns_and_raises_what_the_work_does() -> None:
@@ -31,7 +31,7 @@ async def test_no_more_at_a_time_than_agreed() -> None:
     await asyncio.to_thread(lambda: [begun.acquire() for _ in range(2)])
     assert not begun.acquire(blocking=False)
     let_go.set()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await asyncio.gather(*running)
     assert begun.acquire(blocking=False)
 
@@ -55,7 +55,7 @@ async def test_what_hangs_keeps_its_place_until_it_returns() -> None:
     assert "next" not in {thread.name for thread in threading.enumerate()}
     assert not ran.is_set()
     let_go.set()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_S):
         await waiting
     assert ran.is_set()
 

@@ -21,7 +21,7 @@ from bridge.simulators.phone.report import CallReport
 TONE = bytes(range(0x10, 0x60)) * 50  # half a second that no silence looks like
 SPEECH = TONE * 6
 COUGH = read_wav(Path(__file__).parents[3] / "fixtures/sentence-en-us-male.wav")[5_600:7_500]
-PATIENCE_S = 20.0
+GIVE_UP_S = 20.0
 
 Text = dict[str, Any]
 Assistant = Callable[[ServerConnection, "Call"], Awaitable[None]]
@@ -121,7 +121,7 @@ async def server_for(assistant: Assistant, call: Call, options: Text) -> AsyncIt
 
 async def carry(assistant: Assistant, plan: CallPlan, **options: Any) -> Call:
     call = Call()
-    async with asyncio.timeout(PATIENCE_S), server_for(assistant, call, options) as server:
+    async with asyncio.timeout(GIVE_UP_S), server_for(assistant, call, options) as server:
         call.report = await place_call(f"ws://127.0.0.1:{server.port}/twilio/media", plan)
         await server.admission.idle()
         await server.files.written()
