@@ -126,12 +126,14 @@ def test_it_answers_without_loading_what_is_slow_to_load(command: Path, tmp_path
     slow = {
         "aiohttp",
         "asyncio",
+        "bridge.redaction",
         "cryptography",
         "numpy",
         "openai",
         "picows",
         "pydantic",
         "structlog",
+        "tomllib",
         "uvloop",
     }
     assert not loaded & slow

@@ -3,6 +3,7 @@
 The commands import what they need when they run: `voicebridge --help` answers at once.
 """
 
+import gc
 import sys
 from typing import Annotated, Never
 
@@ -22,7 +23,6 @@ from bridge.cli.replay import replay
 from bridge.cli.serve import serve
 from bridge.cli.simulate import demo, fake_assistant, fake_openai
 from bridge.cli.timeline import timeline
-from bridge.redaction import for_log
 from bridge.vocabulary.errors import BridgeError, ConfigurationError
 
 app = typer.Typer(
@@ -71,7 +71,7 @@ def voicebridge(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    pass
+    gc.enable()  # see bridge.__main__
 
 
 def main() -> None:
@@ -86,6 +86,8 @@ def main() -> None:
     except Interrupted as interrupted:
         _fail(str(interrupted), code=INTERRUPTED)
     except BridgeError as error:
+        from bridge.redaction import for_log
+
         _fail(for_log(str(error)), code=1)  # a peer may have written it
 
 

@@ -3,7 +3,6 @@
 A press of Tab must be quick and must never fail: names are read from the file alone, unchecked, and a fault means none.
 """
 
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -98,6 +97,8 @@ def _contexts(context: Any) -> Iterator[Any]:
 
 def _table(context: typer.Context, name: str) -> list[str]:
     """The names in a table of the settings' file; none if it cannot be read."""
+    import tomllib
+
     file = _given(context)["config"] or FILE
     try:
         table = tomllib.loads(Path(file).read_text(encoding="utf-8-sig")).get(name)

@@ -162,11 +162,11 @@ class Admission:
         """Whether there is an assistant of this name; an empty one is the default's."""
         return not assistant or assistant in self.setups.current.settings.assistant_kinds
 
-    def why_refused(self, carrier: str, call_id: str) -> str:
-        """Why this new call is not taken, as `CallHost` has it."""
+    def why_refused(self, carrier: str, call_id: str, *, by_page: bool = False) -> str:
+        """Why this new call is not taken, as `CallHost` has it. `by_page`: the phone on the page calls, see `_lag_s`."""
         now = clock()
         is_known = self._gate.has_place((carrier, call_id), now) or self._active.streams_of(carrier, call_id)
-        if why := SERVER_CLOSES if self.closing else "" if is_known else self._overload(now):
+        if why := SERVER_CLOSES if self.closing else "" if is_known else self._overload(now, by_page):
             self._refusals.write("warning", "call", "= call refused", call_id=call_id, reason=why)
             self._metrics.call_refused(carrier, why)
         elif not is_known:
@@ -174,11 +174,19 @@ class Admission:
             self._gate.keep_place((carrier, call_id), now + LIFE_S)
         return why
 
-    def _overload(self, now: float) -> str:
+    def _overload(self, now: float, by_page: bool = False) -> str:
         """Why no further call is taken; empty where one is."""
         self._gate.limits = _load_limits(self.setups.current.settings.limits)
         free = self._descriptors.free(now)
-        return self._gate.why_refused(now, len(self._active) + self.calls_elsewhere, self.lag_s(), free)
+        calls = len(self._active) + self.calls_elsewhere
+        return self._gate.why_refused(now, calls, self._lag_s(now, calls, by_page), free)
+
+    def _lag_s(self, now: float, calls: int, by_page: bool) -> float:
+        """The lag that counts: none for the page's phone if there is no other call, for it would harm nobody.
+
+        A browser on the same machine makes the loop late, just when its page is opened.
+        """
+        return 0.0 if by_page and not (calls or self._gate.places(now)) else self.lag_s()
 
     def expect(self, carrier: str, call: ExpectedCall, kind: StreamKind = "media") -> str:
         """A call will come. The address for its media socket: good once, or again where the stream may return."""

@@ -21,7 +21,9 @@ form.addEventListener("submit", async (event) => {
       body: JSON.stringify({ token: token.value.trim() }),
     });
     if (answer.ok) {
-      location.replace("."); // the page itself
+      const asked = location.pathname.endsWith("/login") ? "." : location.href;
+      history.replaceState(null, "", "login"); // another path: where only what is behind # differs, nothing is loaded
+      location.replace(asked);
       return;
     }
     said.textContent = FAULTS[answer.status] ?? `The server answered ${answer.status}.`;

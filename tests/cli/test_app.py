@@ -3,6 +3,7 @@ environment and a folder of its own.
 """
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -104,6 +105,16 @@ def test_each_command_has_help(command: str) -> None:
         shown = CliRunner().invoke(app, [*command.split(), flag], env=ENVIRONMENT)
         assert shown.exit_code == 0
         assert f"Usage: root {command}" in shown.output
+
+
+def test_a_command_runs_with_the_garbage_collector() -> None:
+    """The start is without it."""
+    gc.disable()
+    try:
+        assert CliRunner().invoke(app, ["completion", "bash"]).exit_code == 0
+        assert gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_config_check_of_good_settings(here: Path) -> None:

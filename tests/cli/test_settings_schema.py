@@ -1,9 +1,13 @@
 """`voicebridge config schema`: every file that the program takes is good by it, and what editors should mark is not."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,41 +118,41 @@ def test_there_are_many_of_them() -> None:
     assert len(documented()) > 20
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '[assistants.a]\nkind = "openai-realtime"\nping_s = false\ngreeting = "Hello"\nfiller = false\nvoice = false',
-        '[assistants.a]\nkind = "openai-realtime"\nping_s = 0\nturn_detection = "none"\ntranscription = false',
-        '[assistants.a]\nkind = "openai-realtime"\nfiller = "One moment."\nreasoning = "low"\nreconnect_say = false',
-        '[assistants.a]\nkind = "turn-based"\nurl = "http://127.0.0.1/"\nsorry = "sorry.wav"',
-        '[assistants.a]\nkind = "stream"\nurl = "ws://127.0.0.1/"\nheaders = { A = "b", C = { file = "d" } }',
-        '[people.ann]\nto = "+15550111"\nhow = "warm"\nbriefing = { play = "a.wav" }',
-        '[people.ann]\nto = ["+15550111", ["+15550112", "+15550113"]]',
-        '[[routes]]\nto = "+1555*"\nassistant = "echo"',
-        "[busy]\nsay = 'later'",
-    ],
+SHORT_FORMS = (
+    '[assistants.a]\nkind = "openai-realtime"\nping_s = false\ngreeting = "Hello"\nfiller = false\nvoice = false',
+    '[assistants.a]\nkind = "openai-realtime"\nping_s = 0\nturn_detection = "none"\ntranscription = false',
+    '[assistants.a]\nkind = "openai-realtime"\nfiller = "One moment."\nreasoning = "low"\nreconnect_say = false',
+    '[assistants.a]\nkind = "turn-based"\nurl = "http://127.0.0.1/"\nsorry = "sorry.wav"',
+    '[assistants.a]\nkind = "stream"\nurl = "ws://127.0.0.1/"\nheaders = { A = "b", C = { file = "d" } }',
+    '[people.ann]\nto = "+15550111"\nhow = "warm"\nbriefing = { play = "a.wav" }',
+    '[people.ann]\nto = ["+15550111", ["+15550112", "+15550113"]]',
+    '[[routes]]\nto = "+1555*"\nassistant = "echo"',
+    "[busy]\nsay = 'later'",
 )
+
+
+@pytest.mark.parametrize("text", SHORT_FORMS)
 def test_short_forms_are_good(text: str) -> None:
     assert list(faults(tomllib.loads(text), SCHEMA)) == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "prot = 1",
-        "port = 70000",
-        "port = '1'",
-        "log_level = 'loud'",
-        "[limits]\ndrain = 1",
-        '[assistants.a]\nurl = "ws://127.0.0.1/"',
-        '[assistants.a]\nkind = "other"',
-        '[assistants.a]\nkind = "echo"\nvoice = "marin"',
-        '[assistants.a]\nkind = "stream"\nurl = "ws://127.0.0.1/"\nvoice = "marin"',
-        "[[routes]]\nto = '+1555*'",
-        "[twilio]\nauth_tokn = 'x'",
-        "[people.ann]\nhow = 'warm'",
-    ],
+WRONG = (
+    "prot = 1",
+    "port = 70000",
+    "port = '1'",
+    "log_level = 'loud'",
+    "[limits]\ndrain = 1",
+    '[assistants.a]\nurl = "ws://127.0.0.1/"',
+    '[assistants.a]\nkind = "other"',
+    '[assistants.a]\nkind = "echo"\nvoice = "marin"',
+    '[assistants.a]\nkind = "stream"\nurl = "ws://127.0.0.1/"\nvoice = "marin"',
+    "[[routes]]\nto = '+1555*'",
+    "[twilio]\nauth_tokn = 'x'",
+    "[people.ann]\nhow = 'warm'",
 )
+
+
+@pytest.mark.parametrize("text", WRONG)
 def test_what_is_wrong_is_marked(text: str) -> None:
     assert list(faults(tomllib.loads(text), SCHEMA))
 
@@ -196,3 +200,37 @@ def test_the_command_prints_it() -> None:
     done = CliRunner().invoke(app, ["config", "schema"])
     assert done.exit_code == 0
     assert json.loads(done.stdout) == SCHEMA
+
+
+@pytest.mark.skipif(
+    shutil.which("taplo") is None, reason="taplo is not installed (npm: @taplo/cli; pip: taplo)"
+)
+def test_taplo_finds_what_is_wrong_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taplo is what editors check TOML with. The file of `config init` names the schema, which lies beside it."""
+    monkeypatch.chdir(tmp_path)
+    answers = (
+        "--carrier",
+        "twilio",
+        "--assistant",
+        "openai-realtime",
+        "--public-url",
+        "https://voice.acme.dev",
+    )
+    assert CliRunner().invoke(app, ["config", "init", *answers]).exit_code == 0
+    heading = Path("voicebridge.toml").read_text().partition("\n")[0]
+    good = [text for _, text in documented()] + [*SHORT_FORMS]
+    for kind, texts in {"good": good, "wrong": WRONG}.items():
+        for number, text in enumerate(texts):
+            Path(f"{kind}-{number}.toml").write_text(f"{heading}\n{text}\n")
+    assert marked("voicebridge.toml", *map(str, Path().glob("good-*.toml"))) == set()
+    wrong = {path.name for path in Path().glob("wrong-*.toml")}
+    assert marked(*wrong) == wrong
+
+
+def marked(*files: str) -> set[str]:
+    """Those in which taplo finds something."""
+    quiet = {**os.environ, "RUST_LOG": "error"}
+    done = subprocess.run(["taplo", "lint", *files], env=quiet, capture_output=True, text=True, check=False)
+    found = set(re.findall(r'invalid file .*path="(?:[^"]*/)?([^/"]+)"', done.stdout + done.stderr))
+    assert bool(found) == bool(done.returncode), done.stderr
+    return found

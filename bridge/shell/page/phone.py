@@ -109,7 +109,7 @@ class Phone:
             )
         handle, own = new_handle(self._admission.owner), new_handle(self._admission.owner)
         call_id = f"CA{own[-32:]}"
-        if why := self._admission.why_refused(PAGE_PHONE, call_id):
+        if why := self._admission.why_refused(PAGE_PHONE, call_id, by_page=True):
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the call is not taken: {why}", LATER)
         self._admission.kept_traces.keep(PAGE_PHONE, call_id, handle)
         url = self._admission.expect(

@@ -125,6 +125,17 @@ def test_a_stranger_logs_in_and_hangs_up(served: Served, browser: Browser) -> No
     context.close()
 
 
+@pytest.mark.parametrize("asked", ["/phone", "/#/call/CA4"])
+def test_the_form_leads_to_the_page_that_was_asked_for(served: Served, browser: Browser, asked: str) -> None:
+    context = browser.new_context(base_url=served.address, extra_http_headers=STRANGER)
+    context.set_default_timeout(8_000)
+    page = opened_page(context)
+    log_in(page, TOKEN, asked)
+    expect(page.get_by_label("Control token")).to_have_count(0)
+    expect(page).to_have_url(f"{served.address}{asked}")
+    context.close()
+
+
 def test_buttons_are_those_that_the_token_may(served: Served, page: Page) -> None:
     with Phone(served, "CA4"):
         page.goto("/#/call/CA4")

@@ -183,6 +183,15 @@ async def test_calls_are_rationed(server: Server) -> None:
     assert answers == [200] * module.CALLS_AT_ONCE + [429]
 
 
+async def test_a_busy_machine_refuses_no_call_that_would_be_the_only_one(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.admission, "lag_s", lambda: 60.0)
+    assert (await ask(server, Origin=page_of(server)))[0] == 200
+    status, problem = await ask(server, Origin=page_of(server))
+    assert (status, "the event loop is 60000 ms late" in problem["detail"]) == (503, True)
+
+
 async def test_a_server_that_closes_says_so(server: Server) -> None:
     server.admission.refuse_new_calls()
     status, problem = await ask(server, Origin=page_of(server))
