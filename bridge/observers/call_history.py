@@ -13,6 +13,7 @@ from msgspec import MsgspecError, Struct, json
 
 from bridge.observers.call_parties import Stretch, stretches
 from bridge.observers.journal_line import LINES
+from bridge.observers.party_roles import RoleStretch, role_stretches
 from bridge.vocabulary.contracts import Turn
 from bridge.vocabulary.errors import ConfigurationError
 from bridge.vocabulary.events import LegName, Opening
@@ -37,7 +38,7 @@ _NOTES = {
     "PersonAccepted": "the person takes the call",
     "PersonDeclined": "the person declines: {why}",
     "PersonLeft": "the person has left",
-    "SuperviseRequested": "supervisor {supervisor}: {role}",
+    "SuperviseRequested": "supervisor {supervisor}: {role}{to}",
     "SupervisorAnswered": "supervisor {supervisor} answers",
     "SupervisorJoined": "supervisor {supervisor} joins",
     "SupervisorNotReached": "supervisor {supervisor} is not reached: {why}",
@@ -125,6 +126,8 @@ class CallHistory(NamedTuple):
     call_id: str
     ended_s: float
     other_party: bool
+    has_room: bool
+    """Whether the bridge mixed a person or a supervisor with the two."""
     notes: list[tuple[float, str]]
     turns: list[tuple[float, float]]
     said: list[Words]
@@ -136,6 +139,8 @@ class CallHistory(NamedTuple):
     cuts: list[Cut]
     away: list[Stretch]
     """When the caller was on hold, with a person, or left a message."""
+    roles: list[RoleStretch]
+    """The roles of all parties over time; empty in a call without a person and a supervisor."""
 
     @property
     def barge_ins(self) -> list[Cut]:
@@ -151,8 +156,9 @@ class CallHistory(NamedTuple):
         unheard_s = sum(cut.unheard_s for cut in self.cuts)
         thrown_away = f"; {unheard_s:.1f} s thrown away unheard" if self.cuts else ""
         tools = f" Tools: {len(self.tools)}." if self.tools else ""
+        whose = "Turns that the assistant heard" if self.has_room else "Turns of the caller"
         happened = (
-            f"Turns of the caller: {len(self.turns)}. Keys: {len(self.digits)}. "
+            f"{whose}: {len(self.turns)}. Keys: {len(self.digits)}. "
             f"Replies heard: {len(self.replies)}. Barge-ins: {len(self.barge_ins)}{thrown_away}.{tools}"
         )
         return (happened, f"Waits: {_sum_up(self.waits)}.") if self.waits else (happened,)
@@ -229,6 +235,7 @@ def build_history(entries: Sequence[JournalEntry]) -> CallHistory:
         call_id=started["call_id"],
         ended_s=ended_s,
         other_party=bool(each("OtherPartyAudio")),
+        has_room=bool(each("SetRole")),
         notes=list(_notes(entries)),
         turns=[
             (at_s, min((end_s for end_s in paused_s if end_s > at_s), default=ended_s)) for at_s in spoke_s
@@ -248,6 +255,7 @@ def build_history(entries: Sequence[JournalEntry]) -> CallHistory:
             for at_s, clear in each("ClearPlayback")
         ],
         away=list(stretches(entries, ended_s)),
+        roles=role_stretches(entries, ended_s),
     )
 
 
@@ -263,7 +271,8 @@ def _notes(entries: Sequence[JournalEntry]) -> Iterator[tuple[float, str]]:
             yield one.at_s, "the stream came back"
         elif one.what in _NOTES:
             started = started or one.what == "CallStarted"
-            yield one.at_s, _NOTES[one.what].format(**one.fields)
+            to = f" to the {one.fields['to']}" if one.fields.get("to") else ""
+            yield one.at_s, _NOTES[one.what].format(**one.fields | {"to": to})
         elif one.what == "OpenAssistant":
             opening, name = one.fields.get("opening", Opening.FIRST), one.fields.get("assistant", "")
             if name != assistant and assistant is not None:

@@ -44,6 +44,11 @@ class Stretch(NamedTuple):
         """Whether the carrier had joined the two, so that there was no stream."""
         return self.who.startswith(Hears.PERSON.split("{", 1)[0])
 
+    @property
+    def is_in_room(self) -> bool:
+        """Whether the bridge mixed the two."""
+        return self.who.startswith(Hears.ROOM.split("{", 1)[0])
+
 
 def _joined(line: Line) -> Hears | None:
     """Whom the caller hears once the carrier has joined the two, or a member of a room has another role, or leaves.

@@ -26,7 +26,17 @@ from bridge.observers.call_history import (
     build_history,
     read_journal,
 )
-from bridge.observers.call_parties import Stretch
+from bridge.observers.timeline_parties import (
+    ASSISTANT,
+    CALLER,
+    INK,
+    LANE,
+    LETTER_PT,
+    draw_away,
+    draw_roles,
+    lanes_of,
+    name_of,
+)
 from bridge.vocabulary.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,15 +46,17 @@ DPI = 120
 HEIGHT_IN, WIDTH_IN, WIDEST_IN = 7.0, 14.0, 28.0
 LONG_CALL_S, SECONDS_PER_INCH = 40, 12  # beyond the first, the picture grows with the call
 LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 1.25, 0.35, 1.0, 1.1  # margins
-LETTER_PT, KEY_PT, GAP_PT = 8.5, 14, 4  # size of the letters, width of a key cap, space beside a label
-INK, FAINT, CALLER, TURN, ASSISTANT = "#333333", "#8c8c8c", "#2b6ca3", "#a9c6dd", "#d08a2e"
+KEY_IN, KEY_ROW_IN = 0.343, 0.2  # from the axis to the key; height of a row of it
+KEY_PT, GAP_PT = 14, 4  # width of a key cap, space beside a label
+FAINT, TURN = "#8c8c8c", "#a9c6dd"
 BARGE_IN = "#a3195b"  # differs from the voices in grey, too
-TOOL, AWAY, WITH_PERSON = "#bfdcb4", "#e9e3f1", "#fbeed9"
+TOOL = "#bfdcb4"
 LABELS_Y, SAID_Y, TURNS_Y, CALLER_Y = 3.8, 2.95, 2.45, 1.3
 WAITS_Y, TOOLS_Y, CUTS_Y = 0.1, -0.23, -0.92
-AWAY_Y = 2.12
 ASSISTANT_Y, REPLIES_Y, SENT_Y, RETURNED_Y = -2.15, -3.3, -4.55, -5.2
 ROW, TOOL_ROW, TOOL_ROWS = 0.4, 0.33, 2
+LOWEST_Y, HIGHEST_Y = RETURNED_Y - 0.4, LABELS_Y + 2.4 * ROW
+UNIT_IN = (HEIGHT_IN - TOP_IN - BOTTOM_IN) / (HIGHEST_Y - LOWEST_Y)  # of the y axis
 LONG_ITEM = 14  # letters
 SPOKEN = (60, 40, 24, 12)  # letters of a text, where there is room for so many
 QUIETEST_PEAK = 0.1  # of full scale: what is quieter is not drawn as if it were loud
@@ -132,39 +144,67 @@ def draw(recording: Path, journal: Path, picture: Path, *, title: str = "") -> N
     within_s = (min([0.0, *(at_s for at_s, _ in history.notes)]), max(call_s, 1.0))  # an axis needs a length
     width_in = min(WIDEST_IN, WIDTH_IN + max(0.0, call_s - LONG_CALL_S) / SECONDS_PER_INCH)
     axes_in = width_in - LEFT_IN - RIGHT_IN
-    figure, left = Figure((width_in, HEIGHT_IN), DPI), LEFT_IN / width_in
-    axes_height = 1 - (TOP_IN + BOTTOM_IN) / HEIGHT_IN
-    axes = figure.add_axes((left, BOTTOM_IN / HEIGHT_IN, axes_in / width_in, axes_height))
-    axes.set(xlim=within_s, ylim=(RETURNED_Y - 0.4, LABELS_Y + 2.4 * ROW), axisbelow=True)
+    parties = lanes_of(history.roles, LOWEST_Y)
+    lowest_y = min(parties.values(), default=LOWEST_Y) - LANE / 2 * bool(parties)
+    bottom_in = BOTTOM_IN + KEY_ROW_IN * bool(parties)  # of which the key has a row more
+    height_in = HEIGHT_IN + (LOWEST_Y - lowest_y) * UNIT_IN + bottom_in - BOTTOM_IN
+    figure, left = Figure((width_in, height_in), DPI), LEFT_IN / width_in
+    axes_height = 1 - (TOP_IN + bottom_in) / height_in
+    axes = figure.add_axes((left, bottom_in / height_in, axes_in / width_in, axes_height))
+    axes.set(xlim=within_s, ylim=(lowest_y, HIGHEST_Y), axisbelow=True)
+    point_s = (within_s[1] - within_s[0]) / axes_in / 72
+    width_s = _measure(point_s)
     _draw_voices(axes, voices)
-    _draw_away(axes, history.away)
-    _draw_turns(axes, history.turns)
+    draw_away(axes, history.away, width_s)
+    draw_roles(axes, history.roles, parties, width_s)
+    _draw_turns(axes, history)
     _draw_waits(axes, history.waits)
     _draw_tools(axes, history.tools)
     _draw_cuts(axes, history.cuts, history.marks)
     _draw_marks(axes, history.marks)
-    point_s = (within_s[1] - within_s[0]) / axes_in / 72
     _draw_labels(axes, history, within_s, point_s)
     _draw_keys(axes, history.digits, point_s)
-    right = "other party" if history.other_party else "assistant,\nas the caller\nheard it"
-    lanes = {CALLER_Y: "caller", ASSISTANT_Y: right}
+    lanes = {CALLER_Y: "caller", ASSISTANT_Y: _right_voice(history)}
     if history.marks:
         lanes |= {SENT_Y: "marks sent", RETURNED_Y: "returned"}
+    lanes |= {y: name_of(party) for party, y in parties.items()}
     axes.set_yticks(list(lanes), list(lanes.values()))
     axes.set_xlabel("seconds", color=INK, loc="right")
     axes.spines[:].set_visible(False)
     axes.grid(axis="x", color="#ececec")
     axes.tick_params(length=0, labelcolor=INK)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.07), ncols=3, frameon=False, fontsize=LETTER_PT)
+        key_y = -KEY_IN / (axes_height * height_in)
+        axes.legend(loc="upper left", bbox_to_anchor=(0, key_y), ncols=3, frameon=False, fontsize=LETTER_PT)
     heading = f"{title or 'Call'} {history.call_id}".rstrip() + f", {call_s:.1f} s"
-    figure.text(left, 1 - 0.36 / HEIGHT_IN, heading, fontsize=14, weight="bold", color=INK, parse_math=False)
+    figure.text(left, 1 - 0.36 / height_in, heading, fontsize=14, weight="bold", color=INK, parse_math=False)
     for line, sentence in enumerate(history.sentences()):
-        figure.text(left, 1 - (0.63 + 0.24 * line) / HEIGHT_IN, sentence, fontsize=10.5, color=INK)
+        figure.text(left, 1 - (0.63 + 0.24 * line) / height_in, sentence, fontsize=10.5, color=INK)
     try:
         figure.savefig(picture, format="png")
     except OSError as error:
         raise ConfigurationError(f"{picture}: {error.strerror}") from error
+
+
+def _measure(point_s: float) -> Callable[[str], float]:
+    """How many seconds wide a text is, with a gap on each side. `point_s`: the seconds of a point."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=LETTER_PT)
+
+    def width_s(text: str) -> float:
+        width_pt, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+        return (width_pt + 2 * GAP_PT) * point_s
+
+    return width_s
+
+
+def _right_voice(history: CallHistory) -> str:
+    """What the recording has on the right."""
+    if history.other_party:
+        return "other party"
+    return "all that the\ncaller heard" if history.has_room else "assistant,\nas the caller\nheard it"
 
 
 def _listen(recording: Path) -> _Voices:
@@ -193,25 +233,10 @@ def _draw_voices(axes: "Axes", voices: _Voices) -> None:
         axes.fill_between(voices.at_s, y + low, y + high, color=colour, linewidth=0.6)
 
 
-def _draw_away(axes: "Axes", away: list[Stretch]) -> None:
-    """Draw whom the caller heard while it was not the assistant, behind the voices."""
-    labels = {
-        AWAY: "the caller waits for a person",
-        WITH_PERSON: "the caller is with a person, who is not recorded",
-    }
-    for one in away:
-        colour = WITH_PERSON if one.is_with_person else AWAY
-        label = labels.pop(colour, "")
-        axes.axvspan(one.began_s, one.ended_s, color=colour, alpha=0.5, zorder=0, linewidth=0, label=label)
-        axes.axvline(one.began_s, color="white", linewidth=2, zorder=0.5)
-        middle_s = (one.began_s + one.ended_s) / 2
-        axes.text(
-            middle_s, AWAY_Y, one.who, size=LETTER_PT, color=INK, ha="center", clip_on=True, parse_math=False
-        )
-
-
-def _draw_turns(axes: "Axes", turns: list[tuple[float, float]]) -> None:
-    label = "the caller's turn, until the pause is noticed" if turns else ""
+def _draw_turns(axes: "Axes", history: CallHistory) -> None:
+    turns = history.turns
+    whose = "a turn, in what the assistant heard" if history.has_room else "the caller's turn"
+    label = f"{whose}, until the pause is noticed" if turns else ""
     began_s, ended_s = np.array(turns).reshape(-1, 2).T
     axes.hlines(np.full(len(turns), TURNS_Y), began_s, ended_s, color=TURN, linewidth=4, label=label)
 
@@ -262,15 +287,7 @@ def _draw_marks(axes: "Axes", marks: list[Mark]) -> None:
 
 
 def _draw_labels(axes: "Axes", history: CallHistory, within_s: tuple[float, float], point_s: float) -> None:
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font, gap_s = FontProperties(size=LETTER_PT), GAP_PT * point_s
-
-    def width_s(text: str) -> float:
-        width_pt, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-        return gap_s + width_pt * point_s + gap_s
-
+    width_s, gap_s = _measure(point_s), GAP_PT * point_s
     notes = [Label(at_s, tuple(shortened(text))) for at_s, text in history.notes]
     talks_over = ("barge-in: the caller talks over the reply", "barge-in")
     notes += [Label(cut.at_s, talks_over, BARGE_IN) for cut in history.barge_ins]
@@ -297,7 +314,9 @@ def _draw_labels(axes: "Axes", history: CallHistory, within_s: tuple[float, floa
     for labels, first_y, row_y, rows in lanes:
         for (at_s, _, colour), text, row, left_s in stagger(labels, width_s, rows, within_s):
             x, y = left_s + gap_s, first_y + row * row_y
-            axes.text(x, y, text, va="center", color=colour, font=font, bbox=back, parse_math=False, zorder=3)
+            axes.text(
+                x, y, text, va="center", color=colour, size=LETTER_PT, bbox=back, parse_math=False, zorder=3
+            )
             if labels is notes:
                 axes.vlines(at_s, TURNS_Y, y + 0.15, color=colour, linewidth=1.5)
 

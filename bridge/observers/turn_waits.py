@@ -6,7 +6,8 @@ Its parts are the fields of `contracts.Turn`. What is not known is left out.
 
 The end of speech is the last sound before the assistant or turn detection says that the caller has stopped. When the
 first sound is heard, the mark behind it says: that comes back as much later than it would on a line without delay as the
-sound was heard later. A clear in between throws that away, and nobody knows. No clock: `now` is seconds.
+sound was heard later. A clear in between throws that away, and nobody knows. In a room with a person no wait is known: the
+turn may be the person's, and so may be the next sound that the caller hears. No clock: `now` is seconds.
 """
 
 from collections import deque
@@ -28,6 +29,8 @@ from bridge.vocabulary.events import (
     SpeechStopped,
     Word,
 )
+from bridge.vocabulary.people import EndHandover
+from bridge.vocabulary.room import LeaveRoom, Member, SetRole
 from telecodecs.codec import decoder
 from telecodecs.format import PCMU_8K
 from telecodecs.sound import block_levels, block_samples, sound_begins
@@ -85,6 +88,7 @@ class TurnWaits:
         self.count = 0
         """The number of turns so far; `turns` has the latest of them."""
         self._spoke_at = -inf  # the caller began to speak
+        self._is_with_person = False  # in a room
         self._pressed_at: float | None = None  # the last key of an entry that is not complete
         self._plays, self._bytes_per_s = PCMU_8K, 8000
         self._played_at = 0.0  # all that was sent is played by then, on a line without delay
@@ -170,6 +174,26 @@ class TurnWaits:
         self._turns.append(self._waiting)
         for watcher in self.watchers:
             watcher.turn_began(self.count, self._waiting.since, now)
+        if self._is_with_person:
+            self._over(self._waiting, now)
+            self._waiting = None
+
+    # A room
+
+    def _placed(self, word: SetRole, now: float) -> None:
+        if word.member is Member.PERSON:
+            self._is_with_person = True
+            self._forget(now)
+
+    def _person_left(self, word: LeaveRoom | EndHandover, _now: float) -> None:
+        if isinstance(word, EndHandover) or word.member is Member.PERSON:
+            self._is_with_person = False
+
+    def _forget(self, now: float) -> None:
+        """What is not heard by now is not measured any more."""
+        for wait in (self._waiting, self._replied, self._sounded and self._sounded[0]):
+            self._over(wait, now)
+        self._waiting = self._replied = self._sounded = None
 
     # The reply
 
@@ -238,6 +262,9 @@ SEEN: Mapping[type[Word], Callable[[TurnWaits, Any, float], None]] = dict(
         on(SendMark, TurnWaits._mark),
         on(MarkReached, TurnWaits._mark_reached),
         on(ClearPlayback, TurnWaits._clear),
+        on(SetRole, TurnWaits._placed),
+        on(LeaveRoom, TurnWaits._person_left),
+        on(EndHandover, TurnWaits._person_left),
     ]
 )
 """What each word does to the waits."""

@@ -5,7 +5,7 @@ import { el, say } from "./dom.js";
 import { duration, hearing, loudness, wait } from "./format.js";
 import { LevelTrack, readHistory, sentences } from "./history.js";
 import { Refused, ask, callPath } from "./server.js";
-import { Timeline, clock } from "./timeline.js";
+import { Timeline, clock, tintOf } from "./timeline.js";
 import { Transcript } from "./transcript.js";
 
 const SHORTEST_REFRESH_MS = 2_000;
@@ -29,6 +29,7 @@ export class CallPage {
     this.canvas = el("canvas", { class: "timeline", tabindex: "0", role: "img", "aria-label": "The voices of the call" });
     this.timeline = new Timeline(this.canvas, (atS) => this.pointed(atS));
     this.timeline.track = this.track;
+    this.key = el("ul", { class: "key" }, ...keyOf(null));
     this.moment = el("p", { class: "moment" });
     this.player = el("audio", { controls: true, preload: "none", "aria-label": "Recording of the call" });
     this.player.hidden = true;
@@ -57,13 +58,12 @@ export class CallPage {
 
   drawing() {
     const view = (text, seconds) => el("button", { type: "button", onclick: () => this.timeline.show(seconds) }, text);
-    const key = [["a", "caller"], ["b", "assistant, as the caller heard it"], ["turnkey", "caller’s turn"], ["toolkey", "a tool runs"], ["cutkey", "thrown away unheard"], ["bargekey", "barge-in"], ["markkey", "marks: sent, and back"]];
     return el(
       "section",
       { "aria-labelledby": "drawing-heading" },
       el("div", { class: "bar" }, el("h2", { id: "drawing-heading" }, "Timeline"), el("span", { class: "group", role: "group", "aria-label": "Stretch that is shown" }, view("20 s", 20), view("2 min", 120), view("all", null))),
       this.canvas,
-      el("ul", { class: "key" }, ...key.map(([colour, text]) => el("li", {}, el("i", { class: colour }), text))),
+      this.key,
       this.moment,
       this.player,
       this.summary,
@@ -196,6 +196,7 @@ export class CallPage {
     if (this.isClosed) return;
     this.timeline.history = history;
     this.timeline.ask();
+    this.key.replaceChildren(...keyOf(history));
     this.canvas.setAttribute("aria-label", `The voices of the call, and what happened. ${history.summary.join(" ")} Arrow keys move in time.`);
     say(this.summary, history.summary.join(" "));
     this.missing.replaceChildren(...history.missing.map((text) => el("li", {}, text)));
@@ -223,6 +224,19 @@ export class CallPage {
     this.timeline.playedS = this.player.currentTime;
     this.timeline.ask();
   }
+}
+
+// What the colours of the drawing mean. `history`: null before it is known.
+function keyOf(history) {
+  const right = history?.hasRoom ? "all that the caller heard" : "assistant, as the caller heard it";
+  const turn = history?.hasRoom ? "a turn, in what the assistant heard" : "caller’s turn";
+  const key = [["a", "caller"], ["b", right], ["turnkey", turn], ["toolkey", "a tool runs"], ["cutkey", "thrown away unheard"], ["bargekey", "barge-in"], ["markkey", "marks: sent, and back"]];
+  const tints = new Set((history?.away ?? []).map(({ who }) => tintOf(who)));
+  if (tints.has("away")) key.push(["awaykey", "the caller waits for a person"]);
+  if (tints.has("person")) key.push(["personkey", "with a person, who is not recorded"]);
+  if (tints.has("room")) key.push(["roomkey", "with a person, mixed by the bridge"]);
+  if (history?.roles.length) key.push(["heardkey", "somebody hears this party (→ who)"], ["unheardkey", "nobody in this call hears this party"]);
+  return key.map(([colour, text]) => el("li", {}, el("i", { class: colour }), text));
 }
 
 function fact(name, value, state = "", element = el("b")) {

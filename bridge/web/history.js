@@ -1,5 +1,7 @@
 // The history of a call as the server tells it, by name; and what happened in it, in sentences.
 
+import { roleInWords } from "./roles.js";
+
 export function readHistory(told) {
   const peaks = told.peaks && { everyS: told.peaks[0], lengthS: told.peaks[1], caller: told.peaks[2], other: told.peaks[3] };
   return {
@@ -8,6 +10,7 @@ export function readHistory(told) {
     isOver: told.is_over,
     summary: told.summary,
     otherParty: told.other_party,
+    hasRoom: told.has_room,
     missing: told.missing,
     peaks,
     notes: told.notes.map(([atS, text]) => ({ atS, text })),
@@ -20,6 +23,7 @@ export function readHistory(told) {
     marks: told.marks.map(([sentS, returnedS, heard]) => ({ sentS, returnedS, heard })),
     cuts: told.cuts.map(([atS, unheardS, bargeIn]) => ({ atS, unheardS, bargeIn })),
     away: told.away.map(([fromS, toS, who]) => ({ fromS, toS, who })),
+    roles: told.roles.map(([kind, name, fromS, toS, role, heardBy]) => ({ kind, name, fromS, toS, role, heardBy })),
   };
 }
 
@@ -46,6 +50,9 @@ export function sentences(history) {
     add(fromS, "tool", toS === null ? `${tool} runs, without an answer` : `${tool} runs for ${(toS - fromS).toFixed(2)} s`);
   }
   for (const { fromS, who } of history.away) add(fromS, "note", `the caller is ${who}`);
+  for (const one of history.roles) {
+    if (one.kind === "person" || one.kind === "supervisor") add(one.fromS, "note", roleInWords(one));
+  }
   for (const { atS } of history.digits) add(atS, "note", "a key is pressed");
   return found.sort((a, b) => a.atS - b.atS);
 }

@@ -1,8 +1,10 @@
 // The drawing of a call: both voices, and what happened, on one time axis, as the picture of `voicebridge timeline` has it.
 
 import { lengthOf } from "./history.js";
+import { ROLE_LANE, drawRoles, lanesOf } from "./roles.js";
 
-const HEIGHT = 314;
+const HEIGHT = 314; // without the lanes of roles
+const ROLES = HEIGHT - 14;
 const LEFT = 4;
 const LANES = { notes: [14, 28, 42], said: [62, 76], turns: 88, caller: 122, waits: 158, tools: 168, other: 208, replies: [246, 260], sent: 278, returned: 290 };
 const VOICE = 26; // from the middle to the top of a voice
@@ -127,9 +129,12 @@ export class Timeline {
   draw() {
     const { width } = this.canvas.getBoundingClientRect();
     if (!width) return;
+    const lanes = this.history ? lanesOf(this.history.roles).length : 0;
+    this.height = HEIGHT + lanes * ROLE_LANE + (lanes && 4);
+    this.canvas.style.height = `${this.height}px`;
     const ratio = devicePixelRatio || 1;
     this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = HEIGHT * ratio;
+    this.canvas.height = Math.round(this.height * ratio);
     const c = (this.c = this.canvas.getContext("2d"));
     c.scale(ratio, ratio);
     c.font = FONT;
@@ -150,6 +155,7 @@ export class Timeline {
     if (this.history) {
       this.marks();
       this.labels();
+      drawRoles(this, ROLES);
     }
     this.cursor(this.pointedS, "faint");
     this.cursor(this.playedS, "bad");
@@ -176,15 +182,15 @@ export class Timeline {
     const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600].find((one) => one >= wanted) ?? 3600;
     this.c.fillStyle = this.colour("faint");
     for (let at = Math.ceil(this.from / step) * step; at <= this.to; at += step) {
-      this.line(this.x(at), 50, this.x(at), HEIGHT - 14, this.colour("line"));
+      this.line(this.x(at), 50, this.x(at), this.height - 14, this.colour("line"));
       const text = step < 1 ? `${at.toFixed(1)} s` : at < 60 && step < 60 ? `${Math.round(at)} s` : clock(at);
-      if (this.x(at) + 30 < this.width) this.c.fillText(text, this.x(at) + 3, HEIGHT - 8);
+      if (this.x(at) + 30 < this.width) this.c.fillText(text, this.x(at) + 3, this.height - 8);
     }
   }
 
   away() {
     for (const { fromS, toS, who } of this.history.away) {
-      this.bar(fromS, toS, 94, 140, this.colour(who.startsWith("with") ? "person" : "away"));
+      this.bar(fromS, toS, 94, 140, this.colour(tintOf(who)));
     }
   }
 
@@ -298,8 +304,14 @@ export class Timeline {
   }
 
   cursor(atS, colour) {
-    if (atS !== null && atS >= this.from && atS <= this.to) this.line(this.x(atS), 50, this.x(atS), HEIGHT, this.colour(colour), 1.5);
+    if (atS !== null && atS >= this.from && atS <= this.to) this.line(this.x(atS), 50, this.x(atS), this.height, this.colour(colour), 1.5);
   }
+}
+
+// The colour behind the voices while the caller hears others than the assistant; `who`: in the words of the history.
+export function tintOf(who) {
+  if (who.startsWith("with")) return "person";
+  return who.startsWith("in a room") ? "room" : "away";
 }
 
 export function clock(seconds) {

@@ -114,6 +114,23 @@ def test_a_picture_is_made(tmp_path: Path, text: str, frames: int, width: int) -
     assert size_of(picture) == (width, 840)
 
 
+SUPERVISED = """\
+{"at":0.0,"way":"<","what":"SupervisorJoined","supervisor":"desk","supervisor_leg":"L2","role":"listen"}
+{"at":0.5,"way":">","what":"SetRole","member":"caller","role":"talks"}
+{"at":0.5,"way":">","what":"SetRole","member":"person","role":"talks"}
+{"at":1.5,"way":">","what":"SetRole","member":"supervisor","role":"whispers","to":"person"}
+"""
+
+
+def test_a_call_with_a_person_and_a_supervisor_has_a_lane_for_each_party(tmp_path: Path) -> None:
+    picture = tmp_path / "timeline.png"
+    draw(recording(tmp_path), journal(tmp_path, CALL), picture)
+    _, usual = size_of(picture)
+    draw(recording(tmp_path), journal(tmp_path, CALL + SUPERVISED), picture)
+    _, height = size_of(picture)
+    assert usual + 4 * 50 < height < usual + 4 * 75
+
+
 def test_a_recording_of_one_voice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"call\.wav: 1 × 16 bits: expected two channels"):
         draw(recording(tmp_path, channels=1), journal(tmp_path, CALL), tmp_path / "timeline.png")

@@ -29,6 +29,8 @@ from bridge.vocabulary.events import (
     ToolCalled,
     Word,
 )
+from bridge.vocabulary.people import EndHandover, Outcome
+from bridge.vocabulary.room import Member, Role, SetRole
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
@@ -160,6 +162,41 @@ STEPS: list[tuple[str, list[Row], list[tuple[int | None, int | None, int | None]
         "an entry that interrupts",
         [*INTERRUPTED[:4], (10.6, ClearPlayback(1000)), (10.6, EnterDigits("1")), (11.0, ReplyAudio("c", FIFTH))],
         [(500, 0, None), (400, None, None)],
+    ),
+    (
+        "in a room with a person nobody knows whose turn it was, and who is heard next",
+        [
+            (0.5, SetRole(Member.CALLER, Role.TALKS)),
+            (0.5, SetRole(Member.PERSON, Role.TALKS)),
+            (0.5, SetRole(Member.ASSISTANT, Role.SILENT)),
+            *HEARD,
+        ],
+        [(None, None, None)],
+    ),
+    (
+        "a turn that was not heard when the room begins",
+        [*HEARD[:3], (2.5, SetRole(Member.PERSON, Role.TALKS)), *HEARD[3:]],
+        [(500, None, None)],
+    ),
+    (
+        "back from a room with a person",
+        [
+            (0.2, SetRole(Member.PERSON, Role.TALKS)),
+            (0.3, SpeechStopped()),
+            (0.5, EndHandover("ann", Outcome.TALKED, 1.0, 5.0)),
+            *HEARD,
+        ],
+        [(None, None, None), (500, 10, 40)],
+    ),
+    (
+        "a room with a supervisor alone has waits",
+        [
+            (0.5, SetRole(Member.CALLER, Role.TALKS)),
+            (0.5, SetRole(Member.ASSISTANT, Role.TALKS)),
+            (0.5, SetRole(Member.SUPERVISOR, Role.LISTENS)),
+            *HEARD,
+        ],
+        [(500, 10, 40)],
     ),
     (
         "another assistant takes over, with the same names",

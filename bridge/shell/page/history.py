@@ -29,6 +29,8 @@ class HistoryView(msgspec.Struct):
     is_over: bool
     summary: tuple[str, ...]
     other_party: bool
+    has_room: bool
+    """Whether the bridge mixed a person or a supervisor with the two."""
     notes: list[tuple[float, str]]
     turns: list[tuple[float, float]]
     said: list[tuple[float, str, bool]]
@@ -43,6 +45,8 @@ class HistoryView(msgspec.Struct):
     cuts: list[tuple[float, float, bool]]
     """When, how many seconds were thrown away unheard, and whether the caller spoke."""
     away: list[tuple[float, float, str]]
+    roles: list[tuple[str, str, float, float, str, list[str]]]
+    """What the party is, its name, from when until when it had a role, the role, and by whom the party was heard."""
     peaks: Peaks | None
     missing: list[str]
     """What there is none of, and why, in sentences."""

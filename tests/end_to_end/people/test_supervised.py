@@ -49,7 +49,7 @@ SLICE = 960
 SILENT = 16
 """Samples up to this are silence in mu-law."""
 TIMEOUT_S = 50.0
-TRIED = ("twilio", "telnyx")
+TRIED = ("twilio", "telnyx", "texml")
 TOKEN = "0123456789abcdefghijklmnopqrstuv"
 DESK = "+15550130"
 
