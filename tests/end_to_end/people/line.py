@@ -31,9 +31,8 @@ from bridge.simulators.phone.people import People
 from bridge.simulators.phone.people_call import PartyReport, PeopleCall, PeopleReport
 from bridge.simulators.phone.plan import CallPlan
 from telecodecs.format import L16_8K, Samples
+from tests.end_to_end.people.side_by_side import Line
 from tests.processes import free_port
-
-TIMEOUT_S = 60.0
 
 ANN = "+15550111"
 BOB = "+15550112"
@@ -215,9 +214,8 @@ async def asked_first(answer: dict[str, Any] | None) -> AsyncIterator[dict[str, 
         yield {"before_call": {"url": str(server.make_url("/before"))}}
 
 
-async def carry(carrier: Carrier, case: dict[str, Any], folder: Path) -> PutThroughCall:
+async def carry(carrier: Carrier, case: dict[str, Any], folder: Path, line: Line) -> PutThroughCall:
     """One call from the voice webhook until everybody has hung up and everything is written."""
-    folder.mkdir()
     write_wav(folder / HOLD_FILE, spoken(HOLD, 8_000).tobytes(), L16_8K)
     port = free_port()
     replies = [*case.get("script", {}).get("replies", []), *SCRIPT["replies"]]
@@ -225,12 +223,11 @@ async def carry(carrier: Carrier, case: dict[str, Any], folder: Path) -> PutThro
     parts = {name: case[name] for name in ("caller", "people", "faults") if name in case}
     people = People.model_validate(parts)
     async with (
-        asyncio.timeout(TIMEOUT_S),
         SimulatedOpenAI(script).running() as openai,
         asked_first(case.get("before_call")) as before_call,
     ):
         given = settings(case, carrier.keys(port) | before_call, openai.url, folder)
-        async with Server(given).running() as server:
+        async with Server(given).running() as server, line.taken():
             log, gone_at = ApiLog(), list[float]()
             watching = asyncio.create_task(watch(openai, gone_at))
             url = f"{server.admission.public_url}{carrier.path}"
@@ -246,13 +243,3 @@ async def carry(carrier: Carrier, case: dict[str, Any], folder: Path) -> PutThro
     ]
     ordered = [each for _, each in sorted(zip(is_callers, journals, strict=True), key=lambda one: not one[0])]
     return PutThroughCall(report, log.lines, ordered, openai.connections, folder, gone_at, log.started)
-
-
-async def carry_all(
-    carrier: Carrier, cases: dict[str, dict[str, Any]], folder: Path
-) -> dict[str, PutThroughCall | BaseException]:
-    """All of them side by side."""
-    became = await asyncio.gather(
-        *(carry(carrier, case, folder / name) for name, case in cases.items()), return_exceptions=True
-    )
-    return dict(zip(cases, became, strict=True))

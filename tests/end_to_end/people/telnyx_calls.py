@@ -7,7 +7,7 @@ carrier's log, which is also where the recordings of all parties begin.
 import asyncio
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from bridge.simulators.phone.people_call import PeopleCall, PeopleReport
 from bridge.simulators.phone.plan import CallPlan
 from telecodecs.codec import encoder
 from telecodecs.format import PCMU_8K
+from tests.end_to_end.people.side_by_side import AT_ONCE, Line, side_by_side
 from tests.end_to_end.people.telnyx_handed import (
     AGAIN,
     ANN,
@@ -52,15 +53,7 @@ SEED = b64encode(bytes(range(32))).decode()
 API_KEY = "KEY0123456789"
 OPTIONS = CallOptions(private_key=SEED, api_key=API_KEY)
 
-TIMEOUT_S = 40.0
-APART_S = 0.3
-"""From one call's beginning to the next."""
-
 LOOK_AGAIN_S = 0.02
-LAG_S = 0.25
-"""A call in which the whole process stood still for longer measures the machine: it is carried again."""
-
-ROUNDS = 3
 TRANSFER = {
     "name": "transfer",
     "arguments": '{"person": "billing", "why": "an invoice", "summary": "invoice six is wrong"}',
@@ -162,7 +155,6 @@ class Ready:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The server stops before the assistant does."""
-        self._folder.mkdir()
         session_log = SessionLog(self._folder / "openai.jsonl")
         given = {
             "first_audio_s": 0.1,
@@ -187,17 +179,16 @@ class Ready:
         self.log, self._began = ApiLog(), time.time()  # its zero is the begin of the recordings
         asked = PeopleCall(url, lambda _: CallPlan(), people, OPTIONS, port=self._port, log=self.log)
         placed = asyncio.create_task(place_people_call(asked))
-        async with asyncio.timeout(TIMEOUT_S):
-            if (stops := scenario.stops_after) is not None:
-                await _until(lambda: stops(self.log), placed)
-                self.log.note("server", event="stops")
-                self._stopped_at = self.log.lines[-1]["at_ms"]
-                await self._serving.aclose()
-                self.log.note("server", event="stopped")
-            self._report = await placed
-            if not self._stopped_at:
-                await self._server.admission.idle()
-                await self._server.files.written()
+        if (stops := scenario.stops_after) is not None:
+            await _until(lambda: stops(self.log), placed)
+            self.log.note("server", event="stops")
+            self._stopped_at = self.log.lines[-1]["at_ms"]
+            await self._serving.aclose()
+            self.log.note("server", event="stopped")
+        self._report = await placed
+        if not self._stopped_at:
+            await self._server.admission.idle()
+            await self._server.files.written()
 
     def handed(self) -> Handed:
         """What became of it."""
@@ -207,79 +198,19 @@ class Ready:
         return Handed(self._report, log.lines, journal, sessions, recording, began, self._stopped_at)
 
 
-class LagWatch:
-    """When this process stood still, and for how long: everybody's frames and answers are late by that."""
-
-    def __init__(self) -> None:
-        self._stood: list[tuple[float, float]] = []
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        watching = asyncio.create_task(self._watch())
-        yield
-        watching.cancel()
-        await asyncio.wait([watching])
-
-    def lag_s(self, from_s: float, until_s: float) -> float:
-        """The longest time between, in seconds of the monotonic clock."""
-        return max((lag for at, lag in self._stood if from_s <= at <= until_s), default=0.0)
-
-    async def _watch(self) -> None:
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(LOOK_AGAIN_S)
-            self._stood.append((time.monotonic(), time.monotonic() - before - LOOK_AGAIN_S))
-
-
-async def carry_all(
-    scenarios: dict[str, Scenario], folder: Path, at_once: int = 6, rounds: int = ROUNDS
+def carry_all(
+    scenarios: dict[str, Scenario], folder: Path, at_once: Sequence[int] = AT_ONCE
 ) -> dict[str, Handed | BaseException]:
-    """All calls, some at a time. An exception is kept in the place of the call that it belongs to."""
-    became: dict[str, Handed | BaseException] = {}
-    left = scenarios
-    for nth in range(rounds):
-        folder = folder / f"round-{nth + 1}"
-        folder.mkdir()
-        carried, late = await _carry_round(left, folder, at_once)
-        became |= carried
-        left = {name: scenario for name, scenario in left.items() if name in late}
-        if not left:
-            break
-    return became
+    """All calls, as `side_by_side` carries them."""
 
-
-async def _carry_round(
-    scenarios: dict[str, Scenario], folder: Path, at_once: int
-) -> tuple[dict[str, Handed | BaseException], set[str]]:
-    """What became of the calls, and in which of them the process stood still.
-
-    All servers are opened before the first call: one that checks its settings keeps the others from their frames.
-    """
-    lines, watch, late = asyncio.Semaphore(at_once), LagWatch(), set[str]()
-    ready = {name: Ready(scenario, folder / name) for name, scenario in scenarios.items()}
-
-    async def place(number: int, name: str) -> None:
-        async with lines:
-            await asyncio.sleep(number % at_once * APART_S)
-            began = time.monotonic()
+    async def carry(name: str, own: Path, line: Line) -> Handed:
+        ready = Ready(scenarios[name], own)
+        async with ready.running(), line.taken():
             try:
-                await ready[name].place()
-            finally:
-                if watch.lag_s(began, time.monotonic()) > LAG_S:
-                    late.add(name)
+                await ready.place()
+            except BaseException as fault:
+                fault.add_note("\n".join(str(one) for one in ready.log.lines))
+                raise
+        return ready.handed()
 
-    async with AsyncExitStack() as closing:
-        for one in ready.values():
-            await closing.enter_async_context(one.running())
-        async with watch.running():
-            placing = (place(*each) for each in enumerate(ready))
-            faults = await asyncio.gather(*placing, return_exceptions=True)
-    return {
-        name: one.handed() if fault is None else _noted(fault, one.log)
-        for (name, one), fault in zip(ready.items(), faults, strict=True)
-    }, late
-
-
-def _noted(fault: BaseException, log: ApiLog) -> BaseException:
-    fault.add_note("\n".join(str(line) for line in log.lines))
-    return fault
+    return side_by_side(carry, scenarios, folder, at_once)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from bridge.config.audio_file import write_wav
 from bridge.core.supervision import Supervisor
@@ -28,12 +27,12 @@ from bridge.simulators.phone.plan import CallPlan
 from bridge.vocabulary.supervision import SuperviseRequested, SupervisorRole
 from telecodecs.format import L16_8K
 from tests.end_to_end.people.line import GREETING, HOLD, HOLD_FILE, TRANSFER, settings
+from tests.end_to_end.people.side_by_side import Line, one_of, side_by_side
 from tests.end_to_end.people.test_listening import BACK, BRIEFING, CARRIERS
 from tests.processes import free_port
 
 RATE_HZ = 8_000
 WHOLE, OTHERS = 0.9, 0.7
-TIMEOUT_S = 40.0
 ROLE_MS = 60.0 + 190.0
 """For a role to take effect: what is promised, and head-room for the machine that runs the tests."""
 
@@ -201,18 +200,15 @@ async def supervise(server: Server, carrier: str, log: ApiLog) -> dict[Superviso
     return asked_ms
 
 
-async def carry(case: Case, folder: Path) -> Carried:
+async def carry(name: str, folder: Path, line: Line) -> Carried:
     """From the webhook to the end of everything."""
-    folder.mkdir()
+    case = CASES[name]
     write_wav(folder / HOLD_FILE, spoken(HOLD, RATE_HZ).tobytes(), L16_8K)
     carrier, port = CARRIERS[case.carrier], free_port()
     people = People.model_validate({"caller": case.caller, "people": case.people})
-    async with (
-        asyncio.timeout(TIMEOUT_S),
-        SimulatedOpenAI(OpenAIScript.model_validate(SCRIPT)).running() as openai,
-    ):
+    async with SimulatedOpenAI(OpenAIScript.model_validate(SCRIPT)).running() as openai:
         given = settings({"ann": case.person}, carrier.keys(port), openai.url, folder)
-        async with Server(given).running() as server:
+        async with Server(given).running() as server, line.taken():
             board = server.admission.setups.current.switchboard
             board.people = replace(board.people, supervisors={"desk": Supervisor(((DESK,),))})
             api = ApiLog()
@@ -238,34 +234,19 @@ Calls = dict[str, Carried | BaseException]
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
-    """All calls, side by side."""
-    folder = tmp_path_factory.mktemp("calls")
-
-    async def all_of_them() -> list[Carried | BaseException]:
-        carried = (carry(case, folder / str(number)) for number, case in enumerate(CASES.values()))
-        return await asyncio.gather(*carried, return_exceptions=True)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return dict(zip(CASES, runner.run(all_of_them()), strict=True))
-
-
-def of(calls: Calls, name: str) -> Carried:
-    call = calls[name]
-    if isinstance(call, BaseException):
-        raise call
-    return call
+    return side_by_side(carry, CASES, tmp_path_factory.mktemp("calls"))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_nobody_is_left_behind(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     assert call.left == 0
     assert not [line for line in call.log if line.get("event") == "left behind"]
 
 
 @pytest.mark.parametrize("name", SERVED)
 def test_the_caller_and_whoever_serves_the_queue_hear_each_other(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     assert call.likeness("ann", QUESTION) >= WHOLE
     assert call.likeness("caller", ANSWER) >= WHOLE
     assert call.likeness("ann", GREETING) < OTHERS
@@ -273,17 +254,17 @@ def test_the_caller_and_whoever_serves_the_queue_hear_each_other(calls: Calls, n
 
 def test_after_the_queue_the_assistant_has_the_caller_again(calls: Calls) -> None:
     """At Twilio; at Telnyx whoever took the caller out of the queue decides that, and here the caller is hung up on."""
-    call = of(calls, "twilio, queue")
+    call = one_of(calls, "twilio, queue")
     assert call.likeness("caller", BACK) >= WHOLE
     (handover,) = call.wrote("EndHandover")
     assert handover["outcome"] == "talked"
     assert 3.5 <= handover["talked_s"] <= 6.5
-    assert of(calls, "telnyx, queue").wrote("EndHandover")[0]["outcome"] == "talked"
+    assert one_of(calls, "telnyx, queue").wrote("EndHandover")[0]["outcome"] == "talked"
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_nobody_takes_the_caller_and_the_assistant_goes_on_with_the_reason(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     (handover,) = call.wrote("EndHandover")
     assert handover["outcome"] == REFUSED[name][1]
     assert call.likeness("caller", BACK) >= WHOLE
@@ -291,7 +272,7 @@ def test_nobody_takes_the_caller_and_the_assistant_goes_on_with_the_reason(calls
 
 @pytest.mark.parametrize("name", REFERRED)
 def test_a_referral_that_is_done_ends_the_call(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     (handover,) = call.wrote("EndHandover")
     assert handover["outcome"] == "sent_on"
     assert call.likeness("caller", BACK) < OTHERS
@@ -312,13 +293,13 @@ HEARD = [
 @pytest.mark.parametrize(("who", "words", "is_heard"), HEARD)
 @pytest.mark.parametrize("name", SUPERVISED)
 def test_who_hears_whom_in_each_role(calls: Calls, name: str, who: str, words: str, is_heard: bool) -> None:
-    likeness = of(calls, name).likeness(who, words)
+    likeness = one_of(calls, name).likeness(who, words)
     assert likeness >= WHOLE if is_heard else likeness < OTHERS
 
 
 @pytest.mark.parametrize("name", SUPERVISED)
 def test_a_role_takes_effect_at_once(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     whispers, barges = call.asked_ms[WHISPER], call.asked_ms[BARGE]
     assert call.hears_at("ann", ["caller", "desk"], whispers) - whispers <= ROLE_MS
     assert call.hears_at("caller", ["ann", "desk"], barges) - barges <= ROLE_MS
@@ -326,7 +307,7 @@ def test_a_role_takes_effect_at_once(calls: Calls, name: str) -> None:
 
 @pytest.mark.parametrize("name", SUPERVISED)
 def test_the_two_go_on_when_the_supervisor_has_left(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     leaves = call.asked_ms[LEAVE]
     assert call.hears_at("caller", ["ann"], leaves) - leaves <= ROLE_MS
     (handover,) = call.wrote("EndHandover")

@@ -3,13 +3,11 @@
 All calls are carried before the first test looks at one. Times are ms from the begin of the call.
 """
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from bridge.config.audio_file import write_wav
 from bridge.shell.server import Server
@@ -38,6 +36,7 @@ from tests.end_to_end.people.line import (
     Carrier,
     settings,
 )
+from tests.end_to_end.people.side_by_side import Line, one_of, side_by_side
 from tests.end_to_end.people.telnyx_handed import Session, read_sessions
 from tests.processes import free_port
 
@@ -46,7 +45,6 @@ WHOLE, OTHERS = 0.95, 0.7
 BACK_MS = 1_500
 LOAD_MS = 500
 """Head-room for the machine that runs the tests, from the end of the person's leg to the first word."""
-TIMEOUT_S = 40.0
 SLICE = 960
 """Samples: two letters of the made-up voice."""
 MARGIN = 3_200
@@ -142,23 +140,34 @@ class Listened:
         return found.likeness, found.at * 1000 / party.rate_hz
 
 
-async def carry(name: str, folder: Path) -> Listened:
+async def carry(name: str, folder: Path, line: Line) -> Listened:
     """From the webhook to the end of everything."""
     which, person, acts = CASES[name]
-    carrier = CARRIERS[which]
-    folder.mkdir()
+    return await carry_stays(
+        "listens", CARRIERS[which], person, {"caller": CALLER, "people": {"ann": PERSON | acts}}, folder, line
+    )
+
+
+async def carry_stays(
+    stays: str,
+    carrier: Carrier,
+    person: dict[str, str],
+    people: dict[str, Any],
+    folder: Path,
+    line: Line,
+) -> Listened:
+    """One call whose assistant stays with it so. `person`: settings of Ann; `people`: what everybody does."""
     write_wav(folder / HOLD_FILE, spoken(HOLD, RATE_HZ).tobytes(), L16_8K)
     port, log = free_port(), SessionLog(folder / "openai.jsonl")
-    people = People.model_validate({"caller": CALLER, "people": {"ann": PERSON | acts}})
     openai = SimulatedOpenAI(OpenAIScript.model_validate(SCRIPT), log=log)
-    async with asyncio.timeout(TIMEOUT_S), openai.running():
-        case = {"ann": {"stays": "listens", **person}}
-        given = settings(case, carrier.keys(port), openai.url, folder)
-        async with Server(given).running() as server:
+    async with openai.running():
+        given = settings({"ann": {"stays": stays, **person}}, carrier.keys(port), openai.url, folder)
+        async with Server(given).running() as server, line.taken():
             api = ApiLog()
             url = f"{server.admission.public_url}{carrier.path}"
+            acts = People.model_validate(people)
             report = await carrier.place(
-                PeopleCall(url, lambda _: CallPlan(), people, log=api, port=port, **carrier.asks)
+                PeopleCall(url, lambda _: CallPlan(), acts, log=api, port=port, **carrier.asks)
             )
             await server.admission.idle()
             await server.files.written()
@@ -169,23 +178,13 @@ async def carry(name: str, folder: Path) -> Listened:
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Listened | BaseException]:
-    """All calls, side by side."""
-    folder = tmp_path_factory.mktemp("calls")
-
-    async def all_of_them() -> list[Listened | BaseException]:
-        carried = (carry(name, folder / str(number)) for number, name in enumerate(CASES))
-        return await asyncio.gather(*carried, return_exceptions=True)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return dict(zip(CASES, runner.run(all_of_them()), strict=True))
+    return side_by_side(carry, CASES, tmp_path_factory.mktemp("calls"))
 
 
 @pytest.fixture(params=CASES)
 def call(request: pytest.FixtureRequest, calls: dict[str, Listened | BaseException]) -> Listened:
     """One call. Whatever happens in it, nobody is left on the line."""
-    became = calls[request.param]
-    if isinstance(became, BaseException):
-        raise became
+    became = one_of(calls, request.param)
     assert not [one for one in became.log if one.get("event") == "left behind"]
     assert became.left == 0
     return became

@@ -3,26 +3,13 @@
 All calls are carried before the first test looks at one. Times are ms from the begin of the call.
 """
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
-from bridge.config.audio_file import write_wav
-from bridge.shell.server import Server
-from bridge.simulators.carriers.api_log import ApiLog
-from bridge.simulators.openai.script import OpenAIScript
-from bridge.simulators.openai.server import SimulatedOpenAI
-from bridge.simulators.openai.session_log import SessionLog
-from bridge.simulators.openai.voice import spoken
-from bridge.simulators.phone.people import People
-from bridge.simulators.phone.people_call import PeopleCall
-from bridge.simulators.phone.plan import CallPlan
-from telecodecs.format import L16_8K
-from tests.end_to_end.people.line import ANN, HOLD, HOLD_FILE, LAST_WORDS, settings
-from tests.end_to_end.people.telnyx_handed import read_sessions
+from tests.end_to_end.people.line import ANN, LAST_WORDS
+from tests.end_to_end.people.side_by_side import Line, one_of, side_by_side
 from tests.end_to_end.people.test_listening import (
     ANSWER,
     ASKS,
@@ -34,13 +21,10 @@ from tests.end_to_end.people.test_listening import (
     MEANWHILE,
     OTHERS,
     QUESTION,
-    RATE_HZ,
-    SCRIPT,
-    TIMEOUT_S,
     WHOLE,
     Listened,
+    carry_stays,
 )
-from tests.processes import free_port
 
 CALLER = {
     "says": [{"at_s": 2.0, "words": ASKS}, {"at_s": 12.5, "words": QUESTION}],
@@ -68,41 +52,16 @@ REQUESTS = ("bridge", "conference", "streaming_stop", "redirect")
 """What nobody asks of a carrier for it."""
 
 
-async def carry(name: str, folder: Path) -> Listened:
+async def carry(name: str, folder: Path, line: Line) -> Listened:
     """From the webhook to the end of everything."""
     which, person, acts = CASES[name]
-    carrier = CARRIERS[which]
-    folder.mkdir()
-    write_wav(folder / HOLD_FILE, spoken(HOLD, RATE_HZ).tobytes(), L16_8K)
-    port, log = free_port(), SessionLog(folder / "openai.jsonl")
-    people = People.model_validate({"caller": CALLER, "people": {"ann": PERSON | acts}})
-    openai = SimulatedOpenAI(OpenAIScript.model_validate(SCRIPT), log=log)
-    async with asyncio.timeout(TIMEOUT_S), openai.running():
-        given = settings({"ann": {"stays": "mixes", **person}}, carrier.keys(port), openai.url, folder)
-        async with Server(given).running() as server:
-            api = ApiLog()
-            url = f"{server.admission.public_url}{carrier.path}"
-            report = await carrier.place(
-                PeopleCall(url, lambda _: CallPlan(), people, log=api, port=port, **carrier.asks)
-            )
-            await server.admission.idle()
-            await server.files.written()
-            left = server.admission.calls
-    log.close()
-    return Listened(report, api.lines, read_sessions(folder, api), left)
+    people = {"caller": CALLER, "people": {"ann": PERSON | acts}}
+    return await carry_stays("mixes", CARRIERS[which], person, people, folder, line)
 
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Listened | BaseException]:
-    """All calls, side by side."""
-    folder = tmp_path_factory.mktemp("calls")
-
-    async def all_of_them() -> list[Listened | BaseException]:
-        carried = (carry(name, folder / str(number)) for number, name in enumerate(CASES))
-        return await asyncio.gather(*carried, return_exceptions=True)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return dict(zip(CASES, runner.run(all_of_them()), strict=True))
+    return side_by_side(carry, CASES, tmp_path_factory.mktemp("calls"))
 
 
 @pytest.fixture(params=CASES)
@@ -114,9 +73,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def call(name: str, calls: dict[str, Listened | BaseException]) -> Listened:
     """One call. Whatever happens in it, nobody is left on the line."""
-    became = calls[name]
-    if isinstance(became, BaseException):
-        raise became
+    became = one_of(calls, name)
     assert not [one for one in became.log if one.get("event") == "left behind"]
     assert became.left == 0
     return became

@@ -1,6 +1,6 @@
 """An operator steers a call over HTTP, at each carrier: how soon each verb has its effect.
 
-The calls are carried side by side before the first test looks at one. Times are ms from the begin of the call.
+All calls are carried before the first test looks at one. Times are ms from the begin of the call.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from urllib.parse import quote
 import aiohttp
 import numpy as np
 import pytest
-import uvloop
 from yarl import URL
 
 from bridge.config.audio_file import write_wav
@@ -26,17 +25,17 @@ from bridge.simulators.phone.people_call import PeopleCall, PeopleReport
 from bridge.simulators.phone.plan import CallPlan
 from telecodecs.format import L16_8K, Samples
 from tests.end_to_end.people.line import ANN, HOLD, HOLD_FILE
+from tests.end_to_end.people.side_by_side import Line, one_of, side_by_side
 from tests.end_to_end.people.test_listening import CARRIERS, RATE_HZ
 from tests.processes import free_port
 
 EFFECT_MS = 300
 LOAD_MS = 200
 """Head-room for the machine that runs the tests."""
-TIMEOUT_S = 60.0
 LOUD = 500
 TOKEN = "r4Zk0-Wm2Qv8_Tn6Ly1Xc5Bd9"
 
-CALLER = {"says": [{"at_s": 0.5, "words": "hello"}], "hangs_up_after_s": 40.0}
+CALLER = {"says": [{"at_s": 0.5, "words": "hello"}], "hangs_up_after_s": 20.0}
 PERSON = {"to": ANN, "answers_after_s": 0.3, "verdict_after_s": 0.1, "says": "ann"}
 
 
@@ -124,11 +123,10 @@ class Operator:
         await self.do("end", "")
 
 
-async def carry(name: str, folder: Path) -> Operated:
+async def carry(name: str, folder: Path, line: Line) -> Operated:
     carrier = CARRIERS[name]
-    folder.mkdir()
     write_wav(folder / HOLD_FILE, spoken(HOLD, RATE_HZ).tobytes(), L16_8K)
-    port, log = free_port(), ApiLog()
+    port = free_port()
     given = Settings.model_validate(
         {
             "port": 0,
@@ -145,11 +143,12 @@ async def carry(name: str, folder: Path) -> Operated:
     )
     people = People.model_validate({"caller": CALLER, "people": {"ann": PERSON}})
     async with (
-        asyncio.timeout(TIMEOUT_S),
         Server(given).running() as server,
         aiohttp.ClientSession() as http,
+        line.taken(),
         asyncio.TaskGroup() as group,
     ):
+        log = ApiLog()
         operator = Operator(http, server.port, log)
         group.create_task(operator.steer())
         url = f"{server.admission.public_url}{carrier.path}"
@@ -163,24 +162,14 @@ async def carry(name: str, folder: Path) -> Operated:
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Operated | BaseException]:
-    """One call at each carrier, side by side."""
-    folder = tmp_path_factory.mktemp("calls")
-
-    async def all_of_them() -> list[Operated | BaseException]:
-        return await asyncio.gather(
-            *(carry(name, folder / name) for name in CARRIERS), return_exceptions=True
-        )
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return dict(zip(CARRIERS, runner.run(all_of_them()), strict=True))
+    """One call at each carrier."""
+    return side_by_side(carry, CARRIERS, tmp_path_factory.mktemp("calls"))
 
 
 @pytest.fixture(params=CARRIERS)
 def call(request: pytest.FixtureRequest, calls: dict[str, Operated | BaseException]) -> Operated:
     """One call. Whatever happens in it, nobody is left on the line."""
-    became = calls[str(request.param)]
-    if isinstance(became, BaseException):
-        raise became
+    became = one_of(calls, str(request.param))
     assert not [one for one in became.log if one.get("event") == "left behind"]
     assert became.left == 0
     return became

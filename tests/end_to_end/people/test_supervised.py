@@ -14,7 +14,6 @@ from urllib.parse import quote
 import aiohttp
 import numpy as np
 import pytest
-import uvloop
 from numpy.typing import NDArray
 from yarl import URL
 
@@ -33,6 +32,7 @@ from bridge.simulators.phone.plan import CallPlan
 from telecodecs.codec import decoder
 from telecodecs.format import L16_8K, PCMU_8K, Samples
 from tests.end_to_end.people.line import ANN, GREETING, HOLD, HOLD_FILE, TRANSFER, settings
+from tests.end_to_end.people.side_by_side import Line, one_of, side_by_side
 from tests.end_to_end.people.telnyx_handed import Session, read_sessions
 from tests.end_to_end.people.test_listening import ASKS, BACK, CARRIERS
 from tests.processes import free_port
@@ -245,25 +245,21 @@ async def carry(which: str, folder: Path) -> Supervised:
     return Supervised(report, api.lines, read_sessions(folder, api), journals, statuses, recordings, left)
 
 
+async def carry_on_line(which: str, folder: Path, line: Line) -> Supervised:
+    async with line.taken():
+        return await carry(which, folder / which)
+
+
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Supervised | BaseException]:
     """All calls, side by side."""
-    folder = tmp_path_factory.mktemp("calls")
-
-    async def all_of_them() -> list[Supervised | BaseException]:
-        carried = (carry(which, folder / which) for which in TRIED)
-        return await asyncio.gather(*carried, return_exceptions=True)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return dict(zip(TRIED, runner.run(all_of_them()), strict=True))
+    return side_by_side(carry_on_line, TRIED, tmp_path_factory.mktemp("calls"))
 
 
 @pytest.fixture(params=TRIED)
 def call(request: pytest.FixtureRequest, calls: dict[str, Supervised | BaseException]) -> Supervised:
     """One call. Whatever happens in it, nobody is left on the line."""
-    became = calls[request.param]
-    if isinstance(became, BaseException):
-        raise became
+    became = one_of(calls, request.param)
     assert not [one for one in became.log if one.get("event") == "left behind"]
     assert became.left == 0
     return became

@@ -4,15 +4,13 @@ All calls are carried before the first test looks at one, some at a time. A bar 
 carrier's log to the next.
 """
 
-import asyncio
-
 import numpy as np
 import pytest
-import uvloop
 
 from bridge.simulators.openai.voice import LETTER_MS, spoken
 from bridge.simulators.phone.handset import Ending
 from bridge.simulators.phone.likeness import find_sound
+from tests.end_to_end.people.side_by_side import one_of
 from tests.end_to_end.people.telnyx_calls import carry_all
 from tests.end_to_end.people.telnyx_handed import (
     ABSENT,
@@ -55,15 +53,12 @@ LEAVE_MS = 10_000
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
     """All of them."""
     spoken(GREETING, 8_000)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(carry_all(SCENARIOS, tmp_path_factory.mktemp("calls")))
+    return carry_all(SCENARIOS, tmp_path_factory.mktemp("calls"))
 
 
 def of(calls: Calls, name: str) -> Handed:
     """One call. Whatever happens in it, nobody is left behind, and no more than is asked for is dialled."""
-    call = calls[name]
-    if isinstance(call, BaseException):
-        raise call
+    call = one_of(calls, name)
     assert not call.left_behind
     assert not call.report.caller.warnings
     return call
@@ -339,8 +334,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Calls:
     """Handovers side by side, of all outcomes in turn."""
     kinds = [*MIXED]
     scenarios = {f"{nth} {kinds[nth % len(kinds)]}": MIXED[kinds[nth % len(kinds)]] for nth in range(MANY)}
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(carry_all(scenarios, tmp_path_factory.mktemp("many"), at_once=MANY, rounds=1))
+    return carry_all(scenarios, tmp_path_factory.mktemp("many"), at_once=(MANY,))
 
 
 def test_of_many_side_by_side_none_is_lost_or_silent_and_nobody_is_left_behind(many: Calls) -> None:

@@ -1,12 +1,11 @@
 """Calls under TeXML that go to a person and come back, judged from what each party heard and what the carrier was asked."""
 
-import asyncio
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import uvloop
 
 from bridge.simulators.carriers.contract import CallOptions
 from bridge.simulators.carriers.telnyx.people_call import place_people_call
@@ -27,8 +26,9 @@ from tests.end_to_end.people.line import (
     YES,
     Carrier,
     PutThroughCall,
-    carry_all,
+    carry,
 )
+from tests.end_to_end.people.side_by_side import Line, one_of, side_by_side
 
 SEED = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 API_KEY = "KEY_of_a_test"
@@ -120,19 +120,19 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+async def carry_under_texml(name: str, folder: Path, line: Line) -> PutThroughCall:
+    return await carry(TEXML, CASES[name], folder, line)
+
+
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PutThroughCall | BaseException]:
-    """All calls, carried side by side."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(carry_all(TEXML, CASES, tmp_path_factory.mktemp("calls")))
+    return side_by_side(carry_under_texml, CASES, tmp_path_factory.mktemp("calls"))
 
 
 @pytest.fixture
 def call(request: pytest.FixtureRequest, calls: dict[str, PutThroughCall | BaseException]) -> PutThroughCall:
     """The call that the test names. Whatever happens in it, nobody is left on the line."""
-    became = calls[request.param]
-    if isinstance(became, BaseException):
-        raise became
+    became = one_of(calls, request.param)
     assert not became.lines("party", event="left behind")
     assert not became.report.caller.warnings
     return became

@@ -7,6 +7,7 @@ import pytest
 
 from bridge.simulators.openai.voice import spoken
 from bridge.simulators.phone.likeness import find_sound
+from tests.end_to_end.people.side_by_side import one_of
 from tests.end_to_end.people.twilio_line import (
     AGAIN,
     ANN,
@@ -24,7 +25,6 @@ from tests.end_to_end.people.twilio_line import (
     ann,
     callers_track,
     carry_all,
-    of,
 )
 
 ON_HOLD = "hello can anybody hear me"
@@ -152,7 +152,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
 @pytest.mark.parametrize("name", ROWS)
 def test_nobody_is_left_behind(calls: Calls, name: str) -> None:
     """2 s after the last party has left, as `carry` waits."""
-    call = of(calls, name)
+    call = one_of(calls, name)
     assert not call.lines("party", event="left behind")
     assert call.left == 0
     assert len(call.sessions("closed")) == len(call.sessions("opened"))
@@ -160,24 +160,24 @@ def test_nobody_is_left_behind(calls: Calls, name: str) -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_webhooks_of_a_call_that_is_over_open_nothing(calls: Calls, name: str) -> None:
-    assert of(calls, name).late == {"next": 410, "back": 410, "voice": 410, "status": 204}
+    assert one_of(calls, name).late == {"next": 410, "back": 410, "voice": 410, "status": 204}
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_no_webhook_of_the_call_itself_is_turned_away(calls: Calls, name: str) -> None:
     """Twilio would write an error into the account's log: it asks even when the caller has hung up."""
-    assert {line["status"] for line in of(calls, name).webhooks("")} <= {200, 204}
+    assert {line["status"] for line in one_of(calls, name).webhooks("")} <= {200, 204}
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_the_last_announced_word_is_heard_whole(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     assert call.begins_at("caller", LAST_WORDS) < call.ends_at("caller", LAST_WORDS) <= call.called_at() + 60
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_each_person_is_called_once(calls: Calls, name: str) -> None:
-    call, row = of(calls, name), ROWS[name]
+    call, row = one_of(calls, name), ROWS[name]
     is_warm = row.billing.get("how") == "warm"
     people = 1 + ("bob" in row.people)
     assert len(call.lines("request", name="create")) == (people if is_warm else 0)
@@ -191,14 +191,14 @@ def test_each_person_is_called_once(calls: Calls, name: str) -> None:
 
 @pytest.mark.parametrize("name", TALKED)
 def test_the_two_hear_each_other(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     assert call.likeness("caller", ANSWER) >= 0.95
     assert call.likeness("ann", QUESTION) >= 0.95
 
 
 @pytest.mark.parametrize("name", TALKED)
 def test_the_assistant_is_back_and_knows_what_was_said_and_does_not_greet(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     assert call.begins_at("caller", AGAIN) - call.at("party", party="ann", event="left") <= BACK_S * 1000
     last = max(line["session"] for line in call.sessions("opened"))
     said, asked, answered = call.items(last)
@@ -215,7 +215,7 @@ def test_the_assistant_is_back_and_knows_what_was_said_and_does_not_greet(calls:
 @pytest.mark.parametrize("name", TALKED)
 def test_no_assistant_is_open_while_they_talk(calls: Calls, name: str) -> None:
     """From when the verdict is there that no machine has answered, which a cold handover waits for."""
-    call = of(calls, name)
+    call = one_of(calls, name)
     joined, left = call.joined_at("ann"), call.at("party", party="ann", event="left")
     closed = [line["at_ms"] for line in call.sessions("closed")][:-1]
     assert max(closed) <= joined + ANN["verdict_after_s"] * 1000 + 500
@@ -225,7 +225,7 @@ def test_no_assistant_is_open_while_they_talk(calls: Calls, name: str) -> None:
 
 @pytest.mark.parametrize("name", TOGETHER)
 def test_of_two_who_ring_the_loser_is_hung_up_on(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     assert call.names == ["caller", "ann"]
     (ended,) = [
         line
@@ -240,7 +240,7 @@ def test_of_two_who_ring_the_loser_is_hung_up_on(calls: Calls, name: str) -> Non
 
 @pytest.mark.parametrize("name", NOBODY)
 def test_the_assistant_is_back_with_the_reason(calls: Calls, name: str) -> None:
-    call, why = of(calls, name), NOBODY[name][1]
+    call, why = one_of(calls, name), NOBODY[name][1]
     (output,) = call.outputs()
     assert output.startswith(f"billing was not reached: {why}.")
     assert call.begins_at("caller", SORRY) - verdict_at(call, name) <= BACK_S * 1000
@@ -265,7 +265,7 @@ def verdict_at(call: Call, name: str) -> float:
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_nobody_is_there_so_the_caller_leaves_a_message(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     (recording,) = call.folder.glob(f"*{call.report.caller.call_sid}*.wav")
     assert find_sound(callers_track(recording), spoken(MESSAGE, RATE_HZ)).likeness >= 0.95
     taken = next(one for one in call.journal if one.what == "EndMessage")
@@ -278,7 +278,7 @@ def test_nobody_is_there_so_the_caller_leaves_a_message(calls: Calls, name: str)
 
 @pytest.mark.parametrize("name", WARM_ONES)
 def test_the_caller_hears_music_without_a_gap_and_no_briefing(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     called, joined = call.called_at(), call.joined_at("ann")
     closed = call.at("stream", party="caller", event="closed")
     assert closed - called > 3000
@@ -289,7 +289,7 @@ def test_the_caller_hears_music_without_a_gap_and_no_briefing(calls: Calls, name
 
 @pytest.mark.parametrize("name", WARM_ONES)
 def test_the_person_hears_the_briefing_and_nothing_of_the_caller_before(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     answered, accepted = call.at("party", party="ann", event="answered"), accepted_at(call, name)
     begins, ends = call.begins_at("ann", BRIEFED), call.ends_at("ann", BRIEFED)
     assert begins - answered <= 1000
@@ -300,7 +300,7 @@ def test_the_person_hears_the_briefing_and_nothing_of_the_caller_before(calls: C
 
 @pytest.mark.parametrize("name", WARM_ONES)
 def test_accepted_is_joined(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     assert call.joined_at("ann") - accepted_at(call, name) <= 1500
 
 
@@ -311,9 +311,9 @@ def accepted_at(call: Call, name: str) -> float:
 def test_the_assistant_hears_no_caller_on_hold(calls: Calls) -> None:
     """And hears them again afterwards."""
     for name in (*WARM_ONES, "warm, declined"):
-        for heard in of(calls, name).heard_by_assistant.values():
+        for heard in one_of(calls, name).heard_by_assistant.values():
             assert find_sound(heard, spoken(ON_HOLD, RATE_HZ)).likeness < 0.7, name
-    declined = of(calls, "warm, declined")
+    declined = one_of(calls, "warm, declined")
     assert find_sound(declined.heard_by_assistant[1], spoken(LATER, RATE_HZ)).likeness >= 0.95
 
 
@@ -322,7 +322,7 @@ def test_the_assistant_hears_no_caller_on_hold(calls: Calls) -> None:
 
 @pytest.mark.parametrize("name", LEFT_WHILE)
 def test_the_caller_leaves_so_the_person_is_hung_up_on(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     left = call.at("party", party="caller", event="hangs up")
     ended = [
         line["asked_ms"]
@@ -335,9 +335,9 @@ def test_the_caller_leaves_so_the_person_is_hung_up_on(calls: Calls, name: str) 
 
 
 def test_the_person_who_is_briefed_is_told_that_the_caller_has_gone(calls: Calls) -> None:
-    call = of(calls, "briefing")
+    call = one_of(calls, "briefing")
     assert call.begins_at("ann", GONE) > call.at("party", party="caller", event="hangs up")
-    beep = of(calls, "briefing by a recording")
+    beep = one_of(calls, "briefing by a recording")
     after = beep.sound_of(
         "ann",
         beep.at("party", party="caller", event="hangs up") + 40,

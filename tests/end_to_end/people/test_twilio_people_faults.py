@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.end_to_end.people.side_by_side import one_of
 from tests.end_to_end.people.twilio_line import (
     AGAIN,
     ANSWER,
@@ -16,7 +17,6 @@ from tests.end_to_end.people.twilio_line import (
     Row,
     ann,
     carry_all,
-    of,
 )
 
 KEY: dict[str, Any] = {"how": "warm", "accept": "key"}
@@ -44,7 +44,7 @@ ROWS: dict[str, Row] = {
         KEY, ann(presses="2@3s"), {"hangs_up_after_s": 9.5}, {"requests": ["update"], "refused": 1}, (BRIEF,)
     ),
     "they hang up as they accept": Row(
-        KEY, ann(ACCEPTS, hangs_up_after_s=3.02), {"hangs_up_after_s": 9.5}, replies=(BRIEF,)
+        KEY, ann(ACCEPTS, hangs_up_after_s=3.0), {"hangs_up_after_s": 9.5}, replies=(BRIEF,)
     ),
     "two answer at once": Row(
         KEY | {"to": [["+15550111", "+15550112"]]},
@@ -65,7 +65,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_nobody_is_left_behind(calls: Calls, name: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     assert not call.lines("party", event="left behind")
     assert call.left == 0
     assert len(call.sessions("closed")) == len(call.sessions("opened"))
@@ -75,28 +75,28 @@ def test_nobody_is_left_behind(calls: Calls, name: str) -> None:
 def test_a_request_that_was_refused_for_now_or_not_answered_calls_the_person_once(
     calls: Calls, fault: str
 ) -> None:
-    call = of(calls, f"create, {fault}")
+    call = one_of(calls, f"create, {fault}")
     assert call.names == ["caller", "ann"]
     assert call.likeness("caller", ANSWER) >= 0.95
     assert call.likeness("ann", QUESTION) >= 0.95
 
 
 def test_a_request_that_failed_gives_the_caller_back(calls: Calls) -> None:
-    call = of(calls, "create, server_errors")
+    call = one_of(calls, "create, server_errors")
     assert call.outputs()[0].startswith("billing was not reached: the call could not be made.")
     assert call.begins_at("caller", SORRY) - call.at("request", name="create") <= 1500
     assert call.names == ["caller"]
 
 
 def test_a_person_whose_hang_up_was_refused_leaves_all_the_same(calls: Calls) -> None:
-    call = of(calls, "a hang-up is refused")
+    call = one_of(calls, "a hang-up is refused")
     (refused,) = call.lines("request", name="update")
     assert refused["status"] == 400
     assert call.at("party", party="ann", event="left") - refused["at_ms"] <= 1000
 
 
 def test_a_person_who_hangs_up_as_they_accept_gives_the_caller_back(calls: Calls) -> None:
-    call = of(calls, "they hang up as they accept")
+    call = one_of(calls, "they hang up as they accept")
     assert call.begins_at("caller", SORRY) - call.at("party", party="ann", event="left") <= 1500
     (output,) = call.outputs()
     came_first = ("(they hung up", "(they were not put through")  # of the two, at the carrier
@@ -104,7 +104,7 @@ def test_a_person_who_hangs_up_as_they_accept_gives_the_caller_back(calls: Calls
 
 
 def test_of_two_who_answer_at_once_one_is_hung_up_on(calls: Calls) -> None:
-    call = of(calls, "two answer at once")
+    call = one_of(calls, "two answer at once")
     with_caller = {line["whom"][0] for line in call.lines("hears", party="caller") if line["whom"]}
     assert len(with_caller) == 1
     (other,) = {"ann", "bob"} - with_caller
@@ -114,7 +114,7 @@ def test_of_two_who_answer_at_once_one_is_hung_up_on(calls: Calls) -> None:
 
 
 def test_a_caller_is_put_through_twice(calls: Calls) -> None:
-    call = of(calls, "twice")
+    call = one_of(calls, "twice")
     assert call.names == ["caller", "ann", "ann-2"]
     assert [one["outcome"] for one in call.sum["handovers"]] == ["talked", "talked"]
     left = call.at("party", party="ann-2", event="left")
@@ -125,7 +125,7 @@ def test_a_caller_is_put_through_twice(calls: Calls) -> None:
 
 @pytest.mark.parametrize(("name", "who"), [("not back", "ann"), ("nobody, hang up", "caller")])
 def test_the_call_ends_where_the_settings_say_so(calls: Calls, name: str, who: str) -> None:
-    call = of(calls, name)
+    call = one_of(calls, name)
     ended = (
         call.at("party", party="ann", event="left") if who == "ann" else call.webhooks("back/")[0]["asked_ms"]
     )

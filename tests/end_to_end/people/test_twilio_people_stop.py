@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from bridge.config.settings import Settings
+from bridge.shell.server import Server
 from bridge.simulators.carriers.api_log import ApiLog
 from bridge.simulators.carriers.twilio.people_call import place_people_call
 from bridge.simulators.openai.server import SimulatedOpenAI
@@ -40,19 +42,17 @@ ENVIRONMENT = {
     if not name.startswith(("VOICEBRIDGE_", "TWILIO_", "OPENAI_"))
 }
 TIMEOUT_S = 60.0
-PEOPLE = People.model_validate(
-    {
-        "people": {
-            "ann": ANN
-            | {
-                "says": [{"at_s": 4.0, "since": "joined", "words": WORDS}],
-                "hangs_up_after_s": 8.0,
-                "hangs_up_since": "joined",
-            }
-        },
-        "caller": {"hangs_up_after_s": 3.0, "hangs_up_since": "left"},
+
+
+def people(says_at_s: float, stays_s: float) -> People:
+    """Ann says the words, and leaves, so long after she and the caller were joined."""
+    ann = {
+        "says": [{"at_s": says_at_s, "since": "joined", "words": WORDS}],
+        "hangs_up_after_s": stays_s,
+        "hangs_up_since": "joined",
     }
-)
+    caller = {"hangs_up_after_s": 3.0, "hangs_up_since": "left"}
+    return People.model_validate({"people": {"ann": ANN | ann}, "caller": caller})
 
 
 @contextmanager
@@ -87,9 +87,8 @@ def toml(value: Any) -> str:
 class Talk:
     """A caller talks with Ann, who says something after a while and leaves later, and then waits for the assistant."""
 
-    def __init__(
-        self, folder: Path, openai: SimulatedOpenAI, port: int, api_port: int, drain_s: float
-    ) -> None:
+    def __init__(self, folder: Path, openai: SimulatedOpenAI, people: People, *, drain_s: float) -> None:
+        port, api_port = free_port(), free_port()
         limits = {"limits": {"max_lag_ms": 0, "silent_s": 30, "drain_s": drain_s}}
         self.settings = settings_of(Row(settings=limits), openai.url, api_port, folder) | {"port": port}
         self.log = ApiLog()
@@ -97,7 +96,7 @@ class Talk:
         self._asked = PeopleCall(
             f"http://127.0.0.1:{port}/twilio/voice",
             lambda _: CallPlan(),
-            PEOPLE,
+            people,
             log=self.log,
             port=api_port,
         )
@@ -133,8 +132,8 @@ async def openai() -> AsyncIterator[SimulatedOpenAI]:
 async def test_they_go_on_talking_and_the_next_server_has_the_call(
     tmp_path: Path, openai: SimulatedOpenAI
 ) -> None:
-    """Twilio asks the next process how the call goes on; it knows nothing of it, and answers it anew."""
-    talk = Talk(tmp_path, openai, free_port(), free_port(), drain_s=0.2)
+    """Twilio asks the next one, here this process, how the call goes on; it knows nothing of it, and answers it anew."""
+    talk = Talk(tmp_path, openai, people(4.0, 6.0), drain_s=0.2)
     with serving(tmp_path, talk.settings) as first:
         placing = asyncio.create_task(talk.place())
         await talk.joined()
@@ -142,7 +141,7 @@ async def test_they_go_on_talking_and_the_next_server_has_the_call(
         assert await asyncio.to_thread(first.wait, 10.0) == 0
     stopped_ms = (time.monotonic() - talk.log.started) * 1000
     assert [one.closed is None for one in openai.connections] == [False]
-    with serving(tmp_path, talk.settings):
+    async with Server(Settings.model_validate(talk.settings)).running():
         await placing
     assert talk.hears(WORDS, stopped_ms)
     left_ms = talk.at(party="ann", event="left")
@@ -154,7 +153,7 @@ async def test_they_go_on_talking_and_the_next_server_has_the_call(
 
 
 async def test_a_server_that_drains_has_the_caller_back(tmp_path: Path, openai: SimulatedOpenAI) -> None:
-    talk = Talk(tmp_path, openai, free_port(), free_port(), drain_s=30.0)
+    talk = Talk(tmp_path, openai, people(2.0, 4.5), drain_s=30.0)
     with serving(tmp_path, talk.settings) as server:
         placing = asyncio.create_task(talk.place())
         await talk.joined()

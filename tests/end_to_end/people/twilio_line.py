@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import uvloop
 from aiohttp import ClientSession
 
 from bridge.config.audio_file import read_wav
@@ -37,14 +36,12 @@ from bridge.simulators.phone.plan import CallPlan
 from telecodecs.codec import decoder
 from telecodecs.format import AudioFormat, Encoding, Samples
 from telecodecs.wav import wav_encode
+from tests.end_to_end.people.side_by_side import Line, side_by_side
 from tests.processes import free_port
 
 RATE_HZ = 8_000
-AT_ONCE = 5
 SLICE = 12 * 60 * RATE_HZ // 1000
 """So many samples of the made-up voice are told from all others: twelve letters."""
-TIMEOUT_S = 40.0
-"""For one call, before it counts as hanging."""
 
 LAST_WORDS = "One moment, I put you through to billing."
 SORRY = "I am sorry, they cannot come to the phone."
@@ -265,16 +262,15 @@ def callers_track(recording: Path) -> Samples:
         return samples.reshape(-1, file.getnchannels())[:, 0]
 
 
-async def carry(row: Row, folder: Path) -> Call:
+async def carry(row: Row, folder: Path, line: Line) -> Call:
     """One call from the webhook to the end of everything."""
-    folder.mkdir()
-    api, port = ApiLog(), free_port()
+    port = free_port()
     sessions = SessionLog(folder / "openai.jsonl")
     openai = SimulatedOpenAI(script_of(row), log=sessions)
     people = People.model_validate({"people": row.people, "caller": row.acts, "faults": row.faults})
-    async with asyncio.timeout(TIMEOUT_S), openai.running():
+    async with openai.running():
         settings = Settings.model_validate(settings_of(row, openai.url, port, folder))
-        async with Server(settings).running() as server:
+        async with Server(settings).running() as server, line.taken():
             origin = f"http://127.0.0.1:{server.port}/twilio"
             api = ApiLog()
             asked = PeopleCall(
@@ -332,14 +328,6 @@ def _heard(folder: Path) -> dict[int, Samples]:
     return heard
 
 
-def of(calls: Calls, name: str) -> Call:
-    """The call of this name. Raises what it has raised."""
-    call = calls[name]
-    if isinstance(call, BaseException):
-        raise call
-    return call
-
-
 def ann(*acts: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Ann, who does all of this."""
     one = dict(ANN)
@@ -349,16 +337,5 @@ def ann(*acts: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def carry_all(rows: dict[str, Row], folder: Path) -> Calls:
-    """The calls side by side, some at a time; what a call raised is its result."""
-
-    async def all_of_them() -> list[Call | BaseException]:
-        turns = asyncio.Semaphore(AT_ONCE)
-
-        async def one(name: str, row: Row) -> Call:
-            async with turns:
-                return await carry(row, folder / name.replace(" ", "-").replace(",", ""))
-
-        return await asyncio.gather(*(one(name, row) for name, row in rows.items()), return_exceptions=True)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return dict(zip(rows, runner.run(all_of_them()), strict=True))
+    """The calls side by side; what a call raised is its result."""
+    return side_by_side(lambda name, own, line: carry(rows[name], own, line), rows, folder)
