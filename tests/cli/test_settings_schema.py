@@ -125,6 +125,7 @@ def test_there_are_many_of_them() -> None:
         '[people.ann]\nto = "+15550111"\nhow = "warm"\nbriefing = { play = "a.wav" }',
         '[people.ann]\nto = ["+15550111", ["+15550112", "+15550113"]]',
         '[[routes]]\nto = "+1555*"\nassistant = "echo"',
+        '[[routes]]\nto = "+1555*"\nsupervisor = "boss"',
         "[busy]\nsay = 'later'",
     ],
 )
@@ -145,6 +146,7 @@ def test_short_forms_are_good(text: str) -> None:
         '[assistants.a]\nkind = "echo"\nvoice = "marin"',
         '[assistants.a]\nkind = "stream"\nurl = "ws://127.0.0.1/"\nvoice = "marin"',
         "[[routes]]\nto = '+1555*'",
+        "[[routes]]\nto = '+1555*'\nassistant = 'a'\nsupervisor = 'b'",
         "[twilio]\nauth_tokn = 'x'",
         "[people.ann]\nhow = 'warm'",
     ],
