@@ -259,10 +259,15 @@ def supervise(
         str | None,
         typer.Option(help="Who hears a whisper: assistant or person.", show_default="the server's"),
     ] = None,
+    calls_in: Annotated[
+        bool, typer.Option("--calls-in", help="Do not call them: they call a number that a route names.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Have a supervisor join a call, change their role, or leave."""
     body: dict[str, object] = {"supervisor": supervisor, "role": role}
+    if calls_in:
+        body["calls_in"] = True
     if to:
         body["to"] = to
     _verb(context, call, "supervise", f"{supervisor}: {role}.", body, as_json=as_json)

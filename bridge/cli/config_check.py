@@ -107,7 +107,10 @@ def _announcements(settings: Settings) -> Iterator[tuple[str, Path]]:
 def destinations(settings: Settings) -> Iterator[str]:
     """Where each kind of call goes, a sentence for each. The settings must be good."""
     for number, route in enumerate(settings.routes):
-        yield f"routes[{number}]: {route.in_words()} go to {_with_failover(settings, route.assistant)}."
+        if route.supervisor is not None:
+            yield f"routes[{number}]: {route.in_words()} are those of the supervisor {route.supervisor!r}."
+        else:
+            yield f"routes[{number}]: {route.in_words()} go to {_with_failover(settings, route.assistant or '')}."
     others = "All other calls" if settings.routes else "Calls"
     yield f"{others} go to {_with_failover(settings, settings.assistant)}."
     yield from _webhook_addresses(settings)

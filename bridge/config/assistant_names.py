@@ -56,7 +56,7 @@ def faults(settings: Any, built_in: Collection[str]) -> Iterator[InitErrorDetail
             message = f"should be one of {', '.join(known)}"
             yield _fault(place, name, message + (f"; did you mean {near[0]}?" if near else ""))
     for number, route in enumerate(_routes(settings)):
-        if isinstance(route, Mapping) and "assistant" not in route:
+        if isinstance(route, Mapping) and not {"assistant", "supervisor"} & route.keys():
             yield _fault(
                 ("routes", number, "assistant"), None, f"should be one of {', '.join(known)}", "missing"
             )

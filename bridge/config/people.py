@@ -27,7 +27,10 @@ def people_of(settings: Settings) -> People:
 
 def supervisors_of(settings: Settings) -> dict[str, Supervisor]:
     """Who can join a call."""
-    return {name: Supervisor(one.groups, one.from_, one.ring_s) for name, one in settings.supervisors.items()}
+    return {
+        name: Supervisor(one.groups, one.from_, one.ring_s, one.waits_s)
+        for name, one in settings.supervisors.items()
+    }
 
 
 def _person(settings: PersonSettings) -> Person:
@@ -110,8 +113,7 @@ def _deaf(settings: Settings, person: str, stays: str) -> Iterator[str]:
 def doubtful_people(settings: Settings) -> Iterator[str]:
     """What is hardly meant; a line for each. The address of [before_call] can put calls through to anybody."""
     yield from _left_without(settings)
-    if settings.supervisors and not any("supervise" in token.can for token in settings.control.tokens):
-        yield "supervisors: nobody can have them join a call; should go with a token of [control] that can supervise"
+    yield from _doubtful_supervisors(settings)
     if settings.before_call.url is not None:
         return
     named = {
@@ -120,6 +122,25 @@ def doubtful_people(settings: Settings) -> Iterator[str]:
     for name in settings.people:
         if name not in named:
             yield f"people.{name}: no assistant can put callers through to them; tools.transfer of one should name them"
+
+
+def _doubtful_supervisors(settings: Settings) -> Iterator[str]:
+    """Supervisors who cannot join a call, and those in whose place somebody else could."""
+    called = [route.supervisor for route in settings.routes if route.supervisor is not None]
+    can_be_asked = any("supervise" in token.can for token in settings.control.tokens)
+    if settings.supervisors and not can_be_asked and not called:
+        yield "supervisors: nobody can have them join a call; should go with a token of [control] that can supervise"
+    for name in dict.fromkeys(called):
+        if settings.supervisors[name].pin is None:
+            yield (
+                f"supervisors.{name}.pin: is not set, so a caller's number, which can be forged, is all that lets them in; "
+                "should be set"
+            )
+    if called and settings.workers > 1:
+        yield (
+            f"workers = {settings.workers} with routes for supervisors: who calls in joins calls of the worker alone that "
+            "their own call comes to, and is refused else; should be 1"
+        )
 
 
 def _left_without(settings: Settings) -> Iterator[str]:

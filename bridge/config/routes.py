@@ -1,4 +1,4 @@
-"""Decides which assistant answers a call: the first of [[routes]] in the settings' file that fits.
+"""Decides who gets a call, an assistant or a supervisor: the first of [[routes]] in the settings' file that fits.
 
 Numbers are compared in E.164, without the spaces, dots, dashes, slashes and parentheses that people write, and without
 a (0) that is not dialled from abroad. Addresses, `sip:` and the like, are compared as text.
@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from bridge.redaction import masked
-from bridge.settings.table import Parameters, Section
+from bridge.settings.table import Parameters, Section, refusal
 
 OWN_PARAMETERS = ("assistant", "listen")
 """Parameters of a webhook's address that are the server's own; no route can ask for them."""
@@ -59,9 +59,17 @@ class Incoming(NamedTuple):
 
 
 class RouteSettings(Section):
-    """[[routes]]: the calls that fit all of this, and who answers them."""
+    """[[routes]]: the calls that fit all of this, and who answers them, or joins a call with them."""
 
-    assistant: str = Field(description="The name of the assistant that answers")
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["assistant"]}, {"required": ["supervisor"]}]}
+    )
+
+    assistant: str | None = Field(None, description="The name of the assistant that answers")
+    supervisor: str | None = Field(
+        None,
+        description="In place of an assistant: whoever calls is this one of [supervisors], and joins a call that is under way",
+    )
     to: Number | None = Field(
         None, description="The called number, or its beginning and a star (+1555*), or a sip: address"
     )
@@ -86,6 +94,16 @@ class RouteSettings(Section):
                     f"{name} should have another name; in a webhook's address it is the server's"
                 )
         return parameters
+
+    @model_validator(mode="after")
+    def _check_one(self) -> "RouteSettings":
+        if self.assistant is not None and self.supervisor is not None:
+            raise refusal(
+                ("supervisor",),
+                "should not go with an assistant: one of them gets the calls",
+                self.supervisor,
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> "RouteSettings":
@@ -147,22 +165,38 @@ class Routes:
         return path in self._paths
 
     def assistant(self, call: Incoming) -> str:
-        """Who answers, by name; empty where no route fits, and the default one does."""
-        return next((route.assistant for route in self._routes if route.fits(call)), "")
+        """Who answers, by name; empty where the first route that fits names nobody, or none fits: the default one does."""
+        route = self._first(call)
+        return "" if route is None else route.assistant or ""
+
+    def supervisor(self, call: Incoming) -> str:
+        """The supervisor whose calls the first route that fits has, by name; empty where it has an assistant's."""
+        route = self._first(call)
+        return "" if route is None else route.supervisor or ""
 
     def name_of(self, call: Incoming) -> str:
         """What chooses who answers, for the log: the route's key in the settings, or that none fits."""
-        fitting = (number for number, route in enumerate(self._routes) if route.fits(call))
-        number = next(fitting, None)
-        return "the default" if number is None else f"routes[{number}]"
+        return self._name(self._first(call))
 
     def assistant_at_start(self, parameters: Mapping[str, str]) -> str:
-        """Likewise, of a stream that no webhook announced: `parameters` is all that it says of its call."""
-        return self.assistant(Incoming(parameters=parameters))
+        """Who answers a stream that no webhook announced: `parameters` is all that it says of its call.
+
+        Nothing proves who calls, so the routes of supervisors have none of them.
+        """
+        route = self._first(Incoming(parameters=parameters), of_supervisors=False)
+        return "" if route is None else route.assistant or ""
 
     def name_at_start(self, parameters: Mapping[str, str]) -> str:
         """What `name_of` says of a stream that no webhook announced."""
-        return self.name_of(Incoming(parameters=parameters))
+        return self._name(self._first(Incoming(parameters=parameters), of_supervisors=False))
+
+    def _first(self, call: Incoming, *, of_supervisors: bool = True) -> RouteSettings | None:
+        fitting = (route for route in self._routes if route.fits(call))
+        return next((one for one in fitting if of_supervisors or one.supervisor is None), None)
+
+    def _name(self, route: RouteSettings | None) -> str:
+        number = next((at for at, one in enumerate(self._routes) if one is route), None)
+        return "the default" if number is None else f"routes[{number}]"
 
 
 def never_taken(routes: Sequence[RouteSettings]) -> Iterator[tuple[int, int]]:

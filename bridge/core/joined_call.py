@@ -64,13 +64,18 @@ class JoinedCall(SupervisedCall):
             return "" if is_here else "the supervisor is not there"
         if not is_known:
             return "there is no supervisor of this name"
-        if not {CallSupervisor, EndSupervision} <= self._rules.can:
-            return "the carrier cannot have this call supervised"
+        if why := self._why_not_reached(event):
+            return why
         if here is not None and here.name != event.supervisor:
             return f"{here.name} supervises the call; it can have one supervisor at a time"
         if here is None and self.state is State.HOLDING:
             return "the caller is on hold"
         return self._why_not_whisper(event)
+
+    def _why_not_reached(self, _event: SuperviseRequested) -> str:
+        """Why the supervisor cannot be called, if they would have to be."""
+        can = {CallSupervisor, EndSupervision} <= self._rules.can
+        return "" if can else "the carrier cannot have this call supervised"
 
     def _why_not_whisper(self, event: SuperviseRequested) -> str:
         if event.role is not SupervisorRole.WHISPER:
@@ -185,7 +190,7 @@ class JoinedCall(SupervisedCall):
         if here is None:
             return []
         self.timers.stop(Timer.SUPERVISOR)
-        ended: list[Command] = [EndSupervision(here.name, why)] if why else []
+        ended = [here.end(why)] if why else []
         return ended + self._remove_supervisor(here, now)
 
     def _remove_supervisor(self, here: MixedSupervisor, now: float) -> list[Command]:

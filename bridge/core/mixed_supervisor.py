@@ -4,8 +4,15 @@ No clock: the call bounds how long the carrier may take.
 """
 
 from bridge.core.supervision import Supervisor
-from bridge.vocabulary.room import Member, Role
-from bridge.vocabulary.supervision import CallSupervisor, SuperviseRequested, SupervisorRole
+from bridge.vocabulary.commands import Command
+from bridge.vocabulary.room import DismissMember, Member, Role
+from bridge.vocabulary.supervision import (
+    CallSupervisor,
+    EndSupervision,
+    SuperviseRequested,
+    SupervisionRefused,
+    SupervisorRole,
+)
 from telecodecs.format import AudioFormat
 
 ROLES = {
@@ -28,6 +35,10 @@ class MixedSupervisor:
         self.role = Role.LISTENS
         self.to: Member | None = None
         """Who hears a whisper."""
+        self.calls_in = False
+        """Whether they call us: they are waited for, or have called."""
+        self.waits_since = 0.0
+        """Since when their call is waited for."""
         self._one = one
         self._group = -1
 
@@ -39,7 +50,18 @@ class MixedSupervisor:
     @property
     def has_next(self) -> bool:
         """Whether there is a group that was not called yet."""
-        return self._group + 1 < len(self._one.groups)
+        return not self.calls_in and self._group + 1 < len(self._one.groups)
+
+    @property
+    def waits(self) -> bool:
+        """Whether their call is waited for."""
+        return self.calls_in and not self.leg
+
+    def end(self, why: str) -> Command:
+        """Hang up on them; of a call that did not come the journal is told."""
+        if not self.calls_in:
+            return EndSupervision(self.name, why)
+        return DismissMember(self.leg, why) if self.leg else SupervisionRefused(self.name, why)
 
     def does(self, event: SuperviseRequested, to: Member) -> None:
         """The supervisor is to have another role. `to`: who hears a whisper."""

@@ -28,6 +28,8 @@ class Supervisor:
     groups: tuple[tuple[str, ...], ...]
     from_: str = "ours"
     ring_s: float = 25.0
+    waits_s: float = 120.0
+    """How long a call waits for them to call in."""
 
 
 @dataclass(slots=True)

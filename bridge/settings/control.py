@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from bridge.settings.people import PlayHold
-from bridge.settings.table import FilledIn, Section, refusal
+from bridge.settings.table import FilledIn, Section, read_text, refusal
 
 SHORTEST_TOKEN = 24
 
@@ -54,7 +54,7 @@ class ControlToken(Section):
             return table
         if table.get("token") is not None:
             raise refusal(("token",), "should be given, or token_file, and not both", None)
-        return {**table, "token": _read(Path(str(table["token_file"])), ("token_file",)).strip()}
+        return {**table, "token": read_text(Path(str(table["token_file"])), ("token_file",)).strip()}
 
     @field_validator("token")
     @classmethod
@@ -103,15 +103,6 @@ def too_weak(token: str) -> str:
     return ""
 
 
-def _read(file: Path, key: tuple[str, ...]) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise refusal(key, f"cannot be read: {error.strerror}; should be a file of text", str(file)) from None
-    except UnicodeDecodeError:
-        raise refusal(key, "is not UTF-8; should be a file of text", str(file)) from None
-
-
 class ControlSettings(Section):
     """[control]. Without a token the control API is off, and this machine alone sees the calls."""
 
@@ -149,7 +140,7 @@ class ControlSettings(Section):
     def _add_file(cls, table: Any) -> Any:
         if not isinstance(table, dict) or table.get("tokens_file") is None:
             return table
-        text = _read(Path(str(table["tokens_file"])), ("tokens_file",))
+        text = read_text(Path(str(table["tokens_file"])), ("tokens_file",))
         try:
             found = tomllib.loads(text).get("tokens")
         except tomllib.TOMLDecodeError:  # whose message may have a piece of the file

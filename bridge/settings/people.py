@@ -5,21 +5,25 @@ No number ever comes from a model or from a caller: an assistant names a person 
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, SecretStr, Tag, model_validator
 
 from bridge.core.elsewhere import Group as CoreGroup
 from bridge.core.people import Person
 from bridge.core.supervision import Supervisor
+from bridge.redaction import HIDDEN
 from bridge.settings.assistants import PlayFallback
 from bridge.settings.elsewhere import ElsewhereSettings
-from bridge.settings.table import Section, refusal
+from bridge.settings.table import Section, read_text, refusal
 
 _PERSON = Person(groups=())
 _SUPERVISOR = Supervisor(groups=())
 _WRITTEN = re.compile(r"\(0\)|[\s./()\u2010-\u2013-]")
 _NUMBER = re.compile(r"\+[1-9]\d{3,14}", re.ASCII)
+_PIN = re.compile(r"[0-9]{4,16}", re.ASCII)
+_PIN_EXPECTED = 'should be 4 to 16 digits in quotes, such as "40718263"'
 _SIP = re.compile(r"sips?:[^\s@<>\"]+@[^\s@<>\"]+", re.ASCII)
 
 MOST_TOGETHER = 10
@@ -238,6 +242,50 @@ class SupervisorSettings(Section):
         "that; or another number of yours",
     )
     ring_s: float = Field(_SUPERVISOR.ring_s, ge=5, le=120, description="How long it rings")
+    calls_from: Literal["own", "any"] = Field(
+        "own",
+        description='From where they may call in, where a route has calls for them: "own", from the numbers in `to`; "any", '
+        "from everywhere, which needs a PIN. A caller's number can be forged",
+    )
+    pin: SecretStr | None = Field(
+        None,
+        description="The PIN that they type when they call in, 4 to 16 digits: a beep asks for it, and again after a wrong one. "
+        "Not set: their number is all that they prove",
+    )
+    pin_file: Path | None = Field(
+        None, description="A file that has the PIN in its only line, in place of `pin`"
+    )
+    waits_s: float = Field(
+        _SUPERVISOR.waits_s,
+        ge=10,
+        le=3600,
+        description="How long a call waits for them to call in, where an operator has asked for that",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_file(cls, table: Any) -> Any:
+        """The PIN of a file takes the place of the name of the file."""
+        pin = table.get("pin") if isinstance(table, dict) else None
+        if pin is not None and not isinstance(pin, str | SecretStr):
+            raise refusal(("pin",), _PIN_EXPECTED, HIDDEN)
+        if not isinstance(table, dict) or table.get("pin_file") is None:
+            return table
+        if pin is not None:
+            raise refusal(("pin",), "should be given, or pin_file, and not both", HIDDEN)
+        return {**table, "pin": read_text(Path(str(table["pin_file"])), ("pin_file",)).strip()}
+
+    @model_validator(mode="after")
+    def _check_pin(self) -> "SupervisorSettings":
+        if self.pin is not None and not _PIN.fullmatch(self.pin.get_secret_value()):
+            raise refusal(("pin",), _PIN_EXPECTED, HIDDEN)
+        if self.pin is None and self.calls_from == "any":
+            raise refusal(
+                ("calls_from",),
+                'should be "own" without a pin; anybody could listen to a call',
+                self.calls_from,
+            )
+        return self
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:

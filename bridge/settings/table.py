@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container
+from pathlib import Path
 from typing import Annotated, Any, LiteralString, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -45,6 +46,16 @@ def refusal(path: Key, message: str, value: Any, type_: LiteralString = "refused
     return ValidationError.from_exception_data(
         "settings", [InitErrorDetails(type=fault, loc=path, input=value)]
     )
+
+
+def read_text(file: Path, key: Key) -> str:
+    """The text of a file that a setting names. `key`: the setting. Raises a refusal of it where the file cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise refusal(key, f"cannot be read: {error.strerror}; should be a file of text", str(file)) from None
+    except UnicodeDecodeError:
+        raise refusal(key, "is not UTF-8; should be a file of text", str(file)) from None
 
 
 def address_parts(url: str) -> SplitResult:

@@ -27,6 +27,7 @@ from bridge.settings.calls import LimitSettings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, stream_key
 from bridge.shell.after_call import AfterCall
+from bridge.shell.call_ins import REFUSED, CallIns
 from bridge.shell.descriptors import Descriptors
 from bridge.shell.expected_calls import VALID_TOKENS, ExpectedCalls
 from bridge.shell.kept_traces import KeptTraces
@@ -99,13 +100,22 @@ class Admission:
         self.setups = Setups(
             Setup(settings, switchboard), lambda setup: self._expected.has_setup(setup, unix_clock())
         )
+        self.call_ins = CallIns(self._active, self.setups)
+        """Those who call in as supervisors."""
         self._gate = LoadGate(_load_limits(settings.limits))
         self._descriptors = Descriptors()
         self._refusals = SampledLog()
         self.live = LiveCalls(clock)
         """The calls under way, as watchers see them."""
         self._sessions = Sessions(
-            settings, self._active, files, self.after_call, self._metrics, self.traces, self.live
+            settings,
+            self._active,
+            files,
+            self.after_call,
+            self._metrics,
+            self.traces,
+            self.live,
+            self.call_ins,
         )
 
     @property
@@ -164,6 +174,10 @@ class Admission:
 
     def why_refused(self, carrier: str, call_id: str, *, by_page: bool = False) -> str:
         """Why this new call is not taken, as `CallHost` has it. `by_page`: the phone on the page calls, see `_lag_s`."""
+        called_in = self.call_ins.of(carrier, call_id)
+        if called_in is not None and not called_in.call_id:
+            self._metrics.call_refused(carrier, REFUSED)
+            return REFUSED
         now = clock()
         is_known = self._gate.has_place((carrier, call_id), now) or self._active.streams_of(carrier, call_id)
         if why := SERVER_CLOSES if self.closing else "" if is_known else self._overload(now, by_page):
@@ -212,6 +226,7 @@ class Admission:
         """The carrier says so; its stream may not have heard of it, or may never have come."""
         self._expected.ended(carrier, call_id, unix_clock())
         self.placed.forget(carrier, call_id)
+        self.call_ins.forget(carrier, call_id)
         self._gate.free_place((carrier, call_id))
         self.setups.forget(call_id)
         for active in self._active.streams_of(carrier, call_id):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bridge.config.audio_file import read_wav
 from bridge.config.settings import Settings
+from bridge.core.called_in_call import CalledInCall
 from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
-from bridge.core.joined_call import JoinedCall
 from bridge.core.people import People
 from bridge.core.people_call import PeopleCall
 from bridge.core.timers import Limits
@@ -41,7 +41,7 @@ def new_call(
     `resume_s`: how long its stream may be away. `announcement`: see `announcement_of`. The others are those of
     `PeopleCall`.
     """
-    return JoinedCall(
+    return CalledInCall(
         now,
         call_limits(settings, carrier, resume_s),
         dialogue_rules(settings, carrier, random=random, can=can, announcement=announcement),

@@ -11,6 +11,7 @@ import structlog
 
 from bridge.core.engine import Perform
 from bridge.core.people import BriefingNotes
+from bridge.shell.call_ins import CallIns
 from bridge.shell.rooms import FindCaller, Rooms
 from bridge.shell.session import Session
 from bridge.vocabulary.dispatch import on_bound
@@ -30,12 +31,12 @@ log = structlog.get_logger()
 
 
 class Handovers:
-    """The briefings under way on one server. `find_caller`: finds the other end of each."""
+    """The briefings under way on one server. `find_caller`: finds the other end of each. `call_ins`: see `Rooms`."""
 
-    def __init__(self, find_caller: FindCaller) -> None:
+    def __init__(self, find_caller: FindCaller, call_ins: CallIns) -> None:
         self._find_caller = find_caller
         self._briefings: dict[tuple[str, str], Session] = {}  # by carrier and leg of the person
-        self._rooms = Rooms(find_caller)
+        self._rooms = Rooms(find_caller, call_ins)
 
     def notes(self, carrier: str, call_id: str, person_leg: str) -> BriefingNotes | None:
         """What this person is to be told; None where nobody waits for them any more."""
@@ -60,9 +61,11 @@ class Handovers:
         in_room = self._rooms.of_member(carrier, call_id, Member.PERSON, person_leg)
         return {**dict([on_bound(ReportBriefing, report)]), **in_room}
 
-    def of_supervisor(self, carrier: str, call_id: str, leg: str) -> Mapping[type[Word], Perform]:
-        """Performs what the leg of a supervisor gives to the room of the call `call_id`."""
-        return self._rooms.of_member(carrier, call_id, Member.SUPERVISOR, leg)
+    def of_supervisor(
+        self, carrier: str, call_id: str, leg: str, calls_in: str
+    ) -> Mapping[type[Word], Perform]:
+        """Performs what the leg of a supervisor gives to the room of the call `call_id`. `calls_in`: see `Rooms`."""
+        return self._rooms.of_member(carrier, call_id, Member.SUPERVISOR, leg, calls_in)
 
     def supervisor_begins(self, carrier: str, leg: str, session: Session) -> None:
         """The media socket of a supervisor was let in."""

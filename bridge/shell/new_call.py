@@ -82,7 +82,7 @@ def supervisor_leg(setup: Setup, carrier: Carrier, expected: ExpectedCall) -> Su
         clock(),
         call_limits(setup.settings, carrier, 0.0),
         dialogue_rules(setup.settings, carrier, random=random.random, can=frozenset()),
-        briefs=False,
+        pin=expected.pin,
         expected=expected.call_id,
     )
 

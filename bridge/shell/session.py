@@ -15,6 +15,7 @@ from math import inf
 import structlog
 
 from bridge.core.call import Call
+from bridge.core.called_in_call import CalledInCall
 from bridge.core.engine import CallEngine, Perform, SeesWords
 from bridge.core.operated_call import OperatedCall
 from bridge.core.people import BriefingNotes
@@ -148,6 +149,17 @@ class Session:
         """Why an operator's request cannot be done now; empty if it can. See `OperatedCall.why_not`."""
         if isinstance(self._call, OperatedCall):
             return self._call.why_not(event)
+        return "this stream is not that of a caller"
+
+    @property
+    def awaits(self) -> tuple[str, float] | None:
+        """The supervisor who is to call in, and since when; see `CalledInCall.awaits`."""
+        return self._call.awaits if isinstance(self._call, CalledInCall) else None
+
+    def why_not_join(self, supervisor: str) -> str:
+        """Why a supervisor who calls in cannot join; empty if they can. See `CalledInCall.why_not_join`."""
+        if isinstance(self._call, CalledInCall):
+            return self._call.why_not_join(supervisor)
         return "this stream is not that of a caller"
 
     @property

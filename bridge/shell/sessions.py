@@ -20,6 +20,7 @@ from bridge.settings.assistants import Pings
 from bridge.shell import websocket
 from bridge.shell.active_calls import ActiveCall, ActiveCalls, StartObserver
 from bridge.shell.after_call import AfterCall
+from bridge.shell.call_ins import CallIns
 from bridge.shell.call_observers import CallObservers
 from bridge.shell.call_rules import announcement_of
 from bridge.shell.captures import Captures
@@ -57,6 +58,7 @@ class Sessions:
         metrics: ProcessMetrics,
         traces: Traces,
         live: LiveCalls,
+        call_ins: CallIns,
     ) -> None:
         self._live = live
         self._settings = settings
@@ -69,7 +71,7 @@ class Sessions:
         self.kept_traces = KeptTraces()
         """The traces that are kept in memory."""
         self._captures = Captures(settings, files, keys.capture, self.kept_traces)
-        self._handovers = Handovers(self._caller)
+        self._handovers = Handovers(self._caller, call_ins)
 
     def begin(
         self,
@@ -137,7 +139,8 @@ class Sessions:
         if expected.supervises:
             if self._caller(name, caller) is None:
                 return None
-            return supervisor_leg(setup, carrier, expected), self._handovers.of_supervisor(name, caller, leg)
+            connected = self._handovers.of_supervisor(name, caller, leg, expected.calls_in)
+            return supervisor_leg(setup, carrier, expected), connected
         notes = self._handovers.notes(name, caller, leg)
         if notes is None:
             return None

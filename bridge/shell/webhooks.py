@@ -14,7 +14,7 @@ from typing import Any, Literal
 import structlog
 from aiohttp import web
 
-from bridge.carriers.shared.before_call import Decision, Question, question
+from bridge.carriers.shared.before_call import NOTHING_SAID, Decision, Question, question
 from bridge.carriers.shared.rest import ApiRequest
 from bridge.carriers.shared.webhooks import (
     AskFirst,
@@ -233,6 +233,8 @@ class _Host:
 
     async def decide(self, question: Question) -> Decision:
         """What the address of [before_call] says of a call. Meanwhile the call counts as one that was promised a place."""
+        if self._admission.call_ins.of(self._carrier, question.call) is not None:
+            return NOTHING_SAID
         self._admission.asking += 1
         try:
             return await self._before_call.decide(self._admission.before_call, question)
@@ -250,7 +252,9 @@ class _Host:
     def has_assistant(self, assistant: str) -> bool:
         return self._admission.has_assistant(assistant)
 
-    def who_answers(self, request: WebhookRequest, numbers: Numbers, parameters: Mapping[str, str]) -> str:
+    def who_answers(
+        self, call_id: str, request: WebhookRequest, numbers: Numbers, parameters: Mapping[str, str]
+    ) -> str:
         assistant = request.query.get("assistant", "")
         if not self._admission.has_assistant(assistant):
             raise WebhookRefused(
@@ -267,6 +271,12 @@ class _Host:
             )
         call = Incoming(numbers.to, numbers.from_, request.word, _parameters(request, parameters))
         self.route = "the webhook's address" if assistant else routes.name_of(call)
+        if not assistant and (supervisor := routes.supervisor(call)):
+            if request.query.get("listen", "false") != "false":
+                raise WebhookRefused(400, "listen: should be left out where a route names a supervisor")
+            elsewhere = self._admission.calls_elsewhere
+            call_ins = self._admission.call_ins
+            call_ins.comes(self._carrier, call_id, supervisor, numbers.from_, clock(), elsewhere=elsewhere)
         return assistant or routes.assistant(call)
 
     @property
@@ -299,6 +309,7 @@ class _Host:
 
     def expect(self, call: ExpectedCall, kind: StreamKind = "media") -> str:
         trace = self._admission.traces.begin(self.traceparent)
+        call = self._admission.call_ins.expected(self._carrier, call)
         return self._admission.expect(
             self._carrier, call._replace(route=call.route or self.route, trace=trace), kind
         )

@@ -11,7 +11,7 @@ from bridge.vocabulary.call_facts import NO_CONTEXT, CallContext
 from bridge.vocabulary.events import EntryEnd, History, Opening
 from bridge.vocabulary.people import Briefing, HandoverNote, Outcome, PersonCommand
 from bridge.vocabulary.room import RoomCommand
-from bridge.vocabulary.supervision import SupervisionCommand, SupervisionRefused
+from bridge.vocabulary.supervision import CheckPin, SupervisionCommand, SupervisionRefused
 from bridge.vocabulary.word import Word
 from telecodecs.format import AudioFormat
 
@@ -200,11 +200,12 @@ ControlCommand = PressKeys | PersonCommand | SupervisionCommand
 CONTROL_COMMANDS: tuple[type[ControlCommand], ...] = get_args(ControlCommand)
 """What a `CallControl` may be told to do."""
 SHELL_COMMANDS: tuple[
-    type[SetSensitive | RetryAssistant | HandoverNote | RoomCommand | SupervisionRefused], ...
+    type[SetSensitive | RetryAssistant | HandoverNote | RoomCommand | SupervisionRefused | CheckPin], ...
 ] = (
     SetSensitive,
     RetryAssistant,
     SupervisionRefused,
+    CheckPin,
     *get_args(HandoverNote),
     *get_args(RoomCommand),
 )
@@ -235,4 +236,5 @@ Command = (
     | HandoverNote
     | RoomCommand
     | SupervisionRefused
+    | CheckPin
 )

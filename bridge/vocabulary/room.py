@@ -114,6 +114,13 @@ class SetRole(Word, frozen=True, gc=False, omit_defaults=True):
     to: Member | None = None
 
 
+class DismissMember(Word, frozen=True, gc=False):
+    """End the call of this leg, which called in: `CallerLeft` tells it. The leg may be gone by then."""
+
+    member_leg: str
+    why: str
+
+
 class LeaveRoom(Word, frozen=True, gc=False):
     """A member is no part of the room any more, for observers."""
 
@@ -123,5 +130,5 @@ class LeaveRoom(Word, frozen=True, gc=False):
 RoomEvent = MemberJoined | MemberAudio | MemberLeft | RoleRequested | AssistantAddressed | RoomAudio
 """What the core is told of a room."""
 
-RoomCommand = JoinRoom | SpeakToRoom | PlayToMember | SetRole | LeaveRoom
+RoomCommand = JoinRoom | SpeakToRoom | PlayToMember | SetRole | DismissMember | LeaveRoom
 """What the core has the shell do for a room."""

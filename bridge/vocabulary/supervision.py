@@ -31,11 +31,23 @@ class SuperviseRequested(Word, frozen=True, gc=False, omit_defaults=True):
     """A supervisor is to join a talk in this role, to change to it, or to leave.
 
     `to`: who is to hear a whisper, "person" or "assistant"; empty: the person where there is one, else the assistant.
+    `calls_in`: the supervisor is not called, but waited for: they call a number that a route names.
     """
 
     supervisor: str
     role: SupervisorRole
     to: str = ""
+    calls_in: bool = False
+
+
+# Events: from the leg of a supervisor who calls in
+
+
+class SupervisorCalledIn(Word, frozen=True, gc=False):
+    """A supervisor has called in on this leg and has proved who they are; `MemberJoined` follows at once."""
+
+    supervisor: str
+    supervisor_leg: str
 
 
 # Events: from the carrier's call control
@@ -115,8 +127,14 @@ class EndSupervision(Word, frozen=True, gc=False):
 # Commands: to the shell
 
 
+class CheckPin(Word, frozen=True, gc=False):
+    """Whoever called in as a supervisor has typed a PIN, for the journal and for whoever counts wrong ones."""
+
+    is_right: bool
+
+
 class SupervisionRefused(Word, frozen=True, gc=False):
-    """A `SuperviseRequested` is not done, for the journal. `why`: in words."""
+    """A `SuperviseRequested`, or a `SupervisorCalledIn`, comes to nothing, for the journal. `why`: in words."""
 
     supervisor: str
     why: str
@@ -125,7 +143,7 @@ class SupervisionRefused(Word, frozen=True, gc=False):
 SupervisorEvent = SupervisorJoined | SupervisorAnswered | SupervisorNotReached | SupervisorLeft
 """What the carrier tells of supervisors."""
 
-SupervisionEvent = SuperviseRequested | SupervisorEvent
+SupervisionEvent = SuperviseRequested | SupervisorCalledIn | SupervisorEvent
 """What the core is told of supervision."""
 
 SupervisionCommand = Supervise | CallSupervisor | ChangeSupervisor | EndSupervision

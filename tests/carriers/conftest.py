@@ -76,7 +76,9 @@ class Host:
     def has_assistant(self, assistant: str) -> bool:
         return assistant in self.assistants
 
-    def who_answers(self, request: WebhookRequest, numbers: Numbers, parameters: Mapping[str, str]) -> str:
+    def who_answers(
+        self, call_id: str, request: WebhookRequest, numbers: Numbers, parameters: Mapping[str, str]
+    ) -> str:
         self.asked.append((request.word, numbers, parameters))
         assistant = request.query.get("assistant", "")
         if not self.has_assistant(assistant):

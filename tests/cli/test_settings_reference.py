@@ -54,7 +54,8 @@ def test_every_table_and_every_kind_of_assistant_is_there() -> None:
         ("`[twilio]` twilio.talk_to", "list of texts", '`["human", "unknown"]`', "Twilio"),
         ("`[limits]` limits.drain_s", "number, at least 0", "`300`", "SIGTERM"),
         ("`[[routes]]` from", "text", "not set", "calling number"),
-        ("`[[routes]]` assistant", "text", "none: must be set", "name"),
+        ("`[[routes]]` assistant", "text", "not set", "name"),
+        ("`[[routes]]` supervisor", "text", "not set", "In place of an assistant"),
         ('`[assistants.NAME]` with `kind = "stream"` url', "address", "none: must be set", "WebSocket"),
         (
             '`[assistants.NAME]` with `kind = "openai-realtime"` session',

@@ -127,6 +127,7 @@ SHORT_FORMS = (
     '[people.ann]\nto = "+15550111"\nhow = "warm"\nbriefing = { play = "a.wav" }',
     '[people.ann]\nto = ["+15550111", ["+15550112", "+15550113"]]',
     '[[routes]]\nto = "+1555*"\nassistant = "echo"',
+    '[[routes]]\nto = "+1555*"\nsupervisor = "boss"',
     "[busy]\nsay = 'later'",
 )
 
@@ -147,6 +148,7 @@ WRONG = (
     '[assistants.a]\nkind = "echo"\nvoice = "marin"',
     '[assistants.a]\nkind = "stream"\nurl = "ws://127.0.0.1/"\nvoice = "marin"',
     "[[routes]]\nto = '+1555*'",
+    "[[routes]]\nto = '+1555*'\nassistant = 'a'\nsupervisor = 'b'",
     "[twilio]\nauth_tokn = 'x'",
     "[people.ann]\nhow = 'warm'",
 )

@@ -93,6 +93,35 @@ def test_a_stream_that_nobody_announced_has_its_parameters_alone() -> None:
     assert routes.assistant_at_start({}) == ""
 
 
+SUPERVISED = {"to": "+15550199", "supervisor": "boss"}
+
+
+@pytest.mark.parametrize(
+    ("to", "assistant", "supervisor", "name"),
+    [
+        ("+15550199", "", "boss", "routes[1]"),
+        ("+15550100", "a", "", "routes[0]"),
+        ("+1555019", "", "", "the default"),
+    ],
+)
+def test_a_route_has_calls_of_a_supervisor(to: str, assistant: str, supervisor: str, name: str) -> None:
+    routes = Routes([route("a", to="+15550100"), RouteSettings.model_validate(SUPERVISED)])
+    call = Incoming(to)
+    assert (routes.assistant(call), routes.supervisor(call), routes.name_of(call)) == (
+        assistant,
+        supervisor,
+        name,
+    )
+
+
+def test_a_stream_that_nobody_announced_is_never_that_of_a_supervisor() -> None:
+    plan = {"plan": "gold"}
+    boss = RouteSettings.model_validate({"parameters": plan, "supervisor": "boss"})
+    routes = Routes([boss, route("a", parameters=plan)])
+    assert (routes.assistant_at_start(plan), routes.name_at_start(plan)) == ("a", "routes[1]")
+    assert Routes([boss]).name_at_start(plan) == "the default"
+
+
 def test_which_paths_are_asked_for() -> None:
     routes = Routes([route(path="sales"), route(to="+1*")])
     assert routes.has_path("sales")
@@ -169,6 +198,18 @@ WRONG = [
     (
         "[[routes]]\nto = '+1*'",
         "voicebridge.toml: routes[0].assistant is missing: should be one of echo, parrot",
+    ),
+    (
+        "[supervisors.boss]\nto = '+15550130'\n[[routes]]\nto = '+1*'\nsupervisor = 'bos'",
+        "voicebridge.toml: routes[0].supervisor = 'bos': should be one of boss; did you mean boss?",
+    ),
+    (
+        "[[routes]]\nto = '+1*'\nsupervisor = 'boss'",
+        "routes[0].supervisor = 'boss': should be in [supervisors.NAME]; there is nobody",
+    ),
+    (
+        f"[supervisors.boss]\nto = '+15550130'\n[[routes]]\nto = '+1*'\nsupervisor = 'boss'\n{TO_ECHO}",
+        "routes[0].supervisor = 'boss': should not go with an assistant",
     ),
     (f"[[routes]]\n{TO_ECHO}", "voicebridge.toml: routes[0]: should have to, from, path or parameters"),
     (

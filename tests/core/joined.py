@@ -6,8 +6,8 @@ The caller's telephone plays what it is sent in real time, and returns a mark wh
 from collections import deque
 from collections.abc import Iterable
 
+from bridge.core.called_in_call import CalledInCall
 from bridge.core.dialogue import DialogueRules
-from bridge.core.joined_call import JoinedCall
 from bridge.core.people import People, Person
 from bridge.core.states import State
 from bridge.core.supervision import Supervisor
@@ -31,8 +31,9 @@ from bridge.vocabulary.events import (
     ReplyEnded,
     TimePassed,
 )
-from bridge.vocabulary.people import CloseStream
+from bridge.vocabulary.people import CallerLeft, CloseStream
 from bridge.vocabulary.room import (
+    DismissMember,
     JoinRoom,
     Member,
     MemberAudio,
@@ -45,6 +46,7 @@ from bridge.vocabulary.room import (
 from bridge.vocabulary.supervision import (
     SuperviseRequested,
     SupervisorAnswered,
+    SupervisorCalledIn,
     SupervisorRole,
 )
 from telecodecs.format import FRAME_MS, PCMU_8K, AudioFormat
@@ -105,6 +107,7 @@ class Supervised:
         line: AudioFormat = PCMU_8K,
         desk_line: AudioFormat = PCMU_8K,
         can: frozenset[type[Command]] = CAN,
+        pin: str = "",
     ) -> None:
         limits = Limits(open_s=5, silent_s=10_000, longest_s=3600, resume_s=30.0)
         rules = DialogueRules(reorder_ms=0, can=can)
@@ -117,8 +120,8 @@ class Supervised:
             "boss": Supervisor((("+15550132",),)),
         }
         people = People(persons, {"": ("ann", "bob")}, supervisors=supervisors)
-        self.call = JoinedCall(0.0, limits, rules, people=people)
-        self.leg = SupervisorLeg(0.0, limits, rules, briefs=False)
+        self.call = CalledInCall(0.0, limits, rules, people=people)
+        self.leg = SupervisorLeg(0.0, limits, rules, pin=pin)
         self.caller = Telephone(line.bytes_in(FRAME_MS), line.silence)
         self.desk = Telephone(desk_line.bytes_in(FRAME_MS), desk_line.silence)
         self.hears = bytearray()
@@ -127,7 +130,10 @@ class Supervised:
         """What the caller's call commanded beside audio."""
         self.did_at: list[float] = []
         self.now = 0.0
+        self.desk_did: list[Command] = []
+        """What the leg of the supervisor commanded beside audio."""
         self._is_gone = False
+        self._calls_in = ""  # the supervisor who calls in on that leg
         self._desk_line = desk_line
         self.feed(CallStarted("CA1", "MZ1", line), READY)
 
@@ -141,6 +147,11 @@ class Supervised:
         """The desk is asked for, answers, and its stream starts."""
         self.ask(role, to=to)
         self.feed(SupervisorAnswered("desk", "S1"))
+        self.feed_desk(CallStarted("S1", "MZ9", self._desk_line))
+
+    def calls_in(self, supervisor: str = "desk") -> None:
+        """This supervisor calls in, and the stream of their leg starts."""
+        self._calls_in = supervisor
         self.feed_desk(CallStarted("S1", "MZ9", self._desk_line))
 
     def feed(self, *events: Event) -> None:
@@ -166,6 +177,9 @@ class Supervised:
                 self.hears += audio
             case PlayToMember(Member.SUPERVISOR, "S1", audio):
                 self.feed_desk(RoomAudio(audio))
+            case DismissMember("S1", why):
+                self.did.append(command)
+                self.feed_desk(CallerLeft(why))
             case _:
                 self.did.append(command)
                 self.did_at.append(self.now)
@@ -175,11 +189,13 @@ class Supervised:
             case PlayAudio() | SendMark() | ClearPlayback():
                 self.feed_desk(*map(MarkReached, self.desk.take(command)))
             case JoinRoom(line):
+                if self._calls_in:
+                    self.feed(SupervisorCalledIn(self._calls_in, "S1"))
                 self.feed(MemberJoined(Member.SUPERVISOR, "S1", line))
             case SpeakToRoom(audio, at_ms):
                 self.feed(MemberAudio(Member.SUPERVISOR, audio, at_ms))
             case _:
-                pass
+                self.desk_did.append(command)
 
     def lasts(self, caller: Iterable[bytes], desk: Iterable[bytes], *, offset_s: float = 0.004) -> None:
         """Frames of both, one every 20 ms; an empty one is missing."""

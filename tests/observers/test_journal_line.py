@@ -68,6 +68,7 @@ from bridge.vocabulary.people import (
     ReportBriefing,
     TransferRequested,
 )
+from bridge.vocabulary.room import DismissMember
 from bridge.vocabulary.supervision import (
     CallSupervisor,
     EndSupervision,
@@ -160,6 +161,7 @@ WRITTEN: list[tuple[Word, dict[str, object]]] = [
     (CallSupervisor("desk", (NUMBER,), NUMBER, 25.0), {"group": ["***99"], "from_": "***99"}),
     (EndSupervision("desk", NUMBER), {"why": "***99"}),
     (SupervisionRefused("desk", NUMBER), {"why": "***99"}),
+    (DismissMember("v3:S1", NUMBER), {"member_leg": "v3:S1", "why": "***99"}),
 ]  # fmt: skip
 USED = (
     ToolUsed("c1", "book", NUMBER, NUMBER),

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from bridge.config.checks import doubts
 from bridge.config.people import doubtful_people, people_of, wrong_people
-from bridge.config.settings import Settings
+from bridge.config.settings import Settings, load
 from bridge.core.elsewhere import Elsewhere
 from bridge.settings.faults import faults_in
 from bridge.vocabulary.errors import ConfigurationError
@@ -264,6 +264,16 @@ def test_who_can_supervise() -> None:
         ({"from": "me"}, "supervisors.desk.from", 'should be "caller", "ours", or a number of yours'),
         ({"ring_s": 1}, "supervisors.desk.ring_s", "greater than or equal to 5"),
         ({"how": "warm"}, "supervisors.desk.how", ""),
+        ({"pin": "471"}, "supervisors.desk.pin", "should be 4 to 16 digits"),
+        ({"pin": "47a1"}, "supervisors.desk.pin", "should be 4 to 16 digits"),
+        ({"pin": "\u0664\u0667\u0661\u0661"}, "supervisors.desk.pin", "should be 4 to 16 digits"),
+        ({"pin": "4" * 17}, "supervisors.desk.pin", "should be 4 to 16 digits"),
+        ({"pin": 4711}, "supervisors.desk.pin", "should be 4 to 16 digits in quotes"),
+        ({"calls_from": "any"}, "supervisors.desk.calls_from", 'should be "own" without a pin'),
+        ({"calls_from": "home"}, "supervisors.desk.calls_from", "'own' or 'any'"),
+        ({"pin_file": "/nowhere/pin"}, "supervisors.desk.pin_file", "cannot be read"),
+        ({"pin_file": "x", "pin": "4711"}, "supervisors.desk.pin", "should be given, or pin_file"),
+        ({"waits_s": 1}, "supervisors.desk.waits_s", "greater than or equal to 10"),
     ],
     ids=str,
 )
@@ -274,6 +284,46 @@ def test_what_is_refused_of_a_supervisor(desk: dict[str, Any], key: str, told: s
     (fault, *_) = faults_in(refused.value, written)
     assert ".".join(fault.key).startswith(key)
     assert told in fault.message
+
+
+def test_a_pin_is_never_shown() -> None:
+    assert "40718263" not in repr(Settings.model_validate(supervised(pin="40718263")))
+
+
+@pytest.mark.parametrize("pin", ['"4071826x"', "40718263"])
+def test_a_wrong_pin_is_not_shown_either(tmp_path: Path, pin: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f'[supervisors.boss]\nto = "+15550130"\npin = {pin}\n')
+    with pytest.raises(
+        ConfigurationError, match=r"boss\.pin.* should be 4 to 16 digits in quotes"
+    ) as refused:
+        load(file=file, environment={})
+    assert pin.strip('"') not in str(refused.value).partition("such as")[0]
+
+
+def test_a_pin_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "pin"
+    file.write_text("40718263\n")
+    settings = Settings.model_validate(supervised(pin_file=str(file), calls_from="any", waits_s=300))
+    pin = settings.supervisors["desk"].pin
+    assert pin is not None
+    assert pin.get_secret_value() == "40718263"
+    assert people_of(settings).supervisors["desk"].waits_s == 300.0
+
+
+def calling_in(**desk: Any) -> dict[str, Any]:
+    return supervised(**desk) | {"routes": [{"to": "+15550199", "supervisor": "desk"}]}
+
+
+def test_who_calls_in_needs_no_token_and_should_have_a_pin() -> None:
+    (doubt,) = [one for one in doubtful_people(Settings.model_validate(calling_in())) if "supervis" in one]
+    assert doubt.startswith("supervisors.desk.pin: is not set")
+    assert not any("supervis" in one for one in doubts(Settings.model_validate(calling_in(pin="4711"))))
+
+
+def test_calling_in_with_workers_is_doubted() -> None:
+    (doubt,) = doubtful_people(Settings.model_validate(calling_in(pin="4711") | {"workers": 2}))
+    assert doubt.startswith("workers = 2 with routes for supervisors")
 
 
 def test_supervisors_without_a_token_that_can_supervise_are_doubted() -> None:

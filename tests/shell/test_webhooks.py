@@ -273,7 +273,7 @@ async def test_who_answers_and_what_is_known_of_the_server(house: Open) -> None:
     async with house() as home:
         host = home.toy.host
         home.toy.answer = lambda request: WebhookAnswer(
-            200, host.who_answers(request, Numbers(), {}) or "the default"
+            200, host.who_answers("CA1", request, Numbers(), {}) or "the default"
         )
         assert (await home.post())[1] == "the default"
         assert (await home.post("/toy/voice/sales"))[1] == "front"

@@ -98,6 +98,10 @@ class ExpectedCall(NamedTuple):
     with the caller. `control` hangs up when the briefing is over, unless they are joined. Empty for a caller."""
     supervises: bool = False
     """Whether the leg is that of a supervisor of the call `briefs`, whom the bridge mixes with it."""
+    calls_in: str = ""
+    """The supervisor, by name, who has called in on this leg; empty where we have called, or it is no supervisor's."""
+    pin: str = ""
+    """What whoever has called in has to type before they are in the call; empty: nothing."""
     route: str = ""
     """What chose the assistant, for the log: such as "routes[2]"; empty if it is not known."""
     context: CallContext = NO_CONTEXT
@@ -153,8 +157,12 @@ class CallHost(Protocol):
         """Whether there is an assistant of this name; the empty name is the default assistant's."""
         ...
 
-    def who_answers(self, request: WebhookRequest, numbers: Numbers, parameters: Mapping[str, str]) -> str:
+    def who_answers(
+        self, call_id: str, request: WebhookRequest, numbers: Numbers, parameters: Mapping[str, str]
+    ) -> str:
         """The assistant that the request's address names, else as the routes have it; empty: the default one.
+
+        Where a route has the call for a supervisor, `why_refused`, `question` and `expect` treat it so from here on.
 
         `parameters`: those of every stream of this carrier. Raises `WebhookRefused`: 400 where there is no assistant
         of this name, 404 where no route has the word behind the path.

@@ -135,7 +135,9 @@ class TelnyxWebhooks:
         """The assistant of a call that comes in; empty for all other events, which carry its name along."""
         if event.type != "call.initiated" or event.direction != "incoming":
             return ""
-        return self._host.who_answers(request, Numbers(event.to, event.from_), self._settings.parameters)
+        return self._host.who_answers(
+            event.call_id, request, Numbers(event.to, event.from_), self._settings.parameters
+        )
 
     def _take(self, event: CallEvent, request: WebhookRequest, steps: StepSender, now: float) -> None:
         log, assistant = self._host.log, self._who_answers(request, event)
@@ -212,7 +214,7 @@ class TelnyxWebhooks:
             raise WebhookRefused(400, f"listen = {listen!r}: should be true or false")
         if listen == "true":
             check_goes_on("telnyx", self._settings.then)
-        assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
+        assistant = self._host.who_answers(call_id, request, numbers_of(form), self._settings.parameters)
         if self._host.why_refused(call_id):
             then = self._settings.then if listen == "true" else None
             return WebhookAnswer(200, busy_document(self._host.busy, form, then), XML)

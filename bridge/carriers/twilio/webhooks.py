@@ -93,7 +93,7 @@ class TwilioWebhooks:
             raise WebhookRefused(400, f"listen = {listen!r}: should be one of {', '.join(TRACKS)}")
         if listen:
             check_goes_on("twilio", self._settings.then)
-        assistant = self._host.who_answers(request, numbers_of(form), self._settings.parameters)
+        assistant = self._host.who_answers(call_id, request, numbers_of(form), self._settings.parameters)
         answered_by = form.get("AnsweredBy")
         if answered_by and answered_by not in self._settings.talk_to:
             self._host.log("info", "= nobody to talk to", call_id=call_id, answered_by=answered_by)

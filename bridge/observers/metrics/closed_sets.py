@@ -37,6 +37,7 @@ REASONS = {
     "too many streams": "streams_full",
     "no longer expected": "not_expected",
     "about to end": "ending",
+    "a supervisor is not let in": "supervisor",
 }
 """Why a call or a media socket is refused, by words of the reason that the log has. The first that is found counts."""
 

@@ -62,11 +62,15 @@ class Press(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Supervise(Struct, frozen=True, forbid_unknown_fields=True):
-    """A supervisor, by a name of [supervisors]: joins with a role, changes it, or leaves. `to`: who hears a whisper."""
+    """A supervisor, by a name of [supervisors]: joins with a role, changes it, or leaves. `to`: who hears a whisper.
+
+    `calls_in`: they are not called; the call waits for theirs.
+    """
 
     supervisor: Name
     role: Literal["listen", "whisper", "barge", "leave"]
     to: Literal["assistant", "person"] | None = None
+    calls_in: bool = False
 
 
 class Place(Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,7 +137,9 @@ VERBS: tuple[Verb, ...] = (
         "/supervise",
         "supervise",
         Supervise,
-        lambda body: SuperviseRequested(body.supervisor, SupervisorRole(body.role), body.to or ""),
+        lambda body: SuperviseRequested(
+            body.supervisor, SupervisorRole(body.role), body.to or "", body.calls_in
+        ),
         "Have a supervisor join, change their role, or leave",
     ),
     Verb(

@@ -59,7 +59,7 @@ class ToyWebhooks:
         """The carrier asks where the stream of a call is to go."""
         call = self._read(request)
         parameters = self._settings.parameters
-        assistant = self._host.who_answers(request, Numbers(call.to, call.from_), parameters)
+        assistant = self._host.who_answers(call.call, request, Numbers(call.to, call.from_), parameters)
         if why := self._host.why_refused(call.call):
             raise WebhookRefused(503, why)
         control = None if self._api is None else ToyCallControl(self._host, self._api, call.call)
