@@ -55,7 +55,7 @@ class Rooms:
 
         def speak(command: SpeakToRoom, _now: float) -> None:
             if caller is not None:  # one whose call is over takes nothing
-                caller.handle_frame(MemberAudio(member, command.audio, command.at_ms))
+                caller.handle_frame(MemberAudio(member, leg, command.audio, command.at_ms))
 
         return dict([on_bound(JoinRoom, join), on_bound(SpeakToRoom, speak)])
 

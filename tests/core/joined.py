@@ -54,6 +54,8 @@ CAN = frozenset[type[Command]](CONTROL_COMMANDS) - {CloseStream}
 READY = AssistantReady(PCMU_8K, PCMU_8K)
 LISTEN, WHISPER, BARGE, LEAVE = SupervisorRole
 SILENCE = b"\xff" * 160
+MUSIC = b"\x33" * 1600
+"""What a caller on hold hears."""
 
 
 class Telephone:
@@ -111,12 +113,13 @@ class Supervised:
         persons = {
             "ann": Person(groups=(("+15550111",),), mixes=True, assistant_talks=True),
             "bob": Person(groups=(("+15550112",),)),
+            "carol": Person(groups=(("+15550113",),), mixes=True, is_warm=True, hold=MUSIC),
         }
         supervisors = {
             "desk": Supervisor((("+15550130",), ("+15550131",)), ring_s=20.0),
             "boss": Supervisor((("+15550132",),)),
         }
-        people = People(persons, {"": ("ann", "bob")}, supervisors=supervisors)
+        people = People(persons, {"": ("ann", "bob")}, supervisors=supervisors, held=MUSIC)
         self.call = JoinedCall(0.0, limits, rules, people=people)
         self.leg = SupervisorLeg(0.0, limits, rules, briefs=False)
         self.caller = Telephone(line.bytes_in(FRAME_MS), line.silence)
@@ -177,7 +180,7 @@ class Supervised:
             case JoinRoom(line):
                 self.feed(MemberJoined(Member.SUPERVISOR, "S1", line))
             case SpeakToRoom(audio, at_ms):
-                self.feed(MemberAudio(Member.SUPERVISOR, audio, at_ms))
+                self.feed(MemberAudio(Member.SUPERVISOR, "S1", audio, at_ms))
             case _:
                 pass
 
