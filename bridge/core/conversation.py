@@ -12,7 +12,7 @@ from msgspec import json, structs
 
 from bridge.core.entries import Entries, KeypadRules
 from bridge.core.hold_music import HoldMusic
-from bridge.core.key_tones import key_sound
+from bridge.core.key_tones import keys_sound
 from bridge.core.reply_audio import Voice
 from bridge.core.sensitive_entries import SensitiveEntries
 from bridge.core.timers import Timers
@@ -262,16 +262,18 @@ class Conversation:
 
     def press_requested(self, event: PressRequested, now: float) -> list[Command]:
         """The assistant wants keys pressed: the carrier does that, or their tones are played."""
-        arguments, output = json.encode({"digits": event.keys}), json.encode({"sent": event.keys})
-        self._built_in_used(SEND_DIGITS, arguments, output)
+        self.keys_pressed(event.keys)
         if self._presses:
             return [PressKeys(event.keys)]
         if not self.voice.has_room_for_sound():
             return []
         self._counts["keys_played"] += 1
-        sound = b"".join(key_sound(key, self.plays) for key in event.keys)
         item = f"keys-{self._counts['keys_played']}"
-        return self.voice.end_signal(now) + self.voice.insert(item, sound, now)
+        return self.voice.end_signal(now) + self.voice.insert(item, keys_sound(event.keys, self.plays), now)
+
+    def keys_pressed(self, keys: str) -> None:
+        """These keys are pressed for the far end; the next assistant is told of it."""
+        self._built_in_used(SEND_DIGITS, json.encode({"digits": keys}), json.encode({"sent": keys}))
 
     # The assistant
 

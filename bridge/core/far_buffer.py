@@ -8,7 +8,7 @@ from collections import deque
 from math import inf
 
 from bridge.core.room_ear import PAUSE, Mix
-from bridge.vocabulary.commands import Command, PlayAudio, SendMark
+from bridge.vocabulary.commands import ClearPlayback, Command, PlayAudio, SendMark
 from telecodecs.format import FRAME_MS, AudioFormat
 
 LEAST_S = 0.025
@@ -28,6 +28,9 @@ ENOUGH_S = 0.12
 
 MOST_S = 0.14
 """Above this any frame is skipped, so that the far end never has more than 160 ms."""
+
+SEAM_S = 0.04
+"""So much before the far end has played what it alone hears, the room goes on."""
 
 MARK_EVERY = 10
 """So many frames from one mark to the next."""
@@ -50,11 +53,15 @@ class FarBuffer:
         """Frames that were not sent, because the far end had too much."""
         self.added = 0
         """Silent frames that were sent in addition, because it had too little."""
+        self.is_dropped = False
+        """The stream of the leg broke: nothing is played there until it is back."""
         self._mix = Mix(line)
+        self._rate_hz = line.rate_hz
         self._second = line.bytes_in(1000)
         self._ends_at = -inf  # when all that was sent will have been played
         self._lowest_s = ENOUGH_S  # the least that the far end had of late
         self._quiet = 0  # quiet frames in turn, up to the last
+        self._is_inserted = False  # what it plays is no frame of the room
         self._frames = 0
         self._marks = 0
         self._pending: dict[str, float] = {}  # when the end of each mark's audio will have been played
@@ -70,11 +77,42 @@ class FarBuffer:
         self._begin(now)
         self._ends_at = now + ahead_s
 
+    def resumed(self, now: float) -> None:
+        """The stream of the leg is back; what was sent before is lost."""
+        self.is_dropped = False
+        self.has(0.0, now)
+
+    # What this leg alone hears
+
+    def insert(self, audio: bytes, now: float) -> list[Command]:
+        """Play this, of any length, behind what the far end has. What is given to `play` meanwhile is skipped."""
+        self.has(self.ahead_s(now) + len(audio) / self._second, now)
+        self._is_inserted = True
+        return [PlayAudio(audio)]
+
+    def play_hold(self, audio: bytes, now: float) -> list[Command]:
+        """Play hold music, until `interrupt`."""
+        return self.insert(audio, now)
+
+    def interrupt(self, now: float) -> list[Command]:
+        """Stop at once what the far end has still to play."""
+        unheard = round(self.ahead_s(now) * self._rate_hz)
+        self.has(0.0, now)
+        self._is_inserted = False
+        return [ClearPlayback(unheard)] if unheard else []
+
+    # The room
+
     def play(self, frame: bytes, now: float) -> list[Command]:
         """Play the next frame: return the commands for that."""
         ahead_s = self._ends_at - now
         self._quiet = self._quiet + 1 if self._mix.is_quiet(frame) else 0
         is_pause = self._quiet >= PAUSE
+        if self._is_inserted:
+            if ahead_s > SEAM_S:
+                self.skipped += 1
+                return []
+            self._is_inserted = False
         if ahead_s > ENOUGH_S and (ahead_s > MOST_S or is_pause):
             self.skipped += 1
             return []

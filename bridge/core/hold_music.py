@@ -3,8 +3,9 @@
 No clock: `now` is seconds; when there is room for more is in the call's `timers`.
 """
 
+from typing import Protocol
+
 from bridge.core.media import Downlink
-from bridge.core.reply_audio import Voice
 from bridge.core.timers import Timer, Timers
 from bridge.vocabulary.commands import Command
 from telecodecs.format import AudioFormat
@@ -18,10 +19,29 @@ LOOK_AGAIN_S = 0.5
 FRAME_MS = 20
 
 
+class Player(Protocol):
+    """What plays it: the voice of a call, or the far end of a room."""
+
+    is_dropped: bool
+    """The caller's stream is."""
+
+    def ahead_s(self, now: float) -> float:
+        """How much the carrier has still to play, seconds."""
+        ...
+
+    def play_hold(self, audio: bytes, now: float) -> list[Command]:
+        """Play whole frames of it."""
+        ...
+
+    def interrupt(self, now: float) -> list[Command]:
+        """Stop it at once, also what the carrier has of it."""
+        ...
+
+
 class HoldMusic:
     """The hold music of one call, played by `voice`, whose format is `plays`."""
 
-    def __init__(self, voice: Voice, plays: AudioFormat, timers: Timers) -> None:
+    def __init__(self, voice: Player, plays: AudioFormat, timers: Timers) -> None:
         self._voice = voice
         self._plays = plays
         self._timers = timers

@@ -17,7 +17,7 @@ from bridge.core.handover import ANSWER_S, Handover
 from bridge.core.lanes import NO_LANES
 from bridge.core.mixed_call import MixedCall
 from bridge.core.mixed_supervisor import MixedSupervisor
-from bridge.core.room_call import room_falls_due
+from bridge.core.operated_room import operated_room_falls_due
 from bridge.core.states import State
 from bridge.core.supervised_call import SupervisedCall, supervised_reads
 from bridge.core.timers import Timer
@@ -171,7 +171,8 @@ class JoinedCall(SupervisedCall):
             return []
         mixed.place(Member.SUPERVISOR, here.role, here.to)
         voice = self._dialogue.conversation.voice
-        if here.role is not Role.TALKS or not mixed.is_behind(now) or voice.has_own_sound(now):
+        is_cut = here.role is Role.TALKS and self.state is not State.IN_ROOM and mixed.is_behind(now)
+        if not is_cut or voice.has_own_sound(now):
             return []
         return voice.resume(now) + voice.interrupt(now)
 
@@ -346,4 +347,4 @@ def joined_reads(call: type[JoinedCall]) -> ReadsByState:
 
 
 JoinedCall.READS = joined_reads(JoinedCall)
-JoinedCall.FALLS_DUE = room_falls_due(JoinedCall) | {Timer.SUPERVISOR: JoinedCall._supervisor_due}
+JoinedCall.FALLS_DUE = operated_room_falls_due(JoinedCall) | {Timer.SUPERVISOR: JoinedCall._supervisor_due}

@@ -27,6 +27,11 @@ def key_sound(key: str, plays: AudioFormat) -> bytes:
     return encoder(plays)(dialled(key, plays.rate_hz))
 
 
+def keys_sound(keys: str, plays: AudioFormat) -> bytes:
+    """All of these keys, one after the other."""
+    return b"".join(key_sound(key, plays) for key in keys)
+
+
 class _Noticed(NamedTuple):
     digit: str
     heard: bool  # as a tone; else the carrier reported it

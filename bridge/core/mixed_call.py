@@ -6,6 +6,7 @@ Without a room this costs nothing. No clock: `now` is seconds.
 
 from bridge.core.dialogue import Dialogue
 from bridge.core.far_buffer import MOST_S, FarBuffer
+from bridge.core.hold_music import HoldMusic
 from bridge.core.media import Conversion
 from bridge.core.room import Room
 from bridge.core.room_speaker import Speaker
@@ -50,6 +51,8 @@ class MixedCall:
         self._reorder_ms = reorder_ms
         self._order = Reorder(line, reorder_ms, LONGEST_HOLE_MS)
         self._far = FarBuffer(plays)
+        self.music = HoldMusic(self._far, plays, timers)
+        """What a caller hears who is on hold in the room."""
         self._played = Conversion(line, plays)
         self._speaker = Speaker(plays)
         self._spoken = Conversion(plays, line)
@@ -57,7 +60,6 @@ class MixedCall:
         self._ear_ms = 0  # the clock of what the assistant hears
         self._look_at = 0.0
         self._out: list[Command] = []  # what the room gives, until `take`
-        self._is_caller_there = True  # the caller's stream is
         self._falls_silent = False  # the assistant, once it was heard
         self._asks_carrier = False  # what the caller heard of the assistant
 
@@ -83,7 +85,7 @@ class MixedCall:
         self._speaker.begins_at(now + max(0.0, ahead_s - SEAM_S))
 
     def is_behind(self, now: float) -> bool:
-        """Whether the caller has still to hear so much from before the room that nothing else is played to them."""
+        """Whether the caller has still to hear so much beside the room that nothing else is played to them."""
         return self._far.ahead_s(now) > MOST_S
 
     def give(self, commands: list[Command]) -> None:
@@ -117,11 +119,12 @@ class MixedCall:
 
     def caller_dropped(self) -> None:
         """The caller's stream broke: nothing is played there until it is back."""
-        self._is_caller_there = False
+        self._far.is_dropped = True
+        self.music.leave()
 
-    def caller_resumed(self) -> None:
+    def caller_resumed(self, now: float) -> None:
         """It is back, with a clock of its own."""
-        self._is_caller_there = True
+        self._far.resumed(now)
         self._order.restart()
 
     # What members say
@@ -137,9 +140,9 @@ class MixedCall:
                 self._play(self.room.speak(Member.CALLER, frame, now), now)
 
     def member_speaks(self, event: MemberAudio, now: float) -> None:
-        """A frame of a member's leg; nothing if it has not joined."""
+        """A frame of a member's leg; nothing if it has not joined, as that of one who was hung up on."""
         leg = self._legs.get(event.member)
-        if leg is None:
+        if leg is None or leg.leg != event.member_leg:
             return
         if self._speaker.is_speaking:
             self._assistant_speaks(now)
@@ -152,7 +155,7 @@ class MixedCall:
         out = self._out
         for listener, frame in played:
             if listener is Member.CALLER:
-                if self._is_caller_there:
+                if not self._far.is_dropped:
                     played_as = self._played
                     out += self._far.play(played_as.feed(frame) if played_as.needed else frame, now)
             elif listener is Member.ASSISTANT:
@@ -164,6 +167,13 @@ class MixedCall:
             elif (leg := self._legs.get(listener)) is not None:
                 heard = leg.heard.feed(frame) if leg.heard.needed else frame
                 out.append(PlayToMember(listener, leg.leg, heard))
+
+    def play_to_caller(self, sound: bytes, now: float) -> bool:
+        """Play this to the caller alone, in the format that is played, in place of the voices. False: another one plays."""
+        if self.is_behind(now):
+            return False
+        self._out += self._far.insert(sound, now)
+        return True
 
     def mark_reached(self, event: MarkReached, now: float) -> None:
         """The carrier returned a mark that the room has sent."""
@@ -229,6 +239,7 @@ class MixedCall:
     def close(self, now: float) -> list[Command]:
         """The room is over: what the assistant has said, and nobody has heard, goes to the caller alone."""
         self._timers.stop(Timer.ROOM)
+        self._out += self.music.stop(now)
         self._play(self.room.rest(Member.CALLER), now)
         rest = self._speaker.drain()
-        return self._take_out() + (rest if self._is_caller_there else [])
+        return self._take_out() + ([] if self._far.is_dropped else rest)

@@ -11,8 +11,10 @@ from msgspec import structs
 
 from bridge.core.call_tables import Reads, ReadsByState
 from bridge.core.conversation import Read
+from bridge.core.handover import Handover
 from bridge.core.lanes import NO_LANES, Lanes
 from bridge.core.on_hold import ON_HOLD
+from bridge.core.people import Person
 from bridge.core.people_call import PeopleCall
 from bridge.core.people_tables import people_reads
 from bridge.core.states import SPOKEN_INTO, State
@@ -49,6 +51,7 @@ class OperatedCall(PeopleCall):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._line: AudioFormat  # of the caller's stream
+        self._is_report_due = False  # to an assistant whose caller is still held
 
     def _start(self, event: CallStarted, now: float) -> list[Command]:
         self._line = event.line
@@ -75,7 +78,15 @@ class OperatedCall(PeopleCall):
         return [TellAssistant(event.text, event.responds)]
 
     def _talk_again(self, now: float) -> list[Command]:
+        """Where an operator holds the call, the caller is back with the assistant when that ends."""
+        if not self.is_held:
+            return self._report_back(now)
+        self._is_report_due = True
+        return self._play_hold(now)
+
+    def _report_back(self, now: float) -> list[Command]:
         """The assistant knows nothing of what an operator asked for: it is told in words that the caller is back."""
+        self._is_report_due = False
         commands = super()._talk_again(now)
         if commands and commands[-1] is self._report and not self._report.tool_call_id:
             return [*commands[:-1], TellAssistant(self._report.output, responds=True)]
@@ -110,6 +121,8 @@ class OperatedCall(PeopleCall):
 
     def _unhold(self, now: float) -> list[Command]:
         self.is_held = False
+        if self._is_report_due:
+            return self._report_back(now)
         dialogue = self._dialogue
         commands = dialogue.conversation.hold_music.stop(now)
         is_there = dialogue.is_talking
@@ -127,7 +140,7 @@ class OperatedCall(PeopleCall):
         """Something else begins: the caller is no longer held."""
         if not self.is_held:
             return []
-        self.is_held = False
+        self.is_held = self._is_report_due = False
         self._move(State.TALKING if self._dialogue.is_talking else State.OPENING)
         return self._dialogue.conversation.hold_music.stop(now)
 
@@ -137,7 +150,17 @@ class OperatedCall(PeopleCall):
     def _stream_resumed(self, event: CallStarted, now: float) -> list[Command]:
         commands = super()._stream_resumed(event, now)
         is_back = self.is_held and self.state is State.HOLDING and not self._liveness.is_dropped
-        return commands + self._play_hold(now) if is_back else commands
+        is_playing = self._dialogue.conversation.hold_music.is_playing
+        return commands + self._play_hold(now) if is_back and not is_playing else commands
+
+    def _begin_message(self, name: str, person: Person) -> Callable[[float], list[Command]]:
+        begin = super()._begin_message(name, person)
+
+        def begin_unheld(now: float) -> list[Command]:
+            self.is_held = False
+            return begin(now)
+
+        return begin_unheld
 
     # Mute
 
@@ -186,8 +209,10 @@ class OperatedCall(PeopleCall):
     def _why_not_hand_over(self, event: HandoverRequested) -> str:
         if not self.is_held and self.state not in (State.TALKING, State.OPENING):
             return "the caller does not talk with an assistant"
-        if why := self._why_not_leave():
-            return why
+        return self._why_not_leave() or self._why_not_person(event)
+
+    def _why_not_person(self, event: HandoverRequested) -> str:
+        """Why a call cannot be put through to this person, whatever its state."""
         people = self._people
         if event.at_once and event.person in people.persons:
             cold = replace(
@@ -197,14 +222,21 @@ class OperatedCall(PeopleCall):
         return people.why_not_at_once(event.person, self._rules.can)
 
     def _hand_over(self, event: HandoverRequested, now: float) -> list[Command]:
+        tool_call_id = self._report.tool_call_id if self._is_report_due else ""
         commands = self._end_hold(now)
-        self._begin_handover(TransferRequested(event.person), now)
+        self._begin_asked(event, tool_call_id, now)
+        if event.at_once:
+            self._parting_until = now
+        return commands + self._part_when_heard(now)
+
+    def _begin_asked(self, event: HandoverRequested, tool_call_id: str, now: float) -> Handover:
+        """Begin what an operator asked for. `tool_call_id`: of the request of an assistant, which has no answer so far."""
+        self._begin_handover(TransferRequested(event.person, tool_call_id=tool_call_id), now)
         handover = self._handover
         assert handover is not None, "it was begun"
         if event.at_once:
             handover.person = replace(handover.person, is_warm=False)
-            self._parting_until = now
-        return commands + self._part_when_heard(now)
+        return handover
 
     def _why_not_return(self, _event: ReturnRequested) -> str:
         if self._handover is None:
@@ -216,7 +248,7 @@ class OperatedCall(PeopleCall):
         handover = self._handover
         assert handover is not None, "see `why_not`"
         handover.person = replace(handover.person, comes_back=True, nobody="back")
-        if self.state not in (State.HOLDING, State.WITH_PERSON):  # nobody was called so far
+        if self.state not in (State.HOLDING, State.WITH_PERSON, State.IN_ROOM):  # nobody was called so far
             return self._drop_handover("an operator took the caller back", now)
         return self._follow(handover.abandon(Outcome.FAILED, "an operator took the caller back", now), now)
 

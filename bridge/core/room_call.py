@@ -13,7 +13,7 @@ from bridge.core.handover import Handover
 from bridge.core.listening_call import ListeningCall, listening_falls_due, listening_reads
 from bridge.core.mixed_call import MixedCall
 from bridge.core.on_hold import ON_HOLD
-from bridge.core.operated_call import GOING_AWAY, OPERATED
+from bridge.core.operated_call import OPERATED
 from bridge.core.people_tables import OF_PEOPLE
 from bridge.core.states import State
 from bridge.core.timers import REASONS, Timer
@@ -40,7 +40,6 @@ from bridge.vocabulary.events import (
     TokensUsed,
     Word,
 )
-from bridge.vocabulary.operator import HangUpRequested, MuteRequested, OperatorEvent, TellRequested
 from bridge.vocabulary.people import ListeningLost, ListeningStarted, TalkAudio, TransferRequested
 from bridge.vocabulary.room import (
     AssistantAddressed,
@@ -223,42 +222,6 @@ class RoomCall(ListeningCall):
         mixed.place(Member.ASSISTANT, Role.TALKS)
         return []
 
-    # What an operator asks for
-
-    def why_not(self, event: OperatorEvent) -> str:
-        """As `OperatedCall.why_not`."""
-        if self.state is not State.IN_ROOM:
-            return super().why_not(event)
-        if isinstance(event, HangUpRequested):
-            return ""
-        if not isinstance(event, TellRequested | MuteRequested):
-            return "the caller is with a person, whom the bridge mixes with them"
-        needs_assistant = isinstance(event, TellRequested) or event.who == "assistant"
-        return "no assistant is there" if needs_assistant and not self._dialogue.is_talking else ""
-
-    def _perform(self, event: OperatorEvent, now: float) -> list[Command]:
-        if self.state is not State.IN_ROOM or self.why_not(event):
-            return super()._perform(event, now)
-        match event:
-            case TellRequested():
-                told = self._tell(event, now)
-                return told + self._addressed(AssistantAddressed(), now) if event.responds else told
-            case MuteRequested():
-                super()._perform(event, now)
-                return self._mute_in_room(event, now)
-            case HangUpRequested(why):
-                return self._end(HangUp(GOING_AWAY, why), now)
-            case _:
-                return []
-
-    def _mute_in_room(self, event: MuteRequested, now: float) -> list[Command]:
-        if event.who == "caller":
-            role = Role.MUTED if event.muted else Role.TALKS
-            return self._role_requested(RoleRequested(Member.CALLER, role), now)
-        talks = self._handover is not None and self._handover.person.assistant_talks
-        role = Role.TALKS if talks and not event.muted else Role.SILENT
-        return self._role_requested(RoleRequested(Member.ASSISTANT, role), now)
-
     # The carrier
 
     def _mark_reached(self, event: MarkReached, now: float) -> list[Command]:
@@ -280,7 +243,7 @@ class RoomCall(ListeningCall):
 
     def _stream_resumed(self, event: CallStarted, now: float) -> list[Command]:
         if self._mixed is not None and self._liveness.is_dropped:
-            self._mixed.caller_resumed()
+            self._mixed.caller_resumed(now)
         return super()._stream_resumed(event, now)
 
     # The assistant in the room

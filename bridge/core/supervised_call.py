@@ -8,7 +8,8 @@ from typing import Any, get_args
 from bridge.core.call_tables import Reads, ReadsByState
 from bridge.core.handover import Handover
 from bridge.core.handover_phase import Phase
-from bridge.core.room_call import RoomCall, room_falls_due, room_reads
+from bridge.core.operated_room import OperatedRoomCall, operated_room_falls_due
+from bridge.core.room_call import room_reads
 from bridge.core.states import State
 from bridge.core.supervision import Supervision
 from bridge.vocabulary.commands import Command
@@ -17,8 +18,8 @@ from bridge.vocabulary.operator import OperatorEvent
 from bridge.vocabulary.supervision import SuperviseRequested, SupervisorEvent
 
 
-class SupervisedCall(RoomCall):
-    """See `RoomCall`."""
+class SupervisedCall(OperatedRoomCall):
+    """See `OperatedRoomCall`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -71,4 +72,4 @@ def supervised_reads(call: type[SupervisedCall]) -> ReadsByState:
 
 
 SupervisedCall.READS = supervised_reads(SupervisedCall)
-SupervisedCall.FALLS_DUE = room_falls_due(SupervisedCall)
+SupervisedCall.FALLS_DUE = operated_room_falls_due(SupervisedCall)

@@ -73,7 +73,7 @@ class Rooms:
 
         def speak(command: SpeakToRoom, _now: float) -> None:
             if caller is not None:  # one whose call is over takes nothing
-                caller.handle_frame(MemberAudio(member, command.audio, command.at_ms))
+                caller.handle_frame(MemberAudio(member, leg, command.audio, command.at_ms))
 
         def check(command: CheckPin, now: float) -> None:
             self._call_ins.pin_checked(calls_in, now, is_right=command.is_right)

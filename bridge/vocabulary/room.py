@@ -50,6 +50,7 @@ class MemberAudio(Word, frozen=True, gc=False):
     """A frame of what this member says. `at_ms`: as in `CallerAudio`."""
 
     member: Member
+    member_leg: str
     audio: bytes
     at_ms: int
 

@@ -56,6 +56,8 @@ CAN = frozenset[type[Command]](CONTROL_COMMANDS) - {CloseStream}
 READY = AssistantReady(PCMU_8K, PCMU_8K)
 LISTEN, WHISPER, BARGE, LEAVE = SupervisorRole
 SILENCE = b"\xff" * 160
+MUSIC = b"\x33" * 1600
+"""What a caller on hold hears."""
 
 
 class Telephone:
@@ -114,12 +116,13 @@ class Supervised:
         persons = {
             "ann": Person(groups=(("+15550111",),), mixes=True, assistant_talks=True),
             "bob": Person(groups=(("+15550112",),)),
+            "carol": Person(groups=(("+15550113",),), mixes=True, is_warm=True, hold=MUSIC),
         }
         supervisors = {
             "desk": Supervisor((("+15550130",), ("+15550131",)), ring_s=20.0),
             "boss": Supervisor((("+15550132",),)),
         }
-        people = People(persons, {"": ("ann", "bob")}, supervisors=supervisors)
+        people = People(persons, {"": ("ann", "bob")}, supervisors=supervisors, held=MUSIC)
         self.call = CalledInCall(0.0, limits, rules, people=people)
         self.leg = SupervisorLeg(0.0, limits, rules, pin=pin)
         self.caller = Telephone(line.bytes_in(FRAME_MS), line.silence)
@@ -193,7 +196,7 @@ class Supervised:
                     self.feed(SupervisorCalledIn(self._calls_in, "S1"))
                 self.feed(MemberJoined(Member.SUPERVISOR, "S1", line))
             case SpeakToRoom(audio, at_ms):
-                self.feed(MemberAudio(Member.SUPERVISOR, audio, at_ms))
+                self.feed(MemberAudio(Member.SUPERVISOR, "S1", audio, at_ms))
             case _:
                 self.desk_did.append(command)
 

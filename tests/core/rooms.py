@@ -6,8 +6,8 @@ from bridge.core.call import Call
 from bridge.core.dialogue import DialogueRules
 from bridge.core.failover import FailoverPlan
 from bridge.core.member_call import MemberCall
+from bridge.core.operated_room import OperatedRoomCall
 from bridge.core.people import People, Person
-from bridge.core.room_call import RoomCall
 from bridge.core.states import State
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
@@ -75,7 +75,9 @@ class Talk:
         person = Person(**given)  # type: ignore[arg-type]
         limits = Limits(open_s=5, silent_s=10_000, longest_s=3600, resume_s=30.0)
         rules = DialogueRules(reorder_ms=0, can=CAN)
-        self.call = RoomCall(0.0, limits, rules, people=People({"billing": person}, {"": ("billing",)}))
+        self.call = OperatedRoomCall(
+            0.0, limits, rules, people=People({"billing": person}, {"": ("billing",)})
+        )
         self.leg: MemberCall = MemberCall(
             0.0, Limits(silent_s=10_000), rules, briefs=person.is_warm, accept="key", plan=FailoverPlan()
         )
@@ -122,7 +124,7 @@ class Talk:
             case JoinRoom(line):
                 self.feed(MemberJoined(Member.PERSON, "B1", line))
             case SpeakToRoom(audio, at_ms):
-                self.feed(MemberAudio(Member.PERSON, audio, at_ms))
+                self.feed(MemberAudio(Member.PERSON, "B1", audio, at_ms))
             case HangUp() if self.leg.state is State.ENDED:
                 self.of_person.append(command)
                 self.feed(MemberLeft(Member.PERSON, "B1"))

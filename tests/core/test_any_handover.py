@@ -48,7 +48,13 @@ from bridge.vocabulary.events import (
     ToolAnswered,
     ToolCalled,
 )
-from bridge.vocabulary.operator import HoldRequested, MuteRequested
+from bridge.vocabulary.operator import (
+    HandoverRequested,
+    HoldRequested,
+    KeysRequested,
+    MuteRequested,
+    ReturnRequested,
+)
 from bridge.vocabulary.people import (
     BriefingStarted,
     CallPeople,
@@ -135,14 +141,20 @@ others: list[Event] = [
     *(TalkAudio(b"\x22" * 160, at_ms, is_callers=at_ms == 20) for at_ms in (0, 20, 20, 400)),
     *(MemberJoined(Member.PERSON, leg, PCMU_8K) for leg in LEGS),
     *(MemberLeft(Member.PERSON, leg) for leg in LEGS),
-    *(MemberAudio(Member.PERSON, b"\x44" * 160, at_ms) for at_ms in (0, 20, 40)),
+    *(MemberAudio(Member.PERSON, leg, b"\x44" * 160, at_ms) for leg in LEGS for at_ms in (0, 20, 40)),
     *(RoleRequested(Member.ASSISTANT, role) for role in (Role.TALKS, Role.SILENT)),
     *(
         AssistantAddressed(),
         RoleRequested(Member.CALLER, Role.MUTED),
         RoleRequested(Member.SUPERVISOR, Role.TALKS),
     ),
-    *(HoldRequested(on=True), HoldRequested(on=False)),
+    *(HoldRequested(on=True), HoldRequested(on=True), HoldRequested(on=False), HoldRequested(on=False)),
+    *(
+        ReturnRequested(),
+        KeysRequested("12"),
+        HandoverRequested("ann"),
+        HandoverRequested("eve", at_once=True),
+    ),
     *(MuteRequested(who, muted) for who in ("caller", "assistant") for muted in (True, False)),
 ]
 supervision: list[Event] = [
@@ -153,7 +165,11 @@ supervision: list[Event] = [
     *(SupervisorNotReached("desk", Nobody.BUSY), SupervisorLeft("desk")),
     *(MemberJoined(Member.SUPERVISOR, leg, line) for leg in ("S1", "S2") for line in (PCMU_8K, PCMA_8K)),
     *(MemberLeft(Member.SUPERVISOR, leg) for leg in ("S1", "S2")),
-    *(MemberAudio(Member.SUPERVISOR, b"\x66" * 160, at_ms) for at_ms in (0, 20, 40)),
+    *(
+        MemberAudio(Member.SUPERVISOR, leg, b"\x66" * 160, at_ms)
+        for leg in ("S1", "S2")
+        for at_ms in (0, 20, 40)
+    ),
 ]
 ends: list[Event] = [
     CallEnded(),
@@ -195,7 +211,12 @@ class Line:
     def __init__(self, person: Person, closes: bool) -> None:
         can = EVERYTHING if closes else EVERYTHING - {CloseStream}
         supervisors = dict.fromkeys(("desk", "boss"), Supervisor((("+1555019",),)))
-        people = People({"ann": person}, {"": ("ann",)}, supervisors=supervisors)
+        people = People(
+            {"ann": person, "eve": replace(person, is_warm=True)},
+            {"": ("ann",)},
+            supervisors=supervisors,
+            held=b"\x33" * 800,
+        )
         limits = Limits(open_s=5, silent_s=600, longest_s=900, resume_s=20)
         self.listens = person.listens
         self.call = JoinedCall(0.0, limits, DialogueRules(reorder_ms=0, can=can), people=people)
@@ -221,7 +242,7 @@ class Line:
             if not self.marks:
                 return
             event = MarkReached(self.marks.pop(0))
-        before = self.call.state
+        before, was_held = self.call.state, self.call.is_held
         if isinstance(event, PersonAnswered) and before is not State.ENDED:
             if event.person_leg not in self.answered:  # else it is told twice
                 self.on_the_line[event.person_leg] = None
@@ -234,6 +255,7 @@ class Line:
             self.is_open = False
         for command in self.call.handle(event, self.now):
             self.take(command, before)
+            check_held(command, is_held=was_held and self.call.is_held)
         assert (self.call.deadline() is None) is (self.call.state is State.ENDED)
         if self.call.state is State.WITH_PERSON:
             assert self.listens or not self.is_open, "an assistant is open while two people talk"
@@ -283,6 +305,14 @@ class Line:
                 self.wait(moment)
             else:
                 self.give(moment)
+
+
+def check_held(command: Command, *, is_held: bool) -> None:
+    """Whose call an operator holds hears nobody, and the assistant does not hear them."""
+    if is_held and isinstance(command, PlayAudio):
+        assert not any(sound in command.audio for sound in (VOICE, b"\x44", b"\x66")), "a caller is held"
+    if is_held and isinstance(command, AppendAudio):
+        assert b"\x22" not in command.audio, "the assistant hears a caller who is held"
 
 
 @settings(max_examples=1000)

@@ -3,7 +3,7 @@
 from bridge.core.states import State
 from bridge.vocabulary.commands import TellAssistant
 from bridge.vocabulary.events import AssistantFailed, ReplyAudio, ReplyEnded
-from bridge.vocabulary.operator import HangUpRequested, HoldRequested, MuteRequested, TellRequested
+from bridge.vocabulary.operator import HangUpRequested, MuteRequested, TellRequested
 from bridge.vocabulary.people import ReleasePerson
 from bridge.vocabulary.room import Member, Role, SetRole
 from tests.core.rooms import Talk
@@ -37,7 +37,6 @@ def test_an_operator_mutes_the_caller_in_the_room_and_ends_the_call() -> None:
     talk.feed(MuteRequested("caller", muted=False))
     talk.lasts(voice(2), QUIET)
     assert b"".join(voice(2)) in talk.person.heard
-    assert talk.call.why_not(HoldRequested(on=True))
     talk.feed(HangUpRequested("an operator ended it"))
     assert talk.call.state is State.ENDED
     assert talk.commanded(ReleasePerson)

@@ -43,6 +43,29 @@ CASES = {
         [(1.0, "PutThrough", BILLING), (9.0, "TakeMessage", {})],
         [Stretch(1.0, 9.0, "on hold"), Stretch(9.0, 99.0, "leaves a message for billing")],
     ),
+    "held in a room, and put through to somebody else, whom an operator asked for": Case(
+        [
+            (1.0, "CallPeople", BILLING),
+            (12.0, "SetRole", {"member": "person", "role": "talks"}),
+            (20.0, "SetRole", {"member": "caller", "role": "held"}),
+            (25.0, "SetRole", {"member": "assistant", "role": "talks"}),
+            (30.0, "SetRole", {"member": "caller", "role": "talks"}),
+            (40.0, "EndHandover", BILLING),
+            (40.0, "CallPeople", {"person": "ann"}),
+            (50.0, "SetRole", {"member": "person", "role": "talks"}),
+            (60.0, "SetRole", {"member": "caller", "role": "held"}),
+            (70.0, "EndHandover", {"person": "ann"}),
+        ],
+        [
+            Stretch(1.0, 12.0, "on hold"),
+            Stretch(12.0, 20.0, "in a room with billing"),
+            Stretch(20.0, 30.0, "on hold"),
+            Stretch(30.0, 40.0, "in a room with billing and the assistant"),
+            Stretch(40.0, 50.0, "on hold"),
+            Stretch(50.0, 60.0, "in a room with ann"),
+            Stretch(60.0, 70.0, "on hold"),
+        ],
+    ),
     "mixed with a person, and with an assistant that talks until it is lost": Case(
         [
             (1.0, "CallPeople", BILLING),
