@@ -41,6 +41,7 @@ from bridge.shell.setups import Setup, Setups
 from bridge.shell.switchboard import Switchboard
 from bridge.shell.tokens import LIFE_S, MediaToken, TokenFault, Tokens, token_key
 from bridge.shell.tracing.traces import Traces
+from bridge.shell.upgrade_fault import upgrade_fault
 from bridge.vocabulary.contracts import Carrier
 from bridge.vocabulary.events import SERVER_CLOSES, CallEnded, CloseRequested, GoodbyeRequested
 
@@ -296,7 +297,8 @@ class Admission:
         if name not in CARRIERS or kind not in STREAMS or any(more):
             return self._turned_away(HTTPStatus.NOT_FOUND, "there is no media socket at its path")
         token = self._tokens.read(text, name, kind) if text else None
-        if reason := self._upgrade_fault(name, target, headers, self._origin_of(token)):
+        page, url = self._origin_of(token), self.media_url + target
+        if reason := upgrade_fault(self._settings, name, url, headers, page):
             return self._turned_away(HTTPStatus.FORBIDDEN, reason)
         carrier = CARRIERS[name].stream(self._settings.carrier(name), kind == "listen")
         if token is not None and (active := self._continued(token)) is not None:
@@ -346,17 +348,6 @@ class Admission:
         found = self._expected.find(token.carrier, token.kind, token.call_id, token.nonce)
         expected = found if active is None else active.expected
         return "" if expected is None else expected.origin
-
-    def _upgrade_fault(self, carrier: str, path: str, headers: Mapping[str, str], page: str = "") -> str:
-        """Why an upgrade is refused: another page opens it than `page`, the call's own; or the carrier did not sign it."""
-        given = {name.lower(): value for name, value in headers.items()}
-        if page:
-            return "" if given.get("origin") == page else "another page placed its call"
-        origins = self._settings.security.origins
-        if (origin := given.get("origin")) is not None and not {origin, "*"} & set(origins):
-            return "it comes from a page in a browser, and security.origins does not have its origin"
-        check = CARRIERS[carrier].upgrade_fault
-        return check(self._settings.carrier(carrier), self.media_url + path, given)
 
     def _announced(self, token: MediaToken | None) -> ExpectedCall | str:
         """The call that a token was minted for; or why nobody is let in with it."""
