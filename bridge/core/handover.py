@@ -108,7 +108,7 @@ class Handover:
         return self.phase in (Phase.ELSEWHERE, Phase.WITH_PERSON)
 
     @property
-    def _is_elsewhere(self) -> bool:
+    def is_elsewhere(self) -> bool:
         """Whether the caller is where nobody has a leg that we know."""
         return self.is_away and isinstance(self.person.groups[self._group], Elsewhere)
 
@@ -251,7 +251,7 @@ class Handover:
                 return self._talked(event.after_s, now)  # that they were joined was never said
             self._ringing.pop(leg, None)
             return []
-        if leg and (self._is_elsewhere or (self.person_leg and leg != self.person_leg)):
+        if leg and (self.is_elsewhere or (self.person_leg and leg != self.person_leg)):
             return []
         if phase in (Phase.WITH_PERSON, Phase.ELSEWHERE) or (phase is Phase.JOINING and event.after_s > 0):
             return self._talked(event.after_s, now)

@@ -15,7 +15,21 @@ from bridge.core.supervision import Supervision
 from bridge.vocabulary.commands import Command
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.operator import OperatorEvent
-from bridge.vocabulary.supervision import SuperviseRequested, SupervisorEvent
+from bridge.vocabulary.people import CloseStream
+from bridge.vocabulary.supervision import (
+    SuperviseRequested,
+    SupervisionRefused,
+    SupervisorEvent,
+    SupervisorRole,
+)
+
+NO_CONFERENCE = (
+    "the carrier joined the caller and the person without a conference, which a supervisor could join"
+)
+ELSEWHERE = "the carrier has the caller in its queue or at another line, where no supervisor can join"
+INSTEAD = (
+    'for calls that are to be supervised, use a person of your own with how = "warm", or with stays = "mixes"'
+)
 
 
 class SupervisedCall(OperatedRoomCall):
@@ -32,7 +46,22 @@ class SupervisedCall(OperatedRoomCall):
         return super().why_not(event)
 
     def _why_not_supervise(self, event: SuperviseRequested) -> str:
+        if event.role is not SupervisorRole.LEAVE and (why := self._why_nobody_can_join()):
+            return why
         return self._supervision.why_not(event, self._talks_with)
+
+    def _why_nobody_can_join(self) -> str:
+        """Why the carrier can have no supervisor where the caller is, and what to do; empty if it can, or there is no talk.
+
+        A carrier whose stream is closed for a handover obeys documents: it joins whoever is not briefed by `<Dial>`.
+        """
+        handover = self._handover
+        if handover is None or not handover.is_away or handover.person.mixes:
+            return ""
+        if handover.is_elsewhere:
+            return f"{ELSEWHERE}: {INSTEAD}"
+        is_dialled = not handover.person.is_warm and CloseStream in self._rules.can
+        return f"{NO_CONFERENCE}: {INSTEAD}" if is_dialled else ""
 
     @property
     def _talks_with(self) -> str:
@@ -42,6 +71,8 @@ class SupervisedCall(OperatedRoomCall):
         return handover.person_leg if handover is not None and is_talk else ""
 
     def _supervise_requested(self, event: SuperviseRequested, _now: float) -> list[Command]:
+        if why := self._why_not_supervise(event):
+            return [SupervisionRefused(event.supervisor, why)]
         return self._supervision.request(event, self._talks_with)
 
     def _supervisor(self, event: SupervisorEvent, _now: float) -> list[Command]:

@@ -4,8 +4,9 @@ A journal counts seconds from its first line, a recording from its first frame o
 recording does, so that both can be put side by side.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -262,8 +263,10 @@ def build_history(entries: Sequence[JournalEntry]) -> CallHistory:
 def _notes(entries: Sequence[JournalEntry]) -> Iterator[tuple[float, str]]:
     assistant: str | None = None  # who has the call
     started, is_left = False, False  # whether the stream is left to the carrier: its end is none of the call
-    for one in entries:
+    for number, one in enumerate(entries, 1):
         was_left = is_left
+        if one.what == "LegLost" and _joins_next(islice(entries, number, None)):
+            is_left = was_left = True
         is_left = one.what != "CallStarted" and (is_left or one.what in _LEAVES_STREAM)
         if was_left and one.what in ("LegLost", "CallStarted") and one.fields.get("leg") != LegName.ASSISTANT:
             continue
@@ -280,6 +283,12 @@ def _notes(entries: Sequence[JournalEntry]) -> Iterator[tuple[float, str]]:
             elif name == assistant:
                 yield one.at_s, _AGAIN.get(opening, "reconnecting")
             assistant = name
+
+
+def _joins_next(entries: Iterable[JournalEntry]) -> bool:
+    """Whether the next that becomes of the caller is that the carrier joined them with a person, for which it ended the stream."""
+    becomes = ("PeopleJoined", "CallStarted", "HangUp", "EndHandover")
+    return next((one.what for one in entries if one.what in becomes), "") == "PeopleJoined"
 
 
 def _said(entries: Sequence[JournalEntry]) -> Iterator[Words]:

@@ -1,8 +1,11 @@
 """A supervisor joins the talk between a caller and a person by the carrier, as call transcripts: when, what came, what we do."""
 
+from typing import Any
+
 import pytest
 
 from bridge.core.dialogue import DialogueRules
+from bridge.core.elsewhere import Elsewhere
 from bridge.core.people import People, Person
 from bridge.core.supervised_call import SupervisedCall
 from bridge.core.supervision import Supervisor
@@ -14,6 +17,7 @@ from bridge.vocabulary.people import (
     Nobody,
     Outcome,
     PeopleJoined,
+    PersonAccepted,
     PersonLeft,
     ReleasePerson,
     TakeBack,
@@ -36,8 +40,8 @@ DESK = (("+15550121", "+15550122"), ("sip:desk@pbx.example.com",))
 ALL = frozenset(CONTROL_COMMANDS)
 
 
-def talking(can: frozenset[type[ControlCommand]] = STAYS) -> SupervisedCall:
-    person = Person(groups=GROUPS)
+def talking(can: frozenset[type[ControlCommand]] = STAYS, **how: Any) -> SupervisedCall:
+    person = Person(**{"groups": GROUPS} | how)
     call = SupervisedCall(
         0.0,
         Limits(open_s=5, silent_s=10_000, longest_s=3600),
@@ -212,6 +216,37 @@ def test_only_who_talks_with_a_person_can_be_supervised_by_the_carrier() -> None
 )
 def test_what_is_refused(event: SuperviseRequested, why: str) -> None:
     assert with_person().handle(event, 6.0) == refused(why, event.supervisor)
+
+
+@pytest.mark.parametrize("role", [LISTEN, WHISPER, BARGE])
+def test_two_who_were_joined_without_a_conference_cannot_be_supervised_and_it_says_what_to_do(
+    role: SupervisorRole,
+) -> None:
+    call = with_person(ALL)  # which closes the stream, and joins the two by <Dial>
+    why = call.why_not(ask(role))
+    assert 'how = "warm", or with stays = "mixes"' in why
+    assert call.handle(ask(role), 6.0) == refused(why)
+    assert call.why_not(ask(LEAVE)) == "the supervisor is not there"
+
+
+def test_two_who_were_joined_in_a_conference_after_a_briefing_can_be_supervised() -> None:
+    call = talking(ALL, is_warm=True)
+    for now, event in ((1.0, ASK), (4.0, ANSWERED), (8.0, PersonAccepted("B1")), (9.0, PeopleJoined("B1"))):
+        call.handle(event, now)
+    assert call.why_not(ask(LISTEN)) == ""
+    assert call.handle(ask(LISTEN), 10.0) == [supervise(LISTEN)]
+
+
+@pytest.mark.parametrize("can", [ALL, STAYS], ids=["by a document", "by a request"])
+def test_nobody_can_be_supervised_in_a_queue_of_the_carriers(can: frozenset[type[ControlCommand]]) -> None:
+    call = talking(can, groups=(Elsewhere("queue", "support", "twilio"),))
+    call.handle(ASK, 1.0)
+    for event in (None, PeopleJoined("")):  # before somebody takes the caller, and after it
+        if event is not None:
+            call.handle(event, 5.0)
+        why = call.why_not(ask(LISTEN))
+        assert why.startswith("the carrier has the caller in its queue")
+        assert call.handle(ask(LISTEN), 6.0) == refused(why)
 
 
 @pytest.mark.parametrize("lacks", [Supervise, ChangeSupervisor, EndSupervision])

@@ -345,6 +345,28 @@ def test_the_summary_counts(tmp_path: Path) -> None:
     )
 
 
+def test_a_stream_that_ends_because_the_carrier_joins_the_two_is_not_noted_as_lost() -> None:
+    """As under Call Control, where it ends when somebody has answered."""
+    started = {"call_id": "v3:a", "line": {"encoding": "pcmu", "rate_hz": 8000}}
+    lost, leg = {"leg": "carrier", "code": 1000}, {"person_leg": "v3:b"}
+    entries = [
+        JournalEntry(0.0, "<", "CallStarted", started),
+        JournalEntry(3.0, "<", "LegLost", lost),
+        JournalEntry(4.0, "<", "CallStarted", started),
+        JournalEntry(5.0, ">", "PutThrough", {"person": "ann"}),
+        JournalEntry(8.0, "<", "PersonAnswered", leg),
+        JournalEntry(8.0, "<", "LegLost", lost),
+        JournalEntry(8.1, "<", "PeopleJoined", leg),
+    ]
+    assert build_history(entries).notes == [
+        (0.0, "call starts"),
+        (3.0, "carrier lost, code 1000"),
+        (4.0, "the stream came back"),
+        (5.0, "put through to ann"),
+        (8.0, "somebody answers"),
+    ]
+
+
 def test_a_stream_that_is_left_to_the_carrier_is_not_noted_as_lost() -> None:
     started = {"call_id": "CA1", "line": {"encoding": "pcmu", "rate_hz": 8000}}
     lost = {"leg": "carrier", "code": 1000}

@@ -35,6 +35,9 @@ LOAD_MS = 200
 LOUD = 500
 TOKEN = "r4Zk0-Wm2Qv8_Tn6Ly1Xc5Bd9"
 
+JOIN_BY_DIAL = ("twilio", "texml")
+"""Those who join a person who is not briefed without a conference."""
+
 CALLER = {"says": [{"at_s": 0.5, "words": "hello"}], "hangs_up_after_s": 20.0}
 PERSON = {"to": ANN, "answers_after_s": 0.3, "verdict_after_s": 0.1, "says": "ann"}
 
@@ -48,6 +51,8 @@ class Operated:
     asked: dict[str, float]
     """When the operator asked for what."""
     left: int
+    refused: dict[str, Any]
+    """The problem that the request for a supervisor was answered with, where it was made."""
 
     @property
     def heard(self) -> Samples:
@@ -83,6 +88,7 @@ class Operator:
         self._headers = {"Authorization": f"Bearer {TOKEN}"}
         self.call_id = ""
         self.asked: dict[str, float] = {}
+        self.refused: dict[str, Any] = {}
 
     async def until(self, state: str) -> None:
         while True:
@@ -100,7 +106,13 @@ class Operator:
         async with self._http.request(method, url, json=body or {}, headers=self._headers) as answer:
             assert answer.status == 202, (step, await answer.text())
 
-    async def steer(self) -> None:
+    async def ask_for_supervisor(self) -> None:
+        url = URL(f"{self._url}/calls/{quote(self.call_id, safe='')}/supervise", encoded=True)
+        body = {"supervisor": "boss", "role": "listen"}
+        async with self._http.post(url, json=body, headers=self._headers) as answer:
+            self.refused = await answer.json()
+
+    async def steer(self, *, asks_for_supervisor: bool) -> None:
         """All verbs, one after the other."""
         await self.until("talking")
         await asyncio.sleep(3.5)  # the parrot has said all
@@ -120,6 +132,8 @@ class Operator:
         await self.do("take, to be hung up", "/take", {"person": "ann"})
         await self.until("with person")
         await asyncio.sleep(0.5)
+        if asks_for_supervisor:
+            await self.ask_for_supervisor()
         await self.do("end", "")
 
 
@@ -132,6 +146,7 @@ async def carry(name: str, folder: Path, line: Line) -> Operated:
             "port": 0,
             "assistant": "parrot",
             "people": {"ann": {"to": ANN}},
+            "supervisors": {"boss": {"to": "+15550130"}},
             "limits": {"max_lag_ms": 0},
             "control": {
                 "tokens": [{"name": "ops", "token": TOKEN}],
@@ -150,14 +165,14 @@ async def carry(name: str, folder: Path, line: Line) -> Operated:
     ):
         log = ApiLog()
         operator = Operator(http, server.port, log)
-        group.create_task(operator.steer())
+        group.create_task(operator.steer(asks_for_supervisor=name in JOIN_BY_DIAL))
         url = f"{server.admission.public_url}{carrier.path}"
         report = await carrier.place(
             PeopleCall(url, lambda _: CallPlan(), people, log=log, port=port, **carrier.asks)
         )
         await server.admission.idle()
         left = server.admission.calls
-    return Operated(report, log.lines, operator.asked, left)
+    return Operated(report, log.lines, operator.asked, left, operator.refused)
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +207,14 @@ def test_a_caller_who_was_given_back_has_one_stream_each_time(call: Operated) ->
     """None is opened that the next request to the carrier would break off."""
     opened = [one for one in call.log if one["kind"] == "stream" and one["event"] == "opened"]
     assert len([one for one in opened if one["party"] == "caller"]) == 3
+
+
+@pytest.mark.parametrize("name", JOIN_BY_DIAL)
+def test_two_who_are_in_no_conference_cannot_be_supervised_and_the_answer_says_what_to_do(
+    calls: dict[str, Operated | BaseException], name: str
+) -> None:
+    call = calls[name]
+    assert isinstance(call, Operated)
+    assert (call.refused["status"], call.refused["state"]) == (409, "with person")
+    assert "without a conference" in call.refused["detail"]
+    assert 'how = "warm", or with stays = "mixes"' in call.refused["detail"]

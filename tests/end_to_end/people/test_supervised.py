@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from yarl import URL
 
 from bridge.config.audio_file import read_wav, write_wav
-from bridge.observers.call_history import JournalEntry, read_journal
+from bridge.observers.call_history import JournalEntry, build_history, read_journal
 from bridge.shell.server import Server
 from bridge.simulators.carriers.api_log import ApiLog
 from bridge.simulators.openai.script import OpenAIScript
@@ -102,6 +102,12 @@ class Supervised:
     statuses: list[int]
     recordings: int
     left: int
+
+    @property
+    def journal(self) -> list[JournalEntry]:
+        """That of the caller's leg."""
+        (found,) = [each for each in self.journals if any(one.what == "SuperviseRequested" for one in each)]
+        return found
 
     def at_s(self, **fields: Any) -> float:
         found = [one for one in self.log if fields.items() <= one.items()]
@@ -290,7 +296,7 @@ def test_who_hears_it(call: Supervised, said: str) -> None:
 
 def test_each_request_is_done_and_in_the_journal(call: Supervised) -> None:
     assert call.statuses == [202] * 5
-    (words,) = [each for each in call.journals if any(one.what == "SuperviseRequested" for one in each)]
+    words = call.journal
     roles = [
         (one.fields["role"], one.fields.get("to"))
         for one in words
@@ -310,3 +316,20 @@ def test_each_request_is_done_and_in_the_journal(call: Supervised) -> None:
 
 def test_each_party_has_a_recording(call: Supervised) -> None:
     assert call.recordings == 3
+
+
+def test_the_picture_has_a_lane_for_each_party(call: Supervised) -> None:
+    roles = build_history(call.journal).roles
+    assert list(dict.fromkeys(one.name for one in roles)) == ["caller", "ann", "assistant", "desk"]
+    waits = ("called", "waits")
+    assert [(one.role, one.heard_by) for one in roles if one.name == "desk" and one.role not in waits] == [
+        ("listens", ()),
+        ("listens", ()),
+        ("whispers", ("ann",)),
+        ("whispers", ("assistant",)),
+        ("barges in", ("caller", "ann", "assistant")),
+    ]
+    assert [one.heard_by for one in roles if one.name == "ann" and one.role == "talks"] == [
+        ("caller", "assistant", "desk"),
+        ("caller", "assistant"),
+    ]
