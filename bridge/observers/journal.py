@@ -54,7 +54,8 @@ from bridge.vocabulary.events import (
     Word,
 )
 from bridge.vocabulary.people import EndHandover, TalkAudio
-from bridge.vocabulary.room import MemberAudio, PlayToMember, RoomAudio, SpeakToRoom
+from bridge.vocabulary.room import JoinRoom, MemberAudio, PlayToMember, RoomAudio, SpeakToRoom
+from bridge.vocabulary.supervision import CheckPin
 
 RUN_S = 1.0
 """How long a run of audio is, and how long marks wait."""
@@ -180,7 +181,8 @@ class Journal:
             self._write()
 
     def _await_acceptance(self, word: Word) -> None:
-        if self._call is not None and is_accepted(self._call, word):
+        is_member = isinstance(word, JoinRoom | CheckPin)  # whose leg may have no assistant
+        if self._call is not None and (is_member or is_accepted(self._call, word)):
             self._file = CallFile(
                 self._directory, self._call.call_id, self._started, ".jsonl", self._files, self._encrypt
             )

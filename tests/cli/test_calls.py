@@ -122,6 +122,8 @@ ID, PATH = "v3:a/b", "/calls/v3%3Aa%2Fb"
         (["mute", ID, "caller"], "POST", "/mute", {"who": "caller", "muted": True}, "is muted"),
         (["mute", ID, "caller", "--off"], "POST", "/mute", {"who": "caller", "muted": False}, "heard again"),
         (["supervise", ID, "sue"], "POST", "/supervise", {"supervisor": "sue", "role": "listen"}, "sue: listen."),
+        (["supervise", ID, "sue", "--calls-in"], "POST", "/supervise",
+         {"supervisor": "sue", "role": "listen", "calls_in": True}, "sue: listen."),
         (["supervise", ID, "sue", "--role", "whisper", "--to", "person"], "POST", "/supervise",
          {"supervisor": "sue", "role": "whisper", "to": "person"}, "sue: whisper."),
         (["press", ID, "12w#"], "POST", "/press", {"keys": "12w#"}, "The keys are pressed."),

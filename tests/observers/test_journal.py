@@ -8,6 +8,7 @@ import pytest
 
 from bridge.observers.call_file import stem
 from bridge.observers.journal import MOST_BYTES, MOST_LETTERS, MOST_SPEAKING, Journal
+from bridge.observers.journal_redaction import MASK
 from bridge.vocabulary.commands import (
     AppendAudio,
     ClearPlayback,
@@ -16,6 +17,7 @@ from bridge.vocabulary.commands import (
     HangUp,
     OpenAssistant,
     PlayAudio,
+    SetSensitive,
     TruncateReply,
 )
 from bridge.vocabulary.contracts import Account, Turn
@@ -37,6 +39,8 @@ from bridge.vocabulary.events import (
     TimePassed,
     Word,
 )
+from bridge.vocabulary.room import JoinRoom
+from bridge.vocabulary.supervision import CheckPin
 from telecodecs.format import PCMU_8K
 
 NOTHING = Account({}, {}, 0.0, 0.0, [])
@@ -190,6 +194,19 @@ def test_a_call_that_is_listened_to_is_accepted_when_it_goes_on(tmp_path: Path) 
     journal.saw(CallerAudio(b"\x55" * 160, 0), 0.1)
     journal.close(0.2, NOTHING)
     assert [line["what"] for line in lines(tmp_path)] == ["CallStarted", "CallerAudio", "Ended"]
+
+
+@pytest.mark.parametrize("first", [JoinRoom(PCMU_8K), CheckPin(is_right=False)])
+def test_the_leg_of_a_supervisor_has_one(tmp_path: Path, first: Word) -> None:
+    journal = Journal(tmp_path, STARTED)
+    journal.saw(START, 0.0)
+    journal.saw(SetSensitive(on=True), 0.0)
+    journal.saw(DigitPressed("4"), 0.1)
+    journal.saw(first, 0.1)
+    journal.close(0.2, NOTHING)
+    written = lines(tmp_path)
+    assert [line["what"] for line in written[2:4]] == ["DigitPressed", type(first).__name__]
+    assert written[2]["digit"] == MASK
 
 
 def test_a_call_without_a_name_leaves_no_file(tmp_path: Path) -> None:

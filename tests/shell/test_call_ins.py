@@ -3,18 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.carriers.shared.webhooks import ExpectedCall
+from bridge.carriers.shared.before_call import NOTHING_SAID
+from bridge.carriers.shared.webhooks import ExpectedCall, WebhookAnswer, WebhookRequest
+from bridge.carriers.twilio.settings import TwilioSettings
+from bridge.carriers.twilio.webhooks import TwilioWebhooks
 from bridge.config.settings import Settings
 from bridge.core.states import State
 from bridge.shell.admission import Admission
 from bridge.shell.call_ins import MOST_WRONG, REFUSED, WRONG_S
 from bridge.shell.session import Session, clock
 from bridge.shell.switchboard import Switchboard
+from bridge.shell.webhooks import Webhooks
+from bridge.vocabulary.call_facts import Facts
 from bridge.vocabulary.contracts import StreamEnd
+from bridge.vocabulary.errors import WebhookRefused
 from bridge.vocabulary.events import SERVER_CLOSES, CallEnded
 from bridge.vocabulary.supervision import SuperviseRequested, SupervisorRole
 from tests.shell.test_handovers import FakeControl, Line
@@ -215,6 +222,62 @@ async def test_after_ten_wrong_pins_nobody_is_let_in_for_an_hour(with_pin: Desk)
     comes, ins = with_pin.admission.call_ins.comes, with_pin.admission.call_ins
     comes("twilio", "CS99", "boss", OWN, clock() + WRONG_S + 1)
     assert ins.of("twilio", "CS99").call_id == "CA1"  # type: ignore[union-attr]
+
+
+# The webhook
+
+THEN = "https://voice.example.com/then"
+FORM = {"CallSid": "CS1", "CallStatus": "ringing", "Direction": "inbound", "To": "+15550199"}
+
+
+def answer(desk: Desk, query: dict[str, str] | None = None, **more: str) -> str:
+    """What Twilio is answered: the document."""
+    hooks = Webhooks(
+        "twilio",
+        lambda host: TwilioWebhooks(TwilioSettings(then=THEN), host),
+        desk.admission,
+        allows_unauthenticated=True,
+    )
+    voice = next(route for route in hooks._webhooks.routes() if route.path == "/twilio/voice")
+    body = urlencode(FORM | more).encode()
+    answered = voice.handle(
+        WebhookRequest("/twilio/voice", "/twilio/voice", {}, body, 0.0, query or {}), clock()
+    )
+    assert isinstance(answered, WebhookAnswer)
+    return answered.text
+
+
+async def test_their_call_is_answered_with_a_stream(desk: Desk) -> None:
+    assert "<Stream" in answer(desk, From="+15550130")
+    assert "<Stream" in answer(desk, From="+15550130"), "the webhook comes again"
+
+
+async def test_another_call_is_answered_with_the_busy_tone(desk: Desk) -> None:
+    document = answer(desk, From=ANOTHER)
+    assert "<Reject" in document
+    assert "<Stream" not in document
+
+
+async def test_a_call_to_another_number_has_the_assistant(desk: Desk) -> None:
+    assert "<Stream" in answer(desk, From=ANOTHER, To="+15550100")
+
+
+async def test_it_is_not_listened_to(desk: Desk) -> None:
+    with pytest.raises(WebhookRefused, match="listen: should be left out"):
+        answer(desk, {"listen": "both_tracks"}, From="+15550130")
+
+
+async def test_nobody_is_asked_before(desk: Desk) -> None:
+    assert desk.rings() == "CA1"
+    hooks = Webhooks(
+        "twilio",
+        lambda host: TwilioWebhooks(TwilioSettings(then=THEN), host),
+        desk.admission,
+        allows_unauthenticated=True,
+    )
+    request = WebhookRequest("/twilio/voice", "/twilio/voice", {}, b"", 0.0)
+    asked = hooks._host.question("CS1", Facts(), request, {})
+    assert await hooks._host.decide(asked) == NOTHING_SAID
 
 
 # Its end

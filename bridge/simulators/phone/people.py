@@ -18,6 +18,8 @@
     # declines_after_s = 3    # the same as pressing 2 then
     hangs_up_after_s = 20     # left out: never
     # hangs_up_since = "joined"
+    calls = "+15550199"       # this person calls this number, too, as `to`; left out: does not call
+    calls_after_s = 1         # so long after the caller was answered
 
     [caller]                  # what the caller does; --audio and --digits hold where a key is left out
     says = [{ at_s = 0.5, words = "I have a question." }]
@@ -115,6 +117,8 @@ class Person(Acts):
     machine: bool = False
     verdict_after_s: float = Field(0.5, ge=0)
     declines_after_s: float | None = Field(None, ge=0)
+    calls: str = Field("", pattern=r"^(\+[1-9]\d{1,14})?$")
+    calls_after_s: float = Field(0.0, ge=0)
 
     @model_validator(mode="after")
     def _ends_in_one_way(self) -> Self:
@@ -154,8 +158,9 @@ class People(Section):
         return None if self.music is None else _recording(self.folder / self.music, rate_hz)
 
     def name_of(self, number: str) -> str:
-        """The name of the person with this number or address; empty if nobody has it."""
-        return next((name for name, person in self.people.items() if person.to == number), "")
+        """The name of the person with this number or address, or who calls this number; empty if nobody has it."""
+        people = self.people.items()
+        return next((name for name, one in people if number and number in (one.to, one.calls)), "")
 
     def plan_of(self, name: str, rate_hz: int) -> PartyPlan:
         """What the person of this name does, with audio at this rate."""

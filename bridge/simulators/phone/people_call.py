@@ -1,6 +1,8 @@
 """A simulated call with several parties, whichever carrier plays it: what is asked for, how it is awaited, its report."""
 
-from collections.abc import Callable, Collection, Coroutine, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -132,8 +134,39 @@ class PlayedCarrier(Protocol):
         ...
 
 
-async def await_end(carrier: PlayedCarrier, caller_id: str, asked: PeopleCall) -> None:
-    """Wait until all calls are over; who stays too long is hung up on, and the log says so."""
+Ring = Callable[[str, str], object]
+"""Called with the numbers of who calls and of who is called: a call comes in at the carrier."""
+
+
+@asynccontextmanager
+async def _others_call(carrier: PlayedCarrier, asked: PeopleCall, ring: Ring) -> AsyncIterator[None]:
+    """Those of the people who call by themselves do so, once the caller was answered."""
+
+    async def call() -> None:
+        await carrier.changes.until(carrier.is_answered)
+        began = asyncio.get_running_loop().time()
+        for person in sorted(asked.people.people.values(), key=lambda one: one.calls_after_s):
+            if person.calls:
+                wait_s = began + person.calls_after_s - asyncio.get_running_loop().time()
+                await asyncio.sleep(wait_s)
+                ring(person.to, person.calls)
+
+    calling = asyncio.create_task(call())
+    try:
+        yield
+    finally:
+        calling.cancel()
+        with suppress(asyncio.CancelledError):
+            await calling
+
+
+async def await_end(carrier: PlayedCarrier, caller_id: str, asked: PeopleCall, ring: Ring) -> None:
+    """Wait until all calls are over; who stays too long is hung up on, and the log says so. `ring`: for those who call."""
+    async with _others_call(carrier, asked, ring):
+        await _await_end(carrier, caller_id, asked)
+
+
+async def _await_end(carrier: PlayedCarrier, caller_id: str, asked: PeopleCall) -> None:
     changes, log = carrier.changes, asked.log
 
     def is_quiet() -> bool:

@@ -128,6 +128,11 @@ class Supervised:
 def piece(said: str) -> Samples:
     """The sound of it."""
     who, _, from_s, length_s = SAID[said]
+    return cut(who, from_s, length_s)
+
+
+def cut(who: str, from_s: float, length_s: float) -> Samples:
+    """A piece of this one's voice."""
     samples = decoder(PCMU_8K)(read_wav(FIXTURES / VOICES[who]))
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > 500)
     begin = int(loud[0]) + round(from_s * RATE_HZ)

@@ -178,6 +178,11 @@ async def test_what_cannot_be_done_is_said(server: Server, ops: Asking) -> None:
         status, problem = await ops.ask("POST", "/calls/CA1/supervise", BODIES["supervise"])
         assert (status, problem["state"]) == (409, "talking")
         assert problem["detail"] == "the carrier cannot have this call supervised"
+        waits = BODIES["supervise"] | {"calls_in": True}
+        done = {"word": "SuperviseRequested", "call": "CA1"}
+        assert await ops.ask("POST", "/calls/CA1/supervise", waits) == (202, done)
+        left = await ops.ask("POST", "/calls/CA1/supervise", waits | {"role": "leave"})
+        assert left == (202, done)
         leave = {"supervisor": "boss", "role": "leave"}
         status, problem = await ops.ask("POST", "/calls/CA1/supervise", leave)
         assert (status, problem["detail"]) == (409, "the supervisor is not there")

@@ -107,7 +107,11 @@ async def place_call_control_call(asked: PeopleCall) -> PeopleReport:
     async with server.running(), media.running():
         call = server.ring(caller=asked.options.caller, called=asked.options.called)
         caller_id = call.call_control_id
-        await await_end(_PlayedTelnyx(server, call), caller_id, asked)
+
+        def ring(caller: str, called: str) -> None:
+            server.ring(caller=caller, called=called)
+
+        await await_end(_PlayedTelnyx(server, call), caller_id, asked, ring)
     return report(media, caller_id, asked, _why_not(server, call))
 
 

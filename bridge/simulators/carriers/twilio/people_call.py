@@ -83,7 +83,11 @@ class PlayedDocuments:
                 status_url=asked.status_url,
             )
             self._mine.append(call.sid)
-            await await_end(_PlayedTwilio(self.server, call), call.sid, asked)
+
+            def ring(caller: str, called: str) -> None:
+                self.server.ring(url, caller=caller, called=called, status_url=asked.status_url)
+
+            await await_end(_PlayedTwilio(self.server, call), call.sid, asked, ring)
         why_not = call.trouble or f"the call was not answered: it is {call.status}"
         return report(self.media, call.sid, asked, why_not)
 
