@@ -57,7 +57,10 @@ def test_a_call_is_listed_and_its_words_arrive(served: Served, page: Page) -> No
     page.goto("/")
     expect(page.get_by_role("status")).to_have_text("live")
     expect(page.get_by_text("No call is under way.")).to_be_visible()
+    talk = page.get_by_role("link", name="Talk to your assistant")
+    expect(talk).to_have_attribute("href", "phone")
     with Phone(served, "CA1") as phone:
+        expect(talk).to_be_hidden()
         row = page.get_by_role("list", name="Calls under way").get_by_role("listitem")
         expect(row).to_contain_text("talking")
         expect(page.get_by_role("heading", name="1 call")).to_be_visible()
