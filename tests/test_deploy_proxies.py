@@ -38,8 +38,8 @@ HAPROXY_DEFAULTS = "defaults\n timeout connect 5000\n timeout client 50000\n tim
 
 CADDY_WITH_CLOSE_DELAY = (2, 7)
 
-READY_S = 10.0
-FIRST_EVENT_S = 5.0
+READY_S = 30.0
+FIRST_EVENT_S = 10.0
 """How long a proxy may take to open its port, and the first event to come: less than the 15 s after which the feed's next one does."""
 
 
