@@ -101,10 +101,10 @@ def opened_page(context: BrowserContext) -> Page:
 
 
 class Phone:
-    """A call under way, on a media socket."""
+    """A call under way, on a media socket. `parameters`: of its stream, as the carrier's document gives them."""
 
-    def __init__(self, served: Served, call_id: str) -> None:
-        self.served, self.call_id = served, call_id
+    def __init__(self, served: Served, call_id: str, **parameters: str) -> None:
+        self.served, self.call_id, self.parameters = served, call_id, parameters
         self.socket: ClientConnection
 
     def __enter__(self) -> "Phone":
@@ -123,7 +123,7 @@ class Phone:
             "callSid": self.call_id,
             "tracks": ["inbound"],
         }
-        start |= {"mediaFormat": line, "customParameters": {}}
+        start |= {"mediaFormat": line, "customParameters": self.parameters}
         said = {"event": "start", "sequenceNumber": "1", "streamSid": f"MZ{self.call_id}", "start": start}
         await self.socket.send(json.dumps(said))
 

@@ -21,12 +21,15 @@ from websockets.asyncio.client import connect
 
 from bridge.config.settings import Settings
 from bridge.shell.server import Server
+from bridge.simulators.carriers.twilio.exchange import TwilioExchange
 from bridge.simulators.doctor.examination import Patient, examine
 from bridge.simulators.doctor.findings import Group, Level
+from bridge.simulators.doctor.self_call import NotCalled, call
 from tests.processes import free_ports
 
 OPERATE = Path(__file__).parents[1] / "docs/operate.md"
 
+KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "k3Jt9QvXw2LmZ8pRb6TyN4cF"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -35,8 +38,8 @@ HAPROXY_DEFAULTS = "defaults\n timeout connect 5000\n timeout client 50000\n tim
 
 CADDY_WITH_CLOSE_DELAY = (2, 7)
 
-READY_S = 10.0
-FIRST_EVENT_S = 5.0
+READY_S = 30.0
+FIRST_EVENT_S = 10.0
 """How long a proxy may take to open its port, and the first event to come: less than the 15 s after which the feed's next one does."""
 
 
@@ -98,12 +101,14 @@ def version_of(caddy: str) -> tuple[int, ...]:
 
 
 @asynccontextmanager
-async def running(name: str, behind: int, port: int, folder: Path) -> AsyncIterator[None]:
-    """The proxy at `port`, with the documented lines, in front of the server at port `behind`."""
+async def running(name: str, behind: int, port: int, folder: Path, without: str = "") -> AsyncIterator[None]:
+    """The proxy at `port`, with the documented lines but those that match `without`, in front of port `behind`."""
     command = command_of(name)
     assert command is not None
     file = folder / f"{name}.conf"
     lines = PROXIES[name].settings(port, folder)
+    if without:
+        lines = re.sub(rf"^.*({without}).*\n", "", lines, flags=re.MULTILINE)
     file.write_text(replaced(lines, "127.0.0.1:8080", f"127.0.0.1:{behind}"))
     output = folder / "output"
     with output.open("wb") as kept:
@@ -144,6 +149,19 @@ class Site(NamedTuple):
             return answer.status
 
 
+def settings_of(port: int, behind: int) -> Settings:
+    """Those of a server at port `behind`, which the world reaches at a proxy's `port`."""
+    table = {
+        "port": behind,
+        "public_url": f"http://127.0.0.1:{port}",
+        "assistant": "echo",
+        "twilio": {"auth_token": KEY},
+        "limits": {"max_lag_ms": 0},
+        "control": {"tokens": [{"name": "ops", "token": TOKEN}]},
+    }
+    return Settings.model_validate(table)
+
+
 @pytest.fixture(params=PROXIES)
 async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
     if (command := command_of(request.param)) is None:
@@ -151,15 +169,7 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     if request.param == "caddy" and version_of(command) < CADDY_WITH_CLOSE_DELAY:
         pytest.skip("Caddy 2.7 or newer is not installed")
     port, behind = free_ports(2)
-    table = {
-        "port": behind,
-        "public_url": f"http://127.0.0.1:{port}",
-        "assistant": "echo",
-        "twilio": {"auth_token": "0123456789abcdef0123456789abcdef"},
-        "limits": {"max_lag_ms": 0},
-        "control": {"tokens": [{"name": "ops", "token": TOKEN}]},
-    }
-    settings = Settings.model_validate(table)
+    settings = settings_of(port, behind)
     async with (
         Server(settings).running() as server,
         running(request.param, behind, port, tmp_path),
@@ -204,3 +214,21 @@ async def test_the_phone_of_the_page_calls(site: Site) -> None:
         frame = "/v79/v79" * 26 + "/v79/w=="
         await socket.send(json.dumps({"event": "media", **stream, "media": {"track": "inbound", "timestamp": "0", "payload": frame}}))  # fmt: skip
         assert json.loads(await socket.recv())["media"]["payload"] == frame
+
+
+@pytest.mark.skipif(command_of("nginx") is None, reason="nginx is not installed")
+@pytest.mark.parametrize(
+    ("without", "found"),
+    [
+        ("proxy_set_header (Upgrade|Connection)", "The proxy in front drops the Upgrade header: "),
+        ("proxy_set_header Connection", "The proxy in front drops the Connection header: "),
+        ("proxy_http_version", "The proxy in front speaks HTTP/1.0 to the server "),
+    ],
+)
+async def test_doctor_names_the_line_that_nginx_lacks(without: str, found: str, tmp_path: Path) -> None:
+    port, behind = free_ports(2)
+    settings = settings_of(port, behind)
+    async with Server(settings).running(), running("nginx", behind, port, tmp_path, without):
+        outcome = await call(f"http://127.0.0.1:{port}/twilio/voice", TwilioExchange(KEY))
+    assert isinstance(outcome, NotCalled)
+    assert outcome.why.startswith(found)

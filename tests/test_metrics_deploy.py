@@ -18,6 +18,14 @@ ALERTS = ROOT / "deploy/alerts.yml"
 DASHBOARDS = sorted((ROOT / "deploy/grafana").glob("*.json"))
 OPERATE = ROOT / "docs/operate.md"
 
+GRID_WIDTH = 24
+
+PANELS = {"row", "stat", "timeseries", "heatmap"}
+"""Kinds that Grafana 10 and newer have without a plugin."""
+
+FILLED_IN = {"__rate_interval": "5m"}
+"""What Grafana itself puts in the place of a variable."""
+
 NAME = re.compile(r"\b(?:voicebridge|process|python)_[a-z0-9_]+\b")
 SUFFIXES = ("_bucket", "_sum", "_count")
 
@@ -86,6 +94,32 @@ def test_a_dashboard_takes_its_data_source_from_the_variable(path: Path) -> None
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_the_panels_of_a_dashboard_are_of_known_kinds_and_lie_side_by_side(path: Path) -> None:
+    dashboard = json.loads(path.read_text(encoding="utf-8"))
+    assert 36 <= dashboard["schemaVersion"] <= 39
+    assert {panel["type"] for panel in dashboard["panels"]} <= PANELS
+    taken: dict[tuple[int, int], str] = {}
+    for panel in dashboard["panels"]:
+        at = panel["gridPos"]
+        for column in range(at["x"], at["x"] + at["w"]):
+            assert 0 <= column < GRID_WIDTH, panel["title"]
+            for row in range(at["y"], at["y"] + at["h"]):
+                assert taken.setdefault((column, row), panel["title"]) == panel["title"]
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_the_queries_of_a_dashboard_have_names_of_their_own_and_known_variables(path: Path) -> None:
+    dashboard = json.loads(path.read_text(encoding="utf-8"))
+    known = {variable["name"] for variable in dashboard["templating"]["list"]} | FILLED_IN.keys()
+    for panel in dashboard["panels"]:
+        names = [target["refId"] for target in panel.get("targets", ())]
+        assert len(names) == len(set(names))
+        assert bool(names) == (panel["type"] != "row"), panel["title"]
+    used = {name for text in expressions(dashboard) for name in re.findall(r"\$\{?(\w+)", text)}
+    assert used <= known
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_the_labels_in_a_dashboard_are_those_of_the_figures(path: Path) -> None:
     assert not list(unknown_labels(expressions(json.loads(path.read_text(encoding="utf-8")))))
 
@@ -126,7 +160,29 @@ def test_a_name_is_as_prometheus_wants_it(name: str) -> None:
     assert not {"call", "call_id", "number", "url", "from", "to"} & set(one.labels)
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)"
+)
+
+
+@needs_promtool
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_promtool_reads_each_query_of_a_dashboard(path: Path, tmp_path: Path) -> None:
+    """It reads queries as those of recording rules, with what Grafana puts in the place of variables."""
+    dashboard = json.loads(path.read_text(encoding="utf-8"))
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    assert len(queries) > 10
+    filled = [re.sub(r"\$\{?(\w+)\}?", lambda name: FILLED_IN.get(name[1], ".*"), query) for query in queries]
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(filled)]
+    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": path.stem, "rules": rules}]}))
+    done = subprocess.run(
+        ["promtool", "check", "rules", tmp_path / "rules.yml"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(queries)} rules found" in done.stdout
+
+
+@needs_promtool
 def test_promtool_finds_no_fault_in_the_alerts() -> None:
     done = subprocess.run(["promtool", "check", "rules", ALERTS], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -19,6 +19,8 @@ export class CallList {
     this.filter = el("input", { type: "search", placeholder: "number, assistant, state …", autocomplete: "off", oninput: () => this.arrange() });
     this.heading = el("h1", { tabindex: "-1" }, "Calls");
     this.none = el("p", { class: "none" }, "No call is under way.");
+    this.first = el("p", { hidden: true }, el("a", { href: "phone" }, "Talk to your assistant"), " with the microphone of this computer.");
+    this.hasPhone = session.has_phone;
     this.list = el("ul", { class: "calls", "aria-label": "Calls under way" });
     this.element = el(
       "section",
@@ -26,6 +28,7 @@ export class CallList {
       el("div", { class: "bar" }, this.heading, el("label", {}, el("span", {}, "Search"), this.filter), orderLabel),
       session.can.includes("place") ? placing(session) : null,
       this.none,
+      this.first,
       el("div", { class: "columns-of-calls", "aria-hidden": "true" }, ...COLUMNS.map((name) => el("span", {}, name))),
       this.list,
     );
@@ -105,6 +108,7 @@ export class CallList {
     say(this.heading, all === 1 ? "1 call" : `${all} calls`);
     say(this.none, all ? "No call fits the search." : "No call is under way.");
     this.none.hidden = sorted.length > 0;
+    this.first.hidden = all > 0 || !this.hasPhone;
     document.title = `${all === 1 ? "1 call" : `${all} calls`} – voicebridge`;
   }
 

@@ -1,7 +1,6 @@
 """`voicebridge config schema`: every file that the program takes is good by it, and what editors should mark is not."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -224,15 +223,12 @@ def test_taplo_finds_what_is_wrong_and_nothing_else(tmp_path: Path, monkeypatch:
     for kind, texts in {"good": good, "wrong": WRONG}.items():
         for number, text in enumerate(texts):
             Path(f"{kind}-{number}.toml").write_text(f"{heading}\n{text}\n")
-    assert marked("voicebridge.toml", *map(str, Path().glob("good-*.toml"))) == set()
-    wrong = {path.name for path in Path().glob("wrong-*.toml")}
-    assert marked(*wrong) == wrong
+    assert is_good("voicebridge.toml", *map(str, Path().glob("good-*.toml")))
+    assert [path.name for path in Path().glob("wrong-*.toml") if is_good(path.name)] == []
 
 
-def marked(*files: str) -> set[str]:
-    """Those in which taplo finds something."""
-    quiet = {**os.environ, "RUST_LOG": "error"}
-    done = subprocess.run(["taplo", "lint", *files], env=quiet, capture_output=True, text=True, check=False)
-    found = set(re.findall(r'invalid file .*path="(?:[^"]*/)?([^/"]+)"', done.stdout + done.stderr))
-    assert bool(found) == bool(done.returncode), done.stderr
-    return found
+def is_good(*files: str) -> bool:
+    """Whether taplo finds nothing in them."""
+    done = subprocess.run(["taplo", "lint", *files], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode == 0

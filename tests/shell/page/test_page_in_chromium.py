@@ -57,7 +57,10 @@ def test_a_call_is_listed_and_its_words_arrive(served: Served, page: Page) -> No
     page.goto("/")
     expect(page.get_by_role("status")).to_have_text("live")
     expect(page.get_by_text("No call is under way.")).to_be_visible()
+    talk = page.get_by_role("link", name="Talk to your assistant")
+    expect(talk).to_have_attribute("href", "phone")
     with Phone(served, "CA1") as phone:
+        expect(talk).to_be_hidden()
         row = page.get_by_role("list", name="Calls under way").get_by_role("listitem")
         expect(row).to_contain_text("talking")
         expect(page.get_by_role("heading", name="1 call")).to_be_visible()
@@ -85,9 +88,10 @@ def test_a_call_is_listed_and_its_words_arrive(served: Served, page: Page) -> No
 
 def test_html_in_names_and_words_is_shown_as_it_is(served: Served, page: Page) -> None:
     page.goto("/")
-    with Phone(served, "CA<img src=x>") as phone:
+    with Phone(served, "CA<img src=x>", **{"from": f"{HTML}@example.com", "to": HTML}) as phone:
         row = page.get_by_role("list", name="Calls under way").get_by_role("listitem")
         expect(row).to_contain_text("talking")
+        expect(row).to_contain_text("<img src=x onerror=")
         phone.hears(CallerSaid("item-1", HTML))
         expect(row).to_contain_text(HTML)
         row.get_by_role("link").click()
