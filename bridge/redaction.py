@@ -88,8 +88,13 @@ def without_numbers(text: str) -> str:
     return _NUMBER.sub(_masked_number, text)
 
 
+def is_date_or_address(text: str) -> bool:
+    """Whether these digits are a date or an IPv4 address, and no telephone number."""
+    return _NO_NUMBER.fullmatch(text) is not None
+
+
 def _masked_number(found: re.Match[str]) -> str:
-    return found[0] if _NO_NUMBER.fullmatch(found[0]) else f"***{found[1]}{found[2]}"
+    return found[0] if is_date_or_address(found[0]) else f"***{found[1]}{found[2]}"
 
 
 def without_secrets(text: str) -> str:

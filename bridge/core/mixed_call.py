@@ -23,6 +23,9 @@ LONGEST_HOLE_MS = 40
 SEAM_S = 0.04
 """So much before the far end has played what it has from before the room, more is sent to it."""
 
+MOST_BESIDE_S = 5.0
+"""Where the caller has still so much to hear that is no part of the room, nothing is added to it."""
+
 LOOK_S = 0.04
 """From one look whether the assistant has something due to the next, where no frames come."""
 
@@ -169,8 +172,8 @@ class MixedCall:
                 out.append(PlayToMember(listener, leg.leg, heard))
 
     def play_to_caller(self, sound: bytes, now: float) -> bool:
-        """Play this to the caller alone, in the format that is played, in place of the voices. False: another one plays."""
-        if self.is_behind(now):
+        """Play this to the caller alone, in the format that is played, in place of the voices. False: too much is played so already."""
+        if self._far.ahead_s(now) > MOST_BESIDE_S:
             return False
         self._out += self._far.insert(sound, now)
         return True

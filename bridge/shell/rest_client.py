@@ -139,7 +139,10 @@ class ApiClient:
 def _data(request: ApiRequest, outcome: ApiAnswer | NoAnswer) -> Mapping[str, Any]:
     if isinstance(outcome, NoAnswer):
         server = URL(request.url, encoded=True).authority
-        raise CarrierRefused(f"{request.carrier}, {request.command}: {outcome.value} ({server})")
+        raise CarrierRefused(
+            f"{request.carrier}, {request.command}: {outcome.value} ({server})",
+            may_be_done=outcome is not NoAnswer.UNREACHABLE,
+        )
     return request.read(outcome)
 
 

@@ -60,12 +60,16 @@ class CarrierRefused(BridgeError):
     """A carrier's REST API refused a request, or did not answer.
 
     `status`: the HTTP status, None without an answer. `code`: the carrier's own code, empty if it gave none.
+    `may_be_done`: nobody knows whether the carrier has done it: it did not answer, or not in a way that says so.
     """
 
-    def __init__(self, why: str, *, status: int | None = None, code: str = "") -> None:
+    def __init__(
+        self, why: str, *, status: int | None = None, code: str = "", may_be_done: bool = False
+    ) -> None:
         super().__init__(why)
         self.status = status
         self.code = code
+        self.may_be_done = may_be_done
 
 
 class MalformedMessage(BridgeError):

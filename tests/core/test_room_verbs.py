@@ -223,6 +223,17 @@ def test_where_the_carrier_presses_none_the_caller_alone_hears_their_tones() -> 
     assert call.call.why_not(KeysRequested("W" * 9)).startswith("their tones last longer than 5 s")
 
 
+def test_keys_follow_each_other_and_what_is_too_much_is_dropped_and_counted() -> None:
+    call = in_room(can=CAN - {PressKeys})
+    before = len(call.caller.heard)
+    call.feed(*[KeysRequested("1234567890")] * 9)
+    dropped = call.call.counts()["keys_dropped"]
+    assert 0 < dropped < 8
+    for _ in range(6):
+        call.lasts(QUIET, [b""] * 100)
+    assert keys_sound("1234567890", PCMU_8K) * (9 - dropped) in b"".join(call.caller.heard[before:])
+
+
 # With a supervisor, and no person
 
 

@@ -175,10 +175,16 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def refusal(carrier: str, status: int, code: object, *words: object) -> CarrierRefused:
-    """A carrier's refusal as an error: its code and its words, without keys and telephone numbers."""
+    """A carrier's refusal as an error: its code and its words, without keys and telephone numbers.
+
+    Of a 5xx, and of a 2xx that cannot be read, nobody knows whether it is done.
+    """
     number = str(code)[:LONGEST_CODE] if isinstance(code, str | int) else ""
     said = (" ".join(word.split()) for word in words if isinstance(word, str))
     why = ": ".join(dict.fromkeys(word for word in said if word)) or "no reason given"
     head = f"{carrier} {number} ({status})" if number else f"{carrier} ({status})"
     told = without_numbers(without_keys(why[:LONGEST_READ]))
-    return CarrierRefused(f"{head}: {told[:LONGEST_WHY]}", status=status, code=number)
+    may_be_done = status < 300 or status >= 500
+    return CarrierRefused(
+        f"{head}: {told[:LONGEST_WHY]}", status=status, code=number, may_be_done=may_be_done
+    )

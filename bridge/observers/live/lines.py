@@ -9,10 +9,12 @@ from msgspec import json, structs
 from bridge.observers.call_history import JournalEntry
 from bridge.observers.journal_line import encode
 from bridge.observers.journal_redaction import MASK
+from bridge.observers.live.dictated import Dictated
 from bridge.vocabulary.commands import AppendAudio, Command, EnterDigits, PlayAudio, PressKeys, TypeDigit
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import (
     CallerAudio,
+    CallerSaid,
     DigitPressed,
     Event,
     OtherPartyAudio,
@@ -47,6 +49,7 @@ class LiveLines:
     def __init__(self, started_at: float, hide: Callable[[str], str]) -> None:
         self._started_at = started_at
         self._hide = hide
+        self._dictated = Dictated()
         self._lines: list[bytes] = []
         self._left_out = 0
         self.kept: deque[bytes] = deque(maxlen=MOST_KEPT)
@@ -58,6 +61,8 @@ class LiveLines:
             self._left_out += 1
             return
         way = ">" if type(word) in _COMMANDS else "<"
+        if isinstance(word, CallerSaid):
+            word = structs.replace(word, text=self._dictated.mask(self._hide(word.text)))
         line = encode(_without_keys(word), self._hide)
         at_ms = round((now - self._started_at) * 1000)
         written = b'{"at_ms":%d,"way":"%s",%s' % (at_ms, way.encode(), line[1:])

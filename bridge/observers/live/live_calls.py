@@ -317,7 +317,7 @@ class LiveCalls:
 
     def _tell_end(self, call: LiveCall) -> None:
         """A call is over: its last words and lines come before its end, which watchers of it alone are told at once."""
-        call.spoken.end_item()
+        call.spoken.end()
         texts = b"".join(event("text", Text(call.id, *said)) for said in call.spoken.take())
         lines = b"".join(event("word", line) for line in call.take_lines())
         ended = event("ended", Ended(call.id, call.reason))

@@ -43,6 +43,12 @@ PROBLEMS = {
     "429": "Too many requests: see Retry-After",
 }
 
+OF_PLACING = {
+    "502": "The carrier did not place the call; or its error does not say whether it did, see the detail",
+    "504": "The carrier did not say whether it placed the call: it may have been placed",
+}
+"""Besides, where a carrier is asked to place a call."""
+
 SEEN = ("401", "403", "404", "429")
 
 _REF = "#/components/schemas/{name}"
@@ -56,7 +62,8 @@ def _operation(
     summary: str, status: str, answer: Mapping[str, Any], problems: tuple[str, ...], **more: Any
 ) -> dict[str, Any]:
     refused = {
-        code: {"description": PROBLEMS[code]} | _content("ProblemDetails", "application/problem+json")
+        code: {"description": (PROBLEMS | OF_PLACING)[code]}
+        | _content("ProblemDetails", "application/problem+json")
         for code in problems
     }
     return {"summary": summary, "responses": {status: answer, **refused}} | more
@@ -92,7 +99,7 @@ def document() -> bytes:
                 "Place a call",
                 "202",
                 {"description": "It is being placed"} | _content("Placed"),
-                tuple(PROBLEMS),
+                (*PROBLEMS, *OF_PLACING),
                 parameters=[_KEY],
                 **_body(Place, required=True),
             ),

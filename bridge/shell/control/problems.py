@@ -38,6 +38,10 @@ class Problem(Exception):  # it is answered, and no error of ours
         return json.encode(body | self.more)
 
 
+class OutcomeUnknown(Problem):
+    """Nobody knows whether it was done: under the same `Idempotency-Key` it is not done again, and answered so again."""
+
+
 def retry_later(after_s: float, detail: str) -> Problem:
     """Too many requests."""
     seconds = max(1, round(after_s + 0.5))

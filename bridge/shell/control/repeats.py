@@ -7,7 +7,10 @@ from collections import OrderedDict
 from hashlib import sha256
 from http import HTTPStatus
 
-from bridge.shell.control.problems import Problem
+from bridge.shell.control.problems import OutcomeUnknown, Problem
+
+Outcome = bytes | OutcomeUnknown
+"""What is kept of a request: the content of a 202, or that its outcome is unknown."""
 
 KEPT_S = 600.0
 """How long an answer is kept."""
@@ -18,10 +21,10 @@ LONGEST_KEY = 200
 
 
 class Repeats:
-    """The answers of one process: each the content of a 202."""
+    """The answers of one process."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], tuple[float, bytes, bytes | None]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[float, bytes, Outcome | None]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -29,7 +32,8 @@ class Repeats:
     def begin(self, name: str, key: str, request: bytes, now: float) -> bytes | None:
         """A request begins; the answer, if it was done before. `name`: of the token; `request`: method, path and body.
 
-        Raises `Problem` if the key was used for another request, or the first one is not done yet.
+        Raises `Problem` if the key was used for another request, or the first one is not done yet, and `OutcomeUnknown`
+        where it had to be answered so.
         """
         if not key:
             return None
@@ -52,9 +56,11 @@ class Repeats:
             )
         if answer is None:
             raise Problem(HTTPStatus.CONFLICT, "the first request with this Idempotency-Key is not done yet")
+        if isinstance(answer, OutcomeUnknown):
+            raise answer
         return answer
 
-    def done(self, name: str, key: str, answer: bytes | None) -> None:
+    def done(self, name: str, key: str, answer: Outcome | None) -> None:
         """The request is done; None: it was refused, and may be tried again."""
         if (found := self._kept.get((name, key))) is None:
             return

@@ -18,8 +18,8 @@ from bridge.shell.control.access import ControlAccess, Visitor, may_be_behind_pr
 from bridge.shell.control.feed import Feed
 from bridge.shell.control.guard import Guard
 from bridge.shell.control.openapi import Done, Placed, document
-from bridge.shell.control.problems import Problem
-from bridge.shell.control.repeats import Repeats
+from bridge.shell.control.problems import OutcomeUnknown, Problem
+from bridge.shell.control.repeats import Outcome, Repeats
 from bridge.shell.control.verbs import VERBS, Place, Verb, read_body
 from bridge.shell.outbound import place_call
 from bridge.shell.session import clock
@@ -29,6 +29,8 @@ from bridge.vocabulary.operator import TellRequested
 from bridge.vocabulary.supervision import SuperviseRequested
 
 JSON = "application/json"
+
+PERHAPS = "it is not known whether the call was placed: expected to look for it at the carrier before another is placed"
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -113,17 +115,30 @@ class ControlApi:
             done = self._repeats.begin(visitor.name, key, asked, clock())
             outcome = "repeated"
             if done is None:
-                try:
-                    done = await do(body)
-                    outcome = "done"
-                finally:
-                    self._repeats.done(visitor.name, key, done)
+                done = await self._first(visitor.name, key, partial(do, body))
+                outcome = "done"
+        except OutcomeUnknown:
+            outcome = "unknown"
+            raise
         except Problem as problem:
             outcome = f"refused: {problem.status.value}"
             raise
         finally:
             log.info("= control", token=visitor.name, verb=verb, call_id=safe_id(call_id), outcome=outcome)
         return answer(done, HTTPStatus.ACCEPTED)
+
+    async def _first(self, name: str, key: str, do: Callable[[], Awaitable[bytes]]) -> bytes:
+        """Do it, and keep under the key what became of it; what was refused may be tried again."""
+        became: Outcome | None = None
+        try:
+            became = done = await do()
+        except OutcomeUnknown as unknown:
+            became = unknown
+            raise
+        else:
+            return done
+        finally:
+            self._repeats.done(name, key, became)
 
     async def _do(self, verb: Verb, request: web.Request, body: bytes) -> bytes:
         asked = read_body(body, verb.body)
@@ -170,6 +185,9 @@ class ControlApi:
         except ConfigurationError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, str(error).replace("--", "")) from None
         except CarrierRefused as error:
+            if error.may_be_done:
+                status = HTTPStatus.GATEWAY_TIMEOUT if error.status is None else HTTPStatus.BAD_GATEWAY
+                raise OutcomeUnknown(status, f"{PERHAPS}: {error}") from None
             raise Problem(HTTPStatus.BAD_GATEWAY, f"the carrier did not place the call: {error}") from None
         variables = {name: cleaned(text, LONGEST_VARIABLE) for name, text in asked.variables.items()}
         self._admission.placed.note(asked.carrier, call_id, variables)

@@ -160,11 +160,11 @@ def test_words_come_as_they_are_said() -> None:
     watched.live.watch(watched.parts.append)
     watched.look()
     call.see(CallerSaid("u1", "My number is 15550100199"), 0.3)
-    call.see(ReplySaid("r1", "Thank you, one mo"), 0.4)
+    call.see(ReplySaid("r1", "Thank you, just a mo"), 0.4)
     said = [data for name, data in watched.look() if name == "text"]
     assert said == [
         {"id": "CA1", "speaker": "caller", "text": "My number is ***99"},
-        {"id": "CA1", "speaker": "assistant", "text": "Thank you, one"},
+        {"id": "CA1", "speaker": "assistant", "text": "Thank you, just a"},
     ]
     call.see(ReplySaid("r1", "ment."), 0.5)
     call.see(ReplyEnded("r1"), 0.6)

@@ -265,11 +265,15 @@ async def test_many_requests_at_once(server: Server, ops: Asking) -> None:
 
 
 @asynccontextmanager
-async def carrier() -> AsyncIterator[str]:
-    """A carrier's API that takes every call."""
+async def carrier(status: int = 201, asked: list[str] | None = None) -> AsyncIterator[str]:
+    """A carrier's API that answers so: 201 takes the call, 0 breaks the connection. `asked`: is given each request."""
 
-    async def create(_request: web.Request) -> web.Response:
-        return web.json_response({"sid": "CA77"}, status=201)
+    async def create(request: web.Request) -> web.Response:
+        if asked is not None:
+            asked.append(request.path)
+        if not status and request.transport is not None:
+            request.transport.abort()
+        return web.json_response({"sid": "CA77"}, status=status or 200)
 
     app = web.Application()
     app.router.add_post("/2010-04-01/Accounts/{sid}/Calls.json", create)
@@ -325,6 +329,43 @@ async def test_variables_of_a_call_that_is_placed_are_told_to_its_assistant_and_
                 assert call.expected.context.facts.variables == {"name": "Ann Lee", "due": "$12"}
                 admission.call_ended("twilio", "CA77")
             assert len(admission.placed) == 0
+
+
+@pytest.mark.parametrize(("answers", "status"), [(0, 504), (503, 502)])
+async def test_a_call_of_which_nobody_knows_whether_it_was_placed_is_not_placed_again(
+    answers: int, status: int, logged: LogCapture
+) -> None:
+    requests: list[str] = []
+    async with carrier(answers, requests) as api:
+        twilio = {"account_sid": "AC" + "1" * 32, "auth_token": "2" * 32, "api_url": api}
+        more = {"public_url": "https://voice.example.com", "twilio": twilio, "security": {}}
+        async with serving(**more) as running, aiohttp.ClientSession() as http:
+            ops, key = Asking(http, running.port), {"Idempotency-Key": "one"}
+            asked = {"carrier": "twilio", "to": "+15550199", "from": "+15550100"}
+            first = await ops.ask("POST", "/calls", asked, headers=key)
+            assert first[0] == first[1]["status"] == status
+            assert first[1]["detail"].startswith("it is not known whether the call was placed")
+            assert await ops.ask("POST", "/calls", asked, headers=key) == first
+            other = asked | {"to": "+15550198"}
+            assert (await ops.ask("POST", "/calls", other, headers=key))[0] == 422
+            assert len(requests) == 1
+            assert {one["outcome"] for one in logged.entries if one["event"] == "= control"} == {
+                "unknown",
+                "refused: 422",
+            }
+
+
+async def test_a_call_that_the_carrier_refused_may_be_tried_again_with_its_key() -> None:
+    requests: list[str] = []
+    async with carrier(400, requests) as api:
+        twilio = {"account_sid": "AC" + "1" * 32, "auth_token": "2" * 32, "api_url": api}
+        more = {"public_url": "https://voice.example.com", "twilio": twilio, "security": {}}
+        async with serving(**more) as running, aiohttp.ClientSession() as http:
+            ops, key = Asking(http, running.port), {"Idempotency-Key": "one"}
+            asked = {"carrier": "twilio", "to": "+15550199", "from": "+15550100"}
+            for _ in range(2):
+                assert (await ops.ask("POST", "/calls", asked, headers=key))[0] == 502
+            assert len(requests) == 2
 
 
 # The document

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import wave
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from websockets.asyncio.client import connect
 
 from bridge.config.settings import Settings
 from bridge.observers.peaks import read_peaks
+from bridge.shell.page import history
+from bridge.shell.page.call_files import CallFiles
+from bridge.shell.page.history_routes import MOST_HISTORIES, MOST_RECORDINGS
 from bridge.shell.server import Server
 from bridge.simulators.phone.call import place_call
 from bridge.simulators.phone.plan import CallPlan, Digit
@@ -73,6 +77,39 @@ async def test_a_call_that_is_over_is_drawn_from_its_files(tmp_path: Path) -> No
         for asked in ("999999999-", "5-4", "x", "1-2,5-6"):
             refused = await get(running.port, f"/calls/{call_id}/recording", Range=f"bytes={asked}")
             assert (refused[0], refused[1]["Content-Range"]) == (416, f"bytes */{len(wav)}")
+
+
+async def test_further_requests_are_told_to_come_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more than there are places, while none of them can be answered."""
+    release = threading.Event()
+
+    def find_nothing(_settings: Settings, _call_id: str) -> CallFiles:
+        release.wait(10)
+        return CallFiles()
+
+    monkeypatch.setattr(history, "find_files", find_nothing)
+    async with server(**folders(tmp_path)).running() as running, aiohttp.ClientSession() as http:
+        for what, most in (("history", MOST_HISTORIES), ("recording", MOST_RECORDINGS)):
+            release.clear()
+            url = f"http://127.0.0.1:{running.port}/calls/CA1/{what}"
+            asked = [asyncio.create_task(http.get(url)) for _ in range(most + 3)]
+            done, _ = await asyncio.wait(asked, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+            while len(done) < 3:
+                more, _ = await asyncio.wait(
+                    set(asked) - done, timeout=5, return_when=asyncio.FIRST_COMPLETED
+                )
+                assert more, "a request that has no place is answered at once"
+                done |= more
+            refused = [one.result() for one in done]
+            assert {one.status for one in refused} == {503}
+            assert {one.headers["Retry-After"] for one in refused} == {"2"}
+            assert f"expected at most {most}" in (await refused[0].json())["detail"]
+            release.set()
+            answers = await asyncio.gather(*asked)
+            assert sorted(one.status for one in answers) == [404] * most + [503] * 3
+            assert (await http.get(url)).status == 404, "there is a place again"
 
 
 START = {
