@@ -31,6 +31,7 @@ from bridge.vocabulary.events import (
 )
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat
+from tests.observers.accounted import show
 
 FRAME = b"\x55" * 160  # loud
 QUIET = b"\xff" * 160
@@ -45,7 +46,7 @@ def turns(rows: Sequence[Row], ready: AssistantReady = READY) -> list[Turn]:
     accounting.saw(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     accounting.saw(ready, 0.0)
     for now, word in rows:
-        accounting.saw(word, now)
+        show(accounting, word, now)
     return list(accounting.account({}).turns)
 
 

@@ -24,6 +24,7 @@ from bridge.vocabulary.events import (
     Word,
 )
 from telecodecs.format import L16_24K, PCMU_8K
+from tests.observers.accounted import show
 
 FRAME = b"\x55" * 160
 FIFTH = FRAME * 10
@@ -36,7 +37,7 @@ def accounting(rows: Sequence[Row], ready: AssistantReady = READY) -> Accounting
     accounting = Accounting()
     accounting.saw(ready, 0.0)
     for now, word in rows:
-        accounting.saw(word, now)
+        show(accounting, word, now)
     return accounting
 
 
