@@ -26,7 +26,7 @@ TIMEOUT_S = 60.0
 """For one call, before it counts as hanging."""
 
 LOOK_AGAIN_S = 0.02
-LAG_S = 0.12
+LAG_S = 0.25
 """A call in which the whole process stood still for longer measures the machine: it is carried again."""
 
 
