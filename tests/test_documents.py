@@ -118,7 +118,7 @@ def make_folder(folder: Path) -> None:
     (folder / "scripts").mkdir()
     for name, arguments in {
         "run": '"$@"',
-        "test": "tests/test_house.py -q",
+        "test": "tests/test_punctual.py -q",
     }.items():  # all tests: this one, too
         script = folder / "scripts" / name
         script.write_text(f"#!/bin/sh\nexec {shlex.quote(str(ROOT / 'scripts' / name))} {arguments}\n")

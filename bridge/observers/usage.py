@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bridge.observers.caller_sound import MEASURED_FRAMES, CallerSound
+from bridge.observers.caller_sound import CallerSound
 from bridge.observers.turn_waits import TurnWaits
-from bridge.vocabulary.commands import AppendAudio, EnterDigits
+from bridge.vocabulary.commands import EnterDigits
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.dispatch import on
 from bridge.vocabulary.events import (
@@ -50,12 +50,12 @@ class _Meter:
 class Accounting:
     """The account of one call: it sees what an observer sees, and `account` adds it up.
 
-    `sees_caller`: False if the caller's audio is not shown to it; then whoever gives it to the assistant puts it into
-    `caller`, which costs no call for a frame. `waits` sees words beside it.
+    The caller's audio is not shown to it: whoever gives it to the assistant puts it into `caller`, which costs no call for
+    a frame. `waits` sees words beside it.
     """
 
-    def __init__(self, *, sees_caller: bool = True) -> None:
-        self.sees = _SEEN if sees_caller else _SEEN_BUT_CALLER
+    def __init__(self) -> None:
+        self.sees = _SEEN
         self._caller, self._assistant = _Meter(), _Meter()
         self._keys_interrupt = False  # an entry is an utterance
         self._counts: Counter[str] = Counter()
@@ -88,12 +88,6 @@ class Accounting:
         )
 
     # Audio, tools and tokens
-
-    def _append(self, word: AppendAudio, now: float) -> None:
-        self.caller.frames.append(word.audio)
-        self.caller.came.append(now)
-        if len(self.caller.frames) == MEASURED_FRAMES:
-            self.caller.measure()
 
     def _measure_caller(self) -> None:
         self.caller.measure()
@@ -135,7 +129,6 @@ class Accounting:
 
 _SEEN: dict[type[Word], Callable[[Accounting, Any, float], None]] = dict(
     [
-        on(AppendAudio, Accounting._append),
         on(ReplyAudio, Accounting._reply),
         on(EnterDigits, Accounting._enter),
         on(AssistantReady, Accounting._ready),
@@ -145,8 +138,6 @@ _SEEN: dict[type[Word], Callable[[Accounting, Any, float], None]] = dict(
     ]
 )
 """What each word does to the account, beside what it does to the waits."""
-
-_SEEN_BUT_CALLER = {kind: see for kind, see in _SEEN.items() if kind is not AppendAudio}
 
 
 def summary(account: Account) -> dict[str, int | float]:

@@ -94,7 +94,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
         self._call = call
-        self._accounting = Accounting(sees_caller=False)
+        self._accounting = Accounting()
         self._observers = tuple(observers)
         self._accounting.waits.watchers = [one for one in observers if isinstance(one, TurnWatcher)]
         self._engine = CallEngine(call, [self._accounting, self._accounting.waits, *observers])

@@ -1,7 +1,5 @@
 """A reply that failed is asked for again on the same session: what the caller hears meanwhile, as call transcripts."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from bridge.core.call import Call
@@ -11,7 +9,6 @@ from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
     ClearPlayback,
     CloseAssistant,
-    Command,
     ConfirmHeard,
     OpenAssistant,
     PlayAudio,
@@ -20,11 +17,6 @@ from bridge.vocabulary.commands import (
 )
 from bridge.vocabulary.events import (
     AssistantFailed,
-    AssistantReady,
-    CallStarted,
-    Event,
-    LegLost,
-    LegName,
     MarkReached,
     Opening,
     ReplyAudio,
@@ -32,22 +24,14 @@ from bridge.vocabulary.events import (
     ReplyEnded,
     SpeechStarted,
     SpeechStopped,
-    TimePassed,
 )
 from telecodecs.format import L16_8K, PCMU_8K, AudioFormat
+from tests.core.lost_assistants import LOST, PASSED, READY, REFUSED, REPLY, START, Row
 
-START = CallStarted("CA1", "MZ1", PCMU_8K)
-READY = AssistantReady(PCMU_8K, PCMU_8K)
-REPLY = bytes(range(1, 161))
-LOST = LegLost(LegName.ASSISTANT, 1006, "it broke")
-REFUSED = LegLost(LegName.ASSISTANT, 1013, "HTTP 503")
-PASSED = TimePassed()
 SIGNAL = b"\x40" * 1600
 """200 ms."""
 FIRST = OpenAssistant("CA1", PCMU_8K, {}, "a")
 AGAIN = OpenAssistant("CA1", PCMU_8K, {}, "a", Opening.RECOVERED)
-
-Row = tuple[float, Event, Sequence[Command]]
 
 
 def call(signal: bytes = SIGNAL, spoken: AudioFormat = PCMU_8K) -> Call:

@@ -10,54 +10,36 @@ from bridge.core.failover import FINAL_CLOSES, FailoverPlan
 from bridge.core.timers import Limits
 from bridge.vocabulary.commands import (
     CloseAssistant,
-    Command,
     ConfirmHeard,
     HangUp,
-    OpenAssistant,
     PlayAudio,
-    RetryAssistant,
     SendMark,
 )
 from bridge.vocabulary.events import (
     AssistantFailed,
-    AssistantReady,
-    CallStarted,
     Event,
     LegLost,
     LegName,
     MarkReached,
-    Opening,
     ReplyAudio,
-    TimePassed,
 )
 from telecodecs.format import PCMU_8K
+from tests.core.lost_assistants import (
+    LOST,
+    PASSED,
+    READY,
+    REFUSED,
+    REPLY,
+    START,
+    Row,
+    again,
+    opened,
+    refusal,
+    retry,
+)
 
-START = CallStarted("CA1", "MZ1", PCMU_8K)
-READY = AssistantReady(PCMU_8K, PCMU_8K)
-REPLY = bytes(range(1, 161))
-LOST = LegLost(LegName.ASSISTANT, 1006, "it broke")
-REFUSED = LegLost(LegName.ASSISTANT, 1013, "HTTP 503")
-PASSED = TimePassed()
 SENTENCE = b"\x41" * 160
 ENDED = HangUp(1011, "the assistant was lost")
-
-Row = tuple[float, Event, Sequence[Command]]
-
-
-def opened(name: str, opening: Opening = Opening.FIRST) -> OpenAssistant:
-    return OpenAssistant("CA1", PCMU_8K, {}, name, opening)
-
-
-def again(name: str) -> OpenAssistant:
-    return opened(name, Opening.RECOVERED)
-
-
-def retry(after_s: float, why: str = "HTTP 503", name: str = "a") -> RetryAssistant:
-    return RetryAssistant(name, after_s, why)
-
-
-def refusal(after_s: float, why: str = "HTTP 429") -> LegLost:
-    return LegLost(LegName.ASSISTANT, 1013, why, after_s)
 
 
 def call(*names: str, retry_s: float = 15.0, sentence: bytes = b"") -> Call:

@@ -17,15 +17,12 @@ from bridge.vocabulary.commands import (
     ConfirmHeard,
     EnterDigits,
     HangUp,
-    OpenAssistant,
     PlayAudio,
-    RetryAssistant,
     SendMark,
     SetSensitive,
     TypeDigit,
 )
 from bridge.vocabulary.events import (
-    AssistantReady,
     CallEnded,
     CallerAudio,
     CallStarted,
@@ -35,46 +32,33 @@ from bridge.vocabulary.events import (
     LegLost,
     LegName,
     MarkReached,
-    Opening,
     ReplyAudio,
     ReplyEnded,
     SpeechStarted,
-    TimePassed,
 )
 from telecodecs.format import PCMU_8K
+from tests.core.lost_assistants import (
+    LOST,
+    PASSED,
+    READY,
+    REFUSED,
+    REPLY,
+    START,
+    Row,
+    again,
+    opened,
+    refusal,
+    retry,
+)
 
-START = CallStarted("CA1", "MZ1", PCMU_8K)
 BACK = CallStarted("CA1", "MZ2", PCMU_8K)
-READY = AssistantReady(PCMU_8K, PCMU_8K)
 FRAME = bytes(range(160))
-REPLY = bytes(range(1, 161))
-LOST = LegLost(LegName.ASSISTANT, 1006, "it broke")
-REFUSED = LegLost(LegName.ASSISTANT, 1013, "HTTP 503")
 FINAL = LegLost(LegName.ASSISTANT, 1008, "HTTP 401")
 BROKEN = LegLost(LegName.CARRIER, 1006)
-PASSED = TimePassed()
 SIGNAL = b"\x40" * 1600
 """200 ms."""
 SENTENCE = b"\x41" * 160
 ENDED = HangUp(1011, "the assistant was lost")
-
-Row = tuple[float, Event, Sequence[Command]]
-
-
-def opened(name: str, opening: Opening = Opening.FIRST) -> OpenAssistant:
-    return OpenAssistant("CA1", PCMU_8K, {}, name, opening)
-
-
-def again(name: str) -> OpenAssistant:
-    return opened(name, Opening.RECOVERED)
-
-
-def retry(after_s: float, why: str = "HTTP 503", name: str = "a") -> RetryAssistant:
-    return RetryAssistant(name, after_s, why)
-
-
-def refusal(after_s: float, why: str = "HTTP 429") -> LegLost:
-    return LegLost(LegName.ASSISTANT, 1013, why, after_s)
 
 
 def call(

@@ -56,6 +56,7 @@ from bridge.vocabulary.events import (
     Word,
 )
 from telecodecs.format import PCMU_8K
+from tests.observers.accounted import show
 
 CALL = Path(__file__).with_name("call-journal.jsonl").read_text()
 
@@ -226,7 +227,7 @@ def conversation(tmp_path: Path) -> CallHistory:
     journal, accounting = Journal(tmp_path, datetime(2026, 11, 21, tzinfo=UTC)), Accounting()
     for now, word in CONVERSATION:
         journal.saw(word, 100 + now)
-        accounting.saw(word, 100 + now)
+        show(accounting, word, 100 + now)
     journal.close(111.0, accounting.account({}))
     (path,) = tmp_path.iterdir()
     return build_history(read_journal(path))

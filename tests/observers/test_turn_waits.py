@@ -33,6 +33,7 @@ from bridge.vocabulary.people import EndHandover, Outcome
 from bridge.vocabulary.room import Member, Role, SetRole
 from telecodecs.codec import encoder
 from telecodecs.format import L16_16K, L16_24K, PCMA_8K, PCMU_8K, AudioFormat
+from tests.observers.accounted import show
 
 FRAME = b"\x55" * 160  # loud
 QUIET = b"\xff" * 160
@@ -47,7 +48,7 @@ def turns(rows: Sequence[Row], ready: AssistantReady = READY) -> list[Turn]:
     accounting.saw(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     accounting.saw(ready, 0.0)
     for now, word in rows:
-        accounting.saw(word, now)
+        show(accounting, word, now)
     return list(accounting.account({}).turns)
 
 

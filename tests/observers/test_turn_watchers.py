@@ -9,6 +9,7 @@ from bridge.vocabulary.commands import ClearPlayback, PlayAudio, SendMark
 from bridge.vocabulary.contracts import Turn
 from bridge.vocabulary.events import CallStarted, MarkReached, ReplyAudio, SpeechStarted, SpeechStopped
 from telecodecs.format import PCMU_8K
+from tests.observers.accounted import show
 from tests.observers.test_turn_waits import FIFTH, READY, Row, frames, turns
 
 
@@ -34,7 +35,7 @@ def watched(rows: Sequence[Row]) -> list[tuple[object, ...]]:
     accounting.saw(CallStarted("CA1", "MZ1", PCMU_8K), 0.0)
     accounting.saw(READY, 0.0)
     for now, word in rows:
-        accounting.saw(word, now)
+        show(accounting, word, now)
     accounting.waits.finish(99.0)
     accounting.waits.finish(99.0)
     return watcher.told

@@ -5,62 +5,29 @@ from collections.abc import Sequence
 from bridge.observers.usage import Accounting, summary
 from bridge.vocabulary.commands import (
     AppendAudio,
-    ClearPlayback,
     EnterDigits,
-    PlayAudio,
-    SendMark,
 )
 from bridge.vocabulary.contracts import Account, Turn
 from bridge.vocabulary.events import (
     AssistantReady,
     CallerAudio,
-    MarkReached,
     ReplyAudio,
     ReplyEnded,
-    SpeechStarted,
     SpeechStopped,
     TokensUsed,
     ToolCalled,
-    Word,
 )
 from telecodecs.format import L16_24K, PCMU_8K
-
-FRAME = b"\x55" * 160
-FIFTH = FRAME * 10
-READY = AssistantReady(PCMU_8K, PCMU_8K, keys_interrupt=True)
-
-Row = tuple[float, Word]
+from tests.observers.accounted import show
+from tests.observers.test_turn_waits import FIFTH, FRAME, HEARD, INTERRUPTED, READY, Row
 
 
 def accounting(rows: Sequence[Row], ready: AssistantReady = READY) -> Accounting:
     accounting = Accounting()
     accounting.saw(ready, 0.0)
     for now, word in rows:
-        accounting.saw(word, now)
+        show(accounting, word, now)
     return accounting
-
-
-HEARD: list[Row] = [
-    (1.0, SpeechStarted()),
-    (2.0, SpeechStopped("u1")),
-    (2.5, ReplyAudio("a", FIFTH)),
-    (2.51, PlayAudio(FIFTH)),
-    (2.51, SendMark("0.1")),
-    (2.6, ReplyAudio("a", FIFTH)),
-    (2.6, PlayAudio(FIFTH)),
-    (2.6, SendMark("0.2")),
-    (2.75, MarkReached("0.1")),
-    (2.95, MarkReached("0.2")),
-]
-INTERRUPTED: list[Row] = [
-    (10.0, SpeechStopped()),
-    (10.5, ReplyAudio("b", FIFTH)),
-    (10.5, PlayAudio(FIFTH)),
-    (10.5, SendMark("0.3")),
-    (10.6, SpeechStarted()),
-    (10.6, ClearPlayback(1000)),
-    (10.65, MarkReached("0.3")),  # thrown away, not heard
-]
 
 
 def test_an_entry_is_no_turn_where_the_assistant_does_not_take_it_for_one() -> None:

@@ -24,6 +24,7 @@ from bridge.vocabulary.commands import AppendAudio, ClearPlayback, OpenAssistant
 from bridge.vocabulary.contracts import Account
 from bridge.vocabulary.events import CallerAudio, CallStarted, MarkReached, TimePassed, Word
 from telecodecs.format import PCMU_8K
+from tests.observers.accounted import give
 
 TALK = read_wav(Path(__file__).parents[2] / "fixtures" / "talk-over.wav")
 QUIET = b"\xff" * 160
@@ -34,11 +35,14 @@ LOUD = 231  # -40 dBFS
 class Line:
     """A call in virtual time, over a line that takes `way_s` in each direction."""
 
-    def __init__(self, observers: Sequence[Any], way_s: float) -> None:
+    def __init__(self, accounting: Accounting, observers: Sequence[Any], way_s: float) -> None:
+        self._accounting = accounting
         self._way_s = way_s
         self._parrot = Parrot()
         self.earpiece = Earpiece(PCMU_8K, 0.0)
-        self._engine = CallEngine(Call(0.0, Limits(), DialogueRules(reorder_ms=0)), observers)
+        self._engine = CallEngine(
+            Call(0.0, Limits(), DialogueRules(reorder_ms=0)), [accounting, accounting.waits, *observers]
+        )
         self._under_way: list[tuple[float, Any]] = []  # to the phone, and back
         performers: dict[type[Word], Any] = dict.fromkeys(COMMANDS, lambda _command, _now: None)
         performers |= dict.fromkeys([PlayAudio, SendMark, ClearPlayback], self._send)
@@ -46,6 +50,8 @@ class Line:
         self._engine.perform_with(performers)
 
     def _tell(self, command: AppendAudio | OpenAssistant, now: float) -> None:
+        if isinstance(command, AppendAudio):
+            give(self._accounting, command, now)
         for event in self._parrot.encode(command, now):
             self._engine.handle(event, now)
 
@@ -100,7 +106,7 @@ def gaps_ms(recording: Path) -> list[float]:
 def test_summary_picture_journal_log_account_and_recording_tell_one_wait(tmp_path: Path, way_ms: int) -> None:
     started = datetime(2026, 11, 21, tzinfo=UTC)
     accounting, journal, recording = Accounting(), Journal(tmp_path, started), Recording(tmp_path, started)
-    line = Line([accounting, accounting.waits, journal, recording], way_ms / 1000)
+    line = Line(accounting, [journal, recording], way_ms / 1000)
     said = TALK + QUIET * 250
     sent_at = line.carry(said)
     account: Account = accounting.account({})

@@ -100,11 +100,6 @@ class LiveCalls:
         return len(self._calls)
 
     @property
-    def has_news(self) -> bool:
-        """Whether the next look will tell of a call that is new or has changed."""
-        return bool(self._changed)
-
-    @property
     def watches(self) -> tuple[Watch, ...]:
         """Those who watch."""
         return tuple(self._watches)

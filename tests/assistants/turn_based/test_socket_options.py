@@ -7,43 +7,22 @@ import pytest
 
 from bridge.vocabulary.commands import (
     AnswerTool,
-    AppendAudio,
     ConfirmHeard,
     EnterDigits,
-    OpenAssistant,
 )
 from bridge.vocabulary.contracts import ToolSchema
 from bridge.vocabulary.events import (
-    AssistantReady,
-    AssistantReportedError,
     EntryEnd,
     MessageRefused,
     ReplyEnded,
     SpeechStopped,
     ToolCalled,
 )
-from telecodecs.format import PCMU_8K
 from telecodecs.wav import wav_encode
+from tests.assistants.turn_based.test_socket import ASKED, FRAME, OPENED, READY, error_report, sounds
 
 if TYPE_CHECKING:
     from tests.assistants.turn_based.conftest import Dial, Row
-
-FRAME = AppendAudio(b"\x7f" * 160)
-READY = AssistantReady(PCMU_8K, PCMU_8K)
-OPENED: "list[Row]" = [(0.0, OpenAssistant("CA1", PCMU_8K), [READY, "restart"])]
-ASKED: "list[Row]" = [
-    *OPENED,
-    (1.0, FRAME, ["20"]),
-    (2.0, "end", [SpeechStopped()]),
-]
-
-
-def sounds(item: str, ms: int) -> list[Any]:
-    return [f"sound {item} {ms}", ReplyEnded(item)]
-
-
-def error_report(why: str) -> AssistantReportedError:
-    return AssistantReportedError(why)
 
 
 def test_sorry_is_heard_in_place_of_a_reply(dial: "Dial", tmp_path: Any) -> None:

@@ -1,6 +1,6 @@
 """Whole calls over real sockets on loopback: simulated phone, our server, simulated OpenAI server.
 
-A test names its call as a row of settings; all calls of the folder are carried side by side, before the first
+A test names its call as a row of settings; all calls of a module are carried side by side, before the first
 test looks at one. Times are ms from the start of the stream, as the caller hears it; those of the
 simulated OpenAI server are seconds of the session's clock.
 """
@@ -329,15 +329,15 @@ async def carry_all(rows: list[dict[str, Any]], folder: Path) -> Calls:
     return {id(row): call for row, call in zip(rows, became, strict=True)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def all_calls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Calls:
-    """The calls of the selected tests."""
-    mine = (item for item in request.session.items if item.path.parent == Path(__file__).parent)
+    """The calls of the module's selected tests: of several processes, each has some of the modules."""
+    mine = (item for item in request.session.items if item.path == request.path)
     asked = [item.callspec.params["call"] for item in mine if isinstance(item, pytest.Function)]
     rows: dict[int, Any] = {id(row): row for row in asked}
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         patch.syspath_prepend(Path(__file__).parent)  # clinic.py: the user's own module
-        patch.delitem(sys.modules, "clinic", raising=False)  # another test's
+        sys.modules.pop("clinic", None)  # another module's; this one's stays for its tests
         return runner.run(carry_all(list(rows.values()), tmp_path_factory.mktemp("calls")))
 
 

@@ -109,6 +109,7 @@ def test_who_hears_whom(state: State, words: list[Word], expected: list[str]) ->
     call.state = state
     live.look()
     told.clear()
+    before = live.calls().calls[0].parties
     for word in words:
         assert type(word) in call.shown.sees
         call.see(word, 1.0)
@@ -117,4 +118,5 @@ def test_who_hears_whom(state: State, words: list[Word], expected: list[str]) ->
         for party in live.calls().calls[0].parties
     ]
     assert found == expected
-    assert live.has_news == bool(words), "watchers are told"
+    live.look()
+    assert bool(told) == (live.calls().calls[0].parties != before), "watchers are told"

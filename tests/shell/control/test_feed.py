@@ -83,16 +83,19 @@ async def test_keys_that_are_pressed_for_the_caller_are_masked_too(server: Serve
 
 
 async def test_a_hundred_viewers(server: Server, ops: Asking) -> None:
+    begun = asyncio.Event()
+
     async def watch_one() -> str:
         async with ops.watching() as events:
             await events.next()
             await events.until("call")
+            begun.set()
             return str((await events.until("ended"))["id"])
 
     watching = [asyncio.create_task(watch_one()) for _ in range(100)]
     await until(lambda: len(server.control.feed) == 100)
     async with calling(server.port):
-        await until(lambda: not server.admission.live.has_news)
+        await begun.wait()
     assert await asyncio.gather(*watching) == ["CA1"] * 100
     await until(lambda: not len(server.control.feed))
 
