@@ -114,8 +114,10 @@ class TelnyxHandover:
         """Hang up on this person; without a leg on all who were called."""
         if not command.person_leg:
             self.elsewhere.release()
-        if self._called is not None:
-            self._deliver(self._called.release(command.person_leg))
+        if (called := self._called) is not None:
+            if command.person_leg in ("", called.person_leg):
+                self._phone_call.parked()
+            self._deliver(called.release(command.person_leg))
         return []
 
     def take_back(self, _command: TakeBack, _now: float) -> list[Step]:

@@ -7,6 +7,7 @@ import pytest
 from bridge.carriers.shared.called_people import VERDICT_S
 from bridge.carriers.telnyx.person_state import PersonState, read_person_state
 from bridge.vocabulary.commands import PressKeys
+from bridge.vocabulary.contracts import StreamEnd
 from bridge.vocabulary.people import (
     BriefPerson,
     CallPeople,
@@ -157,6 +158,14 @@ def test_the_person_leaves_and_the_caller_is_streamed_again(line: Line) -> None:
     assert (call.call_id, call.continues) == (A, True)
     line.says("streaming.stopped")  # of the stream before, late
     assert line.asked()[-1] == ("streaming_start", A)
+
+
+def test_a_call_that_is_ended_hangs_up_on_the_person_and_on_the_caller(line: Line) -> None:
+    """`park_after_unbridge` would keep the caller on a silent line."""
+    joined_cold(line)
+    line.do(ReleasePerson(B, "an operator ended the call"))
+    line.control.hang_up(StreamEnd.BY_BRIDGE, line.now)
+    assert line.asked()[-2:] == [("hangup", B), ("hangup", A)]
 
 
 def test_a_stream_that_ends_after_the_way_back_ends_the_call(line: Line) -> None:

@@ -281,6 +281,13 @@ def test_verbs_that_are_the_carriers(step: str, call: Operated) -> None:
     assert call.effect_ms(step) <= EFFECT_MS + LOAD_MS
 
 
+def test_a_caller_whose_call_is_ended_is_hung_up_on_with_the_person(call: Operated) -> None:
+    of_caller = [one for one in call.log if one.get("party") == "caller"]
+    assert not [one for one in of_caller if one.get("event") == "hangs up"]
+    (left,) = [one for one in of_caller if one.get("event") == "left"]
+    assert left["at_ms"] - call.asked["end"] <= EFFECT_MS + LOAD_MS
+
+
 def test_a_caller_who_was_given_back_has_one_stream_each_time(call: Operated) -> None:
     """None is opened that the next request to the carrier would break off."""
     opened = [one for one in call.log if one["kind"] == "stream" and one["event"] == "opened"]
