@@ -7,7 +7,7 @@ so one that the network held up changes nothing. Silence is skipped and added in
 from collections import deque
 from math import inf
 
-from bridge.core.room_ear import PAUSE, Mix
+from bridge.core.member_mix import PAUSE, Mixer
 from bridge.vocabulary.commands import ClearPlayback, Command, PlayAudio, SendMark
 from telecodecs.format import FRAME_MS, AudioFormat
 
@@ -55,7 +55,7 @@ class FarBuffer:
         """Silent frames that were sent in addition, because it had too little."""
         self.is_dropped = False
         """The stream of the leg broke: nothing is played there until it is back."""
-        self._mix = Mix(line)
+        self._mixer = Mixer(line)
         self._rate_hz = line.rate_hz
         self._second = line.bytes_in(1000)
         self._ends_at = -inf  # when all that was sent will have been played
@@ -106,7 +106,7 @@ class FarBuffer:
     def play(self, frame: bytes, now: float) -> list[Command]:
         """Play the next frame: return the commands for that."""
         ahead_s = self._ends_at - now
-        self._quiet = self._quiet + 1 if self._mix.is_quiet(frame) else 0
+        self._quiet = self._quiet + 1 if self._mixer.is_quiet(frame) else 0
         is_pause = self._quiet >= PAUSE
         if self._is_inserted:
             if ahead_s > SEAM_S:
@@ -135,7 +135,7 @@ class FarBuffer:
 
     def _add(self) -> list[Command]:
         self.added += 1
-        return self._send(self._mix.silence)
+        return self._send(self._mixer.silence)
 
     def _send(self, frame: bytes) -> list[Command]:
         self._ends_at += len(frame) / self._second

@@ -1,13 +1,13 @@
 """A room: its members, who of them hears whom, and what each of them hears.
 
 Bytes in, bytes out. A frame that comes is given at once to whoever hears its speaker alone, untouched; where somebody hears
-several speakers, `room_ear` adds them up. No clock: `now` is seconds.
+several speakers, `member_mix` adds them up. No clock: `now` is seconds.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from bridge.core.room_ear import Ear, Mix
+from bridge.core.member_mix import MemberMix, Mixer
 from bridge.vocabulary.room import Member, Role
 from telecodecs.format import FRAME_MS, AudioFormat
 from telecodecs.framing import Framer
@@ -44,17 +44,17 @@ class Room:
     def __init__(self, line: AudioFormat) -> None:
         self.line = line
         """The format of all frames."""
-        self._mix = Mix(line)
+        self._mixer = Mixer(line)
         self._frame = line.bytes_in(FRAME_MS)
         self._parts: dict[Member, Part] = {}
-        self._ears: dict[Member, Ear] = {}
+        self._mixes: dict[Member, MemberMix] = {}
         self._framers: dict[Member, Framer] = {}
-        self._heard_by: dict[Member, tuple[tuple[Member, Ear], ...]] = {}
+        self._heard_by: dict[Member, tuple[tuple[Member, MemberMix], ...]] = {}
 
     @property
     def skipped(self) -> int:
         """Frames that were not heard because their speaker was behind the others."""
-        return sum(ear.skipped for ear in self._ears.values())
+        return sum(mix.skipped for mix in self._mixes.values())
 
     @property
     def parts(self) -> Mapping[Member, Part]:
@@ -63,7 +63,7 @@ class Room:
 
     def hears(self, listener: Member) -> Collection[Member]:
         """Whom this member hears."""
-        return self._ears[listener].speakers if listener in self._ears else frozenset()
+        return self._mixes[listener].speakers if listener in self._mixes else frozenset()
 
     def place(self, member: Member, role: Role, to: Member | None = None) -> None:
         """A member joins, or has another role from the next frame on."""
@@ -78,16 +78,18 @@ class Room:
             self._follow()
 
     def _follow(self) -> None:
-        """Make the ears that the matrix asks for; one whose speakers stay the same goes on."""
+        """Make the mixes that the matrix asks for; one whose speakers stay the same goes on."""
         matrix = who_hears_whom(self._parts)
-        before, self._ears = self._ears, {}
+        before, self._mixes = self._mixes, {}
         for listener, speakers in matrix.items():
-            ear = before.get(listener)
-            if ear is None or ear.speakers != speakers:
-                ear = Ear(self._mix, speakers, ear)
-            self._ears[listener] = ear
+            mix = before.get(listener)
+            if mix is None or mix.speakers != speakers:
+                mix = MemberMix(self._mixer, speakers, mix)
+            self._mixes[listener] = mix
         self._heard_by = {
-            speaker: tuple((listener, ear) for listener, ear in self._ears.items() if speaker in ear.speakers)
+            speaker: tuple(
+                (listener, mix) for listener, mix in self._mixes.items() if speaker in mix.speakers
+            )
             for speaker in self._parts
         }
 
@@ -108,22 +110,24 @@ class Room:
 
     def _speak(self, member: Member, frame: bytes, now: float) -> list[tuple[Member, bytes]]:
         played: list[tuple[Member, bytes]] = []
-        for listener, ear in self._heard_by[member]:
-            if ear.is_of_one:
+        for listener, mix in self._heard_by[member]:
+            if mix.is_of_one:
                 played.append((listener, frame))
             else:
-                played += [(listener, heard) for heard in ear.take(member, frame, now)]
+                played += [(listener, heard) for heard in mix.take(member, frame, now)]
         return played
 
     def rest(self, listener: Member) -> list[tuple[Member, bytes]]:
         """What this member is still to hear of what was said so far: the room is about to end."""
-        return [(listener, heard) for heard in self._ears[listener].rest()] if listener in self._ears else []
+        return (
+            [(listener, heard) for heard in self._mixes[listener].rest()] if listener in self._mixes else []
+        )
 
     def pause(self, member: Member, now: float) -> list[tuple[Member, bytes]]:
         """This member says nothing for now: nobody waits for a further frame. Returns what has waited for one."""
         return [
             (listener, heard)
-            for listener, ear in self._heard_by.get(member, ())
-            if not ear.is_of_one
-            for heard in ear.pause(member, now)
+            for listener, mix in self._heard_by.get(member, ())
+            if not mix.is_of_one
+            for heard in mix.pause(member, now)
         ]

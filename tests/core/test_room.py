@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.core.member_mix import MOST_WAITING
 from bridge.core.room import Part, Room, who_hears_whom
-from bridge.core.room_ear import MOST_WAITING
 from bridge.vocabulary.room import Member, Role
 from telecodecs.codec import decoder, encoder
 from telecodecs.format import L16_16K, PCMA_8K, PCMU_8K, AudioFormat, Samples

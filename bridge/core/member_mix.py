@@ -63,7 +63,7 @@ def _quiet_bytes(line: AudioFormat) -> bytes:
     return bytes(np.flatnonzero(samples <= QUIET).tolist())
 
 
-class Mix:
+class Mixer:
     """The sum of frames. `line`: the format of the frames, in and out. Raises ValueError on more than one channel."""
 
     def __init__(self, line: AudioFormat) -> None:
@@ -128,15 +128,15 @@ class _Voice:
             self.wait_s -= EASES_S
 
 
-class Ear:
+class MemberMix:
     """What one member hears of these speakers. `before`: what the same member heard so far, which goes on."""
 
-    def __init__(self, mix: Mix, speakers: frozenset[Member], before: "Ear | None" = None) -> None:
+    def __init__(self, mixer: Mixer, speakers: frozenset[Member], before: "MemberMix | None" = None) -> None:
         self.speakers = speakers
         """Whom this member hears."""
         self.skipped = 0
         """Frames that were not heard because their speaker was behind the others."""
-        self._mix = mix
+        self._mixer = mixer
         self._by_member: dict[Member, _Voice] = {speaker: _Voice() for speaker in speakers}
         if before is not None:
             self.skipped = before.skipped
@@ -158,7 +158,7 @@ class Ear:
         voice.comes(now)
         had_spoken = voice.has_spoken
         if not had_spoken:
-            voice.has_spoken = not self._mix.is_quiet(frame)
+            voice.has_spoken = not self._mixer.is_quiet(frame)
         waiting, other = voice.waiting, self._others.get(speaker)
         if waiting:
             waiting.append(frame)
@@ -167,7 +167,7 @@ class Ear:
             voice.behind = 0
             if other is not None:  # the usual case
                 if other.waiting:
-                    return [self._mix.add_two(other.waiting.popleft(), frame)]
+                    return [self._mixer.add_two(other.waiting.popleft(), frame)]
                 if now - other.came_at >= other.wait_s:
                     return [frame]
                 waiting.append(frame)
@@ -195,7 +195,7 @@ class Ear:
     def _catch_up(self, voice: _Voice, frame: bytes, had_spoken: bool) -> None:
         """This frame came while the one before still waited. `had_spoken`: not all before it were quiet."""
         waiting = voice.waiting
-        voice.quiet = voice.quiet + 1 if voice.behind and self._mix.is_quiet(frame) else 0
+        voice.quiet = voice.quiet + 1 if voice.behind and self._mixer.is_quiet(frame) else 0
         voice.behind += 1
         is_pause = voice.behind >= BEHIND and voice.quiet >= max(PAUSE, len(waiting))
         if is_pause or not had_spoken or len(waiting) > MOST_WAITING:
@@ -212,7 +212,7 @@ class Ear:
             if len(ready) == 1:
                 heard.append(ready[0].popleft())
             else:
-                heard.append(self._mix.add([waiting.popleft() for waiting in ready]))
+                heard.append(self._mixer.add([waiting.popleft() for waiting in ready]))
 
     def _is_awaited(self, now: float) -> bool:
         """Whether a frame of somebody who has none waiting should come soon."""
