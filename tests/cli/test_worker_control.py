@@ -39,6 +39,7 @@ silent_s = 60.0
 [metrics]
 token = "%s"
 [control]
+requests_per_s = 50
 %stokens = [
     { name = "ops", token = "%s" },
     { name = "show", token = "%s", can = ["see"] },
@@ -139,8 +140,8 @@ async def steers_and_limits(ops: Asking, show: Asking, placing: Placing) -> None
     answers = [await ops.ask("POST", "/calls", body, key) for _ in range(4)]
     assert answers == [(202, {"id": "CA71"})] * 4
     assert placing.asked == 1
-    statuses = [(await show.ask("GET", f"/calls/CA{number % 4}"))[0] for number in range(80)]
-    assert statuses.count(429) >= 20  # 20 in a second and 40 at once, in all workers together
+    statuses = [(await show.ask("GET", f"/calls/CA{number % 4}"))[0] for number in range(200)]
+    assert statuses.count(429) >= 20  # 50 in a second and 100 at once, in all workers together
     assert (await Asking(ops.http, 0, "").http.get(ops.url + "/calls", headers=FORWARDED)).status == 401
 
 
