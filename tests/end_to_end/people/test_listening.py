@@ -3,6 +3,7 @@
 All calls are carried before the first test looks at one. Times are ms from the begin of the call.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -207,11 +208,25 @@ def test_the_assistant_hears_both(call: Listened, words: str) -> None:
     said, heard = spoken(words, RATE_HZ), call.sessions[0].heard
     begin = max(0, find_sound(heard, said).at - MARGIN)
     near = heard[begin : begin + len(said) + 2 * MARGIN]
-    slices = [said[at : at + SLICE] for at in range(0, len(said) - SLICE, SLICE)]
-    found = [find_sound(near, one) for one in slices]
-    whole = [one.at for one in found if one.likeness >= WHOLE]
-    assert len(whole) >= (1 - MOST_PAUSES) * len(slices)
-    assert whole == sorted(whole)
+    begins = range(0, len(said) - SLICE, SLICE)
+    found = [
+        (
+            at,
+            find_sound(near[at : at + SLICE + 2 * MARGIN], said[at : at + SLICE]),
+        )  # the same letters come again
+        for at in begins
+    ]
+    whole = [at + one.at for at, one in found if one.likeness >= WHOLE]
+    assert most_in_order(whole) >= (1 - MOST_PAUSES) * len(begins)
+
+
+def most_in_order(positions: list[int]) -> int:
+    """The most of these that come in order; a slice with a pause may look like the same letters elsewhere."""
+    ends: list[int] = []  # the least position at which so many can end
+    for position in positions:
+        nth = bisect_right(ends, position)
+        ends[nth : nth + 1] = [position]
+    return len(ends)
 
 
 def test_the_person_leaves_and_the_same_assistant_is_back(call: Listened) -> None:
